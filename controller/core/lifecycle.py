@@ -1,0 +1,110 @@
+"""Legal transitions of tasks and attempts as data, one guard, and what the end of an attempt means for its task.
+
+Terminal is terminal. Everything that could be derived (a job's state) is derived here and stored nowhere.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from controller.model.task import AttemptState, Ended, FailureKind, JobState, TaskState
+
+_T, _A = TaskState, AttemptState
+
+TASK_TRANSITIONS: frozenset[tuple[TaskState, TaskState]] = frozenset(
+    {
+        (_T.WAITING, _T.READY),
+        (_T.WAITING, _T.CANCELLED),
+        (_T.WAITING, _T.SKIPPED),
+        (_T.READY, _T.WAITING),  # re-planned: the engine it needs is another one
+        (_T.READY, _T.LEASED),
+        (_T.READY, _T.CANCELLED),
+        (_T.LEASED, _T.READY),
+        (_T.LEASED, _T.SUCCEEDED),
+        (_T.LEASED, _T.FAILED),
+        (_T.LEASED, _T.CANCELLED),
+        (_T.LEASED, _T.TIMED_OUT),
+    }
+)
+ATTEMPT_TRANSITIONS: frozenset[tuple[AttemptState, AttemptState]] = frozenset(
+    {(_A.LEASED, _A.RUNNING)}
+    | {
+        (start, end)
+        for start in (_A.LEASED, _A.RUNNING)
+        for end in (_A.COMMITTED, _A.FAILED, _A.EXPIRED, _A.REBOOTED, _A.RETURNED, _A.CANCELLED)
+    }
+)
+OPEN_ATTEMPT = frozenset({_A.LEASED, _A.RUNNING})
+TERMINAL = frozenset({_T.SUCCEEDED, _T.FAILED, _T.CANCELLED, _T.TIMED_OUT, _T.SKIPPED})
+
+# A child that dies twice would die again. A board or a link that fails is tried elsewhere, a few times. A task whose
+# device keeps vanishing under it is poison too, only slower.
+MAX_CRASHES = 2
+MAX_FAULTS = 3
+MAX_LOST = 4
+_CRASHES = frozenset({FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY})
+_FAULTS = frozenset({FailureKind.DEVICE_FAULT, FailureKind.INFRASTRUCTURE})
+_LOST = frozenset({_A.EXPIRED, _A.REBOOTED})
+
+
+class IllegalTransition(Exception):
+    """A bug, not a user's mistake: carries the story of the task."""
+
+    def __init__(self, start: object, end: object, story: str) -> None:
+        super().__init__(f"{start} -> {end} is not a legal transition; {story}")
+
+
+def advance(start: TaskState, end: TaskState, *, story: str = "") -> TaskState:
+    """The one guard that every change of a task's state passes."""
+    if (start, end) not in TASK_TRANSITIONS:
+        raise IllegalTransition(start, end, story)
+    return end
+
+
+def advance_attempt(start: AttemptState, end: AttemptState, *, story: str = "") -> AttemptState:
+    if (start, end) not in ATTEMPT_TRANSITIONS:
+        raise IllegalTransition(start, end, story)
+    return end
+
+
+def after_attempt(history: Sequence[Ended], *, cancel_asked: bool) -> TaskState:
+    """What a LEASED task becomes when the last attempt of `history` has ended."""
+    last = history[-1]
+    if last.state is _A.COMMITTED:
+        return _T.SUCCEEDED
+    if cancel_asked or last.state is _A.CANCELLED:
+        return _T.CANCELLED
+    if last.state is _A.RETURNED:
+        return _T.READY
+    if last.state in _LOST:
+        return _T.READY if sum(item.state in _LOST for item in history) < MAX_LOST else _T.FAILED
+    return _after_failure(history, last.failure)
+
+
+def _after_failure(history: Sequence[Ended], kind: FailureKind | None) -> TaskState:
+    if kind is FailureKind.TIME_LIMIT:
+        return _T.TIMED_OUT
+    for family, limit in ((_CRASHES, MAX_CRASHES), (_FAULTS, MAX_FAULTS)):
+        if kind in family:
+            return _T.READY if sum(item.failure in family for item in history) < limit else _T.FAILED
+    return _T.FAILED
+
+
+def shunned_devices(history: Iterable[Ended]) -> frozenset[str]:
+    """Devices on which this task met a fault that is the device's: go elsewhere where the target allows."""
+    return frozenset(item.device_id for item in history if item.failure in _FAULTS)
+
+
+def job_state(states: Iterable[TaskState], *, cancel_asked: bool = False) -> JobState:
+    """A job's state from its own tasks'. The worst end wins: a job succeeds only if everything did."""
+    present = set(states)
+    if present - TERMINAL:
+        busy = present & {_T.LEASED, _T.SUCCEEDED, _T.FAILED, _T.TIMED_OUT, _T.SKIPPED}
+        return JobState.RUNNING if busy else JobState.WAITING
+    if _T.FAILED in present:
+        return JobState.FAILED
+    if _T.TIMED_OUT in present:
+        return JobState.TIMED_OUT
+    if _T.SKIPPED in present:
+        return JobState.FAILED
+    if _T.CANCELLED in present or (cancel_asked and not present):
+        return JobState.CANCELLED
+    return JobState.SUCCEEDED

@@ -1,0 +1,55 @@
+"""Which devices a target means: conditions against facts. An unknown fact never matches."""
+
+from collections.abc import Iterable, Sequence
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from controller.model.facts import FactType, FactValue, fact_type, shown
+from controller.model.job import Condition, Op
+from controller.model.task import Device
+
+
+def matches(conditions: Iterable[Condition], device: Device) -> bool:
+    return not unmet(conditions, device)
+
+
+def unmet(conditions: Iterable[Condition], device: Device) -> list[Condition]:
+    """The conditions that a device does not meet, in their order."""
+    return [condition for condition in conditions if not holds(condition, device.facts.get(condition.fact))]
+
+
+def holds(condition: Condition, value: FactValue | None) -> bool:
+    if value is None:
+        return False
+    if condition.op is Op.VERSION:
+        return _in_range(condition.values[0], value)
+    if isinstance(value, tuple):
+        return any(wanted in value for wanted in condition.values)
+    return any(_equal(wanted, value, fact_type(condition.fact)) for wanted in condition.values)
+
+
+def _equal(wanted: str, value: FactValue, kind: FactType | None) -> bool:
+    if kind is FactType.VERSION:
+        try:
+            return Version(wanted) == Version(str(value))
+        except InvalidVersion:
+            return wanted == value
+    return wanted.lower() == shown(value) if isinstance(value, bool) else wanted == str(value)
+
+
+def _in_range(specifiers: str, value: FactValue) -> bool:
+    try:
+        return SpecifierSet(specifiers).contains(Version(str(value)), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def nearest_miss(conditions: Sequence[Condition], devices: Iterable[Device]) -> str:
+    """The device that comes closest, and what it lacks: the sentence that makes a "no device" error useful."""
+    ranked = sorted(((unmet(conditions, device), device) for device in devices), key=lambda pair: len(pair[0]))
+    if not ranked:
+        return "no device has ever registered"
+    missing, device = ranked[0]
+    lacks = ", ".join(f"{item} (it has {shown(device.facts.get(item.fact))})" for item in missing)
+    return f"nearest: {device.name}, which misses {lacks}"

@@ -1,0 +1,169 @@
+"""What a user asks for: variants of a model, on targets, measured in a way. Knows nothing of devices or tasks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Precision(Enum):
+    """The numeric type that really runs; fp32 means TF32 off."""
+
+    FP32 = "fp32"
+    TF32 = "tf32"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
+class Lowering(Enum):
+    """How a precision reaches the engine."""
+
+    TYPED_GRAPH = "typed-graph"
+    BUILDER_FLAGS = "builder-flags"
+
+
+class Role(Enum):
+    """What a file is to a task."""
+
+    MODEL_FP32 = "model-fp32"
+    MODEL_FP16 = "model-fp16"
+    MODEL_QDQ = "model-qdq"
+    MODEL_DATA = "model-data"
+    CALIBRATION = "calibration"
+    REFERENCE_INPUT = "reference-input"
+    REFERENCE_OUTPUT = "reference-output"
+    EVALUATION_INPUT = "evaluation-input"
+    EVALUATION_LABELS = "evaluation-labels"
+    ENGINE = "engine"
+    SAMPLES = "samples"
+    LOG = "log"
+    ENVIRONMENT = "environment"
+
+
+# What an engine is made from; the other roles only check or describe it.
+BUILD_ROLES = frozenset({Role.MODEL_FP32, Role.MODEL_FP16, Role.MODEL_QDQ, Role.MODEL_DATA, Role.CALIBRATION})
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file by content. `name` is a tensor's or a file's name, by role; `sha256` is 64 lower-case hex digits."""
+
+    role: Role
+    name: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """An input with every dimension resolved; `dtype` is numpy's name."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class CheckRule(Enum):
+    CLOSE = "close"
+    COSINE = "cosine"
+    OFF = "off"
+
+
+@dataclass(frozen=True)
+class OutputCheck:
+    """Bounds on outputs against the reference; integer tensors use `min_agreement` under either rule."""
+
+    rule: CheckRule
+    rtol: float = 1e-3
+    atol: float = 1e-4
+    min_cosine: float = 0.999
+    min_agreement: float = 1.0
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One point of the matrix, with everything needed to build, check and evaluate it."""
+
+    key: str
+    runtime: str
+    precision: Precision
+    batch: int
+    placement: str
+    inputs: tuple[TensorSpec, ...]
+    artifacts: tuple[Artifact, ...]
+    check: OutputCheck
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Op(Enum):
+    EQUALS = "="
+    IN = "in"
+    VERSION = "version"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition on a fact; VERSION holds a PEP 440 specifier set in `values[0]`."""
+
+    fact: str
+    op: Op
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        wanted = self.values[0] if len(self.values) == 1 else "{" + ", ".join(self.values) + "}"
+        return f"{self.fact} {self.op.value} {wanted}" if self.op is not Op.VERSION else f"{self.fact} {wanted}"
+
+
+class Quantifier(Enum):
+    EVERY = "every"
+    ANY = "any"
+
+
+@dataclass(frozen=True)
+class Target:
+    """EVERY matching device known at submit, or ANY one, chosen when it claims. No conditions: all devices."""
+
+    quantifier: Quantifier
+    conditions: tuple[Condition, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.quantifier.value} device" + "".join(
+            f" {'with' if index == 0 else 'and'} {condition}" for index, condition in enumerate(self.conditions)
+        )
+
+
+class Mode(Enum):
+    LATENCY = "latency"
+    THROUGHPUT = "throughput"
+    PACED = "paced"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How to time one BENCH; seconds of wall clock."""
+
+    mode: Mode = Mode.LATENCY
+    warmup_s: float = 0.5
+    min_s: float = 1.0
+    max_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Longest one attempt may take, child start to child end."""
+
+    build_s: int = 1800
+    bench_s: int = 600
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """A job ready to be planned. `source` is job.yaml as the user wrote it."""
+
+    name: str
+    model_name: str
+    variants: tuple[Variant, ...]
+    targets: tuple[Target, ...]
+    measure: Measure = Measure()
+    limits: Limits = Limits()
+    priority: int = 0
+    source: str = ""

@@ -1,0 +1,144 @@
+"""Measurements as the controller keeps and shows them, and the verdict that their flags derive."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from controller.model.facts import Facts
+from controller.model.job import Artifact, Precision
+
+
+class Provenance(Enum):
+    MEASURED = "MEASURED"
+    SIMULATED = "SIMULATED"
+
+
+class FlagKind(Enum):
+    UNSTABLE = "UNSTABLE"
+    TOO_FEW_SAMPLES = "TOO_FEW_SAMPLES"
+    THROTTLED = "THROTTLED"
+    CLOCK_DRIFT = "CLOCK_DRIFT"
+    WRONG_OUTPUT = "WRONG_OUTPUT"
+    UNCHECKED = "UNCHECKED"
+    PRECISION_NOT_HONOURED = "PRECISION_NOT_HONOURED"
+    INTERFERED = "INTERFERED"
+
+
+# Worst first: the verdict names the first of these that is set.
+DISQUALIFYING = (
+    FlagKind.WRONG_OUTPUT,
+    FlagKind.PRECISION_NOT_HONOURED,
+    FlagKind.INTERFERED,
+    FlagKind.THROTTLED,
+    FlagKind.CLOCK_DRIFT,
+    FlagKind.TOO_FEW_SAMPLES,
+    FlagKind.UNSTABLE,
+    FlagKind.UNCHECKED,
+)
+
+VALID = "VALID"
+
+
+def verdict(flags: Iterable[FlagKind]) -> str:
+    """VALID, or the name of the worst disqualifying flag."""
+    present = set(flags)
+    return next((kind.value for kind in DISQUALIFYING if kind in present), VALID)
+
+
+@dataclass(frozen=True)
+class Flag:
+    kind: FlagKind
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval; None where the samples cannot support it, and then `reason` says why."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Round:
+    n: int
+    p50_ms: float
+    mean_ms: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    p50_ms: float
+    mean_ms: float
+
+
+@dataclass(frozen=True)
+class TensorCheck:
+    """An output held against its reference; metrics that do not apply are None."""
+
+    tensor: str
+    passed: bool
+    max_abs: float | None
+    max_rel: float | None
+    cosine: float | None
+    snr_db: float | None
+    top1_agreement: float | None
+    equal_share: float | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One subject's numbers, or (subject_index None) the whole task's. Milliseconds and seconds of wall clock."""
+
+    subject_index: int | None
+    provenance: Provenance
+    n: int
+    p50_ms: Estimate
+    p90_ms: Estimate
+    p99_ms: Estimate
+    mean_ms: float | None
+    std_ms: float | None
+    min_ms: float | None
+    max_ms: float | None
+    throughput_per_s: float | None
+    window_s: float
+    warmup_s: float
+    warmup_n: int
+    rounds: tuple[Round, ...]
+    stages: tuple[Stage, ...]
+    checks: tuple[TensorCheck, ...]
+    accuracy: float | None
+    accuracy_n: int
+    flags: tuple[Flag, ...]
+    samples: Artifact | None
+    processes: int = 1
+
+    @property
+    def verdict(self) -> str:
+        return verdict(flag.kind for flag in self.flags)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measurement with what it was a measurement of, and the facts at the time."""
+
+    measurement_id: int
+    job_id: int
+    job_name: str
+    model_name: str
+    variant_key: str
+    device: str
+    runtime: str
+    runtime_version: str
+    precision: Precision
+    batch: int
+    placement: str
+    engine_key: str
+    measured_at: datetime
+    facts: Facts
+    measurement: Measurement

@@ -1,0 +1,297 @@
+"""The tables. Ours, and free to change; people read the views (views.py). The indexes forbid what must never be.
+
+Times are UTC ISO 8601 text of the controller's clock. Plain data that is never searched by column is canonical JSON.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("idempotency_key", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("model_name", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("measure", Text, nullable=False),  # model.Measure as JSON
+    Column("build_limit_s", Integer, nullable=False),
+    Column("bench_limit_s", Integer, nullable=False),
+    Column("source", Text, nullable=False),  # job.yaml as submitted
+    Column("created_at", Text, nullable=False),
+    Column("cancel_asked_at", Text),
+    Column("retry_of", Integer, ForeignKey("job.id")),
+    sqlite_autoincrement=True,
+)
+
+variant = Table(
+    "variant",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", Integer, ForeignKey("job.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("runtime", Text, nullable=False),
+    Column("precision", Text, nullable=False),
+    Column("batch", Integer, nullable=False),
+    Column("placement", Text, nullable=False),
+    Column("content", Text, nullable=False),  # model.Variant as JSON: inputs, artifacts, check, options
+    UniqueConstraint("job_id", "key"),
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("id", Text, primary_key=True),  # random, from the agent's state folder
+    Column("name", Text, nullable=False, unique=True),
+    Column("hardware_serial", Text, nullable=False),
+    Column("facts_id", Integer, ForeignKey("facts.id"), nullable=False),
+    Column("session_id", Text),  # the current session; null after Leave
+    Column("cordoned", Text, nullable=False, server_default=""),  # the reason
+    Column("first_seen_at", Text, nullable=False),
+    Column("last_seen_at", Text, nullable=False),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("device_id", Text, ForeignKey("device.id"), nullable=False),
+    Column("boot_id", Text, nullable=False),
+    Column("bench_domain", Text, nullable=False),
+    Column("agent_version", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("end_reason", Text),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("content", Text, nullable=False),  # model.Facts as JSON
+)
+
+engine = Table(
+    "engine",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("runtime", Text, nullable=False),
+    Column("runtime_version", Text, nullable=False),
+    Column("precision", Text, nullable=False),
+    Column("lowering", Text, nullable=False),
+    Column("placement", Text, nullable=False),
+    Column("recipe", Text, nullable=False),  # model.Recipe as JSON
+    Column("class_key", Text, nullable=False),
+    Column("class_fields", Text, nullable=False),
+    Column("sha256", Text),  # null until built
+    Column("size_bytes", Integer),
+    Column("build_s", Float),
+    Column("power_mode", Text),
+    Column("built_by", Text),  # attempt token
+    Column("built_at", Text),
+)
+
+task = Table(
+    "task",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("job_id", Integer, ForeignKey("job.id"), nullable=False),  # BUILD: the first job that asked
+    Column("priority", Integer, nullable=False),
+    Column("time_limit_s", Integer, nullable=False),
+    Column("engine_key", Text, ForeignKey("engine.key")),  # BUILD: what it makes
+    Column("device_id", Text, ForeignKey("device.id")),  # BENCH: bound to
+    Column("conditions", Text),  # BENCH of an `any` target: who may take it
+    Column("schedule", Text),  # BENCH: ALONE, INTERLEAVED, CONCURRENT
+    Column("because_of", Integer, ForeignKey("task.id")),  # SKIPPED: whom to blame
+    Column("created_at", Text, nullable=False),
+    Column("ended_at", Text),
+    sqlite_autoincrement=True,
+)
+Index("task_by_state", task.c.state, task.c.device_id)
+Index("task_by_job", task.c.job_id)
+# A BUILD belongs to its engine key: at most one that is not over.
+Index(
+    "one_live_build_per_engine",
+    task.c.engine_key,
+    unique=True,
+    sqlite_where=text("kind = 'BUILD' AND state IN ('WAITING', 'READY', 'LEASED')"),
+)
+
+# Jobs attach to BUILDs; a BENCH has its job in task.job_id.
+job_build = Table(
+    "job_build",
+    metadata,
+    Column("job_id", Integer, ForeignKey("job.id"), primary_key=True),
+    Column("task_id", Integer, ForeignKey("task.id"), primary_key=True),
+)
+
+# What runs inside a BENCH: the many-to-many of tasks and their input engines.
+subject = Table(
+    "subject",
+    metadata,
+    Column("task_id", Integer, ForeignKey("task.id"), primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("variant_id", Integer, ForeignKey("variant.id"), nullable=False),
+    Column("engine_key", Text, ForeignKey("engine.key")),  # null until bound to a device
+    Column("placement", Text, nullable=False),
+    Column("streams", Integer, nullable=False),
+    Column("batch", Integer, nullable=False),
+)
+Index("subject_by_engine", subject.c.engine_key)
+
+OPEN = text("state IN ('LEASED', 'RUNNING')")
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("task_id", Integer, ForeignKey("task.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("device_id", Text, ForeignKey("device.id"), nullable=False),
+    Column("session_id", Text, ForeignKey("session.id"), nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("bench_domain", Text, nullable=False),
+    Column("facts_id", Integer, ForeignKey("facts.id"), nullable=False),
+    Column("leased_at", Text, nullable=False),
+    Column("started_at", Text),
+    Column("ended_at", Text),
+    Column("failure_kind", Text),
+    Column("failure_message", Text),
+    Column("phase", Text),
+    Column("exit_code", Integer),
+    Column("signal", Text),
+    Column("peak_rss_bytes", Integer),
+    UniqueConstraint("session_id", "request_id"),
+    UniqueConstraint("task_id", "number"),
+)
+Index("one_open_attempt_per_task", attempt.c.task_id, unique=True, sqlite_where=OPEN)
+Index("one_open_attempt_per_bench_domain", attempt.c.bench_domain, unique=True, sqlite_where=OPEN)
+Index("one_commit_per_task", attempt.c.task_id, unique=True, sqlite_where=text("state = 'COMMITTED'"))
+Index("attempt_by_session", attempt.c.session_id, attempt.c.state)
+
+# Files that an attempt left: logs, environments, samples.
+attempt_artifact = Table(
+    "attempt_artifact",
+    metadata,
+    Column("attempt_token", Text, ForeignKey("attempt.token"), primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+)
+
+# A result that came with a stale token: kept, labelled, never counted.
+orphan = Table(
+    "orphan",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("attempt_token", Text, nullable=False, unique=True),
+    Column("reason", Text, nullable=False),
+    Column("received_at", Text, nullable=False),
+    Column("outcome", LargeBinary, nullable=False),
+)
+
+measurement = Table(
+    "measurement",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("task_id", Integer, ForeignKey("task.id"), nullable=False),
+    Column("attempt_token", Text, ForeignKey("attempt.token"), nullable=False),
+    Column("job_id", Integer, ForeignKey("job.id"), nullable=False),
+    Column("subject_idx", Integer),  # null: the whole task
+    Column("variant_id", Integer, ForeignKey("variant.id")),  # null: the whole task
+    Column("engine_key", Text, ForeignKey("engine.key")),
+    Column("device_id", Text, ForeignKey("device.id"), nullable=False),
+    Column("facts_id", Integer, ForeignKey("facts.id"), nullable=False),
+    Column("measured_at", Text, nullable=False),
+    Column("provenance", Text, nullable=False),
+    Column("verdict", Text, nullable=False),  # derived from the flags at commit; kept so that SQL can filter on it
+    Column("n", Integer, nullable=False),
+    *(
+        Column(f"{name}_ms{suffix}", Float)
+        for name in ("p50", "p90", "p99")
+        for suffix in ("", "_low", "_high")
+    ),
+    Column("p50_reason", Text, nullable=False),
+    Column("p90_reason", Text, nullable=False),
+    Column("p99_reason", Text, nullable=False),
+    Column("mean_ms", Float),
+    Column("std_ms", Float),
+    Column("min_ms", Float),
+    Column("max_ms", Float),
+    Column("throughput_per_s", Float),
+    Column("window_s", Float, nullable=False),
+    Column("warmup_s", Float, nullable=False),
+    Column("warmup_n", Integer, nullable=False),
+    Column("processes", Integer, nullable=False),
+    Column("accuracy", Float),
+    Column("accuracy_n", Integer, nullable=False),
+    Column("samples_sha256", Text),
+    Column("samples_bytes", Integer),
+    sqlite_autoincrement=True,
+)
+Index("one_measurement_per_subject", measurement.c.task_id, text("coalesce(subject_idx, -1)"), unique=True)
+Index("measurement_by_job", measurement.c.job_id, measurement.c.verdict)
+Index("measurement_by_variant", measurement.c.variant_id, measurement.c.device_id)
+
+round_ = Table(
+    "round",
+    metadata,
+    Column("measurement_id", Integer, ForeignKey("measurement.id"), primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("n", Integer, nullable=False),
+    Column("p50_ms", Float, nullable=False),
+    Column("mean_ms", Float, nullable=False),
+)
+
+stage = Table(
+    "stage",
+    metadata,
+    Column("measurement_id", Integer, ForeignKey("measurement.id"), primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("p50_ms", Float, nullable=False),
+    Column("mean_ms", Float, nullable=False),
+)
+
+flag = Table(
+    "flag",
+    metadata,
+    Column("measurement_id", Integer, ForeignKey("measurement.id"), primary_key=True),
+    Column("idx", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+)
+
+output_check = Table(
+    "output_check",
+    metadata,
+    Column("measurement_id", Integer, ForeignKey("measurement.id"), primary_key=True),
+    Column("tensor", Text, primary_key=True),
+    Column("passed", Boolean, nullable=False),
+    Column("max_abs", Float),
+    Column("max_rel", Float),
+    Column("cosine", Float),
+    Column("snr_db", Float),
+    Column("top1_agreement", Float),
+    Column("equal_share", Float),
+    Column("detail", Text, nullable=False),
+)

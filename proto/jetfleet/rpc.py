@@ -1,0 +1,104 @@
+"""Channel and server options, and exceptions <-> gRPC status in both directions.
+
+Keepalive: a half-open link is noticed after 15 s; the server allows pings every 5 s, because a default server kills
+a client that pings every 10 s after 40 s.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeAlias
+
+import grpc
+
+from jetfleet.errors import JetfleetError, NeedsUpgrade, Unreachable, kinds
+from jetfleet.v1 import error_pb2
+from jetfleet.version import PROTOCOL, VERSION
+
+Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
+
+MESSAGE_BYTES = 4 << 20
+_ERROR_KEY = "jetfleet-error-bin"
+_PROTOCOL_KEY = "jetfleet-protocol"
+_VERSION_KEY = "jetfleet-version"
+
+_SIZES = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)]
+CHANNEL_OPTIONS: list[tuple[str, int]] = [
+    *_SIZES,
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.enable_http_proxy", 0),
+]
+SERVER_OPTIONS: list[tuple[str, int]] = [
+    *_SIZES,
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.so_reuseport", 0),
+]
+
+# Sent with every call, so that either side can name who must upgrade to what.
+CALL_METADATA: list[tuple[str, str]] = [(_PROTOCOL_KEY, str(PROTOCOL)), (_VERSION_KEY, VERSION)]
+
+
+def check_protocol(metadata: Metadata, *, mine: int = PROTOCOL) -> None:
+    """Raises NeedsUpgrade, naming the side to upgrade, if the caller speaks another protocol version."""
+    sent = dict(metadata)
+    theirs = str(sent.get(_PROTOCOL_KEY, "none"))
+    if theirs == str(mine):
+        return
+    caller = f"the caller (version {sent.get(_VERSION_KEY, 'unknown')}, protocol {theirs})"
+    me = f"the controller (version {VERSION}, protocol {mine})"
+    old, new = (me, caller) if theirs.isdigit() and int(theirs) > mine else (caller, me)
+    raise NeedsUpgrade(
+        f"{caller} and {me} speak different protocol versions",
+        hint=f"{old} needs upgrade to {new.split('version ')[1].split(',')[0]}",
+    )
+
+
+def to_status(error: JetfleetError) -> tuple[grpc.StatusCode, str, Metadata]:
+    """Code, message and trailing metadata that carry an exception whole."""
+    detail = error_pb2.ErrorDetail(
+        kind=type(error).__name__,
+        message=error.message,
+        where=error.where,
+        expected=error.expected,
+        hint=error.hint,
+    )
+    return grpc.StatusCode[error.status], error.message, [(_ERROR_KEY, detail.SerializeToString())]
+
+
+def from_status(error: grpc.RpcError, *, address: str) -> JetfleetError:
+    """The exception that the other side raised, or what the status means for a user."""
+    call: Any = error  # an RpcError that was raised is a grpc.Call; the stubs do not say so
+    for key, value in call.trailing_metadata() or ():
+        if key == _ERROR_KEY:
+            detail = error_pb2.ErrorDetail.FromString(value)
+            kind = kinds().get(detail.kind, JetfleetError)
+            return kind(detail.message, where=detail.where, expected=detail.expected, hint=detail.hint)
+    code: grpc.StatusCode = call.code()
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        return Unreachable(
+            f"the controller at {address} does not answer ({call.details()})",
+            hint="is `controller serve` running there? see `controller serve --help`",
+        )
+    return JetfleetError(f"{code.name}: {call.details()}", where=address)
+
+
+def raising(call: Callable[..., Any], *, address: str) -> Callable[..., Any]:
+    """A unary call of a synchronous stub that raises the project's exceptions and carries the protocol version."""
+
+    def wrapped(request: Any, *, timeout: float | None = None) -> Any:
+        try:
+            return call(request, timeout=timeout, metadata=CALL_METADATA)
+        except grpc.RpcError as error:
+            fail(error, address=address)
+
+    return wrapped
+
+
+def fail(error: grpc.RpcError, *, address: str) -> NoReturn:
+    raise from_status(error, address=address) from None
