@@ -1,0 +1,99 @@
+"""Jobs, tasks and devices as people see them: what the Control service answers, and the CLI prints."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.model.facts import Facts
+from controller.model.job import Condition
+from controller.model.task import Failure, JobState, Progress, TaskKind, TaskState
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """`device` is the bound or last tried one, empty if neither; `elapsed_s` is of the last attempt."""
+
+    id: int
+    kind: TaskKind
+    name: str
+    state: TaskState
+    device: str
+    attempts: int
+    progress: Progress | None
+    failure: Failure | None
+    because_of_task: int | None
+    log_sha256: str
+    elapsed_s: float | None
+
+
+@dataclass(frozen=True)
+class JobView:
+    """`tasks` is empty in listings."""
+
+    id: int
+    name: str
+    state: JobState
+    created_at: datetime
+    tasks: tuple[TaskView, ...]
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class PlannedTask:
+    """One line of a dry run; `device` empty: chosen at claim. `reused`: a BUILD that needs no new work."""
+
+    kind: TaskKind
+    name: str
+    device: str
+    engine_key: str
+    reused: bool
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The answer to a submit; `job_id` 0 for a dry run."""
+
+    job_id: int
+    tasks: tuple[PlannedTask, ...]
+    repeated_request: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DeviceView:
+    id: str
+    name: str
+    online: bool
+    busy_with: str
+    cordoned: str
+    facts: Facts
+    last_seen_at: datetime
+    bench_domain: str
+    agent_version: str
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why an unfinished task has not ended yet."""
+
+    task_id: int
+    task_name: str
+    state: TaskState
+    why: str
+
+
+@dataclass(frozen=True)
+class ControllerInfo:
+    version: str
+    state_dir: str
+    embedded: bool
+
+
+@dataclass(frozen=True)
+class ResultQuery:
+    """All filters must hold; an empty one filters nothing. Newest first."""
+
+    job_ids: tuple[int, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    variant_keys: tuple[str, ...] = ()
+    limit: int = 1000
