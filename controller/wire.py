@@ -1,1 +1,0 @@
-"""Proto <-> model, both directions, nothing else."""
