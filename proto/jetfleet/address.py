@@ -44,11 +44,11 @@ def socket_address(state_dir: Path) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether traffic to a gRPC address stays on this machine, where plain text is allowed. A name but localhost: no."""
+    """Whether traffic to a gRPC address stays on this machine, where plain text is allowed."""
     if address.startswith("unix:"):
         return True
     host = address.rpartition(":")[0].strip("[]") or address
-    if host == "localhost":
+    if host == "localhost":  # any other name may resolve to another machine
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
