@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 
 from controller.model.facts import Facts, shown
-from controller.model.job import BUILD_ROLES, Artifact, Lowering, Precision, Role
+from controller.model.job import Artifact, Lowering, Precision, Role
 from controller.model.task import Device, DeviceClass, Recipe
 
 # An engine is native code (TensorRT) or a graph optimised for one host (ONNX Runtime's NCHWc layouts depend on the
@@ -14,6 +14,20 @@ _CPU_FIELDS = ("arch", "cpu_model", "cpu_isa")
 _GPU_FIELDS = ("arch", "module", "compute_capability", "sm_count", "l4t")
 _DLA_FIELDS = (*_GPU_FIELDS, "dla_compiler")
 _DISCRETE_GPU_FIELDS = ("arch", "gpu", "compute_capability", "sm_count", "cuda")
+
+# The graph that an engine is made from is the first of these that the variant carries: flags work on the FP32 graph,
+# a typed graph brings its own types and falls back to the FP32 graph where the runtime lowers it itself.
+_FP32, _FP16, _QDQ = Role.MODEL_FP32, Role.MODEL_FP16, Role.MODEL_QDQ
+_GRAPHS: Mapping[tuple[Lowering, Precision], tuple[Role, ...]] = {
+    (Lowering.TYPED_GRAPH, Precision.FP32): (_FP32,),
+    (Lowering.TYPED_GRAPH, Precision.TF32): (_FP32,),
+    (Lowering.TYPED_GRAPH, Precision.FP16): (_FP16, _FP32),
+    (Lowering.TYPED_GRAPH, Precision.INT8): (_QDQ, _FP32),
+    (Lowering.BUILDER_FLAGS, Precision.FP32): (_FP32,),
+    (Lowering.BUILDER_FLAGS, Precision.TF32): (_FP32,),
+    (Lowering.BUILDER_FLAGS, Precision.FP16): (_FP32, _FP16),
+    (Lowering.BUILDER_FLAGS, Precision.INT8): (_FP32, _QDQ),
+}
 
 
 def class_fields(facts: Facts, runtime: str, placement: str) -> tuple[str, ...]:
@@ -55,18 +69,22 @@ def recipe_content(recipe: Recipe) -> dict[str, object]:
     }
 
 
-def build_artifacts(artifacts: tuple[Artifact, ...], precision: Precision) -> tuple[Artifact, ...]:
+def build_artifacts(
+    artifacts: tuple[Artifact, ...], precision: Precision, lowering: Lowering = Lowering.TYPED_GRAPH
+) -> tuple[Artifact, ...]:
     """The files that an engine of this precision is made from: one graph, its external data, calibration for INT8."""
-    kept = [item for item in artifacts if item.role in BUILD_ROLES]
-    if precision is not Precision.INT8:
-        kept = [item for item in kept if item.role is not Role.CALIBRATION]
-    return tuple(sorted(kept, key=lambda item: (item.role.value, item.name)))
+    present = {item.role for item in artifacts}
+    graph = next((role for role in _GRAPHS[lowering, precision] if role in present), None)
+    wanted = {graph, Role.MODEL_DATA} | ({Role.CALIBRATION} if precision is Precision.INT8 else set())
+    return tuple(
+        sorted((item for item in artifacts if item.role in wanted), key=lambda item: (item.role.value, item.name))
+    )
 
 
 def lowering_for(facts: Facts, runtime: str, precision: Precision, placement: str) -> Lowering:
-    """How a precision reaches the engine on a device: INT8 on a DLA up to TensorRT 10 needs flags, the rest is typed."""
-    version = facts.get(f"runtime.{runtime}")
-    major = int(str(version).split(".")[0]) if version is not None and str(version)[0].isdigit() else 0
+    """How a precision reaches the engine there: INT8 on a DLA up to TensorRT 10 needs flags, the rest is typed."""
+    major_text = str(facts.get(f"runtime.{runtime}", "")).split(".")[0]
+    major = int(major_text) if major_text.isdecimal() else 0
     weak_dla = runtime == "tensorrt" and "dla" in placement and precision is Precision.INT8 and major <= 10
     return Lowering.BUILDER_FLAGS if weak_dla else Lowering.TYPED_GRAPH
 

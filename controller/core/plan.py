@@ -3,26 +3,32 @@
 Runs when a job is submitted, and again for one BENCH when its device's facts turn out to have changed.
 """
 
+import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 from controller.core.keys import build_artifacts, device_class, engine_key, lowering_for
 from controller.core.select import nearest_miss, unmet
 from controller.model.facts import Facts, shown
-from controller.model.job import Condition, JobSpec, Op, Quantifier, Target, Variant
+from controller.model.job import Condition, JobSpec, Quantifier, Target, Variant
 from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, Recipe
-from jetfleet.errors import NoDevice
+from jetfleet.errors import BadInput, NoDevice
+
+_EVERY_DEVICE = Target(Quantifier.EVERY)
+_PLACEMENT = re.compile(r"cpu|(gpu|dla[0-9])(\+(gpu|dla[0-9]))*")
 
 
 def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str]) -> Plan:
-    """Everything a job needs, offline devices included.
+    """Everything a job needs, offline devices included; a job without targets means every device.
 
     `known_engines` are the keys that are built or being built. Raises NoDevice, naming the nearest miss, if a
-    variant of a target has no device that could ever run it.
+    variant of a target has no device that could ever run it, and BadInput for variants that make no sense.
     """
+    _check_variants(spec.variants)
     builds: dict[str, PlannedBuild] = {}
     benches: dict[tuple[str, str | None, tuple[Condition, ...]], PlannedBench] = {}
     notes: dict[str, None] = {}
-    for target in spec.targets:
+    for target in spec.targets or (_EVERY_DEVICE,):
         for variant in spec.variants:
             able = _able_devices(variant, target, devices, notes)
             if target.quantifier is Quantifier.ANY:
@@ -42,15 +48,16 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
 
 
 def build_for(variant: Variant, device: Device) -> PlannedBuild:
-    """The engine that a variant needs on a device, under the device's facts of now."""
+    """The engine that a variant needs on a device, under the device's facts of now; `inability` was asked before."""
+    lowering = lowering_for(device.facts, variant.runtime, variant.precision, variant.placement)
     recipe = Recipe(
         runtime=variant.runtime,
         runtime_version=str(device.facts[f"runtime.{variant.runtime}"]),
         precision=variant.precision,
-        lowering=lowering_for(device.facts, variant.runtime, variant.precision, variant.placement),
+        lowering=lowering,
         placement=variant.placement,
         inputs=variant.inputs,
-        artifacts=build_artifacts(variant.artifacts, variant.precision),
+        artifacts=build_artifacts(variant.artifacts, variant.precision, lowering),
         options=variant.options,
     )
     klass = device_class(device, runtime=variant.runtime, placement=variant.placement)
@@ -73,9 +80,20 @@ def inability(runtime: str, placement: str, facts: Facts) -> str:
     return ""
 
 
-def _able_devices(
-    variant: Variant, target: Target, devices: Sequence[Device], notes: dict[str, None]
-) -> list[Device]:
+def _check_variants(variants: Sequence[Variant]) -> None:
+    if not variants:
+        raise BadInput("the job has no variants", expected="at least one point of the matrix")
+    for key, count in Counter(variant.key for variant in variants).items():
+        if count > 1:
+            raise BadInput(f"{count} variants have the key {key!r}", expected="a key of its own for each variant")
+    for variant in variants:
+        if not _PLACEMENT.fullmatch(variant.placement):
+            raise BadInput(
+                f"{variant.placement!r} is not a placement", where=variant.key, expected="cpu, gpu, dla0, gpu+dla0, ..."
+            )
+
+
+def _able_devices(variant: Variant, target: Target, devices: Sequence[Device], notes: dict[str, None]) -> list[Device]:
     matching = [device for device in devices if not unmet(target.conditions, device)]
     if not matching:
         raise NoDevice(
@@ -91,11 +109,10 @@ def _able_devices(
         else:
             able.append(device)
     if not able:
-        needs = Condition(f"runtime.{variant.runtime}", Op.VERSION, (">=0",))
         reason = inability(variant.runtime, variant.placement, matching[0].facts)
         raise NoDevice(
             f"no device that matches target '{target}' can run {variant.key}",
-            expected=f"a device with {needs.fact}, and {variant.placement} to place it on",
+            expected=f"a device with runtime.{variant.runtime}, and {variant.placement} to place it on",
             hint=f"nearest: {matching[0].name}, but {reason} ({shown(matching[0].facts.get('arch'))})",
         )
     return able

@@ -36,7 +36,9 @@ def _leave_to_others(device: Device, task: Candidate, others: Sequence[Device]) 
     shunned = shunned_devices(task.history)
     if device.id not in shunned:
         return False
-    return any(other.id not in shunned and not other.cordoned and can_run(other, task) for other in others)
+    return any(
+        other.id not in shunned and other.online and not other.cordoned and can_run(other, task) for other in others
+    )
 
 
 def _order(task: Candidate) -> tuple[int, int, bool, int]:

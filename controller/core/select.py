@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from controller.model.facts import FactType, FactValue, fact_type, shown
 from controller.model.job import Condition, Op
 from controller.model.task import Device
+from jetfleet.errors import BadInput
 
 
 def matches(conditions: Iterable[Condition], device: Device) -> bool:
@@ -20,10 +21,11 @@ def unmet(conditions: Iterable[Condition], device: Device) -> list[Condition]:
 
 
 def holds(condition: Condition, value: FactValue | None) -> bool:
+    """Raises BadInput if the condition is a version range that cannot be read."""
     if value is None:
         return False
     if condition.op is Op.VERSION:
-        return _in_range(condition.values[0], value)
+        return _in_range(condition, value)
     if isinstance(value, tuple):
         return any(wanted in value for wanted in condition.values)
     return any(_equal(wanted, value, fact_type(condition.fact)) for wanted in condition.values)
@@ -38,11 +40,15 @@ def _equal(wanted: str, value: FactValue, kind: FactType | None) -> bool:
     return wanted.lower() == shown(value) if isinstance(value, bool) else wanted == str(value)
 
 
-def _in_range(specifiers: str, value: FactValue) -> bool:
+def _in_range(condition: Condition, value: FactValue) -> bool:
     try:
-        return SpecifierSet(specifiers).contains(Version(str(value)), prereleases=True)
+        return SpecifierSet(condition.values[0]).contains(Version(str(value)), prereleases=True)
     except InvalidVersion:
         return False
+    except InvalidSpecifier:
+        raise BadInput(
+            f"{condition.values[0]!r} is not a version range", where=condition.fact, expected="PEP 440, as in >=6.1,<7"
+        ) from None
 
 
 def nearest_miss(conditions: Sequence[Condition], devices: Iterable[Device]) -> str:
@@ -51,5 +57,5 @@ def nearest_miss(conditions: Sequence[Condition], devices: Iterable[Device]) -> 
     if not ranked:
         return "no device has ever registered"
     missing, device = ranked[0]
-    lacks = ", ".join(f"{item} (it has {shown(device.facts.get(item.fact))})" for item in missing)
+    lacks = ", ".join(f"{item} (its {item.fact} is {shown(device.facts.get(item.fact))})" for item in missing)
     return f"nearest: {device.name}, which misses {lacks}"
