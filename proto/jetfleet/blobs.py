@@ -3,13 +3,15 @@
 Nothing appears under a digest before its bytes were hashed and fsynced; a file found to differ is moved aside.
 """
 
+import errno
+import fcntl
 import hashlib
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from jetfleet.errors import BadInput, Corrupt, DiskFull, WrongOffset
+from jetfleet.errors import BadInput, Corrupt, DiskFull, Infrastructure, WrongOffset
 
 CHUNK_BYTES = 1 << 20
 _HEX = frozenset("0123456789abcdef")
@@ -63,7 +65,7 @@ class BlobDir:
             digest = found.hexdigest()
             if sha256 not in (None, digest):
                 raise Corrupt(f"{source} is {digest}, not {sha256}")
-            self._publish(part, digest)
+            self.publish(part, digest)
         finally:
             part.unlink(missing_ok=True)
         return digest
@@ -71,14 +73,16 @@ class BlobDir:
     def link_from(self, other: Path, sha256: str) -> bool:
         """Takes a blob of a BlobDir on the same file system by hard link; False where that is not possible."""
         source = other / "objects" / sha256[:2] / check_digest(sha256)
-        target = self.path(sha256)
-        target.parent.mkdir(exist_ok=True)
+        if not source.is_file():
+            return False
+        target = self._place_for(sha256)
         try:
             os.link(source, target)
         except FileExistsError:
             return True
         except OSError:
             return False
+        sync_folder(target.parent)
         return True
 
     def received(self, sha256: str) -> int:
@@ -87,15 +91,10 @@ class BlobDir:
         return part.stat().st_size if part.exists() else 0
 
     def open_upload(self, sha256: str, *, size: int, offset: int) -> "Upload":
-        """Continues an upload. Raises WrongOffset if the next byte expected is another one."""
-        part = self._part(check_digest(sha256))
-        received = self.received(sha256)
-        if received > size:
-            part.unlink()
-            received = 0
-        if offset != received:
-            raise WrongOffset(f"upload of {sha256[:12]} must continue at byte {received}, not {offset}")
-        return Upload(self, part, sha256, size)
+        """Continues an upload. Raises WrongOffset if the next byte expected is another one, and Infrastructure while
+        somebody else uploads the same bytes.
+        """
+        return Upload(self, self._part(sha256), sha256, size=size, offset=offset)
 
     def verify(self, sha256: str) -> None:
         """Reads a blob again. Raises Corrupt, after moving it aside, if it no longer is what its name says."""
@@ -108,48 +107,87 @@ class BlobDir:
             raise Corrupt(f"blob {sha256[:12]} is damaged on disk (now {found[:12]}); moved to {quarantine}")
 
     def _part(self, sha256: str) -> Path:
-        return self.incoming / f"{sha256}.part"
+        return self.incoming / f"{check_digest(sha256)}.part"
 
-    def _publish(self, part: Path, sha256: str) -> None:
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.chmod(0o444)
+    def _place_for(self, sha256: str) -> Path:
         target = self.path(sha256)
-        target.parent.mkdir(exist_ok=True)
-        part.replace(target)
-        sync_folder(target.parent)
+        if not target.parent.exists():
+            target.parent.mkdir(exist_ok=True)
+            sync_folder(target.parent.parent)
+        return target
+
+    def publish(self, part: Path, sha256: str) -> None:
+        """Gives a file of `incoming`, complete and hashed, its place. For this module."""
+        with _no_space(part):
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.chmod(0o444)
+            target = self._place_for(sha256)
+            part.replace(target)
+            sync_folder(target.parent)
 
 
 class Upload:
-    """An upload in progress. Leave the context complete to publish it, incomplete to resume it later."""
+    """An upload in progress. Close it complete to publish it, incomplete to resume it later.
 
-    def __init__(self, blobs: BlobDir, part: Path, sha256: str, size: int) -> None:
+    It holds a lock on its file from the first byte until it is published: two uploads of the same bytes at once would
+    append to one file, each sure that its own hash is right.
+    """
+
+    def __init__(self, blobs: BlobDir, part: Path, sha256: str, *, size: int, offset: int) -> None:
         self._blobs, self._part, self._sha256, self._size = blobs, part, sha256, size
         self._hash = hashlib.sha256()
-        if part.exists():
-            for block in chunks(part):
-                self._hash.update(block)
-        self._file = part.open("ab")
-        self.received = self._file.tell()
+        with _no_space(part):
+            self._file = part.open("ab", buffering=0)
+        try:
+            self._lock()
+            self.received = self._resume(offset)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Between our open and our lock the file may have been published: then it is a blob, and not ours to touch.
+            mine = self._part.exists() and os.path.samestat(os.fstat(self._file.fileno()), self._part.stat())
+        except BlockingIOError:
+            mine = False
+        if not mine:
+            raise Infrastructure(f"another upload of {self._sha256[:12]} is in progress", hint="try again in a moment")
+
+    def _resume(self, offset: int) -> int:
+        received = os.fstat(self._file.fileno()).st_size
+        if received > self._size:
+            self._file.truncate(0)
+            received = 0
+        if offset != received:
+            raise WrongOffset(f"upload of {self._sha256[:12]} must continue at byte {received}, not {offset}")
+        for block in chunks(self._part):
+            self._hash.update(block)
+        return received
 
     def write(self, block: bytes) -> None:
         if self.received + len(block) > self._size:
             raise BadInput(f"upload of {self._sha256[:12]} is longer than the {self._size} bytes it announced")
+        rest = memoryview(block)
         with _no_space(self._part):
-            self._file.write(block)
+            while rest:
+                rest = rest[self._file.write(rest) :]
         self._hash.update(block)
         self.received += len(block)
 
     def close(self) -> bool:
         """Publishes the blob if all of it is here. Raises Corrupt, and forgets the bytes, if they are not it."""
-        with _no_space(self._part):
-            self._file.close()
-        if self.received < self._size:
-            return False
-        if self._hash.hexdigest() != self._sha256:
-            self._part.unlink()
-            raise Corrupt(f"upload of {self._sha256[:12]} arrived as {self._hash.hexdigest()[:12]}: send it again")
-        self._blobs._publish(self._part, self._sha256)
+        if self._file.closed:
+            return self._blobs.has(self._sha256)
+        with _no_space(self._part), self._file:
+            if self.received < self._size:
+                return False
+            if self._hash.hexdigest() != self._sha256:
+                self._part.unlink()
+                raise Corrupt(f"upload of {self._sha256[:12]} arrived as {self._hash.hexdigest()[:12]}: send it again")
+            self._blobs.publish(self._part, self._sha256)
         return True
 
 
@@ -172,5 +210,5 @@ class _no_space:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and error.errno in (28, 122):
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"no space left for {self._path.parent}", hint="free some space and try again") from error

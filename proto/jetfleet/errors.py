@@ -1,4 +1,4 @@
-"""The project's exceptions: each knows its exit code and its gRPC status. Raised once, translated once, printed once."""
+"""The project's exceptions: each knows its exit code and gRPC status. Raised once, translated once, printed once."""
 
 from typing import ClassVar
 

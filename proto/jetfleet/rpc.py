@@ -17,6 +17,9 @@ Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 
 MESSAGE_BYTES = 4 << 20
 _ERROR_KEY = "jetfleet-error-bin"
+# gRPC drops a call whose trailing metadata is over 8 KiB, and with it the error that it was to explain.
+_MESSAGE_BYTES = 2_000
+_FIELD_BYTES = 700
 _PROTOCOL_KEY = "jetfleet-protocol"
 _VERSION_KEY = "jetfleet-version"
 
@@ -41,7 +44,7 @@ SERVER_OPTIONS: list[tuple[str, int]] = [
 ]
 
 # Sent with every call, so that either side can name who must upgrade to what.
-CALL_METADATA: list[tuple[str, str]] = [(_PROTOCOL_KEY, str(PROTOCOL)), (_VERSION_KEY, VERSION)]
+CALL_METADATA: tuple[tuple[str, str | bytes], ...] = ((_PROTOCOL_KEY, str(PROTOCOL)), (_VERSION_KEY, VERSION))
 
 
 def check_protocol(metadata: Metadata, *, mine: int = PROTOCOL) -> None:
@@ -50,25 +53,29 @@ def check_protocol(metadata: Metadata, *, mine: int = PROTOCOL) -> None:
     theirs = str(sent.get(_PROTOCOL_KEY, "none"))
     if theirs == str(mine):
         return
-    caller = f"the caller (version {sent.get(_VERSION_KEY, 'unknown')}, protocol {theirs})"
+    their_version = str(sent.get(_VERSION_KEY, "unknown"))
+    caller = f"the caller (version {their_version}, protocol {theirs})"
     me = f"the controller (version {VERSION}, protocol {mine})"
-    old, new = (me, caller) if theirs.isdigit() and int(theirs) > mine else (caller, me)
-    raise NeedsUpgrade(
-        f"{caller} and {me} speak different protocol versions",
-        hint=f"{old} needs upgrade to {new.split('version ')[1].split(',')[0]}",
-    )
+    they_are_newer = theirs.isdecimal() and int(theirs) > mine
+    old, version = ("the controller", their_version) if they_are_newer else ("the caller", VERSION)
+    raise NeedsUpgrade(f"{caller} and {me} speak different protocol versions", hint=f"{old} needs upgrade to {version}")
 
 
 def to_status(error: JetfleetError) -> tuple[grpc.StatusCode, str, Metadata]:
-    """Code, message and trailing metadata that carry an exception whole."""
+    """Code, message and trailing metadata that carry an exception whole, or clipped where it is too long for that."""
     detail = error_pb2.ErrorDetail(
         kind=type(error).__name__,
-        message=error.message,
-        where=error.where,
-        expected=error.expected,
-        hint=error.hint,
+        message=_clip(error.message, _MESSAGE_BYTES),
+        where=_clip(error.where, _FIELD_BYTES),
+        expected=_clip(error.expected, _FIELD_BYTES),
+        hint=_clip(error.hint, _FIELD_BYTES),
     )
-    return grpc.StatusCode[error.status], error.message, [(_ERROR_KEY, detail.SerializeToString())]
+    return grpc.StatusCode[error.status], _clip(error.message, 200), [(_ERROR_KEY, detail.SerializeToString())]
+
+
+def _clip(text: str, limit: int) -> str:
+    data = text.encode(errors="replace")
+    return text if len(data) <= limit else data[: limit - 3].decode(errors="ignore") + "..."
 
 
 def from_status(error: grpc.RpcError, *, address: str) -> JetfleetError:
