@@ -1,0 +1,88 @@
+"""Agents on this machine: the `--local[=N]` of the CLI, and the one that a newcomer's first job runs on.
+
+They are ordinary agents with state folders of their own under the controller's, and stop by themselves when idle.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from controller.client.client import Client
+from controller.client.spawn import Child
+from controller.model.view import DeviceView
+from jetfleet.errors import Infrastructure
+
+LABEL = "label.local"
+_ONLINE_S = 60.0
+_IDLE_S = 60
+_POLL_S = 0.1
+# A child that stopped is either broken, or lost the race for the agent's lock to one that will show within this time.
+_TWIN_S = 5.0
+
+
+def local_name(number: int) -> str:
+    """Counted from 1."""
+    return f"local-{number}"
+
+
+def spawn_agent(number: int, *, address: str, state_dir: Path, idle_exit_s: int | None) -> Child:
+    """Starts local agent `number`; without `idle_exit_s` it stays until it is told to stop."""
+    name = local_name(number)
+    folder = state_dir / "agents" / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    arguments = ["run", "--address", address, "--state", str(folder), "--name", name, "--label", "local=1"]
+    if idle_exit_s is not None:
+        arguments += ["--idle-exit", str(idle_exit_s)]
+    return Child("agent.cli", arguments, log=state_dir / "logs" / f"agent-{name}.log", cwd=folder)
+
+
+def ensure_local(
+    client: Client,
+    *,
+    count: int,
+    state_dir: Path,
+    tell: Callable[[str], None] = lambda _: None,
+    online_s: float = _ONLINE_S,
+) -> None:
+    """Returns when local agents 1 to `count` are online, started if need be. Raises what kept one from starting."""
+    folder = state_dir.resolve()
+    online = _online(client)
+    absent = [number for number in range(1, count + 1) if local_name(number) not in online]
+    if not absent:
+        return
+    tell(f"starting {len(absent)} local agent{'s' if len(absent) > 1 else ''}")
+    children = {
+        local_name(number): spawn_agent(number, address=client.address, state_dir=folder, idle_exit_s=_IDLE_S)
+        for number in absent
+    }
+    deadline = time.monotonic() + online_s
+    while missing := set(children) - _online(client):
+        if any(children[name].exit_code() is not None for name in missing):
+            deadline = min(deadline, time.monotonic() + _TWIN_S)
+        if time.monotonic() >= deadline:
+            raise _not_online(children[min(missing)], min(missing))
+        time.sleep(_POLL_S)
+
+
+def sleeping_locals(devices: Sequence[DeviceView]) -> int:
+    """How many local agents to start for a fleet with nobody online: those it had, and for no fleet at all, one.
+
+    0 if somebody is online, or the fleet has devices that are not ours to start.
+    """
+    if any(device.online for device in devices):
+        return 0
+    if any(device.facts.get(LABEL) is None for device in devices):
+        return 0
+    numbers = [device.name.removeprefix("local-") for device in devices]
+    return max([1, *(int(number) for number in numbers if number.isdecimal())])
+
+
+def _online(client: Client) -> set[str]:
+    return {device.name for device in client.devices() if device.online}
+
+
+def _not_online(child: Child, name: str) -> Infrastructure:
+    if child.exit_code() is None:
+        return Infrastructure(f"local agent {name} did not come online", hint=f"see {child.log}")
+    said = child.error(f"local agent {name}")
+    return Infrastructure(said.message, where=said.where, expected=said.expected, hint=said.hint or f"see {child.log}")

@@ -1,0 +1,86 @@
+"""Children that outlive the command that starts them: an embedded controller, local agents.
+
+Their output goes to a log in the state folder; what a child said before it died is read from there.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jetfleet.errors import Infrastructure, JetfleetError, kinds
+
+_TAIL_BYTES = 64 << 10
+# A Popen that is dropped while its child lives warns that nobody waits for it. Nobody has to: these are detached.
+_STARTED: list["subprocess.Popen[bytes]"] = []
+
+
+class Child:
+    """A detached `python -m MODULE`, and the part of its log that is its own."""
+
+    def __init__(self, module: str, arguments: Sequence[str], *, log: Path, cwd: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.log = log
+        with log.open("ab") as sink:
+            self._from = sink.tell()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                cwd=cwd,  # -m puts the working folder on the path: let it be one of ours
+                start_new_session=True,  # Ctrl-C is for the command, not for what it leaves running
+            )
+        _STARTED.append(self._process)
+
+    def exit_code(self) -> int | None:
+        return self._process.poll()
+
+    def terminate(self, *, grace_s: float) -> None:
+        """For a child whose time has come with its starter's after all."""
+        self._process.terminate()
+        try:
+            self._process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def error(self, what: str) -> JetfleetError:
+        """Why the child stopped: the project's error if it printed one as JSON, else its last line."""
+        lines = self._said()
+        for line in reversed(lines):
+            if found := parse_error(line):
+                return found
+        last = f": {lines[-1]}" if lines else ""
+        return Infrastructure(f"{what} stopped with exit code {self.exit_code()}{last}", hint=f"see {self.log}")
+
+    def _said(self) -> list[str]:
+        with self.log.open("rb") as file:
+            end = file.seek(0, 2)
+            file.seek(max(self._from, end - _TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+        return [line for line in text.splitlines() if line.strip()]
+
+
+def error_record(error: JetfleetError) -> dict[str, Any]:
+    """An error as `--json` prints it, one object on one line of stderr."""
+    return {
+        "kind": type(error).__name__,
+        "message": error.message,
+        "where": error.where,
+        "expected": error.expected,
+        "fix": error.hint,
+        "exit_code": error.exit_code,
+    }
+
+
+def parse_error(line: str) -> JetfleetError | None:
+    """The error that a line of `--json` output holds, if it holds one."""
+    try:
+        record = json.loads(line)["error"]
+        kind = kinds()[record["kind"]]
+        return kind(record["message"], where=record["where"], expected=record["expected"], hint=record["fix"])
+    except (ValueError, KeyError, TypeError):
+        return None
