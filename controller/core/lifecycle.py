@@ -4,6 +4,7 @@ Terminal is terminal. Everything that could be derived (a job's state) is derive
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from controller.model.task import AttemptState, Ended, FailureKind, JobState, TaskState
 
@@ -40,9 +41,10 @@ TERMINAL = frozenset({_T.SUCCEEDED, _T.FAILED, _T.CANCELLED, _T.TIMED_OUT, _T.SK
 MAX_CRASHES = 2
 MAX_FAULTS = 3
 MAX_LOST = 4
-_CRASHES = frozenset({FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY})
-_FAULTS = frozenset({FailureKind.DEVICE_FAULT, FailureKind.INFRASTRUCTURE})
-_LOST = frozenset({_A.EXPIRED, _A.REBOOTED})
+_Ends: TypeAlias = frozenset[FailureKind | AttemptState | None]
+_CRASHES: _Ends = frozenset({FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY})
+_FAULTS: _Ends = frozenset({FailureKind.DEVICE_FAULT, FailureKind.INFRASTRUCTURE})
+_LOST: _Ends = frozenset({_A.EXPIRED, _A.REBOOTED})
 
 
 class IllegalTransition(Exception):
@@ -74,18 +76,19 @@ def after_attempt(history: Sequence[Ended], *, cancel_asked: bool) -> TaskState:
         return _T.CANCELLED
     if last.state is _A.RETURNED:
         return _T.READY
-    if last.state in _LOST:
-        return _T.READY if sum(item.state in _LOST for item in history) < MAX_LOST else _T.FAILED
-    return _after_failure(history, last.failure)
-
-
-def _after_failure(history: Sequence[Ended], kind: FailureKind | None) -> TaskState:
-    if kind is FailureKind.TIME_LIMIT:
+    if last.failure is FailureKind.TIME_LIMIT:
         return _T.TIMED_OUT
-    for family, limit in ((_CRASHES, MAX_CRASHES), (_FAULTS, MAX_FAULTS)):
-        if kind in family:
-            return _T.READY if sum(item.failure in family for item in history) < limit else _T.FAILED
-    return _T.FAILED
+    spent, limit = retry_budget(history)
+    return _T.READY if spent < limit else _T.FAILED
+
+
+def retry_budget(history: Sequence[Ended]) -> tuple[int, int]:
+    """How many attempts ended like the last one, and how many may; (0, 0) for an end that is not of a counted kind."""
+    last = history[-1]
+    for ends, limit in ((_LOST, MAX_LOST), (_CRASHES, MAX_CRASHES), (_FAULTS, MAX_FAULTS)):
+        if last.failure in ends or last.state in ends:
+            return sum(item.failure in ends or item.state in ends for item in history), limit
+    return 0, 0
 
 
 def shunned_devices(history: Iterable[Ended]) -> frozenset[str]:

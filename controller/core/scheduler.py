@@ -17,7 +17,7 @@ def pick(device: Device, ready: Iterable[Candidate], *, others: Sequence[Device]
     """
     if device.cordoned:
         return None
-    able = [task for task in ready if can_run(device, task) and not _leave_to_others(device, task, others)]
+    able = [task for task in ready if can_run(device, task) and not leave_to_others(device, task, others)]
     return min(able, key=_order, default=None)
 
 
@@ -32,7 +32,8 @@ def can_run(device: Device, task: Candidate) -> bool:
     return matches(task.conditions, device)
 
 
-def _leave_to_others(device: Device, task: Candidate, others: Sequence[Device]) -> bool:
+def leave_to_others(device: Device, task: Candidate, others: Sequence[Device]) -> bool:
+    """Whether a task that met a fault of this device waits for another one, because one of `others` can take it."""
     shunned = shunned_devices(task.history)
     if device.id not in shunned:
         return False
