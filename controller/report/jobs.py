@@ -1,0 +1,87 @@
+"""Jobs, tasks, plans and reasons as tables."""
+
+from collections.abc import Iterator, Sequence
+
+from controller.model.task import TaskState
+from controller.model.view import JobView, PlannedTask, Reason, TaskView
+from controller.report.table import Table
+from controller.report.text import duration, moment, one_line
+
+
+def jobs_table(jobs: Sequence[JobView]) -> Table:
+    return Table(
+        columns=("job", "name", "state", "tasks", "created"),
+        rows=[
+            (str(job.id), job.name, job.state.value, f"{job.done}/{job.total}", moment(job.created_at)) for job in jobs
+        ],
+        right=frozenset({"job", "tasks"}),
+        empty="no jobs yet: controller submit JOB.yaml",
+    )
+
+
+def tasks_table(tasks: Sequence[TaskView]) -> Table:
+    return Table(
+        columns=("task", "name", "state", "phase", "device", "elapsed", "attempts"),
+        rows=[
+            (
+                str(task.id),
+                task.name,
+                task.state.value,
+                phase(task),
+                task.device,
+                duration(task.elapsed_s),
+                str(task.attempts),
+            )
+            for task in tasks
+        ],
+        right=frozenset({"task", "elapsed", "attempts"}),
+        empty="no tasks",
+    )
+
+
+def plan_table(tasks: Sequence[PlannedTask]) -> Table:
+    return Table(
+        columns=("kind", "task", "device", "engine", "work"),
+        rows=[
+            (
+                task.kind.value,
+                task.name,
+                task.device or "any that matches",
+                task.engine_key[:12] or "when bound",
+                "none: the engine is there" if task.reused else "new",
+            )
+            for task in tasks
+        ],
+        empty="no tasks",
+    )
+
+
+def reasons_table(reasons: Sequence[Reason]) -> Table:
+    return Table(
+        columns=("task", "name", "state", "why"),
+        rows=[(str(item.task_id), item.task_name, item.state.value, item.why) for item in reasons],
+        right=frozenset({"task"}),
+        empty="every task of this job has ended",
+    )
+
+
+def phase(task: TaskView) -> str:
+    """`measure 40 %`, where the open attempt says so."""
+    if task.progress is None or not task.progress.phase:
+        return ""
+    share = "" if task.progress.fraction is None else f" {task.progress.fraction * 100:.0f} %"
+    return f"{task.progress.phase}{share}"
+
+
+def failures(tasks: Sequence[TaskView]) -> Iterator[str]:
+    """What went wrong, a line for each task that did not succeed."""
+    for task in tasks:
+        if task.failure is not None and task.state is not TaskState.SUCCEEDED:
+            yield f"{one_line(task.name)}{_on(task)}: {task.failure.kind.value}: {one_line(task.failure.message)}"
+        elif task.state is TaskState.SKIPPED:
+            blamed = f" because of task {task.because_of_task}" if task.because_of_task else ""
+            yield f"{one_line(task.name)}{_on(task)}: SKIPPED{blamed}"
+
+
+def _on(task: TaskView) -> str:
+    return f" on {one_line(task.device)}" if task.device else ""

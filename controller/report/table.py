@@ -1,0 +1,100 @@
+"""Tables: rich on a terminal, aligned columns in a pipe, CSV for programs. Knows nothing of what is in them.
+
+A pipe gets one row per line, never cut and never coloured, and rich is not even imported for it.
+"""
+
+import csv
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from controller.report.text import one_line
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+STYLES: Mapping[str, str] = {
+    "VALID": "green",
+    "SUCCEEDED": "green",
+    "online": "green",
+    "FAILED": "red",
+    "TIMED_OUT": "red",
+    "SKIPPED": "yellow",
+    "CANCELLED": "yellow",
+    "cordoned": "red",
+    "offline": "dim",
+    "unknown": "dim",
+    "SIMULATED": "bold magenta",
+    "WRONG_OUTPUT": "bold red",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells are text as it came; they are cleaned here. `right` names the columns that hold numbers."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    right: frozenset[str] = frozenset()
+    empty: str = "nothing to show"
+
+
+def on_terminal(out: TextIO) -> bool:
+    """Whether somebody watches: no pipe, no dumb terminal, no CI (whose logs would keep every frame)."""
+    return out.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+
+
+def print_table(table: Table, *, out: TextIO) -> None:
+    if not table.rows:
+        print(table.empty, file=out)
+    elif on_terminal(out):
+        from rich.console import Console
+
+        Console(file=out).print(rich_table(table))
+    else:
+        for line in plain_lines(table):
+            print(line, file=out)
+
+
+def print_csv(table: Table, *, out: TextIO) -> None:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([_inert(cell) for cell in row] for row in table.rows)
+
+
+def plain_lines(table: Table) -> Iterator[str]:
+    """A heading and a line per row, columns two spaces apart."""
+    rows = [table.columns, *(tuple(one_line(cell) for cell in row) for row in table.rows)]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(table.columns))]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if title in table.right else cell.ljust(width)
+            for cell, width, title in zip(row, widths, table.columns, strict=True)
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def rich_table(table: Table) -> "RichTable":
+    """For a terminal: as wide as it is, cells folded rather than cut. Text is never read as markup."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in table.columns:
+        made.add_column(title, justify="right" if title in table.right else "left", overflow="fold")
+    for row in table.rows:
+        cells = (one_line(cell) for cell in row)
+        made.add_row(*(Text(cell, style=STYLES.get(cell.split(",")[0], "")) for cell in cells))
+    return made
+
+
+def _inert(text: str) -> str:
+    """A cell that a spreadsheet would run as a formula gets a quote in front: devices choose some of these texts."""
+    text = one_line(text)
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return text

@@ -1,0 +1,66 @@
+"""Words and numbers as people read them. What a device sent is opaque: nothing of it may steer a terminal.
+
+Absent is never a number: it reads "unknown", or "n/a" where the samples cannot support the figure.
+"""
+
+import re
+from datetime import datetime
+
+from controller.model.result import Estimate
+
+UNKNOWN = "unknown"
+
+# ECMA-48: CSI sequences, then OSC and the other strings up to their terminator, then two-byte escapes.
+_SEQUENCES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+# C0 but tab and newline, DEL, C1, and the marks that reorder text on the screen (Unicode TR 36, 3.2).
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """Text without anything that a terminal would obey; lines and tabs stay."""
+    return _CONTROLS.sub("", _SEQUENCES.sub("", text.replace("\r\n", "\n")))
+
+
+def one_line(text: str) -> str:
+    """Clean text for a table's cell or a message of one line."""
+    return " ".join(clean(text).split())
+
+
+def number(value: float | None, *, digits: int = 4) -> str:
+    """Significant digits, without an exponent where a person would not write one."""
+    if value is None:
+        return UNKNOWN
+    if value != 0 and not 1e-4 <= abs(value) < 1e7:
+        return f"{value:.{digits}g}"
+    whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
+    return f"{value:.{max(0, digits - whole)}f}"
+
+
+def estimate(item: Estimate, *, n: int) -> str:
+    """A value, with half its 95 % interval where it has one: `14.72 ± 0.05`."""
+    if item.value is None:
+        return f"n/a (n={n})"
+    if item.low is None or item.high is None:
+        return number(item.value)
+    return f"{number(item.value)} ± {number((item.high - item.low) / 2, digits=2)}"
+
+
+def duration(seconds: float | None) -> str:
+    """`4.2 s`, `3 min 05 s`, `2 h 07 min`; nothing for None."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(when: datetime) -> str:
+    """In the reader's own time zone."""
+    return when.astimezone().strftime("%Y-%m-%d %H:%M:%S")
