@@ -1,0 +1,119 @@
+"""The matrix: from axes to points, less what is excluded, plus what is included. Pure; knows no files."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from controller.core.keys import variant_key
+from controller.intake import schema
+from controller.intake.yamltree import Document, Steps
+from controller.model.job import Precision
+from jetfleet.errors import BadInput
+
+MAX_VARIANTS = 1000
+_PLACEMENTS = {"onnxruntime": ("cpu", "gpu"), "tensorrt": ("gpu",)}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One variant before its files; `steps` lead to what asked for it."""
+
+    runtime: str
+    precision: Precision
+    batch: int
+    placement: str
+    steps: Steps
+
+    @property
+    def key(self) -> str:
+        return variant_key(runtime=self.runtime, precision=self.precision, batch=self.batch, placement=self.placement)
+
+
+def points(variants: schema.Variants, document: Document, *, own_batch: int) -> tuple[Point, ...]:
+    """Every variant, in the order of the axes; `own_batch` where no batch is asked. Raises BadInput."""
+    batches = variants.batch if variants.batch is not None else [own_batch]
+    steps: Steps = ("variants",)
+    found = [
+        point
+        for point in _combine(variants.runtime, variants.precision, batches, placements=variants.placement, steps=steps)
+        if not any(_covers(excluded, point) for excluded in variants.exclude)
+    ]
+    for index, included in enumerate(variants.include):
+        found += _combine(
+            _listed(included.runtime) or variants.runtime,
+            _listed(included.precision) or variants.precision,
+            _listed(included.batch) or batches,
+            placements=_listed(included.placement) or variants.placement,
+            steps=("variants", "include", index),
+        )
+    if not found:
+        raise document.error(("variants", "exclude"), "nothing is left of the matrix", expected="at least one variant")
+    _refuse_impossible(found, document)
+    return tuple(found)
+
+
+def batches_named(variants: schema.Variants) -> tuple[tuple[int, Steps], ...]:
+    """Every batch size that the job file names, with its place: the matrix first, then `include`."""
+    named: list[tuple[int, Steps]] = [
+        (batch, ("variants", "batch", index)) for index, batch in enumerate(variants.batch or ())
+    ]
+    for index, included in enumerate(variants.include):
+        named += [(batch, ("variants", "include", index, "batch")) for batch in _listed(included.batch)]
+    return tuple(named)
+
+
+def _combine(
+    runtimes: Sequence[str],
+    precisions: Sequence[str],
+    batches: Sequence[int],
+    *,
+    placements: Sequence[str] | None,
+    steps: Steps,
+) -> Iterator[Point]:
+    for runtime, precision, batch in product(runtimes, precisions, batches):
+        for placement in placements or [default_placement(runtime)]:
+            yield Point(runtime, Precision(precision), batch, placement, steps)
+
+
+def default_placement(runtime: str) -> str:
+    return "gpu" if runtime == "tensorrt" else "cpu"
+
+
+def _covers(selector: schema.Point, point: Point) -> bool:
+    """Whether every axis that the selector names holds the point's value."""
+    pairs = (
+        (selector.runtime, point.runtime),
+        (selector.precision, point.precision.value),
+        (selector.batch, point.batch),
+        (selector.placement, point.placement),
+    )
+    return all(asked is None or value in _listed(asked) for asked, value in pairs)
+
+
+def _listed(value: object) -> list[object]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _refuse_impossible(found: Iterable[Point], document: Document) -> None:
+    seen: dict[str, Point] = {}
+    for point in found:
+        if point.key in seen:
+            raise document.error(point.steps, f"the variant {point.key} is asked for twice", expected="it once")
+        seen[point.key] = point
+        possible = _PLACEMENTS.get(point.runtime)
+        if possible is not None and point.placement not in possible:
+            raise _misplaced(point, possible, document)
+    if len(seen) > MAX_VARIANTS:
+        raise document.error(("variants",), f"{len(seen)} variants", expected=f"at most {MAX_VARIANTS} in one job")
+
+
+def _misplaced(point: Point, possible: Sequence[str], document: Document) -> BadInput:
+    later = "dla" in point.placement and point.runtime == "tensorrt"
+    return document.error(
+        (*point.steps, "placement"),
+        f"{point.runtime} on {point.placement} is not {'supported yet' if later else 'possible'}",
+        expected=" or ".join(possible),
+        hint=f"exclude: [{{runtime: {point.runtime}, placement: {point.placement}}}]",
+    )

@@ -1,0 +1,230 @@
+"""The shape of job.yaml: what may stand where. What the values mean for a model is decided elsewhere.
+
+`LATER` names what the design knows and this version does not: it is refused with what works today, never ignored.
+"""
+
+import re
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+_NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
+_VALUES = re.compile(rf"normal|uniform\[ *{_NUMBER} *, *{_NUMBER} *\]|constant\[ *{_NUMBER} *\]|.+\.np[yz]")
+
+Dtype: TypeAlias = Literal[
+    "float32", "float16", "float64", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"
+]
+
+
+def problem(message: str, *, expected: str = "", hint: str = "") -> PydanticCustomError:
+    """An error of ours, to be raised inside a validator; whoever loads the file adds the place."""
+    return PydanticCustomError("job", "{message}", {"message": message, "expected": expected, "hint": hint})
+
+
+def _later(words: dict[str, str]) -> BeforeValidator:
+    def check(value: object) -> object:
+        if isinstance(value, str) and value in words:
+            raise problem(f"{value!r} is not supported yet", expected=words[value])
+        return value
+
+    return BeforeValidator(check)
+
+
+def _values(text: str) -> str:
+    match = _VALUES.fullmatch(text)
+    if match is None:
+        expected = "normal, uniform[LOW,HIGH], constant[NUMBER], or a path that ends in .npy or .npz"
+        raise problem(f"{text!r} does not say how to make values", expected=expected)
+    if match[1] is not None and float(match[1]) > float(match[2]):
+        raise problem(f"{text!r} has its bounds the wrong way round", expected="uniform[LOW,HIGH]")
+    return text
+
+
+def _distinct(items: list[Any]) -> list[Any]:
+    for index, item in enumerate(items):
+        if item in items[:index]:
+            raise problem(f"{item!r} is listed twice", expected="every value once")
+    return items
+
+
+def _text_of(value: object) -> object:
+    """Options reach a runtime as text; numbers and flags may be written without quotes."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+class Strict(BaseModel):
+    """A mapping with known keys. The first unknown key is one error, and the keys that exist travel with it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+    LATER: ClassVar[dict[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        known = sorted(field.alias or name for name, field in cls.model_fields.items())
+        for key in value if isinstance(value, dict) else ():
+            if key not in known:
+                later = cls.LATER.get(str(key), "")
+                raise PydanticCustomError("unknown_key", "unknown key", {"key": key, "known": known, "later": later})
+        return value
+
+
+class Tensor(Strict):
+    """One input of the model."""
+
+    shape: list[Annotated[int, Field(ge=1, le=1 << 31)] | Literal["batch"]] | None = Field(
+        default=None,
+        max_length=16,
+        description="every dimension, `batch` for each variant's batch size; [] for a scalar",
+    )
+    dtype: Dtype | None = None
+    values: Annotated[str, AfterValidator(_values)] | None = Field(
+        default=None,
+        description="normal | uniform[a,b] | constant[c] | FILE.npy | FILE.npz; default normal, 0 for integers",
+    )
+
+
+class Data(Strict):
+    LATER = {"calibration": "no calibration: fp32 is the precision that works today"}
+
+    evaluation: str | None = Field(default=None, description=".npz with one array per input, and `labels`")
+
+
+class Model(Strict):
+    """Exactly one of torch and onnx; paths are relative to the job file."""
+
+    torch: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")] | None = Field(
+        default=None, description="MODULE:CALLABLE, which returns a torch.nn.Module"
+    )
+    args: dict[str, Any] = Field(default_factory=dict, description="keyword arguments for the torch callable")
+    onnx: Annotated[str, Field(min_length=1)] | None = Field(default=None, description="path of an ONNX file")
+    inputs: dict[str, Tensor] = Field(default_factory=dict)
+    data: Data = Data()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Model":
+        if (self.torch is None) == (self.onnx is None):
+            found = "has neither torch nor onnx" if self.torch is None else "has both torch and onnx"
+            raise problem(f"model {found}", expected="torch: MODULE:CALLABLE, or onnx: PATH")
+        if self.args and self.torch is None:
+            raise problem("args belong to torch, and this model is onnx", expected="no args")
+        return self
+
+
+_FP32_ONLY = "fp32, the precision that works today"
+Precisions: TypeAlias = Annotated[Literal["fp32"], _later({"fp16": _FP32_ONLY, "int8": _FP32_ONLY, "tf32": _FP32_ONLY})]
+Runtime: TypeAlias = Literal["onnxruntime", "tensorrt", "simulated"]
+Batch: TypeAlias = Annotated[int, Field(ge=1, le=65536)]
+Placement: TypeAlias = Annotated[str, Field(pattern=r"^(cpu|gpu|dla[0-9])(\+(gpu|dla[0-9]))*$")]
+
+
+class Point(Strict):
+    """Axes and the value, or list of values, of each."""
+
+    precision: Precisions | list[Precisions] | None = None
+    batch: Batch | list[Batch] | None = None
+    placement: Placement | list[Placement] | None = None
+    runtime: Runtime | list[Runtime] | None = None
+
+
+class Variants(Strict):
+    """The matrix: every combination of the axes, less exclude, plus include."""
+
+    precision: Annotated[list[Precisions], Field(min_length=1), AfterValidator(_distinct)] = ["fp32"]
+    batch: Annotated[list[Batch], Field(min_length=1), AfterValidator(_distinct)] | None = Field(
+        default=None, description="default: the graph's own, or 1"
+    )
+    placement: Annotated[list[Placement], Field(min_length=1), AfterValidator(_distinct)] | None = Field(
+        default=None, description="default: gpu for tensorrt, else cpu"
+    )
+    runtime: Annotated[list[Runtime], Field(min_length=1), AfterValidator(_distinct)] = ["onnxruntime"]
+    exclude: list[Point] = []
+    include: list[Point] = []
+
+
+Selector: TypeAlias = dict[str, bool | int | float | str | list[bool | int | float | str]]
+
+
+class Target(Strict):
+    """Every device that matches the selector (offline ones included), or any one of them."""
+
+    every: Selector | None = None
+    any: Selector | None = None
+
+    @model_validator(mode="after")
+    def _one_quantifier(self) -> "Target":
+        if (self.every is None) == (self.any is None):
+            raise problem("a target needs exactly one of every and any", expected="{every: {FACT: VALUE}}")
+        return self
+
+
+class Measure(Strict):
+    LATER = {"paced_fps": "mode: latency, the mode that works today"}
+
+    mode: Annotated[
+        Literal["latency"], _later(dict.fromkeys(("throughput", "paced"), "latency, which works today"))
+    ] = "latency"
+    warmup_s: float = Field(default=0.5, ge=0, le=3600, description="at least this long, and until steady")
+    seconds: float = Field(default=1.0, gt=0, le=3600, description="at least this long in the timed window")
+    max_seconds: float | None = Field(
+        default=None, gt=0, le=7200, description="at most; default 10, or seconds if longer"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Measure":
+        if self.max_seconds is not None and self.max_seconds < self.seconds:
+            raise problem(f"max_seconds {self.max_seconds:g} is less than seconds {self.seconds:g}")
+        return self
+
+
+class Check(Strict):
+    """How outputs are held against the FP32 reference; `check: off` is short for `check: {rule: off}`."""
+
+    rule: Literal["close", "cosine", "off"] = "close"
+    rtol: float = Field(default=1e-3, ge=0)
+    atol: float = Field(default=1e-4, ge=0)
+    min_cosine: float = Field(default=0.999, ge=-1, le=1)
+    min_agreement: float = Field(default=1.0, ge=0, le=1, description="share of equal elements, of integer outputs")
+
+
+class Limits(Strict):
+    """Longest one attempt may take."""
+
+    build_s: int = Field(default=1800, ge=1, le=86400)
+    bench_s: int = Field(default=600, ge=1, le=86400)
+
+
+class Export(Strict):
+    opset: int = Field(default=18, ge=18, le=20, description="of a torch model's export")
+    seed: int = Field(
+        default=0, ge=0, lt=1 << 32, description="of synthetic inputs, and of torch while the model is made"
+    )
+
+
+class Job(Strict):
+    """job.yaml"""
+
+    LATER = dict.fromkeys(("pipeline", "constraints", "objective", "retry"), "the job without it")
+
+    api_version: Literal["jetfleet/v1"] = Field(alias="apiVersion")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    model: Model
+    variants: Variants = Variants()
+    targets: Annotated[list[Target], Field(min_length=1)] = [Target(every={})]
+    measure: Measure = Measure()
+    check: Check | Literal["off"] = Check()
+    limits: Limits = Limits()
+    priority: int = Field(default=0, ge=-1000, le=1000, description="higher goes first")
+    options: dict[Runtime, dict[str, Annotated[str, BeforeValidator(_text_of)]]] = Field(
+        default_factory=dict, description="what a runtime is told, by runtime"
+    )
+    export: Export = Export()
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of job.yaml, for editors; docs/jobspec.schema.json is this, written out."""
+    schema = Job.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
