@@ -1,0 +1,118 @@
+"""What every runtime offers: make an engine, load one, and run it one inference at a time.
+
+The measuring loop owns the clock readings and the loop; a session only infers. Whatever a session needs per inference
+(CUDA events, pinned buffers) it takes in `prepare`, and it reads it back in `collect`, so that nothing is allocated or
+synchronised for bookkeeping inside the timed window.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.npy import Tensor
+from jetfleet.errors import BadInput, Infrastructure, TaskFailed
+from jetfleet.v1.task_pb2 import Artifact, BuildTask, Provenance, Subject
+
+# Says where the work is: phase, share of it done (None: unknown), one short line for people.
+Report: TypeAlias = Callable[[str, "float | None", str], None]
+# Where the file of an artifact lies.
+Locate: TypeAlias = Callable[[Artifact], Path]
+
+
+class BuildRefused(TaskFailed):
+    """The builder said no, and would again."""
+
+
+class DeviceFault(Infrastructure):
+    """The board, its driver or its runtime is not well."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a session recorded during a round, beside the host clock.
+
+    `stages_ms` maps a stage (h2d, compute, d2h, enqueue) to one value per inference; a stage that does not exist on
+    this runtime is absent, not zero. `latency_ms`, where given, is the latency by the device's own clock and replaces
+    the host's readings (TensorRT: h2d + compute + d2h by CUDA events).
+    """
+
+    stages_ms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    latency_ms: NDArray[np.float64] | None = None
+
+
+class Session(Protocol):
+    """An engine in memory, ready to infer. Not thread-safe."""
+
+    def clock(self) -> int:
+        """Nanoseconds from an arbitrary start: the host's steady clock, or a simulated one."""
+
+    def bind(self, inputs: Mapping[str, Tensor]) -> None:
+        """Copies inputs to where the engine reads them. Raises BadInput if they do not fit the engine."""
+
+    def infer(self) -> None:
+        """One inference on the bound inputs; returns when its outputs are there."""
+
+    def outputs(self) -> dict[str, Tensor]:
+        """Copies of the last inference's outputs, in the engine's order."""
+
+    def prepare(self, count: int) -> None:
+        """Called before a round of `count` inferences: allocate now what they will need."""
+
+    def collect(self) -> Collected:
+        """Called after a round: what was recorded since `prepare`."""
+
+    def describe(self) -> dict[str, str]:
+        """The configuration that decides speed (threads, spinning, provider), for the environment record."""
+
+    def close(self) -> None:
+        """Gives the engine's memory back."""
+
+
+class Runtime(Protocol):
+    """One way of making and running engines."""
+
+    name: str
+    provenance: Provenance
+
+    def version(self) -> str:
+        """Full version; engines are only valid under the one they were built with."""
+
+    def build(self, task: BuildTask, model_dir: Path, out: Path, report: Report) -> None:
+        """Writes the engine of the model in `model_dir` to `out`.
+
+        Raises BadInput for a model that cannot be read, BuildRefused with the builder's words for one it will not take.
+        """
+
+    def load(self, engine: Path, subject: Subject, locate: Locate) -> Session:
+        """Raises BadInput if the engine was made for something else, DeviceFault if it does not load."""
+
+
+def refuse_unknown_options(options: Mapping[str, str], known: frozenset[str], runtime: str) -> None:
+    """Raises BadInput for an option that would silently change nothing."""
+    unknown = sorted(set(options) - known)
+    if unknown:
+        raise BadInput(
+            f"{runtime} has no option {', '.join(unknown)}", where="options", expected=", ".join(sorted(known))
+        )
+
+
+def refuse_other_version(subject: Subject, version: str) -> None:
+    """Raises BadInput for an engine that another version of its runtime built: it might load, and be something else."""
+    if subject.runtime_version and subject.runtime_version != version:
+        raise BadInput(
+            f"the engine was built by {subject.runtime} {subject.runtime_version}, this device runs {version}",
+            where=subject.variant_key,
+            hint="build it again on this version: submit the job once more",
+        )
+
+
+def model_file(task: BuildTask, roles: tuple[int, ...]) -> str:
+    """The file name of the one graph among the artifacts. Raises BadInput if there is none, or more than one."""
+    names = [item.name for item in task.artifacts if item.role in roles]
+    if len(names) != 1:
+        raise BadInput(f"a build needs exactly one model, not {len(names)}", where=task.engine_key[:12])
+    return names[0]

@@ -1,0 +1,216 @@
+"""ONNX Runtime on the CPU: the engine is the graph after all optimisations, saved, and loaded again as it is.
+
+The only importer of onnxruntime.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from agent.npy import Tensor
+from agent.runtime.base import (
+    BuildRefused,
+    Collected,
+    DeviceFault,
+    Locate,
+    Report,
+    model_file,
+    refuse_other_version,
+    refuse_unknown_options,
+)
+from jetfleet.errors import BadInput
+from jetfleet.v1.task_pb2 import (
+    ARTIFACT_ROLE_MODEL_FP16,
+    ARTIFACT_ROLE_MODEL_FP32,
+    ARTIFACT_ROLE_MODEL_QDQ,
+    PROVENANCE_MEASURED,
+    BuildTask,
+    Subject,
+    TensorSpec,
+)
+
+_PROVIDERS = ["CPUExecutionProvider"]
+_OPTIONS = frozenset({"threads", "spinning"})
+_GRAPHS = (ARTIFACT_ROLE_MODEL_FP32, ARTIFACT_ROLE_MODEL_FP16, ARTIFACT_ROLE_MODEL_QDQ)
+_SPINNING = "session.intra_op.allow_spinning"
+# Each of these is an exception class of its own, with no common base.
+_UNREADABLE = (ort_errors.InvalidProtobuf, ort_errors.InvalidArgument, ort_errors.NoSuchFile, ort_errors.NoModel)
+_REFUSED = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.NotImplemented, ort_errors.RuntimeException)
+_NUMPY = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(bool)": "bool",
+    **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+
+
+class OnnxRuntime:
+    """Makes and runs engines with ONNX Runtime's CPU provider."""
+
+    name = "onnxruntime"
+    provenance = PROVENANCE_MEASURED
+
+    def version(self) -> str:
+        return str(onnxruntime.__version__)
+
+    def build(self, task: BuildTask, model_dir: Path, out: Path, report: Report) -> None:
+        _refuse_placement(task.placement)
+        model = model_dir / model_file(task, _GRAPHS)
+        options = session_options(task.options)
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.optimized_model_filepath = str(out)
+        report("build", None, f"optimising {model.name}")
+        for symbol, size in _free_dimensions(model, task.inputs).items():
+            options.add_free_dimension_override_by_name(symbol, size)
+        try:
+            session = onnxruntime.InferenceSession(str(model), options, providers=_PROVIDERS)
+        except (*_REFUSED, ort_errors.InvalidArgument) as error:
+            raise BuildRefused(f"ONNX Runtime refused the model: {error}", where=model.name) from error
+        _check_inputs(session, task.inputs)
+
+    def load(self, engine: Path, subject: Subject, locate: Locate) -> "OnnxSession":
+        _refuse_placement(subject.placement)
+        refuse_other_version(subject, self.version())
+        options = session_options(subject.options)
+        # The file already is what the optimiser made; running it again could make something else.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        try:
+            session = onnxruntime.InferenceSession(str(engine), options, providers=_PROVIDERS)
+        except (*_REFUSED, *_UNREADABLE) as error:
+            raise DeviceFault(f"ONNX Runtime does not load its own engine: {error}", where=engine.name) from error
+        return OnnxSession(session, options, _check_inputs(session, subject.inputs))
+
+
+class OnnxSession:
+    """A loaded graph with inputs and outputs bound to buffers made beforehand."""
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        options: onnxruntime.SessionOptions,
+        inputs: Sequence[TensorSpec],
+    ) -> None:
+        self._session = session
+        self._options = options
+        self._binding = session.io_binding()
+        self._inputs: dict[str, onnxruntime.OrtValue] = {}
+        for spec in inputs:
+            self._inputs[spec.name] = _empty(spec.shape, spec.dtype)
+            self._binding.bind_ortvalue_input(spec.name, self._inputs[spec.name])
+        self._outputs = [item.name for item in session.get_outputs()]
+        for item in session.get_outputs():
+            if item.type in _NUMPY and all(isinstance(size, int) for size in item.shape):
+                self._binding.bind_ortvalue_output(item.name, _empty(item.shape, _NUMPY[item.type]))
+            else:  # its shape depends on the data: ORT allocates at every run
+                self._binding.bind_output(item.name, "cpu")
+
+    clock = staticmethod(time.perf_counter_ns)
+
+    def bind(self, inputs: Mapping[str, Tensor]) -> None:
+        missing = sorted(set(self._inputs) - set(inputs))
+        if missing:
+            raise BadInput(f"no value for input {', '.join(missing)}")
+        for name, value in self._inputs.items():
+            array = inputs[name]
+            slot = value.numpy()
+            if slot.shape != array.shape or slot.dtype != array.dtype:
+                raise BadInput(
+                    f"input {name!r} is {array.dtype}{list(array.shape)}", expected=f"{slot.dtype}{list(slot.shape)}"
+                )
+            value.update_inplace(np.ascontiguousarray(array))
+
+    def infer(self) -> None:
+        self._session.run_with_iobinding(self._binding)
+
+    def outputs(self) -> dict[str, Tensor]:
+        values = self._binding.get_outputs()
+        return {name: np.array(value.numpy()) for name, value in zip(self._outputs, values, strict=True)}
+
+    def prepare(self, count: int) -> None:
+        """Nothing to take: the host clock is the only one."""
+
+    def collect(self) -> Collected:
+        return Collected()
+
+    def describe(self) -> dict[str, str]:
+        return {
+            "providers": ",".join(self._session.get_providers()),
+            "intra_op_threads": str(self._options.intra_op_num_threads),
+            "inter_op_threads": str(self._options.inter_op_num_threads),
+            "intra_op_spinning": self._options.get_session_config_entry(_SPINNING),
+            "graph_optimization": "ORT_DISABLE_ALL (the engine was optimised at build)",
+        }
+
+    def close(self) -> None:
+        del self._binding, self._session
+
+
+def session_options(options: Mapping[str, str]) -> onnxruntime.SessionOptions:
+    """One pool of as many threads as this process may use CPUs. Raises BadInput for options unknown or unusable."""
+    refuse_unknown_options(options, _OPTIONS, "onnxruntime")
+    threads = options.get("threads") or os.environ.get("JETFLEET_THREADS") or str(len(os.sched_getaffinity(0)))
+    if not threads.isdigit() or int(threads) < 1:
+        raise BadInput(f"{threads!r} is no number of threads", where="threads", expected="1 or more")
+    spinning = {"on": "1", "off": "0"}.get(options.get("spinning", "on"))
+    if spinning is None:
+        raise BadInput(f"{options['spinning']!r} is not a choice", where="spinning", expected="on, off")
+    made = onnxruntime.SessionOptions()
+    made.intra_op_num_threads = int(threads)
+    made.inter_op_num_threads = 1
+    made.add_session_config_entry(_SPINNING, spinning)
+    return made
+
+
+def _free_dimensions(model: Path, inputs: Iterable[TensorSpec]) -> dict[str, int]:
+    """Sizes of the graph's named dimensions, from the resolved inputs. Raises BadInput for a graph that disagrees."""
+    bare = onnxruntime.SessionOptions()
+    bare.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        graph = onnxruntime.InferenceSession(str(model), bare, providers=_PROVIDERS)
+    except _UNREADABLE as error:
+        raise BadInput(f"the model cannot be read: {error}", where=model.name) from error
+    except _REFUSED as error:
+        raise BuildRefused(f"ONNX Runtime refused the model: {error}", where=model.name) from error
+    wanted = {spec.name: tuple(spec.shape) for spec in inputs}
+    sizes: dict[str, int] = {}
+    for item in graph.get_inputs():
+        for symbol, size in zip(item.shape, wanted.get(item.name, ()), strict=False):
+            if isinstance(symbol, str) and sizes.setdefault(symbol, size) != size:
+                raise BadInput(f"dimension {symbol!r} would be both {sizes[symbol]} and {size}", where=item.name)
+    return sizes
+
+
+def _check_inputs(session: onnxruntime.InferenceSession, inputs: Iterable[TensorSpec]) -> list[TensorSpec]:
+    """The specs of the graph's inputs, in its order. Raises BadInput unless each one fits name, type and shape."""
+    specs = {spec.name: spec for spec in inputs}
+    graph = session.get_inputs()
+    if set(specs) != {item.name for item in graph}:
+        raise BadInput(f"the task gives inputs {sorted(specs)}", expected=str(sorted(item.name for item in graph)))
+    for item in graph:
+        spec = specs[item.name]
+        same_rank = len(item.shape) == len(spec.shape)
+        fits = all(
+            not isinstance(size, int) or size == given for size, given in zip(item.shape, spec.shape, strict=False)
+        )
+        if _NUMPY.get(item.type) != spec.dtype or not same_rank or not fits:
+            raise BadInput(
+                f"input {item.name!r} is given as {spec.dtype}{list(spec.shape)}",
+                expected=f"{_NUMPY.get(item.type, item.type)}{item.shape}",
+            )
+    return [specs[item.name] for item in graph]
+
+
+def _empty(shape: Sequence[int], dtype: str) -> onnxruntime.OrtValue:
+    """A buffer from ORT's own allocator: the same alignment, and so the same speed, in every process."""
+    return onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(shape), np.dtype(dtype).type, "cpu")
+
+
+def _refuse_placement(placement: str) -> None:
+    if placement not in ("", "cpu"):
+        raise BadInput(f"onnxruntime runs on the CPU here, not on {placement!r}", where="placement", expected="cpu")
