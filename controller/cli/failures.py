@@ -1,0 +1,53 @@
+"""Prints what went wrong, once, and picks the exit code.
+
+0 done · 1 a task failed or its output was wrong · 2 usage or bad input · 3 a gate said no · 4 no device, no controller,
+infrastructure · 5 not allowed · 6 cancelled · 7 time-out · 70 a bug in jetfleet · 130 Ctrl-C.
+"""
+
+import json
+import sys
+import tempfile
+import traceback
+from datetime import datetime, timezone
+from pathlib import Path
+
+from controller.report.text import clean
+from jetfleet.errors import JetfleetError
+from jetfleet.version import VERSION
+
+CRASHED = 70  # EX_SOFTWARE of sysexits.h
+INTERRUPTED = 130  # 128 + SIGINT, as shells do
+
+
+def present(error: JetfleetError, *, as_json: bool) -> int:
+    """One error on stderr, as people read it or as one line of JSON; returns its exit code."""
+    if as_json:
+        from controller.client.spawn import error_record
+
+        print(json.dumps({"error": error_record(error)}), file=sys.stderr)
+    else:
+        print(f"error: {clean(str(error))}", file=sys.stderr)
+    return error.exit_code
+
+
+def present_bug(error: BaseException, *, state_dir: Path, verbose: bool) -> int:
+    """An exception that nobody foresaw: one line and where the rest is, or with -v the traceback itself."""
+    story = "".join(traceback.format_exception(error))
+    if verbose:
+        print(story, file=sys.stderr, end="")
+    else:
+        where = _save(f"jetfleet {VERSION}\n{sys.argv}\n{story}", state_dir / "logs")
+        said = clean(f"{type(error).__name__}: {error}").splitlines()[0]
+        print(f"error: a bug in jetfleet: {said}\n  traceback: {where}", file=sys.stderr)
+    return CRASHED
+
+
+def _save(story: str, folder: Path) -> Path:
+    name = f"crash-{datetime.now(timezone.utc):%Y%m%dT%H%M%S.%f}.txt"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(story)
+    except OSError:  # the state folder may be what is broken
+        folder = Path(tempfile.mkdtemp(prefix="jetfleet-"))
+        (folder / name).write_text(story)
+    return folder / name

@@ -1,0 +1,92 @@
+"""Stays with a job until it ends, shows it on stderr, and turns its end into an exit code."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from controller.cli.failures import INTERRUPTED
+from controller.cli.settings import Settings, talk
+from controller.client.client import Client
+from controller.model.result import Row
+from controller.model.task import FailureKind, JobState, TaskState
+from controller.model.view import JobView, ResultQuery
+from controller.report.jobs import failures
+from controller.report.progress import Progress, progress
+from controller.report.results import evidence, results_table, wrong_outputs
+from controller.report.table import print_table
+from jetfleet.errors import JetfleetError
+
+_NOT_THE_JOBS_FAULT = frozenset({FailureKind.DEVICE_FAULT, FailureKind.INFRASTRUCTURE})
+
+
+def follow(settings: Settings, client: Client, job_id: int) -> JobView:
+    """The job when it has ended. Ctrl-C detaches: the job goes on, and the command ends with 130."""
+    last = None
+    try:
+        with progress(sys.stderr) as shown:
+            link = _Link(shown)
+            for last in client.watch(job_id, on_drop=link.lost):
+                link.back()
+                shown.show(last)
+    except KeyboardInterrupt:
+        talk(f"detached; job {job_id} goes on")
+        talk(f"  reattach: {settings.command(f'job watch {job_id}')}")
+        talk(f"  stop it:  {settings.command(f'job cancel {job_id}')}")
+        raise typer.Exit(INTERRUPTED) from None
+    return last if last is not None else client.job(job_id)
+
+
+def finish(client: Client, job: JobView, *, as_json: bool) -> int:
+    """Prints what came out of a job; returns the exit code that its end means."""
+    rows = client.results(ResultQuery(job_ids=(job.id,)))
+    if as_json:
+        from controller.report.records import job_record, print_json, result_record
+
+        print_json({"job": job_record(job), "results": [result_record(row) for row in rows]}, out=sys.stdout)
+    else:
+        print_results(rows)
+        for line in failures(job.tasks):
+            talk(line)
+        talk(f"job {job.id}: {job.state.value}, {job.done} of {job.total} tasks ended")
+    return exit_code(job, rows)
+
+
+def print_results(rows: Sequence[Row]) -> None:
+    """The table and, on stdout too because it belongs to the numbers, the evidence below it."""
+    print_table(results_table(rows), out=sys.stdout)
+    for line in evidence(rows):
+        print(f"  {line}")
+
+
+def exit_code(job: JobView, rows: Sequence[Row]) -> int:
+    """0 only if every task succeeded and nothing that was measured computes the wrong thing."""
+    if job.state is JobState.CANCELLED:
+        return 6
+    if job.state is JobState.TIMED_OUT:
+        return 7
+    if job.state is JobState.FAILED:
+        return 4 if _infrastructure_only(job) else 1
+    return 1 if wrong_outputs(rows) else 0
+
+
+def _infrastructure_only(job: JobView) -> bool:
+    kinds = {task.failure.kind for task in job.tasks if task.state is TaskState.FAILED and task.failure is not None}
+    return bool(kinds) and kinds <= _NOT_THE_JOBS_FAULT
+
+
+class _Link:
+    """Tells of a lost link once, not at every try to mend it."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown, self._down = shown, False
+
+    def lost(self, error: JetfleetError) -> None:
+        if not self._down:
+            self._shown.note(f"{error.message}; trying again")
+        self._down = True
+
+    def back(self) -> None:
+        if self._down:
+            self._shown.note("the controller is back")
+        self._down = False

@@ -1,0 +1,94 @@
+"""`controller jobs` and `controller job ...`: what was asked for, and how far it is."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from controller.cli.settings import settings_of, talk
+
+app = typer.Typer(no_args_is_help=True, help="Show, follow or stop one job.")
+
+JobId = Annotated[int, typer.Argument(metavar="ID", min=1, help="As `submit` and `jobs` print it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def jobs(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    with settings_of(context).connect() as client:
+        found = client.jobs(limit)
+    if as_json:
+        from controller.report.records import job_record, print_json
+
+        # Listings come without tasks: an empty list here would say that the job has none.
+        records = [{key: value for key, value in job_record(job).items() if key != "tasks"} for job in found]
+        print_json({"jobs": records}, out=sys.stdout)
+    else:
+        from controller.report.jobs import jobs_table
+        from controller.report.table import print_table
+
+        print_table(jobs_table(found), out=sys.stdout)
+
+
+@app.command()
+def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """Show a job with its tasks."""
+    with settings_of(context).connect() as client:
+        job = client.job(job_id)
+    if as_json:
+        from controller.report.records import job_record, print_json
+
+        print_json({"job": job_record(job)}, out=sys.stdout)
+    else:
+        from controller.report.jobs import failures, jobs_table, tasks_table
+        from controller.report.table import print_table
+
+        print_table(jobs_table([job]), out=sys.stdout)
+        print()
+        print_table(tasks_table(job.tasks), out=sys.stdout)
+        for line in failures(job.tasks):
+            print(f"  {line}")
+
+
+@app.command()
+def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """Follow a job until it ends; exit by how it ended. Ctrl-C detaches, and the job goes on."""
+    from controller.cli.follow import finish, follow
+
+    settings = settings_of(context)
+    with settings.connect() as client:
+        code = finish(client, follow(settings, client, job_id), as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def cancel(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """Ask every unfinished task of a job to stop."""
+    with settings_of(context).connect() as client:
+        job = client.cancel(job_id)
+    if as_json:
+        from controller.report.records import job_record, print_json
+
+        print_json({"job": job_record(job)}, out=sys.stdout)
+    else:
+        talk(f"job {job.id}: {job.state.value}, {job.done} of {job.total} tasks ended")
+
+
+@app.command()
+def why(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+    """Say for every unfinished task what it waits for."""
+    with settings_of(context).connect() as client:
+        reasons = client.explain(job_id)
+    if as_json:
+        from controller.report.records import print_json, reason_record
+
+        print_json({"reasons": [reason_record(item) for item in reasons]}, out=sys.stdout)
+    else:
+        from controller.report.jobs import reasons_table
+        from controller.report.table import print_table
+
+        print_table(reasons_table(reasons), out=sys.stdout)

@@ -1,0 +1,87 @@
+"""The `controller` command: wires the verbs together, and is the one place where errors become text and exit codes."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from controller.cli import devices, jobs, query, results, schema, serve, submit
+from controller.cli.arguments import arrange
+from controller.cli.failures import present, present_bug
+from controller.cli.settings import Settings, settings_of
+from jetfleet.address import ADDRESS_VARIABLE, STATE_VARIABLE
+from jetfleet.errors import JetfleetError
+from jetfleet.version import VERSION
+
+app = typer.Typer(
+    name="controller",
+    help="Builds and benchmarks models on a fleet of Jetsons, and keeps every number.",
+    epilog="Start with: controller submit JOB.yaml --wait --local. Documentation: README.md, docs/.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # help without rich: it answers at once
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("submit")(submit.submit)
+app.command("jobs")(jobs.jobs)
+app.add_typer(jobs.app, name="job")
+app.add_typer(devices.app, name="devices")
+app.command("results")(results.results)
+app.command("query")(query.query)
+app.command("schema")(schema.schema)
+app.command("serve")(serve.serve)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(VERSION)
+        raise typer.Exit
+
+
+@app.callback()
+def settle(
+    context: typer.Context,
+    state: Annotated[
+        Path | None,
+        typer.Option(help=f"State folder. [env {STATE_VARIABLE}; default ~/.local/state/jetfleet]", show_default=False),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Controller to talk to: unix:PATH or HOST:PORT. [env {ADDRESS_VARIABLE}]", show_default=False
+        ),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks and debug logs.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    settings = settings_of(context)
+    settings.verbose = verbose
+    if state is not None:
+        settings.state_dir = state
+        settings.chosen += ["--state", str(state)]
+    if address is not None:
+        settings.address = address
+        settings.chosen += ["--address", address]
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the console script. Exit codes: see controller/cli/failures.py."""
+    arranged = arrange(sys.argv[1:] if arguments is None else arguments)
+    settings = Settings()
+    try:
+        app(arranged, obj=settings, prog_name="controller")
+    except JetfleetError as error:
+        sys.exit(present(error, as_json="--json" in arranged))
+    except Exception as error:
+        code = present_bug(error, state_dir=settings.state_dir, verbose=settings.verbose)
+        raise SystemExit(code) from error
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

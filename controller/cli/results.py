@@ -1,0 +1,98 @@
+"""`controller results`: measurements, filtered where they are stored, with their evidence."""
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from controller.cli.settings import settings_of
+
+if TYPE_CHECKING:
+    from controller.model.job import Condition
+
+_CONDITION = re.compile(r"(?P<fact>[A-Za-z][\w.-]*?)\s*(?P<op>===?|~=|!=|>=|<=|=|>|<)\s*(?P<value>.+)", re.DOTALL)
+
+
+def results(
+    context: typer.Context,
+    job: Annotated[
+        int | None, typer.Argument(metavar="[JOB]", min=1, help="Only this job's.", show_default=False)
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FACT=VALUE", help="A fact when measured: sku=orin-nano-8gb, 'jetpack>=6.1'. Repeatable."),
+    ] = None,
+    variant: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Only this variant. Repeatable.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 1000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with every field.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per measurement.")] = False,
+) -> None:
+    """Show measurements.
+
+    Latency with its interval, accuracy beside it, and whether the numbers may be trusted.
+    """
+    from controller.model.view import ResultQuery
+
+    if as_json and as_csv:
+        raise typer.BadParameter("choose --json or --csv, not both")
+    query = ResultQuery(
+        job_ids=(job,) if job else (),
+        conditions=conditions(where or ()),
+        variant_keys=tuple(variant or ()),
+        limit=limit,
+    )
+    with settings_of(context).connect() as client:
+        if job:
+            client.job(job)  # a job that does not exist is a mistake, not an empty table
+        rows = client.results(query)
+    if as_json:
+        from controller.report.records import print_json, result_record
+
+        print_json({"results": [result_record(row) for row in rows]}, out=sys.stdout)
+    elif as_csv:
+        from controller.report.results import csv_table
+        from controller.report.table import print_csv
+
+        print_csv(csv_table(rows), out=sys.stdout)
+    else:
+        from controller.cli.follow import print_results
+
+        print_results(rows)
+
+
+def conditions(texts: Sequence[str]) -> tuple["Condition", ...]:
+    return tuple(condition(text) for text in texts)
+
+
+def condition(text: str) -> "Condition":
+    """`sku=a`, `sku=a,b` (one of), or for a version `jetpack>=6.1,<7`. Raises BadInput."""
+    from controller.model.facts import FactType, fact_type
+    from controller.model.job import Condition, Op
+    from jetfleet.errors import BadInput
+
+    parts = _CONDITION.fullmatch(text.strip())
+    if parts is None:
+        raise BadInput(f"cannot read the condition {text!r}", where="--where", expected="FACT=VALUE")
+    fact, op, value = parts["fact"], parts["op"], parts["value"]
+    kind = fact_type(fact)
+    if kind is None:
+        raise BadInput(f"there is no fact {fact!r}", where="--where", expected=_nearest(fact))
+    if op != "=":
+        if kind is not FactType.VERSION:
+            raise BadInput(
+                f"{fact} is {kind.value}, which {op} cannot compare", where="--where", expected=f"{fact}=VALUE"
+            )
+        return Condition(fact, Op.VERSION, (f"{op}{value}",))
+    values = tuple(item.strip() for item in value.split(","))
+    return Condition(fact, Op.EQUALS if len(values) == 1 else Op.IN, values)
+
+
+def _nearest(fact: str) -> str:
+    from difflib import get_close_matches
+
+    from controller.model.facts import FACT_TYPES, FAMILIES
+
+    close = get_close_matches(fact, FACT_TYPES, n=3)
+    return f"{' or '.join(close)}" if close else ", ".join([*FACT_TYPES, *(f"{family}.NAME" for family in FAMILIES)])

@@ -1,0 +1,107 @@
+"""`controller serve`: the daemon, in the foreground. The only verb that loads the store and the service."""
+
+import logging
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controller.cli.settings import Settings, settings_of, talk
+
+_ADDRESS_FILE = "controller.address"
+_DEFAULT_LISTEN = "127.0.0.1:50051"
+_AGENT_GRACE_S = 10.0
+_POLL_S = 0.1
+
+
+def serve(
+    context: typer.Context,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help=f"Where agents and people connect; loopback only. [default: {_DEFAULT_LISTEN}]",
+            show_default=False,
+        ),
+    ] = None,
+    local: Annotated[
+        int,
+        typer.Option(min=0, metavar="[=N]", help="Run N agents on this machine too.", show_default=False),
+    ] = 0,
+    embedded: Annotated[bool, typer.Option("--embedded", help="On the socket only, and stop when idle.")] = False,
+    idle_exit: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Idleness that ends --embedded.")] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
+) -> None:
+    """Run the controller in the foreground.
+
+    One per state folder, whose Unix socket is always served; until SIGTERM or Ctrl-C.
+    """
+    from controller.service.options import ServeOptions
+    from controller.service.server import serve as run
+
+    settings = settings_of(context)
+    _log_to_stderr(debug=settings.verbose)
+    options = ServeOptions(
+        state_dir=settings.state_dir,
+        listen=listen if listen or embedded else _DEFAULT_LISTEN,
+        embedded=embedded,
+        idle_s=idle_exit,
+    )
+    # The service runs on this thread, which gets the signals; whoever greets it must stand on another.
+    company = _Company(settings, locals_wanted=local, quiet=embedded)
+    company.start()
+    try:
+        run(options)
+    finally:
+        company.stop()
+
+
+class _Company(threading.Thread):
+    """Waits for the service to answer, says where it is, and keeps the local agents for as long as it runs."""
+
+    def __init__(self, settings: Settings, *, locals_wanted: int, quiet: bool) -> None:
+        super().__init__(name="company", daemon=True)
+        self._state_dir, self._wanted, self._quiet = settings.state_dir.resolve(), locals_wanted, quiet
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        from controller.client.discovery import answering
+        from controller.client.local import spawn_agent
+        from jetfleet.address import socket_address
+
+        while (client := answering(self._state_dir)) is None:
+            if self._ended.wait(_POLL_S):
+                return
+        client.close()
+        if not self._quiet:
+            self._announce()
+        socket = socket_address(self._state_dir)
+        agents = [
+            spawn_agent(number, address=socket, state_dir=self._state_dir, idle_exit_s=None)
+            for number in range(1, self._wanted + 1)
+            if not self._ended.is_set()
+        ]
+        self._ended.wait()
+        for agent in agents:
+            agent.terminate(grace_s=_AGENT_GRACE_S)
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join()
+
+    def _announce(self) -> None:
+        path: Path = self._state_dir / _ADDRESS_FILE
+        address = path.read_text().strip() if path.is_file() else "its socket only"
+        talk(f"controller serving {self._state_dir} on {address} (Ctrl-C to stop)")
+
+
+def _log_to_stderr(*, debug: bool) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if debug else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    for noisy in ("asyncio", "alembic", "grpc"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

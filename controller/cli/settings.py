@@ -1,0 +1,48 @@
+"""What every verb shares: the state folder, the controller's address, and how a command line names them again.
+
+The client, and with it grpc, is imported when a verb first needs the controller: `--help` answers without it.
+"""
+
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from jetfleet.address import default_state_dir
+
+if TYPE_CHECKING:
+    from controller.client.client import Client
+
+
+@dataclass
+class Settings:
+    """Filled in by the global options; `chosen` holds those that were given, for hints that can be pasted."""
+
+    state_dir: Path = field(default_factory=default_state_dir)
+    address: str | None = None
+    verbose: bool = False
+    chosen: list[str] = field(default_factory=list)
+
+    def connect(self) -> "Client":
+        """A client whose controller has answered, started if need be. Use as a context manager."""
+        from controller.client.discovery import connect
+
+        return connect(self.state_dir, address=self.address, tell=talk)
+
+    def command(self, verb: str) -> str:
+        """A command line that reaches the same controller: `controller --state X job watch 12`."""
+        return " ".join(["controller", *map(shlex.quote, self.chosen), verb])
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """The settings that main() put into the context."""
+    found = context.find_object(Settings)
+    return found if found is not None else Settings()
+
+
+def talk(text: str) -> None:
+    """To people: never mixed with data, which goes to stdout."""
+    print(text, file=sys.stderr, flush=True)
