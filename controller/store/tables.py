@@ -82,8 +82,7 @@ facts = Table(
     "facts",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("digest", Text, nullable=False, unique=True),
-    Column("content", Text, nullable=False),  # model.Facts as JSON
+    Column("content", Text, nullable=False, unique=True),  # model.Facts as JSON
 )
 
 engine = Table(
@@ -225,11 +224,7 @@ measurement = Table(
     Column("provenance", Text, nullable=False),
     Column("verdict", Text, nullable=False),  # derived from the flags at commit; kept so that SQL can filter on it
     Column("n", Integer, nullable=False),
-    *(
-        Column(f"{name}_ms{suffix}", Float)
-        for name in ("p50", "p90", "p99")
-        for suffix in ("", "_low", "_high")
-    ),
+    *(Column(f"{name}_ms{suffix}", Float) for name in ("p50", "p90", "p99") for suffix in ("", "_low", "_high")),
     Column("p50_reason", Text, nullable=False),
     Column("p90_reason", Text, nullable=False),
     Column("p99_reason", Text, nullable=False),

@@ -1,0 +1,111 @@
+"""What an agent is handed, and what it hands back."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from controller.model.facts import Facts
+from controller.model.job import Artifact, Measure, Variant
+from controller.model.result import Measurement
+from controller.model.task import Failure, Recipe
+
+
+class Schedule(Enum):
+    ALONE = "ALONE"
+    INTERLEAVED = "INTERLEAVED"
+    CONCURRENT = "CONCURRENT"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing that runs inside a BENCH: a variant's engine, placed somewhere."""
+
+    variant: Variant
+    engine_key: str
+    engine: Artifact
+    runtime_version: str
+    placement: str
+    streams: int
+    batch: int
+
+
+@dataclass(frozen=True)
+class BuildWork:
+    engine_key: str
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class BenchWork:
+    schedule: Schedule
+    subjects: tuple[Subject, ...]
+    measure: Measure
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on an attempt; the token fences it."""
+
+    token: str
+    task_id: int
+    name: str
+    time_limit_s: int
+    work: BuildWork | BenchWork
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Who says hello. `held` are tokens whose results the agent still keeps."""
+
+    device_id: str
+    session_id: str
+    boot_id: str
+    hardware_serial: str
+    bench_domain: str
+    agent_version: str
+    name: str
+    facts: Facts
+    held: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Registered:
+    device_name: str
+    lost: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Built:
+    engine: Artifact
+    build_s: float
+    power_mode: str | None
+
+
+@dataclass(frozen=True)
+class Returned:
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended; `end` is what it made, or how it failed. `raw` is the message as it came."""
+
+    end: Built | tuple[Measurement, ...] | Failure | Returned
+    artifacts: tuple[Artifact, ...]
+    peak_rss_bytes: int | None
+    raw: bytes = b""
+
+
+@dataclass(frozen=True)
+class Committed:
+    """`task_state` after the commit; `stale` says why it did not count, empty if it did."""
+
+    task_state: str
+    stale: str = ""
+
+
+class Directive(Enum):
+    """What to do with an open attempt."""
+
+    CONTINUE = "CONTINUE"
+    CANCEL = "CANCEL"
+    LOST = "LOST"

@@ -1,0 +1,74 @@
+"""Files in and out, verified and resumable. Hashing and disk run in threads, so that no transfer delays a Renew."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+
+from controller.service.house import House
+from jetfleet.blobs import CHUNK_BYTES, BlobDir, Upload, check_digest
+from jetfleet.errors import BadInput, NotFound, WrongOffset
+from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc
+
+Context = grpc.aio.ServicerContext[object, object]
+
+_MAX_STAT = 1000
+
+
+class BlobService(blobs_pb2_grpc.BlobsServicer):
+    def __init__(self, house: House) -> None:
+        self._blobs: BlobDir = house.blobs
+
+    async def Stat(self, request: blobs_pb2.StatRequest, context: Context) -> blobs_pb2.StatResponse:
+        if len(request.sha256) > _MAX_STAT:
+            raise BadInput(f"{len(request.sha256)} digests in one Stat", expected=f"at most {_MAX_STAT}")
+        return blobs_pb2.StatResponse(
+            entries=[
+                blobs_pb2.StatResponse.Entry(
+                    sha256=sha256, complete=self._blobs.has(sha256), received_bytes=self._blobs.received(sha256)
+                )
+                for sha256 in map(check_digest, request.sha256)
+            ]
+        )
+
+    async def Upload(
+        self, request_iterator: AsyncIterator[blobs_pb2.UploadRequest], context: Context
+    ) -> blobs_pb2.UploadResponse:
+        first = await anext(aiter(request_iterator), None)
+        if first is None or first.WhichOneof("part") != "header":
+            raise BadInput("an upload must begin with its header")
+        header = first.header
+        if self._blobs.has(header.sha256):
+            return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)
+        await self._receive(header, request_iterator)
+        return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)
+
+    async def _receive(self, header: blobs_pb2.UploadHeader, parts: AsyncIterator[blobs_pb2.UploadRequest]) -> None:
+        upload: Upload = await asyncio.to_thread(
+            self._blobs.open_upload, header.sha256, size=header.size_bytes, offset=header.offset
+        )
+        complete = False
+        try:
+            async for part in parts:
+                if len(part.chunk) > CHUNK_BYTES:
+                    raise BadInput(f"a chunk of {len(part.chunk)} bytes", expected=f"at most {CHUNK_BYTES}")
+                await asyncio.to_thread(upload.write, part.chunk)
+        finally:
+            complete = await asyncio.to_thread(upload.close)
+        if not complete:
+            raise WrongOffset(f"upload of {header.sha256[:12]} ended after {upload.received} bytes: resume it")
+
+    async def Download(
+        self, request: blobs_pb2.DownloadRequest, context: Context
+    ) -> AsyncIterator[blobs_pb2.DownloadResponse]:
+        path = self._blobs.path(request.sha256)
+        if not path.is_file():
+            raise NotFound(f"the controller has no blob {request.sha256[:12]}")
+        size = path.stat().st_size
+        if request.offset > size:
+            raise WrongOffset(f"blob {request.sha256[:12]} has {size} bytes; {request.offset} is beyond its end")
+        with path.open("rb") as file:
+            file.seek(request.offset)
+            yield blobs_pb2.DownloadResponse(size_bytes=size)
+            while block := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                yield blobs_pb2.DownloadResponse(chunk=block)

@@ -1,0 +1,139 @@
+"""What people and CI say: submit, look, watch, cancel, explain, results."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+
+import grpc
+from sqlalchemy import Connection
+
+from controller.model.job import JobSpec
+from controller.model.view import Submitted
+from controller.service.house import House
+from controller.store import devices, explain, jobs, plans, results
+from controller.wire.job import job_spec_from_pb
+from controller.wire.result import row_to_pb
+from controller.wire.view import (
+    device_view_to_pb,
+    job_view_to_pb,
+    reason_to_pb,
+    result_query_from_pb,
+    submitted_to_pb,
+)
+from jetfleet.errors import BadInput, Unreachable
+from jetfleet.v1 import control_pb2, control_pb2_grpc
+from jetfleet.version import VERSION
+
+log = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext[object, object]
+
+# Elapsed times move even when nothing else does; a watcher sees at most so many snapshots a second.
+_WATCH_S = 1.0
+_WATCH_MIN_S = 0.1
+
+
+class ControlService(control_pb2_grpc.ControlServicer):
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.last_call = time.monotonic()
+        self.watchers = 0
+
+    async def Hello(self, request: control_pb2.HelloRequest, context: Context) -> control_pb2.HelloResponse:
+        self.last_call = time.monotonic()
+        options = self._house.options
+        return control_pb2.HelloResponse(version=VERSION, state_dir=str(options.state_dir), embedded=options.embedded)
+
+    async def SubmitJob(self, request: control_pb2.SubmitJobRequest, context: Context) -> control_pb2.SubmitJobResponse:
+        self.last_call = time.monotonic()
+        if not request.idempotency_key and not request.validate_only:
+            raise BadInput("a submit without idempotency_key")
+        spec = job_spec_from_pb(request.spec)
+        if not request.validate_only:
+            self._refuse_missing_files(spec)
+        submitted = await self._plan(spec, key=request.idempotency_key, validate_only=request.validate_only)
+        if not request.validate_only:
+            log.info("job %d (%s) submitted", submitted.job_id, spec.name)
+            self._house.changed()
+        return submitted_to_pb(submitted)
+
+    async def GetJob(self, request: control_pb2.GetJobRequest, context: Context) -> control_pb2.Job:
+        self.last_call = time.monotonic()
+        return await self._job(request.job_id)
+
+    async def ListJobs(self, request: control_pb2.ListJobsRequest, context: Context) -> control_pb2.ListJobsResponse:
+        self.last_call = time.monotonic()
+        views = await self._house.read(partial(jobs.job_views, limit=request.limit or 50))
+        return control_pb2.ListJobsResponse(jobs=[job_view_to_pb(view) for view in views])
+
+    async def WatchJob(self, request: control_pb2.WatchJobRequest, context: Context) -> AsyncIterator[control_pb2.Job]:
+        news = self._house.news
+        self.watchers += 1
+        try:
+            last: control_pb2.Job | None = None
+            while True:
+                seen = news.rung
+                now = await self._job(request.job_id)
+                if now != last:
+                    yield now
+                    last = now
+                if now.done == now.total:
+                    return
+                await asyncio.sleep(_WATCH_MIN_S)
+                await news.wait(seen, timeout_s=_WATCH_S)
+                if self._house.stopping.is_set():
+                    raise Unreachable("the controller is stopping", hint="the job goes on when it is back")
+        finally:
+            self.watchers -= 1
+            self.last_call = time.monotonic()
+
+    async def CancelJob(self, request: control_pb2.CancelJobRequest, context: Context) -> control_pb2.Job:
+        self.last_call = time.monotonic()
+        await self._house.write(partial(jobs.cancel, job_id=request.job_id))
+        log.info("job %d: cancel asked", request.job_id)
+        self._house.changed()
+        return await self._job(request.job_id)
+
+    async def ExplainJob(
+        self, request: control_pb2.ExplainJobRequest, context: Context
+    ) -> control_pb2.ExplainJobResponse:
+        self.last_call = time.monotonic()
+        pulse = self._house.pulse
+        reasons = await self._house.read(
+            partial(explain.reasons, job_id=request.job_id, alive=pulse.alive(), progress=dict(pulse.progress))
+        )
+        return control_pb2.ExplainJobResponse(reasons=[reason_to_pb(reason) for reason in reasons])
+
+    async def ListDevices(
+        self, request: control_pb2.ListDevicesRequest, context: Context
+    ) -> control_pb2.ListDevicesResponse:
+        self.last_call = time.monotonic()
+        views = await self._house.read(partial(devices.device_views, alive=self._house.pulse.alive()))
+        return control_pb2.ListDevicesResponse(devices=[device_view_to_pb(view) for view in views])
+
+    async def Results(self, request: control_pb2.ResultsRequest, context: Context) -> control_pb2.ResultsResponse:
+        self.last_call = time.monotonic()
+        query = result_query_from_pb(request)
+        rows = await self._house.read(partial(results.query_rows, query=query))
+        return control_pb2.ResultsResponse(rows=[row_to_pb(row) for row in rows])
+
+    async def _job(self, job_id: int) -> control_pb2.Job:
+        progress = dict(self._house.pulse.progress)
+        return job_view_to_pb(await self._house.read(partial(jobs.job_view, job_id=job_id, progress=progress)))
+
+    async def _plan(self, spec: JobSpec, *, key: str, validate_only: bool) -> Submitted:
+        alive = self._house.pulse.alive()
+
+        def planned(connection: Connection) -> Submitted:
+            known = devices.planning_devices(connection, alive=alive)
+            return plans.submit(connection, spec, known, key=key, validate_only=validate_only)
+
+        return await (self._house.read(planned) if validate_only else self._house.write(planned))
+
+    def _refuse_missing_files(self, spec: JobSpec) -> None:
+        wanted = {item.sha256 for variant in spec.variants for item in variant.artifacts}
+        missing = [sha256 for sha256 in sorted(wanted) if not self._house.blobs.has(sha256)]
+        if missing:
+            raise BadInput(f"the job names {len(missing)} files that were not uploaded, {missing[0][:12]} first")

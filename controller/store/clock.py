@@ -1,0 +1,16 @@
+"""The controller's wall clock as the database keeps it: aware UTC, ISO 8601, milliseconds, sorted as text."""
+
+from datetime import datetime, timezone
+
+
+def now_text() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def parse(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def seconds_between(start: str, end: str | None) -> float:
+    """Elapsed seconds; until now where there is no end yet."""
+    return (parse(end or now_text()) - parse(start)).total_seconds()

@@ -1,0 +1,58 @@
+"""Model dataclasses <-> canonical JSON text, for the columns that nobody searches."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+def dump(value: object) -> str:
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
+
+
+def load(kind: type[T], text: str) -> T:
+    """The value that `dump` wrote; `kind` is a dataclass, or e.g. tuple[Condition, ...]."""
+    value: T = _rebuild(kind, json.loads(text))
+    return value
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _rebuild(kind: Any, data: Any) -> Any:
+    origin = get_origin(kind)
+    if origin is tuple:
+        return tuple(_rebuild(get_args(kind)[0], item) for item in data)
+    if origin in (Union, UnionType):
+        member = next((item for item in get_args(kind) if item is not NoneType), kind)
+        return None if data is None else _rebuild(member, data)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = _hints(kind)
+        return kind(**{name: _rebuild(hints[name], item) for name, item in data.items()})
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(data)
+    return data
+
+
+def load_facts(text: str) -> dict[str, Any]:
+    """Facts: the only sets in there are lists in JSON."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()}

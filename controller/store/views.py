@@ -1,0 +1,76 @@
+"""The public, documented interface of the database: views that people query. Tables may change, these may only grow.
+
+`controller query` and every SQLite client see them. A number that cannot be supported is NULL, with its reason beside
+it; `provenance` is in every view that holds numbers, so that nobody mixes SIMULATED with MEASURED unknowingly.
+"""
+
+V_RESULTS = """
+CREATE VIEW v_results AS
+SELECT m.id AS measurement_id, m.job_id, j.name AS job, j.model_name AS model, v.key AS variant, d.name AS device,
+       e.runtime, e.runtime_version, v.precision, v.batch, v.placement, m.provenance, m.verdict, m.n,
+       m.p50_ms, m.p50_ms_low, m.p50_ms_high, m.p90_ms, m.p99_ms, m.p99_ms_low, m.p99_ms_high, m.p99_reason,
+       m.mean_ms, m.std_ms, m.min_ms, m.max_ms, m.throughput_per_s, m.accuracy, m.accuracy_n,
+       m.warmup_s, m.window_s, m.processes,
+       (SELECT group_concat(f.kind || ': ' || f.evidence, '; ') FROM flag f WHERE f.measurement_id = m.id) AS flags,
+       (SELECT min(c.passed) FROM output_check c WHERE c.measurement_id = m.id) AS outputs_ok,
+       m.measured_at, m.engine_key, m.samples_sha256, x.content AS facts
+FROM measurement m
+JOIN job j ON j.id = m.job_id
+JOIN device d ON d.id = m.device_id
+JOIN facts x ON x.id = m.facts_id
+LEFT JOIN variant v ON v.id = m.variant_id
+LEFT JOIN engine e ON e.key = m.engine_key
+"""
+
+V_ROUNDS = """
+CREATE VIEW v_rounds AS
+SELECT r.measurement_id, m.job_id, v.key AS variant, d.name AS device, m.provenance, m.verdict,
+       r.idx, r.n, r.p50_ms, r.mean_ms
+FROM round r
+JOIN measurement m ON m.id = r.measurement_id
+JOIN device d ON d.id = m.device_id
+LEFT JOIN variant v ON v.id = m.variant_id
+"""
+
+V_ENGINES = """
+CREATE VIEW v_engines AS
+SELECT e.key AS engine_key, e.runtime, e.runtime_version, e.precision, e.lowering, e.placement,
+       e.sha256 IS NOT NULL AS built, e.sha256, e.size_bytes, e.build_s, e.power_mode, e.built_at,
+       d.name AS built_on, e.class_key AS device_class, e.class_fields
+FROM engine e
+LEFT JOIN attempt a ON a.token = e.built_by
+LEFT JOIN device d ON d.id = a.device_id
+"""
+
+V_DEVICES = """
+CREATE VIEW v_devices AS
+SELECT d.id AS device_id, d.name AS device, d.hardware_serial, d.cordoned, d.first_seen_at, d.last_seen_at,
+       s.boot_id, s.bench_domain, s.agent_version,
+       json_extract(x.content, '$.arch') AS arch, json_extract(x.content, '$.os') AS os,
+       json_extract(x.content, '$.cpu_model') AS cpu_model, json_extract(x.content, '$.cpu_count') AS cpu_count,
+       json_extract(x.content, '$.memory_bytes') AS memory_bytes, json_extract(x.content, '$.sku') AS sku,
+       json_extract(x.content, '$.jetpack') AS jetpack, json_extract(x.content, '$.power_mode') AS power_mode,
+       x.content AS facts
+FROM device d
+JOIN facts x ON x.id = d.facts_id
+LEFT JOIN session s ON s.id = d.session_id
+"""
+
+V_ATTEMPTS = """
+CREATE VIEW v_attempts AS
+SELECT a.token AS attempt, a.task_id, k.kind, k.name AS task, k.job_id, a.number, a.state, d.name AS device,
+       a.leased_at, a.started_at, a.ended_at, a.failure_kind, a.failure_message, a.phase, a.exit_code, a.signal,
+       a.peak_rss_bytes,
+       (SELECT l.sha256 FROM attempt_artifact l WHERE l.attempt_token = a.token AND l.role = 'log') AS log_sha256
+FROM attempt a
+JOIN task k ON k.id = a.task_id
+JOIN device d ON d.id = a.device_id
+"""
+
+VIEWS = {
+    "v_results": V_RESULTS,
+    "v_rounds": V_ROUNDS,
+    "v_engines": V_ENGINES,
+    "v_devices": V_DEVICES,
+    "v_attempts": V_ATTEMPTS,
+}
