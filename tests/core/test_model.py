@@ -1,0 +1,72 @@
+"""The few decisions that live on model objects: verdicts, and how conditions and targets read."""
+
+import itertools
+from datetime import datetime, timezone
+
+import pytest
+
+from controller.model.job import Condition, Op, Precision
+from controller.model.result import (
+    DISQUALIFYING,
+    VALID,
+    Estimate,
+    Flag,
+    FlagKind,
+    Measurement,
+    Provenance,
+    Row,
+    verdict,
+)
+from tests.core.builders import any_of, every, versions, where
+
+
+def test_the_verdict_is_the_worst_flag():
+    for worse, better in itertools.combinations(DISQUALIFYING, 2):
+        assert verdict([better, worse]) == verdict([worse, better]) == worse.value
+
+
+def test_no_flag_is_valid_and_every_flag_has_a_say():
+    assert verdict([]) == VALID
+    assert set(DISQUALIFYING) == set(FlagKind)
+    assert len(DISQUALIFYING) == len(FlagKind)
+
+
+def test_a_measurement_derives_its_verdict():
+    numbers = dict.fromkeys(
+        ("mean_ms", "std_ms", "min_ms", "max_ms", "throughput_per_s", "accuracy", "samples", "subject_index")
+    )
+    made = Measurement(
+        provenance=Provenance.MEASURED,
+        n=3,
+        p50_ms=Estimate(1.0),
+        p90_ms=Estimate(None, reason="n=3"),
+        p99_ms=Estimate(None, reason="n=3"),
+        window_s=1.0,
+        warmup_s=0.5,
+        warmup_n=1,
+        rounds=(),
+        stages=(),
+        checks=(),
+        accuracy_n=0,
+        flags=(Flag(FlagKind.UNSTABLE, "drift"), Flag(FlagKind.WRONG_OUTPUT, "off")),
+        **numbers,
+    )
+    assert made.verdict == "WRONG_OUTPUT"
+    row = Row(1, 1, "j", "m", "v", "d", "r", "1", Precision.FP32, 1, "cpu", "k", datetime.now(timezone.utc), {}, made)
+    assert row.measurement.verdict == "WRONG_OUTPUT"
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        (every(), "every device"),
+        (any_of(where("sku", "orin")), "any device with sku = orin"),
+        (
+            every(Condition("sku", Op.IN, ("a", "b")), versions("jetpack", ">=6,<7")),
+            "every device with sku in {a, b} and jetpack >=6,<7",
+        ),
+        (every(Condition("sku", Op.IN, ("a",))), "every device with sku in a"),
+    ],
+)
+def test_targets_read_like_sentences(target, text):
+    assert str(target) == text

@@ -1,0 +1,199 @@
+"""The planner: a BUILD per engine key, a BENCH per variant and device, and useful words where there is no device."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.core.keys import device_class, engine_key
+from controller.core.plan import build_for, inability, plan
+from controller.model.job import JobSpec, Lowering, Precision
+from controller.model.task import PlannedBench
+from jetfleet.errors import BadInput, NoDevice
+from tests.core.builders import any_of, device, every, job, orin, variant, versions, where
+
+TENSORRT = variant("tensorrt-fp16-b1-gpu", runtime="tensorrt", precision=Precision.FP16, placement="gpu")
+DLA = variant("tensorrt-int8-b1-dla0", runtime="tensorrt", precision=Precision.INT8, placement="dla0")
+
+
+@given(st.integers(1, 60))
+def test_equal_boards_need_one_build(count):
+    made = plan(job(), [device(f"box-{index}") for index in range(count)], [])
+    assert len(made.builds) == 1
+    assert [bench.device_id for bench in made.benches] == [f"box-{index}" for index in range(count)]
+    assert {bench.engine_key for bench in made.benches} == {made.builds[0].engine_key}
+
+
+def test_boards_of_two_classes_need_two_builds():
+    made = plan(job(), [device("a"), device("b"), device("c", cpu_model="Ryzen")], [])
+    assert len(made.builds) == 2
+    keys = {bench.device_id: bench.engine_key for bench in made.benches}
+    assert keys["a"] == keys["b"] != keys["c"]
+
+
+def test_boards_of_which_something_is_unknown_build_for_themselves():
+    made = plan(job(), [device("a", drop=("cpu_isa",)), device("b", drop=("cpu_isa",))], [])
+    assert len(made.builds) == 2
+
+
+def test_another_runtime_version_is_another_build():
+    made = plan(job(), [device("a"), device("b", runtime__onnxruntime="1.24.0")], [])
+    assert sorted(build.recipe.runtime_version for build in made.builds) == ["1.23.2", "1.24.0"]
+
+
+def test_variants_that_differ_only_in_what_does_not_make_the_engine_share_a_build():
+    checked = variant("again", check=dataclasses.replace(variant().check, rtol=0.5))
+    made = plan(job(variant(), checked), [device()], [])
+    assert len(made.builds) == 1
+    assert [bench.variant_key for bench in made.benches] == [variant().key, "again"]
+
+
+@pytest.mark.parametrize("targets", [(), (every(),)])
+def test_the_default_target_is_every_device_offline_and_cordoned_ones_included(targets):
+    made = plan(job(targets=targets), [device("a"), device("b", online=False), device("c", cordoned="hot")], [])
+    assert [bench.device_id for bench in made.benches] == ["a", "b", "c"]
+
+
+def test_every_is_frozen_to_devices_and_any_stays_unbound():
+    conditions = (where("arch", "x86_64"),)
+    devices = [device("a"), device("b")]
+    frozen = plan(job(targets=(every(*conditions),)), devices, [])
+    assert [(bench.device_id, bench.conditions) for bench in frozen.benches] == [("a", ()), ("b", ())]
+    loose = plan(job(targets=(any_of(*conditions),)), devices, [])
+    assert loose.benches == (PlannedBench(variant().key, None, None, conditions),)
+    assert loose.builds == ()
+
+
+def test_duplicate_and_overlapping_targets_do_not_duplicate_benches():
+    targets = (every(), every(), every(where("arch", "x86_64")), any_of(), any_of())
+    made = plan(job(targets=targets), [device("a"), device("b")], [])
+    assert [bench.device_id for bench in made.benches] == ["a", "b", None]
+
+
+def test_any_targets_with_other_conditions_are_other_benches():
+    targets = (any_of(where("hostname", "a")), any_of(where("hostname", "b")))
+    made = plan(job(targets=targets), [device("a", hostname="a"), device("b", hostname="b")], [])
+    assert [bench.conditions for bench in made.benches] == [target.conditions for target in targets]
+
+
+def test_every_variant_meets_every_device():
+    variants = [variant(f"v{batch}", batch=batch) for batch in (1, 8, 16)]
+    made = plan(job(*variants), [device("a"), device("b")], [])
+    assert {(bench.variant_key, bench.device_id) for bench in made.benches} == {
+        (key, name) for key in ("v1", "v8", "v16") for name in ("a", "b")
+    }
+    assert len(made.benches) == 6
+
+
+def test_known_engines_are_reused_and_still_listed():
+    first = plan(job(), [device()], [])
+    again = plan(job(), [device()], [first.builds[0].engine_key, "f" * 64])
+    assert first.reused == frozenset()
+    assert again.reused == {first.builds[0].engine_key}
+    assert again.builds == first.builds
+
+
+def test_devices_left_out_are_noted_once():
+    made = plan(job(TENSORRT, targets=(every(), every())), [device("box"), orin("nano")], [])
+    assert [bench.device_id for bench in made.benches] == ["nano"]
+    assert made.notes == ("box is left out of tensorrt-fp16-b1-gpu: it has no tensorrt (it has onnxruntime)",)
+
+
+def test_a_note_for_every_variant_that_a_device_cannot_run():
+    made = plan(job(TENSORRT, DLA), [orin("nano", dla_cores=0), orin("nx")], [])
+    assert made.notes == ("nano is left out of tensorrt-int8-b1-dla0: it has 0 DLA cores",)
+    assert len(made.benches) == 3
+
+
+def test_no_device_at_all():
+    with pytest.raises(NoDevice) as caught:
+        plan(job(), [], [])
+    assert caught.value.message == "no registered device matches target 'every device'"
+    assert caught.value.expected == "a device with any facts"
+    assert caught.value.hint == "no device has ever registered; `controller devices list` shows all"
+    assert caught.value.exit_code == 4
+
+
+def test_no_device_that_matches_names_the_nearest_miss():
+    target = every(where("sku", "orin-nano-8gb"), versions("jetpack", ">=7"))
+    with pytest.raises(NoDevice) as caught:
+        plan(job(TENSORRT, targets=(target,)), [device("box"), orin("nano")], [])
+    assert str(caught.value) == (
+        "no registered device matches target 'every device with sku = orin-nano-8gb and jetpack >=7'\n"
+        "  expected: a device with sku = orin-nano-8gb and jetpack >=7\n"
+        "  fix: nearest: nano, which misses jetpack >=7 (its jetpack is 6.2); `controller devices list` shows all"
+    )
+
+
+@pytest.mark.parametrize("target", [every(), any_of()])
+def test_no_matching_device_that_could_run_it(target):
+    with pytest.raises(NoDevice) as caught:
+        plan(job(TENSORRT, targets=(target,)), [device("box")], [])
+    assert caught.value.message == f"no device that matches target '{target}' can run tensorrt-fp16-b1-gpu"
+    assert caught.value.expected == "a device with runtime.tensorrt, and gpu to place it on"
+    assert caught.value.hint == "nearest: box, but it has no tensorrt (it has onnxruntime) (x86_64)"
+
+
+def test_one_target_without_a_device_refuses_the_whole_job():
+    with pytest.raises(NoDevice):
+        plan(job(targets=(every(), any_of(where("arch", "riscv64")))), [device()], [])
+
+
+def test_a_job_without_variants_is_refused():
+    with pytest.raises(BadInput, match="no variants"):
+        plan(JobSpec(name="job", model_name="model", variants=(), targets=()), [device()], [])
+
+
+def test_two_variants_with_one_key_are_refused():
+    with pytest.raises(BadInput, match="2 variants have the key 'same'"):
+        plan(job(variant("same"), variant("same", batch=8), variant("other")), [device()], [])
+
+
+@pytest.mark.parametrize("placement", ["dla", "dlaX", "", "cpu+gpu", "gpu+", "GPU", "dla10", "gpu\n"])
+def test_a_placement_that_makes_no_sense_is_refused(placement):
+    with pytest.raises(BadInput, match="is not a placement") as caught:
+        plan(job(variant("odd", placement=placement)), [device()], [])
+    assert caught.value.where == "odd"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "placement", "board", "reason"),
+    [
+        ("onnxruntime", "cpu", device(), ""),
+        ("onnxruntime", "gpu", device(), "it has no GPU that its agent can see"),
+        ("tensorrt", "cpu", device(), "it has no tensorrt (it has onnxruntime)"),
+        ("tensorrt", "gpu", device(drop=("runtime.onnxruntime",)), "it has no tensorrt (it has no runtime)"),
+        ("tensorrt", "gpu", orin(), ""),
+        ("tensorrt", "dla0", orin(), ""),
+        ("tensorrt", "gpu+dla0+dla1", orin(), ""),
+        ("tensorrt", "dla1", orin(dla_cores=1), "it has 1 DLA cores"),
+        ("tensorrt", "gpu+dla0", orin(drop=("dla_cores",)), "it has 0 DLA cores"),
+        ("tensorrt", "dla0", orin(drop=("gpu",)), ""),
+        ("tensorrt", "gpu+dla0", orin(drop=("gpu",)), "it has no GPU that its agent can see"),
+        ("simulated", "gpu+dla1", device(runtime__simulated="1"), ""),
+        ("simulated", "gpu", device(), "it has no simulated (it has onnxruntime)"),
+    ],
+)
+def test_inability(runtime, placement, board, reason):
+    assert inability(runtime, placement, board.facts) == reason
+
+
+def test_a_build_is_the_variants_recipe_under_the_devices_facts():
+    made = build_for(DLA, orin())
+    assert made.recipe.runtime_version == "10.3.0"
+    assert made.recipe.lowering is Lowering.BUILDER_FLAGS
+    assert made.recipe.artifacts == DLA.artifacts
+    assert made.device_class == device_class(orin(), runtime="tensorrt", placement="dla0")
+    assert made.engine_key == engine_key(made.recipe, made.device_class)
+
+
+def test_changed_facts_change_the_engine_that_a_device_needs():
+    assert build_for(TENSORRT, orin()).engine_key == build_for(TENSORRT, orin("twin", power_mode="MAXN")).engine_key
+    assert build_for(TENSORRT, orin()).engine_key != build_for(TENSORRT, orin(l4t="36.5.0")).engine_key
+
+
+def test_planning_twice_gives_the_same_plan():
+    devices = [device("a"), device("b", cpu_model="Ryzen")]
+    spec = job(variant("x"), variant("y", batch=2), targets=(every(), any_of()))
+    assert plan(spec, devices, []) == plan(spec, devices, [])
