@@ -53,7 +53,8 @@ class Child:
         for line in reversed(lines):
             if found := parse_error(line):
                 return found
-        last = f": {lines[-1]}" if lines else ""
+        told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        last = f": {(told or lines)[-1]}" if lines else ""
         return Infrastructure(f"{what} stopped with exit code {self.exit_code()}{last}", hint=f"see {self.log}")
 
     def _said(self) -> list[str]:

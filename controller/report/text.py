@@ -3,6 +3,7 @@
 Absent is never a number: it reads "unknown", or "n/a" where the samples cannot support the figure.
 """
 
+import math
 import re
 from datetime import datetime
 
@@ -34,10 +35,11 @@ def number(value: float | None, *, digits: int = 4) -> str:
     """Significant digits, without an exponent where a person would not write one."""
     if value is None:
         return UNKNOWN
-    if value != 0 and not 1e-4 <= abs(value) < 1e7:
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    if not 1e-4 <= abs(value) < 1e7:
         return f"{value:.{digits}g}"
-    whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
-    return f"{value:.{max(0, digits - whole)}f}"
+    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
 
 
 def estimate(item: Estimate, *, n: int) -> str:

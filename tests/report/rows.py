@@ -1,0 +1,95 @@
+"""Rows, jobs and devices made up for the reports, every field settable by name."""
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from controller.model.job import Precision
+from controller.model.result import Estimate, Measurement, Provenance, Row
+from controller.model.task import JobState, TaskKind, TaskState
+from controller.model.view import DeviceView, JobView, TaskView
+
+WHEN = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
+
+
+def measurement(**changes: Any) -> Measurement:
+    made = Measurement(
+        subject_index=0,
+        provenance=Provenance.MEASURED,
+        n=800,
+        p50_ms=Estimate(14.7213, 14.67, 14.77),
+        p90_ms=Estimate(15.2, 15.1, 15.3),
+        p99_ms=Estimate(16.0, 15.8, 16.4),
+        mean_ms=14.8,
+        std_ms=0.2,
+        min_ms=14.1,
+        max_ms=17.0,
+        throughput_per_s=67.9,
+        window_s=10.0,
+        warmup_s=0.5,
+        warmup_n=30,
+        rounds=(),
+        stages=(),
+        checks=(),
+        accuracy=0.7612,
+        accuracy_n=1000,
+        flags=(),
+        samples=None,
+    )
+    return replace(made, **changes)
+
+
+def row(*, facts: dict[str, Any] | None = None, variant: str = "onnxruntime-fp32-b1-cpu", **changes: Any) -> Row:
+    return Row(
+        measurement_id=7,
+        job_id=12,
+        job_name="digits",
+        model_name="mlp",
+        variant_key=variant,
+        device="bench-1",
+        runtime="onnxruntime",
+        runtime_version="1.23.0",
+        precision=Precision.FP32,
+        batch=1,
+        placement="cpu",
+        engine_key="e" * 64,
+        measured_at=WHEN,
+        facts={"arch": "x86_64", "cpu_isa": ("avx2", "fma")} if facts is None else facts,
+        measurement=measurement(**changes),
+    )
+
+
+def task(**changes: Any) -> TaskView:
+    made = TaskView(
+        id=3,
+        kind=TaskKind.BENCH,
+        name="bench onnxruntime-fp32-b1-cpu",
+        state=TaskState.LEASED,
+        device="bench-1",
+        attempts=1,
+        progress=None,
+        failure=None,
+        because_of_task=None,
+        log_sha256="",
+        elapsed_s=4.2,
+    )
+    return replace(made, **changes)
+
+
+def job(*tasks: TaskView, state: JobState = JobState.RUNNING) -> JobView:
+    return JobView(id=12, name="digits", state=state, created_at=WHEN, tasks=tasks, done=0, total=len(tasks))
+
+
+def device(**changes: Any) -> DeviceView:
+    made = DeviceView(
+        id="d-1",
+        name="bench-1",
+        online=True,
+        busy_with="",
+        cordoned="",
+        facts={"arch": "x86_64", "runtime.onnxruntime": "1.23.0"},
+        last_seen_at=WHEN,
+        bench_domain="host/cpu",
+        agent_version="0.1.0",
+    )
+    return replace(made, **changes)

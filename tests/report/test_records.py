@@ -1,0 +1,79 @@
+"""The JSON shapes that programs rely on: a change here is a change of the public interface."""
+
+import io
+import json
+
+from controller.model.result import Estimate, Flag, FlagKind, Provenance, TensorCheck
+from controller.model.task import Failure, FailureKind, Progress, TaskKind, TaskState
+from controller.model.view import PlannedTask, Reason, Submitted
+from controller.report.records import (
+    device_record,
+    job_record,
+    print_json,
+    reason_record,
+    result_record,
+    submitted_record,
+)
+from tests.report.rows import device, job, row, task
+
+
+def test_a_result() -> None:
+    check = TensorCheck("out", True, 0.0, 0.0, 1.0, float("inf"), None, None, "")
+    record = result_record(
+        row(
+            provenance=Provenance.SIMULATED,
+            p99_ms=Estimate(None, reason="few"),
+            flags=(Flag(FlagKind.UNSTABLE, "why"),),
+            checks=(check,),
+        )
+    )
+    assert record["provenance"] == "SIMULATED"
+    assert record["verdict"] == "UNSTABLE"
+    assert record["flags"] == [{"kind": "UNSTABLE", "evidence": "why"}]
+    assert record["p50_ms"] == {"value": 14.7213, "low": 14.67, "high": 14.77, "reason": None}
+    assert record["p99_ms"] == {"value": None, "low": None, "high": None, "reason": "few"}
+    assert record["checks"][0]["snr_db"] is None
+    assert record["facts"] == {"arch": "x86_64", "cpu_isa": ["avx2", "fma"]}
+    assert record["measured_at"] == "2026-03-01T12:00:00+00:00"
+
+
+def test_a_job_with_its_tasks() -> None:
+    failed = task(state=TaskState.FAILED, failure=Failure(FailureKind.CRASHED, "died", signal="SIGSEGV"))
+    record = job_record(job(task(progress=Progress("measure", 0.5)), failed))
+    assert (record["id"], record["state"], record["total"]) == (12, "RUNNING", 2)
+    running, broken = record["tasks"]
+    assert (running["phase"], running["fraction"], running["failure"]) == ("measure", 0.5, None)
+    assert broken["failure"] == {
+        "kind": "CRASHED",
+        "message": "died",
+        "phase": None,
+        "exit_code": None,
+        "signal": "SIGSEGV",
+        "peak_rss_bytes": None,
+    }
+
+
+def test_a_plan_a_reason_and_a_device() -> None:
+    planned = PlannedTask(TaskKind.BENCH, "bench x", "", "", reused=False)
+    submitted = submitted_record(Submitted(0, (planned,), repeated_request=False, notes=("left out",)))
+    assert submitted == {
+        "job_id": None,
+        "repeated_request": False,
+        "notes": ["left out"],
+        "tasks": [{"kind": "BENCH", "name": "bench x", "device": None, "engine_key": None, "reused": False}],
+    }
+    assert reason_record(Reason(3, "bench x", TaskState.WAITING, "its engine")) == {
+        "task_id": 3,
+        "task_name": "bench x",
+        "state": "WAITING",
+        "why": "its engine",
+    }
+    assert device_record(device())["cordoned"] is None
+
+
+def test_printed_json_cannot_steer_a_terminal() -> None:
+    out = io.StringIO()
+    print_json({"name": "\x1b[2J\u009b1m\u202e"}, out=out)
+    assert out.getvalue().isascii()
+    assert "\x1b" not in out.getvalue()
+    assert json.loads(out.getvalue())["name"] == "\x1b[2J\u009b1m\u202e"

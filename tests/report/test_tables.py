@@ -1,0 +1,168 @@
+"""Tables on a terminal, in a pipe and as CSV; results with everything that qualifies them."""
+
+import csv
+import io
+from collections.abc import Callable
+
+import pytest
+
+from controller.model.result import Estimate, Flag, FlagKind, Provenance
+from controller.model.task import Failure, FailureKind, Progress, TaskState
+from controller.report.devices import device_table, devices_table
+from controller.report.jobs import failures, jobs_table, tasks_table
+from controller.report.results import csv_table, evidence, results_table, wrong_outputs
+from controller.report.table import Table, plain_lines, print_csv, print_table
+from controller.report.text import clean
+from tests.report.rows import device, job, row, task
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Terminal]:
+    """Makes terminals, as wide as COLUMNS says, that take colour."""
+    for name in ("CI", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "200")
+    return Terminal
+
+
+def cells(table: Table) -> dict[str, str]:
+    return dict(zip(table.columns, table.rows[0], strict=True))
+
+
+def printed(table: Table, out: io.StringIO) -> str:
+    print_table(table, out=out)
+    return out.getvalue()
+
+
+def test_a_result_reads_with_interval_accuracy_and_verdict() -> None:
+    assert cells(results_table([row()])) == {
+        "job": "12",
+        "variant": "onnxruntime-fp32-b1-cpu",
+        "device": "bench-1",
+        "provenance": "MEASURED",
+        "p50 ms": "14.72 ± 0.050",
+        "p90 ms": "15.20",
+        "p99 ms": "16.00",
+        "per s": "67.90",
+        "accuracy": "0.7612 (n=1000)",
+        "verdict": "VALID",
+    }
+
+
+def test_what_is_missing_says_so_and_why() -> None:
+    sparse = row(n=120, p99_ms=Estimate(None, reason="needs 300 samples"), accuracy=None, throughput_per_s=None)
+    shown = cells(results_table([sparse]))
+    assert (shown["p99 ms"], shown["accuracy"], shown["per s"]) == ("n/a (n=120)", "unknown", "unknown")
+    assert list(evidence([sparse])) == ["job 12, onnxruntime-fp32-b1-cpu on bench-1: no p99: needs 300 samples"]
+
+
+def test_flags_name_the_worst_first_and_bring_their_evidence() -> None:
+    flags = (Flag(FlagKind.UNSTABLE, "rounds differ by 9 %"), Flag(FlagKind.WRONG_OUTPUT, "logits off\x1b[2J by 3"))
+    flagged = row(flags=flags)
+    assert cells(results_table([flagged]))["verdict"] == "WRONG_OUTPUT, UNSTABLE"
+    assert [line.split(": ", 1)[1] for line in evidence([flagged])] == [
+        "UNSTABLE: rounds differ by 9 %",
+        "WRONG_OUTPUT: logits off by 3",
+    ]
+    assert wrong_outputs([flagged, row()]) == [flagged]
+
+
+def test_simulated_rows_are_marked_and_counted() -> None:
+    rows = [row(), row(provenance=Provenance.SIMULATED)]
+    assert [cells[3] for cells in results_table(rows).rows] == ["MEASURED", "SIMULATED"]
+    assert list(evidence(rows)) == ["1 of 2 rows are SIMULATED: made-up numbers, not measurements"]
+
+
+def test_a_whole_task_is_not_taken_for_a_subject() -> None:
+    assert cells(results_table([row(subject_index=None)]))["variant"].endswith("(whole task)")
+
+
+def test_csv_has_every_field_and_leaves_the_unknown_empty() -> None:
+    out = io.StringIO()
+    print_csv(csv_table([row(p99_ms=Estimate(None, reason="few"), facts={"arch": "x86_64"})]), out=out)
+    (record,) = csv.DictReader(io.StringIO(out.getvalue()))
+    assert (record["p50_ms"], record["p50_low_ms"], record["p99_ms"]) == ("14.7213", "14.67", "")
+    assert (record["arch"], record["jetpack"], record["verdict"]) == ("x86_64", "", "VALID")
+
+
+def test_csv_cells_are_never_formulas() -> None:
+    out = io.StringIO()
+    print_csv(Table(("a", "b", "c"), [("=cmd()", "-1.5", "@x")]), out=out)
+    assert out.getvalue() == "a,b,c\n'=cmd(),-1.5,'@x\n"
+
+
+def test_a_pipe_gets_aligned_lines_without_escapes() -> None:
+    table = Table(("name", "n"), [("a\x1b[31m", "1"), ("[b]long", "12345")], right=frozenset({"n"}))
+    assert list(plain_lines(table)) == ["name         n", "a            1", "[b]long  12345"]
+    assert "\x1b" not in printed(table, io.StringIO())
+
+
+def test_a_pipe_never_cuts_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    assert "x" * 300 in printed(Table(("a",), [("x" * 300,)]), io.StringIO())
+
+
+def test_a_terminal_gets_colour_but_not_the_devices(watched: Callable[[], Terminal]) -> None:
+    shown = printed(Table(("verdict", "text"), [("VALID", "\x1b[5m[bold]as it is[/bold]")]), watched())
+    assert "\x1b[32mVALID" in shown
+    assert "[bold]as it is[/bold]" in shown
+    assert "\x1b[5m" not in shown
+
+
+def test_no_color_is_respected(watched: Callable[[], Terminal], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[3" not in printed(Table(("verdict",), [("VALID",)]), watched())
+
+
+def test_a_narrow_terminal_folds(watched: Callable[[], Terminal], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("NO_COLOR", "1")
+    lines = [clean(line) for line in printed(Table(("a", "b"), [("x" * 40, "y" * 40)]), watched()).splitlines()]
+    assert max(map(len, lines)) <= 30
+    assert sum(line.count("x") for line in lines) == 40
+
+
+def test_a_dumb_terminal_and_ci_are_not_watched(
+    watched: Callable[[], Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Table(("verdict",), [("VALID",)])
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b" not in printed(table, watched())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("CI", "true")
+    assert "\x1b" not in printed(table, watched())
+
+
+def test_an_empty_table_says_what_to_do() -> None:
+    assert "controller submit" in printed(jobs_table([]), io.StringIO())
+    assert "--local" in printed(devices_table([]), io.StringIO())
+
+
+def test_tasks_show_phase_and_failures_their_cause() -> None:
+    running = task(progress=Progress("measure", 0.4))
+    assert cells(tasks_table([running]))["phase"] == "measure 40 %"
+    failed = task(state=TaskState.FAILED, failure=Failure(FailureKind.CRASHED, "the child\x1b[H died"))
+    skipped = task(state=TaskState.SKIPPED, because_of_task=1, device="")
+    assert list(failures([running, failed, skipped])) == [
+        "bench onnxruntime-fp32-b1-cpu on bench-1: CRASHED: the child died",
+        "bench onnxruntime-fp32-b1-cpu: SKIPPED because of task 1",
+    ]
+    assert cells(jobs_table([job(running)]))["tasks"] == "0/1"
+
+
+def test_devices_say_what_they_are_and_what_is_unknown() -> None:
+    shown = cells(devices_table([device()]))
+    assert (shown["state"], shown["kind"], shown["jetpack"]) == ("online", "real", "unknown")
+    assert shown["runtimes"] == "onnxruntime 1.23.0"
+    simulated = device(online=False, facts={"simulated": True, "sku": "orin-nano-8gb"})
+    shown = cells(devices_table([simulated]))
+    assert (shown["state"], shown["kind"], shown["hardware"]) == ("offline", "SIMULATED", "orin-nano-8gb")
+    facts = dict(device_table(device(cordoned="3 faults")).rows)
+    assert (facts["state"], facts["cordoned"], facts["power_mode"]) == ("cordoned", "3 faults", "unknown")
+    assert facts["runtime.onnxruntime"] == "1.23.0"
