@@ -40,6 +40,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         twins = house.pulse.alive(within_s=min(_TWIN_S, house.pulse.lease_s / 2))
         registered = await house.write(partial(devices.register, who=who, alive=twins))
         house.pulse.hear(who.session_id)
+        house.pulse.renew(set(who.held) - set(registered.lost))
         house.changed()
         log.info("session %s registered as %s", who.session_id[:8], registered.device_name)
         return fleet_pb2.RegisterResponse(

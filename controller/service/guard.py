@@ -1,5 +1,7 @@
 """What every call passes: the protocol version on the way in, exceptions turned into statuses on the way out."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any

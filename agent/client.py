@@ -1,0 +1,124 @@
+"""The agent's typed calls to the controller: unary calls, and files up and down, verified and resumed.
+
+Raises the project's exceptions only. Retrying is the daemon's business: it alone knows what a delay costs.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from jetfleet.blobs import CHUNK_BYTES, BlobDir, chunks
+from jetfleet.errors import Corrupt, Infrastructure, WrongOffset
+from jetfleet.rpc import CALL_METADATA, CHANNEL_OPTIONS, from_status
+from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, fleet_pb2, fleet_pb2_grpc, task_pb2
+
+# A call that has not been answered by then is lost: longer than any healthy answer, shorter than a lease.
+_CALL_S = 10.0
+_TRANSFERS = 5  # times a transfer is resumed before it counts as failed
+
+
+class Link:
+    """A channel to one controller. Use it as an asynchronous context."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._fleet = fleet_pb2_grpc.FleetStub(self._channel)
+        self._blobs = blobs_pb2_grpc.BlobsStub(self._channel)
+
+    async def __aenter__(self) -> "Link":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._channel.close()
+
+    async def register(self, request: fleet_pb2.RegisterRequest) -> fleet_pb2.RegisterResponse:
+        return await self._call(self._fleet.Register, request)
+
+    async def claim(self, session_id: str, request_id: str, *, wait_s: float) -> fleet_pb2.Lease | None:
+        """Waits up to `wait_s` for work. The same request_id gets the same lease."""
+        request = fleet_pb2.ClaimRequest(session_id=session_id, request_id=request_id)
+        request.wait.FromMilliseconds(round(wait_s * 1000))
+        answer: fleet_pb2.ClaimResponse = await self._call(self._fleet.Claim, request, timeout_s=wait_s + _CALL_S)
+        return answer.lease if answer.HasField("lease") else None
+
+    async def renew(
+        self, session_id: str, reports: list[fleet_pb2.AttemptReport], *, timeout_s: float
+    ) -> fleet_pb2.RenewResponse:
+        request = fleet_pb2.RenewRequest(session_id=session_id, attempts=reports)
+        return await self._call(self._fleet.Renew, request, timeout_s=timeout_s)
+
+    async def commit(self, session_id: str, token: str, outcome: task_pb2.Outcome) -> str:
+        request = fleet_pb2.CommitRequest(session_id=session_id, attempt_token=token, outcome=outcome)
+        answer: fleet_pb2.CommitResponse = await self._call(self._fleet.Commit, request)
+        return answer.task_state
+
+    async def leave(self, session_id: str, reason: str) -> None:
+        await self._call(self._fleet.Leave, fleet_pb2.LeaveRequest(session_id=session_id, reason=reason))
+
+    async def download(self, artifact: task_pb2.Artifact, blobs: BlobDir) -> None:
+        """Brings a file into `blobs`. A broken link is resumed, a flipped bit fetched again."""
+        for trial in range(_TRANSFERS):
+            try:
+                return await self._download(artifact, blobs)
+            except Corrupt:
+                if trial == _TRANSFERS - 1:
+                    raise
+
+    async def upload(self, sha256: str, path: Path) -> None:
+        """Sends a file unless the controller has it; continues where an earlier try stopped."""
+        for _ in range(_TRANSFERS):
+            entry = await self._stat(sha256)
+            if entry.complete:
+                return
+            try:
+                await self._upload(sha256, path, offset=entry.received_bytes)
+            except (WrongOffset, Corrupt):
+                continue
+            return
+        raise Infrastructure(f"file {sha256[:12]} could not be uploaded in {_TRANSFERS} tries")
+
+    async def _stat(self, sha256: str) -> blobs_pb2.StatResponse.Entry:
+        answer: blobs_pb2.StatResponse = await self._call(self._blobs.Stat, blobs_pb2.StatRequest(sha256=[sha256]))
+        return answer.entries[0]
+
+    async def _upload(self, sha256: str, path: Path, *, offset: int) -> None:
+        size = path.stat().st_size
+
+        async def parts() -> AsyncIterator[blobs_pb2.UploadRequest]:
+            header = blobs_pb2.UploadHeader(sha256=sha256, size_bytes=size, offset=offset)
+            yield blobs_pb2.UploadRequest(header=header)
+            for block in chunks(path, offset=offset):
+                yield blobs_pb2.UploadRequest(chunk=block)
+
+        await self._call(self._blobs.Upload, parts(), timeout_s=_transfer_s(size - offset))
+
+    async def _download(self, artifact: task_pb2.Artifact, blobs: BlobDir) -> None:
+        sha256, size = artifact.sha256, artifact.size_bytes
+        upload = await asyncio.to_thread(blobs.open_upload, sha256, size=size, offset=blobs.received(sha256))
+        try:
+            request = blobs_pb2.DownloadRequest(sha256=sha256, offset=upload.received)
+            call = self._blobs.Download(request, metadata=CALL_METADATA, timeout=_transfer_s(size - upload.received))
+            async for answer in call:
+                if answer.chunk:
+                    await asyncio.to_thread(upload.write, answer.chunk)
+        except grpc.RpcError as error:
+            raise from_status(error, address=self.address) from None
+        finally:
+            complete = await asyncio.to_thread(upload.close)
+        if not complete:
+            raise Corrupt(f"file {sha256[:12]} ended after {upload.received} of {size} bytes")
+
+    async def _call(self, method: Any, request: Any, *, timeout_s: float = _CALL_S) -> Any:
+        try:
+            return await method(request, timeout=timeout_s, metadata=CALL_METADATA)
+        except grpc.RpcError as error:
+            raise from_status(error, address=self.address) from None
+
+
+def _transfer_s(size_bytes: int) -> float:
+    """Even a slow radio link moves a chunk in this time; a stalled one is given up and resumed."""
+    return 60.0 + size_bytes / CHUNK_BYTES * 10.0
