@@ -112,6 +112,8 @@ Global___UploadRequest: _TypeAlias = UploadRequest  # noqa: Y015
 
 @_typing.final
 class UploadHeader(_message.Message):
+    """What is coming, and from where on."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SHA256_FIELD_NUMBER: _builtins.int
@@ -120,7 +122,7 @@ class UploadHeader(_message.Message):
     sha256: _builtins.str
     size_bytes: _builtins.int
     offset: _builtins.int
-    """must be what Stat said; anything else: FAILED_PRECONDITION"""
+    """must be what Stat said; anything else: OUT_OF_RANGE"""
     def __init__(
         self,
         *,

@@ -234,6 +234,8 @@ Global___Variant: _TypeAlias = Variant  # noqa: Y015
 
 @_typing.final
 class JobSpec(_message.Message):
+    """A job ready to be planned."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -281,6 +283,8 @@ Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
+    """How long things may take, child start to child end."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     BUILD_S_FIELD_NUMBER: _builtins.int
@@ -367,6 +371,8 @@ Global___SubmitJobResponse: _TypeAlias = SubmitJobResponse  # noqa: Y015
 
 @_typing.final
 class PlannedTask(_message.Message):
+    """One line of a plan."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     KIND_FIELD_NUMBER: _builtins.int
@@ -402,6 +408,8 @@ Global___PlannedTask: _TypeAlias = PlannedTask  # noqa: Y015
 
 @_typing.final
 class Task(_message.Message):
+    """A task as people see it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -464,6 +472,8 @@ Global___Task: _TypeAlias = Task  # noqa: Y015
 
 @_typing.final
 class Job(_message.Message):
+    """A job as people see it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -703,6 +713,8 @@ Global___ListDevicesResponse: _TypeAlias = ListDevicesResponse  # noqa: Y015
 
 @_typing.final
 class Device(_message.Message):
+    """A device as people see it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int

@@ -220,6 +220,8 @@ Global___RenewRequest: _TypeAlias = RenewRequest  # noqa: Y015
 
 @_typing.final
 class AttemptReport(_message.Message):
+    """How one open attempt is doing."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ATTEMPT_TOKEN_FIELD_NUMBER: _builtins.int
