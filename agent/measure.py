@@ -156,8 +156,8 @@ def _is_over(recording: Recording, count: int, limits: Limits) -> bool:
 def _is_enough(rounds: Sequence[Floats]) -> bool:
     if sum(len(block) for block in rounds) < stats.samples_needed(0.99):
         return False
-    half_width = half_width(rounds, replicates=500)
-    return half_width is not None and half_width <= WANTED_HALF_WIDTH
+    width = half_width(rounds, replicates=500)
+    return width is not None and width <= WANTED_HALF_WIDTH
 
 
 @contextmanager

@@ -85,9 +85,9 @@ def find_flags(rounds: Sequence[Floats]) -> list[Flag]:
         few = f"{len(rounds)} rounds, n={sum(map(len, rounds))}: p50's interval needs {stats.MIN_ROUNDS} rounds"
         return [Flag(kind=FLAG_KIND_TOO_FEW_SAMPLES, evidence=few)]
     reasons = []
-    half_width = half_width(rounds)
-    if half_width is not None and half_width > UNSTABLE_HALF_WIDTH:
-        reasons.append(f"p50 known to {100 * half_width:.1f} % only (limit {100 * UNSTABLE_HALF_WIDTH:g} %)")
+    width = half_width(rounds)
+    if width is not None and width > UNSTABLE_HALF_WIDTH:
+        reasons.append(f"p50 known to {100 * width:.1f} % only (limit {100 * UNSTABLE_HALF_WIDTH:g} %)")
     moved = stats.drift([stats.nearest_rank(np.sort(block), 0.5) for block in rounds])
     if moved is not None and abs(moved) > UNSTABLE_DRIFT:
         where = "above" if moved > 0 else "below"

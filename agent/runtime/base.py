@@ -76,7 +76,7 @@ class Runtime(Protocol):
     """One way of making and running engines."""
 
     name: str
-    provenance: Provenance
+    provenance: "Provenance.ValueType"
 
     def version(self) -> str:
         """Full version; engines are only valid under the one they were built with."""
