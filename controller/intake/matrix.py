@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from controller.core.keys import variant_key
 from controller.intake import schema
@@ -39,9 +40,10 @@ def points(variants: schema.Variants, document: Document, *, own_batch: int) -> 
         if not any(_covers(excluded, point) for excluded in variants.exclude)
     ]
     for index, included in enumerate(variants.include):
+        runtimes, precisions = _listed(included.runtime), _listed(included.precision)
         found += _combine(
-            _listed(included.runtime) or variants.runtime,
-            _listed(included.precision) or variants.precision,
+            runtimes or variants.runtime,
+            precisions or variants.precision,
             _listed(included.batch) or batches,
             placements=_listed(included.placement) or variants.placement,
             steps=("variants", "include", index),
@@ -81,16 +83,17 @@ def default_placement(runtime: str) -> str:
 
 def _covers(selector: schema.Point, point: Point) -> bool:
     """Whether every axis that the selector names holds the point's value."""
-    pairs = (
-        (selector.runtime, point.runtime),
-        (selector.precision, point.precision.value),
-        (selector.batch, point.batch),
-        (selector.placement, point.placement),
+    runtimes, precisions = _listed(selector.runtime), _listed(selector.precision)
+    batches, placements = _listed(selector.batch), _listed(selector.placement)
+    return (
+        (not runtimes or point.runtime in runtimes)
+        and (not precisions or point.precision.value in precisions)
+        and (not batches or point.batch in batches)
+        and (not placements or point.placement in placements)
     )
-    return all(asked is None or value in _listed(asked) for asked, value in pairs)
 
 
-def _listed(value: object) -> list[object]:
+def _listed(value: object) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from controller.intake import matrix
 from controller.intake.schema import Job, json_schema
 from controller.intake.selectors import targets_of
 from controller.intake.yamltree import Document, Steps, parse, read
@@ -99,6 +100,7 @@ def _load(path: Path, document: Document) -> LoadedJob:
     except ValidationError as error:
         raise _explain(document, error) from error
     loaded = LoadedJob(path, document, job, targets_of(job.targets, document))
+    matrix.points(job.variants, document, own_batch=1)  # what is wrong with any batch is wrong now
     if loaded.measure.warmup_s + loaded.measure.max_s > loaded.limits.bench_s:
         raise document.error(
             ("measure",) if job.measure.model_fields_set else ("limits",),

@@ -1,0 +1,124 @@
+"""What the CLI's process and the model child tell each other, as plain data in two JSON files. Imports nothing big."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from controller.intake.yamltree import Steps
+from controller.model.job import Role
+
+Dim: TypeAlias = int | Literal["batch"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What job.yaml says of one input; None: nothing."""
+
+    shape: tuple[Dim, ...] | None = None
+    dtype: str | None = None
+    values: str | None = None
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of the model with nothing left open but the batch size."""
+
+    name: str
+    dtype: str
+    dims: tuple[Dim, ...]
+    values: str | None = None
+
+    def shape(self, batch: int) -> tuple[int, ...]:
+        return tuple(batch if dim == "batch" else dim for dim in self.dims)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One model to look at. Paths are absolute but `evaluation`, `onnx` and values' files: those start at `folder`."""
+
+    folder: str
+    torch: str
+    onnx: str
+    args: dict[str, Any]
+    inputs: dict[str, Asked]
+    evaluation: str
+    batches: tuple[tuple[int, Steps], ...]  # asked for, and where
+    own_batch: bool  # whether some variant leaves the batch to the graph
+    seed: int
+    opset: int
+    cache: str
+    out: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class MadeFile:
+    """A file under `Request.out`; `batch` None: every variant's."""
+
+    role: Role
+    name: str
+    path: str
+    batch: int | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a Request."""
+
+    inputs: tuple[Input, ...]
+    own_batch: int
+    files: tuple[MadeFile, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+class ModelError(Exception):
+    """The user's mistake, found in the child: `steps` lead into job.yaml, unless `where` names another place."""
+
+    def __init__(
+        self, message: str, *, steps: Steps = ("model",), where: str = "", expected: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message, self.steps, self.where = message, steps, where
+        self.expected, self.hint = expected, hint
+
+
+def write_request(path: Path, request: Request) -> None:
+    path.write_text(json.dumps(asdict(request)), encoding="utf-8")
+
+
+def read_request(path: Path) -> Request:
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    raw["inputs"] = {
+        name: Asked(None if asked["shape"] is None else tuple(asked["shape"]), asked["dtype"], asked["values"])
+        for name, asked in raw["inputs"].items()
+    }
+    raw["batches"] = tuple((batch, tuple(steps)) for batch, steps in raw["batches"])
+    return Request(**raw)
+
+
+def write_answer(path: Path, answer: Made | ModelError) -> None:
+    if isinstance(answer, ModelError):
+        error = {name: getattr(answer, name) for name in ("message", "steps", "where", "expected", "hint")}
+        raw: dict[str, Any] = {"error": error}
+    else:
+        files = [[item.role.value, item.name, item.path, item.batch] for item in answer.files]
+        inputs = [asdict(item) for item in answer.inputs]
+        raw = {"inputs": inputs, "own_batch": answer.own_batch, "files": files, "notes": answer.notes}
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(raw), encoding="utf-8")
+    part.replace(path)
+
+
+def read_answer(path: Path) -> Made:
+    """Raises the child's ModelError."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    if "error" in raw:
+        error = raw["error"]
+        raise ModelError(error.pop("message"), **{**error, "steps": tuple(error["steps"])})
+    return Made(
+        inputs=tuple(Input(item["name"], item["dtype"], tuple(item["dims"]), item["values"]) for item in raw["inputs"]),
+        own_batch=raw["own_batch"],
+        files=tuple(MadeFile(Role(role), name, file, batch) for role, name, file, batch in raw["files"]),
+        notes=tuple(raw["notes"]),
+    )

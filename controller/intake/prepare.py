@@ -1,0 +1,112 @@
+"""From a job file to a job that can be submitted: the spec, and every file that it names by digest."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.intake import child, matrix
+from controller.intake.exchange import Asked, Made, ModelError, Request
+from controller.intake.spec import LoadedJob, load_spec
+from controller.model.job import Artifact, JobSpec, Role, TensorSpec, Variant
+from jetfleet.blobs import BlobDir
+from jetfleet.errors import BadInput
+
+MODEL_TIMEOUT_S = 1800.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job ready to submit; `files` leads from the digest of every artifact to its bytes."""
+
+    spec: JobSpec
+    files: Mapping[str, Path]
+
+
+def prepare(
+    job_file: Path, *, state_dir: Path, progress: Callable[[str], None], timeout_s: float = MODEL_TIMEOUT_S
+) -> Prepared:
+    """Reads the job file and makes everything that its variants need. Raises BadInput, TimeLimit, DiskFull."""
+    loaded = load_spec(job_file)
+    cache = state_dir.absolute() / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    out = Path(tempfile.mkdtemp(prefix="model-", dir=cache))
+    try:
+        try:
+            made = child.run(_request(loaded, cache, out), timeout_s=timeout_s, progress=progress)
+        except ModelError as error:
+            raise _placed(loaded, error) from error
+        blobs = BlobDir(cache / "blobs")
+        artifacts = [(item.batch, _store(blobs, item.path, item.role, item.name)) for item in made.files]
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+    variants = _variants(loaded, made, artifacts)
+    files = {item.sha256: blobs.path(item.sha256) for variant in variants for item in variant.artifacts}
+    return Prepared(_spec(loaded, variants), files)
+
+
+def _request(loaded: LoadedJob, cache: Path, out: Path) -> Request:
+    model, variants = loaded.job.model, loaded.job.variants
+    return Request(
+        folder=str(loaded.folder.absolute()),
+        torch=model.torch or "",
+        onnx=model.onnx or "",
+        args=dict(model.args),
+        inputs={
+            name: Asked(None if item.shape is None else tuple(item.shape), item.dtype, item.values)
+            for name, item in model.inputs.items()
+        },
+        evaluation=model.data.evaluation or "",
+        batches=matrix.batches_named(variants),
+        own_batch=variants.batch is None,
+        seed=loaded.job.export.seed,
+        opset=loaded.job.export.opset,
+        cache=str(cache / "exports"),
+        out=str(out),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4,
+    )
+
+
+def _placed(loaded: LoadedJob, error: ModelError) -> BadInput:
+    where = error.where or loaded.document.where(error.steps)
+    return BadInput(error.message, where=where, expected=error.expected, hint=error.hint)
+
+
+def _store(blobs: BlobDir, path: str, role: Role, name: str) -> Artifact:
+    file = Path(path)
+    return Artifact(role, name, sha256=blobs.put_file(file), size_bytes=file.stat().st_size)
+
+
+def _variants(loaded: LoadedJob, made: Made, artifacts: list[tuple[int | None, Artifact]]) -> tuple[Variant, ...]:
+    job = loaded.job
+    options: Mapping[str, Mapping[str, str]] = dict(job.options.items())
+    return tuple(
+        Variant(
+            key=point.key,
+            runtime=point.runtime,
+            precision=point.precision,
+            batch=point.batch,
+            placement=point.placement,
+            inputs=tuple(TensorSpec(item.name, item.dtype, item.shape(point.batch)) for item in made.inputs),
+            artifacts=tuple(item for batch, item in artifacts if batch in (None, point.batch)),
+            check=loaded.check,
+            options=dict(options.get(point.runtime, {})),
+        )
+        for point in matrix.points(job.variants, loaded.document, own_batch=made.own_batch)
+    )
+
+
+def _spec(loaded: LoadedJob, variants: tuple[Variant, ...]) -> JobSpec:
+    model = loaded.job.model
+    return JobSpec(
+        name=loaded.job.name,
+        model_name=model.torch or Path(model.onnx or "").stem,
+        variants=variants,
+        targets=loaded.targets,
+        measure=loaded.measure,
+        limits=loaded.limits,
+        priority=loaded.job.priority,
+        source=loaded.document.text,
+    )

@@ -1,0 +1,49 @@
+"""What the model answers in FP32: ONNX Runtime on the CPU, with no optimisation that could hide a difference."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from controller.intake.exchange import ModelError
+from controller.intake.graph import first_line
+from controller.intake.tensors import Array
+
+
+class Reference:
+    """A loaded graph. Raises ModelError where the graph or its inputs cannot be."""
+
+    def __init__(self, model: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
+            raise ModelError(f"ONNX Runtime cannot load the model: {condensed(error)}") from error
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        names = [item.name for item in self._session.get_outputs()]
+        try:
+            found = self._session.run(names, dict(inputs))
+        except Exception as error:
+            shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
+            raise ModelError(
+                f"the model fails on inputs of these shapes: {shapes}: {condensed(error)}",
+                steps=("model", "inputs"),
+                hint="set shapes and values under model.inputs that the model accepts",
+            ) from error
+        return {name: _array(name, value) for name, value in zip(names, found, strict=True)}
+
+
+def condensed(error: BaseException) -> str:
+    """ONNX Runtime's message less its status code and source paths."""
+    return first_line(error).removeprefix("[ONNXRuntimeError] : ").strip()
+
+
+def _array(name: str, value: object) -> Array:
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
+        kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        raise ModelError(f"output {name!r} is {kind}", expected="tensors of numbers or booleans")
+    return value

@@ -1,0 +1,60 @@
+"""The model child's main: user code, torch, onnx and hostile files live and die here, never in the CLI's process.
+
+Started with a request file; answers with a file beside it, and with lines of progress on a pipe.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from controller.intake.exchange import Made, ModelError, Request, read_request, write_answer
+
+ANSWER_NAME = "answer.json"
+_PR_SET_PDEATHSIG = 1
+
+
+def main(arguments: list[str]) -> int:
+    request_path, progress_fd, parent = Path(arguments[0]), int(arguments[1]), int(arguments[2])
+    _die_with(parent)
+    os.set_inheritable(progress_fd, False)
+    os.environ.pop("PYTHONSAFEPATH", None)
+    request = read_request(request_path)
+    resource.setrlimit(resource.RLIMIT_DATA, (request.memory_bytes, request.memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with os.fdopen(progress_fd, "w", encoding="utf-8", buffering=1) as pipe:
+        answer = _answer(request, lambda line: _say(pipe.write, line))
+    write_answer(request_path.with_name(ANSWER_NAME), answer)
+    # Threads and atexit handlers of the user's code have no say in how this ends.
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _say(write: Callable[[str], object], line: str) -> None:
+    write(line.replace("\n", " ") + "\n")
+
+
+def _answer(request: Request, progress: Callable[[str], None]) -> Made | ModelError:
+    from controller.intake.making import make
+
+    try:
+        return make(request, progress)
+    except ModelError as error:
+        return error
+    except MemoryError:
+        limit = f"{request.memory_bytes / (1 << 30):.1f} GiB"
+        return ModelError(f"the model needs more than {limit} of memory", expected="a smaller model, or more memory")
+
+
+def _die_with(parent: int) -> None:
+    """The kernel kills this process when its parent ends; the check covers an end that came before."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
