@@ -9,6 +9,7 @@ from pathlib import Path
 def main(out: Path) -> None:
     protos = sorted(Path("proto/jetfleet/v1").glob("*.proto"))
     plugins = [f"--{name}_out={out}" for name in ("python", "grpc_python", "mypy", "mypy_grpc")]
+    plugins += ["--mypy_opt=quiet", "--mypy_grpc_opt=quiet"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # protoc finds its plugins there
     command = [sys.executable, "-m", "grpc_tools.protoc", "-I", "proto", *plugins, *map(str, protos)]
     subprocess.run(command, check=True, env={**os.environ, "PATH": path})

@@ -1,0 +1,74 @@
+# Everything sets itself up: `make demo` and `make test` work in a fresh clone.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+MADE := $(VENV)/.made
+DEMO_STATE ?= .demo
+
+PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)
+PYTHON310 ?= $(firstword $(wildcard $(PYENV)/versions/3.10*/bin/python) $(shell command -v python3.10))
+VENV310 ?= .venv310
+# The agent's tests that need no controller beside them.
+AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e tests.harness tests/agent)
+
+.PHONY: help venv proto lint drift test test-py310 print-python310 demo clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(MADE)  ## make .venv with everything in it
+
+$(MADE): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "PYTHON=$(PYTHON) is too old: 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --constraint constraints.txt --editable '.[controller,agent,export,dev]'
+	@touch $@
+
+proto: $(MADE)  ## generate the code of proto/jetfleet/v1/*.proto
+	$(BIN)/python tests/proto/generate.py proto
+
+lint: $(MADE) drift  ## ruff, mypy, import rules, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+drift: $(MADE)
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && $(BIN)/python tests/proto/generate.py "$$out" && \
+	diff -r -x '*.proto' -x __init__.py -x __pycache__ "$$out/jetfleet/v1" proto/jetfleet/v1 || \
+	{ echo 'generated code differs from the protos: run make proto'; exit 1; }
+
+test: $(MADE)  ## all tests, and branch coverage of the pure rooms
+	$(BIN)/pytest --cov=controller.core --cov=controller.model --cov-branch \
+	  --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+$(VENV310)/.made: pyproject.toml constraints.txt
+	@test -n "$(PYTHON310)" || { echo 'no Python 3.10 found: make test-py310 PYTHON310=/path/to/python3.10'; exit 1; }
+	$(PYTHON310) -m venv $(VENV310)
+	$(VENV310)/bin/pip install --constraint constraints.txt --editable '.[agent,onnxruntime]' \
+	  pytest pytest-asyncio pytest-timeout hypothesis onnx
+	@touch $@
+
+test-py310: $(VENV310)/.made  ## the agent's half on JetPack 6's Python, with no controller installed
+	$(VENV310)/bin/python -m pytest tests/proto $(AGENT_TESTS)
+
+print-python310:
+	@echo $(PYTHON310)
+
+demo: $(MADE)  ## train a small network, benchmark it on this machine, show the results
+	$(BIN)/python examples/digits/train.py examples/digits/trained
+	$(BIN)/controller --state $(DEMO_STATE) submit examples/digits/job.yaml --local --wait
+	$(BIN)/controller --state $(DEMO_STATE) results
+	@printf '\n%s\n' \
+	  'Next:' \
+	  '  $(BIN)/controller --state $(DEMO_STATE) jobs                        # what ran' \
+	  '  $(BIN)/controller --state $(DEMO_STATE) results --json              # every number, with its facts' \
+	  '  $(BIN)/controller --state $(DEMO_STATE) query "select * from v_results"' \
+	  '  $(BIN)/controller submit examples/onnx/job.yaml --local --wait   # an ONNX model of your own' \
+	  '  $(BIN)/controller serve                                          # then, on each board: agent run'
+
+clean:  ## remove environments, caches and the demo
+	rm -rf $(VENV) $(VENV310) $(DEMO_STATE) examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache .coverage build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
