@@ -31,6 +31,7 @@ def spawn_agent(number: int, *, address: str, state_dir: Path, idle_exit_s: int 
     folder = state_dir / "agents" / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     arguments = ["run", "--address", address, "--state", str(folder), "--name", name, "--label", "local=1"]
+    arguments += ["--blobs-from", str(state_dir / "blobs")]  # same machine: files are linked, not copied
     if idle_exit_s is not None:
         arguments += ["--idle-exit", str(idle_exit_s)]
     return Child("agent.cli", arguments, log=state_dir / "logs" / f"agent-{name}.log", cwd=folder)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from controller.model.task import TaskState
+from controller.model.task import TaskKind, TaskState
 from controller.model.view import JobView, PlannedTask, Reason, TaskView
 from controller.report.table import Table
 from controller.report.text import duration, moment, one_line
+
+_NOT_BEGUN = frozenset({TaskState.WAITING, TaskState.READY})
 
 
 def jobs_table(jobs: Sequence[JobView]) -> Table:
@@ -21,10 +23,11 @@ def jobs_table(jobs: Sequence[JobView]) -> Table:
 
 def tasks_table(tasks: Sequence[TaskView]) -> Table:
     return Table(
-        columns=("task", "name", "state", "phase", "device", "elapsed", "attempts"),
+        columns=("task", "kind", "name", "state", "phase", "device", "elapsed", "attempts"),
         rows=[
             (
                 str(task.id),
+                task.kind.value,
                 task.name,
                 task.state.value,
                 phase(task),
@@ -46,7 +49,7 @@ def plan_table(tasks: Sequence[PlannedTask]) -> Table:
             (
                 task.kind.value,
                 task.name,
-                task.device or "any that matches",
+                task.device or ("one of the class" if task.kind is TaskKind.BUILD else "any that matches"),
                 task.engine_key[:12] or "when bound",
                 "none: the engine is there" if task.reused else "new",
             )
@@ -77,11 +80,19 @@ def failures(tasks: Sequence[TaskView]) -> Iterator[str]:
     """What went wrong, a line for each task that did not succeed."""
     for task in tasks:
         if task.failure is not None and task.state is not TaskState.SUCCEEDED:
-            yield f"{one_line(task.name)}{_on(task)}: {task.failure.kind.value}: {one_line(task.failure.message)}"
+            yield f"{label(task)}{place(task)}: {task.failure.kind.value}: {one_line(task.failure.message)}"
         elif task.state is TaskState.SKIPPED:
             blamed = f" because of task {task.because_of_task}" if task.because_of_task else ""
-            yield f"{one_line(task.name)}{_on(task)}: SKIPPED{blamed}"
+            yield f"{label(task)}{place(task)}: SKIPPED{blamed}"
 
 
-def _on(task: TaskView) -> str:
-    return f" on {one_line(task.device)}" if task.device else ""
+def label(task: TaskView) -> str:
+    """`BENCH onnxruntime-fp32-b1-cpu`: the name alone is its engine's too."""
+    return one_line(f"{task.kind.value} {task.name}")
+
+
+def place(task: TaskView) -> str:
+    """` on bench-1`, or for a task that has not begun ` for bench-1`."""
+    if not task.device:
+        return ""
+    return f" {'for' if task.state in _NOT_BEGUN else 'on'} {one_line(task.device)}"

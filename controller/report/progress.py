@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from controller.model.task import TaskState
 from controller.model.view import JobView, TaskView
-from controller.report.jobs import phase, tasks_table
+from controller.report.jobs import label, place, tasks_table
 from controller.report.table import on_terminal, rich_table
 from controller.report.text import duration, one_line
 
@@ -107,8 +107,7 @@ def _ticked(task: TaskView, since_s: float) -> TaskView:
 
 
 def _change(job: JobView, task: TaskView) -> str:
-    where = f" on {one_line(task.device)}" if task.device else ""
-    doing = f", {one_line(phase(task))}" if phase(task) and task.state is TaskState.LEASED else ""
+    doing = f", {one_line(task.progress.phase)}" if task.progress and task.state is TaskState.LEASED else ""
     took = f" after {duration(task.elapsed_s)}" if task.state is TaskState.SUCCEEDED and task.elapsed_s else ""
     why = f": {one_line(task.failure.message)}" if task.failure and task.state is not TaskState.SUCCEEDED else ""
-    return f"[{job.done}/{job.total}] {one_line(task.name)}: {task.state.value}{where}{doing}{took}{why}"
+    return f"[{job.done}/{job.total}] {label(task)}: {task.state.value}{place(task)}{doing}{took}{why}"

@@ -63,7 +63,7 @@ def task(**changes: Any) -> TaskView:
     made = TaskView(
         id=3,
         kind=TaskKind.BENCH,
-        name="bench onnxruntime-fp32-b1-cpu",
+        name="onnxruntime-fp32-b1-cpu",
         state=TaskState.LEASED,
         device="bench-1",
         attempts=1,

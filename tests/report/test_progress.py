@@ -15,9 +15,9 @@ def test_a_line_per_change_and_not_per_percent() -> None:
             shown.show(job(task(progress=Progress("measure", fraction))))
         shown.show(job(task(state=TaskState.SUCCEEDED)))
     assert out.getvalue().splitlines() == [
-        "[0/1] bench onnxruntime-fp32-b1-cpu: READY",
-        "[0/1] bench onnxruntime-fp32-b1-cpu: LEASED on bench-1, measure 10 %",
-        "[0/1] bench onnxruntime-fp32-b1-cpu: SUCCEEDED on bench-1 after 4.2 s",
+        "[0/1] BENCH onnxruntime-fp32-b1-cpu: READY",
+        "[0/1] BENCH onnxruntime-fp32-b1-cpu: LEASED on bench-1, measure",
+        "[0/1] BENCH onnxruntime-fp32-b1-cpu: SUCCEEDED on bench-1 after 4.2 s",
     ]
 
 

@@ -150,8 +150,8 @@ def test_tasks_show_phase_and_failures_their_cause() -> None:
     failed = task(state=TaskState.FAILED, failure=Failure(FailureKind.CRASHED, "the child\x1b[H died"))
     skipped = task(state=TaskState.SKIPPED, because_of_task=1, device="")
     assert list(failures([running, failed, skipped])) == [
-        "bench onnxruntime-fp32-b1-cpu on bench-1: CRASHED: the child died",
-        "bench onnxruntime-fp32-b1-cpu: SKIPPED because of task 1",
+        "BENCH onnxruntime-fp32-b1-cpu on bench-1: CRASHED: the child died",
+        "BENCH onnxruntime-fp32-b1-cpu: SKIPPED because of task 1",
     ]
     assert cells(jobs_table([job(running)]))["tasks"] == "0/1"
 
