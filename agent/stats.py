@@ -44,14 +44,18 @@ def effective_size(samples: Floats, threshold: float) -> float:
     positive sequence, Geyer, Practical Markov Chain Monte Carlo, Statistical Science 7 (1992), section 3.3. The
     indicator and not the latency, because the variance of a percentile is that of the count below it.
     """
-    n = len(samples)
-    below = (samples <= threshold).astype(np.float64)
-    below -= below.mean()
-    variance = float(below @ below)
+    # Where samples tie at the threshold, "at" belongs to either side: the worse of the two is believed.
+    return min(_effective(samples <= threshold), _effective(samples < threshold))
+
+
+def _effective(indicator: NDArray[np.bool_]) -> float:
+    n = len(indicator)
+    series = indicator - indicator.mean()
+    variance = float(series @ series)
     if variance == 0.0 or n < 4:
         return float(n)
     size = 1 << (2 * n - 1).bit_length()  # padded, so that the circular correlation is the linear one
-    spectrum = np.fft.rfft(below, size)
+    spectrum = np.fft.rfft(series, size)
     correlation = np.fft.irfft(spectrum * np.conj(spectrum), size)[: n - n % 2] / variance
     pairs = correlation[0::2] + correlation[1::2]
     negative = np.flatnonzero(pairs <= 0)

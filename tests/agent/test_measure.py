@@ -1,0 +1,216 @@
+"""The timed loop on sessions whose every latency is scripted: when it stops, what it says, and what it leaves alone."""
+
+import gc
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+
+from agent.measure import Limits, check_options, record, round_size
+from agent.npy import Tensor
+from agent.runtime.base import Collected
+from agent.summary import Recording, find_flags, summarise, untimed
+from jetfleet.errors import BadInput
+from jetfleet.v1.task_pb2 import (
+    FLAG_KIND_TOO_FEW_SAMPLES,
+    FLAG_KIND_UNSTABLE,
+    BenchTask,
+    MeasureOptions,
+    Subject,
+)
+from tests.agent.making import measure_options
+
+
+class Scripted:
+    """A session on a clock of its own; the latency in ms is a function of the time in s."""
+
+    def __init__(self, latency_ms: Callable[[float], float], *, bookkeeping_ms: float = 0.0) -> None:
+        self._latency_ms = latency_ms
+        self._bookkeeping_ns = int(bookkeeping_ms * 1e6)
+        self.now_ns = 0
+        self.prepared: list[int] = []
+        self.collector_was_on: list[bool] = []
+
+    def clock(self) -> int:
+        return self.now_ns
+
+    def bind(self, inputs: Mapping[str, Tensor]) -> None: ...
+
+    def infer(self) -> None:
+        self.now_ns += int(self._latency_ms(self.now_ns / 1e9) * 1e6)
+        self.collector_was_on.append(gc.isenabled())
+
+    def outputs(self) -> dict[str, Tensor]:
+        return {}
+
+    def prepare(self, count: int) -> None:
+        self.prepared.append(count)
+        self.now_ns += self._bookkeeping_ns
+
+    def collect(self) -> Collected:
+        return Collected()
+
+    def describe(self) -> dict[str, str]:
+        return {}
+
+    def close(self) -> None: ...
+
+
+class WithEvents(Scripted):
+    """Like a CUDA session: the device's clock says less than the host's."""
+
+    def collect(self) -> Collected:
+        count = self.prepared[-1]
+        return Collected({"h2d": np.full(count, 0.25), "compute": np.full(count, 1.0)}, np.full(count, 1.25))
+
+
+def silent(phase: str, fraction: float | None, detail: str) -> None: ...
+
+
+def noisy(level: float, spread: float, *, seed: int = 0) -> Callable[[float], float]:
+    random = np.random.default_rng(seed)
+    return lambda now: level * (1 + spread * random.standard_normal())
+
+
+def test_a_quiet_engine_is_timed_for_the_shortest_window_and_no_longer() -> None:
+    recording = record(Scripted(noisy(2.0, 0.01)), Limits(0.5, 1.0, 10.0), silent)
+    assert 1.0 <= recording.window_s < 1.2
+    found = summarise(recording, batch=4)
+    assert found.n == recording.n >= 368
+    assert found.p50_ms.low <= found.p50_ms.value <= found.p50_ms.high
+    assert found.p50_ms.value == pytest.approx(2.0, rel=0.005)
+    assert found.p99_ms.value == pytest.approx(2.0 * 1.0233, rel=0.01)
+    assert found.throughput_per_s == pytest.approx(4 * 500, rel=0.01)
+    assert sum(item.n for item in found.rounds) == found.n
+    assert not found.flags
+
+
+def test_it_goes_on_until_p99_is_supported() -> None:
+    recording = record(Scripted(noisy(20.0, 0.01)), Limits(0.1, 1.0, 30.0), silent)
+    assert 368 <= recording.n <= 368 * 1.2 + 20  # it looks again when there is a fifth more to see
+
+
+def test_noise_is_timed_longer_and_flagged_only_if_the_limit_does_not_help() -> None:
+    recording = record(Scripted(noisy(2.0, 0.2)), Limits(0.1, 0.2, 60.0), silent)
+    assert recording.window_s > 0.5
+    assert not summarise(recording, 1).flags
+    (flag,) = summarise(record(Scripted(noisy(20.0, 0.5)), Limits(0.1, 0.5, 2.0), silent), 1).flags
+    assert flag.kind == FLAG_KIND_UNSTABLE
+    assert "known to" in flag.evidence
+
+
+def test_an_engine_that_slows_down_is_unstable_and_the_evidence_says_so() -> None:
+    found = summarise(record(Scripted(lambda now: 2.0 + now), Limits(0.1, 1.0, 2.0), silent), 1)
+    assert [flag.kind for flag in found.flags] == [FLAG_KIND_UNSTABLE]
+    assert "above the first" in found.flags[0].evidence
+
+
+def test_a_slow_engine_has_a_median_but_no_interval() -> None:
+    found = summarise(record(Scripted(noisy(1000.0, 0.01)), Limits(0.1, 1.0, 12.0), silent), 1)
+    assert found.n == 10
+    assert found.p50_ms.HasField("value")
+    assert not found.p50_ms.HasField("low")
+    assert not found.p99_ms.HasField("value")
+    assert found.p99_ms.reason == "n=10 < 368"
+    assert found.p90_ms.reason == "n=10 < 36"
+    assert [flag.kind for flag in found.flags] == [FLAG_KIND_TOO_FEW_SAMPLES]
+
+
+def test_warm_up_lasts_as_long_as_asked_and_until_steady() -> None:
+    steady = record(Scripted(lambda now: 2.0), Limits(0.5, 0.1, 1.0), silent)
+    assert 0.5 <= steady.warmup_s < 0.6
+    settling = Scripted(lambda now: 2.0 if now > 0.8 else 4.0 - 2 * now)
+    recording = record(settling, Limits(0.1, 0.1, 1.0), silent)
+    assert 0.8 <= recording.warmup_s < 1.1
+    assert max(float(block.max()) for block in recording.rounds) == pytest.approx(2.0)
+
+
+def test_warm_up_of_an_engine_that_never_settles_ends() -> None:
+    limits = Limits(0.5, 0.1, 1.0)
+    recording = record(Scripted(noisy(2.0, 0.9)), limits, silent)
+    assert limits.longest_warmup_s <= recording.warmup_s < limits.longest_warmup_s + 0.1
+
+
+def test_time_between_rounds_is_not_the_engines() -> None:
+    recording = record(Scripted(lambda now: 1.0, bookkeeping_ms=500.0), Limits(0.1, 0.5, 5.0), silent)
+    assert summarise(recording, 1).throughput_per_s == pytest.approx(1000, rel=0.01)
+    assert max(float(block.max()) for block in recording.rounds) == pytest.approx(1.0)
+
+
+def test_nothing_is_collected_while_timing_and_the_collector_is_put_back() -> None:
+    session = Scripted(lambda now: 2.0)
+    record(session, Limits(0.0, 0.1, 1.0), silent)
+    timed = sum(session.prepared)
+    assert timed > 0
+    assert not any(session.collector_was_on[-timed:])
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+
+
+def test_the_devices_own_clock_is_believed_and_its_stages_are_kept() -> None:
+    found = summarise(record(WithEvents(lambda now: 1.5), Limits(0.1, 0.1, 1.0), silent), 1)
+    assert found.p50_ms.value == pytest.approx(1.25)
+    assert {stage.name: stage.p50_ms for stage in found.stages} == {"h2d": 0.25, "compute": 1.0}
+
+
+def test_a_cpu_session_has_no_copy_stages() -> None:
+    assert not summarise(record(Scripted(lambda now: 1.5), Limits(0.1, 0.1, 1.0), silent), 1).stages
+
+
+@pytest.mark.parametrize(
+    ("latency_s", "limits", "count"),
+    [
+        (0.001, Limits(0, 1, 10), 100),  # a tenth of the shortest window
+        (0.02, Limits(0, 1, 10), 20),  # enough for a median
+        (0.2, Limits(0, 1, 10), 5),  # as many as ten rounds leave room for
+        (5.0, Limits(0, 1, 10), 5),  # a median needs some
+        (1e-5, Limits(0, 60, 60), 100_000),  # a second at most
+    ],
+)
+def test_round_size(latency_s: float, limits: Limits, count: int) -> None:
+    assert round_size(latency_s, limits) == count
+
+
+def test_flags_need_no_more_than_rounds() -> None:
+    assert not find_flags([np.full(20, 2.0)] * 6)
+    (few,) = find_flags([np.full(20, 2.0)] * 4)
+    assert few.kind == FLAG_KIND_TOO_FEW_SAMPLES
+    assert "4 rounds" in few.evidence
+
+
+def test_correlated_samples_have_a_p99_but_no_interval_for_it() -> None:
+    calm, busy = np.full(200, 1.0), np.full(200, 9.0)
+    recording = Recording(window_s=1.0, rounds=[calm, calm, calm, busy, calm, calm])
+    found = summarise(recording, 1)
+    assert found.p99_ms.value == 9.0
+    assert not found.p90_ms.HasField("low")
+    assert "independent samples" in found.p90_ms.reason
+
+
+def test_an_untimed_measurement_gives_the_reason_everywhere() -> None:
+    found = untimed("not timed: wrong")
+    assert found.n == 0
+    assert {found.p50_ms.reason, found.p90_ms.reason, found.p99_ms.reason} == {"not timed: wrong"}
+    assert not found.p50_ms.HasField("value")
+
+
+def test_options_are_read_in_seconds() -> None:
+    task = BenchTask(schedule=BenchTask.SCHEDULE_ALONE, subjects=[Subject()], measure=measure_options(0.5, 1, 10))
+    assert check_options(task) == Limits(0.5, 1.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        (BenchTask(measure=MeasureOptions(mode=MeasureOptions.MODE_PACED)), "MODE_PACED"),
+        (BenchTask(measure=measure_options(0, 1, 2), schedule=BenchTask.SCHEDULE_CONCURRENT), "SCHEDULE_CONCURRENT"),
+        (BenchTask(measure=measure_options(0, 1, 2), schedule=BenchTask.SCHEDULE_ALONE), "0 subjects"),
+        (
+            BenchTask(measure=measure_options(0, 3, 2), schedule=BenchTask.SCHEDULE_ALONE, subjects=[Subject()]),
+            "3 to 2 s",
+        ),
+    ],
+)
+def test_what_is_not_implemented_or_makes_no_sense_is_refused(task: BenchTask, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        check_options(task)

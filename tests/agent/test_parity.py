@@ -1,0 +1,193 @@
+"""Outputs against references: every rule, every way to be wrong, and accuracy."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from agent.npy import Tensor
+from agent.parity import check_flags, check_outputs, rule_for, top1_accuracy
+from jetfleet.errors import BadInput
+from jetfleet.v1.task_pb2 import (
+    FLAG_KIND_UNCHECKED,
+    FLAG_KIND_WRONG_OUTPUT,
+    PRECISION_FP16,
+    PRECISION_FP32,
+    PRECISION_INT8,
+    OutputCheck,
+    TensorCheck,
+)
+from tests.agent.making import CLOSE, tensor_spec
+
+COSINE = OutputCheck(rule=OutputCheck.RULE_COSINE, min_cosine=0.99)
+OFF = OutputCheck(rule=OutputCheck.RULE_OFF)
+
+
+def check(got: Any, want: Any, rule: OutputCheck = CLOSE) -> TensorCheck:
+    (found,) = check_outputs({"y": np.asarray(got)}, {"y": np.asarray(want)}, rule)
+    return found
+
+
+def floats(*values: float) -> Tensor:
+    return np.array([values], dtype=np.float32)
+
+
+def test_equal_outputs_pass_and_have_no_snr() -> None:
+    found = check(floats(1, 2, 3), floats(1, 2, 3))
+    assert found.passed
+    assert (found.max_abs, found.max_rel, found.cosine, found.top1_agreement) == (0, 0, pytest.approx(1), 1)
+    assert not found.HasField("snr_db")
+
+
+def test_close_is_bounded_by_both_tolerances_and_names_the_place() -> None:
+    assert check(floats(1.001, 100.05), floats(1, 100)).passed
+    found = check(floats(1.0, 101.0), floats(1, 100))
+    assert not found.passed
+    assert "at [0, 1]: got 101, want 100" in found.detail
+    assert found.max_abs == pytest.approx(1)
+    assert found.max_rel == pytest.approx(0.01)
+    assert found.snr_db == pytest.approx(10 * np.log10(10_001), rel=1e-3)
+
+
+def test_cosine_ignores_scale_but_not_direction() -> None:
+    assert check(floats(2, 4, 6), floats(1, 2, 3), COSINE).passed
+    found = check(floats(3, 2, 1), floats(1, 2, 3), COSINE)
+    assert not found.passed
+    assert "0.714" in found.detail
+
+
+def test_zeros_are_alike_only_with_zeros() -> None:
+    assert check(floats(0, 0), floats(0, 0), COSINE).passed
+    assert not check(floats(0, 1), floats(0, 0), COSINE).passed
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("rule", [CLOSE, COSINE])
+def test_what_is_not_finite_fails_where_the_reference_is(bad: float, rule: OutputCheck) -> None:
+    found = check(floats(1, bad), floats(1, 1), rule)
+    assert not found.passed
+    assert "not finite" in found.detail
+
+
+@pytest.mark.parametrize("rule", [CLOSE, COSINE])
+def test_what_is_not_finite_passes_where_the_reference_agrees(rule: OutputCheck) -> None:
+    strange = floats(1, np.nan, np.inf, -np.inf)
+    assert check(strange, strange, rule).passed
+    assert not check(floats(1, np.nan, np.inf, np.inf), strange, rule).passed
+    assert not check(floats(1, 2, np.inf, -np.inf), strange, rule).passed
+
+
+@pytest.mark.parametrize(
+    "got", [np.zeros((1, 3), np.float32), np.zeros((2, 1), np.float32), np.zeros((1, 2), np.float64)]
+)
+def test_another_shape_or_type_fails_with_both_named(got: Tensor) -> None:
+    found = check(got, floats(0, 0))
+    assert not found.passed
+    assert "want float32[1, 2]" in found.detail
+
+
+def test_a_missing_output_fails() -> None:
+    (found,) = check_outputs({}, {"y": floats(1)}, CLOSE)
+    assert not found.passed
+
+
+def test_integers_are_held_by_their_share() -> None:
+    want = np.arange(10)
+    got = np.where(want == 3, 0, want)
+    assert not check(got, want).passed  # no share given: all of them
+    lenient = OutputCheck(rule=OutputCheck.RULE_COSINE, min_agreement=0.9)
+    found = check(got, want, lenient)
+    assert found.passed
+    assert found.equal_share == 0.9
+    assert not found.HasField("cosine")
+
+
+def test_top1_is_only_for_what_looks_like_a_classifier() -> None:
+    want = np.array([[1.0, 2.0], [4.0, 3.0]], dtype=np.float32)
+    assert check(want[:, ::-1], want).top1_agreement == 0
+    assert not check(want[:, :1], want[:, :1]).HasField("top1_agreement")
+    assert not check(want[0], want[0]).HasField("top1_agreement")
+
+
+def test_a_reference_that_is_no_tensor_of_numbers_is_refused() -> None:
+    with pytest.raises(BadInput):
+        check(np.array(["a"]), np.array(["a"]))
+
+
+def test_flags() -> None:
+    assert not check_flags([check(floats(1), floats(1))], CLOSE)
+    (wrong,) = check_flags([check(floats(1), floats(1)), check(floats(2), floats(1))], CLOSE)
+    assert wrong.kind == FLAG_KIND_WRONG_OUTPUT
+    assert "got 2, want 1" in wrong.evidence
+    assert [flag.kind for flag in check_flags([], CLOSE)] == [FLAG_KIND_UNCHECKED]
+    assert [flag.kind for flag in check_flags([], OFF)] == [FLAG_KIND_UNCHECKED]
+
+
+def test_the_rule_follows_the_precision_unless_the_task_has_one() -> None:
+    nothing = OutputCheck()
+    assert rule_for(nothing, PRECISION_FP32).rtol == 1e-3
+    assert rule_for(nothing, PRECISION_FP16).min_cosine == 0.999
+    assert rule_for(nothing, PRECISION_INT8).min_cosine == 0.99
+    assert rule_for(OFF, PRECISION_INT8) is OFF
+
+
+@given(hnp.arrays(np.float32, hnp.array_shapes(), elements=st.floats(-1e6, 1e6, width=32)), st.floats(0.01, 10))
+def test_close_agrees_with_numpy(want: Tensor, scale: float) -> None:
+    got = (want * np.float32(scale)).astype(np.float32)
+    assert check(got, want).passed == np.allclose(got.astype(float), want.astype(float), rtol=1e-3, atol=1e-4)
+
+
+def linear(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Says class 1 where the first feature is positive."""
+    first = inputs["x"].reshape(2, -1)[:, :1]
+    return {"scores": np.concatenate([-first, first], axis=1)}
+
+
+SAMPLES = np.array([[1, 0], [-1, 0], [2, 0], [-3, 0], [5, 0]], dtype=np.float32)
+
+
+def accuracy(run: Any, labels: Any, *, samples: Tensor = SAMPLES, batch: int = 2) -> float:
+    specs = [tensor_spec((2, 2))]
+    return top1_accuracy(run, {"x": samples}, np.asarray(labels), specs=specs, batch=batch)
+
+
+def test_accuracy_counts_each_sample_once_though_the_last_batch_is_filled_up() -> None:
+    assert accuracy(linear, [1, 0, 1, 0, 1]) == 1.0
+    assert accuracy(linear, [1, 0, 1, 0, 0]) == 0.8
+
+
+def test_accuracy_of_labels_that_the_engine_gives_itself() -> None:
+    assert accuracy(lambda inputs: {"label": (inputs["x"][:, 0] > 0).astype(np.int64)}, [1, 0, 1, 0, 1]) == 1.0
+
+
+def test_accuracy_without_a_batch_dimension() -> None:
+    def one(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        assert inputs["x"].shape == (2,)
+        return {"scores": np.array([-inputs["x"][0], inputs["x"][0]])}
+
+    labels = np.array([1, 0, 1, 0, 1])
+    assert top1_accuracy(one, {"x": SAMPLES}, labels, specs=[tensor_spec((2,))], batch=1) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("labels", "samples"),
+    [
+        ([0.5] * 5, SAMPLES),
+        ([[1]] * 5, SAMPLES),
+        ([1] * 4, SAMPLES),
+        ([1] * 5, SAMPLES[:, :1]),
+        ([1] * 5, SAMPLES.astype(np.float64)),
+    ],
+)
+def test_evaluation_data_that_do_not_fit_are_refused(labels: Any, samples: Tensor) -> None:
+    with pytest.raises(BadInput):
+        accuracy(linear, labels, samples=samples)
+
+
+def test_an_engine_that_is_no_classifier_has_no_accuracy() -> None:
+    with pytest.raises(BadInput, match="classifier"):
+        accuracy(lambda inputs: {"y": np.zeros((2, 1), np.float32)}, [1] * 5)
