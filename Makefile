@@ -51,7 +51,7 @@ $(VENV310)/.made: pyproject.toml constraints.txt
 	@touch $@
 
 test-py310: $(VENV310)/.made  ## the agent's half on JetPack 6's Python, with no controller installed
-	$(VENV310)/bin/python -m pytest tests/proto $(AGENT_TESTS)
+	$(VENV310)/bin/python -m pytest --confcutdir tests/proto tests/proto $(AGENT_TESTS)
 
 print-python310:
 	@echo $(PYTHON310)
