@@ -1,14 +1,16 @@
 """What the model child does with a request: the model, its reference inputs and outputs, its evaluation data."""
 
+import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from controller.intake import datasets, graph
 from controller.intake.datasets import LABELS, Evaluation
-from controller.intake.exchange import Made, MadeFile, Request
+from controller.intake.exchange import Asked, Made, MadeFile, ModelError, Request
 from controller.intake.reference import Reference
-from controller.intake.shapes import Signature, check_batches, resolve
+from controller.intake.shapes import Signature, Unresolved, check_batches, guesses, resolve
 from controller.intake.tensors import Array, write_npy
 from controller.intake.tensors import make as make_input
 from controller.model.job import Role
@@ -28,13 +30,28 @@ class OnnxSource:
 
     def __init__(self, request: Request, folder: Path) -> None:
         self.laid = graph.lay_out(Path(request.folder) / request.onnx, folder)
-        self.signature = resolve(self.laid.inputs, request.inputs)
         self._reference: Reference | None = None
+        try:
+            self.signature = resolve(self.laid.inputs, request.inputs)
+        except Unresolved as error:
+            raise self._advised(error, request) from error
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         if self._reference is None:
             self._reference = Reference(self.laid.path)
         return self._reference.run(inputs)
+
+    def _advised(self, error: Unresolved, request: Request) -> Unresolved:
+        """The error with shapes that the model was seen to run with, if a few tries find any."""
+        candidates = list(guesses(error.dims))
+        for shapes in candidates:
+            asked = {name: replace(item, values=None) for name, item in request.inputs.items()}
+            asked |= {name: Asked(shape=shape) for name, shape in shapes.items()}
+            with contextlib.suppress(ModelError):
+                found = resolve(self.laid.inputs, asked).inputs
+                self.run({item.name: make_input(item, 1, seed=0, folder=Path(request.folder)) for item in found})
+                return error.advise(shapes, tried=True)
+        return error.advise(candidates[0], tried=False)
 
 
 def make(request: Request, progress: Callable[[str], None]) -> Made:

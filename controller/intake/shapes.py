@@ -9,7 +9,7 @@ agree on, or none at all.
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from controller.intake.yamltree import Steps
 GraphDim: TypeAlias = int | str | None
 
 _BATCH: Dim = "batch"
+_OPEN = "open "  # before the name of a dimension that is not settled, which might itself be `batch`
 # Names that exporters give to the batch dimension wherever it stands.
 _BATCH_NAMES = frozenset({"batch", "batch_size", "batchsize", "bs"})
 
@@ -57,14 +58,14 @@ def resolve(graph: Sequence[GraphInput], asked: Mapping[str, Asked]) -> Signatur
     open_inputs: dict[str, tuple[GraphDim, ...]] = {}
     for item in graph:
         wanted = asked.get(item.name, Asked())
-        dims = wanted.shape if wanted.shape is not None else _settle(item, bound, leading)
+        dims: tuple[GraphDim, ...] = wanted.shape if wanted.shape is not None else _settle(item, bound, leading)
         if all(isinstance(dim, int) or dim == "batch" for dim in dims):
             settled = tuple(dim if isinstance(dim, int) else _BATCH for dim in dims if dim is not None)
             found.append(Input(item.name, item.dtype, settled, wanted.values))
         else:
             open_inputs[item.name] = dims
     if open_inputs:
-        raise unresolved(open_inputs, asked, {item.name: item.dims for item in graph})
+        raise _unresolved(open_inputs, asked, {item.name: item.dims for item in graph})
     return signature(found)
 
 
@@ -161,39 +162,61 @@ def _settle(item: GraphInput, bound: Mapping[str, Dim], leading: frozenset[str])
     found: list[GraphDim] = []
     for index, dim in enumerate(item.dims):
         if isinstance(dim, str):
-            found.append("batch" if dim in leading else bound.get(dim, f"open {dim}"))
+            found.append("batch" if dim in leading else bound.get(dim, f"{_OPEN}{dim}"))
         else:
             found.append("batch" if dim is None and index == 0 else dim)
     return tuple(found)
 
 
-def unresolved(
+class Unresolved(ModelError):
+    """Dimensions that nobody has settled. `dims` holds all those of each open input, as far as they are known."""
+
+    def __init__(self, dims: Mapping[str, tuple[GraphDim, ...]], asked: Mapping[str, Asked], where: str) -> None:
+        name = next(iter(dims))
+        steps: Steps = ("model", "inputs", name) if name in asked else ("model", "inputs") if asked else ("model",)
+        super().__init__(f"{where} has no size: the graph leaves it open", steps=steps)
+        self.dims, self.asked = dims, asked
+
+    def advise(self, shapes: Mapping[str, tuple[Dim, ...]], *, tried: bool) -> "Unresolved":
+        """The same error with the lines of YAML that settle it."""
+        lines = [] if self.asked else ["  inputs:"]
+        for name, dims in shapes.items():
+            shape = f"shape: {_listed(dims)}"
+            lines.append(f"      {shape}" if name in self.asked else f"    {quoted(name)}: {{{shape}}}")
+        below = next(iter(shapes)) if next(iter(shapes)) in self.asked else "inputs" if self.asked else "model"
+        said = "the model runs with these sizes" if tried else "sizes are a guess"
+        self.expected = "a size for each of " + "; ".join(f"{name} {_listed(dims)}" for name, dims in self.dims.items())
+        self.hint = "\n".join([f"below `{below}:` add ({said}; put your own)", *lines])
+        return self
+
+
+def _unresolved(
     inputs: Mapping[str, tuple[GraphDim, ...]], asked: Mapping[str, Asked], declared: Mapping[str, Sequence[GraphDim]]
-) -> ModelError:
-    """The error for dimensions that nobody has settled, with the lines of YAML that settle them all."""
+) -> Unresolved:
     name, dims = next(iter(inputs.items()))
     index = next(index for index, dim in enumerate(dims) if not isinstance(dim, int) and dim != "batch")
     named = declared[name][index]
     called = f" ({named})" if isinstance(named, str) else ""
-    lines = [f"    {quoted(each)}: {{shape: {_listed(_guess(found))}}}" for each, found in inputs.items()]
-    steps: Steps = ("model", "inputs", name) if name in asked else ("model", "inputs") if asked else ("model",)
-    opening = ["model:", "  inputs:"]
-    return ModelError(
-        f"dimension {index}{called} of input {name!r} has no size: the graph leaves it open",
-        steps=steps,
-        expected="a size for each of " + "; ".join(f"{each} {_listed(declared[each])}" for each in inputs),
-        hint="\n".join(["write, with the sizes that you deploy:", *opening, *lines]),
-    )
+    return Unresolved(inputs, asked, f"dimension {index}{called} of input {name!r}")
 
 
-def _guess(dims: Sequence[GraphDim]) -> tuple[GraphDim, ...]:
-    """Sizes worth a first try: 224 for the sides of an image, else 128."""
-    size = 224 if len(dims) == 4 else 128
-    return tuple(dim if isinstance(dim, int) or dim == "batch" else size for dim in dims)
+def guesses(dims: Mapping[str, tuple[GraphDim, ...]]) -> Iterator[dict[str, tuple[Dim, ...]]]:
+    """Shapes worth a try, the likeliest first: one size for all that is open, or the batch inside later inputs."""
+    first = 224 if len(next(iter(dims.values()))) == 4 else 128
+    for size in (first, 512, 256, 576, 64, 32, 16, 1):
+        yield {name: _filled(each, size) for name, each in dims.items()}
+        if len(dims) > 1:
+            yield {
+                name: _filled(each, size if index == 0 else _BATCH) for index, (name, each) in enumerate(dims.items())
+            }
+
+
+def _filled(dims: Sequence[GraphDim], size: Dim) -> tuple[Dim, ...]:
+    return tuple(dim if isinstance(dim, int) else _BATCH if dim == "batch" else size for dim in dims)
 
 
 def _listed(dims: Iterable[GraphDim]) -> str:
-    return f"[{', '.join('?' if dim is None else str(dim) for dim in dims)}]"
+    return f"[{', '.join('?' if dim is None else str(dim).removeprefix(_OPEN) for dim in dims)}]"
 
 
 def quoted(name: str) -> str:

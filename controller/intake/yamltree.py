@@ -119,7 +119,7 @@ def parse(text: str, name: str) -> Document:
     except yaml.reader.ReaderError as error:
         line, column = _place(text, error.position)
         raise BadInput("a control character is not allowed in YAML", where=f"{name}:{line}:{column}") from error
-    except ValueError as error:  # the scanner's own, on escapes such as "\UFFFFFFFF"
+    except (ValueError, OverflowError) as error:  # the scanner's own, on escapes such as "\UFFFFFFFF"
         raise BadInput(f"not YAML: {error}", where=name) from error
 
 

@@ -1,0 +1,142 @@
+"""job.yaml as a whole: every mistake with its place, and the defaults of the smallest file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from controller.intake.spec import LoadedJob, json_schema, load_text
+from controller.model.job import CheckRule, Condition, Limits, Measure, Op, OutputCheck, Quantifier, Target
+from jetfleet.errors import BadInput
+
+HEAD = "apiVersion: jetfleet/v1\nname: test\n"
+MODEL = HEAD + "model: {onnx: m.onnx}\n"
+SCHEMA = Path(__file__).parents[2] / "docs" / "jobspec.schema.json"
+
+
+def load(text: str) -> LoadedJob:
+    return load_text(text, Path("job.yaml"))
+
+
+def conditions(selector: str) -> tuple[Condition, ...]:
+    return load(MODEL + f"targets: [{{every: {{{selector}}}}}]").targets[0].conditions
+
+
+def test_the_smallest_job_file() -> None:
+    loaded = load(MODEL)
+    assert loaded.targets == (Target(Quantifier.EVERY),)
+    assert (loaded.measure, loaded.limits, loaded.check) == (Measure(), Limits(), OutputCheck(CheckRule.CLOSE))
+    assert loaded.job.variants.runtime == ["onnxruntime"]
+
+
+BAD = [
+    (HEAD + "modle: {}", "3:1", "unknown key 'modle'", "did you mean 'model'?"),
+    (HEAD, "1:1", "'model' is missing", ""),
+    ("- 1", "1:1", "a list is not allowed here", ""),
+    ("apiVersion: v1\nname: x\nmodel: {onnx: m}", "1:13", "'v1' is not allowed here", ""),
+    ("apiVersion: jetfleet/v1\nname: a b\nmodel: {onnx: m}", "2:7", "'a b' is not allowed here", ""),
+    ("apiVersion: jetfleet/v1\nname: no\nname: x", "3:1", "the key 'name' is given twice", ""),
+    (HEAD + "model: {}", "3:8", "model has neither torch nor onnx", ""),
+    (HEAD + "model: {onnx: a, torch: 'a:b'}", "3:8", "model has both torch and onnx", ""),
+    (HEAD + "model: {onnx: a, args: {b: 1}}", "3:8", "args belong to torch, and this model is onnx", ""),
+    (HEAD + "model: {torch: resnet}", "3:16", "'resnet' is not allowed here", ""),
+    (HEAD + "model:\n  onnx: m\n  input: {}", "5:3", "unknown key 'input'", "did you mean 'inputs'?"),
+    (HEAD + "model: {onnx: m, inputs: {x: {shape: [b]}}}", "3:39", "'b' is not allowed here", ""),
+    (HEAD + "model: {onnx: m, inputs: {x: {shape: [0]}}}", "3:39", "0 is not allowed here", ""),
+    (HEAD + "model: {onnx: m, inputs: {x: {dtype: float}}}", "3:38", "'float' is not allowed here", "*"),
+    (HEAD + "model: {onnx: m, inputs: {x: {values: 3}}}", "3:39", "3 is not allowed here", ""),
+    (HEAD + "model: {onnx: m, inputs: {x: {values: x}}}", "3:39", "'x' does not say how to make values", ""),
+    (
+        HEAD + "model: {onnx: m, inputs: {x: {values: 'uniform[2,1]'}}}",
+        "3:39",
+        "'uniform[2,1]' has its bounds the wrong way round",
+        "",
+    ),
+    (HEAD + "model: {onnx: m, data: {calibration: c}}", "3:25", "'calibration' is not supported yet", ""),
+    (MODEL + "variants: {precision: [fp16]}", "4:24", "'fp16' is not supported yet", ""),
+    (MODEL + "variants: {precision: [fp9]}", "4:24", "'fp9' is not allowed here", ""),
+    (MODEL + "variants: {batch: 8}", "4:19", "8 is not allowed here", "write [8]"),
+    (MODEL + "variants: {batch: [true]}", "4:20", "true is not allowed here", ""),
+    (MODEL + "variants: {batch: [0]}", "4:20", "0 is not allowed here", ""),
+    (MODEL + "variants: {batch: [8, 8]}", "4:19", "8 is listed twice", ""),
+    (MODEL + "variants: {batch: []}", "4:19", "a list is not allowed here", ""),
+    (MODEL + "variants: {runtime: [onnxruntim]}", "4:22", "'onnxruntim' is not allowed here", "*"),
+    (MODEL + "variants: {placement: [gpuu]}", "4:24", "'gpuu' is not allowed here", ""),
+    (MODEL + "variants: {exclude: [{bach: 1}]}", "4:23", "unknown key 'bach'", "did you mean 'batch'?"),
+    (MODEL + "targets:", "4:9", "nothing is not allowed here", ""),
+    (MODEL + "targets: []", "4:10", "a list is not allowed here", ""),
+    (MODEL + "targets: [{}]", "4:11", "a target needs exactly one of every and any", ""),
+    (MODEL + "targets: [{every: {skuu: 1}}]", "4:20", "no device has a fact 'skuu'", "did you mean 'sku'?"),
+    (MODEL + "targets: [{any: {jetpack: 6.1}}]", "4:27", "jetpack cannot be 6.1", 'quote it: "6.1"'),
+    (MODEL + "targets: [{any: {jetpack: newest}}]", "4:27", "jetpack cannot be 'newest'", ""),
+    (MODEL + "targets: [{any: {jetpack: '>=x'}}]", "4:27", "'>=x' is not a version range", ""),
+    (
+        MODEL + "targets: [{any: {sku: '>=6'}}]",
+        "4:23",
+        "a range needs a version, and the type of sku is text",
+        "",
+    ),
+    (MODEL + "targets: [{any: {sku: []}}]", "4:23", "an empty list for sku matches nothing", ""),
+    (MODEL + "targets: [{any: {sku: true}}]", "4:23", "sku cannot be true", ""),
+    (MODEL + "targets: [{any: {sm_count: '16'}}]", "4:28", "sm_count cannot be '16'", ""),
+    (MODEL + "targets: [{any: {simulated: yes}}]", "4:29", "simulated cannot be 'yes'", ""),
+    (MODEL + "measure: {mode: paced}", "4:17", "'paced' is not supported yet", ""),
+    (MODEL + "measure: {paced_fps: 30}", "4:11", "'paced_fps' is not supported yet", ""),
+    (MODEL + "measure: {seconds: .inf}", "4:20", "inf is not allowed here", ""),
+    (MODEL + "measure: {seconds: 5, max_seconds: 2}", "4:10", "max_seconds 2 is less than seconds 5", ""),
+    (MODEL + "limits: {bench_s: 5}", "4:9", "warm-up and timed window may take 10.5 s", ""),
+    (MODEL + "check: of", "4:8", "'of' is not allowed here", "did you mean 'off'?"),
+    (MODEL + "check: {rle: close}", "4:9", "unknown key 'rle'", "did you mean 'rule'?"),
+    (MODEL + "constraints: {p99_ms: 3}", "4:1", "'constraints' is not supported yet", ""),
+    (MODEL + "priority: 1.5", "4:11", "1.5 is not allowed here", ""),
+    (MODEL + "options: {simulate: {a: 1}}", "4:11", "unknown key 'simulate'", "did you mean 'simulated'?"),
+    (MODEL + "export: {opset: 9}", "4:17", "9 is not allowed here", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "where", "message", "hint"), BAD, ids=[f"{row[1]} {row[2]}" for row in BAD])
+def test_refused(text: str, where: str, message: str, hint: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        load(text)
+    error = caught.value
+    assert (error.where, error.message) == (f"job.yaml:{where}", message)
+    assert (error.hint != "") if hint == "*" else (error.hint == hint)
+    assert "\n" not in str(error).split("expected:")[0].strip()
+
+
+def test_what_is_expected_is_said_in_words() -> None:
+    with pytest.raises(BadInput) as caught:
+        load(MODEL + "variants: {runtime: [trt]}")
+    assert caught.value.expected == "'onnxruntime', 'tensorrt' or 'simulated'"
+
+
+def test_selectors() -> None:
+    assert conditions("sku: orin-nano-8gb") == (Condition("sku", Op.EQUALS, ("orin-nano-8gb",)),)
+    assert conditions("module: [a, b]") == (Condition("module", Op.IN, ("a", "b")),)
+    assert conditions('jetpack: ">=6.1, <7"') == (Condition("jetpack", Op.VERSION, ("<7,>=6.1",)),)
+    assert conditions('jetpack: "6.1"') == (Condition("jetpack", Op.EQUALS, ("6.1",)),)
+    assert conditions("sm_count: 16, simulated: true") == (
+        Condition("sm_count", Op.EQUALS, ("16",)),
+        Condition("simulated", Op.EQUALS, ("true",)),
+    )
+    assert conditions('label.rack: no, runtime.tensorrt: "~=10.3"') == (
+        Condition("label.rack", Op.EQUALS, ("no",)),
+        Condition("runtime.tensorrt", Op.VERSION, ("~=10.3",)),
+    )
+
+
+def test_everything_else_reaches_the_job() -> None:
+    loaded = load(
+        MODEL
+        + "measure: {warmup_s: 0, seconds: 20}\ncheck: off\nlimits: {build_s: 60}\npriority: -1\n"
+        + "options: {simulated: {latency_ms: 2, fail: false, text: a}}\ntargets: [{any: {}}]"
+    )
+    assert loaded.measure == Measure(warmup_s=0, min_s=20, max_s=20)
+    assert loaded.check.rule is CheckRule.OFF
+    assert loaded.limits == Limits(build_s=60)
+    assert loaded.targets == (Target(Quantifier.ANY),)
+    assert loaded.job.options == {"simulated": {"latency_ms": "2", "fail": "false", "text": "a"}}
+
+
+def test_the_published_schema_is_the_one_in_the_code() -> None:
+    assert json.loads(SCHEMA.read_text()) == json_schema()
