@@ -41,10 +41,13 @@ TERMINAL = frozenset({_T.SUCCEEDED, _T.FAILED, _T.CANCELLED, _T.TIMED_OUT, _T.SK
 MAX_CRASHES = 2
 MAX_FAULTS = 3
 MAX_LOST = 4
+# A board that drains gives a task back and is no fault; one that always gives it back would keep it for ever.
+MAX_RETURNED = 10
 _Ends: TypeAlias = frozenset[FailureKind | AttemptState | None]
 _CRASHES: _Ends = frozenset({FailureKind.CRASHED, FailureKind.OUT_OF_MEMORY})
 _FAULTS: _Ends = frozenset({FailureKind.DEVICE_FAULT, FailureKind.INFRASTRUCTURE})
 _LOST: _Ends = frozenset({_A.EXPIRED, _A.REBOOTED})
+_RETURNED: _Ends = frozenset({_A.RETURNED})
 
 
 class IllegalTransition(Exception):
@@ -74,8 +77,6 @@ def after_attempt(history: Sequence[Ended], *, cancel_asked: bool) -> TaskState:
         return _T.SUCCEEDED
     if cancel_asked or last.state is _A.CANCELLED:
         return _T.CANCELLED
-    if last.state is _A.RETURNED:
-        return _T.READY
     if last.failure is FailureKind.TIME_LIMIT:
         return _T.TIMED_OUT
     spent, limit = retry_budget(history)
@@ -85,7 +86,8 @@ def after_attempt(history: Sequence[Ended], *, cancel_asked: bool) -> TaskState:
 def retry_budget(history: Sequence[Ended]) -> tuple[int, int]:
     """How many attempts ended like the last one, and how many may; (0, 0) for an end that is not of a counted kind."""
     last = history[-1]
-    for ends, limit in ((_LOST, MAX_LOST), (_CRASHES, MAX_CRASHES), (_FAULTS, MAX_FAULTS)):
+    budgets = ((_LOST, MAX_LOST), (_CRASHES, MAX_CRASHES), (_FAULTS, MAX_FAULTS), (_RETURNED, MAX_RETURNED))
+    for ends, limit in budgets:
         if last.failure in ends or last.state in ends:
             return sum(item.failure in ends or item.state in ends for item in history), limit
     return 0, 0

@@ -121,6 +121,8 @@ def _last_failure(attempts: "list[Row[Any]] | Any") -> Failure | None:
     for attempt in reversed(attempts):
         if attempt.state == AttemptState.COMMITTED.value:
             return None
+        if attempt.state == AttemptState.RETURNED.value:
+            continue
         if attempt.failure_message or attempt.failure_kind:
             return Failure(
                 kind=FailureKind(attempt.failure_kind) if attempt.failure_kind else FailureKind.INFRASTRUCTURE,

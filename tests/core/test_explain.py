@@ -94,7 +94,7 @@ def test_leased(facts, sentence):
         ((failed(FailureKind.DEVICE_FAULT),), "attempt 2 of 3 after DEVICE_FAULT on box"),
         ((failed(FailureKind.INFRASTRUCTURE),) * 2, "attempt 3 of 3 after INFRASTRUCTURE on box"),
         ((ended(AttemptState.EXPIRED),), "attempt 2 of 4 after EXPIRED on box"),
-        ((ended(AttemptState.RETURNED),), "attempt 2 after RETURNED on box"),
+        ((ended(AttemptState.RETURNED),), "attempt 2 of 10 after RETURNED on box"),
         (
             (ended(AttemptState.RETURNED), failed(FailureKind.CRASHED, "gone")),
             "attempt 3 (2 of 2 of its kind) after CRASHED on gone",

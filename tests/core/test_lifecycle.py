@@ -9,6 +9,7 @@ from controller.core.lifecycle import (
     MAX_CRASHES,
     MAX_FAULTS,
     MAX_LOST,
+    MAX_RETURNED,
     OPEN_ATTEMPT,
     TASK_TRANSITIONS,
     TERMINAL,
@@ -151,11 +152,12 @@ def test_a_task_asked_to_cancel_ends_whatever_happened(end):
     assert state is (T.SUCCEEDED if end.state is A.COMMITTED else T.CANCELLED)
 
 
-def test_giving_back_is_unlimited_and_spends_nothing():
-    returned = [ended(A.RETURNED)] * 50
+def test_giving_back_has_its_own_long_budget():
+    returned = [ended(A.RETURNED)] * (MAX_RETURNED - 1)
     assert after_attempt(returned, cancel_asked=False) is T.READY
     assert after_attempt([*returned, failed(F.CRASHED)], cancel_asked=False) is T.READY
     assert after_attempt([failed(F.CRASHED), *returned, failed(F.OUT_OF_MEMORY)], cancel_asked=False) is T.FAILED
+    assert after_attempt([*returned, ended(A.RETURNED)], cancel_asked=False) is T.FAILED
 
 
 def test_a_failure_of_no_kind_is_not_tried_again():
@@ -169,7 +171,7 @@ def test_a_failure_of_no_kind_is_not_tried_again():
         ([failed(F.CRASHED), ended(A.EXPIRED), failed(F.OUT_OF_MEMORY)], (2, 2)),
         ([failed(F.DEVICE_FAULT), failed(F.INFRASTRUCTURE)], (2, 3)),
         ([ended(A.EXPIRED), ended(A.REBOOTED), failed(F.CRASHED), ended(A.EXPIRED)], (3, 4)),
-        ([ended(A.RETURNED)], (0, 0)),
+        ([ended(A.RETURNED)], (1, MAX_RETURNED)),
         ([failed(F.BAD_INPUT)], (0, 0)),
     ],
 )
