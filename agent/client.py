@@ -4,6 +4,7 @@ Raises the project's exceptions only. Retrying is the daemon's business: it alon
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ class Link:
         await self._channel.close()
 
     async def register(self, request: fleet_pb2.RegisterRequest) -> fleet_pb2.RegisterResponse:
-        return await self._call(self._fleet.Register, request)
+        answer: fleet_pb2.RegisterResponse = await self._call(self._fleet.Register, request)
+        return answer
 
     async def claim(self, session_id: str, request_id: str, *, wait_s: float) -> fleet_pb2.Lease | None:
         """Waits up to `wait_s` for work. The same request_id gets the same lease."""
@@ -49,7 +51,8 @@ class Link:
         self, session_id: str, reports: list[fleet_pb2.AttemptReport], *, timeout_s: float
     ) -> fleet_pb2.RenewResponse:
         request = fleet_pb2.RenewRequest(session_id=session_id, attempts=reports)
-        return await self._call(self._fleet.Renew, request, timeout_s=timeout_s)
+        answer: fleet_pb2.RenewResponse = await self._call(self._fleet.Renew, request, timeout_s=timeout_s)
+        return answer
 
     async def commit(self, session_id: str, token: str, outcome: task_pb2.Outcome) -> str:
         request = fleet_pb2.CommitRequest(session_id=session_id, attempt_token=token, outcome=outcome)
@@ -86,7 +89,7 @@ class Link:
         return answer.entries[0]
 
     async def _upload(self, sha256: str, path: Path, *, offset: int) -> None:
-        size = path.stat().st_size
+        size = await asyncio.to_thread(os.path.getsize, path)
 
         async def parts() -> AsyncIterator[blobs_pb2.UploadRequest]:
             header = blobs_pb2.UploadHeader(sha256=sha256, size_bytes=size, offset=offset)

@@ -5,7 +5,6 @@ fsynced before the entry appears.
 """
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -50,13 +49,3 @@ class Spool:
 
     def _path(self, token: str) -> Path:
         return self._folder / f"{token}{_SUFFIX}"
-
-
-def named_files(outcome: task_pb2.Outcome) -> Iterable[task_pb2.Artifact]:
-    """Every file that an outcome names."""
-    yield from outcome.artifacts
-    if outcome.HasField("built"):
-        yield outcome.built.engine
-    for measurement in outcome.measured.measurements:
-        if measurement.HasField("samples"):
-            yield measurement.samples

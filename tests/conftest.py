@@ -1,0 +1,52 @@
+"""Fixtures: processes that a test starts are killed when it ends, whatever happened."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.client.client import Client
+from tests.harness import AgentProcess, ControllerProcess, Process
+
+
+@pytest.fixture
+def keep() -> Iterator[Callable[[Process], Process]]:
+    """Registers a process for the end of the test."""
+    kept: list[Process] = []
+
+    def register(process: Process) -> Process:
+        kept.append(process)
+        return process
+
+    yield register
+    for process in reversed(kept):
+        process.kill()
+
+
+@pytest.fixture
+def controller(tmp_path: Path, keep: Callable[[Process], Process]) -> ControllerProcess:
+    """A running controller on a socket and a free port, with short renewals."""
+    process = ControllerProcess(tmp_path / "state")
+    keep(process)
+    return process.ready()
+
+
+@pytest.fixture
+def client(controller: ControllerProcess) -> Iterator[Client]:
+    with Client(controller.address) as found:
+        yield found
+
+
+@pytest.fixture
+def start_agent(
+    tmp_path: Path, controller: ControllerProcess, keep: Callable[[Process], Process]
+) -> Callable[..., AgentProcess]:
+    """Starts an agent of this controller; keyword arguments as AgentProcess takes them."""
+
+    def start(name: str = "board", **options: object) -> AgentProcess:
+        process = AgentProcess(tmp_path / "agents" / name, controller.address, name=name, **options)  # type: ignore[arg-type]
+        keep(process)
+        process.start()
+        return process
+
+    return start
