@@ -1,5 +1,6 @@
 """What the model answers in FP32: ONNX Runtime on the CPU, with no optimisation that could hide a difference."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import onnxruntime
 from controller.intake.exchange import ModelError
 from controller.intake.graph import first_line
 from controller.intake.tensors import Array
+
+_NOISE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : |Load model from \S+ failed: ?")
 
 
 class Reference:
@@ -38,8 +41,8 @@ class Reference:
 
 
 def condensed(error: BaseException) -> str:
-    """ONNX Runtime's message less its status code and source paths."""
-    return first_line(error).removeprefix("[ONNXRuntimeError] : ").strip()
+    """ONNX Runtime's message less its status code and the path of our copy."""
+    return _NOISE.sub("", first_line(error)).strip()
 
 
 def _array(name: str, value: object) -> Array:

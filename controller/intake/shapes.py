@@ -179,11 +179,13 @@ class Unresolved(ModelError):
 
     def advise(self, shapes: Mapping[str, tuple[Dim, ...]], *, tried: bool) -> "Unresolved":
         """The same error with the lines of YAML that settle it."""
-        lines = [] if self.asked else ["  inputs:"]
-        for name, dims in shapes.items():
-            shape = f"shape: {_listed(dims)}"
-            lines.append(f"      {shape}" if name in self.asked else f"    {quoted(name)}: {{{shape}}}")
-        below = next(iter(shapes)) if next(iter(shapes)) in self.asked else "inputs" if self.asked else "model"
+        first = next(iter(shapes))
+        if first in self.asked:
+            below, lines = first, [f"      shape: {_listed(shapes[first])}"]
+        else:
+            new = [name for name in shapes if name not in self.asked]
+            below, lines = ("inputs", []) if self.asked else ("model", ["  inputs:"])
+            lines += [f"    {quoted(name)}: {{shape: {_listed(shapes[name])}}}" for name in new]
         said = "the model runs with these sizes" if tried else "sizes are a guess"
         self.expected = "a size for each of " + "; ".join(f"{name} {_listed(dims)}" for name, dims in self.dims.items())
         self.hint = "\n".join([f"below `{below}:` add ({said}; put your own)", *lines])
