@@ -16,7 +16,7 @@ from typing import Any
 
 from agent.attempt import AttemptDir, inputs_of
 from agent.child import Child, Ended, LogFile
-from jetfleet.blobs import sha256_file
+from jetfleet.blobs import check_digest, sha256_file
 from jetfleet.errors import Corrupt, JetfleetError
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_LOG,
@@ -86,7 +86,8 @@ def _lay_out(spec: TaskSpec, attempt: AttemptDir, blob_path: Callable[[str], Pat
     """Raises Corrupt for an input that is not what its digest says: the disk may have changed since it came."""
     attempt.create(spec)
     for item in inputs_of(spec):
-        source, target = blob_path(item.sha256), attempt.blobs / item.sha256
+        target = attempt.blobs / check_digest(item.sha256)
+        source = blob_path(item.sha256)
         try:
             os.link(source, target)
         except OSError:  # another file system, or one without links

@@ -104,11 +104,14 @@ class OnnxSession:
             self._inputs[spec.name] = _empty(spec.shape, spec.dtype)
             self._binding.bind_ortvalue_input(spec.name, self._inputs[spec.name])
         self._outputs = [item.name for item in session.get_outputs()]
+        self._shaped_by_data: list[str] = []
         for item in session.get_outputs():
             if item.type in _NUMPY and all(isinstance(size, int) for size in item.shape):
                 self._binding.bind_ortvalue_output(item.name, _empty(item.shape, _NUMPY[item.type]))
-            else:  # its shape depends on the data: ORT allocates at every run
-                self._binding.bind_output(item.name, "cpu")
+            else:
+                self._shaped_by_data.append(item.name)
+        # Outputs come back in the order in which they were first bound.
+        self._bound = [name for name in self._outputs if name not in self._shaped_by_data] + self._shaped_by_data
 
     clock = staticmethod(time.perf_counter_ns)
 
@@ -124,13 +127,16 @@ class OnnxSession:
                     f"input {name!r} is {array.dtype}{list(array.shape)}", expected=f"{slot.dtype}{list(slot.shape)}"
                 )
             value.update_inplace(np.ascontiguousarray(array))
+        for name in self._shaped_by_data:  # what ORT made for the last inputs may not fit these
+            self._binding.bind_output(name, "cpu")
 
     def infer(self) -> None:
         self._session.run_with_iobinding(self._binding)
 
     def outputs(self) -> dict[str, Tensor]:
         values = self._binding.get_outputs()
-        return {name: np.array(value.numpy()) for name, value in zip(self._outputs, values, strict=True)}
+        by_name = dict(zip(self._bound, values, strict=True))
+        return {name: np.array(by_name[name].numpy()) for name in self._outputs}
 
     def prepare(self, count: int) -> None:
         """Nothing to take: the host clock is the only one."""
