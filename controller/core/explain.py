@@ -214,6 +214,5 @@ def _retry(history: Sequence[Ended], fleet: Fleet) -> str:
     cause = (last.failure or last.state).value
     number = f"attempt {len(history) + 1}"
     spent, limit = retry_budget(history)
-    if limit:
-        number += f" of {limit}" if spent == len(history) else f" ({spent + 1} of {limit} of its kind)"
+    number += f" of {limit}" if spent == len(history) else f" ({spent + 1} of {limit} of its kind)"
     return f"; {number} after {cause} on {fleet.name(last.device_id)}"

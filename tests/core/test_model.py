@@ -1,5 +1,8 @@
 """The few decisions that live on model objects: verdicts, and how conditions and targets read."""
 
+import dataclasses
+import importlib
+import inspect
 import itertools
 from datetime import datetime, timezone
 
@@ -18,6 +21,7 @@ from controller.model.result import (
     verdict,
 )
 from tests.core.builders import any_of, every, versions, where
+from tests.house.source import modules
 
 
 def test_the_verdict_is_the_worst_flag():
@@ -70,3 +74,13 @@ def test_a_measurement_derives_its_verdict():
 )
 def test_targets_read_like_sentences(target, text):
     assert str(target) == text
+
+
+def test_everything_that_rooms_hand_to_each_other_is_frozen():
+    found = {}
+    for path in modules("controller/model"):
+        module = importlib.import_module(f"controller.model.{path.stem}") if path.stem != "__init__" else None
+        for name, item in inspect.getmembers(module, dataclasses.is_dataclass):
+            found[name] = item
+    assert {"JobSpec", "Candidate", "Measurement", "Lease", "DeviceView"} <= set(found)
+    assert [name for name, item in found.items() if not item.__dataclass_params__.frozen] == []
