@@ -74,10 +74,8 @@ def bind(connection: Connection, task_id: int, device: Device, *, has_blob: Call
     task = connection.execute(select(t.task).where(t.task.c.id == task_id)).one()
     for row in connection.execute(_subjects(task_id)).all():
         build = build_for(load(Variant, row.content), device)
-        engine = connection.execute(select(t.engine.c.sha256).where(t.engine.c.key == build.engine_key)).first()
-        if engine is not None and engine.sha256 is not None and not has_blob(engine.sha256):
-            connection.execute(update(t.engine).where(t.engine.c.key == build.engine_key).values(sha256=None))
-        if row.engine_key != build.engine_key or engine is None or engine.sha256 is None:
+        built = _is_built(connection, build.engine_key, has_blob=has_blob)
+        if row.engine_key != build.engine_key or not built:
             ensure_build(connection, build, job_id=task.job_id)
             _set_engine(connection, task_id, row.idx, build.engine_key)
     connection.execute(update(t.task).where(t.task.c.id == task_id).values(device_id=device.id))
@@ -140,6 +138,15 @@ def _subjects(task_id: int) -> Select[Any]:
         .where(t.subject.c.task_id == task_id)
         .order_by(t.subject.c.idx)
     )
+
+
+def _is_built(connection: Connection, engine_key: str, *, has_blob: Callable[[str], bool]) -> bool:
+    """An engine whose file is gone is not built, and is marked so."""
+    sha256 = connection.execute(select(t.engine.c.sha256).where(t.engine.c.key == engine_key)).scalar()
+    if sha256 is not None and not has_blob(sha256):
+        connection.execute(update(t.engine).where(t.engine.c.key == engine_key).values(sha256=None))
+        return False
+    return sha256 is not None
 
 
 def _set_engine(connection: Connection, task_id: int, idx: int, engine_key: str) -> None:

@@ -1,0 +1,157 @@
+"""A store on a real file, driven without a server: what services would ask of it, in a few words."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, text
+
+from controller.model.facts import Facts
+from controller.model.job import Artifact, JobSpec, Role
+from controller.model.lease import BuildWork, Built, Committed, Lease, Outcome, Registered, Registration
+from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Round, TensorCheck
+from controller.model.task import Failure, FailureKind
+from controller.model.view import JobView, Submitted
+from controller.store import commits, devices, jobs, leases, plans
+from controller.store.database import FILE_NAME, open_database
+from controller.store.reader import Reader
+from controller.store.writer import Writer
+
+T = TypeVar("T")
+
+FACTS: Facts = {
+    "arch": "x86_64",
+    "cpu_model": "Test 9000",
+    "cpu_isa": ("avx2", "sse2"),
+    "runtime.onnxruntime": "1.32.0",
+}
+DIGEST = "ab" * 32
+ENGINE = Artifact(Role.ENGINE, "engine", "cd" * 32, 10)
+
+
+class StoreFleet:
+    """Sessions are named `DEVICE/1`, `DEVICE/2`, ...; everybody in `alive` is online."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / FILE_NAME
+        self.writer = Writer(open_database(folder))
+        self.reader = Reader(self.path)
+        self.alive: set[str] = set()
+        self.lost_blobs: set[str] = set()
+        self._numbers = itertools.count(1)
+
+    def close(self) -> None:
+        self.writer.close()
+        self.reader.close()
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        return self.writer.submit(work).result(10)
+
+    def sql(self, query: str, **values: object) -> list[dict[str, object]]:
+        return self.reader.read(
+            lambda connection: [dict(row._mapping) for row in connection.execute(text(query), values)]
+        )
+
+    def register(
+        self,
+        device: str,
+        *,
+        session: str | None = None,
+        boot: str = "boot-1",
+        serial: str = "",
+        domain: str | None = None,
+        facts: Facts = FACTS,
+        held: tuple[str, ...] = (),
+    ) -> Registered:
+        session = session or f"{device}/1"
+        who = Registration(device, session, boot, serial, domain or f"domain of {device}", "0", device, facts, held)
+        registered = self.write(lambda connection: devices.register(connection, who, alive=set(self.alive)))
+        self.alive.add(session)
+        return registered
+
+    def submit(self, spec: JobSpec, *, key: str | None = None, validate_only: bool = False) -> Submitted:
+        key = key or f"key-{next(self._numbers)}"
+
+        def work(connection: Connection) -> Submitted:
+            known = devices.planning_devices(connection, alive=self.alive)
+            return plans.submit(connection, spec, known, key=key, validate_only=validate_only)
+
+        return self.write(work)
+
+    def claim(self, session: str, *, request: str | None = None) -> Lease | None:
+        request = request or f"request-{next(self._numbers)}"
+        return self.write(
+            lambda connection: leases.claim(
+                connection,
+                session,
+                request,
+                alive=set(self.alive),
+                has_blob=lambda sha256: sha256 not in self.lost_blobs,
+            )
+        )
+
+    def must_claim(self, session: str) -> Lease:
+        lease = self.claim(session)
+        assert lease is not None
+        return lease
+
+    def commit(self, session: str, token: str, outcome: Outcome) -> Committed:
+        return self.write(lambda connection: commits.commit(connection, session, token, outcome))
+
+    def finish(self, session: str, lease: Lease) -> Committed:
+        """Commits a success that fits the work."""
+        return self.commit(session, lease.token, built() if isinstance(lease.work, BuildWork) else measured())
+
+    def run_all(self, session: str) -> list[str]:
+        """Works until there is nothing more to claim; returns the names of what was done."""
+        done = []
+        while (lease := self.claim(session)) is not None:
+            self.finish(session, lease)
+            done.append(lease.name)
+        return done
+
+    def job(self, job_id: int) -> JobView:
+        return self.reader.read(lambda connection: jobs.job_view(connection, job_id, progress={}))
+
+    def states(self, job_id: int) -> list[tuple[str, str]]:
+        return [(task.kind.value, task.state.value) for task in self.job(job_id).tasks]
+
+
+def built() -> Outcome:
+    return Outcome(Built(ENGINE, 1.5, None), (Artifact(Role.LOG, "log", DIGEST, 3),), 1000)
+
+
+def measured(*flags: FlagKind) -> Outcome:
+    return Outcome((measurement(*flags),), (Artifact(Role.LOG, "log", DIGEST, 3),), 1000)
+
+
+def failed(kind: FailureKind, message: str = "it broke") -> Outcome:
+    return Outcome(Failure(kind, message, phase="measure", exit_code=1), (), None)
+
+
+def measurement(*flags: FlagKind, p50_ms: float = 2.0, subject_index: int | None = 0) -> Measurement:
+    return Measurement(
+        subject_index=subject_index,
+        provenance=Provenance.MEASURED,
+        n=500,
+        p50_ms=Estimate(p50_ms, p50_ms - 0.1, p50_ms + 0.1),
+        p90_ms=Estimate(3.0),
+        p99_ms=Estimate(None, reason="n=120 < 368"),
+        mean_ms=2.1,
+        std_ms=0.2,
+        min_ms=1.9,
+        max_ms=5.0,
+        throughput_per_s=480.0,
+        window_s=1.0,
+        warmup_s=0.5,
+        warmup_n=100,
+        rounds=(Round(250, 2.0, 2.1), Round(250, 2.01, 2.1)),
+        stages=(),
+        checks=(TensorCheck("y", True, 1e-6, 1e-5, 1.0, 90.0, None, None, "close"),),
+        accuracy=0.98,
+        accuracy_n=540,
+        flags=tuple(Flag(kind, f"evidence of {kind.value}") for kind in flags),
+        samples=Artifact(Role.SAMPLES, "samples.npy", DIGEST, 4128),
+    )
