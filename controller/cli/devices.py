@@ -16,10 +16,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.callback()
-def devices(context: typer.Context) -> None:
+def devices(context: typer.Context, as_json: AsJson = False) -> None:
     """List the fleet, or show one device."""
     if context.invoked_subcommand is None:
-        list_devices(context)
+        list_devices(context, as_json=as_json)
 
 
 @app.command("list")

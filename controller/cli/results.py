@@ -84,9 +84,21 @@ def condition(text: str) -> "Condition":
             raise BadInput(
                 f"{fact} is {kind.value}, which {op} cannot compare", where="--where", expected=f"{fact}=VALUE"
             )
-        return Condition(fact, Op.VERSION, (f"{op}{value}",))
+        return Condition(fact, Op.VERSION, (_range(f"{op}{value}"),))
     values = tuple(item.strip() for item in value.split(","))
     return Condition(fact, Op.EQUALS if len(values) == 1 else Op.IN, values)
+
+
+def _range(text: str) -> str:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    from jetfleet.errors import BadInput
+
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        raise BadInput(f"{text!r} is no range of versions", where="--where", expected="jetpack>=6.1,<7") from None
+    return text
 
 
 def _nearest(fact: str) -> str:

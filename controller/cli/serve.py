@@ -1,6 +1,7 @@
 """`controller serve`: the daemon, in the foreground. The only verb that loads the store and the service."""
 
 import logging
+import os
 import sys
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 from controller.cli.settings import Settings, settings_of, talk
 
 _ADDRESS_FILE = "controller.address"
+_LOCK_FILE = "controller.lock"  # holds its owner's process id
 _DEFAULT_LISTEN = "127.0.0.1:50051"
 _AGENT_GRACE_S = 10.0
 _POLL_S = 0.1
@@ -71,7 +73,8 @@ class _Company(threading.Thread):
         from controller.client.local import spawn_agent
         from jetfleet.address import socket_address
 
-        while (client := answering(self._state_dir)) is None:
+        # Before the lock is ours, whoever answers is another controller, and this one is about to say so and stop.
+        while not self._owns_state() or (client := answering(self._state_dir)) is None:
             if self._ended.wait(_POLL_S):
                 return
         client.close()
@@ -90,6 +93,10 @@ class _Company(threading.Thread):
     def stop(self) -> None:
         self._ended.set()
         self.join()
+
+    def _owns_state(self) -> bool:
+        path = self._state_dir / _LOCK_FILE
+        return path.is_file() and path.read_text().strip() == str(os.getpid())
 
     def _announce(self) -> None:
         path: Path = self._state_dir / _ADDRESS_FILE

@@ -1,0 +1,117 @@
+"""The command as people run it: a process with a state folder of its own, no terminal, and a clean environment."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from controller.client.client import Client
+from tests.harness import AgentProcess, ControllerProcess, simulated_board, wait_online
+
+_FOREIGN = ("JETFLEET_ADDRESS", "JETFLEET_STATE", "NO_COLOR", "FORCE_COLOR", "CI", "COLUMNS")
+LIMIT_S = 60
+
+
+@dataclass
+class Command:
+    """`controller --state FOLDER ...`."""
+
+    state: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        process = self.start(*arguments, **env)
+        out, err = process.communicate(timeout=LIMIT_S)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def start(self, *arguments: str, **env: str) -> "subprocess.Popen[str]":
+        clean = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+        return subprocess.Popen(
+            [sys.executable, "-m", "controller.cli.main", "--state", str(self.state), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**clean, **env},
+        )
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Command]:
+    """With nothing running yet; what the command leaves running is stopped at the end."""
+    made = Command(tmp_path / "state")
+    yield made
+    stop_all(made.state)
+
+
+def stop_all(state: Path) -> None:
+    """Ends the detached processes of a test's state folder: only they have that path in their arguments."""
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit() and path.name != str(os.getpid()) and _names(path, state):
+            os.kill(int(path.name), signal.SIGKILL)
+
+
+def _names(proc: Path, state: Path) -> bool:
+    try:
+        return str(state).encode() in (proc / "cmdline").read_bytes()
+    except OSError:  # it ended meanwhile
+        return False
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    """The command beside a running controller that has one simulated board online."""
+    folder = tmp_path_factory.mktemp("fleet")
+    controller = ControllerProcess(folder / "state")
+    agent = AgentProcess(
+        folder / "agents" / "board",
+        controller.address,
+        name="board",
+        facts=simulated_board(sku="orin-nano-8gb", jetpack="6.2"),
+    )
+    try:
+        controller.ready()
+        agent.start()
+        with Client(controller.address) as client:
+            wait_online(client, "board")
+        yield Command(folder / "state")
+    finally:
+        agent.kill()
+        controller.kill()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a job file for a graph that adds its input to itself; keyword arguments become lines of YAML."""
+
+    def write(**lines: str) -> Path:
+        import onnx
+        from onnx import TensorProto, helper
+
+        shape = [1, 4]
+        graph = helper.make_graph(
+            [helper.make_node("Add", ["x", "x"], ["y"])],
+            "twice",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        )
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        onnx.save(made, str(tmp_path / "model.onnx"))
+        spec = {
+            "apiVersion": "jetfleet/v1",
+            "name": "twice",
+            "model": "{onnx: model.onnx}",
+            "variants": "{runtime: [simulated]}",
+            "measure": "{warmup_s: 0.05, seconds: 0.2, max_seconds: 2}",
+            **lines,
+        }
+        path = tmp_path / "job.yaml"
+        path.write_text("".join(f"{key}: {value}\n" for key, value in spec.items() if value))
+        return path
+
+    return write

@@ -1,0 +1,129 @@
+"""The command where nothing runs yet, and where nothing can."""
+
+import json
+import re
+import signal
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from jetfleet.version import VERSION
+from tests.cli.conftest import LIMIT_S, Command
+
+
+def test_help_and_version_need_nothing(command: Command) -> None:
+    assert command("--version").stdout == f"{VERSION}\n"
+    shown = command("--help")
+    assert shown.returncode == 0
+    for verb in ("submit", "jobs", "job", "devices", "results", "schema", "query", "serve"):
+        assert f"\n  {verb} " in shown.stdout
+    assert not command.state.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["job", "show", "twelve"], ["submit"], ["jobs", "--limit", "0"], ["job", "show", "0"]]
+)
+def test_wrong_usage_exits_with_2(command: Command, arguments: list[str]) -> None:
+    done = command(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_schema_is_json(command: Command) -> None:
+    assert "$schema" in json.loads(command("schema").stdout)
+
+
+def test_an_address_that_does_not_answer_starts_nothing(command: Command) -> None:
+    for done in (
+        command("jobs", "--address", "127.0.0.1:1", "--json"),
+        command("jobs", "--json", JETFLEET_ADDRESS="127.0.0.1:1"),
+    ):
+        assert (done.returncode, done.stdout) == (4, "")
+        assert json.loads(done.stderr)["error"]["kind"] == "Unreachable"
+    assert not command.state.exists()
+
+
+def test_plain_text_stays_on_this_machine(command: Command) -> None:
+    done = command("jobs", "--address", "192.0.2.1:50051")
+    assert done.returncode == 2
+    assert "ssh -N -L" in done.stderr
+
+
+def test_no_database_yet(command: Command) -> None:
+    done = command("query", "select 1")
+    assert done.returncode == 2
+    assert "--state" in done.stderr
+
+
+def test_a_newer_database_is_said_so_by_whoever_meets_it(command: Command) -> None:
+    command.state.mkdir()
+    with closing(sqlite3.connect(command.state / "fleet.db")) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        connection.execute("INSERT INTO alembic_version VALUES ('9999')")
+        connection.commit()
+    done = command("jobs", "--json")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert json.loads(done.stderr.splitlines()[-1])["error"]["kind"] == "DatabaseTooNew"
+
+
+def test_two_commands_at_once_share_one_controller(command: Command) -> None:
+    started = [command.start("jobs", "--json") for _ in range(3)]
+    for process in started:
+        out, err = process.communicate(timeout=LIMIT_S)
+        assert (process.returncode, json.loads(out)) == (0, {"jobs": []}), err
+    log = (command.state / "logs" / "controller.log").read_text()
+    assert len(re.findall("serving", log)) == 1
+
+
+def test_a_long_state_folder_works_too(tmp_path: Path) -> None:
+    command = Command(tmp_path / ("long" * 30))
+    try:
+        assert json.loads(command("jobs", "--json").stdout) == {"jobs": []}
+    finally:
+        from tests.cli.conftest import stop_all
+
+        stop_all(command.state)
+
+
+def test_the_first_command_of_a_newcomer(command: Command, model: Callable[..., Path]) -> None:
+    job = model(variants="", name="first")
+    done = command("submit", str(job), "--wait", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "starting one for" in done.stderr
+    assert "starting 1 local agent" in done.stderr
+    document = json.loads(done.stdout)
+    (result,) = document["results"]
+    assert (result["device"], result["provenance"]) == ("local-1", "MEASURED")
+    assert result["facts"]["label.local"] == "1"
+
+    more = command("submit", str(job), "--dry-run", "--local=2", "--json")
+    assert {task["device"] for task in json.loads(more.stdout)["submitted"]["tasks"]} >= {"local-1", "local-2"}
+
+
+def test_serve_says_where_it_is_and_stops_when_asked(command: Command) -> None:
+    process = command.start("serve", "--listen", "127.0.0.1:0")
+    assert process.stderr is not None
+    while not (found := re.search(r"on (127\.0\.0\.1:\d+)", line := process.stderr.readline())):
+        assert line, "it stopped before it served"
+    assert json.loads(command("jobs", "--json", "--address", found[1]).stdout) == {"jobs": []}
+    assert json.loads(command("jobs", "--json").stdout) == {"jobs": []}
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, out) == (0, "")
+
+
+def test_serve_refuses_to_listen_to_the_world(command: Command) -> None:
+    done = command("serve", "--listen", "0.0.0.0:50051")
+    assert done.returncode == 2
+    assert "loopback" in done.stderr
+
+
+def test_a_spawned_controllers_death_is_explained(command: Command) -> None:
+    command.state.mkdir()
+    (command.state / "fleet.db").mkdir()
+    done = command("jobs")
+    assert done.returncode == 4
+    assert done.stderr.splitlines()[1].startswith("error: ")

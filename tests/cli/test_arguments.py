@@ -1,0 +1,21 @@
+"""Options that may stand anywhere, and `--local` with and without a value."""
+
+import pytest
+
+from controller.cli.arguments import arrange
+
+
+@pytest.mark.parametrize(
+    ("given", "arranged"),
+    [
+        ("jobs --state S", "--state S jobs"),
+        ("job show 3 --address=unix:/x -v", "--address=unix:/x -v job show 3"),
+        ("submit j.yaml --local --wait", "submit j.yaml --local=1 --wait"),
+        ("submit j.yaml --local=2", "submit j.yaml --local=2"),
+        ("query -- --state", "query -- --state"),
+        ("jobs --state", "--state jobs"),
+        ("", ""),
+    ],
+)
+def test_arranged(given: str, arranged: str) -> None:
+    assert arrange(given.split()) == arranged.split()

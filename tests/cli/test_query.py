@@ -1,0 +1,76 @@
+"""SQL on the file: read-only in every way that SQLite offers to write."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from controller.cli.query import ask
+from jetfleet.errors import BadInput, NotFound
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "a folder?with#marks" / "fleet.db"
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE job (id INTEGER, name TEXT)")
+        connection.execute("INSERT INTO job VALUES (1, 'digits'), (2, NULL)")
+        connection.execute("CREATE VIEW v_jobs AS SELECT * FROM job")
+        connection.commit()
+    return path
+
+
+def test_reads(database: Path) -> None:
+    assert ask(database, "SELECT * FROM v_jobs ORDER BY id") == (["id", "name"], [(1, "digits"), (2, None)])
+    counted = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT sum(i) FROM n"
+    assert ask(database, counted)[1] == [(15,)]
+    assert ask(database, "PRAGMA table_info(job)")[1][0][1] == "id"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM job",
+        "INSERT INTO job VALUES (3, 'x')",
+        "CREATE TABLE other (a)",
+        "DROP TABLE job",
+        "PRAGMA query_only = OFF",
+        "PRAGMA journal_mode = DELETE",
+        "ATTACH 'other.db' AS other",
+        "VACUUM INTO 'copy.db'",
+        "SELECT load_extension('x')",
+        "SELEC 1",
+        "SELECT 1; SELECT 2",
+        "",
+    ],
+)
+def test_refuses(database: Path, sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(database.parent)
+    if sql:
+        with pytest.raises(BadInput):
+            ask(database, sql)
+    else:
+        assert ask(database, sql) == ([], [])
+    assert ask(database, "SELECT count(*) FROM job")[1] == [(2,)]
+    assert not {"other.db", "copy.db"} & {path.name for path in database.parent.iterdir()}
+
+
+def test_an_unknown_table_names_the_views(database: Path) -> None:
+    with pytest.raises(BadInput, match="no such table") as caught:
+        ask(database, "SELECT * FROM results")
+    assert "v_jobs" in caught.value.hint
+
+
+def test_no_database_is_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no results database"):
+        ask(tmp_path / "fleet.db", "SELECT 1")
+
+
+def test_no_database_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.db"
+    path.write_bytes(b"not a database, but as long as one would be" * 100)
+    with pytest.raises(BadInput, match="not a database"):
+        ask(path, "SELECT * FROM job")
