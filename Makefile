@@ -60,13 +60,12 @@ demo: $(MADE)  ## train a small network, benchmark it on this machine, show the 
 	$(BIN)/python examples/digits/train.py examples/digits/trained
 	$(BIN)/controller --state $(DEMO_STATE) submit examples/digits/job.yaml --local --wait
 	$(BIN)/controller --state $(DEMO_STATE) results
-	@printf '\n%s\n' \
-	  'Next:' \
-	  '  $(BIN)/controller --state $(DEMO_STATE) jobs                        # what ran' \
-	  '  $(BIN)/controller --state $(DEMO_STATE) results --json              # every number, with its facts' \
+	@printf '%s\n' '' 'Next:' \
+	  '  $(BIN)/controller --state $(DEMO_STATE) jobs                # what ran' \
+	  '  $(BIN)/controller --state $(DEMO_STATE) results --json      # every number, with its facts' \
 	  '  $(BIN)/controller --state $(DEMO_STATE) query "select * from v_results"' \
-	  '  $(BIN)/controller submit examples/onnx/job.yaml --local --wait   # an ONNX model of your own' \
-	  '  $(BIN)/controller serve                                          # then, on each board: agent run'
+	  '  $(BIN)/controller serve                              # for a fleet; then, on each board: agent run' \
+	  'Your own model: start from examples/onnx/job.yaml (an ONNX file) or examples/digits/job.yaml (PyTorch).'
 
 clean:  ## remove environments, caches and the demo
 	rm -rf $(VENV) $(VENV310) $(DEMO_STATE) examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
