@@ -45,19 +45,30 @@ class Transfer:
 
     def download(self, sha256: str, path: Path, *, on_progress: OnProgress | None = None) -> None:
         """Fetches a blob into `path`, continuing `path`.part if one is there. Raises NotFound, Corrupt."""
+        check_digest(sha256)
         part = path.with_name(f"{path.name}.part")
         part.parent.mkdir(parents=True, exist_ok=True)
-        check_digest(sha256)
-        for last_try in (False, True):
-            self._receive(sha256, part, on_progress=on_progress)
+        try:
+            self._fetch(sha256, part, on_progress=on_progress)
+            part.replace(path)
+        finally:
+            if part.exists() and not part.stat().st_size:
+                part.unlink()  # nothing came: nothing to continue from
+
+    def _fetch(self, sha256: str, part: Path, *, on_progress: OnProgress | None) -> None:
+        """Fills `part` and checks it. What an earlier try left may be of another file: then once more, from 0."""
+        found = "more than there is"
+        for _ in range(2):
+            try:
+                self._receive(sha256, part, on_progress=on_progress)
+            except WrongOffset:
+                part.unlink()
+                continue
             found = sha256_file(part)
             if found == sha256:
-                part.replace(path)
                 return
-            # What an earlier try left may have been of another file: once more, from the start.
             part.unlink()
-            if last_try:
-                raise Corrupt(f"{sha256[:12]} arrived as {found[:12]}", where=self._address)
+        raise Corrupt(f"{sha256[:12]} arrived as {found[:18]}", where=self._address)
 
     def _stats(self, digests: Sequence[str]) -> dict[str, blobs_pb2.StatResponse.Entry]:
         found: dict[str, blobs_pb2.StatResponse.Entry] = {}
