@@ -25,6 +25,7 @@ def devices_table(devices: Sequence[DeviceView]) -> Table:
             )
             for device in devices
         ],
+        folding=frozenset({"hardware", "runtimes", "busy with"}),
         empty="no device has ever registered: run `agent run` on one, or submit with --local",
     )
 
@@ -43,7 +44,7 @@ def device_table(device: DeviceView) -> Table:
     ]
     families = sorted(key for key in device.facts if key not in FACT_TYPES)
     facts = [(key, shown(device.facts.get(key))) for key in (*FACT_TYPES, *families)]
-    return Table(columns=("fact", "value"), rows=[*about, *facts])
+    return Table(columns=("fact", "value"), rows=[*about, *facts], folding=frozenset({"value"}))
 
 
 def state(device: DeviceView) -> str:

@@ -38,6 +38,7 @@ def tasks_table(tasks: Sequence[TaskView]) -> Table:
             for task in tasks
         ],
         right=frozenset({"task", "elapsed", "attempts"}),
+        folding=frozenset({"name"}),
         empty="no tasks",
     )
 
@@ -55,6 +56,7 @@ def plan_table(tasks: Sequence[PlannedTask]) -> Table:
             )
             for task in tasks
         ],
+        folding=frozenset({"task"}),
         empty="no tasks",
     )
 
@@ -64,6 +66,7 @@ def reasons_table(reasons: Sequence[Reason]) -> Table:
         columns=("task", "name", "state", "why"),
         rows=[(str(item.task_id), item.task_name, item.state.value, item.why) for item in reasons],
         right=frozenset({"task"}),
+        folding=frozenset({"name", "why"}),
         empty="every task of this job has ended",
     )
 

@@ -26,6 +26,7 @@ def results_table(rows: Sequence[Row]) -> Table:
         ),
         rows=[_cells(row) for row in rows],
         right=frozenset({"job", "p50 ms", "p90 ms", "p99 ms", "per s"}),
+        folding=frozenset({"variant", "verdict"}),
         empty="no results",
     )
 

@@ -29,14 +29,19 @@ STYLES: Mapping[str, str] = {
     "WRONG_OUTPUT": "bold red",
 }
 
+_FOLDED_WIDTH = 12
+
 
 @dataclass(frozen=True)
 class Table:
-    """Cells are text as it came; they are cleaned here. `right` names the columns that hold numbers."""
+    """Cells are text as it came; they are cleaned here. `right` names the columns that hold numbers, `folding` those
+    that may be broken into lines where the terminal is narrow.
+    """
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     right: frozenset[str] = frozenset()
+    folding: frozenset[str] = frozenset()
     empty: str = "nothing to show"
 
 
@@ -51,7 +56,11 @@ def print_table(table: Table, *, out: TextIO) -> None:
     elif on_terminal(out):
         from rich.console import Console
 
-        Console(file=out).print(rich_table(table))
+        console = Console(file=out)
+        if _least_width(table) <= console.width:
+            console.print(rich_table(table))
+        else:
+            console.print("\n\n".join(stacked(table)), markup=False, highlight=False)
     else:
         for line in plain_lines(table):
             print(line, file=out)
@@ -75,15 +84,38 @@ def plain_lines(table: Table) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
+def stacked(table: Table) -> Iterator[str]:
+    """Each row as lines of its own, for a terminal that is too narrow for the columns."""
+    width = max(len(title) for title in table.columns)
+    for row in table.rows:
+        yield "\n".join(f"{title:{width}}  {one_line(cell)}" for title, cell in zip(table.columns, row, strict=True))
+
+
+def _least_width(table: Table) -> int:
+    """Of the rich table: folding columns at their least, one space left and two between columns."""
+    widths = [
+        max(_FOLDED_WIDTH, len(title))
+        if title in table.folding
+        else max(len(title), *(len(one_line(row[index])) for row in table.rows))
+        for index, title in enumerate(table.columns)
+    ]
+    return sum(widths) + 3 * len(widths)
+
+
 def rich_table(table: Table) -> "RichTable":
-    """For a terminal: as wide as it is, cells folded rather than cut. Text is never read as markup."""
+    """For a terminal: the folding columns give way to its width. Text is never read as markup."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
     made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in table.columns:
-        made.add_column(title, justify="right" if title in table.right else "left", overflow="fold")
+        made.add_column(
+            title,
+            justify="right" if title in table.right else "left",
+            overflow="fold",
+            no_wrap=title not in table.folding,
+        )
     for row in table.rows:
         cells = (one_line(cell) for cell in row)
         made.add_row(*(Text(cell, style=STYLES.get(cell.split(",")[0], "")) for cell in cells))

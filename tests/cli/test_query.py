@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.query import ask
+from controller.cli.database import ask
 from jetfleet.errors import BadInput, NotFound
 
 

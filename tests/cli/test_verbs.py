@@ -48,12 +48,6 @@ def test_a_job_from_its_file_to_its_numbers(fleet: Command, model: Model) -> Non
     assert [int(job_id)] in asked["rows"]
 
 
-def test_waiting_with_json_prints_one_document(fleet: Command, model: Model) -> None:
-    document = data(fleet("submit", str(model()), "--wait", "--json"))
-    assert sorted(document) == ["job", "results"]
-    assert document["job"]["state"] == "SUCCEEDED"
-
-
 def test_a_wrong_output_exits_with_1(fleet: Command, model: Model) -> None:
     done = fleet("submit", str(model(options="{simulated: {output_error: 0.5}}")), "--wait")
     assert done.returncode == 1

@@ -120,12 +120,26 @@ def test_no_color_is_respected(watched: Callable[[], Terminal], monkeypatch: pyt
     assert "\x1b[3" not in printed(Table(("verdict",), [("VALID",)]), watched())
 
 
-def test_a_narrow_terminal_folds(watched: Callable[[], Terminal], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_narrow_terminal_folds_what_may_fold(
+    watched: Callable[[], Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     monkeypatch.setenv("NO_COLOR", "1")
-    lines = [clean(line) for line in printed(Table(("a", "b"), [("x" * 40, "y" * 40)]), watched()).splitlines()]
+    table = Table(("a", "b"), [("x" * 40, "yyyyyy")], folding=frozenset({"a"}))
+    lines = [clean(line) for line in printed(table, watched()).splitlines()]
     assert max(map(len, lines)) <= 30
     assert sum(line.count("x") for line in lines) == 40
+    assert sum("yyyyyy" in line for line in lines) == 1
+
+
+def test_a_terminal_too_narrow_gets_a_line_per_cell(
+    watched: Callable[[], Terminal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = printed(results_table([row(provenance=Provenance.SIMULATED), row()]), watched())
+    assert "provenance  SIMULATED\n" in shown
+    assert "p50 ms      14.72 ± 0.050\n" in shown
+    assert len(shown.split("\n\n")) == 2
 
 
 def test_a_dumb_terminal_and_ci_are_not_watched(
