@@ -46,13 +46,7 @@ class TorchSource:
         return self._answers(inputs, self.laid.outputs)
 
     def _answers(self, inputs: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
-        tensors = {name: torch.from_numpy(array.copy()) for name, array in inputs.items()}
-        arguments, keywords = self._call_with(tensors)
-        try:
-            with torch.inference_mode():
-                found = self._module(*arguments, **keywords)
-        except Exception as error:
-            raise usercode.blame(error, "running the model raised", fallback=("model", "inputs")) from error
+        found = self._forward(inputs)
         leaves = [leaf for leaf in torch.utils._pytree.tree_leaves(found) if isinstance(leaf, torch.Tensor)]
         if len(leaves) != len(names):
             message = f"the model returns {len(leaves)} tensors and its export has {len(names)} outputs"
@@ -78,8 +72,8 @@ class TorchSource:
     def _export(self, folder: Path) -> None:
         self._progress(f"exporting to ONNX, opset {self._request.opset}, with torch {torch.__version__}")
         inputs = self._example(_EXAMPLE_BATCH)
-        arguments, keywords = self._call_with({name: torch.from_numpy(array) for name, array in inputs.items()})
-        self._answers_once(inputs)
+        arguments, keywords = self._call_with(_as_tensors(inputs))
+        self._forward(inputs)  # a plain mistake must not look like the exporter's
         dims = {item.name: _dynamic(item) for item in self.signature.inputs}
         try:
             program = torch.onnx.export(
@@ -94,15 +88,15 @@ class TorchSource:
             )
         except Exception as error:
             raise _unexportable(error) from error
-        _save(program, folder)
+        _refuse_fixed(_save(program, folder), self.signature.inputs)
         self._compare(folder)
 
-    def _answers_once(self, inputs: Mapping[str, Array]) -> None:
-        """Runs the model before it is exported: a plain mistake must not look like the exporter's."""
-        arguments, keywords = self._call_with({name: torch.from_numpy(array) for name, array in inputs.items()})
+    def _forward(self, inputs: Mapping[str, Array]) -> object:
+        """PyTorch's own answer. Raises ModelError with the user's line."""
+        arguments, keywords = self._call_with(_as_tensors(inputs))
         try:
             with torch.inference_mode():
-                self._module(*arguments, **keywords)
+                return self._module(*arguments, **keywords)
         except Exception as error:
             raise usercode.blame(error, "running the model raised", fallback=("model", "inputs")) from error
 
@@ -195,7 +189,27 @@ def _structure(module: torch.nn.Module) -> list[str]:
     return lines
 
 
-def _save(program: "torch.onnx.ONNXProgram", folder: Path) -> None:
+def _as_tensors(arrays: Mapping[str, Array]) -> dict[str, torch.Tensor]:
+    """Copies: a forward() that works in place must not change what it is compared with."""
+    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+
+
+def _refuse_fixed(laid: graph.Laid, inputs: Sequence[Input]) -> None:
+    """Raises ModelError if forward() made a number of a batch size that was to stay open."""
+    declared = {item.name: item.dims for item in laid.inputs}
+    for item in inputs:
+        for index, dim in enumerate(item.dims):
+            found = declared[item.name][index] if item.name in declared else None
+            if dim == "batch" and isinstance(found, int):
+                raise ModelError(
+                    f"forward() works for one batch size only: it fixes dimension {index} of input {item.name!r}",
+                    steps=("model", "inputs", item.name, "shape", index),
+                    expected="a forward() for any batch size: sizes from x.shape, or -1, in view and reshape",
+                    hint="or write a number in place of `batch`",
+                )
+
+
+def _save(program: "torch.onnx.ONNXProgram", folder: Path) -> graph.Laid:
     """Writes the export less the exporter's notes, which hold paths of this machine."""
     model = program.model_proto
     for node in model.graph.node:
@@ -214,7 +228,7 @@ def _save(program: "torch.onnx.ONNXProgram", folder: Path) -> None:
     onnx.save_model(
         model, str(folder / graph.MODEL_NAME), save_as_external_data=large, location=f"{graph.MODEL_NAME}.data"
     )
-    graph.describe(folder, (), model)
+    return graph.describe(folder, (), model)
 
 
 def _unexportable(error: BaseException) -> ModelError:

@@ -127,11 +127,12 @@ def test_whole_numbers_cover_their_range_and_default_to_zero() -> None:
 
 
 def test_arrays_survive_a_round_trip(tmp_path: Path) -> None:
-    for array in (
-        np.float32(3.5).reshape(()),
+    arrays: list[tensors.Array] = [
+        np.array(3.5),
         np.asfortranarray(ROWS + LABELS[:, None]),
         np.zeros((0, 3), dtype=">i4"),
-    ):
+    ]
+    for array in arrays:
         tensors.write_npy(tmp_path / "a.npy", array)
         found = tensors.read_npy(tmp_path / "a.npy", steps=())
         np.testing.assert_array_equal(found, array)
