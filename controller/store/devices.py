@@ -30,29 +30,10 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
         _refuse_twin(who, known, before, alive=alive)
     facts_id = _facts_id(connection, who.facts)
     name = known.name if known else _free_name(connection, who.name or who.device_id[:8])
-    moment = now_text()
     if known is None:
-        connection.execute(
-            insert(t.device).values(
-                id=who.device_id,
-                name=name,
-                hardware_serial=who.hardware_serial,
-                facts_id=facts_id,
-                first_seen_at=moment,
-                last_seen_at=moment,
-            )
-        )
+        _insert_device(connection, who, name=name, facts_id=facts_id)
     if _session(connection, who.session_id) is None:
-        connection.execute(
-            insert(t.session).values(
-                id=who.session_id,
-                device_id=who.device_id,
-                boot_id=who.boot_id,
-                bench_domain=who.bench_domain,
-                agent_version=who.agent_version,
-                started_at=moment,
-            )
-        )
+        _insert_session(connection, who)
         _end_older_sessions(connection, who)
     # A new agent process is somebody's answer to a cordon.
     cordoned = known.cordoned if known and before and before.id == who.session_id else ""
@@ -63,7 +44,7 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
             session_id=who.session_id,
             facts_id=facts_id,
             hardware_serial=who.hardware_serial,
-            last_seen_at=moment,
+            last_seen_at=now_text(),
             cordoned=cordoned,
         )
     )
@@ -170,6 +151,33 @@ def _device(row: Row[Any], *, alive: Collection[str]) -> Device:
 
 def _session(connection: Connection, session_id: str) -> Row[Any] | None:
     return connection.execute(select(t.session).where(t.session.c.id == session_id)).first()
+
+
+def _insert_device(connection: Connection, who: Registration, *, name: str, facts_id: int) -> None:
+    moment = now_text()
+    connection.execute(
+        insert(t.device).values(
+            id=who.device_id,
+            name=name,
+            hardware_serial=who.hardware_serial,
+            facts_id=facts_id,
+            first_seen_at=moment,
+            last_seen_at=moment,
+        )
+    )
+
+
+def _insert_session(connection: Connection, who: Registration) -> None:
+    connection.execute(
+        insert(t.session).values(
+            id=who.session_id,
+            device_id=who.device_id,
+            boot_id=who.boot_id,
+            bench_domain=who.bench_domain,
+            agent_version=who.agent_version,
+            started_at=now_text(),
+        )
+    )
 
 
 def _refuse_twin(who: Registration, known: Row[Any], before: Row[Any], *, alive: Collection[str]) -> None:
