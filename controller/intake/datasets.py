@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from controller.intake.exchange import Input, ModelError
-from controller.intake.shapes import Signature, nearest
+from controller.intake.shapes import Signature
+from controller.intake.suggest import nearest
 from controller.intake.tensors import Array, read_npz
 from controller.intake.yamltree import Steps
 

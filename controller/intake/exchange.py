@@ -1,7 +1,7 @@
 """What the CLI's process and the model child tell each other, as plain data in two JSON files. Imports nothing big."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -69,7 +69,6 @@ class Made:
     inputs: tuple[Input, ...]
     own_batch: int
     files: tuple[MadeFile, ...]
-    notes: tuple[str, ...] = field(default=())
 
 
 class ModelError(Exception):
@@ -104,7 +103,7 @@ def write_answer(path: Path, answer: Made | ModelError) -> None:
     else:
         files = [[item.role.value, item.name, item.path, item.batch] for item in answer.files]
         inputs = [asdict(item) for item in answer.inputs]
-        raw = {"inputs": inputs, "own_batch": answer.own_batch, "files": files, "notes": answer.notes}
+        raw = {"inputs": inputs, "own_batch": answer.own_batch, "files": files}
     part = path.with_suffix(".part")
     part.write_text(json.dumps(raw), encoding="utf-8")
     part.replace(path)
@@ -120,5 +119,4 @@ def read_answer(path: Path) -> Made:
         inputs=tuple(Input(item["name"], item["dtype"], tuple(item["dims"]), item["values"]) for item in raw["inputs"]),
         own_batch=raw["own_batch"],
         files=tuple(MadeFile(Role(role), name, file, batch) for role, name, file, batch in raw["files"]),
-        notes=tuple(raw["notes"]),
     )

@@ -1,6 +1,5 @@
 """Targets of job.yaml to conditions on facts: every key must be a fact, every value must suit its type."""
 
-import difflib
 import re
 from collections.abc import Sequence
 
@@ -8,6 +7,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from controller.intake import schema
+from controller.intake.suggest import nearest
 from controller.intake.yamltree import Document, Steps
 from controller.model.facts import FACT_TYPES, FAMILIES, FactType, fact_type
 from controller.model.job import Condition, Op, Quantifier, Target
@@ -31,8 +31,7 @@ def condition(fact: str, value: object, *, document: Document, steps: Steps) -> 
     kind = fact_type(fact)
     if kind is None:
         known = [*FACT_TYPES, *(f"{family}.NAME" for family in FAMILIES)]
-        close = difflib.get_close_matches(fact, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "`label.NAME` is for facts of your own"
+        hint = nearest(fact, known) or "`label.NAME` is for facts of your own"
         raise document.error(steps, f"no device has a fact {fact!r}", expected=", ".join(known), hint=hint, key=True)
     if isinstance(value, list):
         if not value:

@@ -6,7 +6,6 @@ first dimensions could be the same number. A graph without one has the batch siz
 agree on, or none at all.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from controller.intake.exchange import Asked, Dim, Input, ModelError
+from controller.intake.suggest import nearest
 from controller.intake.yamltree import Steps
 
 # A name, or None for a dimension that is open and has no name.
@@ -95,11 +95,6 @@ def check_batches(found: Signature, named: Iterable[tuple[int, Steps]]) -> None:
             expected=f"batch: [{found.fixed_batch}]",
             hint=f"export the model with a dynamic first dimension of {first.name!r}, or remove the batch axis",
         )
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def _refuse_unknown(graph: Sequence[GraphInput], asked: Mapping[str, Asked]) -> None:

@@ -1,8 +1,7 @@
 """Reads job.yaml: text to a checked Job, and every way in which the text is wrong to one error with its place."""
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from controller.intake import matrix
 from controller.intake.schema import Job, json_schema
 from controller.intake.selectors import targets_of
+from controller.intake.suggest import nearest
 from controller.intake.yamltree import Document, Steps, parse, read
 from controller.model.job import CheckRule, Limits, Measure, OutputCheck, Target
 from jetfleet.errors import BadInput
@@ -108,12 +108,6 @@ def _load(path: Path, document: Document) -> LoadedJob:
             expected=f"less than limits.bench_s, {loaded.limits.bench_s} s",
         )
     return loaded
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint if some known word looks like this one."""
-    found = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {found[0]!r}?" if found else ""
 
 
 def _explain(document: Document, error: ValidationError) -> BadInput:

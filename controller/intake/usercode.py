@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import site
 import sys
 import sysconfig
 import traceback
@@ -10,12 +11,17 @@ from pathlib import Path
 from types import ModuleType
 
 from controller.intake.exchange import ModelError
-from controller.intake.shapes import nearest
+from controller.intake.suggest import nearest
 from controller.intake.yamltree import Steps
 
 _AT: Steps = ("model", "torch")
 _LIBRARIES = tuple(
-    str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    str(Path(folder).resolve())
+    for folder in (
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *site.getsitepackages(),
+        site.getusersitepackages(),
+    )
 )
 _OURS = str(Path(__file__).resolve().parent)
 
@@ -77,7 +83,7 @@ def sources() -> dict[str, Path]:
         except TypeError:
             continue
         if file is not None and not str(Path(file).resolve()).startswith(_LIBRARIES) and Path(file).is_file():
-            found["__main__" if name == "__mp_main__" else name] = Path(file)
+            found[name] = Path(file)
     return found
 
 

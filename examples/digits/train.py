@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 
 SEED = 0
-EPOCHS = 8
+EPOCHS = 6
 BATCH = 64
 
 
