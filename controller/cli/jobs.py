@@ -58,9 +58,13 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
 def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Follow a job until it ends; exit by how it ended. Ctrl-C detaches, and the job goes on."""
     from controller.cli.follow import finish, follow
+    from controller.client.client import ENDED
+    from controller.client.local import wake_local
 
     settings = settings_of(context)
     with settings.connect() as client:
+        if client.job(job_id).state not in ENDED:
+            wake_local(client, state_dir=settings.state_dir, tell=talk)
         code = finish(client, follow(settings, client, job_id), as_json=as_json)
     raise typer.Exit(code)
 

@@ -32,6 +32,14 @@ class Settings:
 
         return connect(self.state_dir, address=self.address, tell=talk)
 
+    def check_address(self) -> None:
+        """Raises Unreachable if an explicit address does not answer; makes the state folder. Starts nothing."""
+        from controller.client.discovery import explicit_address, make_state_dir
+
+        make_state_dir(self.state_dir)
+        if explicit_address(self.address):
+            self.connect().close()
+
     def command(self, verb: str) -> str:
         """A command line that reaches the same controller: `controller --state X job watch 12`."""
         return " ".join(["controller", *map(shlex.quote, self.chosen), verb])

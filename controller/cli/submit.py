@@ -38,6 +38,7 @@ def submit(
     from controller.intake.prepare import prepare
 
     settings = settings_of(context)
+    settings.check_address()  # before minutes of export, not after
     prepared = prepare(job, state_dir=settings.state_dir, progress=talk)
     with settings.connect() as client:
         _have_devices(settings, client, wanted=local)
@@ -57,14 +58,13 @@ def submit(
 
 
 def _have_devices(settings: Settings, client: "Client", *, wanted: int | None) -> None:
-    """Local agents as asked; unasked, an embedded controller's own, since it can have no others."""
-    from controller.client.local import ensure_local, sleeping_locals
+    """Local agents as many as asked for; unasked, those that an embedded controller would be useless without."""
+    from controller.client.local import ensure_local, wake_local
 
-    count = wanted or 0
-    if wanted is None and client.hello().embedded:
-        count = sleeping_locals(client.devices())
-    if count:
-        ensure_local(client, count=count, state_dir=settings.state_dir, tell=talk)
+    if wanted is None:
+        wake_local(client, state_dir=settings.state_dir, tell=talk)
+    else:
+        ensure_local(client, count=wanted, state_dir=settings.state_dir, tell=talk)
 
 
 def _stay(settings: Settings, client: "Client", submitted: "Submitted", *, as_json: bool) -> int:

@@ -31,7 +31,7 @@ def connect(
     Raises Unreachable if an explicit address (or JETFLEET_ADDRESS) does not answer: then nothing is started. Raises
     what the started controller died of: DatabaseTooNew, StateLocked, DiskFull.
     """
-    if chosen := address or os.environ.get(ADDRESS_VARIABLE):
+    if chosen := explicit_address(address):
         return _greet(chosen)
     folder = state_dir.resolve()
     found = answering(folder)
@@ -39,6 +39,11 @@ def connect(
         tell(f"no controller is running: starting one for {folder}")
         found = _start(folder, start_s=start_s)
     return found
+
+
+def explicit_address(address: str | None) -> str:
+    """What was given, else what the environment says, else nothing."""
+    return address or os.environ.get(ADDRESS_VARIABLE, "")
 
 
 def answering(state_dir: Path) -> Client | None:
@@ -60,6 +65,14 @@ def answering(state_dir: Path) -> Client | None:
         return None
 
 
+def make_state_dir(state_dir: Path) -> None:
+    """For its owner only: results, models and, in time, keys are in there."""
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Infrastructure(f"cannot make the state folder: {error.strerror}", where=str(state_dir)) from None
+
+
 def _greet(address: str) -> Client:
     client = Client(address)
     try:
@@ -72,10 +85,7 @@ def _greet(address: str) -> Client:
 
 def _start(state_dir: Path, *, start_s: float) -> Client:
     """Starts an embedded controller until one answers, ours or another command's."""
-    try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Infrastructure(f"cannot make the state folder: {error.strerror}", where=str(state_dir)) from None
+    make_state_dir(state_dir)
     deadline = time.monotonic() + start_s
     while True:
         child = _spawn(state_dir)

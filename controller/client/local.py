@@ -65,6 +65,14 @@ def ensure_local(
         time.sleep(_POLL_S)
 
 
+def wake_local(client: Client, *, state_dir: Path, tell: Callable[[str], None] = lambda _: None) -> None:
+    """Starts an embedded controller's own agents where nobody is online: it can have no others, and they stop when
+    idle. Does nothing for a daemon, whose fleet is its owner's business.
+    """
+    if client.hello().embedded and (count := sleeping_locals(client.devices())):
+        ensure_local(client, count=count, state_dir=state_dir, tell=tell)
+
+
 def sleeping_locals(devices: Sequence[DeviceView]) -> int:
     """How many local agents to start for a fleet with nobody online: those it had, and for no fleet at all, one.
 

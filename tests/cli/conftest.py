@@ -50,17 +50,22 @@ def command(tmp_path: Path) -> Iterator[Command]:
 
 
 def stop_all(state: Path) -> None:
-    """Ends the detached processes of a test's state folder: only they have that path in their arguments."""
-    for path in Path("/proc").iterdir():
-        if path.name.isdigit() and path.name != str(os.getpid()) and _names(path, state):
-            os.kill(int(path.name), signal.SIGKILL)
+    for pid in still_running(state):
+        os.kill(pid, signal.SIGKILL)
 
 
-def _names(proc: Path, state: Path) -> bool:
+def still_running(state: Path, *words: str) -> list[int]:
+    """Processes with a test's state folder, and these words, in their arguments: detached ones are found so alone."""
+    wanted = [str(state), *words]
+    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+    return [pid for pid in pids if pid != os.getpid() and all(word in _arguments(pid) for word in wanted)]
+
+
+def _arguments(pid: int) -> str:
     try:
-        return str(state).encode() in (proc / "cmdline").read_bytes()
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:  # it ended meanwhile
-        return False
+        return ""
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The command where nothing runs yet, and where nothing can."""
 
 import json
+import os
 import re
 import signal
 import sqlite3
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from controller.client.discovery import connect
 from jetfleet.version import VERSION
-from tests.cli.conftest import LIMIT_S, Command
+from tests.cli.conftest import LIMIT_S, Command, still_running, stop_all
+from tests.harness import simulated_job, submit, wait_for
 
 
 def test_help_and_version_need_nothing(command: Command) -> None:
@@ -83,8 +86,6 @@ def test_a_long_state_folder_works_too(tmp_path: Path) -> None:
     try:
         assert json.loads(command("jobs", "--json").stdout) == {"jobs": []}
     finally:
-        from tests.cli.conftest import stop_all
-
         stop_all(command.state)
 
 
@@ -127,3 +128,29 @@ def test_a_spawned_controllers_death_is_explained(command: Command) -> None:
     done = command("jobs")
     assert done.returncode == 4
     assert done.stderr.splitlines()[1].startswith("error: ")
+
+
+def test_serve_brings_its_local_agents_and_takes_them_along(command: Command) -> None:
+    process = command.start("serve", "--listen", "127.0.0.1:0", "--local")
+    try:
+        wait_for(lambda: "local-1" in command("devices").stdout, what="the local agent")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, said
+    assert still_running(command.state) == []
+
+
+def test_watching_wakes_the_agents_that_a_job_waits_for(
+    command: Command, model: Callable[..., Path], tmp_path: Path
+) -> None:
+    assert command("submit", str(model()), "--dry-run").returncode == 0
+    for pid in still_running(command.state, "agent.cli"):
+        os.kill(pid, signal.SIGTERM)  # as it stops by itself when it has long been idle
+    wait_for(lambda: "offline" in command("devices").stdout, what="the agent to leave")
+    with connect(command.state) as client:
+        job_id = submit(client, simulated_job(tmp_path / "job"))
+    done = command("job", "watch", str(job_id), "--json")
+    assert done.returncode == 0, done.stderr
+    assert "starting 1 local agent" in done.stderr
+    assert json.loads(done.stdout)["job"]["state"] == "SUCCEEDED"
