@@ -12,7 +12,7 @@ WEIGHTS = "weights.pt"
 class DigitsNet(nn.Module):
     """Pixels [N, 1, 8, 8] in 0..1 to scores [N, 10]."""
 
-    def __init__(self, width: int = 128) -> None:
+    def __init__(self, width: int = 160) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(1, width, 3, padding=1),
