@@ -29,6 +29,8 @@ def ask(database: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
             columns = [column[0] for column in cursor.description or ()]
             return columns, cursor.fetchall()
         except (sqlite3.Error, sqlite3.Warning) as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                raise KeyboardInterrupt from None  # SQLite swallowed it: only Ctrl-C makes the handler fail
             raise BadInput(f"{error}", where="SQL", expected="one SELECT", hint=_hint(connection, error)) from None
 
 

@@ -61,6 +61,28 @@ def test_no_database_yet(command: Command) -> None:
     assert "--state" in done.stderr
 
 
+def test_ctrl_c_ends_a_query_that_never_would(command: Command) -> None:
+    command.state.mkdir()
+    with closing(sqlite3.connect(command.state / "fleet.db")) as connection:
+        connection.execute("CREATE TABLE job (id INTEGER)")
+    endless = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    process = command.start("query", endless)
+    database = os.fsencode(command.state / "fleet.db")
+    opened = Path(f"/proc/{process.pid}/fd")
+    wait_for(lambda: database in {_target(link) for link in opened.iterdir()}, what="the query to open the file")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+
+
+def _target(link: Path) -> bytes:
+    try:
+        return os.readlink(os.fsencode(link))
+    except OSError:  # closed meanwhile
+        return b""
+
+
 def test_a_newer_database_is_said_so_by_whoever_meets_it(command: Command) -> None:
     command.state.mkdir()
     with closing(sqlite3.connect(command.state / "fleet.db")) as connection:
