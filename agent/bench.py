@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from agent.attempt import AttemptDir
+from agent.device.contention import Contention
 from agent.measure import Limits, check_options, record
 from agent.npy import Tensor, read_npy, write_npy
 from agent.parity import check_flags, check_outputs, rule_for, top1_accuracy
@@ -57,7 +58,10 @@ def _measure(session: Session, subject: Subject, limits: Limits, attempt: Attemp
         return measurement
     accuracy, evaluated = _evaluate(session, subject, attempt, report)
     session.bind(inputs)
+    contention = Contention()
     recording = record(session, limits, report)
+    if subject.runtime != "simulated":  # what never ran cannot have been disturbed
+        flags += contention.flags()
     report("summarise", None, "")
     measurement = summarise(recording, subject.batch)
     measurement.checks.extend(checks)
