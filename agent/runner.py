@@ -76,10 +76,15 @@ async def run_attempt(
     watch = _Watch(begin + limit_s, stop, grace_s)
     outcome = await _run_child(attempt, "log.txt", watch, env, on_progress)
     took_s = time.monotonic() - begin
-    if _is_unstable(outcome) and not stop.is_set() and took_s * 2.5 < limit_s:
+    if _is_unstable(outcome) and not stop.is_set() and has_room(took_s, limit_s):
         _log.info("task %d %s was unstable: once more in a fresh process", spec.task_id, spec.name)
         outcome = _settled(outcome, await _run_child(attempt, "log-2.txt", watch, env, on_progress))
     return outcome
+
+
+def has_room(took_s: float, limit_s: float) -> bool:
+    """Whether a second run as long as the first, and half as long again, ends before the limit."""
+    return took_s * 2.5 < limit_s
 
 
 def _lay_out(spec: TaskSpec, attempt: AttemptDir, blob_path: Callable[[str], Path]) -> None:

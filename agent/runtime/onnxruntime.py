@@ -71,6 +71,7 @@ class OnnxRuntime:
         try:
             session = onnxruntime.InferenceSession(str(model), options, providers=_PROVIDERS)
         except (*_REFUSED, ort_errors.InvalidArgument) as error:
+            _raise_if_out_of_memory(error)
             raise BuildRefused(f"ONNX Runtime refused the model: {error}", where=model.name) from error
         _check_inputs(session, task.inputs)
 
@@ -83,6 +84,7 @@ class OnnxRuntime:
         try:
             session = onnxruntime.InferenceSession(str(engine), options, providers=_PROVIDERS)
         except (*_REFUSED, *_UNREADABLE) as error:
+            _raise_if_out_of_memory(error)
             raise DeviceFault(f"ONNX Runtime does not load its own engine: {error}", where=engine.name) from error
         return OnnxSession(session, options, _check_inputs(session, subject.inputs))
 
@@ -131,7 +133,11 @@ class OnnxSession:
             self._binding.bind_output(name, "cpu")
 
     def infer(self) -> None:
-        self._session.run_with_iobinding(self._binding)
+        try:
+            self._session.run_with_iobinding(self._binding)
+        except RuntimeError as error:
+            _raise_if_out_of_memory(error)
+            raise
 
     def outputs(self) -> dict[str, Tensor]:
         values = self._binding.get_outputs()
@@ -175,6 +181,8 @@ def session_options(options: Mapping[str, str]) -> onnxruntime.SessionOptions:
 
 def _free_dimensions(model: Path, inputs: Iterable[TensorSpec]) -> dict[str, int]:
     """Sizes of the graph's named dimensions, from the resolved inputs. Raises BadInput for a graph that disagrees."""
+    if not model.stat().st_size:  # ONNX Runtime's versions do not agree on what that is
+        raise BadInput("the model cannot be read: the file is empty", where=model.name)
     bare = onnxruntime.SessionOptions()
     bare.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
@@ -182,6 +190,7 @@ def _free_dimensions(model: Path, inputs: Iterable[TensorSpec]) -> dict[str, int
     except _UNREADABLE as error:
         raise BadInput(f"the model cannot be read: {error}", where=model.name) from error
     except _REFUSED as error:
+        _raise_if_out_of_memory(error)
         raise BuildRefused(f"ONNX Runtime refused the model: {error}", where=model.name) from error
     wanted = {spec.name: tuple(spec.shape) for spec in inputs}
     sizes: dict[str, int] = {}
@@ -215,6 +224,12 @@ def _check_inputs(session: onnxruntime.InferenceSession, inputs: Iterable[Tensor
 def _empty(shape: Sequence[int], dtype: str) -> onnxruntime.OrtValue:
     """A buffer from ORT's own allocator: the same alignment, and so the same speed, in every process."""
     return onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(shape), np.dtype(dtype).type, "cpu")
+
+
+def _raise_if_out_of_memory(error: Exception) -> None:
+    """Raises MemoryError where that is what happened: ONNX Runtime has no exception for it, only these words."""
+    if "Failed to allocate memory" in str(error) or "bad_alloc" in str(error) or "bad allocation" in str(error):
+        raise MemoryError(f"ONNX Runtime ran out of memory: {error}") from error
 
 
 def _refuse_placement(placement: str) -> None:

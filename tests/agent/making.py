@@ -86,6 +86,24 @@ def scores(weights: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.f
     return answer
 
 
+def glutton() -> onnx.ModelProto:
+    """x[N, 6] -> y[N, 6], by way of a tensor of 19 GB."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Shape", ["x"], ["shape"]),
+            helper.make_node("Mul", ["shape", "factor"], ["huge"]),
+            helper.make_node("ConstantOfShape", ["huge"], ["zeros"]),
+            helper.make_node("ReduceMax", ["zeros"], ["most"], keepdims=0),
+            helper.make_node("Add", ["x", "most"], ["y"]),
+        ],
+        "glutton",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 6])],
+        [numpy_helper.from_array(np.array([20_000, 20_000]), "factor")],
+    )
+    return as_model(graph)
+
+
 def as_model(graph: onnx.GraphProto) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 

@@ -186,8 +186,8 @@ def test_options_that_mean_nothing_are_refused(options: dict[str, str]) -> None:
 
 
 def test_the_configuration_is_described(tmp_path: Path) -> None:
-    options = {"threads": "1", "spinning": "off"}
-    described = OnnxRuntime().load(build(tmp_path, classifier()[0], **options), subject(**options), nowhere).describe()
+    engine = build(tmp_path, classifier()[0], threads="1", spinning="off")
+    described = OnnxRuntime().load(engine, subject(threads="1", spinning="off"), nowhere).describe()
     assert (described["intra_op_threads"], described["intra_op_spinning"]) == ("1", "0")
     assert described["providers"] == "CPUExecutionProvider"
     assert OnnxRuntime().version() == onnxruntime.__version__

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from agent.attempt import AttemptDir, outputs_of
-from agent.runner import STOPPED, run_attempt
+from agent.runner import STOPPED, has_room, run_attempt
 from jetfleet.blobs import sha256_file
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
@@ -33,7 +33,7 @@ from jetfleet.v1.task_pb2 import (
     Progress,
     TaskSpec,
 )
-from tests.agent.making import Blobs, bench_task, build_task
+from tests.agent.making import Blobs, bench_task, build_task, glutton
 
 OUTPUT = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
 
@@ -156,10 +156,11 @@ async def test_an_unstable_measurement_is_repeated_once(attempt: Attempt, blobs:
     assert {item.name for item in outcome.artifacts if item.role == ARTIFACT_ROLE_LOG} == {"log.txt", "log-2.txt"}
 
 
-async def test_it_is_not_repeated_where_the_limit_leaves_no_room(attempt: Attempt, blobs: Blobs) -> None:
-    spec = bench_task(blobs, seconds=(0, 0.3, 0.6), jitter="0.9", latency_ms="4", wall="1", limit_s=2.0)
-    (found,) = (await attempt.run(spec)).measured.measurements
-    assert found.processes == 1
+@pytest.mark.parametrize(
+    ("took_s", "limit_s", "room"), [(1, 2, False), (1, 2.4, False), (1, 3, True), (9, float("inf"), True)]
+)
+def test_it_is_not_repeated_where_the_limit_leaves_no_room(took_s: float, limit_s: float, room: bool) -> None:
+    assert has_room(took_s, limit_s) == room
 
 
 @pytest.mark.parametrize("phase", ["build", "load", "measure"])
@@ -186,6 +187,15 @@ async def test_running_out_of_memory(tmp_path: Path, blobs: Blobs) -> None:
     failure = failed(await limited.run(build_task(blobs, fail="oom", fail_mb="4096")))
     assert failure.kind == FAILURE_KIND_OUT_OF_MEMORY
     assert failure.peak_rss_bytes > 256 << 20
+
+
+async def test_onnx_runtime_running_out_of_memory(tmp_path: Path, blobs: Blobs) -> None:
+    limited = Attempt(tmp_path, blobs, JETFLEET_MEMORY_LIMIT_BYTES=str(2 << 30))
+    model = glutton().SerializeToString()
+    built = (await limited.run(build_task(blobs, runtime="onnxruntime", model=model))).built
+    engine = await asyncio.to_thread((limited.folder / "out" / built.engine.sha256).read_bytes)
+    failure = failed(await limited.run(bench_task(blobs, engine=engine, runtime="onnxruntime")))
+    assert (failure.kind, failure.phase) == (FAILURE_KIND_OUT_OF_MEMORY, "check")
 
 
 async def test_a_refusal_and_a_device_fault_keep_their_kinds(attempt: Attempt, blobs: Blobs) -> None:

@@ -1,7 +1,9 @@
 """The made-up runtime: repeatable, fast, honest about itself, and as wrong as it is told to be."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from tests.agent.making import Blobs
 def silent(phase: str, fraction: float | None, detail: str) -> None: ...
 
 
-def load(folder: Path, *, outputs: dict[str, object] | None = None, **options: str) -> SimulatedSession:
+def load(folder: Path, *, outputs: Mapping[str, Any] | None = None, **options: str) -> SimulatedSession:
     blobs = Blobs(folder / "store")
     runtime = SimulatedRuntime()
     runtime.build(BuildTask(), folder, folder / "engine", silent)
@@ -59,7 +61,7 @@ def test_with_wall_it_really_takes_the_time(tmp_path: Path) -> None:
 
 
 def test_outputs_are_the_reference_or_off_by_the_error(tmp_path: Path) -> None:
-    wanted = {"scores": np.array([[1.0, -2.0]], np.float32), "ids": np.arange(100)}
+    wanted: dict[str, Any] = {"scores": np.array([[1.0, -2.0]], np.float32), "ids": np.arange(100)}
     exact = load(tmp_path, outputs=wanted).outputs()
     assert all(np.array_equal(exact[name], wanted[name]) for name in wanted)
     wrong = load(tmp_path, outputs=wanted, output_error="0.5").outputs()
@@ -79,7 +81,7 @@ def test_outputs_are_the_reference_or_off_by_the_error(tmp_path: Path) -> None:
         {"fail": "crash", "fail_at": "dawn"},
     ],
 )
-def test_options_that_mean_nothing_are_refused(tmp_path: Path, options: dict[str, str]) -> None:
+def test_options_that_mean_nothing_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(BadInput):
         load(tmp_path, **options)
 
