@@ -192,10 +192,12 @@ async def test_running_out_of_memory(tmp_path: Path, blobs: Blobs) -> None:
 async def test_onnx_runtime_running_out_of_memory(tmp_path: Path, blobs: Blobs) -> None:
     limited = Attempt(tmp_path, blobs, JETFLEET_MEMORY_LIMIT_BYTES=str(2 << 30))
     model = glutton().SerializeToString()
-    built = (await limited.run(build_task(blobs, runtime="onnxruntime", model=model))).built
-    engine = await asyncio.to_thread((limited.folder / "out" / built.engine.sha256).read_bytes)
-    failure = failed(await limited.run(bench_task(blobs, engine=engine, runtime="onnxruntime")))
-    assert (failure.kind, failure.phase) == (FAILURE_KIND_OUT_OF_MEMORY, "check")
+    outcome = await limited.run(build_task(blobs, runtime="onnxruntime", model=model))
+    if outcome.HasField("built"):  # else this version folds constants of any size, and ran out of memory there
+        engine = await asyncio.to_thread((limited.folder / "out" / outcome.built.engine.sha256).read_bytes)
+        outcome = await limited.run(bench_task(blobs, engine=engine, runtime="onnxruntime"))
+    failure = failed(outcome)
+    assert (failure.kind, failure.phase in ("build", "check")) == (FAILURE_KIND_OUT_OF_MEMORY, True)
 
 
 async def test_a_refusal_and_a_device_fault_keep_their_kinds(attempt: Attempt, blobs: Blobs) -> None:
