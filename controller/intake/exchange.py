@@ -9,6 +9,8 @@ from controller.intake.yamltree import Steps
 from controller.model.job import Role
 
 Dim: TypeAlias = int | Literal["batch"]
+# Dimensions that have a size here and stay open in an export: index and name.
+Axes: TypeAlias = tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Asked:
     shape: tuple[Dim, ...] | None = None
     dtype: str | None = None
     values: str | None = None
+    axes: Axes = ()
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Input:
     dtype: str
     dims: tuple[Dim, ...]
     values: str | None = None
+    axes: Axes = ()
 
     def shape(self, batch: int) -> tuple[int, ...]:
         return tuple(batch if dim == "batch" else dim for dim in self.dims)
@@ -47,6 +51,7 @@ class Request:
     own_batch: bool  # whether some variant leaves the batch to the graph
     seed: int
     opset: int
+    exporter: str
     cache: str
     out: str
     memory_bytes: int
@@ -88,12 +93,21 @@ def write_request(path: Path, request: Request) -> None:
 
 def read_request(path: Path) -> Request:
     raw = json.loads(path.read_text(encoding="utf-8"))
-    raw["inputs"] = {
-        name: Asked(None if asked["shape"] is None else tuple(asked["shape"]), asked["dtype"], asked["values"])
-        for name, asked in raw["inputs"].items()
-    }
+    raw["inputs"] = {name: _asked(**asked) for name, asked in raw["inputs"].items()}
     raw["batches"] = tuple((batch, tuple(steps)) for batch, steps in raw["batches"])
     return Request(**raw)
+
+
+def _asked(shape: list[Dim] | None, dtype: str | None, values: str | None, axes: list[list[Any]]) -> Asked:
+    return Asked(None if shape is None else tuple(shape), dtype, values, _axes(axes))
+
+
+def _axes(raw: list[list[Any]]) -> Axes:
+    return tuple((index, name) for index, name in raw)
+
+
+def _input(name: str, dtype: str, dims: list[Dim], values: str | None, axes: list[list[Any]]) -> Input:
+    return Input(name, dtype, tuple(dims), values, _axes(axes))
 
 
 def write_answer(path: Path, answer: Made | ModelError) -> None:
@@ -116,7 +130,7 @@ def read_answer(path: Path) -> Made:
         error = raw["error"]
         raise ModelError(error.pop("message"), **{**error, "steps": tuple(error["steps"])})
     return Made(
-        inputs=tuple(Input(item["name"], item["dtype"], tuple(item["dims"]), item["values"]) for item in raw["inputs"]),
+        inputs=tuple(_input(**item) for item in raw["inputs"]),
         own_batch=raw["own_batch"],
         files=tuple(MadeFile(Role(role), name, file, batch) for role, name, file, batch in raw["files"]),
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.intake import child, matrix
-from controller.intake.exchange import Asked, Made, ModelError, Request
+from controller.intake.axes import asked
+from controller.intake.exchange import Made, ModelError, Request
 from controller.intake.spec import LoadedJob, load_spec
 from controller.model.job import Artifact, JobSpec, Role, TensorSpec, Variant
 from jetfleet.blobs import BlobDir
@@ -54,15 +55,13 @@ def _request(loaded: LoadedJob, cache: Path, out: Path) -> Request:
         torch=model.torch or "",
         onnx=model.onnx or "",
         args=dict(model.args),
-        inputs={
-            name: Asked(None if item.shape is None else tuple(item.shape), item.dtype, item.values)
-            for name, item in model.inputs.items()
-        },
+        inputs={name: asked(item) for name, item in model.inputs.items()},
         evaluation=model.data.evaluation or "",
         batches=matrix.batches_named(variants),
         own_batch=variants.batch is None,
         seed=loaded.job.export.seed,
         opset=loaded.job.export.opset,
+        exporter=loaded.job.export.exporter,
         cache=str(cache / "exports"),
         out=str(out),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4,

@@ -55,6 +55,16 @@ def _text_of(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
+def _open_dim(text: str) -> str:
+    if text.startswith("batch="):
+        raise problem(f"{text!r} gives the batch a size", expected="batch, whose sizes are in variants.batch")
+    return text
+
+
+# Sizes 0 and 1 are special to torch.export: an open dimension that is 1 would be made a constant.
+OpenDim: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*=([2-9]|[1-9][0-9]{1,8})$"), AfterValidator(_open_dim)]
+
+
 class Strict(BaseModel):
     """A mapping with known keys. The first unknown key is one error, and the keys that exist travel with it."""
 
@@ -75,10 +85,10 @@ class Strict(BaseModel):
 class Tensor(Strict):
     """One input of the model."""
 
-    shape: list[Annotated[int, Field(ge=1, le=1 << 31)] | Literal["batch"]] | None = Field(
+    shape: list[Annotated[int, Field(ge=1, le=1 << 31)] | Literal["batch"] | OpenDim] | None = Field(
         default=None,
         max_length=16,
-        description="every dimension, `batch` for each variant's batch size; [] for a scalar",
+        description="every dimension: a size, `batch` for each variant's, NAME=SIZE to export it open; [] for a scalar",
     )
     dtype: Dtype | None = None
     values: Annotated[str, AfterValidator(_values)] | None = Field(
@@ -199,6 +209,9 @@ class Limits(Strict):
 
 class Export(Strict):
     opset: int = Field(default=18, ge=18, le=20, description="of a torch model's export")
+    exporter: Literal["dynamo", "legacy"] = Field(
+        default="dynamo", description="legacy: TorchScript tracing, which takes branches as the example took them"
+    )
     seed: int = Field(
         default=0, ge=0, lt=1 << 32, description="of synthetic inputs, and of torch while the model is made"
     )
