@@ -1,13 +1,16 @@
 """Brings the files of a task into the agent's BlobDir before its child starts."""
 
 import asyncio
+import logging
 from pathlib import Path
 
 from agent.attempt import inputs_of
 from agent.client import Link
 from agent.heart import Held
 from jetfleet.blobs import BlobDir
-from jetfleet.errors import Unreachable
+from jetfleet.errors import Corrupt, Unreachable
+
+log = logging.getLogger(__name__)
 
 _PAUSE_S = 1.0
 
@@ -18,7 +21,9 @@ async def fetch_inputs(held: Held, link: Link, blobs: BlobDir, *, blobs_from: Pa
     `blobs_from` is a BlobDir on this machine (an embedded controller's): its files are taken by hard link.
     """
     for artifact in inputs_of(held.task):
-        if blobs.has(artifact.sha256) or (blobs_from is not None and blobs.link_from(blobs_from, artifact.sha256)):
+        if await asyncio.to_thread(_is_sound, blobs, artifact.sha256) or (
+            blobs_from is not None and blobs.link_from(blobs_from, artifact.sha256)
+        ):
             continue
         while not held.stop.is_set():
             try:
@@ -26,3 +31,15 @@ async def fetch_inputs(held: Held, link: Link, blobs: BlobDir, *, blobs_from: Pa
                 break
             except Unreachable:
                 await asyncio.sleep(_PAUSE_S)
+
+
+def _is_sound(blobs: BlobDir, sha256: str) -> bool:
+    """Is the file here, whole? A damaged one is set aside, and fetched again."""
+    if not blobs.has(sha256):
+        return False
+    try:
+        blobs.verify(sha256)
+    except Corrupt as error:
+        log.error("%s", error.message)
+        return False
+    return True

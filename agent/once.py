@@ -25,7 +25,7 @@ def run_once(task_file: Path, *, blobs: Path, out: Path) -> Outcome:
     """
     spec = read_task(task_file)
     _refuse_foreign_folder(out)
-    return asyncio.run(_run(spec, blobs=blobs, out=out))
+    return asyncio.run(_run(spec, blobs=blobs, out=out.resolve()))
 
 
 def read_task(task_file: Path) -> TaskSpec:
@@ -70,7 +70,7 @@ async def _run(spec: TaskSpec, *, blobs: Path, out: Path) -> Outcome:
 
     return await run_attempt(
         spec,
-        out.resolve(),
+        out,
         lambda sha256: blob_path(blobs, sha256),
         on_progress=tell,
         stop=asyncio.Event(),
