@@ -149,10 +149,11 @@ class Measure:
 
 @dataclass(frozen=True)
 class Limits:
-    """Longest one attempt may take, child start to child end."""
+    """Longest one attempt may take, child start to child end; and the whole job, from acceptance, where it is bounded."""
 
     build_s: int = 1800
     bench_s: int = 600
+    deadline_s: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.model.facts import Facts
-from controller.model.job import Condition
+from controller.model.job import Artifact, Condition
 from controller.model.task import Failure, JobState, Progress, TaskKind, TaskState
 
 
 @dataclass(frozen=True)
 class TaskView:
-    """`device` is the bound or last tried one, empty if neither; `elapsed_s` is of the last attempt."""
+    """`device` is the bound or last tried one, empty if neither; `elapsed_s` and `logs` are of the last attempt."""
 
     id: int
     kind: TaskKind
@@ -23,11 +23,12 @@ class TaskView:
     because_of_task: int | None
     log_sha256: str
     elapsed_s: float | None
+    logs: tuple[Artifact, ...] = ()
 
 
 @dataclass(frozen=True)
 class JobView:
-    """`tasks` is empty in listings."""
+    """`tasks` is empty in listings. `eta_s` is the expected rest; None where unknown, and in listings."""
 
     id: int
     name: str
@@ -36,6 +37,9 @@ class JobView:
     tasks: tuple[TaskView, ...]
     done: int
     total: int
+    retry_of: int | None = None
+    deadline_at: datetime | None = None
+    eta_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,13 @@ job = Table(
     Column("bench_limit_s", Integer, nullable=False),
     Column("source", Text, nullable=False),  # job.yaml as submitted
     Column("created_at", Text, nullable=False),
-    Column("cancel_asked_at", Text),
+    Column("deadline_at", Text),  # when what is unfinished times out
+    Column("cancel_asked_at", Text),  # by somebody, or by the deadline
+    Column("timed_out_at", Text),  # the deadline passed before anybody cancelled, and before all tasks had ended
     Column("retry_of", Integer, ForeignKey("job.id")),
     sqlite_autoincrement=True,
 )
+Index("job_by_model", job.c.model_name)
 
 variant = Table(
     "variant",

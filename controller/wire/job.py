@@ -134,6 +134,18 @@ def variant_from_pb(variant: control_pb2.Variant) -> Variant:
     )
 
 
+def limits_to_pb(limits: Limits) -> control_pb2.Limits:
+    return control_pb2.Limits(build_s=limits.build_s, bench_s=limits.bench_s, deadline_s=limits.deadline_s)
+
+
+def limits_from_pb(message: control_pb2.Limits) -> Limits:
+    if not message.build_s or not message.bench_s:
+        raise BadInput("the job has no time limits")
+    if message.HasField("deadline_s") and not message.deadline_s:
+        raise BadInput("a deadline of 0 s", expected="at least 1 s, or none")
+    return Limits(message.build_s, message.bench_s, message.deadline_s if message.HasField("deadline_s") else None)
+
+
 def job_spec_to_pb(spec: JobSpec) -> control_pb2.JobSpec:
     return control_pb2.JobSpec(
         name=spec.name,
@@ -141,7 +153,7 @@ def job_spec_to_pb(spec: JobSpec) -> control_pb2.JobSpec:
         variants=[variant_to_pb(item) for item in spec.variants],
         targets=[target_to_pb(item) for item in spec.targets],
         measure=measure_to_pb(spec.measure),
-        limits=control_pb2.Limits(build_s=spec.limits.build_s, bench_s=spec.limits.bench_s),
+        limits=limits_to_pb(spec.limits),
         priority=spec.priority,
         source=spec.source,
     )
@@ -154,15 +166,13 @@ def job_spec_from_pb(spec: control_pb2.JobSpec) -> JobSpec:
         raise BadInput("the job has no variants or no targets")
     if len(set(keys)) < len(keys):
         raise BadInput(f"variant keys are not unique: {', '.join(sorted(keys))}")
-    if not spec.limits.build_s or not spec.limits.bench_s:
-        raise BadInput("the job has no time limits")
     return JobSpec(
         name=spec.name,
         model_name=spec.model_name,
         variants=tuple(variant_from_pb(item) for item in spec.variants),
         targets=tuple(target_from_pb(item) for item in spec.targets),
         measure=measure_from_pb(spec.measure),
-        limits=Limits(spec.limits.build_s, spec.limits.bench_s),
+        limits=limits_from_pb(spec.limits),
         priority=spec.priority,
         source=spec.source,
     )

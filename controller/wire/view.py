@@ -12,7 +12,7 @@ from controller.model.view import (
     TaskView,
 )
 from controller.wire.facts import facts_from_pb, facts_to_pb
-from controller.wire.job import condition_to_pb, conditions_from_pb
+from controller.wire.job import artifact_from_pb, artifact_to_pb, condition_to_pb, conditions_from_pb
 from controller.wire.result import failure_from_pb, failure_to_pb
 from controller.wire.time import from_timestamp, to_timestamp
 from jetfleet.v1 import control_pb2, task_pb2
@@ -39,6 +39,7 @@ def task_view_to_pb(view: TaskView) -> control_pb2.Task:
         because_of_task=view.because_of_task or 0,
         log_sha256=view.log_sha256,
         elapsed_s=view.elapsed_s,
+        logs=[artifact_to_pb(item) for item in view.logs],
     )
 
 
@@ -55,6 +56,7 @@ def task_view_from_pb(message: control_pb2.Task) -> TaskView:
         because_of_task=message.because_of_task or None,
         log_sha256=message.log_sha256,
         elapsed_s=message.elapsed_s if message.HasField("elapsed_s") else None,
+        logs=tuple(artifact_from_pb(item) for item in message.logs),
     )
 
 
@@ -67,6 +69,9 @@ def job_view_to_pb(view: JobView) -> control_pb2.Job:
         tasks=[task_view_to_pb(task) for task in view.tasks],
         done=view.done,
         total=view.total,
+        retry_of=view.retry_of,
+        deadline_at=to_timestamp(view.deadline_at) if view.deadline_at else None,
+        eta_s=view.eta_s,
     )
 
 
@@ -79,6 +84,9 @@ def job_view_from_pb(message: control_pb2.Job) -> JobView:
         tasks=tuple(task_view_from_pb(task) for task in message.tasks),
         done=message.done,
         total=message.total,
+        retry_of=message.retry_of if message.HasField("retry_of") else None,
+        deadline_at=from_timestamp(message.deadline_at) if message.HasField("deadline_at") else None,
+        eta_s=message.eta_s if message.HasField("eta_s") else None,
     )
 
 

@@ -289,21 +289,27 @@ class Limits(_message.Message):
 
     BUILD_S_FIELD_NUMBER: _builtins.int
     BENCH_S_FIELD_NUMBER: _builtins.int
+    DEADLINE_S_FIELD_NUMBER: _builtins.int
     build_s: _builtins.int
     """one BUILD attempt"""
     bench_s: _builtins.int
     """one BENCH attempt"""
+    deadline_s: _builtins.int
+    """the whole job, from acceptance by the controller's clock; absent: none"""
     def __init__(
         self,
         *,
         build_s: _builtins.int = ...,
         bench_s: _builtins.int = ...,
+        deadline_s: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_deadline_s", b"_deadline_s", "deadline_s", b"deadline_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bench_s", b"bench_s", "build_s", b"build_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deadline_s", b"_deadline_s", "bench_s", b"bench_s", "build_s", b"build_s", "deadline_s", b"deadline_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__deadline_s: _TypeAlias = _typing.Literal["deadline_s"]  # noqa: Y015
+    _WhichOneofArgType__deadline_s: _TypeAlias = _typing.Literal["_deadline_s", b"_deadline_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__deadline_s) -> _WhichOneofReturnType__deadline_s | None: ...
 
 Global___Limits: _TypeAlias = Limits  # noqa: Y015
 
@@ -423,6 +429,7 @@ class Task(_message.Message):
     BECAUSE_OF_TASK_FIELD_NUMBER: _builtins.int
     LOG_SHA256_FIELD_NUMBER: _builtins.int
     ELAPSED_S_FIELD_NUMBER: _builtins.int
+    LOGS_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     kind: _builtins.str
     """BUILD, BENCH"""
@@ -445,6 +452,10 @@ class Task(_message.Message):
     def failure(self) -> _task_pb2.Failure:
         """of the last bad attempt"""
 
+    @_builtins.property
+    def logs(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Artifact]:
+        """of the last attempt, one for each process it took"""
+
     def __init__(
         self,
         *,
@@ -459,10 +470,11 @@ class Task(_message.Message):
         because_of_task: _builtins.int = ...,
         log_sha256: _builtins.str = ...,
         elapsed_s: _builtins.float | None = ...,
+        logs: _abc.Iterable[_task_pb2.Artifact] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_elapsed_s", b"_elapsed_s", "elapsed_s", b"elapsed_s", "failure", b"failure", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_elapsed_s", b"_elapsed_s", "attempts", b"attempts", "because_of_task", b"because_of_task", "device", b"device", "elapsed_s", b"elapsed_s", "failure", b"failure", "id", b"id", "kind", b"kind", "log_sha256", b"log_sha256", "name", b"name", "progress", b"progress", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_elapsed_s", b"_elapsed_s", "attempts", b"attempts", "because_of_task", b"because_of_task", "device", b"device", "elapsed_s", b"elapsed_s", "failure", b"failure", "id", b"id", "kind", b"kind", "log_sha256", b"log_sha256", "logs", b"logs", "name", b"name", "progress", b"progress", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__elapsed_s: _TypeAlias = _typing.Literal["elapsed_s"]  # noqa: Y015
     _WhichOneofArgType__elapsed_s: _TypeAlias = _typing.Literal["_elapsed_s", b"_elapsed_s"]  # noqa: Y015
@@ -483,6 +495,9 @@ class Job(_message.Message):
     TASKS_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
+    RETRY_OF_FIELD_NUMBER: _builtins.int
+    DEADLINE_AT_FIELD_NUMBER: _builtins.int
+    ETA_S_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     name: _builtins.str
     state: _builtins.str
@@ -490,12 +505,20 @@ class Job(_message.Message):
     done: _builtins.int
     """tasks in a terminal state"""
     total: _builtins.int
+    retry_of: _builtins.int
+    """the job whose unsuccessful part this is"""
+    eta_s: _builtins.float
+    """Expected rest, from past attempts of the same work on the same devices; absent: unknown, or the job is over."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """the controller's clock"""
 
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Task]: ...
+    @_builtins.property
+    def deadline_at(self) -> _timestamp_pb2.Timestamp:
+        """when unfinished tasks time out, by the controller's clock; absent: never"""
+
     def __init__(
         self,
         *,
@@ -506,12 +529,22 @@ class Job(_message.Message):
         tasks: _abc.Iterable[Global___Task] | None = ...,
         done: _builtins.int = ...,
         total: _builtins.int = ...,
+        retry_of: _builtins.int | None = ...,
+        deadline_at: _timestamp_pb2.Timestamp | None = ...,
+        eta_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s", "_retry_of", b"_retry_of", "created_at", b"created_at", "deadline_at", b"deadline_at", "eta_s", b"eta_s", "retry_of", b"retry_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "done", b"done", "id", b"id", "name", b"name", "state", b"state", "tasks", b"tasks", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s", "_retry_of", b"_retry_of", "created_at", b"created_at", "deadline_at", b"deadline_at", "done", b"done", "eta_s", b"eta_s", "id", b"id", "name", b"name", "retry_of", b"retry_of", "state", b"state", "tasks", b"tasks", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__eta_s: _TypeAlias = _typing.Literal["eta_s"]  # noqa: Y015
+    _WhichOneofArgType__eta_s: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s"]  # noqa: Y015
+    _WhichOneofReturnType__retry_of: _TypeAlias = _typing.Literal["retry_of"]  # noqa: Y015
+    _WhichOneofArgType__retry_of: _TypeAlias = _typing.Literal["_retry_of", b"_retry_of"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__eta_s) -> _WhichOneofReturnType__eta_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__retry_of) -> _WhichOneofReturnType__retry_of | None: ...
 
 Global___Job: _TypeAlias = Job  # noqa: Y015
 
@@ -610,6 +643,30 @@ class CancelJobRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelJobRequest: _TypeAlias = CancelJobRequest  # noqa: Y015
+
+@_typing.final
+class RetryJobRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.int
+    """the job that is over"""
+    idempotency_key: _builtins.str
+    """made by the client, one per intent"""
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.int = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryJobRequest: _TypeAlias = RetryJobRequest  # noqa: Y015
 
 @_typing.final
 class ExplainJobRequest(_message.Message):

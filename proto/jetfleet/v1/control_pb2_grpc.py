@@ -64,6 +64,11 @@ class ControlStub(object):
                 request_serializer=jetfleet_dot_v1_dot_control__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=jetfleet_dot_v1_dot_control__pb2.Job.FromString,
                 _registered_method=True)
+        self.RetryJob = channel.unary_unary(
+                '/jetfleet.v1.Control/RetryJob',
+                request_serializer=jetfleet_dot_v1_dot_control__pb2.RetryJobRequest.SerializeToString,
+                response_deserializer=jetfleet_dot_v1_dot_control__pb2.SubmitJobResponse.FromString,
+                _registered_method=True)
         self.ExplainJob = channel.unary_unary(
                 '/jetfleet.v1.Control/ExplainJob',
                 request_serializer=jetfleet_dot_v1_dot_control__pb2.ExplainJobRequest.SerializeToString,
@@ -126,6 +131,13 @@ class ControlServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryJob(self, request, context):
+        """A new job of what did not succeed in one that is over. Repeated with the same idempotency key: the same job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExplainJob(self, request, context):
         """For every unfinished task: what it waits for.
         """
@@ -179,6 +191,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=jetfleet_dot_v1_dot_control__pb2.CancelJobRequest.FromString,
                     response_serializer=jetfleet_dot_v1_dot_control__pb2.Job.SerializeToString,
+            ),
+            'RetryJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryJob,
+                    request_deserializer=jetfleet_dot_v1_dot_control__pb2.RetryJobRequest.FromString,
+                    response_serializer=jetfleet_dot_v1_dot_control__pb2.SubmitJobResponse.SerializeToString,
             ),
             'ExplainJob': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainJob,
@@ -358,6 +375,33 @@ class Control(object):
             '/jetfleet.v1.Control/CancelJob',
             jetfleet_dot_v1_dot_control__pb2.CancelJobRequest.SerializeToString,
             jetfleet_dot_v1_dot_control__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jetfleet.v1.Control/RetryJob',
+            jetfleet_dot_v1_dot_control__pb2.RetryJobRequest.SerializeToString,
+            jetfleet_dot_v1_dot_control__pb2.SubmitJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

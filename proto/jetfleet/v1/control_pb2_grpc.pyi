@@ -43,6 +43,8 @@ class ControlStub:
     """The job now and at every change, until it has ended."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_control_pb2.CancelJobRequest, _control_pb2.Job]
     """Asks every unfinished task of the job to stop."""
+    RetryJob: _grpc.UnaryUnaryMultiCallable[_control_pb2.RetryJobRequest, _control_pb2.SubmitJobResponse]
+    """A new job of what did not succeed in one that is over. Repeated with the same idempotency key: the same job."""
     ExplainJob: _grpc.UnaryUnaryMultiCallable[_control_pb2.ExplainJobRequest, _control_pb2.ExplainJobResponse]
     """For every unfinished task: what it waits for."""
     ListDevices: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListDevicesRequest, _control_pb2.ListDevicesResponse]
@@ -65,6 +67,8 @@ class ControlAsyncStub(ControlStub):
     """The job now and at every change, until it has ended."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_control_pb2.CancelJobRequest, _control_pb2.Job]  # type: ignore[assignment]
     """Asks every unfinished task of the job to stop."""
+    RetryJob: _aio.UnaryUnaryMultiCallable[_control_pb2.RetryJobRequest, _control_pb2.SubmitJobResponse]  # type: ignore[assignment]
+    """A new job of what did not succeed in one that is over. Repeated with the same idempotency key: the same job."""
     ExplainJob: _aio.UnaryUnaryMultiCallable[_control_pb2.ExplainJobRequest, _control_pb2.ExplainJobResponse]  # type: ignore[assignment]
     """For every unfinished task: what it waits for."""
     ListDevices: _aio.UnaryUnaryMultiCallable[_control_pb2.ListDevicesRequest, _control_pb2.ListDevicesResponse]  # type: ignore[assignment]
@@ -120,6 +124,14 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.Job, _abc.Awaitable[_control_pb2.Job]]:
         """Asks every unfinished task of the job to stop."""
+
+    @_abc_1.abstractmethod
+    def RetryJob(
+        self,
+        request: _control_pb2.RetryJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.SubmitJobResponse, _abc.Awaitable[_control_pb2.SubmitJobResponse]]:
+        """A new job of what did not succeed in one that is over. Repeated with the same idempotency key: the same job."""
 
     @_abc_1.abstractmethod
     def ExplainJob(
