@@ -15,9 +15,11 @@ TASK_TRANSITIONS: frozenset[tuple[TaskState, TaskState]] = frozenset(
         (_T.WAITING, _T.READY),
         (_T.WAITING, _T.CANCELLED),
         (_T.WAITING, _T.SKIPPED),
+        (_T.WAITING, _T.TIMED_OUT),  # the job's deadline passed
         (_T.READY, _T.WAITING),  # re-planned: the engine it needs is another one
         (_T.READY, _T.LEASED),
         (_T.READY, _T.CANCELLED),
+        (_T.READY, _T.TIMED_OUT),
         (_T.LEASED, _T.READY),
         (_T.LEASED, _T.SUCCEEDED),
         (_T.LEASED, _T.FAILED),
@@ -70,13 +72,16 @@ def advance_attempt(start: AttemptState, end: AttemptState, *, story: str = "") 
     return end
 
 
-def after_attempt(history: Sequence[Ended], *, cancel_asked: bool) -> TaskState:
-    """What a LEASED task becomes when the last attempt of `history` has ended."""
+def after_attempt(history: Sequence[Ended], *, cancel_asked: bool, timed_out: bool = False) -> TaskState:
+    """What a LEASED task becomes when the last attempt of `history` has ended.
+
+    `timed_out`: it was asked to stop because a deadline passed. What was committed all the same still counts.
+    """
     last = history[-1]
     if last.state is _A.COMMITTED:
         return _T.SUCCEEDED
     if cancel_asked or last.state is _A.CANCELLED:
-        return _T.CANCELLED
+        return _T.TIMED_OUT if timed_out else _T.CANCELLED
     if last.failure is FailureKind.TIME_LIMIT:
         return _T.TIMED_OUT
     spent, limit = retry_budget(history)

@@ -83,9 +83,13 @@ def history(connection: Connection, task_id: int) -> list[Ended]:
 
 def settle(connection: Connection, task_id: int) -> TaskState:
     """Moves a LEASED task on after its attempt has ended, and with it whoever waited for it."""
-    row = connection.execute(select(t.task, t.job.c.cancel_asked_at).join(t.job).where(t.task.c.id == task_id)).one()
-    cancel_asked = not is_wanted(connection, row.engine_key) if row.kind == "BUILD" else bool(row.cancel_asked_at)
-    end = lifecycle.after_attempt(history(connection, task_id), cancel_asked=cancel_asked)
+    row = connection.execute(
+        select(t.task, t.job.c.cancel_asked_at, t.job.c.timed_out_at).join(t.job).where(t.task.c.id == task_id)
+    ).one()
+    build = row.kind == "BUILD"
+    cancel_asked = not is_wanted(connection, row.engine_key) if build else bool(row.cancel_asked_at)
+    timed_out = cancel_asked and (_ran_out_of_time(connection, task_id) if build else bool(row.timed_out_at))
+    end = lifecycle.after_attempt(history(connection, task_id), cancel_asked=cancel_asked, timed_out=timed_out)
     move(connection, task_id, end)
     if row.kind == "BUILD" and end is TaskState.SUCCEEDED:
         release_waiting(connection, row.engine_key)
@@ -155,7 +159,18 @@ def cancel_unwanted_builds(connection: Connection) -> None:
         )
     ).scalars()
     for task_id in list(unwanted):
-        move(connection, task_id, TaskState.CANCELLED)
+        timed_out = _ran_out_of_time(connection, task_id)
+        move(connection, task_id, TaskState.TIMED_OUT if timed_out else TaskState.CANCELLED)
+
+
+def _ran_out_of_time(connection: Connection, build_id: int) -> bool:
+    """Was one of the jobs that wanted a BUILD, which nobody wants any more, ended by its deadline?"""
+    late = (
+        select(t.job.c.id)
+        .join(t.job_build, t.job_build.c.job_id == t.job.c.id)
+        .where(t.job_build.c.task_id == build_id, t.job.c.timed_out_at.is_not(None))
+    )
+    return connection.execute(late.limit(1)).first() is not None
 
 
 def _wanting(engine_key: "str | ColumnElement[str]") -> ColumnElement[bool]:

@@ -27,8 +27,8 @@ from tests.core.builders import ended, failed
 T, A, F, J = TaskState, AttemptState, FailureKind, JobState
 
 LEGAL_TASK = {
-    T.WAITING: {T.READY, T.CANCELLED, T.SKIPPED},
-    T.READY: {T.WAITING, T.LEASED, T.CANCELLED},
+    T.WAITING: {T.READY, T.CANCELLED, T.SKIPPED, T.TIMED_OUT},
+    T.READY: {T.WAITING, T.LEASED, T.CANCELLED, T.TIMED_OUT},
     T.LEASED: {T.READY, T.SUCCEEDED, T.FAILED, T.CANCELLED, T.TIMED_OUT},
 }
 LEGAL_ATTEMPT = {
@@ -150,6 +150,12 @@ def test_tasks_that_are_not_given_back_end_within_a_bound():
 def test_a_task_asked_to_cancel_ends_whatever_happened(end):
     state = after_attempt([end], cancel_asked=True)
     assert state is (T.SUCCEEDED if end.state is A.COMMITTED else T.CANCELLED)
+
+
+@pytest.mark.parametrize("end", ENDS, ids=str)
+def test_a_task_whose_deadline_passed_is_timed_out_whatever_happened(end):
+    state = after_attempt([end], cancel_asked=True, timed_out=True)
+    assert state is (T.SUCCEEDED if end.state is A.COMMITTED else T.TIMED_OUT)
 
 
 def test_giving_back_has_its_own_long_budget():
