@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from agent.attempt import AttemptDir
+from agent.audit import AUDITED, evidence, precision_flags
 from agent.device.contention import Contention
 from agent.measure import Limits, check_options, record
 from agent.npy import Tensor, read_npy, write_npy
 from agent.parity import check_flags, check_outputs, rule_for, top1_accuracy
-from agent.runtime.base import Report, Session
+from agent.runtime.base import Report, Runtime, Session
 from agent.runtime.registry import open_runtime
 from agent.summary import summarise, untimed
 from jetfleet.v1.task_pb2 import (
@@ -41,6 +42,8 @@ def run_bench(task: BenchTask, attempt: AttemptDir, report: Report, notes: dict[
     notes.update(session.describe())
     measurement = _measure(session, subject, limits, attempt, report)
     session.close()
+    if measurement.n and subject.precision in AUDITED:
+        measurement.flags.extend(_audit(runtime, subject, attempt, report, notes))
     measurement.subject_index = 0
     measurement.provenance = runtime.provenance
     measurement.processes = 1
@@ -101,6 +104,19 @@ def _evaluate(session: Session, subject: Subject, attempt: AttemptDir, report: R
     samples = _tensors(subject, ARTIFACT_ROLE_EVALUATION_INPUT, attempt)
     accuracy = top1_accuracy(run, samples, labels[0], specs=subject.inputs, batch=max(subject.batch, 1))
     return accuracy, len(labels[0])
+
+
+def _audit(
+    runtime: Runtime, subject: Subject, attempt: AttemptDir, report: Report, notes: dict[str, str]
+) -> list[Flag]:
+    """Flags for a precision that was asked for and did not run; after the timing, in a session that is not timed."""
+    report("audit", None, "")
+    scratch = attempt.root / "audit"
+    scratch.mkdir()
+    kernels = runtime.kernels(attempt.locate(subject.engine), subject, _inputs(subject, attempt), scratch)
+    if kernels:
+        notes["precision"] = evidence(kernels)
+    return precision_flags(subject.precision, kernels)
 
 
 def _inputs(subject: Subject, attempt: AttemptDir) -> dict[str, Tensor]:

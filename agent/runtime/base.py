@@ -44,6 +44,14 @@ class Collected:
     latency_ms: NDArray[np.float64] | None = None
 
 
+@dataclass(frozen=True)
+class Kernel:
+    """One node of an engine as it ran: its operator, and numpy's name of the type that it computed in."""
+
+    op: str
+    type: str
+
+
 class Session(Protocol):
     """An engine in memory, ready to infer. Not thread-safe."""
 
@@ -89,6 +97,12 @@ class Runtime(Protocol):
 
     def load(self, engine: Path, subject: Subject, locate: Locate) -> Session:
         """Raises BadInput if the engine was made for something else, DeviceFault if it does not load."""
+
+    def kernels(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> list[Kernel]:
+        """What really runs, from one inference in a session of its own; empty where nothing can be known.
+
+        Never called while a timed session is open. `scratch` is an empty folder for what the runtime writes.
+        """
 
 
 def refuse_unknown_options(options: Mapping[str, str], known: frozenset[str], runtime: str) -> None:

@@ -17,26 +17,38 @@ from agent.runtime.base import (
     BuildRefused,
     Collected,
     DeviceFault,
+    Kernel,
     Locate,
     Report,
     model_file,
     refuse_other_version,
     refuse_unknown_options,
 )
+from agent.runtime.profile import read_profile
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP16,
     ARTIFACT_ROLE_MODEL_FP32,
     ARTIFACT_ROLE_MODEL_QDQ,
+    PRECISION_FP16,
+    PRECISION_FP32,
+    PRECISION_INT8,
+    PRECISION_UNSPECIFIED,
     PROVENANCE_MEASURED,
     BuildTask,
+    Precision,
     Subject,
     TensorSpec,
 )
 
 _PROVIDERS = ["CPUExecutionProvider"]
 _OPTIONS = frozenset({"threads", "spinning"})
-_GRAPHS = (ARTIFACT_ROLE_MODEL_FP32, ARTIFACT_ROLE_MODEL_FP16, ARTIFACT_ROLE_MODEL_QDQ)
+# A typed graph says in which precision it runs: nothing else is built under that precision's name.
+_GRAPHS = {
+    PRECISION_FP32: ARTIFACT_ROLE_MODEL_FP32,
+    PRECISION_FP16: ARTIFACT_ROLE_MODEL_FP16,
+    PRECISION_INT8: ARTIFACT_ROLE_MODEL_QDQ,
+}
 _SPINNING = "session.intra_op.allow_spinning"
 # Each of these is an exception class of its own, with no common base.
 _UNREADABLE = (ort_errors.InvalidProtobuf, ort_errors.InvalidArgument, ort_errors.NoSuchFile, ort_errors.NoModel)
@@ -61,7 +73,7 @@ class OnnxRuntime:
 
     def build(self, task: BuildTask, model_dir: Path, out: Path, report: Report) -> None:
         _refuse_placement(task.placement)
-        model = model_dir / model_file(task, _GRAPHS)
+        model = model_dir / _graph(task)
         options = session_options(task.options)
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.optimized_model_filepath = str(out)
@@ -79,14 +91,16 @@ class OnnxRuntime:
         _refuse_placement(subject.placement)
         refuse_other_version(subject, self.version())
         options = session_options(subject.options)
-        # The file already is what the optimiser made; running it again could make something else.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        try:
-            session = onnxruntime.InferenceSession(str(engine), options, providers=_PROVIDERS)
-        except (*_REFUSED, *_UNREADABLE) as error:
-            _raise_if_out_of_memory(error)
-            raise DeviceFault(f"ONNX Runtime does not load its own engine: {error}", where=engine.name) from error
+        session = _open(engine, options)
         return OnnxSession(session, options, _check_inputs(session, subject.inputs))
+
+    def kernels(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> list[Kernel]:
+        options = session_options(subject.options)
+        options.enable_profiling = True
+        options.profile_file_prefix = str(scratch / "profile")
+        session = _open(engine, options)
+        session.run(None, dict(inputs))
+        return read_profile(Path(session.end_profiling()))
 
 
 class OnnxSession:
@@ -161,6 +175,29 @@ class OnnxSession:
 
     def close(self) -> None:
         del self._binding, self._session
+
+
+def _graph(task: BuildTask) -> str:
+    """The file name of the graph of the task's precision. Raises BadInput where it is not among the artifacts."""
+    if task.precision == PRECISION_UNSPECIFIED:
+        return model_file(task, tuple(_GRAPHS.values()))
+    name = Precision.Name(task.precision).removeprefix("PRECISION_").lower()
+    if task.precision not in _GRAPHS:
+        raise BadInput(f"onnxruntime has no {name} on the CPU", where="precision", expected="fp32, fp16, int8")
+    if not any(item.role == _GRAPHS[task.precision] for item in task.artifacts):
+        raise BadInput(f"an {name} engine is made from an {name} graph, and the task brings none", where="precision")
+    return model_file(task, (_GRAPHS[task.precision],))
+
+
+def _open(engine: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    """Loads an engine as it is. Raises DeviceFault, or MemoryError."""
+    # The file already is what the optimiser made; running it again could make something else.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return onnxruntime.InferenceSession(str(engine), options, providers=_PROVIDERS)
+    except (*_REFUSED, *_UNREADABLE) as error:
+        _raise_if_out_of_memory(error)
+        raise DeviceFault(f"ONNX Runtime does not load its own engine: {error}", where=engine.name) from error
 
 
 def session_options(options: Mapping[str, str]) -> onnxruntime.SessionOptions:

@@ -21,6 +21,7 @@ from agent.runtime.base import (
     BuildRefused,
     Collected,
     DeviceFault,
+    Kernel,
     Locate,
     Report,
     refuse_other_version,
@@ -98,6 +99,9 @@ class SimulatedRuntime:
             if item.role == ARTIFACT_ROLE_REFERENCE_OUTPUT
         }
         return SimulatedSession(options, wanted)
+
+    def kernels(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> list[Kernel]:
+        return []
 
 
 class SimulatedSession:
