@@ -36,6 +36,11 @@ class Input:
     def shape(self, batch: int) -> tuple[int, ...]:
         return tuple(batch if dim == "batch" else dim for dim in self.dims)
 
+    @property
+    def open(self) -> dict[int, str]:
+        """Dimensions that an export leaves open, by name."""
+        return {index: "batch" for index, dim in enumerate(self.dims) if dim == "batch"} | dict(self.axes)
+
 
 @dataclass(frozen=True)
 class Request:
