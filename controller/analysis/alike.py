@@ -1,0 +1,74 @@
+"""What must agree for two numbers to mean the same thing, by what is being compared. Differences, never judgements.
+
+A fact that neither has does not apply to them; one that only one of them has is a difference.
+"""
+
+from collections.abc import Iterator
+
+from controller.model.comparison import Axis
+from controller.model.facts import fact_type, shown
+from controller.model.result import Row
+from jetfleet.errors import BadInput
+
+# What a board is.
+HARDWARE = ("arch", "module", "sku", "cpu_model", "cpu_count", "gpu", "compute_capability", "sm_count", "dla_cores")
+# How it is set and what it runs: the names of facts that move a latency on unchanged hardware.
+CIRCUMSTANCES = ("power_mode", "clocks", "l4t", "jetpack", "cuda", "dla_compiler")
+_FIELDS = ("provenance", "model", "runtime", "runtime_version", "precision", "batch", "placement")
+_OWN_OF_A_VARIANT = frozenset({"runtime", "precision", "batch", "placement"})
+
+
+def check_names(across: frozenset[str]) -> None:
+    """Raises BadInput for what may not differ, or does not exist."""
+    allowed = ("model", "runtime_version", *HARDWARE, *CIRCUMSTANCES)
+    for name in sorted(across):
+        if name not in allowed:
+            why = "is never compared across" if name in _FIELDS else "does not keep rows from being compared"
+            raise BadInput(
+                f"{name} {why}" if name in _FIELDS or fact_type(name) else f"there is no fact {name!r}",
+                where="--across",
+                expected=f"one of: {', '.join(allowed)}",
+            )
+
+
+def differences(row: Row, baseline: Row, *, by: Axis, across: frozenset[str] = frozenset()) -> list[str]:
+    """What keeps a row from being held against its baseline, each as `name is A, B in the baseline`."""
+    return [
+        f"{name} is {_value(row, name)}, {_value(baseline, name)} in the baseline"
+        for name in _must_agree(row, baseline, by)
+        if name not in across and _value(row, name) != _value(baseline, name)
+    ]
+
+
+def circumstances(row: Row) -> tuple[str, ...]:
+    """Rows of one engine with the same of these, on one device, are repeats of each other."""
+    return tuple(_value(row, name) for name in (*_FIELDS, *HARDWARE, *CIRCUMSTANCES))
+
+
+def _must_agree(row: Row, baseline: Row, by: Axis) -> Iterator[str]:
+    for name in _FIELDS:
+        if by is Axis.VARIANT and name in _OWN_OF_A_VARIANT:
+            continue
+        if name == "runtime_version" and row.runtime != baseline.runtime:
+            continue  # versions of different runtimes have nothing to do with each other
+        yield name
+    if by is not Axis.DEVICE:
+        yield from HARDWARE
+        yield from CIRCUMSTANCES
+    elif all(_value(row, name) == _value(baseline, name) for name in HARDWARE):
+        # Equal boards: what sets them apart must be the board. Unequal ones have power modes and releases of their own.
+        yield from CIRCUMSTANCES
+
+
+def _value(row: Row, name: str) -> str:
+    match name:
+        case "provenance":
+            return row.measurement.provenance.value
+        case "model":
+            return row.model_name
+        case "precision":
+            return row.precision.value
+        case "runtime" | "runtime_version" | "placement" | "batch":
+            return str(getattr(row, name))
+        case _:
+            return shown(row.facts.get(name))

@@ -1,0 +1,191 @@
+"""The decision rule: every answer with its reason, which row speaks for a thing, and what may not be compared."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controller.analysis.compare import compare, decide
+from controller.model.comparison import Answer, Axis, Compared, Floor
+from controller.model.job import Precision
+from controller.model.result import Estimate, FlagKind, Provenance, Row
+from jetfleet.errors import BadInput
+from tests.analysis.runs import BOARD, row, steady
+
+
+def one(*rows: Row, **options: Any) -> Any:
+    (found,) = compare(rows, **options).comparisons
+    return found
+
+
+def answers(found: Compared) -> list[Answer]:
+    return [item.answer for item in found.comparisons]
+
+
+@pytest.mark.parametrize(
+    ("p50_ms", "answer"),
+    [(10.0, Answer.SAME), (10.6, Answer.SLOWER), (9.4, Answer.FASTER), (10.2, Answer.CANNOT_TELL)],
+)
+def test_the_answers(p50_ms: float, answer: Answer) -> None:
+    found = one(row(1), row(2, p50_ms))
+    assert found.answer is answer
+    assert found.ratio.value == pytest.approx(p50_ms / 10, rel=1e-3)
+    assert found.ratio.low <= found.ratio.value <= found.ratio.high
+    assert "the minimum of 2.0%" in found.reason
+
+
+def test_the_rule_is_symmetric() -> None:
+    floor = Floor(0.02, "x")
+    assert decide(Estimate(1.03, 1.021, 1.04), floor)[0] is Answer.SLOWER
+    assert decide(Estimate(1 / 1.03, 1 / 1.04, 1 / 1.021), floor)[0] is Answer.FASTER
+    assert decide(Estimate(1.0, 0.99, 1.03), floor)[0] is Answer.CANNOT_TELL
+
+
+def test_few_rounds_cannot_tell_and_say_so() -> None:
+    found = one(row(1), row(2, steady(20.0, 4)))
+    assert (found.answer, found.ratio.low) == (Answer.CANNOT_TELL, None)
+    assert found.reason == "no interval: 4 and 10 rounds, it takes 5 of each"
+    assert one(row(1), row(2, [])).reason == "no p50"
+
+
+def test_the_interval_always_holds_the_ratio() -> None:
+    odd = replace(row(2, 10.6).measurement, p50_ms=Estimate(10.0))
+    found = one(row(1), row(2, measurement=odd))
+    assert found.ratio.low <= found.ratio.value == pytest.approx(1.0, rel=1e-3)
+    assert found.answer is Answer.CANNOT_TELL
+
+
+FACTS = [
+    ("power_mode is MAXN, 15W in the baseline", {"facts": {**BOARD, "power_mode": "MAXN"}}),
+    ("clocks is locked, unknown in the baseline", {"facts": {**BOARD, "clocks": "locked"}}),
+    ("l4t is 36.5, 36.4 in the baseline", {"facts": {**BOARD, "l4t": "36.5"}}),
+    ("cpu_count is 4, 6 in the baseline", {"facts": {**BOARD, "cpu_count": 4}}),
+    ("runtime_version is 10.4, 10.3 in the baseline", {"runtime_version": "10.4"}),
+    ("model is other, mlp in the baseline", {"model_name": "other"}),
+    ("provenance is SIMULATED, MEASURED in the baseline", {"provenance": Provenance.SIMULATED}),
+    ("precision is fp32, fp16 in the baseline", {"precision": Precision.FP32}),
+    ("batch is 8, 1 in the baseline", {"batch": 8}),
+]
+
+
+@pytest.mark.parametrize(("reason", "changes"), FACTS, ids=[reason.split()[0] for reason, _ in FACTS])
+def test_jobs_under_other_circumstances_are_incomparable(reason: str, changes: dict[str, Any]) -> None:
+    found = one(row(1), row(2, 20.0, **changes))
+    assert (found.answer, found.ratio, found.reason) == (Answer.INCOMPARABLE, None, reason)
+
+
+def test_what_may_differ_is_said_beside_the_answer() -> None:
+    changes = {"facts": {**BOARD, "l4t": "36.5"}, "runtime_version": "10.4"}
+    found = one(row(1), row(2, 20.0, **changes), across=frozenset({"l4t", "runtime_version"}))
+    assert found.answer is Answer.SLOWER
+    assert found.notes == ("l4t is 36.5, 36.4 in the baseline", "runtime_version is 10.4, 10.3 in the baseline")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("provenance", "never compared across"), ("hostname", "does not keep"), ("nonsense", "there is no fact")],
+)
+def test_not_everything_may_differ(name: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        compare([row(1), row(2)], across=frozenset({name}))
+
+
+def variant(number: int, precision: Precision, p50_ms: float = 10.0, **changes: Any) -> Row:
+    runtime = changes.pop("runtime", "tensorrt")
+    key = f"{runtime}-{precision.value}-b{changes.get('batch', 1)}-gpu"
+    return row(number, p50_ms, job_id=1, variant_key=key, precision=precision, runtime=runtime, **changes)
+
+
+def test_variants_are_held_against_one_on_the_same_device() -> None:
+    rows = [
+        variant(1, Precision.FP32),
+        variant(2, Precision.FP16, 5.0),
+        variant(3, Precision.FP32, device="nano-2"),
+        variant(4, Precision.FP16, 5.0, device="nano-3"),
+        variant(5, Precision.FP32, 30.0, runtime="onnxruntime", runtime_version="1.23"),
+        variant(6, Precision.INT8, 4.0, runtime_version="10.4"),
+    ]
+    found = compare(rows, by=Axis.VARIANT, baseline="tensorrt-fp32-b1-gpu")
+    assert {item.row.measurement_id: item.answer for item in found.comparisons} == {
+        2: Answer.FASTER,
+        4: Answer.INCOMPARABLE,  # nothing to hold it against on nano-3
+        5: Answer.SLOWER,  # another runtime has versions of its own
+        6: Answer.INCOMPARABLE,
+    }
+    reasons = {item.row.measurement_id: item.reason for item in found.comparisons}
+    assert reasons[4] == "tensorrt-fp32-b1-gpu has no result on nano-3"
+    assert reasons[6].startswith("runtime_version")
+
+
+def test_batches_are_compared_with_a_word_of_warning() -> None:
+    found = one(variant(1, Precision.FP32), variant(2, Precision.FP32, 40.0, batch=8), baseline="tensorrt-fp32-b1-gpu")
+    assert found.answer is Answer.SLOWER
+    assert found.notes == ("batch 8 against 1: the ratio is of one inference, 0.500 per item",)
+
+
+def test_devices_may_be_other_hardware_but_equal_boards_must_be_set_equally() -> None:
+    agx = {**BOARD, "sku": "agx-orin", "power_mode": "MAXN", "l4t": "36.5"}
+    assert one(row(1), row(2, 5.0, device="z", facts=agx), by=Axis.DEVICE).answer is Answer.FASTER
+    found = one(row(1), row(2, 5.0, device="z", facts={**BOARD, "power_mode": "MAXN"}), by=Axis.DEVICE)
+    assert (found.answer, found.reason) == (Answer.INCOMPARABLE, "power_mode is MAXN, 15W in the baseline")
+    found = one(row(1), row(2, 5.0, device="z", facts=agx, runtime_version="9"), by=Axis.DEVICE)
+    assert found.reason.startswith("runtime_version")
+
+
+def test_simulated_rows_are_compared_with_each_other_only() -> None:
+    fake = {"provenance": Provenance.SIMULATED}
+    assert answers(compare([row(1, **fake), row(2, 20.0, **fake)])) == [Answer.SLOWER]
+    rows = [row(1), row(2, 30.0, job_id=1, **fake), row(3), row(4, 15.0, job_id=3, **fake)]
+    found = compare(rows, by=Axis.JOB)
+    assert sorted((item.row.measurement_id, item.answer) for item in found.comparisons) == [
+        (3, Answer.SAME),
+        (4, Answer.FASTER),
+    ]
+
+
+def test_only_valid_rows_are_ranked() -> None:
+    found = one(row(1), row(2, 20.0, FlagKind.THROTTLED))
+    assert (found.answer, found.ratio, found.reason) == (Answer.NOT_VALID, None, "THROTTLED: seen")
+    found = one(row(1, 10.0, FlagKind.UNSTABLE), row(2, 20.0))
+    assert (found.answer, found.reason) == (Answer.NOT_VALID, "the baseline is UNSTABLE: seen")
+
+
+def test_the_newest_valid_row_speaks_and_says_when_it_is_not_the_newest() -> None:
+    rows = [
+        row(1, 99.0, job_id=1),
+        row(2, job_id=1),
+        row(3, 99.0, FlagKind.UNSTABLE, job_id=1),
+        row(4, 10.6, job_id=2),
+        row(5, 99.0, FlagKind.THROTTLED, job_id=2),
+    ]
+    found = one(*rows)
+    assert (found.answer, found.row.measurement_id, found.baseline.measurement_id) == (Answer.SLOWER, 4, 2)
+    assert found.notes == (
+        "newest VALID: measurement 4 of job 2; the newest, 5 of job 2, is THROTTLED",
+        "baseline: newest VALID: measurement 2 of job 1; the newest, 3 of job 1, is UNSTABLE",
+    )
+
+
+def test_a_whole_tasks_row_takes_no_part() -> None:
+    whole = replace(row(2).measurement, subject_index=None)
+    assert compare([row(1), row(2, measurement=whole)]).comparisons == ()
+
+
+def test_what_is_compared_when_nobody_says() -> None:
+    jobs = [row(10), row(9)]
+    assert (compare(jobs).by, compare(jobs).baseline) == (Axis.JOB, "9")
+    several = [variant(1, Precision.FP32), variant(2, Precision.FP16)]
+    assert (compare(several).by, compare(several).baseline) == (Axis.VARIANT, "tensorrt-fp16-b1-gpu")
+    boards = [row(1, job_id=1, device="b"), row(2, job_id=1, device="a")]
+    assert (compare(boards).by, compare(boards).baseline) == (Axis.DEVICE, "a")
+    assert compare([]).comparisons == ()
+
+
+def test_an_unknown_baseline_names_the_known_ones_and_the_axis_it_is_on() -> None:
+    rows = [row(1), row(2)]
+    with pytest.raises(BadInput, match="no result is of job '7'") as caught:
+        compare(rows, baseline="7")
+    assert caught.value.expected == "one of: 1, 2"
+    with pytest.raises(BadInput) as caught:
+        compare(rows, by=Axis.DEVICE, baseline="2")
+    assert caught.value.hint == "it is a job: use --by job"
