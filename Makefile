@@ -40,7 +40,7 @@ drift: $(MADE)
 	{ echo 'generated code differs from the protos: run make proto'; exit 1; }
 
 test: $(MADE)  ## all tests, and branch coverage of the pure rooms
-	$(BIN)/pytest --cov=controller.core --cov=controller.model --cov-branch \
+	$(BIN)/pytest --cov=controller.core --cov=controller.model --cov=controller.analysis --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 $(VENV310)/.made: pyproject.toml constraints.txt

@@ -94,7 +94,7 @@ def test_a_client_starts_without_the_stores_and_the_intakes_libraries():
     assert not loaded & {*HEAVY, "sqlalchemy", "alembic"}
 
 
-@pytest.mark.parametrize("room", ["controller.core", "controller.model"])
+@pytest.mark.parametrize("room", ["controller.analysis", "controller.core", "controller.model"])
 def test_a_pure_room_imports_nothing_that_acts(room):
     found = [dotted(path) for path in modules(room.replace(".", "/"))]
     loaded = loaded_by(", ".join(found))
