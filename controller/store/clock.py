@@ -1,10 +1,14 @@
 """The controller's wall clock as the database keeps it: aware UTC, ISO 8601, milliseconds, sorted as text."""
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 
 def now_text() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def after(moment: str, seconds: float) -> str:
+    return (parse(moment) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
 
 
 def parse(text: str) -> datetime:

@@ -1,68 +1,32 @@
-"""Turns plans into rows: jobs, variants, engines, tasks; and binds a BENCH to a device and its engines of now."""
+"""Plans a job when it is submitted, and binds a BENCH to a device and its engines of now."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, Select, select, update
 
 from controller.core.plan import build_for, inability, plan
 from controller.model.job import JobSpec, Variant
-from controller.model.lease import Schedule
-from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, TaskKind, TaskState
+from controller.model.task import Device, Plan, TaskKind, TaskState
 from controller.model.view import PlannedTask, Submitted
 from controller.store import tables as t
 from controller.store.attempts import cancel_unwanted_builds, missing_engines, move
-from controller.store.clock import now_text
-from controller.store.codec import dump, load
+from controller.store.codec import load
+from controller.store.rows import build_name, ensure_build, insert_planned
 
 
 def submit(
     connection: Connection, spec: JobSpec, devices: Sequence[Device], *, key: str, validate_only: bool
 ) -> Submitted:
     """Plans and stores a job, once per idempotency key. Raises NoDevice, storing nothing."""
-    if not validate_only and (known := _known_job(connection, key)) is not None:
+    if not validate_only and (known := known_job(connection, key)) is not None:
         return known
-    made = plan(spec, devices, _known_engines(connection))
-    planned = _described(made, {device.id: device.name for device in devices})
+    made = plan(spec, devices, known_engines(connection))
+    planned = described(made, {device.id: device.name for device in devices})
     if validate_only:
         return Submitted(0, planned, repeated_request=False, notes=made.notes)
-    job_id = _insert_job(connection, spec, key=key)
-    variants = {variant.key: _insert_variant(connection, job_id, variant) for variant in spec.variants}
-    for build in made.builds:
-        ensure_build(connection, build, job_id=job_id)
-    for bench in made.benches:
-        _insert_bench(connection, bench, spec, job_id=job_id, variant_id=variants[bench.variant_key])
+    job_id = insert_planned(connection, spec, made, key=key)
     return Submitted(job_id, planned, repeated_request=False, notes=made.notes)
-
-
-def ensure_build(connection: Connection, build: PlannedBuild, *, job_id: int) -> None:
-    """Sees to it that an engine exists or is being built, and attaches the job to the BUILD."""
-    recipe = build.recipe
-    connection.execute(
-        sqlite_insert(t.engine)
-        .values(
-            key=build.engine_key,
-            runtime=recipe.runtime,
-            runtime_version=recipe.runtime_version,
-            precision=recipe.precision.value,
-            lowering=recipe.lowering.value,
-            placement=recipe.placement,
-            recipe=dump(recipe),
-            class_key=build.device_class.key,
-            class_fields=dump(dict(build.device_class.fields)),
-        )
-        .on_conflict_do_nothing()
-    )
-    engine = connection.execute(select(t.engine).where(t.engine.c.key == build.engine_key)).one()
-    if engine.sha256 is not None:
-        return
-    task_id = _live_build(connection, build.engine_key) or _insert_build(connection, build, job_id=job_id)
-    job = connection.execute(select(t.job).where(t.job.c.id == job_id)).one()
-    connection.execute(sqlite_insert(t.job_build).values(job_id=job_id, task_id=task_id).on_conflict_do_nothing())
-    connection.execute(
-        update(t.task).where(t.task.c.id == task_id, t.task.c.priority < job.priority).values(priority=job.priority)
-    )
 
 
 def bind(connection: Connection, task_id: int, device: Device, *, has_blob: Callable[[str], bool]) -> bool:
@@ -155,12 +119,14 @@ def _set_engine(connection: Connection, task_id: int, idx: int, engine_key: str)
     )
 
 
-def _known_job(connection: Connection, key: str) -> Submitted | None:
+def known_job(connection: Connection, key: str) -> Submitted | None:
+    """The answer to a key that was submitted before."""
     job = connection.execute(select(t.job.c.id).where(t.job.c.idempotency_key == key)).first()
     return Submitted(job.id, (), repeated_request=True, notes=()) if job else None
 
 
-def _known_engines(connection: Connection) -> set[str]:
+def known_engines(connection: Connection) -> set[str]:
+    """Keys of the engines that are built or being built."""
     built = connection.execute(select(t.engine.c.key).where(t.engine.c.sha256.is_not(None))).scalars()
     coming = connection.execute(
         select(t.task.c.engine_key).where(
@@ -170,7 +136,8 @@ def _known_engines(connection: Connection) -> set[str]:
     return {*built, *(key for key in coming if key)}
 
 
-def _described(made: Plan, names: dict[str, str]) -> tuple[PlannedTask, ...]:
+def described(made: Plan, names: dict[str, str]) -> tuple[PlannedTask, ...]:
+    """A plan, for people; `names` of devices by id."""
     builds = [
         PlannedTask(TaskKind.BUILD, build_name(item), "", item.engine_key, item.engine_key in made.reused)
         for item in made.builds
@@ -180,112 +147,3 @@ def _described(made: Plan, names: dict[str, str]) -> tuple[PlannedTask, ...]:
         for item in made.benches
     ]
     return (*builds, *benches)
-
-
-def build_name(build: PlannedBuild) -> str:
-    recipe = build.recipe
-    batch = recipe.inputs[0].shape[0] if recipe.inputs and recipe.inputs[0].shape else 1
-    return f"{recipe.runtime}-{recipe.precision.value}-b{batch}-{recipe.placement}"
-
-
-def _insert_job(connection: Connection, spec: JobSpec, *, key: str) -> int:
-    return int(
-        connection.execute(
-            insert(t.job)
-            .values(
-                idempotency_key=key,
-                name=spec.name,
-                model_name=spec.model_name,
-                priority=spec.priority,
-                measure=dump(spec.measure),
-                build_limit_s=spec.limits.build_s,
-                bench_limit_s=spec.limits.bench_s,
-                source=spec.source,
-                created_at=now_text(),
-            )
-            .returning(t.job.c.id)
-        ).scalar_one()
-    )
-
-
-def _insert_variant(connection: Connection, job_id: int, variant: Variant) -> int:
-    return int(
-        connection.execute(
-            insert(t.variant)
-            .values(
-                job_id=job_id,
-                key=variant.key,
-                runtime=variant.runtime,
-                precision=variant.precision.value,
-                batch=variant.batch,
-                placement=variant.placement,
-                content=dump(variant),
-            )
-            .returning(t.variant.c.id)
-        ).scalar_one()
-    )
-
-
-def _live_build(connection: Connection, engine_key: str) -> int | None:
-    return connection.execute(
-        select(t.task.c.id).where(
-            t.task.c.kind == TaskKind.BUILD.value,
-            t.task.c.engine_key == engine_key,
-            t.task.c.state.in_(("WAITING", "READY", "LEASED")),
-        )
-    ).scalar()
-
-
-def _insert_build(connection: Connection, build: PlannedBuild, *, job_id: int) -> int:
-    job = connection.execute(select(t.job).where(t.job.c.id == job_id)).one()
-    return int(
-        connection.execute(
-            insert(t.task)
-            .values(
-                kind=TaskKind.BUILD.value,
-                name=build_name(build),
-                state=TaskState.READY.value,
-                job_id=job_id,
-                priority=job.priority,
-                time_limit_s=job.build_limit_s,
-                engine_key=build.engine_key,
-                created_at=now_text(),
-            )
-            .returning(t.task.c.id)
-        ).scalar_one()
-    )
-
-
-def _insert_bench(connection: Connection, bench: PlannedBench, spec: JobSpec, *, job_id: int, variant_id: int) -> None:
-    variant = next(item for item in spec.variants if item.key == bench.variant_key)
-    task_id = int(
-        connection.execute(
-            insert(t.task)
-            .values(
-                kind=TaskKind.BENCH.value,
-                name=bench.variant_key,
-                state=TaskState.WAITING.value if bench.device_id else TaskState.READY.value,
-                job_id=job_id,
-                priority=spec.priority,
-                time_limit_s=spec.limits.bench_s,
-                device_id=bench.device_id,
-                conditions=dump(bench.conditions) if bench.device_id is None else None,
-                schedule=Schedule.ALONE.value,
-                created_at=now_text(),
-            )
-            .returning(t.task.c.id)
-        ).scalar_one()
-    )
-    connection.execute(
-        insert(t.subject).values(
-            task_id=task_id,
-            idx=0,
-            variant_id=variant_id,
-            engine_key=bench.engine_key,
-            placement=variant.placement,
-            streams=1,
-            batch=variant.batch,
-        )
-    )
-    if bench.device_id and not missing_engines(connection, task_id):
-        move(connection, task_id, TaskState.READY)
