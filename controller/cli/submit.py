@@ -35,13 +35,14 @@ def submit(
 
     Prints the job's id. With no controller running, one is started, with an agent on this machine.
     """
+    from controller.client.local import have_local
     from controller.intake.prepare import prepare
 
     settings = settings_of(context)
     settings.check_address()  # before minutes of export, not after
     prepared = prepare(job, state_dir=settings.state_dir, progress=talk)
     with settings.connect() as client:
-        _have_devices(settings, client, wanted=local)
+        have_local(client, count=local, state_dir=settings.state_dir, tell=talk)
         submitted = client.submit(
             prepared.spec,
             prepared.files,
@@ -55,16 +56,6 @@ def submit(
             _print_submitted(settings, submitted, as_json=as_json)
         else:
             raise typer.Exit(_stay(settings, client, submitted, as_json=as_json))
-
-
-def _have_devices(settings: Settings, client: "Client", *, wanted: int | None) -> None:
-    """Local agents as many as asked for; unasked, those that an embedded controller would be useless without."""
-    from controller.client.local import ensure_local, wake_local
-
-    if wanted is None:
-        wake_local(client, state_dir=settings.state_dir, tell=talk)
-    else:
-        ensure_local(client, count=wanted, state_dir=settings.state_dir, tell=talk)
 
 
 def _stay(settings: Settings, client: "Client", submitted: "Submitted", *, as_json: bool) -> int:

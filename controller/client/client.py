@@ -1,21 +1,34 @@
 """The Python API: what the Control service can do, in the words of the model. The CLI is its first user.
 
+    from controller.client.discovery import connect
+
+    with connect() as client:                        # finds the controller, or starts one
+        job = client.submit_file("job.yaml")         # exports, uploads what is missing, plans, queues
+        job.wait()
+        for row in job.results():                    # typed rows, newest first
+            print(row.variant_key, row.device, row.measurement.p50_ms.value, row.measurement.verdict)
+        frame = job.results().to_pandas()
+        for item in client.compare([job], by="variant", baseline="onnxruntime-fp32-b1-cpu").comparisons:
+            print(item.row.variant_key, item.ratio, item.answer.value, item.reason)
+
 Synchronous, and safe to repeat: a call that got no answer is made again. Errors are the project's own, whether they
 were raised here or by the controller.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from controller.client.compare import compare_jobs
+from controller.client.job import Job, Results
 from controller.client.link import Patience, messages, open_channel, persistent
 from controller.client.transfer import OnProgress, Transfer
-from controller.model.job import JobSpec
-from controller.model.result import Row
+from controller.model.comparison import Axis, Compared
+from controller.model.job import Condition, JobSpec
 from controller.model.task import JobState
-from controller.model.view import ControllerInfo, DeviceView, JobView, Reason, ResultQuery, Submitted
+from controller.model.view import ControllerInfo, DeviceView, JobView, Reason, ResultQuery
 from controller.wire.job import job_spec_to_pb
 from controller.wire.result import row_from_pb
 from controller.wire.view import (
@@ -26,6 +39,7 @@ from controller.wire.view import (
     result_query_to_pb,
     submitted_from_pb,
 )
+from jetfleet.address import default_state_dir
 from jetfleet.errors import JetfleetError, Unreachable
 from jetfleet.rpc import CALL_METADATA, raising
 from jetfleet.v1 import control_pb2, control_pb2_grpc
@@ -73,7 +87,7 @@ class Client:
         idempotency_key: str = "",
         validate_only: bool = False,
         on_progress: OnProgress | None = None,
-    ) -> Submitted:
+    ) -> Job:
         """Uploads what the controller lacks and submits. With `validate_only` nothing is sent but the plan's question.
 
         The same key gives the same job, however often it is sent; without one, every call is a new job.
@@ -85,7 +99,37 @@ class Client:
             spec=job_spec_to_pb(spec),
             validate_only=validate_only,
         )
-        return submitted_from_pb(self._call(self._stub.SubmitJob, request))
+        return Job(**vars(submitted_from_pb(self._call(self._stub.SubmitJob, request))), client=self)
+
+    def submit_file(
+        self,
+        path: Path | str,
+        *,
+        state_dir: Path | None = None,
+        local: int | None = None,
+        idempotency_key: str = "",
+        validate_only: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
+        on_progress: OnProgress | None = None,
+    ) -> Job:
+        """A job.yaml, prepared on this machine (its model exported, its references computed) and submitted.
+
+        `state_dir` keeps the exports, as it does for the command. `local` has that many agents of this machine take
+        part; None starts one where an embedded controller would have nobody. `tell` hears of each step.
+        """
+        from controller.client.local import have_local
+        from controller.intake.prepare import prepare  # pydantic and the like: seconds that other calls do not owe
+
+        folder = state_dir or default_state_dir()
+        prepared = prepare(Path(path), state_dir=folder, progress=tell)
+        have_local(self, count=local, state_dir=folder, tell=tell)
+        return self.submit(
+            prepared.spec,
+            prepared.files,
+            idempotency_key=idempotency_key,
+            validate_only=validate_only,
+            on_progress=on_progress,
+        )
 
     def job(self, job_id: int) -> JobView:
         return job_view_from_pb(self._call(self._stub.GetJob, control_pb2.GetJobRequest(job_id=job_id)))
@@ -137,10 +181,39 @@ class Client:
         reply = self._call(self._stub.ListDevices, control_pb2.ListDevicesRequest())
         return [device_view_from_pb(item) for item in reply.devices]
 
-    def results(self, query: ResultQuery | None = None) -> list[Row]:
+    def results(self, query: ResultQuery | None = None) -> Results:
         """Newest first; no query: everything, up to its limit."""
         reply = self._call(self._stub.Results, result_query_to_pb(query or ResultQuery()))
-        return [row_from_pb(item) for item in reply.rows]
+        return Results(row_from_pb(item) for item in reply.rows)
+
+    def compare(
+        self,
+        jobs: Sequence[int | Job],
+        *,
+        by: Axis | str | None = None,
+        baseline: str = "",
+        across: Sequence[str] = (),
+        conditions: tuple[Condition, ...] = (),
+        variant_keys: tuple[str, ...] = (),
+    ) -> Compared:
+        """Each variant, device or job against the baseline one, with an answer and its reason for every row.
+
+        `by` is device, variant or job; left out, whatever the jobs have several of. `baseline` is a variant key, a
+        device's name or a job's id; left out, the oldest job or the first by name. `across` names facts that may
+        differ, `conditions` and `variant_keys` leave rows out. Raises NotFound, BadInput.
+        """
+        job_ids = [job if isinstance(job, int) else job.id for job in jobs]
+        for job_id in job_ids:
+            self.job(job_id)  # a job that does not exist is a mistake, not an empty table
+        return compare_jobs(
+            self.results,
+            job_ids,
+            by=by,
+            baseline=baseline,
+            across=across,
+            conditions=conditions,
+            variant_keys=variant_keys,
+        )
 
     def download(self, sha256: str, path: Path, *, on_progress: OnProgress | None = None) -> None:
         """A file by digest (a log, samples, an engine), verified; continues where an earlier try stopped."""

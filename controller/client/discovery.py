@@ -10,7 +10,7 @@ from pathlib import Path
 
 from controller.client.client import Client
 from controller.client.spawn import Child
-from jetfleet.address import ADDRESS_VARIABLE, socket_address, socket_path
+from jetfleet.address import ADDRESS_VARIABLE, default_state_dir, socket_address, socket_path
 from jetfleet.errors import Infrastructure, JetfleetError, StateLocked, Unreachable
 
 _START_S = 60.0  # a first start also makes the database; a small board's disk is slow
@@ -20,20 +20,20 @@ _LOCKED_S = 1.0
 
 
 def connect(
-    state_dir: Path,
+    state_dir: Path | None = None,
     *,
     address: str | None = None,
     tell: Callable[[str], None] = lambda _: None,
     start_s: float = _START_S,
 ) -> Client:
-    """A client whose controller has answered. `tell` hears when one is started.
+    """A client whose controller has answered; no state folder: the default one. `tell` hears when one is started.
 
     Raises Unreachable if an explicit address (or JETFLEET_ADDRESS) does not answer: then nothing is started. Raises
     what the started controller died of: DatabaseTooNew, StateLocked, DiskFull.
     """
     if chosen := explicit_address(address):
         return _greet(chosen)
-    folder = state_dir.resolve()
+    folder = (state_dir or default_state_dir()).resolve()
     found = answering(folder)
     if found is None:
         tell(f"no controller is running: starting one for {folder}")

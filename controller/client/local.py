@@ -37,6 +37,16 @@ def spawn_agent(number: int, *, address: str, state_dir: Path, idle_exit_s: int 
     return Child("agent.cli", arguments, log=state_dir / "logs" / f"agent-{name}.log", cwd=folder)
 
 
+def have_local(
+    client: Client, *, count: int | None, state_dir: Path, tell: Callable[[str], None] = lambda _: None
+) -> None:
+    """Local agents as many as asked for; unasked, those that an embedded controller would be useless without."""
+    if count is None:
+        wake_local(client, state_dir=state_dir, tell=tell)
+    else:
+        ensure_local(client, count=count, state_dir=state_dir, tell=tell)
+
+
 def ensure_local(
     client: Client,
     *,
