@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, Connection, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, insert, select, text, update
 
 from controller.core import lifecycle
 from controller.model.job import Artifact
 from controller.model.task import AttemptState, Ended, Failure, FailureKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import now_text
+from controller.store.prepared import Prepared
 
 OPEN_STATES = tuple(state.value for state in lifecycle.OPEN_ATTEMPT)
 LIVE_STATES = tuple(state.value for state in TaskState if state not in lifecycle.TERMINAL)
@@ -34,19 +35,20 @@ def close_attempt(
     failure: Failure | None = None,
     peak_rss_bytes: int | None = None,
 ) -> None:
-    row = connection.execute(select(t.attempt.c.state, t.attempt.c.task_id).where(t.attempt.c.token == token)).one()
+    row = _ATTEMPT.first(connection, token_=token)
     lifecycle.advance_attempt(AttemptState(row.state), end, story=f"attempt {token[:8]} of task {row.task_id}")
-    values: dict[str, object] = {"state": end.value, "ended_at": now_text(), "failure_message": message or None}
-    if failure is not None:
-        values |= {
-            "failure_kind": failure.kind.value,
-            "failure_message": failure.message,
-            "phase": failure.phase,
-            "exit_code": failure.exit_code,
-            "signal": failure.signal,
-        }
-    peak = peak_rss_bytes or (failure.peak_rss_bytes if failure else None)
-    connection.execute(update(t.attempt).where(t.attempt.c.token == token).values(**values, peak_rss_bytes=peak))
+    _CLOSE.run(
+        connection,
+        token_=token,
+        state_=end.value,
+        ended_at_=now_text(),
+        kind_=failure.kind.value if failure else None,
+        message_=failure.message if failure else message or None,
+        phase_=failure.phase if failure else None,
+        exit_code_=failure.exit_code if failure else None,
+        signal_=failure.signal if failure else None,
+        peak_=peak_rss_bytes or (failure.peak_rss_bytes if failure else None),
+    )
 
 
 def keep_artifacts(connection: Connection, token: str, artifacts: Iterable[Artifact]) -> None:
@@ -66,11 +68,7 @@ def keep_artifacts(connection: Connection, token: str, artifacts: Iterable[Artif
 
 def history(connection: Connection, task_id: int) -> list[Ended]:
     """How the ended attempts of a task ended, oldest first."""
-    rows = connection.execute(
-        select(t.attempt)
-        .where(t.attempt.c.task_id == task_id, t.attempt.c.state.not_in(OPEN_STATES))
-        .order_by(t.attempt.c.number)
-    )
+    rows = _HISTORY.all(connection, task_id_=task_id)
     return [
         Ended(
             AttemptState(row.state),
@@ -83,9 +81,7 @@ def history(connection: Connection, task_id: int) -> list[Ended]:
 
 def settle(connection: Connection, task_id: int) -> TaskState:
     """Moves a LEASED task on after its attempt has ended, and with it whoever waited for it."""
-    row = connection.execute(
-        select(t.task, t.job.c.cancel_asked_at, t.job.c.timed_out_at).join(t.job).where(t.task.c.id == task_id)
-    ).one()
+    row = _TASK.first(connection, task_id_=task_id)
     build = row.kind == "BUILD"
     cancel_asked = not is_wanted(connection, row.engine_key) if build else bool(row.cancel_asked_at)
     timed_out = cancel_asked and (_ran_out_of_time(connection, task_id) if build else bool(row.timed_out_at))
@@ -102,12 +98,12 @@ def settle(connection: Connection, task_id: int) -> TaskState:
 
 def move(connection: Connection, task_id: int, end: TaskState, *, because_of: int | None = None) -> None:
     """The only place that changes a task's state: guarded, and compare-and-set."""
-    row = connection.execute(select(t.task.c.state, t.task.c.name).where(t.task.c.id == task_id)).one()
+    row = _STATE.first(connection, task_id_=task_id)
     lifecycle.advance(TaskState(row.state), end, story=f"task {task_id} ({row.name})")
-    values: dict[str, object] = {"state": end.value}
-    if end in lifecycle.TERMINAL:
-        values |= {"ended_at": now_text(), "because_of": because_of}
-    connection.execute(update(t.task).where(t.task.c.id == task_id, t.task.c.state == row.state).values(**values))
+    ended_at = now_text() if end in lifecycle.TERMINAL else None
+    _MOVE.run(
+        connection, task_id_=task_id, start_=row.state, end_=end.value, ended_at_=ended_at, because_of_=because_of
+    )
 
 
 def waiting_for(connection: Connection, engine_key: str) -> list[int]:
@@ -135,13 +131,7 @@ def skip_waiting(connection: Connection, engine_key: str, *, because_of: int) ->
 
 def missing_engines(connection: Connection, task_id: int) -> list[str]:
     """Keys of the engines of a BENCH that are not built."""
-    return list(
-        connection.execute(
-            select(t.engine.c.key)
-            .join(t.subject, t.subject.c.engine_key == t.engine.c.key)
-            .where(t.subject.c.task_id == task_id, t.engine.c.sha256.is_(None))
-        ).scalars()
-    )
+    return [row.key for row in _MISSING.all(connection, task_id_=task_id)]
 
 
 def is_wanted(connection: Connection, engine_key: str) -> bool:
@@ -151,16 +141,9 @@ def is_wanted(connection: Connection, engine_key: str) -> bool:
 
 def cancel_unwanted_builds(connection: Connection) -> None:
     """A BUILD lives as long as a live job wants it; one that is running learns of it at its next Renew."""
-    unwanted = connection.execute(
-        select(t.task.c.id).where(
-            t.task.c.kind == "BUILD",
-            t.task.c.state.in_((TaskState.WAITING.value, TaskState.READY.value)),
-            ~_wanting(t.task.c.engine_key),
-        )
-    ).scalars()
-    for task_id in list(unwanted):
-        timed_out = _ran_out_of_time(connection, task_id)
-        move(connection, task_id, TaskState.TIMED_OUT if timed_out else TaskState.CANCELLED)
+    for row in _UNWANTED.all(connection):
+        timed_out = _ran_out_of_time(connection, row.id)
+        move(connection, row.id, TaskState.TIMED_OUT if timed_out else TaskState.CANCELLED)
 
 
 def _ran_out_of_time(connection: Connection, build_id: int) -> bool:
@@ -180,7 +163,49 @@ def _wanting(engine_key: "str | ColumnElement[str]") -> ColumnElement[bool]:
         .select_from(t.subject.join(bench, bench.c.id == t.subject.c.task_id).join(t.job, t.job.c.id == bench.c.job_id))
         .where(
             t.subject.c.engine_key == engine_key,
-            bench.c.state.in_(LIVE_STATES),
+            _BENCH_LIVES,
             t.job.c.cancel_asked_at.is_(None),
         )
     )
+
+
+_BENCH_LIVES = text("bench.state IN ('WAITING', 'READY', 'LEASED')")
+_ATTEMPT = Prepared(select(t.attempt.c.state, t.attempt.c.task_id).where(t.attempt.c.token == bindparam("token_")))
+_CLOSE = Prepared(
+    update(t.attempt)
+    .where(t.attempt.c.token == bindparam("token_"))
+    .values(
+        state=bindparam("state_"),
+        ended_at=bindparam("ended_at_"),
+        failure_kind=bindparam("kind_"),
+        failure_message=bindparam("message_"),
+        phase=bindparam("phase_"),
+        exit_code=bindparam("exit_code_"),
+        signal=bindparam("signal_"),
+        peak_rss_bytes=bindparam("peak_"),
+    )
+)
+_HISTORY = Prepared(
+    select(t.attempt.c.state, t.attempt.c.device_id, t.attempt.c.failure_kind)
+    .where(t.attempt.c.task_id == bindparam("task_id_"), text("state NOT IN ('LEASED', 'RUNNING')"))
+    .order_by(t.attempt.c.number)
+)
+_TASK = Prepared(
+    select(t.task.c.kind, t.task.c.engine_key, t.job.c.cancel_asked_at, t.job.c.timed_out_at)
+    .join(t.job)
+    .where(t.task.c.id == bindparam("task_id_"))
+)
+_STATE = Prepared(select(t.task.c.state, t.task.c.name).where(t.task.c.id == bindparam("task_id_")))
+_MOVE = Prepared(
+    update(t.task)
+    .where(t.task.c.id == bindparam("task_id_"), t.task.c.state == bindparam("start_"))
+    .values(state=bindparam("end_"), ended_at=bindparam("ended_at_"), because_of=bindparam("because_of_"))
+)
+_MISSING = Prepared(
+    select(t.engine.c.key)
+    .join(t.subject, t.subject.c.engine_key == t.engine.c.key)
+    .where(t.subject.c.task_id == bindparam("task_id_"), t.engine.c.sha256.is_(None))
+)
+_UNWANTED = Prepared(
+    select(t.task.c.id).where(t.LIVE_BUILD, text("task.state <> 'LEASED'"), ~_wanting(t.task.c.engine_key))
+)

@@ -127,14 +127,24 @@ task = Table(
     Column("ended_at", Text),
     sqlite_autoincrement=True,
 )
-Index("task_by_state", task.c.state, task.c.device_id)
+# In the order in which the scheduler wants them: a claim reads as far as the first that fits.
+Index(
+    "task_by_state",
+    task.c.state,
+    task.c.device_id,
+    task.c.priority.desc(),
+    task.c.job_id,
+    task.c.kind.desc(),
+    task.c.id,
+)
 Index("task_by_job", task.c.job_id)
 # A BUILD belongs to its engine key: at most one that is not over.
+LIVE_BUILD = text("kind = 'BUILD' AND state IN ('WAITING', 'READY', 'LEASED')")
 Index(
     "one_live_build_per_engine",
     task.c.engine_key,
     unique=True,
-    sqlite_where=text("kind = 'BUILD' AND state IN ('WAITING', 'READY', 'LEASED')"),
+    sqlite_where=LIVE_BUILD,
 )
 
 # Jobs attach to BUILDs; a BENCH has its job in task.job_id.
