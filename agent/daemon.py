@@ -13,7 +13,7 @@ from pathlib import Path
 
 from agent.client import Link
 from agent.delivery import Delivery, infrastructure
-from agent.heart import Halt, Heart, Held
+from agent.heart import Halt, Heart, Held, boot_clock
 from agent.identity import bench_lock, device_id, owned
 from agent.inputs import fetch_inputs
 from agent.runner import run_attempt
@@ -146,7 +146,7 @@ class Agent:
 
     async def _work(self, lease: fleet_pb2.Lease) -> None:
         """One attempt, from its lease to its committed result."""
-        held = Held(lease.attempt_token, lease.task, lease.duration.ToNanoseconds() / 1e9, time.monotonic())
+        held = Held(lease.attempt_token, lease.task, lease.duration.ToNanoseconds() / 1e9, boot_clock())
         self._heart.held = held
         folder = self._attempts / held.token
         try:
@@ -250,6 +250,6 @@ def _as_halted(held: Held, outcome: task_pb2.Outcome) -> task_pb2.Outcome | None
     """What an outcome means once the work was told to stop; None: it must not be committed."""
     if held.halt is Halt.LOST:
         return None
-    if held.halt is Halt.DRAIN and outcome.HasField("failure"):
-        return task_pb2.Outcome(returned=task_pb2.Returned(reason=Halt.DRAIN.value))
+    if held.halt is Halt.PAUSED or (held.halt is Halt.DRAIN and outcome.HasField("failure")):
+        return task_pb2.Outcome(returned=task_pb2.Returned(reason=held.halt.value))
     return outcome

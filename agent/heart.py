@@ -1,7 +1,8 @@
 """Keeps the session and its lease alive, and stops the work in hand when it is cancelled, lost, or cannot be renewed.
 
 The agent fences itself: work that could not be renewed for most of a lease's life stops before the controller gives
-it to somebody else. Times are this machine's monotonic clock, counted from before a call was sent: never too late.
+it to somebody else. Times are those of the boot clock, which also counts while a machine sleeps, and are taken before a
+call is sent: never too late.
 """
 
 import asyncio
@@ -10,12 +11,19 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 
 from agent.client import Link
 from jetfleet.errors import JetfleetError, StaleSession
 from jetfleet.v1 import fleet_pb2, task_pb2
 
 log = logging.getLogger(__name__)
+
+WATCH_S = 0.5
+PAUSE_S = 3.0  # a watch this late did not run: SIGSTOP, a machine that slept, a frozen container
+FENCE_S = 8.0  # the runner's grace of 5 s, a watch, and some
+
+boot_clock = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 
 _Directive = fleet_pb2.RenewResponse.Directive
 
@@ -26,6 +34,7 @@ class Halt(Enum):
     CANCEL = "cancelled"  # commit what happened
     LOST = "lease lost"  # commit nothing
     DRAIN = "the agent is stopping"  # give it back
+    PAUSED = "the agent was paused"  # give it back: no measurement may span a pause
 
 
 @dataclass
@@ -61,7 +70,10 @@ class Heart:
         self._soon = asyncio.Event()
 
     async def run(self) -> None:
-        """Beats until cancelled."""
+        """Beats, and watches the time, until cancelled."""
+        await asyncio.gather(self._beat_on(), self._watch())
+
+    async def _beat_on(self) -> None:
         while True:
             try:
                 await asyncio.wait_for(self._soon.wait(), self.every_s)
@@ -71,13 +83,25 @@ class Heart:
             self._soon.clear()
             await self.beat()
 
+    async def _watch(self) -> None:
+        """Needs no network and no answer: it must notice in time that there is neither."""
+        while True:
+            before = boot_clock()
+            await asyncio.sleep(WATCH_S)
+            if self.held is None:
+                continue
+            if self.held.running and boot_clock() - before > PAUSE_S:
+                log.error("attempt %s: this agent was paused", self.held.token[:8])
+                self.held.halt_for(Halt.PAUSED)
+            self._fence(self.held)
+
     def tell_soon(self) -> None:
         """Something changed that people watch: do not wait for the next beat."""
         self._soon.set()
 
     async def beat(self) -> None:
         """One Renew; afterwards the work in hand goes on, or has been told to stop."""
-        held, sent_at = self.held, time.monotonic()
+        held, sent_at = self.held, boot_clock()
         try:
             answer = await self._link.renew(
                 self._session_id, [held.report()] if held else [], timeout_s=max(self.every_s, 1.0)
@@ -90,8 +114,6 @@ class Heart:
         else:
             if held is not None:
                 self._obey(held, answer, sent_at)
-        if held is not None:
-            self._fence(held)
 
     def _obey(self, held: Held, answer: fleet_pb2.RenewResponse, sent_at: float) -> None:
         directive = next((item.directive for item in answer.answers if item.attempt_token == held.token), None)
@@ -106,8 +128,10 @@ class Heart:
             held.halt_for(Halt.LOST)
 
     def _fence(self, held: Held) -> None:
-        """A beat takes at most one period, and a child that is killed is gone within the next."""
-        if time.monotonic() - held.renewed_at > held.lease_s - 2 * max(self.every_s, 1.0):
+        """Early enough for a child that does not listen to SIGTERM to be killed before the lease ends."""
+        if held.halt is not Halt.LOST and boot_clock() - held.renewed_at > held.lease_s - min(
+            FENCE_S, held.lease_s / 2
+        ):
             log.error("attempt %s: not renewed for too long, stopping it", held.token[:8])
             held.halt_for(Halt.LOST)
 

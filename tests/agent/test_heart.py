@@ -1,0 +1,148 @@
+"""The agent's own fence: work stops in time without an answer from anybody, and no measurement spans a pause."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from agent import heart
+from agent.heart import Halt, Heart, Held, boot_clock
+from jetfleet.errors import JetfleetError, StaleSession, Unreachable
+from jetfleet.v1 import fleet_pb2, task_pb2
+
+ATTEMPT = "t"
+CONTINUE = fleet_pb2.RenewResponse.DIRECTIVE_CONTINUE
+
+
+class Link:
+    """Answers every Renew as told; an exception is raised instead."""
+
+    def __init__(self, *answers: "int | JetfleetError | None") -> None:
+        self.answers = list(answers)
+        self.reports: list[list[fleet_pb2.AttemptReport]] = []
+
+    async def renew(
+        self, session_id: str, reports: list[fleet_pb2.AttemptReport], *, timeout_s: float
+    ) -> fleet_pb2.RenewResponse:
+        self.reports.append(reports)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, JetfleetError):
+            raise answer
+        response = fleet_pb2.RenewResponse()
+        response.lease.FromSeconds(30)
+        if answer is not None:
+            response.answers.add(attempt_token=ATTEMPT, directive=answer)
+        return response
+
+
+def held(*, lease_s: float = 30.0, age_s: float = 0.0) -> Held:
+    return Held(ATTEMPT, task_pb2.TaskSpec(), lease_s, boot_clock() - age_s)
+
+
+def heart_of(link: Link, attempt: Held | None = None, *, every_s: float = 0.05) -> tuple[Heart, list[int]]:
+    registered: list[int] = []
+
+    async def register() -> None:
+        registered.append(1)
+
+    made = Heart(link, "s", every_s=every_s, register=register)  # type: ignore[arg-type]
+    made.held = attempt
+    return made, registered
+
+
+async def run_for(made: Heart, seconds: float) -> None:
+    task = asyncio.create_task(made.run())
+    await asyncio.sleep(seconds)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "halt"),
+    [
+        (CONTINUE, None),
+        (fleet_pb2.RenewResponse.DIRECTIVE_CANCEL, Halt.CANCEL),
+        (fleet_pb2.RenewResponse.DIRECTIVE_LOST, Halt.LOST),
+        (None, Halt.LOST),
+    ],
+)
+async def test_what_the_controller_says_is_done(answer: int | None, halt: Halt | None) -> None:
+    attempt = held(age_s=3)
+    made, _ = heart_of(Link(answer), attempt)
+    await made.beat()
+    assert attempt.halt is halt
+    assert attempt.stop.is_set() is (halt is not None)
+    assert (boot_clock() - attempt.renewed_at < 2) is (halt is not Halt.LOST)
+
+
+async def test_an_unknown_session_registers_again_and_an_outage_is_waited_out() -> None:
+    made, registered = heart_of(Link(StaleSession("gone"), Unreachable("away"), CONTINUE), held())
+    for _ in range(3):
+        await made.beat()
+    assert registered == [1]
+    assert made.held is not None
+    assert made.held.halt is None
+
+
+async def test_work_that_cannot_be_renewed_is_stopped_before_the_lease_ends() -> None:
+    attempt = held(lease_s=30, age_s=30 - heart.FENCE_S - 0.3)
+    made, _ = heart_of(Link(Unreachable("away")), attempt)
+    await run_for(made, 1.5)
+    assert attempt.halt is Halt.LOST
+    assert boot_clock() - attempt.renewed_at < 30 - 5  # the runner's grace still fits
+
+
+async def test_work_that_is_renewed_goes_on() -> None:
+    attempt = held(lease_s=30, age_s=30 - heart.FENCE_S - 0.3)
+    made, _ = heart_of(Link(CONTINUE), attempt)
+    await run_for(made, 1.2)
+    assert attempt.halt is None
+
+
+async def test_a_lost_lease_beats_every_other_reason_and_the_first_reason_stands() -> None:
+    attempt = held()
+    for why in (Halt.CANCEL, Halt.DRAIN):
+        attempt.halt_for(why)
+    assert attempt.halt is Halt.CANCEL
+    attempt.halt_for(Halt.LOST)
+    assert attempt.halt is Halt.LOST
+
+
+async def test_telling_soon_beats_before_the_period_is_over() -> None:
+    link = Link(CONTINUE)
+    made, _ = heart_of(link, held(), every_s=60)
+    task = asyncio.create_task(made.run())
+    await asyncio.sleep(0.05)
+    made.tell_soon()
+    await asyncio.sleep(0.6)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert len(link.reports) == 1
+
+
+def test_a_pause_is_noticed() -> None:
+    """A real process, stopped and continued."""
+    program = (
+        "import asyncio\n"
+        "from tests.agent.test_heart import CONTINUE, Link, heart_of, held\n"
+        "async def main():\n"
+        "    attempt = held(); attempt.running = True\n"
+        "    made, _ = heart_of(Link(CONTINUE), attempt)\n"
+        "    task = asyncio.create_task(made.run())\n"
+        "    print('ready', flush=True)\n"
+        "    await asyncio.wait_for(attempt.stop.wait(), 20)\n"
+        "    print(attempt.halt.value)\n"
+        "    task.cancel()\n"
+        "asyncio.run(main())\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    os.kill(child.pid, 19)
+    time.sleep(heart.PAUSE_S + 0.5)
+    os.kill(child.pid, 18)
+    told, _ = child.communicate(timeout=30)
+    assert told == "the agent was paused\n"
