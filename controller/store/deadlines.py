@@ -6,6 +6,7 @@ from controller.model.task import TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.attempts import LIVE_STATES, cancel_unwanted_builds, move
 from controller.store.clock import now_text
+from controller.store.rows import rank_builds
 
 
 def overdue_jobs(connection: Connection) -> list[int]:
@@ -34,6 +35,8 @@ def time_out_overdue(connection: Connection) -> list[int]:
         end_unbegun(connection, job_id, TaskState.TIMED_OUT)
     if late:
         cancel_unwanted_builds(connection)
+    for job_id in late:
+        rank_builds(connection, job_id)
     return late
 
 

@@ -1,13 +1,13 @@
 """A plan as rows: the job, its variants, the engines that it needs, the BUILDs that it shares, and its BENCHes."""
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from controller.model.job import JobSpec, Variant
 from controller.model.lease import Schedule
 from controller.model.task import Plan, PlannedBench, PlannedBuild, TaskKind, TaskState
 from controller.store import tables as t
-from controller.store.attempts import missing_engines, move
+from controller.store.attempts import LIVE_STATES, missing_engines, move
 from controller.store.clock import after, now_text
 from controller.store.codec import dump
 
@@ -49,6 +49,26 @@ def ensure_build(connection: Connection, build: PlannedBuild, *, job_id: int) ->
     connection.execute(sqlite_insert(t.job_build).values(job_id=job_id, task_id=task_id).on_conflict_do_nothing())
     connection.execute(
         update(t.task).where(t.task.c.id == task_id, t.task.c.priority < job.priority).values(priority=job.priority)
+    )
+
+
+def rank_builds(connection: Connection, job_id: int) -> None:
+    """A job has stopped: the live BUILDs that it shares get the highest priority of those who still want them."""
+    attached = t.job_build.alias("attached")
+    highest = (
+        select(func.max(t.job.c.priority))
+        .join(t.job_build, t.job_build.c.job_id == t.job.c.id)
+        .where(t.job_build.c.task_id == t.task.c.id, t.job.c.cancel_asked_at.is_(None))
+        .scalar_subquery()
+    )
+    connection.execute(
+        update(t.task)
+        .where(
+            t.task.c.id.in_(select(attached.c.task_id).where(attached.c.job_id == job_id)),
+            t.task.c.state.in_(LIVE_STATES),
+            highest.is_not(None),
+        )
+        .values(priority=highest)
     )
 
 
