@@ -51,7 +51,10 @@ def bench_lock(bench_domain: str) -> Iterator[bool]:
     """
     name = hashlib.sha256(bench_domain.encode()).hexdigest()[:16]
     path = Path(tempfile.gettempdir()) / f"jetfleet-bench-{name}.lock"
-    handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:  # first without O_CREAT: a kernel refuses that for another user's file in a sticky folder
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,57 @@
+"""`agent` as a process: probe, and what it says to bad input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def agent(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "agent.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_probe_prints_facts_as_json() -> None:
+    found = agent("probe", "--label", "rack=a", "--threads", "1")
+    assert found.returncode == 0, found.stderr
+    facts = json.loads(found.stdout)
+    assert facts["labels"] == {"rack": "a"}
+    assert facts["cpu_count"] == 1
+    assert {"onnxruntime", "simulated"} <= set(facts["runtimes"])
+
+
+def test_a_constructed_board_offers_the_simulated_runtime_and_nothing_else(tmp_path: Path) -> None:
+    board = tmp_path / "orin.json"
+    board.write_text('{"sku": "orin-nano-8gb", "runtimes": {"tensorrt": "10.3.0"}}')
+    facts = json.loads(agent("probe", "--facts", str(board)).stdout)
+    assert facts["simulated"] is True
+    assert list(facts["runtimes"]) == ["simulated"]
+    assert facts["sku"] == "orin-nano-8gb"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["probe", "--label", "nonsense"], "error: --label: 'nonsense' is no label\n  expected: KEY=VALUE"),
+        (["probe", "--facts", "missing.json"], "error: missing.json: cannot read it: No such file or directory"),
+        (["run", "--address", "10.0.0.1:1"], "expected: 127.0.0.1:PORT or unix:PATH"),
+        (["once", "missing.json"], "error: missing.json: cannot read the task: No such file or directory"),
+        (["fly"], "invalid choice: 'fly'"),
+    ],
+)
+def test_bad_input_exits_with_2_and_says_what_to_do(arguments: list[str], told: str) -> None:
+    found = agent(*arguments)
+    assert found.returncode == 2
+    assert told in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_facts_that_are_none_are_told(tmp_path: Path) -> None:
+    board = tmp_path / "bad.json"
+    board.write_text('{"colour": "green"}')
+    found = agent("probe", "--facts", str(board))
+    assert found.returncode == 2
+    assert "not the facts of a board" in found.stderr
+    assert "colour" in found.stderr

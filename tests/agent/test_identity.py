@@ -1,0 +1,34 @@
+"""Who an agent is, and the locks that keep it alone."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.identity import bench_lock, device_id, owned
+from jetfleet.errors import StateLocked
+
+
+def test_a_device_id_is_made_once(tmp_path: Path) -> None:
+    first = device_id(tmp_path)
+    assert device_id(tmp_path) == first
+    assert len(first) == 32
+    (tmp_path / "other").mkdir()
+    assert device_id(tmp_path / "other") != first
+
+
+def test_a_state_folder_has_one_owner(tmp_path: Path) -> None:
+    folder = tmp_path / "made" / "for me"
+    with owned(folder), pytest.raises(StateLocked, match="another agent owns"), owned(folder):
+        raise AssertionError("two agents own one folder")
+    with owned(folder):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_bench_domain_has_one_user_at_a_time() -> None:
+    with bench_lock("a domain of this test") as first:
+        assert first
+        with bench_lock("a domain of this test") as second, bench_lock("another domain of this test") as other:
+            assert not second
+            assert other
+    with bench_lock("a domain of this test") as again:
+        assert again

@@ -1,0 +1,110 @@
+"""The service's small parts, and its manners towards everybody's tools: bells, pulse, health, reflection, limits."""
+
+import asyncio
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from controller.model.task import Progress
+from controller.service.bell import Bell
+from controller.service.pulse import Pulse
+from jetfleet.errors import BadInput, NeedsUpgrade
+from jetfleet.rpc import CALL_METADATA, from_status
+from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, control_pb2, control_pb2_grpc, fleet_pb2, fleet_pb2_grpc
+from tests.harness import ControllerProcess
+
+
+async def test_a_bell_wakes_every_waiter_once() -> None:
+    bell = Bell()
+    seen = bell.rung
+    waiters = [asyncio.create_task(bell.wait(seen, timeout_s=30)) for _ in range(3)]
+    await asyncio.sleep(0)
+    bell.ring()
+    await asyncio.wait_for(asyncio.gather(*waiters), 5)
+    await asyncio.wait_for(bell.wait(seen, timeout_s=30), 5)  # it rang before we waited: nothing is missed
+
+
+async def test_a_silent_bell_lets_go_after_its_time() -> None:
+    bell = Bell()
+    await asyncio.wait_for(bell.wait(bell.rung, timeout_s=0.01), 5)
+    await asyncio.wait_for(bell.wait(bell.rung, timeout_s=0), 5)
+
+
+def test_a_pulse_knows_who_is_alive_and_what_is_overdue() -> None:
+    now = [100.0]
+    pulse = Pulse(lease_s=30, now=lambda: now[0])
+    pulse.hear("early")
+    pulse.renew(["t1"])
+    pulse.progress["t1"] = Progress("build")
+    now[0] += 20
+    pulse.hear("late")
+    pulse.renew(["t2"])
+    assert pulse.alive() == {"early", "late"}
+    assert pulse.alive(within_s=10) == {"late"}
+    assert pulse.overdue() == []
+    now[0] += 11
+    assert pulse.alive() == {"late"}
+    assert pulse.silent() == ["early"]
+    assert pulse.overdue() == ["t1"]
+    pulse.end("t1")
+    pulse.forget("early")
+    assert (pulse.overdue(), pulse.silent(), pulse.progress) == ([], [], {})
+
+
+def test_health_is_there_for_every_service(controller: ControllerProcess) -> None:
+    with grpc.insecure_channel(controller.address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        for name in ("", "jetfleet.v1.Fleet", "jetfleet.v1.Blobs", "jetfleet.v1.Control"):
+            answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_reflection_lists_the_services(controller: ControllerProcess) -> None:
+    with grpc.insecure_channel(controller.address) as channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+        answer = next(iter(stub.ServerReflectionInfo(asked, timeout=10)))
+        names = {service.name for service in answer.list_services_response.service}
+    assert names >= {"jetfleet.v1.Fleet", "jetfleet.v1.Blobs", "jetfleet.v1.Control", "grpc.health.v1.Health"}
+
+
+def test_a_caller_that_names_no_protocol_is_told_to_upgrade(controller: ControllerProcess) -> None:
+    with grpc.insecure_channel(controller.address) as channel:
+        with pytest.raises(grpc.RpcError) as refused:
+            control_pb2_grpc.ControlStub(channel).Hello(control_pb2.HelloRequest(), timeout=10)
+        assert isinstance(from_status(refused.value, address="here"), NeedsUpgrade)
+
+
+@pytest.mark.parametrize("field", ["device_id", "session_id", "boot_id", "bench_domain"])
+def test_a_registration_without_an_identity_is_refused(controller: ControllerProcess, field: str) -> None:
+    whole = {"device_id": "d", "session_id": "s", "boot_id": "b", "bench_domain": "x"}
+    request = fleet_pb2.RegisterRequest(**{name: value for name, value in whole.items() if name != field})
+    with grpc.insecure_channel(controller.address) as channel:
+        with pytest.raises(grpc.RpcError) as refused:
+            fleet_pb2_grpc.FleetStub(channel).Register(request, timeout=10, metadata=CALL_METADATA)
+        error = from_status(refused.value, address="here")
+    assert isinstance(error, BadInput)
+    assert field in error.message
+
+
+def test_blobs_refuse_what_is_no_upload(controller: ControllerProcess) -> None:
+    digest = "ab" * 32
+    chunk = blobs_pb2.UploadRequest(chunk=b"no header")
+    header = blobs_pb2.UploadRequest(header=blobs_pb2.UploadHeader(sha256=digest, size_bytes=3 << 20))
+    large = blobs_pb2.UploadRequest(chunk=b"x" * ((1 << 20) + 1))
+    with grpc.insecure_channel(controller.address) as channel:
+        stub = blobs_pb2_grpc.BlobsStub(channel)
+        for parts, told in (
+            ([chunk], "must begin with its header"),
+            ([], "must begin with its header"),
+            ([header, large], "a chunk of"),
+        ):
+            with pytest.raises(grpc.RpcError) as refused:
+                stub.Upload(iter(parts), timeout=10, metadata=CALL_METADATA)
+            assert told in from_status(refused.value, address="here").message
+        many = blobs_pb2.StatRequest(sha256=[digest] * 1001)
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.Stat(many, timeout=10, metadata=CALL_METADATA)
+        assert "at most 1000" in from_status(refused.value, address="here").expected
