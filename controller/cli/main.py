@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from controller.cli import devices, jobs, query, results, schema, serve, submit
+from controller.cli import compare, devices, export, jobs, query, results, schema, serve, submit
 from controller.cli.arguments import arrange
 from controller.cli.failures import present, present_bug
 from controller.cli.settings import Settings, settings_of
@@ -31,6 +31,8 @@ app.command("jobs")(jobs.jobs)
 app.add_typer(jobs.app, name="job")
 app.add_typer(devices.app, name="devices")
 app.command("results")(results.results)
+app.command("export")(export.export)
+app.command("compare")(compare.compare)
 app.command("query")(query.query)
 app.command("schema")(schema.schema)
 app.command("serve")(serve.serve)

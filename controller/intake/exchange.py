@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from controller.intake.checked import Checked, read_checked
 from controller.intake.yamltree import Steps
-from controller.model.job import Role
+from controller.model.job import Precision, Role
 
 Dim: TypeAlias = int | Literal["batch"]
 # Dimensions that have a size here and stay open in an export: index and name.
@@ -43,8 +44,19 @@ class Input:
 
 
 @dataclass(frozen=True)
+class ToLower:
+    """A precision that the FP32 graph is lowered to, what asked for it, and how far from FP32 it may answer."""
+
+    precision: Precision
+    steps: Steps
+    checked: bool
+    min_cosine: float
+    min_agreement: float
+
+
+@dataclass(frozen=True)
 class Request:
-    """One model to look at. Paths are absolute but `evaluation`, `onnx` and values' files: those start at `folder`."""
+    """One model to look at. Paths are absolute but those of data, `onnx` and values: they start at `folder`."""
 
     folder: str
     torch: str
@@ -52,24 +64,29 @@ class Request:
     args: dict[str, Any]
     inputs: dict[str, Asked]
     evaluation: str
+    calibration: str
+    lower: tuple[ToLower, ...]
     batches: tuple[tuple[int, Steps], ...]  # asked for, and where
     own_batch: bool  # whether some variant leaves the batch to the graph
     seed: int
     opset: int
     exporter: str
     cache: str
+    lowered: str  # the cache of lowered graphs, as `cache` is that of exports
     out: str
     memory_bytes: int
+    check: bool = False  # only hold the model against its reference
 
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A file under `Request.out`; `batch` None: every variant's."""
+    """A file that variants need; `batch` and `precision` None: every variant does."""
 
     role: Role
     name: str
     path: str
     batch: int | None = None
+    precision: Precision | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +96,7 @@ class Made:
     inputs: tuple[Input, ...]
     own_batch: int
     files: tuple[MadeFile, ...]
+    checked: Checked | None = None
 
 
 class ModelError(Exception):
@@ -93,13 +111,22 @@ class ModelError(Exception):
 
 
 def write_request(path: Path, request: Request) -> None:
-    path.write_text(json.dumps(asdict(request)), encoding="utf-8")
+    path.write_text(json.dumps(asdict(request), default=_value), encoding="utf-8")
+
+
+def _value(item: object) -> object:
+    if isinstance(item, Precision):
+        return item.value
+    raise TypeError(item)
 
 
 def read_request(path: Path) -> Request:
     raw = json.loads(path.read_text(encoding="utf-8"))
     raw["inputs"] = {name: _asked(**asked) for name, asked in raw["inputs"].items()}
     raw["batches"] = tuple((batch, tuple(steps)) for batch, steps in raw["batches"])
+    raw["lower"] = tuple(
+        ToLower(Precision(item.pop("precision")), tuple(item.pop("steps")), **item) for item in raw["lower"]
+    )
     return Request(**raw)
 
 
@@ -120,9 +147,13 @@ def write_answer(path: Path, answer: Made | ModelError) -> None:
         error = {name: getattr(answer, name) for name in ("message", "steps", "where", "expected", "hint")}
         raw: dict[str, Any] = {"error": error}
     else:
-        files = [[item.role.value, item.name, item.path, item.batch] for item in answer.files]
+        files = [
+            [item.role.value, item.name, item.path, item.batch, item.precision and item.precision.value]
+            for item in answer.files
+        ]
         inputs = [asdict(item) for item in answer.inputs]
-        raw = {"inputs": inputs, "own_batch": answer.own_batch, "files": files}
+        checked = asdict(answer.checked) if answer.checked else None
+        raw = {"inputs": inputs, "own_batch": answer.own_batch, "files": files, "checked": checked}
     part = path.with_suffix(".part")
     part.write_text(json.dumps(raw), encoding="utf-8")
     part.replace(path)
@@ -137,5 +168,9 @@ def read_answer(path: Path) -> Made:
     return Made(
         inputs=tuple(_input(**item) for item in raw["inputs"]),
         own_batch=raw["own_batch"],
-        files=tuple(MadeFile(Role(role), name, file, batch) for role, name, file, batch in raw["files"]),
+        files=tuple(
+            MadeFile(Role(role), name, file, batch, precision and Precision(precision))
+            for role, name, file, batch, precision in raw["files"]
+        ),
+        checked=read_checked(raw["checked"]) if raw["checked"] else None,
     )

@@ -12,6 +12,7 @@ import onnxscript
 import torch
 
 from controller.intake import exportcache, graph, usercode
+from controller.intake.agreement import agree
 from controller.intake.exchange import Input, ModelError, Request
 from controller.intake.exporters import EXPORTERS, refuse_fixed
 from controller.intake.reference import Reference
@@ -24,7 +25,7 @@ from jetfleet.blobs import sha256_file
 _RECIPE = 2
 _EXAMPLE_BATCH = 2  # 0 and 1 are special to torch.export
 _OTHER_BATCH = 3
-_RTOL, _ATOL = 1e-3, 1e-4
+DIFFERENT = "the export answers differently from PyTorch"
 
 
 class TorchSource:
@@ -84,7 +85,7 @@ class TorchSource:
                 hint="a number in place of the open size that it fails for, or another way to compute it",
             ) from error
         for name, tensor in wanted.items():
-            _agree(name, found[name], tensor)
+            agree(name, found[name], tensor.numpy(), told=DIFFERENT)
 
     def _other_sizes(self) -> tuple[dict[str, Array], dict[str, torch.Tensor]]:
         """Inputs of sizes not seen before and what PyTorch makes of them; of the job's own sizes if it takes no other.
@@ -114,18 +115,3 @@ def _resized(item: Input) -> Input:
         if isinstance(size, int):
             dims[index] = size // 2 if size > 3 else size + 1
     return replace(item, dims=tuple(dims))
-
-
-def _agree(name: str, found: Array, wanted: torch.Tensor) -> None:
-    try:
-        torch.testing.assert_close(
-            torch.from_numpy(found), wanted, rtol=_RTOL, atol=_ATOL, equal_nan=True, check_stride=False
-        )
-    except AssertionError as error:
-        detail = " ".join(str(error).split())[:300]
-        raise ModelError(
-            f"the export answers differently from PyTorch in output {name!r}: {detail}",
-            steps=("model", "torch"),
-            expected=f"agreement within rtol {_RTOL:g}, atol {_ATOL:g}",
-            hint="a random or data-dependent operation in forward() is the usual cause",
-        ) from error

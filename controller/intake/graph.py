@@ -168,10 +168,10 @@ def _graph_input(item: onnx.ValueInfoProto) -> GraphInput:
         raise ModelError(f"input {item.name!r} has no element type", steps=steps) from error
     if dtype.kind not in "fiub" or dtype.name == "bfloat16":
         raise ModelError(f"input {item.name!r} is {dtype.name}", steps=steps, expected="numbers or booleans")
-    return GraphInput(item.name, dtype.name, tuple(_dim(dim) for dim in tensor.shape.dim))
+    return GraphInput(item.name, dtype.name, tuple(dim_of(dim) for dim in tensor.shape.dim))
 
 
-def _dim(dim: onnx.TensorShapeProto.Dimension) -> GraphDim:
+def dim_of(dim: onnx.TensorShapeProto.Dimension) -> GraphDim:
     """A size, a name, or None; some exporters write an open dimension as the name "-1", or as the size -1 or 0."""
     if dim.HasField("dim_value"):
         return dim.dim_value if dim.dim_value > 0 else None

@@ -1,19 +1,21 @@
 """What the model child does with a request: the model, its reference inputs and outputs, its evaluation data."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from controller.intake import datasets, graph
+from controller.intake import calibration as calibrating
+from controller.intake import datasets, graph, precision
+from controller.intake.calibration import Calibration
 from controller.intake.datasets import LABELS, Evaluation
 from controller.intake.exchange import Asked, Made, MadeFile, ModelError, Request
 from controller.intake.reference import Reference
 from controller.intake.shapes import Signature, Unresolved, check_batches, guesses, resolve
 from controller.intake.tensors import Array, write_npy
 from controller.intake.tensors import make as make_input
-from controller.model.job import Role
+from controller.model.job import Precision, Role
 
 
 class Source(Protocol):
@@ -59,24 +61,31 @@ def make(request: Request, progress: Callable[[str], None]) -> Made:
     out = Path(request.out)
     folder = out / "model"
     folder.mkdir(parents=True)
-    source = _source(request, folder, progress)
+    source = open_source(request, folder, progress)
     check_batches(source.signature, request.batches)
     batches = {batch for batch, _ in request.batches} | ({source.signature.own_batch} if request.own_batch else set())
-    files = [MadeFile(Role.MODEL_FP32, graph.MODEL_NAME, str(source.laid.path))]
-    files += [MadeFile(Role.MODEL_DATA, name, str(source.laid.folder / name)) for name in source.laid.data]
+    files = _graph_files(Precision.FP32, Role.MODEL_FP32, source.laid.folder, source.laid.data)
     evaluation = None
     if request.evaluation:
         progress("reading the evaluation data")
         path = Path(request.folder) / request.evaluation
         evaluation = datasets.load(path, source.signature, largest_batch=max(batches))
         files += _evaluation_files(evaluation, out)
+    calibration = _calibration(request, source.signature)
+    references: dict[int, tuple[Mapping[str, Array], Mapping[str, Array]]] = {}
     for batch in sorted(batches):
         progress(f"computing the reference outputs for batch {batch}")
-        files += _reference_files(request, source, evaluation, batch)
+        inputs = _reference_inputs(request, source.signature, evaluation, calibration, batch)
+        references[batch] = (inputs, source.run(inputs))
+        files += _reference_files(out, references[batch], batch)
+    for asked in request.lower:
+        lowered = precision.lower(source.laid, asked, calibration, cache=Path(request.lowered), progress=progress)
+        precision.hold(lowered, asked, references, progress=progress)
+        files += _graph_files(asked.precision, precision.ROLES[asked.precision], lowered.folder, lowered.data)
     return Made(inputs=source.signature.inputs, own_batch=source.signature.own_batch, files=tuple(files))
 
 
-def _source(request: Request, folder: Path, progress: Callable[[str], None]) -> Source:
+def open_source(request: Request, folder: Path, progress: Callable[[str], None]) -> Source:
     if request.onnx:
         progress(f"checking {request.onnx}")
         return OnnxSource(request, folder)
@@ -93,18 +102,45 @@ def _evaluation_files(evaluation: Evaluation, out: Path) -> list[MadeFile]:
     return [*files, _write(out, Role.EVALUATION_LABELS, LABELS, evaluation.labels, 0)]
 
 
-def _reference_files(request: Request, source: Source, evaluation: Evaluation | None, batch: int) -> list[MadeFile]:
-    real = evaluation.first(batch) if evaluation else {}
+def _graph_files(kind: Precision, role: Role, folder: Path, data: Sequence[str]) -> list[MadeFile]:
+    files = [MadeFile(role, graph.MODEL_NAME, str(folder / graph.MODEL_NAME), precision=kind)]
+    return files + [MadeFile(Role.MODEL_DATA, name, str(folder / name), precision=kind) for name in data]
+
+
+def _calibration(request: Request, signature: Signature) -> Calibration | None:
+    """Read where it is named, whether a variant needs it or not: a file that is wrong is wrong now."""
+    if not request.calibration:
+        return None
     folder = Path(request.folder)
-    inputs = {
+    return calibrating.load(
+        folder / request.calibration,
+        signature,
+        constant=lambda item: make_input(item, 1, seed=request.seed, folder=folder),
+    )
+
+
+def _reference_inputs(
+    request: Request, signature: Signature, evaluation: Evaluation | None, calibration: Calibration | None, batch: int
+) -> dict[str, Array]:
+    """Evaluation samples; else what job.yaml says; else calibration rows, the only range that INT8 knows; else noise."""
+    real = evaluation.first(batch) if evaluation else {}
+    if calibration and not evaluation:
+        unsaid = {item.name for item in signature.inputs if item.values is None}
+        real = {name: array for name, array in calibration.first(batch).items() if name in unsaid}
+    folder = Path(request.folder)
+    return {
         item.name: real[item.name] if item.name in real else make_input(item, batch, seed=request.seed, folder=folder)
-        for item in source.signature.inputs
+        for item in signature.inputs
     }
-    outputs = source.run(inputs)
+
+
+def _reference_files(
+    out: Path, reference: tuple[Mapping[str, Array], Mapping[str, Array]], batch: int
+) -> list[MadeFile]:
     files = []
-    for role, arrays in ((Role.REFERENCE_INPUT, inputs), (Role.REFERENCE_OUTPUT, outputs)):
+    for role, arrays in zip((Role.REFERENCE_INPUT, Role.REFERENCE_OUTPUT), reference, strict=True):
         for index, (name, array) in enumerate(arrays.items()):
-            files.append(_write(Path(request.out), role, name, array, index, batch=batch))
+            files.append(_write(out, role, name, array, index, batch=batch))
     return files
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from controller.intake import child, matrix
 from controller.intake.axes import asked
-from controller.intake.exchange import Made, ModelError, Request
+from controller.intake.exchange import Made, MadeFile, ModelError, Request, ToLower
 from controller.intake.spec import LoadedJob, load_spec
-from controller.model.job import Artifact, JobSpec, Role, TensorSpec, Variant
+from controller.intake.yamltree import Steps
+from controller.model.job import Artifact, CheckRule, JobSpec, Precision, Role, TensorSpec, Variant
 from jetfleet.blobs import BlobDir
 from jetfleet.errors import BadInput
 
@@ -36,11 +37,11 @@ def prepare(
     out = Path(tempfile.mkdtemp(prefix="model-", dir=cache))
     try:
         try:
-            made = child.run(_request(loaded, cache, out), timeout_s=timeout_s, progress=progress)
+            made = child.run(request_for(loaded, cache, out), timeout_s=timeout_s, progress=progress)
         except ModelError as error:
-            raise _placed(loaded, error) from error
+            raise placed(loaded, error) from error
         blobs = BlobDir(cache / "blobs")
-        artifacts = [(item.batch, _store(blobs, item.path, item.role, item.name)) for item in made.files]
+        artifacts = [(item, _store(blobs, item.path, item.role, item.name)) for item in made.files]
     finally:
         shutil.rmtree(out, ignore_errors=True)
     variants = _variants(loaded, made, artifacts)
@@ -48,7 +49,7 @@ def prepare(
     return Prepared(_spec(loaded, variants), files)
 
 
-def _request(loaded: LoadedJob, cache: Path, out: Path) -> Request:
+def request_for(loaded: LoadedJob, cache: Path, out: Path) -> Request:
     model, variants = loaded.job.model, loaded.job.variants
     return Request(
         folder=str(loaded.folder.absolute()),
@@ -57,18 +58,31 @@ def _request(loaded: LoadedJob, cache: Path, out: Path) -> Request:
         args=dict(model.args),
         inputs={name: asked(item) for name, item in model.inputs.items()},
         evaluation=model.data.evaluation or "",
+        calibration=model.data.calibration or "",
+        lower=tuple(_to_lower(loaded, precision, steps) for precision, steps in _lowered(loaded)),
         batches=matrix.batches_named(variants),
         own_batch=variants.batch is None,
         seed=loaded.job.export.seed,
         opset=loaded.job.export.opset,
         exporter=loaded.job.export.exporter,
         cache=str(cache / "exports"),
+        lowered=str(cache / "lowered"),
         out=str(out),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4,
     )
 
 
-def _placed(loaded: LoadedJob, error: ModelError) -> BadInput:
+def _lowered(loaded: LoadedJob) -> tuple[tuple[Precision, Steps], ...]:
+    named = matrix.precisions_named(loaded.job.variants, loaded.document)
+    return tuple(item for item in named if item[0] in (Precision.FP16, Precision.INT8))
+
+
+def _to_lower(loaded: LoadedJob, precision: Precision, steps: Steps) -> ToLower:
+    check = loaded.check_for(precision)
+    return ToLower(precision, steps, check.rule is not CheckRule.OFF, check.min_cosine, check.min_agreement)
+
+
+def placed(loaded: LoadedJob, error: ModelError) -> BadInput:
     where = error.where or loaded.document.where(error.steps)
     return BadInput(error.message, where=where, expected=error.expected, hint=error.hint)
 
@@ -78,7 +92,7 @@ def _store(blobs: BlobDir, path: str, role: Role, name: str) -> Artifact:
     return Artifact(role, name, sha256=blobs.put_file(file), size_bytes=file.stat().st_size)
 
 
-def _variants(loaded: LoadedJob, made: Made, artifacts: list[tuple[int | None, Artifact]]) -> tuple[Variant, ...]:
+def _variants(loaded: LoadedJob, made: Made, artifacts: list[tuple[MadeFile, Artifact]]) -> tuple[Variant, ...]:
     job = loaded.job
     options: Mapping[str, Mapping[str, str]] = dict(job.options.items())
     return tuple(
@@ -89,12 +103,18 @@ def _variants(loaded: LoadedJob, made: Made, artifacts: list[tuple[int | None, A
             batch=point.batch,
             placement=point.placement,
             inputs=tuple(TensorSpec(item.name, item.dtype, item.shape(point.batch)) for item in made.inputs),
-            artifacts=tuple(item for batch, item in artifacts if batch in (None, point.batch)),
-            check=loaded.check,
+            artifacts=tuple(artifact for item, artifact in artifacts if _needs(point, item)),
+            check=loaded.check_for(point.precision),
             options=dict(options.get(point.runtime, {})),
         )
         for point in matrix.points(job.variants, loaded.document, own_batch=made.own_batch)
     )
+
+
+def _needs(point: matrix.Point, item: MadeFile) -> bool:
+    """TF32 is the FP32 graph, run otherwise."""
+    graph = Precision.FP32 if point.precision is Precision.TF32 else point.precision
+    return item.batch in (None, point.batch) and item.precision in (None, graph)
 
 
 def _spec(loaded: LoadedJob, variants: tuple[Variant, ...]) -> JobSpec:

@@ -1,4 +1,4 @@
-"""What the model answers in FP32: ONNX Runtime on the CPU, with no optimisation that could hide a difference."""
+"""What a graph answers in FP32: ONNX Runtime on the CPU; as the reference, without any optimisation that could err."""
 
 import re
 from collections.abc import Mapping
@@ -17,9 +17,10 @@ _NOISE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : |Load model from \
 class Reference:
     """A loaded graph. Raises ModelError where the graph or its inputs cannot be."""
 
-    def __init__(self, model: Path) -> None:
+    def __init__(self, model: Path, *, optimised: bool = False) -> None:
         options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        levels = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
         options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])

@@ -38,7 +38,10 @@ def _say(write: Callable[[str], object], line: str) -> None:
 
 
 def _answer(request: Request, progress: Callable[[str], None]) -> Made | ModelError:
-    from controller.intake.making import make
+    if request.check:
+        from controller.intake.checking import check as make
+    else:
+        from controller.intake.making import make
 
     try:
         return make(request, progress)
