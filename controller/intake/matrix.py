@@ -64,6 +64,23 @@ def batches_named(variants: schema.Variants) -> tuple[tuple[int, Steps], ...]:
     return tuple(named)
 
 
+def precisions_named(variants: schema.Variants, document: Document) -> tuple[tuple[Precision, Steps], ...]:
+    """Every precision that some variant has, each once, with the place that first names it."""
+    named: list[tuple[Precision, Steps]] = [
+        (Precision(item), ("variants", "precision", index)) for index, item in enumerate(variants.precision)
+    ]
+    for index, included in enumerate(variants.include):
+        named += [
+            (Precision(item), ("variants", "include", index, "precision")) for item in _listed(included.precision)
+        ]
+    # Where the graph decides on the batch, what is excluded by batch is not known yet.
+    left = {point.precision for point in points(variants, document, own_batch=1)} if variants.batch else set(Precision)
+    first: dict[Precision, Steps] = {}
+    for precision, steps in named:
+        first.setdefault(precision, steps)
+    return tuple(item for item in first.items() if item[0] in left)
+
+
 def _combine(
     runtimes: Sequence[str],
     precisions: Sequence[str],
@@ -105,6 +122,10 @@ def _refuse_impossible(found: Iterable[Point], document: Document) -> None:
         if point.key in seen:
             raise document.error(point.steps, f"the variant {point.key} is asked for twice", expected="it once")
         seen[point.key] = point
+        if point.precision is Precision.TF32 and point.runtime == "onnxruntime":
+            message = f"{point.runtime} has no tf32: it is a mode of NVIDIA's GPUs"
+            expected = "fp32, fp16 or int8, or runtime: [tensorrt]"
+            raise document.error((*point.steps, "precision"), message, expected=expected)
         possible = _PLACEMENTS.get(point.runtime)
         if possible is not None and point.placement not in possible:
             raise _misplaced(point, possible, document)

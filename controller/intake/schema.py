@@ -98,9 +98,10 @@ class Tensor(Strict):
 
 
 class Data(Strict):
-    LATER = {"calibration": "no calibration: fp32 is the precision that works today"}
-
     evaluation: str | None = Field(default=None, description=".npz with one array per input, and `labels`")
+    calibration: str | None = Field(
+        default=None, description=".npz with one array per input, which int8 learns its ranges from"
+    )
 
 
 class Model(Strict):
@@ -124,8 +125,7 @@ class Model(Strict):
         return self
 
 
-_FP32_ONLY = "fp32, the precision that works today"
-Precisions: TypeAlias = Annotated[Literal["fp32"], _later({"fp16": _FP32_ONLY, "int8": _FP32_ONLY, "tf32": _FP32_ONLY})]
+Precisions: TypeAlias = Literal["fp32", "tf32", "fp16", "int8"]
 Runtime: TypeAlias = Literal["onnxruntime", "tensorrt", "simulated"]
 Batch: TypeAlias = Annotated[int, Field(ge=1, le=65536)]
 Placement: TypeAlias = Annotated[str, Field(pattern=r"^(cpu|gpu|dla[0-9])(\+(gpu|dla[0-9]))*$")]
@@ -193,10 +193,12 @@ class Measure(Strict):
 class Check(Strict):
     """How outputs are held against the FP32 reference; `check: off` is short for `check: {rule: off}`."""
 
-    rule: Literal["close", "cosine", "off"] = "close"
+    rule: Literal["close", "cosine", "off"] | None = Field(
+        default=None, description="default: close for fp32, cosine for the others"
+    )
     rtol: float = Field(default=1e-3, ge=0)
     atol: float = Field(default=1e-4, ge=0)
-    min_cosine: float = Field(default=0.999, ge=-1, le=1)
+    min_cosine: float | None = Field(default=None, ge=-1, le=1, description="default: 0.99 for int8, else 0.999")
     min_agreement: float = Field(default=1.0, ge=0, le=1, description="share of equal elements, of integer outputs")
 
 

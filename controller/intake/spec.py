@@ -13,7 +13,7 @@ from controller.intake.schema import Job, json_schema
 from controller.intake.selectors import targets_of
 from controller.intake.suggest import nearest
 from controller.intake.yamltree import Document, Steps, parse, read
-from controller.model.job import CheckRule, Limits, Measure, OutputCheck, Target
+from controller.model.job import CheckRule, Limits, Measure, OutputCheck, Precision, Target
 from jetfleet.errors import BadInput
 
 __all__ = ["LoadedJob", "json_schema", "load_spec", "load_text"]
@@ -44,6 +44,7 @@ _PATTERNS = {
     "shape": "NAME=SIZE, like seq=128, of at least 2",
     "placement": "cpu, gpu, dla0, dla1, or several joined by +",
 }
+_MIN_COSINE = {Precision.INT8: 0.99}
 # A misspelt key also makes a missing one: report the cause.
 _FIRST = ("unknown_key", "job", "missing")
 
@@ -71,16 +72,18 @@ class LoadedJob:
     def limits(self) -> Limits:
         return Limits(build_s=self.job.limits.build_s, bench_s=self.job.limits.bench_s)
 
-    @property
-    def check(self) -> OutputCheck:
+    def check_for(self, precision: Precision) -> OutputCheck:
+        """The rule that a variant's outputs are held to: job.yaml's, or the precision's where it says nothing."""
         asked = self.job.check
         if isinstance(asked, str):
             return OutputCheck(CheckRule.OFF)
         return OutputCheck(
-            CheckRule(asked.rule),
+            CheckRule(asked.rule or ("close" if precision is Precision.FP32 else "cosine")),
             rtol=asked.rtol,
             atol=asked.atol,
-            min_cosine=asked.min_cosine,
+            min_cosine=_MIN_COSINE.get(precision, OutputCheck.min_cosine)
+            if asked.min_cosine is None
+            else asked.min_cosine,
             min_agreement=asked.min_agreement,
         )
 
@@ -102,6 +105,7 @@ def _load(path: Path, document: Document) -> LoadedJob:
         raise _explain(document, error) from error
     loaded = LoadedJob(path, document, job, targets_of(job.targets, document))
     matrix.points(job.variants, document, own_batch=1)  # what is wrong with any batch is wrong now
+    _refuse_uncalibrated(loaded)
     if loaded.measure.warmup_s + loaded.measure.max_s > loaded.limits.bench_s:
         raise document.error(
             ("measure",) if job.measure.model_fields_set else ("limits",),
@@ -109,6 +113,19 @@ def _load(path: Path, document: Document) -> LoadedJob:
             expected=f"less than limits.bench_s, {loaded.limits.bench_s} s",
         )
     return loaded
+
+
+def _refuse_uncalibrated(loaded: LoadedJob) -> None:
+    data = loaded.job.model.data
+    asked = dict(matrix.precisions_named(loaded.job.variants, loaded.document))
+    if Precision.INT8 in asked and not data.calibration:
+        never = "; evaluation data is never used for it, which would flatter the accuracy" if data.evaluation else ""
+        raise loaded.document.error(
+            asked[Precision.INT8],
+            f"int8 needs data to calibrate with{never}",
+            expected="model.data.calibration",
+            hint="\n".join(["add:", "model:", "  data:", "    calibration: FILE.npz"]),
+        )
 
 
 def _explain(document: Document, error: ValidationError) -> BadInput:

@@ -1,0 +1,187 @@
+"""Lowering on the workstation: the FP32 graph to the graph of another precision, made once and held against FP32.
+
+Runs only in the model child. How a graph is changed is float16's and qdq's business; what came of it is checked here.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from controller.intake import exportcache, float16, qdq
+from controller.intake.calibration import Calibration
+from controller.intake.exchange import ModelError, ToLower
+from controller.intake.graph import MODEL_NAME, Laid
+from controller.intake.reference import Reference, condensed
+from controller.intake.tensors import Array
+from controller.model.job import Precision, Role
+from jetfleet.blobs import sha256_file
+
+# Bound to the key of every cached graph: raise it when this module, float16 or qdq lowers differently.
+_RECIPE = 1
+_TOOLS = ("onnx", "onnxruntime", "onnxconverter-common")
+_DATA_NAME = f"{MODEL_NAME}.data"
+ROLES = {Precision.FP16: Role.MODEL_FP16, Precision.INT8: Role.MODEL_QDQ}
+_QUANTISED = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul"})
+_HALVES = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+# How onnx and ONNX Runtime name the operator that they stumble over.
+_OPERATOR = re.compile(
+    r"op_type: ?(\w+)|Op(?:type)? ?\((\w+)\)|[Nn]o Op registered for (\w+)|for the node \S*?(\w+)\(\d+\)"
+)
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A graph of another precision: `folder/model.onnx`, and the names of its external data beside it."""
+
+    folder: Path
+    data: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        return self.folder / MODEL_NAME
+
+
+def lower(
+    source: Laid, asked: ToLower, calibration: Calibration | None, *, cache: Path, progress: Callable[[str], None]
+) -> Lowered:
+    """The lowered graph, from the cache where it was made before. Raises ModelError, which names the operator."""
+
+    def make(folder: Path) -> None:
+        progress(_announcement(asked, calibration))
+        _make(source, asked, calibration, folder)
+
+    if asked.precision is not Precision.INT8:
+        calibration = None
+    folder, hit = exportcache.fetch(cache, exportcache.key_of(_content(source, asked, calibration)), make)
+    if hit:
+        progress(f"the {asked.precision.value} graph is in the cache")
+    return Lowered(folder, tuple(name for name in (_DATA_NAME,) if (folder / name).exists()))
+
+
+def hold(
+    lowered: Lowered,
+    asked: ToLower,
+    references: Mapping[int, tuple[Mapping[str, Array], Mapping[str, Array]]],
+    *,
+    progress: Callable[[str], None],
+) -> None:
+    """Runs the graph on the reference inputs of each batch size. Raises ModelError for outputs too far from FP32."""
+    try:
+        session = Reference(lowered.path)
+        answers = {batch: session.run(inputs) for batch, (inputs, _) in references.items()}
+    except ModelError as error:
+        raise _refused(asked, error.message) from error
+    worst: dict[str, float] = {}
+    for batch, (_, wanted) in references.items():
+        for name, array in wanted.items():
+            found = similarity(answers[batch][name], array)
+            worst[name] = min(found, worst.get(name, found))
+            bound = asked.min_agreement if array.dtype.kind != "f" else asked.min_cosine
+            if asked.checked and found < bound:
+                raise _dissimilar(asked, name, found, bound=bound, integers=array.dtype.kind != "f")
+    shown = ", ".join(f"{name} {value:.6f}" for name, value in worst.items())
+    progress(f"{asked.precision.value} against the FP32 reference: {shown}")
+
+
+def similarity(got: Array, want: Array) -> float:
+    """Cosine of floats, share of equal elements of others; 0 where shapes differ, or one is not finite and one is."""
+    if got.shape != want.shape or got.dtype != want.dtype:
+        return 0.0
+    if want.dtype.kind != "f":
+        return float(np.mean(got == want)) if want.size else 1.0
+    a, b = got.astype(np.float64).ravel(), want.astype(np.float64).ravel()
+    finite = np.isfinite(b)
+    if not np.array_equal(np.isfinite(a), finite) or not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+        return 0.0
+    a, b = a[finite], b[finite]
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / norms if norms else float(np.array_equal(a, b))
+
+
+def _content(source: Laid, asked: ToLower, calibration: Calibration | None) -> dict[str, object]:
+    """Everything that decides the lowered graph: what its key is taken over."""
+    return {
+        "recipe": _RECIPE,
+        "precision": asked.precision.value,
+        "source": {name: sha256_file(source.folder / name) for name in (MODEL_NAME, *source.data)},
+        "calibration": calibration.digest() if calibration else "",
+        "options": qdq.OPTIONS if asked.precision is Precision.INT8 else {},
+        "tools": {name: version(name) for name in _TOOLS},
+    }
+
+
+def _announcement(asked: ToLower, calibration: Calibration | None) -> str:
+    rows = f", calibrating with {calibration.rows} rows" if calibration else ""
+    return f"lowering to {asked.precision.value}{rows}"
+
+
+def _make(source: Laid, asked: ToLower, calibration: Calibration | None, folder: Path) -> None:
+    model = onnx.load(str(source.path))
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    _refuse_lowered(model, asked)
+    signature = _signature(model)
+    try:
+        made = qdq.to_qdq(model, calibration) if calibration else float16.to_float16(model)
+        made = float16.infer_types(made, strict=True)
+    except Exception as error:  # onnx, its converter and ONNX Runtime's quantiser each raise classes of their own
+        raise _refused(asked, condensed(error)) from error
+    if _signature(made) != signature:
+        raise _refused(asked, "inputs or outputs did not keep their types")
+    large = made.ByteSize() > qdq.EXTERNAL_OVER_BYTES
+    onnx.save_model(made, str(folder / MODEL_NAME), save_as_external_data=large, location=_DATA_NAME)
+
+
+def _signature(model: onnx.ModelProto) -> list[tuple[str, int]]:
+    held = {item.name for item in model.graph.initializer}
+    items = [item for item in model.graph.input if item.name not in held]
+    return [(item.name, item.type.tensor_type.elem_type) for item in (*items, *model.graph.output)]
+
+
+def _refuse_lowered(model: onnx.ModelProto, asked: ToLower) -> None:
+    """Raises ModelError for a graph that is not FP32 to begin with."""
+    node = next((item for item in model.graph.node if item.op_type in _QUANTISED), None)
+    if node is not None:
+        raise _not_fp32(asked, f"it is quantised already, at operator {node.op_type} {node.name!r}")
+    held = [*((item.name, item.data_type) for item in model.graph.initializer), *_signature(model)]
+    half = next((name for name, kind in held if kind in _HALVES), None)
+    if half is not None:
+        raise _not_fp32(asked, f"its tensor {half!r} is a 16-bit float already")
+
+
+def _not_fp32(asked: ToLower, message: str) -> ModelError:
+    return ModelError(
+        f"the model cannot be lowered to {asked.precision.value}: {message}",
+        steps=asked.steps,
+        expected="a model in float32",
+        hint="as it stands, precision fp32 runs it in the types that it brings",
+    )
+
+
+def _refused(asked: ToLower, message: str) -> ModelError:
+    match = _OPERATOR.search(message)
+    operator = next((name for name in match.groups() if name), "") if match else ""
+    at = f" at operator {operator}" if operator else ""
+    return ModelError(
+        f"the model cannot be lowered to {asked.precision.value}{at}: {message}",
+        steps=asked.steps,
+        expected="a model whose operators exist in that precision",
+        hint=f"leave {asked.precision.value} out of variants.precision, or replace the operator",
+    )
+
+
+def _dissimilar(asked: ToLower, tensor: str, found: float, *, bound: float, integers: bool) -> ModelError:
+    measure, key = ("share of equal elements", "min_agreement") if integers else ("cosine similarity", "min_cosine")
+    calibrated = asked.precision is Precision.INT8
+    return ModelError(
+        f"in {asked.precision.value}, output {tensor!r} is too far from FP32: {measure} {found:.6g}",
+        steps=asked.steps,
+        expected=f"at least {bound:g}",
+        hint=("calibrate with rows like those that the model will see; or " if calibrated else "")
+        + f"set check: {{{key}: ...}}, or check: off",
+    )
