@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from controller.model.job import JobSpec
 from controller.model.view import Submitted
 from controller.service.house import House
-from controller.store import devices, explain, jobs, plans, results
+from controller.store import devices, explain, forecast, jobs, plans, results, retries
 from controller.wire.job import job_spec_from_pb
 from controller.wire.result import row_to_pb
 from controller.wire.view import (
@@ -61,7 +61,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
 
     async def GetJob(self, request: control_pb2.GetJobRequest, context: Context) -> control_pb2.Job:
         self.last_call = time.monotonic()
-        return await self._job(request.job_id)
+        return await self._job(request.job_id, await self._past(request.job_id))
 
     async def ListJobs(self, request: control_pb2.ListJobsRequest, context: Context) -> control_pb2.ListJobsResponse:
         self.last_call = time.monotonic()
@@ -73,9 +73,10 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.watchers += 1
         try:
             last: control_pb2.Job | None = None
+            past = await self._past(request.job_id)
             while True:
                 seen = news.rung
-                now = await self._job(request.job_id)
+                now = await self._job(request.job_id, past)
                 if now != last:
                     yield now
                     last = now
@@ -95,6 +96,21 @@ class ControlService(control_pb2_grpc.ControlServicer):
         log.info("job %d: cancel asked", request.job_id)
         self._house.changed()
         return await self._job(request.job_id)
+
+    async def RetryJob(self, request: control_pb2.RetryJobRequest, context: Context) -> control_pb2.SubmitJobResponse:
+        self.last_call = time.monotonic()
+        if not request.idempotency_key:
+            raise BadInput("a retry without idempotency_key")
+        alive, has_blob = self._house.pulse.alive(), self._house.blobs.has
+
+        def retried(connection: Connection) -> Submitted:
+            known = devices.planning_devices(connection, alive=alive)
+            return retries.retry(connection, request.job_id, known, key=request.idempotency_key, has_blob=has_blob)
+
+        submitted = await self._house.write(retried)
+        log.info("job %d retries job %d", submitted.job_id, request.job_id)
+        self._house.changed()
+        return submitted_to_pb(submitted)
 
     async def ExplainJob(
         self, request: control_pb2.ExplainJobRequest, context: Context
@@ -119,9 +135,14 @@ class ControlService(control_pb2_grpc.ControlServicer):
         rows = await self._house.read(partial(results.query_rows, query=query))
         return control_pb2.ResultsResponse(rows=[row_to_pb(row) for row in rows])
 
-    async def _job(self, job_id: int) -> control_pb2.Job:
-        progress = dict(self._house.pulse.progress)
-        return job_view_to_pb(await self._house.read(partial(jobs.job_view, job_id=job_id, progress=progress)))
+    async def _past(self, job_id: int) -> forecast.Past:
+        """What an ETA comes from: read once for a watcher, because it is much to read and hardly changes."""
+        return await self._house.read(partial(forecast.past_durations, job_id=job_id))
+
+    async def _job(self, job_id: int, past: forecast.Past | None = None) -> control_pb2.Job:
+        pulse = self._house.pulse
+        look = partial(jobs.job_view, job_id=job_id, progress=dict(pulse.progress), past=past, alive=pulse.alive())
+        return job_view_to_pb(await self._house.read(look))
 
     async def _plan(self, spec: JobSpec, *, key: str, validate_only: bool) -> Submitted:
         alive = self._house.pulse.alive()

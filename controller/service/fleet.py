@@ -128,7 +128,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         started = []
         for report in request.attempts:
             if report.attempt_token in kept:
-                if report.running and report.attempt_token not in self._house.pulse.progress:
+                if report.running and self._house.pulse.start(report.attempt_token):
                     started.append(report.attempt_token)
                 self._house.pulse.progress[report.attempt_token] = progress_from_pb(report.progress)
         if started:

@@ -16,6 +16,7 @@ class Pulse:
         self._now = now
         self._sessions: dict[str, float] = {}
         self._leases: dict[str, float] = {}
+        self._started: set[str] = set()
         self.progress: dict[str, Progress] = {}
 
     def hear(self, session_id: str) -> None:
@@ -39,8 +40,15 @@ class Pulse:
         for token in tokens:
             self._leases[token] = now
 
+    def start(self, token: str) -> bool:
+        """The attempt's child runs; True if that is news, which after a restart it is once more."""
+        news = token not in self._started
+        self._started.add(token)
+        return news
+
     def end(self, token: str) -> None:
         self._leases.pop(token, None)
+        self._started.discard(token)
         self.progress.pop(token, None)
 
     def overdue(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The controller's side task: leases that nobody renewed, boards that went silent, and an embedded controller's end."""
+"""The controller's side task: leases nobody renewed, silent boards, deadlines, and an embedded controller's end."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from functools import partial
 
 from controller.service.control import ControlService
 from controller.service.house import House
-from controller.store import devices, jobs, leases, plans
+from controller.store import deadlines, devices, jobs, leases, plans
 from jetfleet.errors import JetfleetError
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ async def reap(house: House, control: ControlService) -> None:
         try:
             await _expire(house)
             await _unbind(house)
+            await _time_out(house)
             if time.monotonic() - touched > _TOUCH_S:
                 touched = time.monotonic()
                 await house.write(partial(devices.touch, session_ids=house.pulse.alive()))
@@ -60,6 +61,13 @@ async def _unbind(house: House) -> None:
         log.warning("sessions %s are silent; %d tasks given to others", [item[:8] for item in silent], freed)
         for session_id in silent:
             house.pulse.forget(session_id)
+        house.changed()
+
+
+async def _time_out(house: House) -> None:
+    if await house.read(deadlines.overdue_jobs):
+        late = await house.write(deadlines.time_out_overdue)
+        log.warning("the deadline of jobs %s has passed", late)
         house.changed()
 
 
