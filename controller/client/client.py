@@ -172,6 +172,14 @@ class Client:
         """Asks every unfinished task to stop; returns the job as it is then, which may not have ended yet."""
         return job_view_from_pb(self._call(self._stub.CancelJob, control_pb2.CancelJobRequest(job_id=job_id)))
 
+    def retry(self, job_id: int, *, idempotency_key: str = "") -> Job:
+        """A new job of what did not succeed in one that is over. The same key gives the same job.
+
+        Raises BadInput if the job is not over, or everything in it succeeded.
+        """
+        request = control_pb2.RetryJobRequest(job_id=job_id, idempotency_key=idempotency_key or str(uuid.uuid4()))
+        return Job(**vars(submitted_from_pb(self._call(self._stub.RetryJob, request))), client=self)
+
     def explain(self, job_id: int) -> list[Reason]:
         """For every unfinished task: what it waits for."""
         reply = self._call(self._stub.ExplainJob, control_pb2.ExplainJobRequest(job_id=job_id))
