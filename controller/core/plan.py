@@ -71,6 +71,8 @@ def inability(runtime: str, placement: str, facts: Facts) -> str:
         return f"it has no {runtime} (it has {', '.join(have) or 'no runtime'})"
     if runtime == "simulated":
         return ""
+    if runtime == "onnxruntime" and placement != "cpu":
+        return "its onnxruntime runs on the CPU only, in this version; tensorrt runs on a GPU"
     if "gpu" in placement and "gpu" not in facts:
         return "it has no GPU that its agent can see"
     cores = facts.get("dla_cores", 0)

@@ -161,7 +161,12 @@ def test_a_placement_that_makes_no_sense_is_refused(placement):
     ("runtime", "placement", "board", "reason"),
     [
         ("onnxruntime", "cpu", device(), ""),
-        ("onnxruntime", "gpu", device(), "it has no GPU that its agent can see"),
+        (
+            "onnxruntime",
+            "gpu",
+            device(),
+            "its onnxruntime runs on the CPU only, in this version; tensorrt runs on a GPU",
+        ),
         ("tensorrt", "cpu", device(), "it has no tensorrt (it has onnxruntime)"),
         ("tensorrt", "gpu", device(drop=("runtime.onnxruntime",)), "it has no tensorrt (it has no runtime)"),
         ("tensorrt", "gpu", orin(), ""),
