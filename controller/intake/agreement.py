@@ -4,18 +4,19 @@ import numpy as np
 
 from controller.intake.exchange import ModelError
 from controller.intake.tensors import Array
+from controller.intake.yamltree import Steps
 
 RTOL, ATOL = 1e-3, 1e-4
 _HINT = "a random or data-dependent operation in the model is the usual cause"
 
 
-def agree(name: str, found: Array, wanted: Array, *, told: str) -> float:
+def agree(name: str, found: Array, wanted: Array, *, told: str, steps: Steps) -> float:
     """The largest absolute difference in one output. Raises ModelError, beginning with `told`, if it is too large."""
     expected = f"agreement within rtol {RTOL:g}, atol {ATOL:g}"
     what = f"{told} in output {name!r}"
     if (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
         message = f"{what}: {found.dtype} {list(found.shape)} instead of {wanted.dtype} {list(wanted.shape)}"
-        raise ModelError(message, expected=expected, hint=_HINT)
+        raise ModelError(message, steps=steps, expected=expected, hint=_HINT)
     if wanted.size == 0:
         return 0.0
     exact = wanted.dtype.kind != "f"
@@ -28,5 +29,5 @@ def agree(name: str, found: Array, wanted: Array, *, told: str) -> float:
         place = [int(index) for index in worst]
         share = 100 * (1 - close.mean())
         message = f"{what}: {found[worst]} instead of {wanted[worst]} at {place}; {share:.3g} % of it is too far off"
-        raise ModelError(message, expected="equality" if exact else expected, hint=_HINT)
+        raise ModelError(message, steps=steps, expected="equality" if exact else expected, hint=_HINT)
     return float(apart.max())

@@ -18,6 +18,7 @@ from controller.intake.making import Source, open_source
 from controller.intake.reference import Reference
 from controller.intake.shapes import check_batches
 from controller.intake.tensors import make as make_input
+from controller.intake.yamltree import Steps
 
 _BATCHES = (1, 3)
 
@@ -44,8 +45,9 @@ def _agreement(request: Request, source: Source, candidate: Reference, batch: in
     folder = Path(request.folder)
     inputs = {item.name: make_input(item, batch, seed=request.seed, folder=folder) for item in source.signature.inputs}
     told = "the export answers differently from PyTorch" if request.torch else "optimising the graph changes its answer"
+    steps: Steps = ("model", "torch" if request.torch else "onnx")
     found, wanted = candidate.run(inputs), source.run(inputs)
-    errors = {name: agree(name, found[name], array, told=told) for name, array in wanted.items()}
+    errors = {name: agree(name, found[name], array, told=told, steps=steps) for name, array in wanted.items()}
     worst = max(errors, key=errors.__getitem__)
     return Agreement(batch, errors[worst], worst)
 

@@ -85,7 +85,7 @@ class TorchSource:
                 hint="a number in place of the open size that it fails for, or another way to compute it",
             ) from error
         for name, tensor in wanted.items():
-            agree(name, found[name], tensor.numpy(), told=DIFFERENT)
+            agree(name, found[name], tensor.numpy(), told=DIFFERENT, steps=("model", "torch"))
 
     def _other_sizes(self) -> tuple[dict[str, Array], dict[str, torch.Tensor]]:
         """Inputs of sizes not seen before and what PyTorch makes of them; of the job's own sizes if it takes no other.
