@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controller.cli.formats import Format, one_format, print_with_notes
 from controller.cli.settings import settings_of
 
 if TYPE_CHECKING:
     from controller.model.job import Condition
+    from controller.model.result import Row
 
 _CONDITION = re.compile(r"(?P<fact>[A-Za-z][\w.-]*?)\s*(?P<op>===?|~=|!=|>=|<=|=|>|<)\s*(?P<value>.+)", re.DOTALL)
 
@@ -22,12 +24,13 @@ def results(
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="FACT=VALUE", help="A fact when measured: sku=orin-nano-8gb, 'jetpack>=6.1'. Repeatable."),
+        typer.Option(metavar="FACT=VALUE", help="A fact when measured: sku=orin-nano-8gb, 'cpu_count>=4'. Repeatable."),
     ] = None,
     variant: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Only this variant. Repeatable.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with every field.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per measurement.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
 ) -> None:
     """Show measurements.
 
@@ -35,8 +38,7 @@ def results(
     """
     from controller.model.view import ResultQuery
 
-    if as_json and as_csv:
-        raise typer.BadParameter("choose --json or --csv, not both")
+    chosen = one_format(json=as_json, csv=as_csv, markdown=as_markdown)
     query = ResultQuery(
         job_ids=(job,) if job else (),
         conditions=conditions(where or ()),
@@ -47,19 +49,22 @@ def results(
         if job:
             client.job(job)  # a job that does not exist is a mistake, not an empty table
         rows = client.results(query)
-    if as_json:
+    _print(rows, chosen)
+
+
+def _print(rows: Sequence["Row"], chosen: Format) -> None:
+    from controller.report.results import csv_table, evidence, results_table
+
+    if chosen is Format.JSON:
         from controller.report.records import print_json, result_record
 
         print_json({"results": [result_record(row) for row in rows]}, out=sys.stdout)
-    elif as_csv:
-        from controller.report.results import csv_table
+    elif chosen is Format.CSV:
         from controller.report.table import print_csv
 
         print_csv(csv_table(rows), out=sys.stdout)
     else:
-        from controller.cli.follow import print_results
-
-        print_results(rows)
+        print_with_notes(results_table(rows), evidence(rows), markdown=chosen is Format.MARKDOWN)
 
 
 def conditions(texts: Sequence[str]) -> tuple["Condition", ...]:
@@ -67,7 +72,7 @@ def conditions(texts: Sequence[str]) -> tuple["Condition", ...]:
 
 
 def condition(text: str) -> "Condition":
-    """`sku=a`, `sku=a,b` (one of), or for a version `jetpack>=6.1,<7`. Raises BadInput."""
+    """`sku=a`, `sku=a,b` (one of), or a range of versions or numbers: `jetpack>=6.1,<7`. Raises BadInput."""
     from controller.model.facts import FactType, fact_type
     from controller.model.job import Condition, Op
     from jetfleet.errors import BadInput
@@ -80,7 +85,7 @@ def condition(text: str) -> "Condition":
     if kind is None:
         raise BadInput(f"there is no fact {fact!r}", where="--where", expected=_nearest(fact))
     if op != "=":
-        if kind is not FactType.VERSION:
+        if kind not in (FactType.VERSION, FactType.NUMBER):
             raise BadInput(
                 f"{fact} is {kind.value}, which {op} cannot compare", where="--where", expected=f"{fact}=VALUE"
             )
@@ -97,7 +102,7 @@ def _range(text: str) -> str:
     try:
         SpecifierSet(text)
     except InvalidSpecifier:
-        raise BadInput(f"{text!r} is no range of versions", where="--where", expected="jetpack>=6.1,<7") from None
+        raise BadInput(f"{text!r} is no range", where="--where", expected="jetpack>=6.1,<7 or cpu_count>=4") from None
     return text
 
 

@@ -1,10 +1,12 @@
-"""Tables: rich on a terminal, aligned columns in a pipe, CSV for programs. Knows nothing of what is in them.
+"""Tables: rich on a terminal, aligned columns in a pipe, CSV for programs, Markdown for pages.
 
-A pipe gets one row per line, never cut and never coloured, and rich is not even imported for it.
+Knows nothing of what is in them. A pipe gets one row per line, never cut and never coloured, and rich is not even
+imported for it.
 """
 
 import csv
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
@@ -27,9 +29,16 @@ STYLES: Mapping[str, str] = {
     "unknown": "dim",
     "SIMULATED": "bold magenta",
     "WRONG_OUTPUT": "bold red",
+    "FASTER": "green",
+    "SLOWER": "bold red",
+    "CANNOT_TELL": "yellow",
+    "INCOMPARABLE": "yellow",
+    "NOT_VALID": "red",
 }
 
 _FOLDED_WIDTH = 12
+_WORD_END = re.compile(r",| \(")
+_MARKUP = re.compile(r"[\\|<>\[\]`*&]")
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,21 @@ def print_csv(table: Table, *, out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.columns)
     writer.writerows([_inert(cell) for cell in row] for row in table.rows)
+
+
+def print_markdown(table: Table, *, out: TextIO) -> None:
+    """GitHub's tables; numbers to the right."""
+    if not table.rows:
+        print(table.empty, file=out)
+        return
+    rules = ("--:" if title in table.right else "---" for title in table.columns)
+    for row in (table.columns, tuple(rules), *table.rows):
+        print("|", " | ".join(markdown_text(cell) for cell in row), "|", file=out)
+
+
+def markdown_text(text: str) -> str:
+    """One line that a renderer shows as it is: no markup, no cell of its own. Intra-word underscores are left alone."""
+    return _MARKUP.sub(r"\\\g<0>", one_line(text))
 
 
 def plain_lines(table: Table) -> Iterator[str]:
@@ -118,7 +142,7 @@ def rich_table(table: Table) -> "RichTable":
         )
     for row in table.rows:
         cells = (one_line(cell) for cell in row)
-        made.add_row(*(Text(cell, style=STYLES.get(cell.split(",")[0], "")) for cell in cells))
+        made.add_row(*(Text(cell, style=STYLES.get(_WORD_END.split(cell)[0], "")) for cell in cells))
     return made
 
 

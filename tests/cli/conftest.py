@@ -77,7 +77,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
         folder / "agents" / "board",
         controller.address,
         name="board",
-        facts=simulated_board(sku="orin-nano-8gb", jetpack="6.2"),
+        facts=simulated_board(sku="orin-nano-8gb", jetpack="6.2", cpu_count=6),
     )
     try:
         controller.ready()

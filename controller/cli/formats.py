@@ -1,0 +1,41 @@
+"""`--json`, `--csv` and `--markdown`: one at most, and what they share."""
+
+import sys
+from collections.abc import Iterable
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from controller.report.table import Table
+
+
+class Format(Enum):
+    TABLE = "a table"
+    JSON = "--json"
+    CSV = "--csv"
+    MARKDOWN = "--markdown"
+
+
+def one_format(*, json: bool, csv: bool, markdown: bool) -> Format:
+    """Raises BadParameter for more than one."""
+    asked = [item for item, on in ((Format.JSON, json), (Format.CSV, csv), (Format.MARKDOWN, markdown)) if on]
+    if len(asked) > 1:
+        raise typer.BadParameter(f"choose one of {', '.join(item.value for item in asked)}")
+    return asked[0] if asked else Format.TABLE
+
+
+def print_with_notes(table: "Table", notes: Iterable[str], *, markdown: bool) -> None:
+    """The table and, on stdout too because they belong to the numbers, the lines below it."""
+    from controller.report.table import markdown_text, print_markdown, print_table
+
+    if markdown:
+        print_markdown(table, out=sys.stdout)
+    else:
+        print_table(table, out=sys.stdout)
+    lines = list(notes)
+    if markdown and lines:
+        print()
+    for line in lines:
+        print(f"- {markdown_text(line)}" if markdown else f"  {line}")
