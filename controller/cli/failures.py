@@ -8,6 +8,7 @@ import json
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -17,6 +18,16 @@ from jetfleet.version import VERSION
 
 CRASHED = 70  # EX_SOFTWARE of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT, as shells do
+
+
+# Of several jobs the one that most wants a person decides: wrong input, a wrong result, a gate, a lock, too slow, then
+# what may go away by itself, and last what somebody chose.
+_WORST_FIRST = (2, 1, 3, 5, 7, 4, 6, 0)
+
+
+def worst(codes: Sequence[int]) -> int:
+    """The exit code of several jobs: the first of 2, 1, 3, 5, 7, 4, 6 that any of them has, else 0."""
+    return min(codes, key=_WORST_FIRST.index, default=0)
 
 
 def present(error: JetfleetError, *, as_json: bool) -> int:

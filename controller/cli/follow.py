@@ -20,8 +20,11 @@ from jetfleet.errors import JetfleetError
 _NOT_THE_JOBS_FAULT = frozenset({FailureKind.DEVICE_FAULT, FailureKind.INFRASTRUCTURE})
 
 
-def follow(settings: Settings, client: Client, job_id: int) -> JobView:
-    """The job when it has ended. Ctrl-C detaches: the job goes on, and the command ends with 130."""
+def follow(settings: Settings, client: Client, job_id: int, *, also: Sequence[int] = ()) -> JobView:
+    """The job when it has ended. Ctrl-C detaches: the job goes on, and the command ends with 130.
+
+    `also` are jobs that whoever detaches should know to go on, too.
+    """
     last = None
     try:
         with progress(sys.stderr) as shown:
@@ -30,20 +33,22 @@ def follow(settings: Settings, client: Client, job_id: int) -> JobView:
                 link.back()
                 shown.show(last)
     except KeyboardInterrupt:
-        talk(f"detached; job {job_id} goes on")
-        talk(f"  reattach: {settings.command(f'job watch {job_id}')}")
-        talk(f"  stop it:  {settings.command(f'job cancel {job_id}')}")
+        for left in (job_id, *also):
+            talk(f"detached; job {left} goes on")
+            talk(f"  reattach: {settings.command(f'job watch {left}')}")
+            talk(f"  stop it:  {settings.command(f'job cancel {left}')}")
         raise typer.Exit(INTERRUPTED) from None
     return last if last is not None else client.job(job_id)
 
 
-def finish(client: Client, job: JobView, *, as_json: bool) -> int:
-    """Prints what came out of a job; returns the exit code that its end means."""
+def finish(client: Client, job: JobView, *, as_json: bool, lines: bool = False) -> int:
+    """Prints what came out of a job; returns the exit code that its end means. `lines`: JSON in one line."""
     rows = client.results(ResultQuery(job_ids=(job.id,)))
     if as_json:
         from controller.report.records import job_record, print_json, result_record
 
-        print_json({"job": job_record(job), "results": [result_record(row) for row in rows]}, out=sys.stdout)
+        document = {"job": job_record(job), "results": [result_record(row) for row in rows]}
+        print_json(document, out=sys.stdout, in_one_line=lines)
     else:
         print_results(rows)
         for line in failures(job.tasks):

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from controller.cli import logs
 from controller.cli.settings import settings_of, talk
 
-app = typer.Typer(no_args_is_help=True, help="Show, follow or stop one job.")
+app = typer.Typer(no_args_is_help=True, help="Show, follow, stop or retry one job.")
+app.command("logs")(logs.logs)
 
 JobId = Annotated[int, typer.Argument(metavar="ID", min=1, help="As `submit` and `jobs` print it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -44,10 +46,12 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
 
         print_json({"job": job_record(job)}, out=sys.stdout)
     else:
-        from controller.report.jobs import failures, jobs_table, tasks_table
+        from controller.report.jobs import about, failures, jobs_table, tasks_table
         from controller.report.table import print_table
 
         print_table(jobs_table([job]), out=sys.stdout)
+        for line in about(job):
+            print(f"  {line}")
         print()
         print_table(tasks_table(job.tasks), out=sys.stdout)
         for line in failures(job.tasks):
@@ -80,6 +84,32 @@ def cancel(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> No
         print_json({"job": job_record(job)}, out=sys.stdout)
     else:
         talk(f"job {job.id}: {job.state.value}, {job.done} of {job.total} tasks ended")
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    job_id: JobId,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended; exit by how it ended.")] = False,
+    as_json: AsJson = False,
+    idempotency_key: Annotated[
+        str, typer.Option(help="Same key, same new job, however often it is sent. [default: a new one]")
+    ] = "",
+) -> None:
+    """Make a new job of what did not succeed in one that is over.
+
+    What succeeded is not done again, and an engine that exists is not built again. Prints the new job's id.
+    """
+    from controller.cli.submitted import announce, stay
+    from controller.client.local import wake_local
+
+    settings = settings_of(context)
+    with settings.connect() as client:
+        submitted = client.retry(job_id, idempotency_key=idempotency_key)
+        wake_local(client, state_dir=settings.state_dir, tell=talk)
+        announce(settings, submitted, wait=wait, as_json=as_json)
+        if wait:
+            raise typer.Exit(stay(settings, client, [submitted], as_json=as_json))
 
 
 @app.command()

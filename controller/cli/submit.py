@@ -1,22 +1,29 @@
-"""`controller submit`: a job file becomes a job."""
+"""`controller submit`: job files become jobs. All of them are checked before the first is submitted."""
 
-import sys
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controller.cli.failures import present, worst
 from controller.cli.settings import Settings, settings_of, talk
+from controller.cli.submitted import announce, print_plans, stay
 
 if TYPE_CHECKING:
     from controller.client.client import Client
+    from controller.intake.prepare import Prepared
+    from controller.model.job import JobSpec
     from controller.model.view import Submitted
 
 
 def submit(
     context: typer.Context,
-    job: Annotated[Path, typer.Argument(metavar="JOB.yaml", help="The job; `controller schema` describes it.")],
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended; exit by how it ended.")] = False,
+    jobs: Annotated[
+        list[Path], typer.Argument(metavar="JOB.yaml...", help="The jobs; `controller schema` describes them.")
+    ],
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until all have ended; exit by the worst end.")] = False,
     local: Annotated[
         int | None,
         typer.Option(
@@ -24,87 +31,96 @@ def submit(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; store nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object; several jobs: a line each.")] = False,
     idempotency_key: Annotated[
-        str, typer.Option(help="Same key, same job, however often it is submitted. [default: a new one]")
+        str,
+        typer.Option(
+            help="Same key, same job, however often it is submitted. [default: in CI, from the run and the job's "
+            "content; else a new one]"
+        ),
     ] = "",
 ) -> None:
-    """Submit a job.
+    """Submit jobs.
 
-    Exports the model, uploads what the controller lacks, plans and queues.
+    Exports the models, uploads what the controller lacks, plans and queues. If one of several jobs is wrong, none is
+    submitted, and every mistake is told.
 
-    Prints the job's id. With no controller running, one is started, with an agent on this machine.
+    Prints the jobs' ids. With no controller running, one is started, with an agent on this machine.
     """
     from controller.client.local import have_local
-    from controller.intake.prepare import prepare
 
     settings = settings_of(context)
     settings.check_address()  # before minutes of export, not after
-    prepared = prepare(job, state_dir=settings.state_dir, progress=talk)
+    prepared = _prepare(jobs, settings, as_json=as_json)
     with settings.connect() as client:
         have_local(client, count=local, state_dir=settings.state_dir, tell=talk)
-        submitted = client.submit(
-            prepared.spec,
-            prepared.files,
-            idempotency_key=idempotency_key,
-            validate_only=dry_run,
-            on_progress=_Meter(),
-        )
+        if dry_run or len(jobs) > 1:
+            plans = _validate(client, jobs, prepared, as_json=as_json)
         if dry_run:
-            _print_plan(submitted, as_json=as_json)
-        elif not wait:
-            _print_submitted(settings, submitted, as_json=as_json)
-        else:
-            raise typer.Exit(_stay(settings, client, submitted, as_json=as_json))
+            print_plans(plans, as_json=as_json)
+            return
+        keys = _keys(idempotency_key, [item.spec for item in prepared])
+        submitted = []
+        for item, key in zip(prepared, keys, strict=True):
+            submitted.append(client.submit(item.spec, item.files, idempotency_key=key, on_progress=_Meter()))
+            announce(settings, submitted[-1], wait=wait, as_json=as_json, several=len(jobs) > 1)
+        if wait:
+            raise typer.Exit(stay(settings, client, submitted, as_json=as_json))
 
 
-def _stay(settings: Settings, client: "Client", submitted: "Submitted", *, as_json: bool) -> int:
-    from controller.cli.follow import finish, follow
+def _prepare(jobs: Sequence[Path], settings: Settings, *, as_json: bool) -> "list[Prepared]":
+    """Every job, ready to submit; or every mistake told, and the end."""
+    from controller.intake.prepare import prepare
+    from jetfleet.errors import JetfleetError
 
-    _tell_notes(submitted)
-    if not as_json:
-        print(submitted.job_id, flush=True)
-    return finish(client, follow(settings, client, submitted.job_id), as_json=as_json)
-
-
-def _print_submitted(settings: Settings, submitted: "Submitted", *, as_json: bool) -> None:
-    _tell_notes(submitted)
-    if as_json:
-        _print_record(submitted)
-    else:
-        print(submitted.job_id, flush=True)
-    talk(f"job {submitted.job_id}: {len(submitted.tasks)} tasks; follow: {_watch(settings, submitted)}")
-
-
-def _print_plan(submitted: "Submitted", *, as_json: bool) -> None:
-    from controller.report.jobs import plan_table
-    from controller.report.table import print_table
-
-    if as_json:
-        _print_record(submitted)
-    else:
-        print_table(plan_table(submitted.tasks), out=sys.stdout)
-    _tell_notes(submitted)
-    talk("dry run: nothing was stored")
+    found, codes = [], []
+    for path in jobs:
+        try:
+            found.append(prepare(path, state_dir=settings.state_dir, progress=talk))
+        except JetfleetError as error:
+            if len(jobs) == 1:
+                raise
+            codes.append(present(error, as_json=as_json))
+    _stop_if_wrong(codes, len(jobs))
+    return found
 
 
-def _print_record(submitted: "Submitted") -> None:
-    from controller.report.records import print_json, submitted_record
+def _validate(
+    client: "Client", jobs: Sequence[Path], prepared: "Sequence[Prepared]", *, as_json: bool
+) -> "list[Submitted]":
+    """The plan of every job, or everything that keeps one from being planned told, and the end."""
+    from jetfleet.errors import JetfleetError
 
-    print_json({"submitted": submitted_record(submitted)}, out=sys.stdout)
+    found: list[Submitted] = []
+    codes = []
+    for path, item in zip(jobs, prepared, strict=True):
+        try:
+            found.append(client.submit(item.spec, item.files, validate_only=True))
+        except JetfleetError as error:
+            if len(jobs) == 1:
+                raise
+            talk(f"{path}:")
+            codes.append(present(error, as_json=as_json))
+    _stop_if_wrong(codes, len(jobs))
+    return found
 
 
-def _tell_notes(submitted: "Submitted") -> None:
-    from controller.report.text import one_line
-
-    if submitted.repeated_request:
-        talk(f"this key was submitted before: it is job {submitted.job_id}")
-    for note in submitted.notes:
-        talk(f"note: {one_line(note)}")
+def _stop_if_wrong(codes: Sequence[int], jobs: int) -> None:
+    if codes:
+        talk(f"{len(codes)} of {jobs} jobs are wrong: none was submitted")
+        raise typer.Exit(worst(codes))
 
 
-def _watch(settings: Settings, submitted: "Submitted") -> str:
-    return settings.command(f"job watch {submitted.job_id}")
+def _keys(given: str, specs: "Sequence[JobSpec]") -> list[str]:
+    """An idempotency key for each job; empty for a new one. A given key is numbered where there are several jobs."""
+    from controller.client.pipeline import pipeline_key
+
+    if given:
+        return [given] if len(specs) == 1 else [f"{given}/{number}" for number in range(1, len(specs) + 1)]
+    found = [pipeline_key(spec, os.environ) for spec in specs]
+    if found[0] is not None:
+        talk(f"idempotency key from {', '.join(found[0].variables)} and the job: the same step finds the same job")
+    return [key.key if key else "" for key in found]
 
 
 class _Meter:

@@ -21,6 +21,21 @@ def jobs_table(jobs: Sequence[JobView]) -> Table:
     )
 
 
+def about(job: JobView) -> Iterator[str]:
+    """What the table of jobs has no column for: where it comes from, until when, how much longer."""
+    if job.retry_of is not None:
+        yield f"retries what did not succeed in job {job.retry_of}"
+    if job.deadline_at is not None:
+        yield f"deadline {moment(job.deadline_at)}"
+    if job.done < job.total:
+        yield eta(job.eta_s)
+
+
+def eta(seconds: float | None) -> str:
+    """`ETA unknown`, rather than a number that nothing stands behind."""
+    return "ETA unknown" if seconds is None else f"ETA {duration(seconds)}"
+
+
 def tasks_table(tasks: Sequence[TaskView]) -> Table:
     return Table(
         columns=("task", "kind", "name", "state", "phase", "device", "elapsed", "attempts"),
@@ -87,6 +102,8 @@ def failures(tasks: Sequence[TaskView]) -> Iterator[str]:
         elif task.state is TaskState.SKIPPED:
             blamed = f" because of task {task.because_of_task}" if task.because_of_task else ""
             yield f"{label(task)}{place(task)}: SKIPPED{blamed}"
+        elif task.state is TaskState.TIMED_OUT:
+            yield f"{label(task)}{place(task)}: TIMED_OUT: the job's deadline passed"
 
 
 def label(task: TaskView) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from controller.model.task import TaskState
 from controller.model.view import JobView, TaskView
-from controller.report.jobs import label, place, tasks_table
+from controller.report.jobs import eta, label, place, tasks_table
 from controller.report.table import on_terminal, rich_table
 from controller.report.text import duration, one_line
 
@@ -96,8 +96,13 @@ class LiveProgress:
     def _frame(self) -> "RenderableType":
         if self._job is None:
             return ""
+        from rich.console import Group
+        from rich.text import Text
+
         since = self._now() - self._heard
-        return rich_table(tasks_table([_ticked(task, since) for task in self._job.tasks]))
+        table = rich_table(tasks_table([_ticked(task, since) for task in self._job.tasks]))
+        left = None if self._job.eta_s is None else max(0.0, self._job.eta_s - since)
+        return Group(table, Text(f"{self._job.done} of {self._job.total} tasks ended, {eta(left)}"))
 
 
 def _ticked(task: TaskView, since_s: float) -> TaskView:

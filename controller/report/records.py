@@ -3,7 +3,7 @@
 Every document is one object that holds one thing under its name: {"jobs": [...]}, {"job": {...}}, {"submitted":
 {...}}, {"reasons": [...]}, {"devices": [...]}, {"device": {...}}, {"results": [...]}. Fields are only ever added;
 null is unknown; times are ISO 8601 with an offset; enums are the words of the tables. Text from devices is as it
-came: JSON escapes control characters by itself.
+came: JSON escapes control characters by itself. A command that is given several jobs prints one such object a line.
 """
 
 import json
@@ -18,9 +18,10 @@ from controller.model.view import DeviceView, JobView, PlannedTask, Reason, Subm
 Record = dict[str, Any]
 
 
-def print_json(document: Mapping[str, Any], *, out: TextIO) -> None:
+def print_json(document: Mapping[str, Any], *, out: TextIO, in_one_line: bool = False) -> None:
     """ASCII only, so that no text from a device can reach a terminal as anything but itself."""
-    print(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False), file=out)
+    indent = None if in_one_line else 2
+    print(json.dumps(document, indent=indent, ensure_ascii=True, allow_nan=False), file=out, flush=True)
 
 
 def job_record(job: JobView) -> Record:
@@ -29,6 +30,9 @@ def job_record(job: JobView) -> Record:
         "name": job.name,
         "state": job.state.value,
         "created_at": job.created_at.isoformat(),
+        "retry_of": job.retry_of,
+        "deadline_at": job.deadline_at and job.deadline_at.isoformat(),
+        "eta_s": job.eta_s,
         "done": job.done,
         "total": job.total,
         "tasks": [task_record(task) for task in job.tasks],
@@ -49,6 +53,7 @@ def task_record(task: TaskView) -> Record:
         "elapsed_s": task.elapsed_s,
         "because_of_task": task.because_of_task,
         "log_sha256": task.log_sha256 or None,
+        "logs": [{"name": log.name, "sha256": log.sha256, "size_bytes": log.size_bytes} for log in task.logs],
         "failure": failure
         and {
             "kind": failure.kind.value,

@@ -1,0 +1,63 @@
+"""What the command says of jobs that it has just submitted, and how it stays with them."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from controller.cli.failures import worst
+from controller.cli.settings import Settings, talk
+
+if TYPE_CHECKING:
+    from controller.client.client import Client
+    from controller.model.view import Submitted
+
+
+def announce(settings: Settings, submitted: "Submitted", *, wait: bool, as_json: bool, several: bool = False) -> None:
+    """The job's number, at once. Who waits for JSON gets it with the results."""
+    _tell_notes(submitted)
+    if not as_json:
+        print(submitted.job_id, flush=True)
+    elif not wait:
+        _print_record(submitted, lines=several)
+    if not wait:
+        follow = settings.command(f"job watch {submitted.job_id}")
+        talk(f"job {submitted.job_id}: {len(submitted.tasks)} tasks; follow: {follow}")
+
+
+def stay(settings: Settings, client: "Client", submitted: "Sequence[Submitted]", *, as_json: bool) -> int:
+    """Follows the jobs in their order, which is that in which they run; returns the worst of their exit codes."""
+    from controller.cli.follow import finish, follow
+
+    codes = []
+    for number, item in enumerate(submitted, start=1):
+        job = follow(settings, client, item.job_id, also=[later.job_id for later in submitted[number:]])
+        codes.append(finish(client, job, as_json=as_json, lines=len(submitted) > 1))
+    return worst(codes)
+
+
+def print_plans(plans: "Sequence[Submitted]", *, as_json: bool) -> None:
+    from controller.report.jobs import plan_table
+    from controller.report.table import print_table
+
+    for plan in plans:
+        if as_json:
+            _print_record(plan, lines=len(plans) > 1)
+        else:
+            print_table(plan_table(plan.tasks), out=sys.stdout)
+        _tell_notes(plan)
+    talk("dry run: nothing was stored")
+
+
+def _print_record(submitted: "Submitted", *, lines: bool) -> None:
+    from controller.report.records import print_json, submitted_record
+
+    print_json({"submitted": submitted_record(submitted)}, out=sys.stdout, in_one_line=lines)
+
+
+def _tell_notes(submitted: "Submitted") -> None:
+    from controller.report.text import one_line
+
+    if submitted.repeated_request:
+        talk(f"this key was submitted before: it is job {submitted.job_id}")
+    for note in submitted.notes:
+        talk(f"note: {one_line(note)}")
