@@ -75,7 +75,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
             last: control_pb2.Job | None = None
             past = await self._past(request.job_id)
             while True:
-                seen = news.rung
+                seen = news.rung()
                 now = await self._job(request.job_id, past)
                 if now != last:
                     yield now

@@ -7,7 +7,7 @@ from functools import partial
 import grpc
 from sqlalchemy import Connection
 
-from controller.model.lease import Built, Directive, Lease, Outcome
+from controller.model.lease import BuildWork, Built, Directive, Outcome
 from controller.service.house import House
 from controller.store import commits, devices, leases
 from controller.wire.lease import (
@@ -40,6 +40,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         twins = house.pulse.alive(within_s=min(_TWIN_S, house.pulse.lease_s / 2))
         registered = await house.write(partial(devices.register, who=who, alive=twins))
         house.pulse.hear(who.session_id)
+        house.rooms[who.session_id] = who.bench_domain
         house.pulse.renew(set(who.held) - set(registered.lost))
         house.changed()
         log.info("session %s registered as %s", who.session_id[:8], registered.device_name)
@@ -57,34 +58,29 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(request.wait.ToNanoseconds() / 1e9, _MAX_WAIT_S)
         house.pulse.hear(request.session_id)
+        room = house.rooms.get(request.session_id, "")
         while not house.stopping.is_set():
-            seen = house.work.rung
-            lease = await self._try_claim(request)
+            seen = house.work.rung(room)
+            lease = await house.write(
+                partial(
+                    leases.claim,
+                    session_id=request.session_id,
+                    request_id=request.request_id,
+                    alive=house.pulse.alive(),
+                    has_blob=house.blobs.has,
+                )
+            )
             if lease is not None:
                 house.pulse.renew([lease.token])
-                house.changed()
+                house.news.ring()
+                if isinstance(lease.work, BuildWork):  # it may have been planned just now, and others with it
+                    house.work.ring()
                 log.info("task %d (%s) leased, attempt %s", lease.task_id, lease.name, lease.token[:8])
                 return fleet_pb2.ClaimResponse(lease=lease_to_pb(lease, lease_s=house.options.lease_s))
             if loop.time() >= deadline:
                 break
-            await house.work.wait(seen, timeout_s=deadline - loop.time())
+            await house.work.wait(seen, timeout_s=deadline - loop.time(), room=room)
         return fleet_pb2.ClaimResponse()
-
-    async def _try_claim(self, request: fleet_pb2.ClaimRequest) -> Lease | None:
-        """A look first: most polls of an idle fleet find nothing, and need not queue for the writer to learn it."""
-        house = self._house
-        look = partial(leases.worth_a_claim, session_id=request.session_id, request_id=request.request_id)
-        if not await house.read(look):
-            return None
-        return await house.write(
-            partial(
-                leases.claim,
-                session_id=request.session_id,
-                request_id=request.request_id,
-                alive=house.pulse.alive(),
-                has_blob=house.blobs.has,
-            )
-        )
 
     async def Renew(self, request: fleet_pb2.RenewRequest, context: Context) -> fleet_pb2.RenewResponse:
         house = self._house
@@ -110,7 +106,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             partial(commits.commit, session_id=request.session_id, token=request.attempt_token, outcome=outcome)
         )
         house.pulse.end(request.attempt_token)
-        house.changed()
+        house.ended(request.session_id, others_too=committed.frees_others)
         if committed.stale:
             log.warning("attempt %s: stale result kept as orphan: %s", request.attempt_token[:8], committed.stale)
             raise StaleAttempt(f"the result does not count: {committed.stale}")
@@ -121,6 +117,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         house = self._house
         await house.write(partial(devices.leave, session_id=request.session_id, reason=request.reason or "left"))
         house.pulse.forget(request.session_id)
+        house.rooms.pop(request.session_id, None)
         house.changed()
         return fleet_pb2.LeaveResponse()
 

@@ -21,7 +21,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class House:
-    """`work` rings when a task may have become READY, `news` when a watcher may have something to see."""
+    """`work` rings when a task may have become READY, `news` when a watcher may have something to see.
+
+    `rooms` are the bench domains of sessions: the end of most attempts lets only their own domain work on.
+    """
 
     options: ServeOptions
     writer: Writer
@@ -31,6 +34,7 @@ class House:
     work: Bell
     news: Bell
     stopping: asyncio.Event
+    rooms: dict[str, str]
 
     async def write(self, change: Callable[[Connection], T]) -> T:
         """Runs a change in the writer's next group; returns once it is on disk."""
@@ -41,6 +45,11 @@ class House:
 
     def changed(self) -> None:
         self.work.ring()
+        self.news.ring()
+
+    def ended(self, session_id: str, *, others_too: bool) -> None:
+        """An attempt of this session is over; its hardware is free, and perhaps there is new work for others too."""
+        self.work.ring(None if others_too else self.rooms.get(session_id))
         self.news.ring()
 
     def stop(self) -> None:
@@ -65,6 +74,7 @@ def open_house(options: ServeOptions) -> House:
         work=Bell(),
         news=Bell(),
         stopping=asyncio.Event(),
+        rooms={},
     )
 
 

@@ -19,8 +19,9 @@ async def adopt(house: House) -> None:
     """After a restart: whoever was working or waiting gets a fresh term to be heard from."""
     tokens = await house.read(leases.open_attempts)
     house.pulse.renew(tokens)
-    for session_id in await house.read(devices.open_sessions):
+    for session_id, bench_domain in (await house.read(devices.open_sessions)).items():
         house.pulse.hear(session_id)
+        house.rooms[session_id] = bench_domain
 
 
 async def reap(house: House, control: ControlService) -> None:

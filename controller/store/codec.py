@@ -2,9 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -16,9 +16,18 @@ def dump(value: object) -> str:
 
 
 def load(kind: type[T], text: str) -> T:
-    """The value that `dump` wrote; `kind` is a dataclass, or e.g. tuple[Condition, ...]."""
-    value: T = _rebuild(kind, json.loads(text))
+    """The value that `dump` wrote; `kind` is a dataclass, or e.g. tuple[Condition, ...].
+
+    Shared by everybody who asks for the same: change nothing in it.
+    """
+    key: Any = kind
+    value: T = _loaded(key, text)
     return value
+
+
+@lru_cache(maxsize=1024)
+def _loaded(kind: Hashable, text: str) -> Any:
+    return _rebuild(kind, json.loads(text))
 
 
 def _plain(value: object) -> object:
@@ -53,6 +62,7 @@ def _rebuild(kind: Any, data: Any) -> Any:
     return data
 
 
-def load_facts(text: str) -> dict[str, Any]:
-    """Facts: the only sets in there are lists in JSON."""
+@lru_cache(maxsize=1024)
+def load_facts(text: str) -> Mapping[str, Any]:
+    """Facts: the only sets in there are lists in JSON. Shared by everybody who asks: change nothing in it."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()}

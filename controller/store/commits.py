@@ -2,38 +2,35 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from controller.model.lease import Built, Committed, Directive, Outcome, Returned
-from controller.model.task import AttemptState, Failure, FailureKind, TaskKind
+from controller.model.task import AttemptState, Failure, FailureKind, TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.attempts import OPEN_STATES, close_attempt, keep_artifacts, settle
 from controller.store.clock import now_text
 from controller.store.devices import cordon_if_faulty, current_device
 from controller.store.leases import directives
+from controller.store.prepared import Prepared
 from controller.store.results import insert_measurement
 
 
 def commit(connection: Connection, session_id: str, token: str, outcome: Outcome) -> Committed:
     """Ends an attempt and, in the same transaction, keeps what it made."""
     device, _facts_id = current_device(connection, session_id)
-    row = connection.execute(
-        select(t.attempt, t.task.c.kind, t.task.c.engine_key, t.task.c.state.label("task_state"))
-        .join(t.task, t.task.c.id == t.attempt.c.task_id)
-        .where(t.attempt.c.token == token)
-    ).first()
+    row = _ATTEMPT.first(connection, token_=token)
     if row is None or row.device_id != device.id:
         return _orphan(connection, token, outcome, "no such attempt on this device")
     if row.state not in OPEN_STATES:
         if _is_repeat(row, outcome):
-            return Committed(row.task_state)
+            return Committed(row.task_state, frees_others=False)
         return _orphan(connection, token, outcome, f"the attempt is over: {row.state}")
     if isinstance(outcome.end, Failure):
         return _fail(connection, row, outcome, outcome.end)
     if isinstance(outcome.end, Returned):
         close_attempt(connection, token, AttemptState.RETURNED, message=outcome.end.reason)
-        return Committed(settle(connection, row.task_id).value)
+        return _settled(connection, row)
     misfit = _misfit(connection, row, outcome)
     if misfit:
         return _fail(connection, row, outcome, Failure(FailureKind.BAD_INPUT, misfit))
@@ -44,20 +41,26 @@ def commit(connection: Connection, session_id: str, token: str, outcome: Outcome
     else:
         for measurement in outcome.end:
             insert_measurement(connection, row, measurement)
-    return Committed(settle(connection, row.task_id).value)
+    return _settled(connection, row)
 
 
-def _fail(connection: Connection, row: Row[Any], outcome: Outcome, failure: Failure) -> Committed:
+def _settled(connection: Connection, row: Any) -> Committed:
+    state = settle(connection, row.task_id)
+    bench_over = row.kind == TaskKind.BENCH.value and state is not TaskState.READY
+    return Committed(state.value, frees_others=not bench_over)
+
+
+def _fail(connection: Connection, row: Any, outcome: Outcome, failure: Failure) -> Committed:
     cancelled = directives(connection, row.session_id, [row.token])[row.token] is Directive.CANCEL
     keep_artifacts(connection, row.token, outcome.artifacts)
     end = AttemptState.CANCELLED if cancelled else AttemptState.FAILED
     close_attempt(connection, row.token, end, failure=failure, peak_rss_bytes=outcome.peak_rss_bytes)
     if failure.kind is FailureKind.DEVICE_FAULT:
         cordon_if_faulty(connection, row.device_id)
-    return Committed(settle(connection, row.task_id).value)
+    return _settled(connection, row)
 
 
-def _is_repeat(row: Row[Any], outcome: Outcome) -> bool:
+def _is_repeat(row: Any, outcome: Outcome) -> bool:
     """Closed by an earlier copy of this very commit, not by the controller."""
     if isinstance(outcome.end, Failure):
         return row.state in (AttemptState.FAILED.value, AttemptState.CANCELLED.value)
@@ -65,19 +68,19 @@ def _is_repeat(row: Row[Any], outcome: Outcome) -> bool:
     return bool(row.state == wanted.value)
 
 
-def _misfit(connection: Connection, row: Row[Any], outcome: Outcome) -> str:
+def _misfit(connection: Connection, row: Any, outcome: Outcome) -> str:
     """What is wrong with a success that does not answer its task; empty if nothing is."""
     if (row.kind == TaskKind.BUILD.value) is not isinstance(outcome.end, Built):
         return f"the agent answered a {row.kind} with something else"
     if isinstance(outcome.end, tuple):
-        subjects = connection.execute(select(t.subject.c.idx).where(t.subject.c.task_id == row.task_id)).scalars()
-        missing = set(subjects) - {item.subject_index for item in outcome.end}
+        subjects = {item.idx for item in _SUBJECTS.all(connection, task_id_=row.task_id)}
+        missing = subjects - {item.subject_index for item in outcome.end}
         if missing:
             return f"the agent measured no subject {sorted(missing)}"
     return ""
 
 
-def _keep_engine(connection: Connection, row: Row[Any], built: Built) -> None:
+def _keep_engine(connection: Connection, row: Any, built: Built) -> None:
     connection.execute(
         update(t.engine)
         .where(t.engine.c.key == row.engine_key)
@@ -99,3 +102,11 @@ def _orphan(connection: Connection, token: str, outcome: Outcome, reason: str) -
         .on_conflict_do_nothing()
     )
     return Committed("", stale=reason)
+
+
+_ATTEMPT = Prepared(
+    select(t.attempt, t.task.c.kind, t.task.c.engine_key, t.task.c.job_id, t.task.c.state.label("task_state"))
+    .join(t.task, t.task.c.id == t.attempt.c.task_id)
+    .where(t.attempt.c.token == bindparam("token_"))
+)
+_SUBJECTS = Prepared(select(t.subject.c.idx).where(t.subject.c.task_id == bindparam("task_id_")))

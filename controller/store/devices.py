@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
 from controller.model.facts import Facts
 from controller.model.lease import Registered, Registration
@@ -14,6 +14,7 @@ from controller.store.attempts import OPEN_STATES, close_attempts
 from controller.store.clock import now_text, parse
 from controller.store.codec import dump, load_facts
 from controller.store.plans import replan_device
+from controller.store.prepared import Prepared
 from jetfleet.errors import Conflict, StaleSession
 
 FAULTS_TO_CORDON = 3
@@ -55,7 +56,7 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
 
 def current_device(connection: Connection, session_id: str) -> tuple[Device, int]:
     """The device of a session, and the id of its facts. Raises StaleSession if it is not the current one."""
-    row = connection.execute(_devices().where(t.device.c.session_id == session_id)).first()
+    row = _OF_SESSION.first(connection, session_id_=session_id)
     if row is None:
         raise StaleSession(f"session {session_id[:8]} is not open", hint="register again")
     return _device(row, alive={session_id}), row.facts_id
@@ -112,8 +113,12 @@ def touch(connection: Connection, session_ids: Collection[str]) -> None:
     connection.execute(update(t.device).where(t.device.c.session_id.in_(session_ids)).values(last_seen_at=now_text()))
 
 
-def open_sessions(connection: Connection) -> list[str]:
-    return list(connection.execute(select(t.device.c.session_id).where(t.device.c.session_id.is_not(None))).scalars())
+def open_sessions(connection: Connection) -> dict[str, str]:
+    """Session -> its bench domain."""
+    rows = connection.execute(
+        select(t.session.c.id, t.session.c.bench_domain).join(t.device, t.device.c.session_id == t.session.c.id)
+    )
+    return {row.id: row.bench_domain for row in rows}
 
 
 def cordon_if_faulty(connection: Connection, device_id: str) -> None:
@@ -138,7 +143,10 @@ def _devices() -> Select[Any]:
     )
 
 
-def _device(row: Row[Any], *, alive: Collection[str]) -> Device:
+_OF_SESSION = Prepared(_devices().where(t.device.c.session_id == bindparam("session_id_")))
+
+
+def _device(row: Any, *, alive: Collection[str]) -> Device:
     return Device(
         id=row.id,
         name=row.name,

@@ -11,11 +11,12 @@ from controller.model.task import AttemptState, Device, Progress, TaskKind, Task
 from controller.model.view import Reason
 from controller.store import tables as t
 from controller.store.attempts import OPEN_STATES, history
-from controller.store.clock import parse
+from controller.store.clock import now_text, parse, seconds_between
 from controller.store.codec import load_facts
 from controller.store.devices import planning_devices
-from controller.store.jobs import job_tasks
-from controller.store.leases import directives, ready_candidates
+from controller.store.jobs import job_row, job_tasks
+from controller.store.leases import directives
+from controller.store.ready import all_ready
 
 
 def reasons(
@@ -27,20 +28,23 @@ def reasons(
     attempts = _open_attempts(connection, devices, progress)
     fleet = Fleet(
         devices=devices,
-        ready=ready_candidates(connection, None),
+        ready=all_ready(connection),
         running={attempt.device.bench_domain: attempt for attempt in attempts.values()},
         last_seen={
             row.id: parse(row.last_seen_at)
             for row in connection.execute(select(t.device.c.id, t.device.c.last_seen_at))
         },
     )
+    job = job_row(connection, job_id)
     return [
-        Reason(row.id, row.name, TaskState(row.state), why(_unfinished(connection, row, fleet, attempts), fleet))
+        Reason(row.id, row.name, TaskState(row.state), why(_unfinished(connection, row, job, fleet, attempts), fleet))
         for row in tasks
     ]
 
 
-def _unfinished(connection: Connection, row: Row[Any], fleet: Fleet, attempts: Mapping[int, OpenAttempt]) -> Unfinished:
+def _unfinished(
+    connection: Connection, row: Row[Any], job: Row[Any], fleet: Fleet, attempts: Mapping[int, OpenAttempt]
+) -> Unfinished:
     attempt = attempts.get(row.id)
     return Unfinished(
         task_id=row.id,
@@ -51,6 +55,8 @@ def _unfinished(connection: Connection, row: Row[Any], fleet: Fleet, attempts: M
         attempt=attempt,
         class_fields=_class_fields(connection, row),
         cancel_asked=attempt is not None and _cancel_asked(connection, row.id),
+        timed_out=job.timed_out_at is not None,
+        deadline_s=seconds_between(now_text(), job.deadline_at) if job.deadline_at else None,
     )
 
 

@@ -1,9 +1,8 @@
 """Plans a job when it is submitted, and binds a BENCH to a device and its engines of now."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from controller.core.plan import build_for, inability, plan
 from controller.model.job import JobSpec, Variant
@@ -12,6 +11,7 @@ from controller.model.view import PlannedTask, Submitted
 from controller.store import tables as t
 from controller.store.attempts import cancel_unwanted_builds, missing_engines, move
 from controller.store.codec import load
+from controller.store.prepared import Prepared
 from controller.store.rows import build_name, ensure_build, insert_planned
 
 
@@ -35,14 +35,13 @@ def bind(connection: Connection, task_id: int, device: Device, *, has_blob: Call
     If an engine is missing (another device class than planned, or its file is gone), a BUILD is planned and the
     BENCH waits for it.
     """
-    task = connection.execute(select(t.task).where(t.task.c.id == task_id)).one()
-    for row in connection.execute(_subjects(task_id)).all():
+    for row in _SUBJECTS.all(connection, task_id_=task_id):
         build = build_for(load(Variant, row.content), device)
         built = _is_built(connection, build.engine_key, has_blob=has_blob)
         if row.engine_key != build.engine_key or not built:
-            ensure_build(connection, build, job_id=task.job_id)
+            ensure_build(connection, build, job_id=row.job_id)
             _set_engine(connection, task_id, row.idx, build.engine_key)
-    connection.execute(update(t.task).where(t.task.c.id == task_id).values(device_id=device.id))
+    _BIND.run(connection, task_id_=task_id, device_id_=device.id)
     if not missing_engines(connection, task_id):
         return True
     move(connection, task_id, TaskState.WAITING)
@@ -86,7 +85,7 @@ def replan_device(connection: Connection, device: Device) -> None:
         .order_by(t.task.c.id)
     ).all()
     for row in rows:
-        subjects = connection.execute(_subjects(row.id)).all()
+        subjects = _SUBJECTS.all(connection, task_id_=row.id)
         if any(inability(item.runtime, item.placement, device.facts) for item in subjects):
             continue  # `job why` tells; the runtime may come back
         if row.state == TaskState.WAITING.value:
@@ -95,18 +94,19 @@ def replan_device(connection: Connection, device: Device) -> None:
     cancel_unwanted_builds(connection)
 
 
-def _subjects(task_id: int) -> Select[Any]:
-    return (
-        select(t.subject, t.variant.c.content, t.variant.c.runtime)
-        .join(t.variant)
-        .where(t.subject.c.task_id == task_id)
-        .order_by(t.subject.c.idx)
-    )
+_SUBJECTS = Prepared(
+    select(t.subject, t.variant.c.content, t.variant.c.runtime, t.variant.c.job_id)
+    .join(t.variant)
+    .where(t.subject.c.task_id == bindparam("task_id_"))
+    .order_by(t.subject.c.idx)
+)
+_BIND = Prepared(update(t.task).where(t.task.c.id == bindparam("task_id_")).values(device_id=bindparam("device_id_")))
+_ENGINE_FILE = Prepared(select(t.engine.c.sha256).where(t.engine.c.key == bindparam("key_")))
 
 
 def _is_built(connection: Connection, engine_key: str, *, has_blob: Callable[[str], bool]) -> bool:
     """An engine whose file is gone is not built, and is marked so."""
-    sha256 = connection.execute(select(t.engine.c.sha256).where(t.engine.c.key == engine_key)).scalar()
+    sha256 = _ENGINE_FILE.scalar(connection, key_=engine_key)
     if sha256 is not None and not has_blob(sha256):
         connection.execute(update(t.engine).where(t.engine.c.key == engine_key).values(sha256=None))
         return False

@@ -25,6 +25,7 @@ class Prepared:
 
     def __init__(self, statement: Executable) -> None:
         self._statement = statement
+        self._shape: Any = None
 
     def run(self, connection: Connection, **values: object) -> int | None:
         """Executes; returns the id of an inserted row."""
@@ -66,10 +67,12 @@ class Prepared:
 
     def _row(self, cursor: sqlite3.Cursor) -> Any:
         if self._shape is None:
-            self._shape = namedtuple("Row", [column[0] for column in cursor.description], rename=True)
+            self._shape = _shape([column[0] for column in cursor.description])
         return self._shape
 
-    _shape: Any = None
+
+def _shape(names: list[str]) -> Any:
+    return namedtuple("Row", names, rename=True)
 
 
 def execute(connection: Connection, sql: str, values: "dict[str, object] | tuple[()]" = ()) -> sqlite3.Cursor:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from controller.store.database import reading_engine
+from controller.store.prepared import execute
 
 T = TypeVar("T")
 
@@ -32,11 +33,11 @@ class Reader:
             raw: Any = connection.connection.dbapi_connection
             deadline = time.monotonic() + _LIMIT_S
             raw.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
-            connection.exec_driver_sql("BEGIN")
+            execute(connection, "BEGIN")
             try:
                 return work(connection)
             finally:
-                connection.exec_driver_sql("ROLLBACK")
+                execute(connection, "ROLLBACK")
                 raw.set_progress_handler(None, 0)
 
     def close(self) -> None:

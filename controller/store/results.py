@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, insert, select
 
 from controller.core.select import matches
 from controller.model.job import Artifact, Precision, Role
@@ -14,6 +14,7 @@ from controller.model.view import ResultQuery
 from controller.store import tables as t
 from controller.store.clock import now_text, parse
 from controller.store.codec import load_facts
+from controller.store.prepared import Prepared
 
 _ESTIMATES = ("p50", "p90", "p99")
 _PLAIN = (
@@ -31,12 +32,9 @@ _PLAIN = (
 )
 
 
-def insert_measurement(connection: Connection, attempt: Row[Any], item: Measurement) -> None:
+def insert_measurement(connection: Connection, attempt: Any, item: Measurement) -> None:
     """Part of the commit of an attempt; the verdict is derived here, from the flags."""
-    subject = connection.execute(
-        select(t.subject).where(t.subject.c.task_id == attempt.task_id, t.subject.c.idx == item.subject_index)
-    ).first()
-    job_id = connection.execute(select(t.task.c.job_id).where(t.task.c.id == attempt.task_id)).scalar_one()
+    subject = _SUBJECT.first(connection, task_id_=attempt.task_id, idx_=item.subject_index)
     values: dict[str, Any] = {name: getattr(item, name) for name in _PLAIN}
     for name in _ESTIMATES:
         estimate: Estimate = getattr(item, f"{name}_ms")
@@ -46,28 +44,33 @@ def insert_measurement(connection: Connection, attempt: Row[Any], item: Measurem
             f"{name}_ms_high": estimate.high,
             f"{name}_reason": estimate.reason,
         }
-    measurement_id = connection.execute(
-        insert(t.measurement)
-        .values(
-            task_id=attempt.task_id,
-            attempt_token=attempt.token,
-            job_id=job_id,
-            subject_idx=item.subject_index,
-            variant_id=subject.variant_id if subject else None,
-            engine_key=subject.engine_key if subject else None,
-            device_id=attempt.device_id,
-            facts_id=attempt.facts_id,
-            measured_at=now_text(),
-            provenance=item.provenance.value,
-            verdict=item.verdict,
-            n=item.n,
-            samples_sha256=item.samples.sha256 if item.samples else None,
-            samples_bytes=item.samples.size_bytes if item.samples else None,
-            **values,
-        )
-        .returning(t.measurement.c.id)
-    ).scalar_one()
+    measurement_id = _INSERT.run(
+        connection,
+        task_id=attempt.task_id,
+        attempt_token=attempt.token,
+        job_id=attempt.job_id,
+        subject_idx=item.subject_index,
+        variant_id=subject.variant_id if subject else None,
+        engine_key=subject.engine_key if subject else None,
+        device_id=attempt.device_id,
+        facts_id=attempt.facts_id,
+        measured_at=now_text(),
+        provenance=item.provenance.value,
+        verdict=item.verdict,
+        n=item.n,
+        samples_sha256=item.samples.sha256 if item.samples else None,
+        samples_bytes=item.samples.size_bytes if item.samples else None,
+        **values,
+    )
     _insert_parts(connection, measurement_id, item)
+
+
+_SUBJECT = Prepared(
+    select(t.subject.c.variant_id, t.subject.c.engine_key).where(
+        t.subject.c.task_id == bindparam("task_id_"), t.subject.c.idx == bindparam("idx_")
+    )
+)
+_INSERT = Prepared(insert(t.measurement))
 
 
 def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
@@ -87,7 +90,7 @@ def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
     return [_result_row(row, parts) for row in found]
 
 
-def _insert_parts(connection: Connection, measurement_id: int, item: Measurement) -> None:
+def _insert_parts(connection: Connection, measurement_id: int | None, item: Measurement) -> None:
     def rows(parts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{"measurement_id": measurement_id, **part} for part in parts]
 

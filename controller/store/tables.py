@@ -62,7 +62,7 @@ device = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("hardware_serial", Text, nullable=False),
     Column("facts_id", Integer, ForeignKey("facts.id"), nullable=False),
-    Column("session_id", Text),  # the current session; null after Leave
+    Column("session_id", Text, index=True),  # the current session; null after Leave
     Column("cordoned", Text, nullable=False, server_default=""),  # the reason
     Column("first_seen_at", Text, nullable=False),
     Column("last_seen_at", Text, nullable=False),

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
 from controller.store.database import translated
+from controller.store.prepared import execute
 from jetfleet.errors import Infrastructure
 
 T = TypeVar("T")
@@ -75,11 +76,11 @@ class Writer:
         answers: list[tuple[Future[Any], Any]] = []
         refusals: list[tuple[Future[Any], Exception]] = []
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            execute(connection, "BEGIN IMMEDIATE")
             for work, future in group:
                 if future.set_running_or_notify_cancel():
                     self._one(connection, work, future, answers, refusals)
-            connection.exec_driver_sql("COMMIT")
+            execute(connection, "COMMIT")
         except DatabaseError as error:
             self._give_up(connection, error, group)
             return
@@ -96,15 +97,15 @@ class Writer:
         answers: list[tuple["Future[Any]", Any]],
         refusals: list[tuple["Future[Any]", Exception]],
     ) -> None:
-        connection.exec_driver_sql("SAVEPOINT one")
+        execute(connection, "SAVEPOINT one")
         try:
             answers.append((future, work(connection)))
         except Exception as error:
             if isinstance(error, DatabaseError) and not _in_transaction(connection):
                 raise  # SQLite itself rolled the whole group back: disk full, I/O error
-            connection.exec_driver_sql("ROLLBACK TO one")
+            execute(connection, "ROLLBACK TO one")
             refusals.append((future, translated(error, self._path) if isinstance(error, DatabaseError) else error))
-        connection.exec_driver_sql("RELEASE one")
+        execute(connection, "RELEASE one")
 
     def _give_up(
         self, connection: Connection, error: DatabaseError, group: list[tuple[Work[Any], "Future[Any]"]]

@@ -91,7 +91,7 @@ def test_leaving_gives_the_work_back(fleet: StoreFleet) -> None:
     assert fleet.states(job_id)[0] == ("BUILD", "READY")
     with pytest.raises(StaleSession):
         fleet.claim("a/1")
-    assert fleet.reader.read(devices.open_sessions) == []
+    assert fleet.reader.read(devices.open_sessions) == {}
 
 
 def test_one_attempt_at_a_time_in_a_bench_domain(fleet: StoreFleet) -> None:
