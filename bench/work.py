@@ -1,0 +1,51 @@
+"""Jobs for the simulated runtime: real plans and leases, next to no work in them."""
+
+from collections.abc import Iterator, Mapping
+
+from controller.model.job import (
+    CheckRule,
+    JobSpec,
+    Limits,
+    Measure,
+    OutputCheck,
+    Precision,
+    Target,
+    TensorSpec,
+    Variant,
+)
+
+EMPTY_WORK = {"latency_ms": "0.001", "jitter": "0"}
+
+
+def simulated_spec(
+    name: str,
+    *,
+    variants: int = 1,
+    targets: tuple[Target, ...] = (),
+    options: Mapping[str, str] | None = None,
+) -> JobSpec:
+    """One BUILD and one BENCH per device for each variant; no files at all."""
+    return JobSpec(
+        name=name,
+        model_name="nothing",
+        variants=tuple(_variants(variants, options or {})),
+        targets=targets,
+        measure=Measure(warmup_s=0.0, min_s=0.0001, max_s=0.001),
+        limits=Limits(build_s=60, bench_s=60),
+        source=f"name: {name}\n",
+    )
+
+
+def _variants(count: int, options: Mapping[str, str]) -> Iterator[Variant]:
+    for batch in range(1, count + 1):
+        yield Variant(
+            key=f"simulated-fp32-b{batch}-cpu",
+            runtime="simulated",
+            precision=Precision.FP32,
+            batch=batch,
+            placement="cpu",
+            inputs=(TensorSpec("image", "float32", (batch, 4)),),
+            artifacts=(),
+            check=OutputCheck(CheckRule.CLOSE),
+            options=options,
+        )
