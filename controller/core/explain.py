@@ -46,7 +46,8 @@ class OpenAttempt:
 class Unfinished:
     """A task to explain, with what the state needs: `blocked_by` if WAITING, `candidate` if READY, `attempt` if LEASED.
 
-    `class_fields` are the device class of a BUILD, for people.
+    `class_fields` are the device class of a BUILD, for people. `timed_out`: `cancel_asked` because the deadline passed.
+    `deadline_s` is how long the job has left until then.
     """
 
     task_id: int
@@ -57,6 +58,8 @@ class Unfinished:
     attempt: OpenAttempt | None = None
     class_fields: tuple[tuple[str, str], ...] = ()
     cancel_asked: bool = False
+    timed_out: bool = False
+    deadline_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,11 @@ class Fleet:
 def why(task: Unfinished, fleet: Fleet) -> str:
     """Why an unfinished task has not ended yet. Raises ValueError for one that has, or without what its state needs."""
     if task.state is TaskState.WAITING:
-        return _waiting(task.blocked_by)
+        return _waiting(task.blocked_by) + _deadline(task)
     if task.state is TaskState.READY and task.candidate:
-        return _ready(task, task.candidate, fleet) + _retry(task.history, fleet)
+        return _ready(task, task.candidate, fleet) + _retry(task.history, fleet) + _deadline(task)
     if task.state is TaskState.LEASED and task.attempt:
-        return _leased(task, task.attempt) + _retry(task.history, fleet)
+        return _leased(task, task.attempt) + _retry(task.history, fleet) + _deadline(task)
     raise ValueError(f"task {task.task_id} is {task.state.value}, and what that needs is missing")
 
 
@@ -109,7 +112,11 @@ def _waiting(build: BlockingBuild | None) -> str:
 def _leased(task: Unfinished, attempt: OpenAttempt) -> str:
     name = attempt.device.name
     if task.cancel_asked:
-        return f"is being cancelled on {name}"
+        return (
+            f"is being stopped on {name}: its deadline has passed"
+            if task.timed_out
+            else f"is being cancelled on {name}"
+        )
     if not attempt.running:
         return f"was handed to {name}, which has not started it yet"
     return f"runs on {name}" + (f", phase {attempt.phase}" if attempt.phase else "")
@@ -204,6 +211,14 @@ def _class_gaps(device: Device, task: Unfinished, candidate: Candidate) -> list[
         if name != "device" and have.get(name, "unknown") != value
     ]
     return gaps
+
+
+def _deadline(task: Unfinished) -> str:
+    if task.deadline_s is None or task.cancel_asked:
+        return ""
+    if task.deadline_s <= 0:
+        return "; the job's deadline has just passed"
+    return f"; the job's deadline is in {task.deadline_s:.0f} s"
 
 
 def _retry(history: Sequence[Ended], fleet: Fleet) -> str:

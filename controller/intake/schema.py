@@ -203,10 +203,13 @@ class Check(Strict):
 
 
 class Limits(Strict):
-    """Longest one attempt may take."""
+    """Longest one attempt may take, and the whole job."""
 
     build_s: int = Field(default=1800, ge=1, le=86400)
     bench_s: int = Field(default=600, ge=1, le=86400)
+    deadline_s: int | None = Field(
+        default=None, ge=1, le=31_536_000, description="of the whole job, from its acceptance; default none"
+    )
 
 
 class Export(Strict):

@@ -70,7 +70,8 @@ class LoadedJob:
 
     @property
     def limits(self) -> Limits:
-        return Limits(build_s=self.job.limits.build_s, bench_s=self.job.limits.bench_s)
+        asked = self.job.limits
+        return Limits(build_s=asked.build_s, bench_s=asked.bench_s, deadline_s=asked.deadline_s)
 
     def check_for(self, precision: Precision) -> OutputCheck:
         """The rule that a variant's outputs are held to: job.yaml's, or the precision's where it says nothing."""

@@ -56,7 +56,9 @@ def _unfinished(
         class_fields=_class_fields(connection, row),
         cancel_asked=attempt is not None and _cancel_asked(connection, row.id),
         timed_out=job.timed_out_at is not None,
-        deadline_s=seconds_between(now_text(), job.deadline_at) if job.deadline_at else None,
+        deadline_s=seconds_between(now_text(), job.deadline_at)
+        if job.deadline_at and not job.cancel_asked_at
+        else None,
     )
 
 
