@@ -1,0 +1,137 @@
+"""The public views, read by the tools that people have: the sqlite3 shell, pandas, DuckDB and Datasette.
+
+On the file of a running controller that has measured a simulated board. docs/database.md must say what is in them.
+"""
+
+import csv
+import io
+import json
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas
+import pytest
+
+from controller.client.client import Client
+from controller.store.views import VIEWS
+from tests.harness import AgentProcess, ControllerProcess, simulated_board, simulated_job, wait_online
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "database.md"
+SUMMARY = "SELECT variant, device, provenance, verdict, n FROM v_results ORDER BY measurement_id"
+JOINED = "SELECT count(*) AS n FROM v_results JOIN v_rounds USING (measurement_id)"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("views")
+    controller = ControllerProcess(folder / "state")
+    agent = AgentProcess(
+        folder / "agents" / "board", controller.address, name="board", facts=simulated_board(sku="orin-nano-8gb")
+    )
+    try:
+        controller.ready()
+        agent.start()
+        with Client(controller.address) as client:
+            wait_online(client, "board")
+            client.submit(*simulated_job(folder / "job", batches=(1, 2))).wait()
+        yield folder / "state" / "fleet.db"
+    finally:
+        agent.kill()
+        controller.kill()
+
+
+@pytest.fixture(scope="module")
+def expected(database: Path) -> list[list[Any]]:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        found = [list(row) for row in connection.execute(SUMMARY)]
+    assert [row[:4] for row in found] == [
+        [f"simulated-fp32-b{batch}-cpu", "board", "SIMULATED", "VALID"] for batch in (1, 2)
+    ]
+    return found
+
+
+def columns_of(database: Path, view: str) -> list[str]:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return [row[1] for row in connection.execute(f"PRAGMA table_info({view})")]
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="no sqlite3 shell; .ci/run installs it")
+def test_the_sqlite3_shell(database: Path, expected: list[list[Any]]) -> None:
+    done = subprocess.run(
+        ["sqlite3", "-readonly", "-csv", str(database), SUMMARY], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(csv.reader(io.StringIO(done.stdout))) == [[str(cell) for cell in row] for row in expected]
+
+
+def test_pandas(database: Path, expected: list[list[Any]]) -> None:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        frame = pandas.read_sql(SUMMARY, connection)
+        rounds = pandas.read_sql("SELECT * FROM v_rounds", connection)
+    assert frame.values.tolist() == expected
+    assert (rounds.groupby("variant").p50_ms.median() > 0).all()
+
+
+def test_duckdb_on_frames_that_pandas_read(database: Path) -> None:
+    """DuckDB's own sqlite extension is downloaded at run time, so it is not what is tested here."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as source, duckdb.connect() as duck:
+        for view in ("v_results", "v_rounds"):
+            duck.register(view, pandas.read_sql(f"SELECT * FROM {view}", source))
+        counted = source.execute(JOINED).fetchone()
+        assert duck.execute(JOINED).fetchone() == counted
+        medians = duck.execute("SELECT variant, median(p50_ms) FROM v_rounds GROUP BY ALL ORDER BY ALL").fetchall()
+    assert [variant for variant, _ in medians] == ["simulated-fp32-b1-cpu", "simulated-fp32-b2-cpu"]
+
+
+def test_datasette(database: Path, expected: list[list[Any]], tmp_path: Path) -> None:
+    copy = tmp_path / "fleet.db"
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "datasette", "serve", str(copy), "--get", "/fleet/v_results.json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    place = {name: index for index, name in enumerate(answer["columns"])}
+    wanted = [place[name] for name in ("variant", "device", "provenance", "verdict", "n")]
+    assert [[row[index] for index in wanted] for row in answer["rows"]] == expected
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_answers(database: Path, view: str) -> None:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        assert connection.execute(f"SELECT * FROM {view} LIMIT 1").fetchone() is not None
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_document_names_every_column_in_its_order(database: Path, view: str) -> None:
+    section = DOCUMENT.read_text().partition(f"## {view}\n")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert named == columns_of(database, view)
+
+
+def examples() -> list[str]:
+    return re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text(), re.DOTALL) if DOCUMENT.exists() else []
+
+
+@pytest.mark.parametrize("sql", examples())
+def test_the_documents_examples_run(database: Path, sql: str) -> None:
+    with warnings.catch_warnings(), closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        connection.execute(sql).fetchall()
+
+
+def test_there_are_examples() -> None:
+    assert len(examples()) >= len(VIEWS)
