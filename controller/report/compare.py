@@ -6,7 +6,7 @@ from typing import Any
 from controller.model.comparison import Answer, Compared, Comparison, Floor, Spread
 from controller.model.result import VALID, Estimate, Provenance, Row
 from controller.report.table import Table
-from controller.report.text import UNKNOWN, number, one_line
+from controller.report.text import number, one_line
 
 _NONE = "n/a"
 # Their answer needs no explanation beside the noise floor, which is said once.
@@ -19,7 +19,7 @@ def compare_table(compared: Compared) -> Table:
         columns=("job", "variant", "device", "provenance", "p50 ms", "baseline ms", "ratio", "95 % interval", "answer"),
         rows=[_cells(item) for item in compared.comparisons],
         right=frozenset({"job", "p50 ms", "baseline ms", "ratio"}),
-        folding=frozenset({"variant"}),
+        folding=frozenset({"variant", "answer"}),
         empty=_EMPTY.format(by=compared.by.value, baseline=compared.baseline) if compared.baseline else "no results",
     )
 
@@ -28,10 +28,7 @@ def why(compared: Compared) -> Iterator[str]:
     """Below the table: what was held against what, the floors, and whatever an answer alone does not say."""
     if not compared.comparisons:
         return
-    yield (
-        f"ratio: p50 over that of {compared.by.value} {one_line(compared.baseline)}; below 1 is faster. "
-        f"Noise floor: {_floors(compared)}"
-    )
+    yield f"ratio: p50 over that of {compared.by.value} {one_line(compared.baseline)}; below 1 is faster{_floors(compared)}"
     for item in compared.comparisons:
         where = one_line(f"job {item.row.job_id}, {item.row.variant_key} on {item.row.device}")
         if item.answer not in _PLAIN:
@@ -112,7 +109,7 @@ def _interval(ratio: Estimate | None) -> str:
 
 def _floors(compared: Compared) -> str:
     found = sorted({item.floor.source for item in compared.comparisons if item.floor is not None})
-    return "; ".join(found) or UNKNOWN
+    return f". Noise floor: {'; '.join(found)}" if found else ""
 
 
 def _provenance(row: Row) -> str:

@@ -46,6 +46,11 @@ def test_the_table_types_every_row_and_explains_what_is_not_plain() -> None:
     assert said.endswith("1 of 7 rows are SIMULATED: made-up numbers, not measurements")
 
 
+def test_no_floor_is_named_where_none_was_used() -> None:
+    found = compare([row(1), row(2, 10.0, FlagKind.INTERFERED)])
+    assert next(why(found)) == "ratio: p50 over that of job 1; below 1 is faster"
+
+
 def test_the_spread_of_boards_names_the_odd_one() -> None:
     lines = [line.split("  ") for line in plain_lines(spread_table(sample()))]
     measured = next(line for line in lines if "MEASURED" in line)
