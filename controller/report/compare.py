@@ -28,7 +28,8 @@ def why(compared: Compared) -> Iterator[str]:
     """Below the table: what was held against what, the floors, and whatever an answer alone does not say."""
     if not compared.comparisons:
         return
-    yield f"ratio: p50 over that of {compared.by.value} {one_line(compared.baseline)}; below 1 is faster{_floors(compared)}"
+    base = f"{compared.by.value} {one_line(compared.baseline)}"
+    yield f"ratio: p50 over that of {base}; below 1 is faster{_floors(compared)}"
     for item in compared.comparisons:
         where = one_line(f"job {item.row.job_id}, {item.row.variant_key} on {item.row.device}")
         if item.answer not in _PLAIN:
