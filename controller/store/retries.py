@@ -1,8 +1,9 @@
 """`job retry`: a new job from the rows of one that is over."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from controller.core.retry import Tried, plan_again
 from controller.model.job import Condition, JobSpec, Limits, Measure, Variant
@@ -23,10 +24,11 @@ def retry(
     """Plans and stores what did not succeed, once per idempotency key. Raises NotFound, BadInput, NoDevice."""
     if (known := known_job(connection, key)) is not None:
         return known
+    job = job_row(connection, job_id)
     tried = _tried(connection, job_id)
     made = plan_again(tried, devices, known_engines(connection), job_id=job_id)
     wanted = {bench.variant_key for bench in made.benches}
-    spec = _spec(connection, job_id, {item.variant.key: item.variant for item in tried if item.variant.key in wanted})
+    spec = _spec(job, {item.variant.key: item.variant for item in tried if item.variant.key in wanted})
     _refuse_missing_files(spec, job_id, has_blob)
     new_id = insert_planned(connection, spec, made, key=key, retry_of=job_id)
     planned = described(made, {device.id: device.name for device in devices})
@@ -52,9 +54,8 @@ def _tried(connection: Connection, job_id: int) -> list[Tried]:
     ]
 
 
-def _spec(connection: Connection, job_id: int, variants: dict[str, Variant]) -> JobSpec:
+def _spec(job: Row[Any], variants: dict[str, Variant]) -> JobSpec:
     """The old job's, for fewer variants; its deadline begins anew, as long as it was."""
-    job = job_row(connection, job_id)
     deadline_s = round(seconds_between(job.created_at, job.deadline_at)) if job.deadline_at else None
     return JobSpec(
         name=job.name,
