@@ -28,12 +28,14 @@ def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     _guard_outputs(graph, set(kept))
     _part_weights(graph, set(kept))
     typed = infer_types(model, strict=False)
+    _refuse_untyped(typed.graph)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # one line for every weight that is clamped
         made = float16.convert_float_to_float16(
             typed, keep_io_types=True, disable_shape_infer=True, op_block_list=[], node_block_list=kept
         )
     del made.graph.value_info[:]
+    _sort(made.graph)
     return made
 
 
@@ -44,12 +46,19 @@ def infer_types(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
     return onnx.shape_inference.infer_shapes(model, check_type=strict, strict_mode=strict)
 
 
+def _refuse_untyped(graph: onnx.GraphProto) -> None:
+    """The converter puts casts where it knows types: an operator that ONNX does not define leaves it without."""
+    typed = {item.name for item in (*graph.input, *graph.output, *graph.value_info)}
+    read = {name for node in _nodes(graph) for name in node.input}
+    for node in graph.node:
+        if any(name in read and name not in typed for name in node.output):
+            raise ValueError(f"the types of operator {node.op_type} ({node.name!r}) are not known to ONNX")
+
+
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
     for node in graph.node:
         yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _nodes(inner)
+        yield from _inner(node)
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:
@@ -136,3 +145,29 @@ def _part_weights(graph: onnx.GraphProto, kept: set[str]) -> None:
                     weights[copy].CopyFrom(weights[name])
                     weights[copy].name = copy
                 node.input[index] = copy
+
+
+def _sort(graph: onnx.GraphProto) -> None:
+    """Puts every node after what it reads, also inside its subgraphs, where the converter does not look."""
+    made = {name for node in graph.node for name in node.output}
+    waiting, ready, done = list(graph.node), set[str](), list[onnx.NodeProto]()
+    while waiting:
+        later = []
+        for node in waiting:
+            reads = {*node.input, *(name for inner in _inner(node) for name in inner.input)}
+            if reads & made <= ready:
+                ready.update(node.output)
+                done.append(node)
+            else:
+                later.append(node)
+        if len(later) == len(waiting):
+            raise ValueError("its nodes read each other in a circle")
+        waiting = later
+    del graph.node[:]
+    graph.node.extend(done)
+
+
+def _inner(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            yield from _nodes(graph)

@@ -122,7 +122,7 @@ def _calibration(request: Request, signature: Signature) -> Calibration | None:
 def _reference_inputs(
     request: Request, signature: Signature, evaluation: Evaluation | None, calibration: Calibration | None, batch: int
 ) -> dict[str, Array]:
-    """Evaluation samples; else what job.yaml says; else calibration rows, the only range that INT8 knows; else noise."""
+    """Evaluation samples; else what job.yaml says; else calibration rows, whose range INT8 knows; else noise."""
     real = evaluation.first(batch) if evaluation else {}
     if calibration and not evaluation:
         unsaid = {item.name for item in signature.inputs if item.values is None}

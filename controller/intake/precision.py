@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.inliner
 
 from controller.intake import exportcache, float16, qdq
 from controller.intake.calibration import Calibration
@@ -30,7 +31,7 @@ _QUANTISED = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLi
 _HALVES = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 # How onnx and ONNX Runtime name the operator that they stumble over.
 _OPERATOR = re.compile(
-    r"op_type: ?(\w+)|Op(?:type)? ?\((\w+)\)|[Nn]o Op registered for (\w+)|for the node \S*?(\w+)\(\d+\)"
+    r"operator (\w+)|op_type: ?(\w+)|Op(?:type)? ?\((\w+)\)|[Nn]o Op registered for (\w+)|for the node \S*?(\w+)\(\d+\)"
 )
 
 
@@ -75,7 +76,7 @@ def hold(
         session = Reference(lowered.path)
         answers = {batch: session.run(inputs) for batch, (inputs, _) in references.items()}
     except ModelError as error:
-        raise _refused(asked, error.message) from error
+        raise refusal(asked, error.message) from error
     worst: dict[str, float] = {}
     for batch, (_, wanted) in references.items():
         for name, array in wanted.items():
@@ -130,9 +131,9 @@ def _make(source: Laid, asked: ToLower, calibration: Calibration | None, folder:
         made = qdq.to_qdq(model, calibration) if calibration else float16.to_float16(model)
         made = float16.infer_types(made, strict=True)
     except Exception as error:  # onnx, its converter and ONNX Runtime's quantiser each raise classes of their own
-        raise _refused(asked, condensed(error)) from error
+        raise refusal(asked, condensed(error)) from error
     if _signature(made) != signature:
-        raise _refused(asked, "inputs or outputs did not keep their types")
+        raise refusal(asked, "inputs or outputs did not keep their types")
     large = made.ByteSize() > qdq.EXTERNAL_OVER_BYTES
     onnx.save_model(made, str(folder / MODEL_NAME), save_as_external_data=large, location=_DATA_NAME)
 
@@ -163,10 +164,10 @@ def _not_fp32(asked: ToLower, message: str) -> ModelError:
     )
 
 
-def _refused(asked: ToLower, message: str) -> ModelError:
+def refusal(asked: ToLower, message: str) -> ModelError:
     match = _OPERATOR.search(message)
     operator = next((name for name in match.groups() if name), "") if match else ""
-    at = f" at operator {operator}" if operator else ""
+    at = f" at operator {operator}" if operator and f"operator {operator}" not in message else ""
     return ModelError(
         f"the model cannot be lowered to {asked.precision.value}{at}: {message}",
         steps=asked.steps,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from controller.intake.spec import LoadedJob, json_schema, load_text
-from controller.model.job import CheckRule, Condition, Limits, Measure, Op, OutputCheck, Quantifier, Target
+from controller.model.job import CheckRule, Condition, Limits, Measure, Op, OutputCheck, Precision, Quantifier, Target
 from jetfleet.errors import BadInput
 
 HEAD = "apiVersion: jetfleet/v1\nname: test\n"
@@ -25,7 +25,10 @@ def conditions(selector: str) -> tuple[Condition, ...]:
 def test_the_smallest_job_file() -> None:
     loaded = load(MODEL)
     assert loaded.targets == (Target(Quantifier.EVERY),)
-    assert (loaded.measure, loaded.limits, loaded.check) == (Measure(), Limits(), OutputCheck(CheckRule.CLOSE))
+    assert (loaded.measure, loaded.limits) == (Measure(), Limits())
+    assert loaded.check_for(Precision.FP32) == OutputCheck(CheckRule.CLOSE)
+    assert loaded.check_for(Precision.FP16) == OutputCheck(CheckRule.COSINE)
+    assert loaded.check_for(Precision.INT8) == OutputCheck(CheckRule.COSINE, min_cosine=0.99)
     assert loaded.job.variants.runtime == ["onnxruntime"]
 
 
@@ -52,8 +55,9 @@ BAD = [
         "'uniform[2,1]' has its bounds the wrong way round",
         "",
     ),
-    (HEAD + "model: {onnx: m, data: {calibration: c}}", "3:25", "'calibration' is not supported yet", ""),
-    (MODEL + "variants: {precision: [fp16]}", "4:24", "'fp16' is not supported yet", ""),
+    (HEAD + "model: {onnx: m, data: {calibrate: c}}", "3:25", "unknown key 'calibrate'", "did you mean 'calibration'?"),
+    (MODEL + "variants: {precision: [int8]}", "4:24", "int8 needs data to calibrate with", "*"),
+    (MODEL + "variants: {precision: [tf32]}", "4:23", "onnxruntime has no tf32: it is a mode of NVIDIA's GPUs", ""),
     (MODEL + "variants: {precision: [fp9]}", "4:24", "'fp9' is not allowed here", ""),
     (MODEL + "variants: {batch: 8}", "4:19", "8 is not allowed here", "write [8]"),
     (MODEL + "variants: {batch: [true]}", "4:20", "true is not allowed here", ""),
@@ -132,7 +136,7 @@ def test_everything_else_reaches_the_job() -> None:
         + "options: {simulated: {latency_ms: 2, fail: false, text: a}}\ntargets: [{any: {}}]"
     )
     assert loaded.measure == Measure(warmup_s=0, min_s=20, max_s=20)
-    assert loaded.check.rule is CheckRule.OFF
+    assert loaded.check_for(Precision.INT8).rule is CheckRule.OFF
     assert loaded.limits == Limits(build_s=60)
     assert loaded.targets == (Target(Quantifier.ANY),)
     assert loaded.job.options == {"simulated": {"latency_ms": "2", "fail": "false", "text": "a"}}
