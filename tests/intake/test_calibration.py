@@ -1,0 +1,84 @@
+"""Calibration data: which rows the ranges are learnt from, for every way in which a model takes a batch."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from controller.intake.calibration import Calibration, load
+from controller.intake.exchange import Input, ModelError
+from controller.intake.shapes import Signature, signature
+
+X = Input("x", "float32", ("batch", 4))
+STATE = Input("state", "float32", (2, "batch", 3))
+RATE = Input("rate", "int64", ())
+ROWS = np.arange(80, dtype=np.float32).reshape(20, 4)
+STATES = np.arange(120, dtype=np.float32).reshape(2, 20, 3)
+
+
+def read(folder: Path, found: Signature, **arrays: Any) -> Calibration:
+    np.savez(folder / "c.npz", **arrays)
+    return load(folder / "c.npz", found, constant=lambda item: np.full(item.shape(1), 16, dtype=item.dtype))
+
+
+def test_rows_lie_along_the_batch_wherever_it_is(tmp_path: Path) -> None:
+    made = read(tmp_path, signature([X, STATE, RATE]), x=ROWS, state=STATES, labels=np.arange(20))
+    batches = list(made.batches())
+    assert [len(batch["x"]) for batch in batches] == [8, 8]
+    np.testing.assert_array_equal(batches[1]["state"], STATES[:, 8:16])
+    assert (batches[0]["rate"].shape, int(batches[0]["rate"])) == ((), 16)
+    assert set(made.first(3)) == {"x", "state"}
+    np.testing.assert_array_equal(made.first(3)["state"], STATES[:, :3])
+    assert made.first(21) == {}
+
+
+def test_few_rows_are_one_batch(tmp_path: Path) -> None:
+    (batch,) = read(tmp_path, signature([X]), x=ROWS[:3]).batches()
+    np.testing.assert_array_equal(batch["x"], ROWS[:3])
+
+
+def test_a_fixed_batch_is_filled(tmp_path: Path) -> None:
+    fixed = signature([Input("x", "float32", (6, 4))])
+    assert [len(batch["x"]) for batch in read(tmp_path, fixed, x=ROWS).batches()] == [6, 6, 6]
+    with pytest.raises(ModelError, match=r"c\.npz has 5 rows, and the model takes 6 at once"):
+        read(tmp_path, fixed, x=ROWS[:5])
+
+
+def test_a_model_without_a_batch_takes_stacked_inputs(tmp_path: Path) -> None:
+    whole = signature([Input("x", "float32", (3, 4)), Input("k", "int64", (2,))])
+    made = read(tmp_path, whole, x=np.stack([ROWS[:3], ROWS[3:6]]), k=np.array([[1, 2], [3, 4]]))
+    batches = list(made.batches())
+    np.testing.assert_array_equal(batches[1]["x"], ROWS[3:6])
+    np.testing.assert_array_equal(batches[1]["k"], [3, 4])
+    assert (len(batches), made.first(1)) == (2, {})
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message", "expected"),
+    [
+        ({"y": ROWS}, "c.npz: 'y' is no input", "x, state, rate"),
+        ({"x": ROWS}, "c.npz has no array 'state'", "arrays x, state; it has x"),
+        ({"x": ROWS[:, :3], "state": STATES}, "c.npz: x has shape [20, 3]", "float32 [rows, 4]"),
+        ({"x": ROWS.astype("f8"), "state": STATES}, "c.npz: x is float64", "float32 [rows, 4]"),
+        ({"x": ROWS, "state": STATES[0]}, "c.npz: state has shape [20, 3]", "float32 [2, rows, 3]"),
+        ({"x": ROWS, "state": STATES[:, :5]}, "c.npz: rows of x 20, state 5", "the same number of rows, 1 or more"),
+        (
+            {"x": ROWS[:0], "state": STATES[:, :0]},
+            "c.npz: rows of x 0, state 0",
+            "the same number of rows, 1 or more",
+        ),
+        ({"x": ROWS, "state": STATES, "rate": np.arange(20)}, "c.npz: rate has shape [20]", "int64 []"),
+    ],
+)
+def test_refused(tmp_path: Path, arrays: dict[str, Any], message: str, expected: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        read(tmp_path, signature([X, STATE, RATE]), **arrays)
+    assert (caught.value.message, caught.value.expected) == (message, expected)
+    assert caught.value.steps == ("model", "data", "calibration")
+
+
+def test_the_digest_is_of_what_is_calibrated_with(tmp_path: Path) -> None:
+    first = read(tmp_path, signature([X]), x=ROWS).digest()
+    assert read(tmp_path, signature([X]), x=ROWS, labels=np.arange(20)).digest() == first
+    assert read(tmp_path, signature([X]), x=ROWS + 1).digest() != first
