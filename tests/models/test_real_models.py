@@ -12,7 +12,7 @@ import pytest
 
 from tests.models.conftest import LIMIT_S, MODELS, Desk, report
 
-pytestmark = pytest.mark.timeout(LIMIT_S + 60)
+pytestmark = [pytest.mark.models, pytest.mark.timeout(LIMIT_S + 60)]
 
 JOB = """apiVersion: jetfleet/v1
 name: {name}
