@@ -87,11 +87,15 @@ def _start(state_dir: Path, *, start_s: float) -> Client:
     """Starts an embedded controller until one answers, ours or another command's."""
     make_state_dir(state_dir)
     deadline = time.monotonic() + start_s
+    locked: StateLocked | None = None
     while True:
         child = _spawn(state_dir)
         try:
             return _await(child, state_dir, deadline=deadline)
-        except StateLocked:
+        except Unreachable as error:
+            raise locked or error from None  # the last child had no time left to meet the lock that the others met
+        except StateLocked as error:
+            locked = error
             if found := _poll(state_dir, until=min(deadline, time.monotonic() + _LOCKED_S)):
                 return found
             if time.monotonic() >= deadline:
