@@ -23,6 +23,8 @@ _SYSTEMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("jenkins", ("BUILD_TAG",)),
 )
 
+VARIABLES = frozenset(name for _, names in _SYSTEMS for name in names)
+
 
 @dataclass(frozen=True)
 class PipelineKey:
