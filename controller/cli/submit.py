@@ -30,6 +30,9 @@ def submit(
             min=1, metavar="[=N]", help="Have N agents on this machine take part (1 if no N).", show_default=False
         ),
     ] = None,
+    local_threads: Annotated[
+        str, typer.Option(metavar="N,N", help="CPU threads of each local agent, so that they differ.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; store nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object; several jobs: a line each.")] = False,
     idempotency_key: Annotated[
@@ -50,10 +53,11 @@ def submit(
     from controller.client.local import have_local
 
     settings = settings_of(context)
+    threads = _threads(local_threads)
     settings.check_address()  # before minutes of export, not after
     prepared = _prepare(jobs, settings, as_json=as_json)
     with settings.connect() as client:
-        have_local(client, count=local, state_dir=settings.state_dir, tell=talk)
+        have_local(client, count=local, threads=threads, state_dir=settings.state_dir, tell=talk)
         if dry_run or len(jobs) > 1:
             plans = _validate(client, jobs, prepared, as_json=as_json)
         if dry_run:
@@ -66,6 +70,14 @@ def submit(
             announce(settings, submitted[-1], wait=wait, as_json=as_json, several=len(jobs) > 1)
         if wait:
             raise typer.Exit(stay(settings, client, submitted, as_json=as_json))
+
+
+def _threads(text: str) -> list[int]:
+    """`1,2` as numbers."""
+    numbers = [part.strip() for part in text.split(",")] if text else []
+    if not all(number.isdecimal() and int(number) for number in numbers):
+        raise typer.BadParameter(f"{text!r} is not a list of thread counts such as 1,2", param_hint="--local-threads")
+    return [int(number) for number in numbers]
 
 
 def _prepare(jobs: Sequence[Path], settings: Settings, *, as_json: bool) -> "list[Prepared]":

@@ -25,26 +25,44 @@ def local_name(number: int) -> str:
     return f"local-{number}"
 
 
-def spawn_agent(number: int, *, address: str, state_dir: Path, idle_exit_s: int | None) -> Child:
-    """Starts local agent `number`; without `idle_exit_s` it stays until it is told to stop."""
+def spawn_agent(
+    number: int, *, address: str, state_dir: Path, idle_exit_s: int | None, threads: int | None = None
+) -> Child:
+    """Starts local agent `number`; without `idle_exit_s` it stays until it is told to stop.
+
+    An agent that was once started with so many `threads` keeps them when it is started again.
+    """
     name = local_name(number)
     folder = state_dir / "agents" / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     arguments = ["run", "--address", address, "--state", str(folder), "--name", name, "--label", "local=1"]
     arguments += ["--blobs-from", str(state_dir / "blobs")]  # same machine: files are linked, not copied
+    note = folder / "threads"
+    if threads is not None:
+        note.write_text(str(threads))
+    if note.exists():
+        arguments += ["--threads", note.read_text()]
     if idle_exit_s is not None:
         arguments += ["--idle-exit", str(idle_exit_s)]
     return Child("agent.cli", arguments, log=state_dir / "logs" / f"agent-{name}.log", cwd=folder)
 
 
 def have_local(
-    client: Client, *, count: int | None, state_dir: Path, tell: Callable[[str], None] = lambda _: None
+    client: Client,
+    *,
+    count: int | None,
+    state_dir: Path,
+    threads: Sequence[int] = (),
+    tell: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Local agents as many as asked for; unasked, those that an embedded controller would be useless without."""
-    if count is None:
+    """Local agents as many as asked for; unasked, those that an embedded controller would be useless without.
+
+    `threads` are those of the agents that are started, in their order; the rest use every CPU.
+    """
+    if count is None and not threads:
         wake_local(client, state_dir=state_dir, tell=tell)
     else:
-        ensure_local(client, count=count, state_dir=state_dir, tell=tell)
+        ensure_local(client, count=max(count or 1, len(threads)), state_dir=state_dir, threads=threads, tell=tell)
 
 
 def ensure_local(
@@ -52,6 +70,7 @@ def ensure_local(
     *,
     count: int,
     state_dir: Path,
+    threads: Sequence[int] = (),
     tell: Callable[[str], None] = lambda _: None,
     online_s: float = _ONLINE_S,
 ) -> None:
@@ -63,7 +82,13 @@ def ensure_local(
         return
     tell(f"starting {len(absent)} local agent{'s' if len(absent) > 1 else ''}")
     children = {
-        local_name(number): spawn_agent(number, address=client.address, state_dir=folder, idle_exit_s=_IDLE_S)
+        local_name(number): spawn_agent(
+            number,
+            address=client.address,
+            state_dir=folder,
+            idle_exit_s=_IDLE_S,
+            threads=threads[number - 1] if number <= len(threads) else None,
+        )
         for number in absent
     }
     deadline = time.monotonic() + online_s

@@ -14,6 +14,7 @@ import pytest
 from controller.client.discovery import connect
 from jetfleet.version import VERSION
 from tests.cli.conftest import LIMIT_S, Command, still_running, stop_all
+from tests.faults.evidence import assert_invariants
 from tests.harness import simulated_job, submit, wait_for
 
 
@@ -124,6 +125,16 @@ def test_the_first_command_of_a_newcomer(command: Command, model: Callable[..., 
 
     more = command("submit", str(job), "--dry-run", "--local=2", "--json")
     assert {task["device"] for task in json.loads(more.stdout)["submitted"]["tasks"]} >= {"local-1", "local-2"}
+
+
+def test_local_agents_that_differ_never_share_a_moment(command: Command, model: Callable[..., Path]) -> None:
+    job = model(targets="[{every: {label.local: '1'}}]")
+    done = command("submit", str(job), "--local-threads", "1,2", "--wait", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["results"]
+    assert {(row["device"], row["facts"]["cpu_count"]) for row in rows} == {("local-1", 1), ("local-2", 2)}
+    assert_invariants(command.state)
+    assert command("submit", str(job), "--local-threads", "0,a").returncode == 2
 
 
 def test_serve_says_where_it_is_and_stops_when_asked(command: Command) -> None:
