@@ -149,7 +149,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Limits:
-    """Longest one attempt may take, child start to child end; and the whole job, from acceptance, where it is bounded."""
+    """Longest one attempt may take, child start to child end; and the whole job from its acceptance, if bounded."""
 
     build_s: int = 1800
     bench_s: int = 600
