@@ -21,7 +21,8 @@ def agree(name: str, found: Array, wanted: Array, *, told: str, steps: Steps) ->
         return 0.0
     exact = wanted.dtype.kind != "f"
     close = found == wanted if exact else np.isclose(found, wanted, rtol=RTOL, atol=ATOL, equal_nan=True)
-    apart = np.abs(found.astype(np.float64) - wanted.astype(np.float64))
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(found.astype(np.float64) - wanted.astype(np.float64))
     # Two NaNs, or two infinities of one sign, differ by nothing.
     apart = np.where((found == wanted) | (np.isnan(apart) & close), 0.0, apart)
     if not close.all():

@@ -13,6 +13,7 @@ from types import ModuleType
 from controller.intake.exchange import ModelError
 from controller.intake.suggest import nearest
 from controller.intake.yamltree import Steps
+from jetfleet import errors
 
 _AT: Steps = ("model", "torch")
 _LIBRARIES = tuple(
@@ -23,7 +24,8 @@ _LIBRARIES = tuple(
         site.getusersitepackages(),
     )
 )
-_OURS = str(Path(__file__).resolve().parent)
+# The controller and the contract, which an editable installation keeps outside of the libraries' folders.
+_OURS = (str(Path(__file__).resolve().parents[1]), str(Path(errors.__file__).resolve().parent))
 
 
 def import_callable(entry: str, folder: Path) -> Callable[..., object]:
@@ -71,7 +73,7 @@ def blame(error: BaseException, what: str, *, fallback: Steps) -> ModelError:
 def is_users(file: str) -> bool:
     """Whether a source file is neither Python's, nor a library's, nor of this package."""
     path = str(Path(file).resolve())
-    return Path(path).is_file() and not path.startswith((*_LIBRARIES, _OURS))
+    return Path(path).is_file() and not path.startswith((*_LIBRARIES, *_OURS))
 
 
 def sources() -> dict[str, Path]:
@@ -82,7 +84,7 @@ def sources() -> dict[str, Path]:
             file = inspect.getsourcefile(module)
         except TypeError:
             continue
-        if file is not None and not str(Path(file).resolve()).startswith(_LIBRARIES) and Path(file).is_file():
+        if file is not None and is_users(file):
             found[name] = Path(file)
     return found
 
