@@ -36,11 +36,7 @@ def submit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; store nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object; several jobs: a line each.")] = False,
     idempotency_key: Annotated[
-        str,
-        typer.Option(
-            help="Same key, same job, however often it is submitted. [default: in CI, from the run and the job's "
-            "content; else a new one]"
-        ),
+        str, typer.Option(help="Same key, same job. [default: in CI, from the run and the content; else a new one]")
     ] = "",
 ) -> None:
     """Submit jobs.
@@ -63,9 +59,8 @@ def submit(
         if dry_run:
             print_plans(plans, as_json=as_json)
             return
-        keys = _keys(idempotency_key, [item.spec for item in prepared])
         submitted = []
-        for item, key in zip(prepared, keys, strict=True):
+        for item, key in zip(prepared, _keys(idempotency_key, [item.spec for item in prepared]), strict=True):
             submitted.append(client.submit(item.spec, item.files, idempotency_key=key, on_progress=_Meter()))
             announce(settings, submitted[-1], wait=wait, as_json=as_json, several=len(jobs) > 1)
         if wait:
