@@ -13,7 +13,10 @@ from pathlib import Path
 
 from jetfleet.errors import BadInput, Corrupt, DiskFull, Infrastructure, WrongOffset
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20  # the most that is accepted
+# What is sent and read at once: gRPC for Python puts a message together by growing it, and four small ones arrive in
+# half the time that a large one takes.
+BLOCK_BYTES = 1 << 18
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -34,7 +37,7 @@ def check_digest(sha256: str) -> str:
 def chunks(path: Path, *, offset: int = 0) -> Iterator[bytes]:
     with path.open("rb") as file:
         file.seek(offset)
-        while block := file.read(CHUNK_BYTES):
+        while block := file.read(BLOCK_BYTES):
             yield block
 
 
