@@ -15,6 +15,13 @@ from onnx import numpy_helper
 from onnxconverter_common import float16
 
 _FLOAT = onnx.TensorProto.FLOAT
+_LARGEST = 1e4  # the converter's own limit of a weight in half precision
+_SCALING = frozenset(
+    (
+        *("BatchNormalization", "InstanceNormalization", "LayerNormalization", "PRelu"),
+        *("Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", "Div", "Pow"),
+    )
+)
 # Attributes that name the type of an output, which the converter leaves as they are.
 _TYPE_ATTRIBUTES = frozenset({"to", "dtype", "output_datatype"})
 
@@ -24,7 +31,9 @@ def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     graph = model.graph
     _name_nodes(graph)
     _lift_constants(graph)
-    kept = [node.name for node in _nodes(graph) if _stays(node, model)]
+    _guard_inputs(graph)
+    large = _large_weights(graph)
+    kept = [node.name for node in _nodes(graph) if _stays(node, model) or _is_scaled_by(node, large)]
     _guard_outputs(graph, set(kept))
     _part_weights(graph, set(kept))
     typed = infer_types(model, strict=False)
@@ -32,7 +41,12 @@ def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # one line for every weight that is clamped
         made = float16.convert_float_to_float16(
-            typed, keep_io_types=True, disable_shape_infer=True, op_block_list=[], node_block_list=kept
+            typed,
+            keep_io_types=True,
+            max_finite_val=_LARGEST,
+            disable_shape_infer=True,
+            op_block_list=[],
+            node_block_list=kept,
         )
     del made.graph.value_info[:]
     _sort(made.graph)
@@ -101,6 +115,17 @@ def _stays(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
     return not (_takes_halves(schema, schema.inputs, node.input) and _takes_halves(schema, schema.outputs, node.output))
 
 
+def _large_weights(graph: onnx.GraphProto) -> set[str]:
+    """Float weights that the converter would cut off."""
+    arrays = ((item.name, numpy_helper.to_array(item)) for item in graph.initializer if item.data_type == _FLOAT)
+    return {name for name, array in arrays if array.size and np.abs(array).max() > _LARGEST}
+
+
+def _is_scaled_by(node: onnx.NodeProto, large: set[str]) -> bool:
+    """Whether cutting off a weight would change the answer. Where it is added, it is a mask, which may be less."""
+    return node.op_type in _SCALING and not large.isdisjoint(node.input)
+
+
 def _takes_halves(
     schema: onnx.defs.OpSchema, formal: Sequence[onnx.defs.OpSchema.FormalParameter], actual: Sequence[str]
 ) -> bool:
@@ -112,6 +137,20 @@ def _takes_halves(
         if name and "tensor(float)" in types and "tensor(float16)" not in types:
             return False
     return True
+
+
+def _guard_inputs(graph: onnx.GraphProto) -> None:
+    """Puts an Identity behind every float input that a subgraph reads: only the top level gets a cast."""
+    inside = [node for outer in graph.node for node in _inner(outer)]
+    read = {name for node in inside for name in node.input}
+    for item in graph.input:
+        if item.type.tensor_type.elem_type == _FLOAT and item.name in read:
+            inner = f"{item.name}/inner"
+            for node in inside:
+                for index, name in enumerate(node.input):
+                    if name == item.name:
+                        node.input[index] = inner
+            graph.node.insert(0, onnx.helper.make_node("Identity", [item.name], [inner], name=f"{inner}/identity"))
 
 
 def _guard_outputs(graph: onnx.GraphProto, kept: set[str]) -> None:

@@ -31,7 +31,7 @@ _QUANTISED = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLi
 _HALVES = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 # How onnx and ONNX Runtime name the operator that they stumble over.
 _OPERATOR = re.compile(
-    r"operator (\w+)|op_type: ?(\w+)|Op(?:type)? ?\((\w+)\)|[Nn]o Op registered for (\w+)|for the node \S*?(\w+)\(\d+\)"
+    r"operator (\w+)|op_type: ?(\w+)|Optype \((\w+)\)|No Op registered for (\w+)|In Node, \(\"[^\"]*\", (\w+),"
 )
 
 
@@ -178,11 +178,11 @@ def refusal(asked: ToLower, message: str) -> ModelError:
 
 def _dissimilar(asked: ToLower, tensor: str, found: float, *, bound: float, integers: bool) -> ModelError:
     measure, key = ("share of equal elements", "min_agreement") if integers else ("cosine similarity", "min_cosine")
-    calibrated = asked.precision is Precision.INT8
+    compare = "compare" if asked.precision is not Precision.INT8 else "calibrate and compare"
     return ModelError(
         f"in {asked.precision.value}, output {tensor!r} is too far from FP32: {measure} {found:.6g}",
         steps=asked.steps,
         expected=f"at least {bound:g}",
-        hint=("calibrate with rows like those that the model will see; or " if calibrated else "")
-        + f"set check: {{{key}: ...}}, or check: off",
+        hint=f"{compare} with inputs like those that the model will see (model.data, values); "
+        f"or set check: {{{key}: ...}}, or check: off",
     )

@@ -28,6 +28,7 @@ OPTIONS = {
     "AddQDQPairToWeight": True,
     "QuantizeBias": False,
     "DedicatedQDQPair": False,
+    "QDQDisableWeightAdjustForInt32Bias": True,  # there is none
 }
 
 

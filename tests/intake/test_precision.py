@@ -268,6 +268,10 @@ AWKWARD = {
         [NODE("Shape", ["x"], ["s"]), NODE("ConstantOfShape", ["s"], ["z"]), NODE("Sub", ["x", "z"], ["y"])],
         [OUT],
     ),
+    "a weight beyond half precision": (
+        [NODE("Mul", ["x", "huge"], ["a"]), NODE("Div", ["a", "huge"], ["b"]), NODE("Add", ["b", "w"], ["y"])],
+        [OUT],
+    ),
     "an input read twice, and passed on": (
         [NODE("Relu", ["x"], ["a"]), NODE("Add", ["x", "a"], ["y"]), NODE("Identity", ["x"], ["same"])],
         [OUT, value("same", ["N", 1, 4, 4])],
@@ -278,7 +282,7 @@ AWKWARD = {
 @pytest.mark.parametrize("name", AWKWARD)
 def test_awkward_graphs_in_fp16(tmp_path: Path, name: str) -> None:
     nodes, outputs = AWKWARD[name]
-    weights = {"scales": np.float32([1, 1, 1.3333, 1.3333]), "w": floats(4)}
+    weights = {"scales": np.float32([1, 1, 1.3333, 1.3333]), "w": floats(4), "huge": np.float32([1e8])}
     read = {item for node in nodes for item in node.input}
     model = model_of(nodes, [X], outputs, **{key: array for key, array in weights.items() if key in read})
     made, _ = lowered(tmp_path, model, {"x": floats(2, 1, 4, 4)})
@@ -381,7 +385,7 @@ SMALL = {"x": (floats(9, 4) * np.float32(0.001))}
             JOB + "  inputs: {x: {values: 'uniform[-1,1]'}}\nvariants: {precision: [int8], batch: [4]}",
             "job.yaml:7:24",
             "in int8, output 'y' is too far from FP32: cosine similarity 0.",
-            "calibrate with rows like those",
+            "calibrate and compare with inputs like those",
         ),
         (
             linear(),
@@ -422,9 +426,10 @@ def test_subgraphs_are_converted_with_what_they_read_outside(tmp_path: Path) -> 
     nodes = [
         NODE("MatMul", ["x", "w"], ["a"]),
         NODE("If", ["c"], ["y"], then_branch=branch("Neg"), else_branch=branch("Floor")),
+        NODE("If", ["c"], ["u"], then_branch=branch("Abs", "x"), else_branch=branch("Neg", "x")),
     ]
     inputs = [value("x", ["N", 4]), value("c", [], TensorProto.BOOL)]
-    model = model_of(nodes, inputs, [value("y", ["N", 3])], w=floats(4, 3))
+    model = model_of(nodes, inputs, [value("y", ["N", 3]), value("u", ["N", 4])], w=floats(4, 3))
     made, _ = lowered(tmp_path, model, {"x": floats(2, 4), "c": np.array(True)})
     assert {item.data_type for item in made.graph.initializer} == {TensorProto.FLOAT16}
 
@@ -445,6 +450,7 @@ def test_the_operator_that_stops_it_is_named(tmp_path: Path) -> None:
         ("Inference error(s): (op_type:Add, node name: n): no", "Add"),
         ("Type parameter (T) of Optype (Concat) bound to different types", "Concat"),
         ("Fatal error: No Op registered for Perceive with domain_version of 17", "Perceive"),
+        ('This is an invalid model. In Node, ("If_0", If, "", -1) : no', "If"),
         ("nothing that names one", ""),
     ],
 )
@@ -454,8 +460,8 @@ def test_operators_in_the_words_of_the_tools(tmp_path: Path, said: str, operator
     assert found.steps == FP16.steps
 
 
-def branch(op: str) -> onnx.GraphProto:
-    return helper.make_graph([NODE(op, ["a"], ["o"])], op, [], [value("o", ["N", 3])])
+def branch(op: str, reads: str = "a") -> onnx.GraphProto:
+    return helper.make_graph([NODE(op, [reads], ["o"])], op, [], [value("o", ["N", 4 if reads == "x" else 3])])
 
 
 def test_similarity() -> None:
