@@ -26,8 +26,12 @@ class Delivery:
 
     async def keep(self, token: str, outcome: task_pb2.Outcome, folder: Path) -> None:
         """Files first, then the spool entry: what is spooled is complete."""
-        for artifact in outputs_of(outcome):
-            await asyncio.to_thread(self._blobs.put_file, folder / "out" / artifact.sha256, artifact.sha256)
+        await asyncio.gather(
+            *(
+                asyncio.to_thread(self._blobs.put_file, folder / "out" / artifact.sha256, artifact.sha256)
+                for artifact in outputs_of(outcome)
+            )
+        )
         await asyncio.to_thread(self._spool.put, token, outcome)
 
     async def flush(self) -> None:
@@ -42,8 +46,12 @@ class Delivery:
 
     async def _commit(self, token: str, outcome: task_pb2.Outcome) -> None:
         try:
-            for artifact in outputs_of(outcome):
-                await self._link.upload(artifact.sha256, self._blobs.path(artifact.sha256))
+            await asyncio.gather(
+                *(
+                    self._link.upload(artifact.sha256, self._blobs.path(artifact.sha256))
+                    for artifact in outputs_of(outcome)
+                )
+            )
         except FileNotFoundError as error:
             outcome = infrastructure(f"a file of the result is gone: {error.filename}", "commit")
         try:

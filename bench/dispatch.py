@@ -12,10 +12,9 @@ from functools import partial
 from bench.agents import Tally, agents, background, no_work, put_engine
 from bench.figure import Figure, main
 from bench.processes import BrokenRun, ControllerProcess, controller, scratch
-from bench.work import simulated_spec
-from controller.model.job import JobSpec, Quantifier, Target
+from bench.work import ANY, EVERY, simulated_spec
+from controller.model.job import JobSpec
 
-_EVERY, _ANY = Target(Quantifier.EVERY), Target(Quantifier.ANY)
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,11 @@ async def dispatch(tiny: bool) -> list[Figure]:
         engine = await put_engine(served.address, folder)
         async with agents(served.tcp_address, count, engine=engine) as (fleet, tally):
             async with background(*(partial(agent.work, work_s=no_work) for agent in fleet)):
-                await _burst(served, tally, simulated_spec("warm-up", targets=(_EVERY,)))
+                await _burst(served, tally, simulated_spec("warm-up", targets=(EVERY,)))
                 bound = await _burst(
-                    served, tally, simulated_spec("every", variants=3 if tiny else 30, targets=(_EVERY,))
+                    served, tally, simulated_spec("every", variants=3 if tiny else 30, targets=(EVERY,))
                 )
-                free = await _burst(served, tally, simulated_spec("any", variants=9 if tiny else 1000, targets=(_ANY,)))
+                free = await _burst(served, tally, simulated_spec("any", variants=9 if tiny else 1000, targets=(ANY,)))
     return [
         Figure(
             "tasks bound to their boards", bound.per_s, "tasks/s", at_least=300, note=f"{bound.tasks} tasks, fsynced"
