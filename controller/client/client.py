@@ -17,6 +17,7 @@ were raised here or by the controller.
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -190,9 +191,16 @@ class Client:
         return [device_view_from_pb(item) for item in reply.devices]
 
     def results(self, query: ResultQuery | None = None) -> Results:
-        """Newest first; no query: everything, up to its limit."""
-        reply = self._call(self._stub.Results, result_query_to_pb(query or ResultQuery()))
-        return Results(row_from_pb(item) for item in reply.rows)
+        """Newest first; no query: everything, up to its limit. Asked for page by page."""
+        query = query or ResultQuery()
+        found = Results()
+        while True:
+            left = replace(query, limit=query.limit - len(found))
+            reply = self._call(self._stub.Results, result_query_to_pb(left))
+            found.extend(row_from_pb(item) for item in reply.rows)
+            if not reply.more or len(found) >= query.limit:
+                return found
+            query = replace(query, before_id=found[-1].measurement_id)
 
     def compare(
         self,

@@ -101,3 +101,4 @@ class ResultQuery:
     conditions: tuple[Condition, ...] = ()
     variant_keys: tuple[str, ...] = ()
     limit: int = 1000
+    before_id: int | None = None  # only measurements older than this one

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import grpc
 from sqlalchemy import Connection
 
 from controller.model.job import JobSpec
+from controller.model.result import Row
 from controller.model.view import Submitted
 from controller.service.house import House
 from controller.store import devices, explain, forecast, jobs, plans, results, retries
@@ -33,6 +35,10 @@ Context = grpc.aio.ServicerContext[object, object]
 # Elapsed times move even when nothing else does; a watcher sees at most so many snapshots a second.
 _WATCH_S = 1.0
 _WATCH_MIN_S = 0.1
+
+# A page of results: rows hold their rounds, and a message holds 4 MiB.
+_PAGE_ROWS = 200
+_PAGE_BYTES = 2 << 20
 
 
 class ControlService(control_pb2_grpc.ControlServicer):
@@ -132,8 +138,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
     async def Results(self, request: control_pb2.ResultsRequest, context: Context) -> control_pb2.ResultsResponse:
         self.last_call = time.monotonic()
         query = result_query_from_pb(request)
-        rows = await self._house.read(partial(results.query_rows, query=query))
-        return control_pb2.ResultsResponse(rows=[row_to_pb(row) for row in rows])
+        page = replace(query, limit=min(query.limit, _PAGE_ROWS))
+        rows = await self._house.read(partial(results.query_rows, query=page))
+        return _page(rows, asked=query.limit)
 
     async def _past(self, job_id: int) -> forecast.Past:
         """What an ETA comes from: read once for a watcher, because it is much to read and hardly changes."""
@@ -158,3 +165,16 @@ class ControlService(control_pb2_grpc.ControlServicer):
         missing = [sha256 for sha256 in sorted(wanted) if not self._house.blobs.has(sha256)]
         if missing:
             raise BadInput(f"the job names {len(missing)} files that were not uploaded, {missing[0][:12]} first")
+
+
+def _page(rows: Sequence[Row], *, asked: int) -> control_pb2.ResultsResponse:
+    """As many rows as fit, one at least; `more` if the caller asked for more than that and there may be some."""
+    answer, size = control_pb2.ResultsResponse(), 0
+    for row in rows:
+        message = row_to_pb(row)
+        size += message.ByteSize()
+        if answer.rows and size > _PAGE_BYTES:
+            break
+        answer.rows.append(message)
+    answer.more = len(answer.rows) < asked and (len(answer.rows) < len(rows) or len(rows) == _PAGE_ROWS)
+    return answer

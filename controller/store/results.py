@@ -80,14 +80,22 @@ def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
         wanted = wanted.where(t.measurement.c.job_id.in_(query.job_ids))
     if query.variant_keys:
         wanted = wanted.where(t.variant.c.key.in_(query.variant_keys))
-    found: list[Row[Any]] = []
-    for row in connection.execute(wanted.order_by(t.measurement.c.id.desc())):
-        if not query.conditions or matches(query.conditions, Device("", "", load_facts(row.content))):
-            found.append(row)
-            if len(found) == query.limit:
-                break
+    if query.conditions:
+        wanted = wanted.where(t.measurement.c.facts_id.in_(_matching_facts(connection, query)))
+    if query.before_id is not None:
+        wanted = wanted.where(t.measurement.c.id < query.before_id)
+    found = connection.execute(wanted.order_by(t.measurement.c.id.desc()).limit(query.limit)).all()
     parts = _Parts(connection, [row.id for row in found])
     return [_result_row(row, parts) for row in found]
+
+
+def _matching_facts(connection: Connection, query: ResultQuery) -> list[int]:
+    """Snapshots of facts are few, however many measurements were taken under them."""
+    return [
+        row.id
+        for row in connection.execute(select(t.facts))
+        if matches(query.conditions, Device("", "", load_facts(row.content)))
+    ]
 
 
 def _insert_parts(connection: Connection, measurement_id: int | None, item: Measurement) -> None:

@@ -164,6 +164,7 @@ def result_query_to_pb(query: ResultQuery) -> control_pb2.ResultsRequest:
         conditions=[condition_to_pb(item) for item in query.conditions],
         variant_keys=query.variant_keys,
         limit=query.limit,
+        before_id=query.before_id or 0,
     )
 
 
@@ -173,6 +174,7 @@ def result_query_from_pb(message: control_pb2.ResultsRequest) -> ResultQuery:
         conditions=conditions_from_pb(message.conditions),
         variant_keys=tuple(message.variant_keys),
         limit=message.limit or 1000,
+        before_id=message.before_id or None,
     )
 
 

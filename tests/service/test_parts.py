@@ -7,13 +7,16 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from controller.model.result import Round
 from controller.model.task import Progress
 from controller.service.bell import Bell
+from controller.service.control import _page
 from controller.service.pulse import Pulse
 from jetfleet.errors import BadInput, NeedsUpgrade
 from jetfleet.rpc import CALL_METADATA, from_status
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, control_pb2, control_pb2_grpc, fleet_pb2, fleet_pb2_grpc
 from tests.harness import ControllerProcess
+from tests.report.rows import measurement, row
 
 
 async def test_a_bell_wakes_every_waiter_once() -> None:
@@ -108,3 +111,16 @@ def test_blobs_refuse_what_is_no_upload(controller: ControllerProcess) -> None:
         with pytest.raises(grpc.RpcError) as refused:
             stub.Stat(many, timeout=10, metadata=CALL_METADATA)
         assert "at most 1000" in from_status(refused.value, address="here").expected
+
+
+def test_a_page_of_results_fits_into_a_message() -> None:
+    rounds = tuple(Round(100, 14.5, 14.6) for _ in range(4000))
+    fat = [row(measurement_id=number, measurement=measurement(rounds=rounds)) for number in range(60, 0, -1)]
+    page = _page(fat, asked=60)
+    assert 1 < len(page.rows) < 60
+    assert page.more
+    assert page.ByteSize() < 4 << 20
+    thin = [row(measurement_id=number) for number in range(3, 0, -1)]
+    assert not _page(thin, asked=60).more
+    assert not _page(thin, asked=3).more
+    assert _page([], asked=5).rows == []

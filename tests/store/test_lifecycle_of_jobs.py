@@ -259,3 +259,19 @@ def test_results_come_back_as_they_were_committed(fleet: StoreFleet) -> None:
         lambda c: results.query_rows(c, ResultQuery(variant_keys=("onnxruntime-fp32-b1-cpu",), limit=1))
     )
     assert [row.variant_key for row in one] == ["onnxruntime-fp32-b1-cpu"]
+
+
+def test_results_come_in_pages(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    fleet.submit(spec(1, 2, 3, 4, 5))
+    fleet.run_all("a/1")
+
+    def page(before_id: int | None) -> list[int]:
+        query = ResultQuery(limit=2, before_id=before_id)
+        return [row.measurement_id for row in fleet.reader.read(lambda c: results.query_rows(c, query))]
+
+    first = page(None)
+    second = page(first[-1])
+    third = page(second[-1])
+    assert [*first, *second, *third] == [5, 4, 3, 2, 1]
+    assert page(third[-1]) == []

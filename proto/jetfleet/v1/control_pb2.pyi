@@ -825,8 +825,11 @@ class ResultsRequest(_message.Message):
     CONDITIONS_FIELD_NUMBER: _builtins.int
     VARIANT_KEYS_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    BEFORE_ID_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     """newest first; 0 = 1,000"""
+    before_id: _builtins.int
+    """only measurements older than this one: the next page; 0 = from the newest"""
     @_builtins.property
     def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """none = all"""
@@ -844,10 +847,11 @@ class ResultsRequest(_message.Message):
         conditions: _abc.Iterable[Global___Condition] | None = ...,
         variant_keys: _abc.Iterable[_builtins.str] | None = ...,
         limit: _builtins.int = ...,
+        before_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "job_ids", b"job_ids", "limit", b"limit", "variant_keys", b"variant_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_id", b"before_id", "conditions", b"conditions", "job_ids", b"job_ids", "limit", b"limit", "variant_keys", b"variant_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -855,19 +859,25 @@ Global___ResultsRequest: _TypeAlias = ResultsRequest  # noqa: Y015
 
 @_typing.final
 class ResultsResponse(_message.Message):
+    """At most as many rows as fit into a message."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ROWS_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    more: _builtins.bool
+    """ask again, before the last of these"""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Row]: ...
     def __init__(
         self,
         *,
         rows: _abc.Iterable[Global___Row] | None = ...,
+        more: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
