@@ -1,6 +1,7 @@
 """The service's small parts, and its manners towards everybody's tools: bells, pulse, health, reflection, limits."""
 
 import asyncio
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -16,7 +17,7 @@ from jetfleet.errors import BadInput, NeedsUpgrade
 from jetfleet.rpc import CALL_METADATA, from_status
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, control_pb2, control_pb2_grpc, fleet_pb2, fleet_pb2_grpc
 from tests.harness import ControllerProcess
-from tests.report.rows import measurement, row
+from tests.report.rows import row
 
 
 async def test_a_bell_wakes_every_waiter_once() -> None:
@@ -115,12 +116,12 @@ def test_blobs_refuse_what_is_no_upload(controller: ControllerProcess) -> None:
 
 def test_a_page_of_results_fits_into_a_message() -> None:
     rounds = tuple(Round(100, 14.5, 14.6) for _ in range(4000))
-    fat = [row(measurement_id=number, measurement=measurement(rounds=rounds)) for number in range(60, 0, -1)]
+    fat = [replace(row(rounds=rounds), measurement_id=number) for number in range(60, 0, -1)]
     page = _page(fat, asked=60)
     assert 1 < len(page.rows) < 60
     assert page.more
     assert page.ByteSize() < 4 << 20
-    thin = [row(measurement_id=number) for number in range(3, 0, -1)]
+    thin = [replace(row(), measurement_id=number) for number in range(3, 0, -1)]
     assert not _page(thin, asked=60).more
     assert not _page(thin, asked=3).more
     assert _page([], asked=5).rows == []
