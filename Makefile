@@ -66,16 +66,8 @@ test-py310: $(VENV310)/.made  ## the agent's half on JetPack 6's Python, with no
 print-python310:
 	@echo $(PYTHON310)
 
-demo: $(MADE)  ## train a small network, benchmark it on this machine, show the results
-	$(BIN)/python examples/digits/train.py examples/digits/trained
-	$(BIN)/controller --state $(DEMO_STATE) submit examples/digits/job.yaml --local --wait
-	$(BIN)/controller --state $(DEMO_STATE) results
-	@printf '%s\n' '' 'Next:' \
-	  '  $(BIN)/controller --state $(DEMO_STATE) jobs                # what ran' \
-	  '  $(BIN)/controller --state $(DEMO_STATE) results --json      # every number, with its facts' \
-	  '  $(BIN)/controller --state $(DEMO_STATE) query "select * from v_results"' \
-	  '  $(BIN)/controller serve                              # for a fleet; then, on each board: agent run' \
-	  'Your own model: start from examples/onnx/job.yaml (an ONNX file) or examples/digits/job.yaml (PyTorch).'
+demo: $(MADE)  ## two networks on two local agents that differ, compared
+	@examples/demo.sh $(BIN) $(DEMO_STATE)
 
 clean:  ## remove environments, caches and the demo
 	rm -rf $(VENV) $(VENV310) $(DEMO_STATE) .models examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
