@@ -1,4 +1,4 @@
-"""Rows against their baselines: faster, slower, same, cannot tell; or why they may not be compared (docs/adr/0010)."""
+"""Rows against their baselines: faster, slower, same, cannot tell; or why they may not be compared (docs/adr/0007)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
