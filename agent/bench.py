@@ -40,7 +40,7 @@ def run_bench(task: BenchTask, attempt: AttemptDir, report: Report, notes: dict[
     runtime = open_runtime(subject.runtime)
     session = runtime.load(attempt.locate(subject.engine), subject, attempt.locate)
     notes.update(session.describe())
-    measurement = _measure(session, subject, limits, attempt, report)
+    measurement = _measure(session, subject, limits, attempt, report, notes)
     session.close()
     if measurement.n and subject.precision in AUDITED:
         measurement.flags.extend(_audit(runtime, subject, attempt, report, notes))
@@ -50,7 +50,14 @@ def run_bench(task: BenchTask, attempt: AttemptDir, report: Report, notes: dict[
     return Outcome(measured=Measured(measurements=[measurement]))
 
 
-def _measure(session: Session, subject: Subject, limits: Limits, attempt: AttemptDir, report: Report) -> Measurement:
+def _measure(
+    session: Session,
+    subject: Subject,
+    limits: Limits,
+    attempt: AttemptDir,
+    report: Report,
+    notes: dict[str, str],
+) -> Measurement:
     report("check", None, "")
     inputs = _inputs(subject, attempt)
     checks, flags = _check(session, subject, inputs, attempt)
@@ -65,6 +72,8 @@ def _measure(session: Session, subject: Subject, limits: Limits, attempt: Attemp
     recording = record(session, limits, report)
     if subject.runtime != "simulated":  # what never ran cannot have been disturbed
         flags += contention.flags()
+        share = contention.share()
+        notes["waited_for_cpu"] = "unknown" if share is None else f"{share:.2%}"
     report("summarise", None, "")
     measurement = summarise(recording, subject.batch)
     measurement.checks.extend(checks)
