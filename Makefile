@@ -11,7 +11,7 @@ VENV310 ?= .venv310
 # The agent's tests that need no controller beside them.
 AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e tests.harness tests/agent)
 
-.PHONY: help venv proto lint drift test models test-models test-py310 print-python310 demo clean
+.PHONY: help venv proto lint drift test models test-models test-py310 print-python310 demo bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -68,6 +68,9 @@ print-python310:
 
 demo: $(MADE)  ## two networks on two local agents that differ, compared
 	@examples/demo.sh $(BIN) $(DEMO_STATE)
+
+bench: $(MADE)  ## measure the bars and store them in docs/measured; make bench BARS="dispatch blobs" for some
+	$(BIN)/python -m bench $(BARS)
 
 clean:  ## remove environments, caches and the demo
 	rm -rf $(VENV) $(VENV310) $(DEMO_STATE) .models examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \

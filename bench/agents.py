@@ -36,14 +36,16 @@ class Tally:
 class FakeAgent:
     """`work_s` says how long a task pretends to take."""
 
-    def __init__(self, address: str, number: int, tally: Tally, *, engine: task_pb2.Artifact) -> None:
+    def __init__(
+        self, address: str, number: int, tally: Tally, *, engine: task_pb2.Artifact, renew_every_s: float
+    ) -> None:
         self._channel = grpc.aio.insecure_channel(address, options=_OWN_CONNECTION)
         self._stub = fleet_pb2_grpc.FleetStub(self._channel)
         self._name = f"board-{number:04d}"
         self._session = uuid.uuid4().hex
         self._tally, self._engine = tally, engine
         self._held = ""
-        self.renew_every_s = 5.0
+        self._renew_every_s = renew_every_s
 
     async def register(self) -> None:
         facts = task_pb2.Facts(arch="aarch64", simulated=True, runtimes={"simulated": "1.0"})
@@ -61,7 +63,7 @@ class FakeAgent:
     async def beat(self) -> None:
         """Renews for ever, and notes how long each answer took."""
         while True:
-            await asyncio.sleep(self.renew_every_s)
+            await asyncio.sleep(self._renew_every_s)
             reports = [fleet_pb2.AttemptReport(attempt_token=self._held, running=True)] if self._held else []
             begin = time.perf_counter()
             request = fleet_pb2.RenewRequest(session_id=self._session, attempts=reports)
@@ -108,11 +110,11 @@ def no_work(_kind: str) -> float:
 
 @contextlib.asynccontextmanager
 async def agents(
-    address: str, count: int, *, engine: task_pb2.Artifact
+    address: str, count: int, *, engine: task_pb2.Artifact, renew_every_s: float = 5.0
 ) -> "AsyncIterator[tuple[list[FakeAgent], Tally]]":
     """Registered agents with beating hearts."""
     tally = Tally()
-    made = [FakeAgent(address, number, tally, engine=engine) for number in range(count)]
+    made = [FakeAgent(address, number, tally, engine=engine, renew_every_s=renew_every_s) for number in range(count)]
     for begin in range(0, count, _TOGETHER):
         await asyncio.gather(*(item.register() for item in made[begin : begin + _TOGETHER]))
     async with background(*(item.beat for item in made)):

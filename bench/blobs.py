@@ -22,7 +22,7 @@ from bench.figure import Figure, main
 from bench.processes import BrokenRun, ControllerProcess, controller, scratch
 from jetfleet.blobs import CHUNK_BYTES, BlobDir, chunks, sha256_file
 from jetfleet.rpc import CALL_METADATA, CHANNEL_OPTIONS
-from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc
+from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, task_pb2
 
 
 async def blobs(tiny: bool) -> list[Figure]:
@@ -58,16 +58,13 @@ def _file(path: Path, size_mb: int) -> Path:
 
 def _raw(path: Path, sink: Path | None) -> float:
     """Seconds that one file takes through a socket, hashed by the receiver."""
-    ours, theirs = socket.socketpair()
     listener = socket.create_server(("127.0.0.1", 0))
-    ours.close()
-    theirs.close()
     sender = threading.Thread(target=_send, args=(listener.getsockname(), path))
     begin = time.perf_counter()
     sender.start()
     connection, _ = listener.accept()
     found = hashlib.sha256()
-    with connection, listener, (sink.open("wb") if sink else open(os.devnull, "wb")) as file:
+    with connection, listener, sink.open("wb") if sink else open(os.devnull, "wb") as file:
         buffer = bytearray(CHUNK_BYTES)
         while count := connection.recv_into(buffer):
             found.update(memoryview(buffer)[:count])
@@ -117,11 +114,10 @@ async def _resume(served: ControllerProcess, folder: Path, size_mb: int) -> Figu
         await link.upload(sha256, path)
     proxy = await _Proxy.open(served.tcp_address)
     here = BlobDir(folder / "here")
-    artifact = blobs_pb2.DownloadRequest(sha256=sha256)
     async with Link(proxy.address) as link:
-        task = asyncio.ensure_future(_fetch(link, artifact.sha256, size, here))
+        task = asyncio.ensure_future(_fetch(link, sha256, size, here))
         while here.received(sha256) < size / 2 and not task.done():
-            await asyncio.sleep(0.001)
+            await asyncio.wait({task}, timeout=0.001)
         proxy.cut()
         with suppress(Exception):
             await task
@@ -136,8 +132,6 @@ async def _resume(served: ControllerProcess, folder: Path, size_mb: int) -> Figu
 
 
 async def _fetch(link: Link, sha256: str, size: int, blobs: BlobDir) -> None:
-    from jetfleet.v1 import task_pb2
-
     await link.download(task_pb2.Artifact(sha256=sha256, size_bytes=size), blobs)
 
 
@@ -157,7 +151,7 @@ class _Proxy:
     async def open(cls, target: str) -> "_Proxy":
         proxy = cls(target)
         proxy._server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
-        proxy.address = "127.0.0.1:%d" % proxy._server.sockets[0].getsockname()[1]
+        proxy.address = f"127.0.0.1:{proxy._server.sockets[0].getsockname()[1]}"
         return proxy
 
     _server: asyncio.Server
@@ -171,13 +165,15 @@ class _Proxy:
         self._server.close()
         for writer in self._writers:
             writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)
         self._writers += [writer, upstream_writer]
-        await asyncio.gather(
-            _pump(reader, upstream_writer, lambda _: None), _pump(upstream_reader, writer, self._count)
-        )
+        with suppress(asyncio.CancelledError):  # the run is over
+            await asyncio.gather(
+                _pump(reader, upstream_writer, lambda _: None), _pump(upstream_reader, writer, self._count)
+            )
 
     def _count(self, size: int) -> None:
         self.after_cut += size if self._is_cut else 0

@@ -11,7 +11,7 @@ _AGENTS = 500
 
 
 async def idle(tiny: bool) -> list[Figure]:
-    window_s, count = (1.0, 5) if tiny else (35.0, _AGENTS)
+    window_s, count = (0.3, 5) if tiny else (35.0, _AGENTS)
     return [*await _one_agent(window_s), *await _many_agents(window_s, count)]
 
 
@@ -39,7 +39,9 @@ async def _many_agents(window_s: float, count: int) -> list[Figure]:
     return [
         Figure(f"controller with {count} agents", cores, "cores", at_most=1, note=f"over {window_s:.0f} s"),
         Figure("its memory, resident", resident, "MB", at_most=300),
-        Figure("Renew as those agents see it, p99", percentile(renews, 0.99), "ms", note=f"{len(tally.renew_ms)} renews"),
+        Figure(
+            "Renew as those agents see it, p99", percentile(renews, 0.99), "ms", note=f"{len(tally.renew_ms)} renews"
+        ),
     ]
 
 

@@ -22,7 +22,9 @@ def start(tiny: bool) -> list[Figure]:
     return [
         Figure("controller --help", shown, "ms", at_most=300, note=f"median of {rounds}"),
         Figure("controller jobs", listed, "ms", at_most=300, note=f"median of {rounds}, a controller is running"),
-        Figure("torch in controller serve", float(mapped or loaded.strip() == "True"), "", at_most=0, note="1 = loaded"),
+        Figure(
+            "torch in controller serve", float(mapped or loaded.strip() == "True"), "", at_most=0, note="1 = loaded"
+        ),
     ]
 
 

@@ -26,9 +26,13 @@ async def test_the_last_call_s_error_is_raised_at_the_end() -> None:
 
 async def test_the_body_s_own_error_comes_first() -> None:
     with pytest.raises(KeyError):
-        async with Behind() as behind:
-            await behind.do(_fail)
-            raise KeyError("the reason")
+        await _fail_twice()
+
+
+async def _fail_twice() -> None:
+    async with Behind() as behind:
+        await behind.do(_fail)
+        raise KeyError("the reason")
 
 
 def _fail() -> None:
