@@ -1,5 +1,6 @@
 """Fixtures: processes that a test starts are killed when it ends, whatever happened."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 
 from controller.client.client import Client
 from tests.harness import AgentProcess, ControllerProcess, Process
+
+# A shell that runs the tests in the background has them ignore SIGINT, and every child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

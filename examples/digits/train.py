@@ -1,4 +1,7 @@
-"""Trains the digits network in seconds: `python examples/digits/train.py OUT_DIR` writes weights.pt, eval.npz and calibration.npz."""
+"""Trains the digits network in seconds: `python examples/digits/train.py OUT_DIR`.
+
+Writes weights.pt, eval.npz and calibration.npz.
+"""
 
 import sys
 import time
