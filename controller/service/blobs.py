@@ -7,7 +7,7 @@ import grpc
 
 from controller.service.house import House
 from jetfleet.behind import Behind
-from jetfleet.blobs import BLOCK_BYTES, CHUNK_BYTES, BlobDir, Upload, check_digest
+from jetfleet.blobs import CHUNK_BYTES, BlobDir, Upload, check_digest
 from jetfleet.errors import BadInput, NotFound, WrongOffset
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc
 
@@ -73,6 +73,6 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
             file.seek(request.offset)
             yield blobs_pb2.DownloadResponse(size_bytes=size)
             async with Behind() as behind:
-                await behind.do(file.read, BLOCK_BYTES)
-                while block := await behind.do(file.read, BLOCK_BYTES):
+                await behind.do(file.read, CHUNK_BYTES)
+                while block := await behind.do(file.read, CHUNK_BYTES):
                     yield blobs_pb2.DownloadResponse(chunk=block)
