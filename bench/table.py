@@ -6,6 +6,7 @@ from typing import Any
 from bench.figure import Figure
 
 _HEAD = ("bar", "what", "measured", "bar's limit", "", "note")
+_ONCE = ("date", "cpu", "cores", "kernel", "python")  # of the machine: the same for all bars of a record
 
 
 def terminal(figures: Sequence[dict[str, Any]]) -> str:
@@ -16,8 +17,12 @@ def terminal(figures: Sequence[dict[str, Any]]) -> str:
 
 
 def markdown(machine: dict[str, Any], figures: Sequence[dict[str, Any]]) -> str:
-    said = ", ".join(f"{name} {value}" for name, value in machine.items())
-    rows = [_HEAD, ("---",) * len(_HEAD), *map(_row, figures)]
+    """Bars may have been run at different times of the day: revision and load stand beside each."""
+    said = ", ".join(f"{name} {machine[name]}" for name in _ONCE if name in machine)
+    head = (*_HEAD, "revision", "load")
+    own = [item.get("machine", {}) for item in figures]
+    runs = [(str(at.get("revision", "")), str(at.get("load_1min", ""))) for at in own]
+    rows = [head, ("---",) * len(head), *((*_row(item), *run) for item, run in zip(figures, runs, strict=True))]
     table = "".join("| " + " | ".join(row) + " |\n" for row in rows)
     return f"# Measured {machine['date']}\n\n{said}\n\n`met` and `missed` are by the bars of `make bench`.\n\n{table}"
 

@@ -41,4 +41,4 @@ def test_the_record_says_what_was_missed() -> None:
         "note": "",
         "met": False,
     }
-    assert "| x | y | 2 s | <= 1 | missed |  |" in markdown({"date": "2026-01-01", "cpu": "z"}, [figure])
+    assert "| x | y | 2 s | <= 1 | missed |  |  |  |" in markdown({"date": "2026-01-01", "cpu": "z"}, [figure])
