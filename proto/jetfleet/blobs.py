@@ -14,8 +14,7 @@ from pathlib import Path
 from jetfleet.errors import BadInput, Corrupt, DiskFull, Infrastructure, WrongOffset
 
 CHUNK_BYTES = 1 << 20  # the most that is accepted
-# What is sent and read at once: gRPC for Python puts a message together by growing it, and four small ones arrive in
-# half the time that a large one takes.
+# What is read from disk, and sent by an uploader, at once. No size was found to be faster than another.
 BLOCK_BYTES = 1 << 18
 _HEX = frozenset("0123456789abcdef")
 
