@@ -6,7 +6,7 @@ import numpy as np
 
 from agent.attempt import AttemptDir
 from agent.audit import AUDITED, evidence, precision_flags
-from agent.device.contention import Contention
+from agent.device.contention import Contention, interference
 from agent.measure import Limits, check_options, record
 from agent.npy import Tensor, read_npy, write_npy
 from agent.parity import check_flags, check_outputs, rule_for, top1_accuracy
@@ -71,8 +71,8 @@ def _measure(
     contention = Contention()
     recording = record(session, limits, report)
     if subject.runtime != "simulated":  # what never ran cannot have been disturbed
-        flags += contention.flags()
         share = contention.share()
+        flags += interference(share)
         notes["waited_for_cpu"] = "unknown" if share is None else f"{share:.2%}"
     report("summarise", None, "")
     measurement = summarise(recording, subject.batch)

@@ -194,28 +194,8 @@ def simulated_job(
     folder.mkdir(parents=True, exist_ok=True)
     model = folder / "model.onnx"
     model.write_bytes(b"a model of nothing " + name.encode())
-    variants = []
-    for batch in batches:
-        image, answer = folder / f"image-{batch}.npy", folder / f"answer-{batch}.npy"
-        np.save(image, np.linspace(0, 1, batch * 4, dtype=np.float32).reshape(batch, 4))
-        np.save(answer, np.linspace(1, 2, batch * 3, dtype=np.float32).reshape(batch, 3))
-        variants.append(
-            Variant(
-                key=f"simulated-fp32-b{batch}-cpu",
-                runtime="simulated",
-                precision=Precision.FP32,
-                batch=batch,
-                placement="cpu",
-                inputs=(TensorSpec("image", "float32", (batch, 4)),),
-                artifacts=(
-                    put(Role.MODEL_FP32, "model.onnx", model),
-                    put(Role.REFERENCE_INPUT, "image", image),
-                    put(Role.REFERENCE_OUTPUT, "answer", answer),
-                ),
-                check=OutputCheck(CheckRule.CLOSE),
-                options=options or {},
-            )
-        )
+    graph = put(Role.MODEL_FP32, "model.onnx", model)
+    variants = [_simulated_variant(folder, batch, graph, put, options or {}) for batch in batches]
     spec = JobSpec(
         name=name,
         model_name="nothing",
@@ -227,6 +207,25 @@ def simulated_job(
         source=f"name: {name}\n",
     )
     return spec, files
+
+
+def _simulated_variant(
+    folder: Path, batch: int, graph: Artifact, put: Callable[[Role, str, Path], Artifact], options: Mapping[str, str]
+) -> Variant:
+    image, answer = folder / f"image-{batch}.npy", folder / f"answer-{batch}.npy"
+    np.save(image, np.linspace(0, 1, batch * 4, dtype=np.float32).reshape(batch, 4))
+    np.save(answer, np.linspace(1, 2, batch * 3, dtype=np.float32).reshape(batch, 3))
+    return Variant(
+        key=f"simulated-fp32-b{batch}-cpu",
+        runtime="simulated",
+        precision=Precision.FP32,
+        batch=batch,
+        placement="cpu",
+        inputs=(TensorSpec("image", "float32", (batch, 4)),),
+        artifacts=(graph, put(Role.REFERENCE_INPUT, "image", image), put(Role.REFERENCE_OUTPUT, "answer", answer)),
+        check=OutputCheck(CheckRule.CLOSE),
+        options=options,
+    )
 
 
 def submit(client: Client, job: tuple[JobSpec, dict[str, Path]], *, key: str | None = None) -> int:

@@ -15,7 +15,7 @@ LIMIT = 0.03
 
 
 class Contention:
-    """Watches this process's threads from when it is made; a kernel that does not count yields no flag."""
+    """Watches this process's threads from when it is made."""
 
     def __init__(self, tasks: Path = Path("/proc/self/task")) -> None:
         self._tasks = tasks
@@ -32,15 +32,6 @@ class Contention:
         ]
         return max(shares, default=None)
 
-    def flags(self) -> list[Flag]:
-        share = self.share()
-        if share is None or share <= LIMIT:
-            return []
-        evidence = (
-            f"a thread waited for a CPU {share:.1%} of the time (limit {LIMIT:.0%}): other processes were running"
-        )
-        return [Flag(kind=FLAG_KIND_INTERFERED, evidence=evidence)]
-
     def _read(self) -> dict[str, int]:
         found = {}
         for path in self._tasks.glob("*/schedstat"):
@@ -49,3 +40,11 @@ class Contention:
             except (OSError, IndexError, ValueError):  # a thread that ended, or a kernel without the counters
                 continue
         return found
+
+
+def interference(share: float | None) -> list[Flag]:
+    """What a share of waiting means for a measurement; an unknown one yields no flag."""
+    if share is None or share <= LIMIT:
+        return []
+    evidence = f"a thread waited for a CPU {share:.1%} of the time (limit {LIMIT:.0%}): other processes were running"
+    return [Flag(kind=FLAG_KIND_INTERFERED, evidence=evidence)]

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, select
 
 from controller.core.explain import BlockingBuild, Fleet, OpenAttempt, Unfinished, why
 from controller.core.lifecycle import TERMINAL
+from controller.model.lease import Directive
 from controller.model.task import AttemptState, Device, Progress, TaskKind, TaskState
 from controller.model.view import Reason
 from controller.store import tables as t
@@ -118,4 +119,4 @@ def _cancel_asked(connection: Connection, task_id: int) -> bool:
     row = connection.execute(
         select(t.attempt).where(t.attempt.c.task_id == task_id, t.attempt.c.state.in_(OPEN_STATES))
     ).one()
-    return directives(connection, row.session_id, [row.token])[row.token].value == "CANCEL"
+    return directives(connection, row.session_id, [row.token])[row.token] is Directive.CANCEL

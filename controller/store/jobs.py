@@ -12,7 +12,7 @@ from controller.model.job import Artifact, Role
 from controller.model.task import AttemptState, Failure, FailureKind, Progress, TaskKind, TaskState
 from controller.model.view import JobView, TaskView
 from controller.store import tables as t
-from controller.store.attempts import cancel_unwanted_builds
+from controller.store.attempts import LIVE_STATES, cancel_unwanted_builds
 from controller.store.clock import now_text, parse, seconds_between
 from controller.store.deadlines import end_unbegun
 from controller.store.forecast import Past, forecast
@@ -54,8 +54,7 @@ def is_over(connection: Connection, job_id: int) -> bool:
 
 def any_live_task(connection: Connection) -> bool:
     """The reason for an embedded controller to stay."""
-    states = [state.value for state in TaskState if state not in TERMINAL]
-    return connection.execute(select(t.task.c.id).where(t.task.c.state.in_(states)).limit(1)).first() is not None
+    return connection.execute(select(t.task.c.id).where(t.task.c.state.in_(LIVE_STATES)).limit(1)).first() is not None
 
 
 def cancel(connection: Connection, job_id: int) -> None:

@@ -9,7 +9,7 @@ from controller.model.job import JobSpec, Variant
 from controller.model.task import Device, Plan, TaskKind, TaskState
 from controller.model.view import PlannedTask, Submitted
 from controller.store import tables as t
-from controller.store.attempts import cancel_unwanted_builds, missing_engines, move
+from controller.store.attempts import LIVE_STATES, cancel_unwanted_builds, missing_engines, move
 from controller.store.codec import load
 from controller.store.prepared import Prepared
 from controller.store.rows import build_name, ensure_build, insert_planned
@@ -129,9 +129,7 @@ def known_engines(connection: Connection) -> set[str]:
     """Keys of the engines that are built or being built."""
     built = connection.execute(select(t.engine.c.key).where(t.engine.c.sha256.is_not(None))).scalars()
     coming = connection.execute(
-        select(t.task.c.engine_key).where(
-            t.task.c.kind == TaskKind.BUILD.value, t.task.c.state.in_(("WAITING", "READY", "LEASED"))
-        )
+        select(t.task.c.engine_key).where(t.task.c.kind == TaskKind.BUILD.value, t.task.c.state.in_(LIVE_STATES))
     ).scalars()
     return {*built, *(key for key in coming if key)}
 

@@ -124,7 +124,7 @@ def _live_build(connection: Connection, engine_key: str) -> int | None:
         select(t.task.c.id).where(
             t.task.c.kind == TaskKind.BUILD.value,
             t.task.c.engine_key == engine_key,
-            t.task.c.state.in_(("WAITING", "READY", "LEASED")),
+            t.task.c.state.in_(LIVE_STATES),
         )
     ).scalar()
 

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from agent.device.contention import LIMIT, Contention
+from agent.device.contention import LIMIT, Contention, interference
 from jetfleet.v1.task_pb2 import FLAG_KIND_INTERFERED
 
 
@@ -22,7 +22,7 @@ def test_the_thread_that_waited_most_counts(tmp_path: Path) -> None:
     write(tmp_path, "1", 10**15)
     write(tmp_path, "2", 6)
     write(tmp_path, "3", 10**18)  # began later: its counters say nothing about the time before
-    flags = watch.flags()
+    flags = interference(watch.share())
     assert [flag.kind for flag in flags] == [FLAG_KIND_INTERFERED]
     assert "waited for a CPU" in flags[0].evidence
 
@@ -35,13 +35,13 @@ def test_little_waiting_is_no_flag(tmp_path: Path) -> None:
     share = watch.share()
     assert share is not None
     assert 0 < share < LIMIT
-    assert watch.flags() == []
+    assert interference(watch.share()) == []
 
 
 def test_a_kernel_that_does_not_count_is_unknown(tmp_path: Path) -> None:
     watch = Contention(tmp_path)
     assert watch.share() is None
-    assert watch.flags() == []
+    assert interference(watch.share()) == []
     write(tmp_path, "1", 3)
     (tmp_path / "1" / "schedstat").write_text("garbage")
     assert Contention(tmp_path).share() is None
@@ -53,10 +53,10 @@ def test_a_competitor_on_the_same_cpu_is_felt() -> None:
     spin = f"import os; os.sched_setaffinity(0, [{cpu}])\nwhile True: pass"
     watch = (
         f"import os, time; os.sched_setaffinity(0, [{cpu}])\n"
-        "from agent.device.contention import Contention\n"
+        "from agent.device.contention import Contention, interference\n"
         "watch = Contention(); end = time.monotonic() + 1.5\n"
         "while time.monotonic() < end: pass\n"
-        "print(*[flag.evidence for flag in watch.flags()])"
+        "print(*[flag.evidence for flag in interference(watch.share())])"
     )
     rival = subprocess.Popen([sys.executable, "-c", spin])
     try:

@@ -36,6 +36,14 @@ def measuring(client: Client, job_id: int) -> bool:
     )
 
 
+def measuring_job(client: Client, folder: Path) -> int:
+    """A job whose bench is being measured on `board`."""
+    wait_online(client, "board")
+    job_id = submit(client, slow_job(folder / "job"))
+    wait_for(lambda: measuring(client, job_id), what="the measurement")
+    return job_id
+
+
 def ended(client: Client, job_id: int) -> JobState:
     return wait_for(lambda: (view := client.job(job_id)).done == view.total and view.state, what=f"job {job_id} to end")
 
@@ -55,9 +63,7 @@ def test_the_agent_is_killed_while_it_measures(
     controller: ControllerProcess, client: Client, start_agent: Callable[..., AgentProcess], tmp_path: Path
 ) -> None:
     agent = start_agent(facts=simulated_board())
-    wait_online(client, "board")
-    job_id = submit(client, slow_job(tmp_path / "job"))
-    wait_for(lambda: measuring(client, job_id), what="the measurement")
+    job_id = measuring_job(client, tmp_path)
     child = children_of(agent)[0]
     agent.kill()
     wait_for(lambda: not is_alive(child), what="the orphaned child to die")
@@ -77,9 +83,7 @@ def test_the_child_is_killed_while_it_measures(
     controller: ControllerProcess, client: Client, start_agent: Callable[..., AgentProcess], tmp_path: Path
 ) -> None:
     agent = start_agent(facts=simulated_board())
-    wait_online(client, "board")
-    job_id = submit(client, slow_job(tmp_path / "job"))
-    wait_for(lambda: measuring(client, job_id), what="the measurement")
+    job_id = measuring_job(client, tmp_path)
     os.kill(children_of(agent)[0], signal.SIGKILL)
     assert ended(client, job_id) is JobState.SUCCEEDED
     assert attempts(controller.state_dir, job_id, "BENCH") == ["FAILED", "COMMITTED"]
@@ -92,9 +96,7 @@ def test_the_controller_is_killed_while_an_agent_measures(
     controller: ControllerProcess, client: Client, start_agent: Callable[..., AgentProcess], tmp_path: Path
 ) -> None:
     start_agent(facts=simulated_board())
-    wait_online(client, "board")
-    job_id = submit(client, slow_job(tmp_path / "job"))
-    wait_for(lambda: measuring(client, job_id), what="the measurement")
+    job_id = measuring_job(client, tmp_path)
     controller.kill()
     controller.ready()
     assert ended(client, job_id) is JobState.SUCCEEDED
@@ -106,9 +108,7 @@ def test_a_result_that_was_spooled_survives_the_agent(
     controller: ControllerProcess, client: Client, start_agent: Callable[..., AgentProcess], tmp_path: Path
 ) -> None:
     agent = start_agent(facts=simulated_board())
-    wait_online(client, "board")
-    job_id = submit(client, slow_job(tmp_path / "job"))
-    wait_for(lambda: measuring(client, job_id), what="the measurement")
+    job_id = measuring_job(client, tmp_path)
     controller.signal(signal.SIGSTOP)  # the agent finishes, and cannot deliver
     spool = agent.state_dir / "spool"
     try:
@@ -180,9 +180,7 @@ def test_cancel_stops_the_child_and_ends_the_job(
     controller: ControllerProcess, client: Client, start_agent: Callable[..., AgentProcess], tmp_path: Path
 ) -> None:
     agent = start_agent(facts=simulated_board())
-    wait_online(client, "board")
-    job_id = submit(client, slow_job(tmp_path / "job"))
-    wait_for(lambda: measuring(client, job_id), what="the measurement")
+    job_id = measuring_job(client, tmp_path)
     child = children_of(agent)[0]
     client.cancel(job_id)
     assert ended(client, job_id) is JobState.CANCELLED
@@ -194,9 +192,7 @@ def test_a_draining_agent_gives_its_work_back(
     controller: ControllerProcess, client: Client, start_agent: Callable[..., AgentProcess], tmp_path: Path
 ) -> None:
     agent = start_agent(facts=simulated_board(), extra=("--drain-seconds", "0.2"))
-    wait_online(client, "board")
-    job_id = submit(client, slow_job(tmp_path / "job"))
-    wait_for(lambda: measuring(client, job_id), what="the measurement")
+    job_id = measuring_job(client, tmp_path)
     agent.signal(signal.SIGTERM)
     assert agent.wait() == 0
     assert attempts(controller.state_dir, job_id, "BENCH") == ["RETURNED"]
