@@ -85,12 +85,13 @@ class Heart:
 
     async def _watch(self) -> None:
         """Needs no network and no answer: it must notice in time that there is neither."""
+        now = boot_clock()
         while True:
-            before = boot_clock()
             await asyncio.sleep(WATCH_S)
+            before, now = now, boot_clock()  # without a gap: a pause between two watches counts too
             if self.held is None:
                 continue
-            if self.held.running and boot_clock() - before > PAUSE_S:
+            if self.held.running and now - before > PAUSE_S:
                 log.error("attempt %s: this agent was paused", self.held.token[:8])
                 self.held.halt_for(Halt.PAUSED)
             self._fence(self.held)

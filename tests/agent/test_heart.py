@@ -132,6 +132,7 @@ def test_a_pause_is_noticed() -> None:
         "    attempt = held(); attempt.running = True\n"
         "    made, _ = heart_of(Link(CONTINUE), attempt)\n"
         "    task = asyncio.create_task(made.run())\n"
+        "    await asyncio.sleep(0.1)\n"  # the heart's own tasks have begun when this one goes on
         "    print('ready', flush=True)\n"
         "    await asyncio.wait_for(attempt.stop.wait(), 20)\n"
         "    print(attempt.halt.value)\n"
