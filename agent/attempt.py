@@ -74,7 +74,7 @@ class AttemptDir:
 
 def inputs_of(spec: TaskSpec) -> list[Artifact]:
     """Every file that a task needs, each once."""
-    wanted = list(spec.build.artifacts) if spec.HasField("build") else []
+    wanted = [*spec.build.artifacts, *spec.build.timing_caches]
     for subject in spec.bench.subjects:
         wanted += [subject.engine, *subject.artifacts]
     return list({item.sha256: item for item in wanted}.values())
@@ -87,6 +87,7 @@ def outputs_of(outcome: Outcome) -> list[Artifact]:
 
 def _outputs(outcome: Outcome) -> Iterator[Artifact]:
     yield outcome.built.engine
+    yield outcome.built.timing_cache.made
     for measurement in outcome.measured.measurements:
         yield measurement.samples
     yield from outcome.artifacts

@@ -122,7 +122,7 @@ def _audit(
     report("audit", None, "")
     scratch = attempt.root / "audit"
     scratch.mkdir()
-    kernels = runtime.kernels(attempt.locate(subject.engine), subject, _inputs(subject, attempt), scratch)
+    kernels = runtime.inspect(attempt.locate(subject.engine), subject, _inputs(subject, attempt), scratch).kernels
     if kernels:
         notes["precision"] = evidence(kernels)
     return precision_flags(subject.precision, kernels)

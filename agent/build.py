@@ -12,6 +12,7 @@ from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,
     ARTIFACT_ROLE_ENGINE,
+    ARTIFACT_ROLE_TIMING_CACHE,
     Artifact,
     BuildTask,
     Built,
@@ -33,11 +34,20 @@ def run_build(task: BuildTask, attempt: AttemptDir, report: Report) -> Outcome:
     engine = attempt.root / "engine.part"
     report("build", None, f"{task.runtime} {version}")
     begin = time.monotonic()
-    runtime.build(task, model_dir, engine, report)
+    made = runtime.build(task, model_dir, engine, attempt.locate, report)
     elapsed_s = time.monotonic() - begin
     built = Built(engine=attempt.publish(engine, ARTIFACT_ROLE_ENGINE, f"{task.engine_key[:12] or 'engine'}.engine"))
+    built.MergeFrom(made.told)
     built.build_time.FromNanoseconds(round(elapsed_s * 1e9))
-    return Outcome(built=built)
+    outcome = Outcome()
+    for file in made.files:
+        artifact = attempt.publish(file.path, file.role, file.name)
+        if file.role == ARTIFACT_ROLE_TIMING_CACHE:
+            built.timing_cache.made.CopyFrom(artifact)
+        else:
+            outcome.artifacts.append(artifact)
+    outcome.built.CopyFrom(built)
+    return outcome
 
 
 def lay_out(artifacts: Iterable[Artifact], attempt: AttemptDir, folder: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agent.npy import Tensor
 from jetfleet.errors import BadInput, Infrastructure, TaskFailed
-from jetfleet.v1.task_pb2 import Artifact, BuildTask, Provenance, Subject
+from jetfleet.v1.task_pb2 import Artifact, ArtifactRole, BuildTask, Built, Provenance, Subject
 
 # Says where the work is: phase, share of it done (None: unknown), one short line for people.
 Report: TypeAlias = Callable[[str, "float | None", str], None]
@@ -50,6 +50,41 @@ class Kernel:
 
     op: str
     type: str
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """Mean time of one layer in a profiling run of its own: good for shares, never for the engine's latency."""
+
+    name: str
+    ms: float
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that a runtime leaves for people or for the next build; `name` is what they will see."""
+
+    role: "ArtifactRole.ValueType"
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a build left beside its engine. `told` is what the builder knows of it: neither engine nor build time."""
+
+    told: Built = field(default_factory=Built)
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What really runs in an engine. Empty where nothing can be known."""
+
+    kernels: tuple[Kernel, ...] = ()
+    layers: tuple[LayerTime, ...] = ()
+    dla_time_share: float | None = None  # of the layers' time; None: no DLA in it
+    files: tuple[File, ...] = ()
 
 
 class Session(Protocol):
@@ -89,17 +124,18 @@ class Runtime(Protocol):
     def version(self) -> str:
         """Full version; engines are only valid under the one they were built with."""
 
-    def build(self, task: BuildTask, model_dir: Path, out: Path, report: Report) -> None:
-        """Writes the engine of the model in `model_dir` to `out`.
+    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> Made:
+        """Writes the engine of the model in `model_dir` to `out`; what it writes beside it lies beside `out`.
 
-        Raises BadInput for a model that cannot be read, BuildRefused with the builder's words for one it will not take.
+        `locate` finds the task's other files: calibration data, timing caches. Raises BadInput for a model that cannot
+        be read, BuildRefused with the builder's words for one it will not take.
         """
 
     def load(self, engine: Path, subject: Subject, locate: Locate) -> Session:
         """Raises BadInput if the engine was made for something else, DeviceFault if it does not load."""
 
-    def kernels(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> list[Kernel]:
-        """What really runs, from one inference in a session of its own; empty where nothing can be known.
+    def inspect(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> Inspection:
+        """What really runs, from a few inferences in a session of its own.
 
         Never called while a timed session is open. `scratch` is an empty folder for what the runtime writes.
         """

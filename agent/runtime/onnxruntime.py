@@ -17,8 +17,9 @@ from agent.runtime.base import (
     BuildRefused,
     Collected,
     DeviceFault,
-    Kernel,
+    Inspection,
     Locate,
+    Made,
     Report,
     model_file,
     refuse_other_version,
@@ -71,7 +72,7 @@ class OnnxRuntime:
     def version(self) -> str:
         return str(onnxruntime.__version__)
 
-    def build(self, task: BuildTask, model_dir: Path, out: Path, report: Report) -> None:
+    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> Made:
         _refuse_placement(task.placement)
         model = model_dir / _graph(task)
         options = session_options(task.options)
@@ -86,6 +87,7 @@ class OnnxRuntime:
             _raise_if_out_of_memory(error)
             raise BuildRefused(f"ONNX Runtime refused the model: {error}", where=model.name) from error
         _check_inputs(session, task.inputs)
+        return Made()
 
     def load(self, engine: Path, subject: Subject, locate: Locate) -> "OnnxSession":
         _refuse_placement(subject.placement)
@@ -94,13 +96,13 @@ class OnnxRuntime:
         session = _open(engine, options)
         return OnnxSession(session, options, _check_inputs(session, subject.inputs))
 
-    def kernels(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> list[Kernel]:
+    def inspect(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> Inspection:
         options = session_options(subject.options)
         options.enable_profiling = True
         options.profile_file_prefix = str(scratch / "profile")
         session = _open(engine, options)
         session.run(None, dict(inputs))
-        return read_profile(Path(session.end_profiling()))
+        return Inspection(kernels=tuple(read_profile(Path(session.end_profiling()))))
 
 
 class OnnxSession:

@@ -21,8 +21,9 @@ from agent.runtime.base import (
     BuildRefused,
     Collected,
     DeviceFault,
-    Kernel,
+    Inspection,
     Locate,
+    Made,
     Report,
     refuse_other_version,
     refuse_unknown_options,
@@ -78,12 +79,13 @@ class SimulatedRuntime:
     def version(self) -> str:
         return "1.0"
 
-    def build(self, task: BuildTask, model_dir: Path, out: Path, report: Report) -> None:
+    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> Made:
         options = _Options(task.options)
         report("build", 0.0, "pretending to build")
         options.strike("build")
         time.sleep(options.build_s)
         out.write_text(json.dumps({"simulated": self.version(), "engine_key": task.engine_key}) + "\n")
+        return Made()
 
     def load(self, engine: Path, subject: Subject, locate: Locate) -> "SimulatedSession":
         refuse_other_version(subject, self.version())
@@ -100,8 +102,8 @@ class SimulatedRuntime:
         }
         return SimulatedSession(options, wanted)
 
-    def kernels(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> list[Kernel]:
-        return []
+    def inspect(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> Inspection:
+        return Inspection()
 
 
 class SimulatedSession:

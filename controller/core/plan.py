@@ -11,7 +11,7 @@ from controller.core.keys import build_artifacts, device_class, engine_key, lowe
 from controller.core.select import nearest_miss, unmet
 from controller.model.facts import Facts, shown
 from controller.model.job import Condition, JobSpec, Quantifier, Target, Variant
-from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, Recipe
+from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, PlannedSubject, Recipe
 from jetfleet.errors import BadInput, NoDevice
 
 _EVERY_DEVICE = Target(Quantifier.EVERY)
@@ -33,12 +33,14 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
             able = _able_devices(variant, target, devices, notes)
             if target.quantifier is Quantifier.ANY:
                 conditions = target.conditions
-                benches[variant.key, None, conditions] = PlannedBench(variant.key, None, None, conditions)
+                subjects = (PlannedSubject(variant.placement),)
+                benches[variant.key, None, conditions] = PlannedBench(variant.key, None, subjects, conditions)
                 continue
             for device in able:
                 build = build_for(variant, device)
                 builds.setdefault(build.engine_key, build)
-                benches[variant.key, device.id, ()] = PlannedBench(variant.key, device.id, build.engine_key)
+                subjects = (PlannedSubject(variant.placement, build.engine_key),)
+                benches[variant.key, device.id, ()] = PlannedBench(variant.key, device.id, subjects)
     return Plan(
         builds=tuple(builds.values()),
         benches=tuple(benches.values()),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from controller.core.lifecycle import TERMINAL
 from controller.core.plan import build_for, inability
 from controller.model.job import Condition, Variant
-from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, TaskState
+from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, PlannedSubject, TaskState
 from jetfleet.errors import BadInput, NoDevice
 
 
@@ -43,7 +43,9 @@ def plan_again(
     by_id = {device.id: device for device in devices}
     for item in again:
         if item.conditions is not None:
-            benches.append(PlannedBench(item.variant.key, None, None, item.conditions))
+            benches.append(
+                PlannedBench(item.variant.key, None, (PlannedSubject(item.variant.placement),), item.conditions)
+            )
             continue
         device = by_id[item.device_id or ""]
         reason = inability(item.variant.runtime, item.variant.placement, device.facts)
@@ -52,7 +54,8 @@ def plan_again(
             continue
         build = build_for(item.variant, device)
         builds.setdefault(build.engine_key, build)
-        benches.append(PlannedBench(item.variant.key, device.id, build.engine_key))
+        subjects = (PlannedSubject(item.variant.placement, build.engine_key),)
+        benches.append(PlannedBench(item.variant.key, device.id, subjects))
     if not benches:
         raise NoDevice(f"no device can run what is left of job {job_id}", hint="; ".join(notes))
     return Plan(tuple(builds.values()), tuple(benches), frozenset(builds) & frozenset(known_engines), tuple(notes))

@@ -36,12 +36,18 @@ FACT_TYPES: Mapping[str, FactType] = {
     "l4t": FactType.VERSION,
     "jetpack": FactType.VERSION,
     "cuda": FactType.VERSION,
+    "cudnn": FactType.VERSION,
+    "nvidia_runtime": FactType.FLAG,
     "gpu": FactType.TEXT,
+    "gpu_driver": FactType.VERSION,
+    "gpu_integrated": FactType.FLAG,
+    "gpu_memory_bytes": FactType.NUMBER,
     "compute_capability": FactType.VERSION,
     "sm_count": FactType.NUMBER,
     "dla_cores": FactType.NUMBER,
     "dla_compiler": FactType.VERSION,
     "power_mode": FactType.TEXT,
+    "power_modes": FactType.SET,
     "simulated": FactType.FLAG,
 }
 FAMILIES: Mapping[str, FactType] = {"runtime": FactType.VERSION, "label": FactType.TEXT}

@@ -37,6 +37,10 @@ class Role(Enum):
     SAMPLES = "samples"
     LOG = "log"
     ENVIRONMENT = "environment"
+    TIMING_CACHE = "timing-cache"
+    CALIBRATION_CACHE = "calibration-cache"
+    LAYERS = "layers"
+    LAYER_PROFILE = "layer-profile"
 
 
 # What an engine is made from; the other roles only check or describe it.
@@ -54,12 +58,22 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class ShapeRange:
+    """The shapes of an input that an engine must take; `opt` is what the builder tunes for."""
+
+    min: tuple[int, ...]
+    opt: tuple[int, ...]
+    max: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class TensorSpec:
-    """An input with every dimension resolved; `dtype` is numpy's name."""
+    """An input with every dimension resolved; `dtype` is numpy's name. Without a range an engine takes `shape` only."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+    range: ShapeRange | None = None
 
 
 class CheckRule(Enum):

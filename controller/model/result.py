@@ -23,6 +23,7 @@ class FlagKind(Enum):
     UNCHECKED = "UNCHECKED"
     PRECISION_NOT_HONOURED = "PRECISION_NOT_HONOURED"
     INTERFERED = "INTERFERED"
+    TACTICS_SKIPPED = "TACTICS_SKIPPED"  # the number is right; the engine could be faster
 
 
 # Worst first: the verdict names the first of these that is set.
@@ -36,6 +37,8 @@ DISQUALIFYING = (
     FlagKind.UNSTABLE,
     FlagKind.UNCHECKED,
 )
+# True of the engine, and no fault of the number.
+REMARKS = (FlagKind.TACTICS_SKIPPED,)
 
 VALID = "VALID"
 
@@ -117,6 +120,7 @@ class Measurement:
     flags: tuple[Flag, ...]
     samples: Artifact | None
     processes: int = 1
+    dla_time_share: float | None = None
 
     @property
     def verdict(self) -> str:

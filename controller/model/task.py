@@ -98,12 +98,20 @@ class PlannedBuild:
 
 
 @dataclass(frozen=True)
+class PlannedSubject:
+    """One thing that a BENCH runs: the variant's engine on one placement. Without a device there is no engine yet."""
+
+    placement: str
+    engine_key: str | None = None
+
+
+@dataclass(frozen=True)
 class PlannedBench:
-    """A variant on a device, or (device_id None) on any device that matches."""
+    """A variant on a device, or (device_id None) on any device that matches. Several subjects run at the same time."""
 
     variant_key: str
     device_id: str | None
-    engine_key: str | None
+    subjects: tuple[PlannedSubject, ...]
     conditions: tuple[Condition, ...] = ()
 
 

@@ -141,7 +141,13 @@ def described(made: Plan, names: dict[str, str]) -> tuple[PlannedTask, ...]:
         for item in made.builds
     ]
     benches = [
-        PlannedTask(TaskKind.BENCH, item.variant_key, names.get(item.device_id or "", ""), item.engine_key or "", False)
+        PlannedTask(
+            TaskKind.BENCH,
+            item.variant_key,
+            names.get(item.device_id or "", ""),
+            item.subjects[0].engine_key or "",
+            False,
+        )
         for item in made.benches
     ]
     return (*builds, *benches)

@@ -163,22 +163,23 @@ def _insert_bench(connection: Connection, bench: PlannedBench, spec: JobSpec, *,
                 time_limit_s=spec.limits.bench_s,
                 device_id=bench.device_id,
                 conditions=dump(bench.conditions) if bench.device_id is None else None,
-                schedule=Schedule.ALONE.value,
+                schedule=(Schedule.ALONE if len(bench.subjects) == 1 else Schedule.CONCURRENT).value,
                 created_at=now_text(),
             )
             .returning(t.task.c.id)
         ).scalar_one()
     )
-    connection.execute(
-        insert(t.subject).values(
-            task_id=task_id,
-            idx=0,
-            variant_id=variant_id,
-            engine_key=bench.engine_key,
-            placement=variant.placement,
-            streams=1,
-            batch=variant.batch,
+    for index, subject in enumerate(bench.subjects):
+        connection.execute(
+            insert(t.subject).values(
+                task_id=task_id,
+                idx=index,
+                variant_id=variant_id,
+                engine_key=subject.engine_key,
+                placement=subject.placement,
+                streams=1,
+                batch=variant.batch,
+            )
         )
-    )
     if bench.device_id and not missing_engines(connection, task_id):
         move(connection, task_id, TaskState.READY)

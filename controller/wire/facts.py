@@ -1,6 +1,6 @@
 """Facts, proto <-> model: a typed message on the wire, a flat mapping inside."""
 
-from controller.model.facts import FACT_TYPES, Facts, FactValue
+from controller.model.facts import FACT_TYPES, Facts, FactType, FactValue
 from jetfleet.v1 import task_pb2
 
 
@@ -8,10 +8,8 @@ def facts_from_pb(message: task_pb2.Facts) -> Facts:
     """Only what is known: an absent field makes no key."""
     found: dict[str, FactValue] = {}
     for descriptor, value in message.ListFields():
-        if descriptor.name == "cpu_isa":
-            found["cpu_isa"] = tuple(value)
-        elif descriptor.name in FACT_TYPES:
-            found[descriptor.name] = value
+        if descriptor.name in FACT_TYPES:
+            found[descriptor.name] = tuple(value) if FACT_TYPES[descriptor.name] is FactType.SET else value
     found.update({f"runtime.{name}": version for name, version in message.runtimes.items()})
     found.update({f"label.{name}": value for name, value in message.labels.items()})
     return found
@@ -24,7 +22,7 @@ def facts_to_pb(facts: Facts) -> task_pb2.Facts:
         if dot:
             (message.runtimes if family == "runtime" else message.labels)[member] = str(value)
         elif isinstance(value, tuple):
-            message.cpu_isa.extend(value)
+            getattr(message, key).extend(value)
         else:
             setattr(message, key, value)
     return message

@@ -11,6 +11,7 @@ from controller.model.job import (
     Measure,
     Mode,
     OutputCheck,
+    ShapeRange,
     Target,
     TensorSpec,
     Variant,
@@ -33,11 +34,16 @@ def artifact_from_pb(item: task_pb2.Artifact) -> Artifact:
 
 
 def tensor_to_pb(spec: TensorSpec) -> task_pb2.TensorSpec:
-    return task_pb2.TensorSpec(name=spec.name, dtype=spec.dtype, shape=spec.shape)
+    message = task_pb2.TensorSpec(name=spec.name, dtype=spec.dtype, shape=spec.shape)
+    if spec.range is not None:
+        message.range.CopyFrom(task_pb2.ShapeRange(min=spec.range.min, opt=spec.range.opt, max=spec.range.max))
+    return message
 
 
 def tensor_from_pb(spec: task_pb2.TensorSpec) -> TensorSpec:
-    return TensorSpec(spec.name, spec.dtype, tuple(spec.shape))
+    shapes = spec.range
+    found = ShapeRange(tuple(shapes.min), tuple(shapes.opt), tuple(shapes.max)) if spec.HasField("range") else None
+    return TensorSpec(spec.name, spec.dtype, tuple(spec.shape), found)
 
 
 def check_to_pb(check: OutputCheck) -> task_pb2.OutputCheck:

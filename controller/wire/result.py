@@ -112,13 +112,14 @@ def measurement_to_pb(item: Measurement) -> task_pb2.Measurement:
         flags=[task_pb2.Flag(kind=enums.FLAG[row.kind], evidence=row.evidence) for row in item.flags],
         samples=artifact_to_pb(item.samples) if item.samples else None,
         processes=item.processes,
+        dla_time_share=item.dla_time_share,
     )
     message.window.FromNanoseconds(round(item.window_s * 1e9))
     message.warmup.FromNanoseconds(round(item.warmup_s * 1e9))
     return message
 
 
-_Optional = Literal["mean_ms", "std_ms", "min_ms", "max_ms", "throughput_per_s", "accuracy"]
+_Optional = Literal["mean_ms", "std_ms", "min_ms", "max_ms", "throughput_per_s", "accuracy", "dla_time_share"]
 
 
 def measurement_from_pb(message: task_pb2.Measurement) -> Measurement:
@@ -152,6 +153,7 @@ def measurement_from_pb(message: task_pb2.Measurement) -> Measurement:
         flags=tuple(Flag(enums.FLAG_FROM[row.kind], row.evidence) for row in message.flags),
         samples=artifact_from_pb(message.samples) if message.HasField("samples") else None,
         processes=message.processes,
+        dla_time_share=optional("dla_time_share"),
     )
 
 

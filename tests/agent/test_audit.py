@@ -33,7 +33,7 @@ from jetfleet.v1.task_pb2 import (
     Precision,
     Subject,
 )
-from tests.agent.making import Blobs, as_model, bench_task, tensor_spec
+from tests.agent.making import Blobs, as_model, bench_task, nowhere, tensor_spec
 
 X = np.random.default_rng(5).standard_normal((2, 6)).astype(np.float32)
 WEIGHTS = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
@@ -92,7 +92,7 @@ def build(folder: Path, content: bytes, precision: "Precision.ValueType", *roles
     (folder / "model.onnx").write_bytes(content)
     artifacts = [Artifact(role=role, name="model.onnx") for role in roles]
     task = BuildTask(engine_key="k", inputs=[tensor_spec()], artifacts=artifacts, precision=precision)
-    OnnxRuntime().build(task, folder, folder / "engine", lambda *_: None)
+    OnnxRuntime().build(task, folder, folder / "engine", nowhere, lambda *_: None)
     return folder / "engine"
 
 
@@ -100,7 +100,8 @@ def kernels(folder: Path, precision: "Precision.ValueType") -> list[Kernel]:
     make, role = MODELS[precision]
     subject = Subject(inputs=[tensor_spec()], placement="cpu")
     (folder / "audit").mkdir()
-    return OnnxRuntime().kernels(build(folder, make(), precision, role), subject, {"x": X}, folder / "audit")
+    made = OnnxRuntime().inspect(build(folder, make(), precision, role), subject, {"x": X}, folder / "audit")
+    return list(made.kernels)
 
 
 def test_an_fp32_engine_computes_in_float32(tmp_path: Path) -> None:

@@ -12,16 +12,12 @@ from agent.runtime.base import BuildRefused, DeviceFault
 from agent.runtime.onnxruntime import OnnxRuntime, session_options
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_MODEL_FP32, Artifact, BuildTask, Subject, TensorSpec
-from tests.agent.making import as_model, classifier, scores, tensor_spec
+from tests.agent.making import as_model, classifier, nowhere, scores, tensor_spec
 
 X = np.random.default_rng(5).standard_normal((2, 6)).astype(np.float32)
 
 
 def silent(phase: str, fraction: float | None, detail: str) -> None: ...
-
-
-def nowhere(artifact: Artifact) -> Path:
-    raise AssertionError(artifact)
 
 
 def build(folder: Path, model: bytes | onnx.ModelProto, inputs: list[TensorSpec] | None = None, **options: str) -> Path:
@@ -33,7 +29,7 @@ def build(folder: Path, model: bytes | onnx.ModelProto, inputs: list[TensorSpec]
         artifacts=[Artifact(role=ARTIFACT_ROLE_MODEL_FP32, name="model.onnx")],
         options=options,
     )
-    OnnxRuntime().build(task, folder, folder / "engine", silent)
+    OnnxRuntime().build(task, folder, folder / "engine", nowhere, silent)
     return folder / "engine"
 
 

@@ -11,7 +11,7 @@ import pytest
 from agent.runtime.simulated import SimulatedRuntime, SimulatedSession
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import PROVENANCE_SIMULATED, Artifact, BuildTask, Subject
-from tests.agent.making import Blobs
+from tests.agent.making import Blobs, nowhere
 
 
 def silent(phase: str, fraction: float | None, detail: str) -> None: ...
@@ -20,7 +20,7 @@ def silent(phase: str, fraction: float | None, detail: str) -> None: ...
 def load(folder: Path, *, outputs: Mapping[str, Any] | None = None, **options: str) -> SimulatedSession:
     blobs = Blobs(folder / "store")
     runtime = SimulatedRuntime()
-    runtime.build(BuildTask(), folder, folder / "engine", silent)
+    runtime.build(BuildTask(), folder, folder / "engine", nowhere, silent)
 
     def locate(artifact: Artifact) -> Path:
         return blobs.path(artifact.sha256)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from controller.core.keys import device_class, engine_key
 from controller.core.plan import build_for, inability, plan
 from controller.model.job import JobSpec, Lowering, Precision
-from controller.model.task import PlannedBench
+from controller.model.task import PlannedBench, PlannedSubject
 from jetfleet.errors import BadInput, NoDevice
 from tests.core.builders import any_of, device, every, job, orin, variant, versions, where
 
@@ -22,13 +22,13 @@ def test_equal_boards_need_one_build(count):
     made = plan(job(), [device(f"box-{index}") for index in range(count)], [])
     assert len(made.builds) == 1
     assert [bench.device_id for bench in made.benches] == [f"box-{index}" for index in range(count)]
-    assert {bench.engine_key for bench in made.benches} == {made.builds[0].engine_key}
+    assert {bench.subjects[0].engine_key for bench in made.benches} == {made.builds[0].engine_key}
 
 
 def test_boards_of_two_classes_need_two_builds():
     made = plan(job(), [device("a"), device("b"), device("c", cpu_model="Ryzen")], [])
     assert len(made.builds) == 2
-    keys = {bench.device_id: bench.engine_key for bench in made.benches}
+    keys = {bench.device_id: bench.subjects[0].engine_key for bench in made.benches}
     assert keys["a"] == keys["b"] != keys["c"]
 
 
@@ -61,7 +61,7 @@ def test_every_is_frozen_to_devices_and_any_stays_unbound():
     frozen = plan(job(targets=(every(*conditions),)), devices, [])
     assert [(bench.device_id, bench.conditions) for bench in frozen.benches] == [("a", ()), ("b", ())]
     loose = plan(job(targets=(any_of(*conditions),)), devices, [])
-    assert loose.benches == (PlannedBench(variant().key, None, None, conditions),)
+    assert loose.benches == (PlannedBench(variant().key, None, (PlannedSubject("cpu"),), conditions),)
     assert loose.builds == ()
 
 

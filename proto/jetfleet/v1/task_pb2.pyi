@@ -99,6 +99,14 @@ class _ArtifactRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Artifact
     ARTIFACT_ROLE_LOG: _ArtifactRole.ValueType  # 12
     ARTIFACT_ROLE_ENVIRONMENT: _ArtifactRole.ValueType  # 13
     """what the child process saw of its surroundings, JSON"""
+    ARTIFACT_ROLE_TIMING_CACHE: _ArtifactRole.ValueType  # 14
+    """what TensorRT's builder timed, to be handed to the next build"""
+    ARTIFACT_ROLE_CALIBRATION_CACHE: _ArtifactRole.ValueType  # 15
+    """the scales that a calibrator found, in TensorRT's text form"""
+    ARTIFACT_ROLE_LAYERS: _ArtifactRole.ValueType  # 16
+    """an engine's layers as its inspector tells them, JSON"""
+    ARTIFACT_ROLE_LAYER_PROFILE: _ArtifactRole.ValueType  # 17
+    """time per layer, from a run of its own, JSON"""
 
 class ArtifactRole(_ArtifactRole, metaclass=_ArtifactRoleEnumTypeWrapper):
     """What a file is to a task. Files travel by SHA-256, never by path."""
@@ -126,6 +134,14 @@ ARTIFACT_ROLE_SAMPLES: ArtifactRole.ValueType  # 11
 ARTIFACT_ROLE_LOG: ArtifactRole.ValueType  # 12
 ARTIFACT_ROLE_ENVIRONMENT: ArtifactRole.ValueType  # 13
 """what the child process saw of its surroundings, JSON"""
+ARTIFACT_ROLE_TIMING_CACHE: ArtifactRole.ValueType  # 14
+"""what TensorRT's builder timed, to be handed to the next build"""
+ARTIFACT_ROLE_CALIBRATION_CACHE: ArtifactRole.ValueType  # 15
+"""the scales that a calibrator found, in TensorRT's text form"""
+ARTIFACT_ROLE_LAYERS: ArtifactRole.ValueType  # 16
+"""an engine's layers as its inspector tells them, JSON"""
+ARTIFACT_ROLE_LAYER_PROFILE: ArtifactRole.ValueType  # 17
+"""time per layer, from a run of its own, JSON"""
 Global___ArtifactRole: _TypeAlias = ArtifactRole  # noqa: Y015
 
 class _FailureKind:
@@ -203,6 +219,8 @@ class _FlagKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagKind.Val
     FLAG_KIND_UNCHECKED: _FlagKind.ValueType  # 6
     FLAG_KIND_PRECISION_NOT_HONOURED: _FlagKind.ValueType  # 7
     FLAG_KIND_INTERFERED: _FlagKind.ValueType  # 8
+    FLAG_KIND_TACTICS_SKIPPED: _FlagKind.ValueType  # 9
+    """the builder left kernels untried for lack of memory: slower than it could be"""
 
 class FlagKind(_FlagKind, metaclass=_FlagKindEnumTypeWrapper):
     """Something about a measurement that a reader must know."""
@@ -216,6 +234,8 @@ FLAG_KIND_WRONG_OUTPUT: FlagKind.ValueType  # 5
 FLAG_KIND_UNCHECKED: FlagKind.ValueType  # 6
 FLAG_KIND_PRECISION_NOT_HONOURED: FlagKind.ValueType  # 7
 FLAG_KIND_INTERFERED: FlagKind.ValueType  # 8
+FLAG_KIND_TACTICS_SKIPPED: FlagKind.ValueType  # 9
+"""the builder left kernels untried for lack of memory: slower than it could be"""
 Global___FlagKind: _TypeAlias = FlagKind  # noqa: Y015
 
 @_typing.final
@@ -253,6 +273,38 @@ class Artifact(_message.Message):
 Global___Artifact: _TypeAlias = Artifact  # noqa: Y015
 
 @_typing.final
+class ShapeRange(_message.Message):
+    """What shapes of an input an engine must take: an optimisation profile, in TensorRT's words."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIN_FIELD_NUMBER: _builtins.int
+    OPT_FIELD_NUMBER: _builtins.int
+    MAX_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def min(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def opt(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """what the builder tunes for"""
+
+    @_builtins.property
+    def max(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        min: _abc.Iterable[_builtins.int] | None = ...,
+        opt: _abc.Iterable[_builtins.int] | None = ...,
+        max: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max", b"max", "min", b"min", "opt", b"opt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShapeRange: _TypeAlias = ShapeRange  # noqa: Y015
+
+@_typing.final
 class TensorSpec(_message.Message):
     """An input tensor with every dimension resolved."""
 
@@ -261,13 +313,18 @@ class TensorSpec(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     DTYPE_FIELD_NUMBER: _builtins.int
     SHAPE_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """the graph's own name"""
     dtype: _builtins.str
     """numpy's name: float32, int64, ..."""
     @_builtins.property
     def shape(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """no symbolic dimension; empty = scalar"""
+        """no symbolic dimension; empty = scalar. In a BUILD with a range: its opt"""
+
+    @_builtins.property
+    def range(self) -> Global___ShapeRange:
+        """absent: the engine takes this shape and no other"""
 
     def __init__(
         self,
@@ -275,10 +332,11 @@ class TensorSpec(_message.Message):
         name: _builtins.str = ...,
         dtype: _builtins.str = ...,
         shape: _abc.Iterable[_builtins.int] | None = ...,
+        range: Global___ShapeRange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["range", b"range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dtype", b"dtype", "name", b"name", "shape", b"shape"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dtype", b"dtype", "name", b"name", "range", b"range", "shape", b"shape"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -354,6 +412,12 @@ class Facts(_message.Message):
     POWER_MODE_FIELD_NUMBER: _builtins.int
     SIMULATED_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    CUDNN_FIELD_NUMBER: _builtins.int
+    GPU_DRIVER_FIELD_NUMBER: _builtins.int
+    GPU_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    GPU_INTEGRATED_FIELD_NUMBER: _builtins.int
+    NVIDIA_RUNTIME_FIELD_NUMBER: _builtins.int
+    POWER_MODES_FIELD_NUMBER: _builtins.int
     hostname: _builtins.str
     arch: _builtins.str
     """machine(): x86_64, aarch64"""
@@ -393,6 +457,15 @@ class Facts(_message.Message):
     """nvpmodel's name, never its id"""
     simulated: _builtins.bool
     """a made-up device, for tests and demonstrations"""
+    cudnn: _builtins.str
+    gpu_driver: _builtins.str
+    """version of NVIDIA's driver, where one can be asked"""
+    gpu_memory_bytes: _builtins.int
+    """a discrete GPU's own; absent where it shares memory_bytes"""
+    gpu_integrated: _builtins.bool
+    """host and GPU share memory"""
+    nvidia_runtime: _builtins.bool
+    """in a container: the NVIDIA runtime gave it the driver's files"""
     @_builtins.property
     def cpu_isa(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """ISA flags, sorted; empty = unknown"""
@@ -404,6 +477,10 @@ class Facts(_message.Message):
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """free labels of the owner, `agent run --label k=v`"""
+
+    @_builtins.property
+    def power_modes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """nvpmodel's names that this board knows, in the order of their ids"""
 
     def __init__(
         self,
@@ -432,10 +509,16 @@ class Facts(_message.Message):
         power_mode: _builtins.str | None = ...,
         simulated: _builtins.bool | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        cudnn: _builtins.str | None = ...,
+        gpu_driver: _builtins.str | None = ...,
+        gpu_memory_bytes: _builtins.int | None = ...,
+        gpu_integrated: _builtins.bool | None = ...,
+        nvidia_runtime: _builtins.bool | None = ...,
+        power_modes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_os", b"_os", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_model", b"cpu_model", "cuda", b"cuda", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "memory_bytes", b"memory_bytes", "module", b"module", "os", b"os", "power_mode", b"power_mode", "python", b"python", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "memory_bytes", b"memory_bytes", "module", b"module", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "power_mode", b"power_mode", "python", b"python", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_os", b"_os", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_isa", b"cpu_isa", "cpu_model", b"cpu_model", "cuda", b"cuda", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "labels", b"labels", "memory_bytes", b"memory_bytes", "module", b"module", "os", b"os", "power_mode", b"power_mode", "python", b"python", "runtimes", b"runtimes", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_isa", b"cpu_isa", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "labels", b"labels", "memory_bytes", b"memory_bytes", "module", b"module", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "power_mode", b"power_mode", "power_modes", b"power_modes", "python", b"python", "runtimes", b"runtimes", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__arch: _TypeAlias = _typing.Literal["arch"]  # noqa: Y015
     _WhichOneofArgType__arch: _TypeAlias = _typing.Literal["_arch", b"_arch"]  # noqa: Y015
@@ -449,12 +532,20 @@ class Facts(_message.Message):
     _WhichOneofArgType__cpu_model: _TypeAlias = _typing.Literal["_cpu_model", b"_cpu_model"]  # noqa: Y015
     _WhichOneofReturnType__cuda: _TypeAlias = _typing.Literal["cuda"]  # noqa: Y015
     _WhichOneofArgType__cuda: _TypeAlias = _typing.Literal["_cuda", b"_cuda"]  # noqa: Y015
+    _WhichOneofReturnType__cudnn: _TypeAlias = _typing.Literal["cudnn"]  # noqa: Y015
+    _WhichOneofArgType__cudnn: _TypeAlias = _typing.Literal["_cudnn", b"_cudnn"]  # noqa: Y015
     _WhichOneofReturnType__dla_compiler: _TypeAlias = _typing.Literal["dla_compiler"]  # noqa: Y015
     _WhichOneofArgType__dla_compiler: _TypeAlias = _typing.Literal["_dla_compiler", b"_dla_compiler"]  # noqa: Y015
     _WhichOneofReturnType__dla_cores: _TypeAlias = _typing.Literal["dla_cores"]  # noqa: Y015
     _WhichOneofArgType__dla_cores: _TypeAlias = _typing.Literal["_dla_cores", b"_dla_cores"]  # noqa: Y015
     _WhichOneofReturnType__gpu: _TypeAlias = _typing.Literal["gpu"]  # noqa: Y015
     _WhichOneofArgType__gpu: _TypeAlias = _typing.Literal["_gpu", b"_gpu"]  # noqa: Y015
+    _WhichOneofReturnType__gpu_driver: _TypeAlias = _typing.Literal["gpu_driver"]  # noqa: Y015
+    _WhichOneofArgType__gpu_driver: _TypeAlias = _typing.Literal["_gpu_driver", b"_gpu_driver"]  # noqa: Y015
+    _WhichOneofReturnType__gpu_integrated: _TypeAlias = _typing.Literal["gpu_integrated"]  # noqa: Y015
+    _WhichOneofArgType__gpu_integrated: _TypeAlias = _typing.Literal["_gpu_integrated", b"_gpu_integrated"]  # noqa: Y015
+    _WhichOneofReturnType__gpu_memory_bytes: _TypeAlias = _typing.Literal["gpu_memory_bytes"]  # noqa: Y015
+    _WhichOneofArgType__gpu_memory_bytes: _TypeAlias = _typing.Literal["_gpu_memory_bytes", b"_gpu_memory_bytes"]  # noqa: Y015
     _WhichOneofReturnType__hostname: _TypeAlias = _typing.Literal["hostname"]  # noqa: Y015
     _WhichOneofArgType__hostname: _TypeAlias = _typing.Literal["_hostname", b"_hostname"]  # noqa: Y015
     _WhichOneofReturnType__jetpack: _TypeAlias = _typing.Literal["jetpack"]  # noqa: Y015
@@ -467,6 +558,8 @@ class Facts(_message.Message):
     _WhichOneofArgType__memory_bytes: _TypeAlias = _typing.Literal["_memory_bytes", b"_memory_bytes"]  # noqa: Y015
     _WhichOneofReturnType__module: _TypeAlias = _typing.Literal["module"]  # noqa: Y015
     _WhichOneofArgType__module: _TypeAlias = _typing.Literal["_module", b"_module"]  # noqa: Y015
+    _WhichOneofReturnType__nvidia_runtime: _TypeAlias = _typing.Literal["nvidia_runtime"]  # noqa: Y015
+    _WhichOneofArgType__nvidia_runtime: _TypeAlias = _typing.Literal["_nvidia_runtime", b"_nvidia_runtime"]  # noqa: Y015
     _WhichOneofReturnType__os: _TypeAlias = _typing.Literal["os"]  # noqa: Y015
     _WhichOneofArgType__os: _TypeAlias = _typing.Literal["_os", b"_os"]  # noqa: Y015
     _WhichOneofReturnType__power_mode: _TypeAlias = _typing.Literal["power_mode"]  # noqa: Y015
@@ -492,11 +585,19 @@ class Facts(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cuda) -> _WhichOneofReturnType__cuda | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cudnn) -> _WhichOneofReturnType__cudnn | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dla_compiler) -> _WhichOneofReturnType__dla_compiler | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dla_cores) -> _WhichOneofReturnType__dla_cores | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gpu) -> _WhichOneofReturnType__gpu | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gpu_driver) -> _WhichOneofReturnType__gpu_driver | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gpu_integrated) -> _WhichOneofReturnType__gpu_integrated | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gpu_memory_bytes) -> _WhichOneofReturnType__gpu_memory_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__hostname) -> _WhichOneofReturnType__hostname | None: ...
     @_typing.overload
@@ -509,6 +610,8 @@ class Facts(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__memory_bytes) -> _WhichOneofReturnType__memory_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__module) -> _WhichOneofReturnType__module | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__nvidia_runtime) -> _WhichOneofReturnType__nvidia_runtime | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__os) -> _WhichOneofReturnType__os | None: ...
     @_typing.overload
@@ -682,6 +785,7 @@ class Subject(_message.Message):
     ARTIFACTS_FIELD_NUMBER: _builtins.int
     CHECK_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    FLAGS_FIELD_NUMBER: _builtins.int
     variant_key: _builtins.str
     """people's name of it"""
     engine_key: _builtins.str
@@ -713,6 +817,10 @@ class Subject(_message.Message):
     def options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """runtime options, part of the variant"""
 
+    @_builtins.property
+    def flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flag]:
+        """what its build left behind; copied to the measurement"""
+
     def __init__(
         self,
         *,
@@ -729,10 +837,11 @@ class Subject(_message.Message):
         artifacts: _abc.Iterable[Global___Artifact] | None = ...,
         check: Global___OutputCheck | None = ...,
         options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        flags: _abc.Iterable[Global___Flag] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "engine", b"engine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "batch", b"batch", "check", b"check", "engine", b"engine", "engine_key", b"engine_key", "inputs", b"inputs", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "streams", b"streams", "variant_key", b"variant_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "batch", b"batch", "check", b"check", "engine", b"engine", "engine_key", b"engine_key", "flags", b"flags", "inputs", b"inputs", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "streams", b"streams", "variant_key", b"variant_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -773,6 +882,7 @@ class BuildTask(_message.Message):
     INPUTS_FIELD_NUMBER: _builtins.int
     ARTIFACTS_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    TIMING_CACHES_FIELD_NUMBER: _builtins.int
     engine_key: _builtins.str
     runtime: _builtins.str
     runtime_version: _builtins.str
@@ -790,6 +900,10 @@ class BuildTask(_message.Message):
     def options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """runtime options, part of the recipe"""
 
+    @_builtins.property
+    def timing_caches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Artifact]:
+        """of the device class, combined before the build; none: a cold build"""
+
     def __init__(
         self,
         *,
@@ -802,10 +916,11 @@ class BuildTask(_message.Message):
         inputs: _abc.Iterable[Global___TensorSpec] | None = ...,
         artifacts: _abc.Iterable[Global___Artifact] | None = ...,
         options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        timing_caches: _abc.Iterable[Global___Artifact] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "engine_key", b"engine_key", "inputs", b"inputs", "lowering", b"lowering", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "engine_key", b"engine_key", "inputs", b"inputs", "lowering", b"lowering", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "timing_caches", b"timing_caches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -999,13 +1114,37 @@ class Built(_message.Message):
     BUILD_TIME_FIELD_NUMBER: _builtins.int
     POWER_MODE_FIELD_NUMBER: _builtins.int
     PEAK_RSS_BYTES_FIELD_NUMBER: _builtins.int
+    PEAK_DEVICE_BYTES_FIELD_NUMBER: _builtins.int
+    DEVICE_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    TACTICS_SKIPPED_FIELD_NUMBER: _builtins.int
+    TIMING_CACHE_FIELD_NUMBER: _builtins.int
+    DLA_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     power_mode: _builtins.str
     """at build: provenance, not part of the key"""
     peak_rss_bytes: _builtins.int
+    peak_device_bytes: _builtins.int
+    """most device memory in use beyond what was before; on a Jetson, of RAM"""
+    device_memory_bytes: _builtins.int
+    """activation memory that the engine will ask for"""
+    tactics_skipped: _builtins.int
+    """for lack of memory; absent: this builder does not tell"""
     @_builtins.property
     def engine(self) -> Global___Artifact: ...
     @_builtins.property
     def build_time(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def timing_cache(self) -> Global___TimingCacheUse:
+        """absent: this builder has none"""
+
+    @_builtins.property
+    def dla(self) -> Global___DlaReport:
+        """absent: no DLA was asked for"""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """the builder's own, each once, the first of them"""
+
     def __init__(
         self,
         *,
@@ -1013,21 +1152,143 @@ class Built(_message.Message):
         build_time: _duration_pb2.Duration | None = ...,
         power_mode: _builtins.str | None = ...,
         peak_rss_bytes: _builtins.int | None = ...,
+        peak_device_bytes: _builtins.int | None = ...,
+        device_memory_bytes: _builtins.int | None = ...,
+        tactics_skipped: _builtins.int | None = ...,
+        timing_cache: Global___TimingCacheUse | None = ...,
+        dla: Global___DlaReport | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_peak_rss_bytes", b"_peak_rss_bytes", "_power_mode", b"_power_mode", "build_time", b"build_time", "engine", b"engine", "peak_rss_bytes", b"peak_rss_bytes", "power_mode", b"power_mode"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_peak_device_bytes", b"_peak_device_bytes", "_peak_rss_bytes", b"_peak_rss_bytes", "_power_mode", b"_power_mode", "_tactics_skipped", b"_tactics_skipped", "build_time", b"build_time", "device_memory_bytes", b"device_memory_bytes", "dla", b"dla", "engine", b"engine", "peak_device_bytes", b"peak_device_bytes", "peak_rss_bytes", b"peak_rss_bytes", "power_mode", b"power_mode", "tactics_skipped", b"tactics_skipped", "timing_cache", b"timing_cache"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_peak_rss_bytes", b"_peak_rss_bytes", "_power_mode", b"_power_mode", "build_time", b"build_time", "engine", b"engine", "peak_rss_bytes", b"peak_rss_bytes", "power_mode", b"power_mode"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_device_memory_bytes", b"_device_memory_bytes", "_peak_device_bytes", b"_peak_device_bytes", "_peak_rss_bytes", b"_peak_rss_bytes", "_power_mode", b"_power_mode", "_tactics_skipped", b"_tactics_skipped", "build_time", b"build_time", "device_memory_bytes", b"device_memory_bytes", "dla", b"dla", "engine", b"engine", "peak_device_bytes", b"peak_device_bytes", "peak_rss_bytes", b"peak_rss_bytes", "power_mode", b"power_mode", "tactics_skipped", b"tactics_skipped", "timing_cache", b"timing_cache", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__device_memory_bytes: _TypeAlias = _typing.Literal["device_memory_bytes"]  # noqa: Y015
+    _WhichOneofArgType__device_memory_bytes: _TypeAlias = _typing.Literal["_device_memory_bytes", b"_device_memory_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__peak_device_bytes: _TypeAlias = _typing.Literal["peak_device_bytes"]  # noqa: Y015
+    _WhichOneofArgType__peak_device_bytes: _TypeAlias = _typing.Literal["_peak_device_bytes", b"_peak_device_bytes"]  # noqa: Y015
     _WhichOneofReturnType__peak_rss_bytes: _TypeAlias = _typing.Literal["peak_rss_bytes"]  # noqa: Y015
     _WhichOneofArgType__peak_rss_bytes: _TypeAlias = _typing.Literal["_peak_rss_bytes", b"_peak_rss_bytes"]  # noqa: Y015
     _WhichOneofReturnType__power_mode: _TypeAlias = _typing.Literal["power_mode"]  # noqa: Y015
     _WhichOneofArgType__power_mode: _TypeAlias = _typing.Literal["_power_mode", b"_power_mode"]  # noqa: Y015
+    _WhichOneofReturnType__tactics_skipped: _TypeAlias = _typing.Literal["tactics_skipped"]  # noqa: Y015
+    _WhichOneofArgType__tactics_skipped: _TypeAlias = _typing.Literal["_tactics_skipped", b"_tactics_skipped"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__device_memory_bytes) -> _WhichOneofReturnType__device_memory_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__peak_device_bytes) -> _WhichOneofReturnType__peak_device_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__peak_rss_bytes) -> _WhichOneofReturnType__peak_rss_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__power_mode) -> _WhichOneofReturnType__power_mode | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tactics_skipped) -> _WhichOneofReturnType__tactics_skipped | None: ...
 
 Global___Built: _TypeAlias = Built  # noqa: Y015
+
+@_typing.final
+class TimingCacheUse(_message.Message):
+    """What a build did with the timings of earlier ones."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MADE_FIELD_NUMBER: _builtins.int
+    HANDED_FIELD_NUMBER: _builtins.int
+    HITS_FIELD_NUMBER: _builtins.int
+    MISSES_FIELD_NUMBER: _builtins.int
+    hits: _builtins.int
+    """layers whose timings were found; absent: this builder does not tell"""
+    misses: _builtins.int
+    """layers that were timed"""
+    @_builtins.property
+    def made(self) -> Global___Artifact:
+        """handed ones combined with what this build timed; empty digest: none was made"""
+
+    @_builtins.property
+    def handed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """digests of those that were combined"""
+
+    def __init__(
+        self,
+        *,
+        made: Global___Artifact | None = ...,
+        handed: _abc.Iterable[_builtins.str] | None = ...,
+        hits: _builtins.int | None = ...,
+        misses: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hits", b"_hits", "_misses", b"_misses", "hits", b"hits", "made", b"made", "misses", b"misses"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hits", b"_hits", "_misses", b"_misses", "handed", b"handed", "hits", b"hits", "made", b"made", "misses", b"misses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__hits: _TypeAlias = _typing.Literal["hits"]  # noqa: Y015
+    _WhichOneofArgType__hits: _TypeAlias = _typing.Literal["_hits", b"_hits"]  # noqa: Y015
+    _WhichOneofReturnType__misses: _TypeAlias = _typing.Literal["misses"]  # noqa: Y015
+    _WhichOneofArgType__misses: _TypeAlias = _typing.Literal["_misses", b"_misses"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hits) -> _WhichOneofReturnType__hits | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__misses) -> _WhichOneofReturnType__misses | None: ...
+
+Global___TimingCacheUse: _TypeAlias = TimingCacheUse  # noqa: Y015
+
+@_typing.final
+class DlaReport(_message.Message):
+    """Where the layers of an engine run that asked for a DLA."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Fallback(_message.Message):
+        """A layer that the DLA does not take."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LAYER_FIELD_NUMBER: _builtins.int
+        TYPE_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
+        layer: _builtins.str
+        type: _builtins.str
+        """TensorRT's word: CONVOLUTION, SOFTMAX, ..."""
+        reason: _builtins.str
+        def __init__(
+            self,
+            *,
+            layer: _builtins.str = ...,
+            type: _builtins.str = ...,
+            reason: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["layer", b"layer", "reason", b"reason", "type", b"type"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    LAYERS_ON_DLA_FIELD_NUMBER: _builtins.int
+    LAYERS_ON_GPU_FIELD_NUMBER: _builtins.int
+    SUBGRAPHS_FIELD_NUMBER: _builtins.int
+    FALLBACKS_FIELD_NUMBER: _builtins.int
+    layers_on_dla: _builtins.int
+    """of the network"""
+    layers_on_gpu: _builtins.int
+    subgraphs: _builtins.int
+    """contiguous regions on the DLA, each one loadable"""
+    @_builtins.property
+    def fallbacks(self) -> _containers.RepeatedCompositeFieldContainer[Global___DlaReport.Fallback]: ...
+    def __init__(
+        self,
+        *,
+        layers_on_dla: _builtins.int = ...,
+        layers_on_gpu: _builtins.int = ...,
+        subgraphs: _builtins.int = ...,
+        fallbacks: _abc.Iterable[Global___DlaReport.Fallback] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallbacks", b"fallbacks", "layers_on_dla", b"layers_on_dla", "layers_on_gpu", b"layers_on_gpu", "subgraphs", b"subgraphs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DlaReport: _TypeAlias = DlaReport  # noqa: Y015
 
 @_typing.final
 class Flag(_message.Message):
@@ -1251,6 +1512,7 @@ class Measurement(_message.Message):
     FLAGS_FIELD_NUMBER: _builtins.int
     SAMPLES_FIELD_NUMBER: _builtins.int
     PROCESSES_FIELD_NUMBER: _builtins.int
+    DLA_TIME_SHARE_FIELD_NUMBER: _builtins.int
     subject_index: _builtins.int
     provenance: Global___Provenance.ValueType
     n: _builtins.int
@@ -1268,6 +1530,8 @@ class Measurement(_message.Message):
     """evaluated samples"""
     processes: _builtins.int
     """fresh processes it took: 2 = repeated once for stability"""
+    dla_time_share: _builtins.float
+    """of the layers' time, from the layer profile; absent: no DLA in it"""
     @_builtins.property
     def p50_ms(self) -> Global___Estimate: ...
     @_builtins.property
@@ -1319,13 +1583,16 @@ class Measurement(_message.Message):
         flags: _abc.Iterable[Global___Flag] | None = ...,
         samples: Global___Artifact | None = ...,
         processes: _builtins.int = ...,
+        dla_time_share: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_max_ms", b"_max_ms", "_mean_ms", b"_mean_ms", "_min_ms", b"_min_ms", "_std_ms", b"_std_ms", "_subject_index", b"_subject_index", "_throughput_per_s", b"_throughput_per_s", "accuracy", b"accuracy", "max_ms", b"max_ms", "mean_ms", b"mean_ms", "min_ms", b"min_ms", "p50_ms", b"p50_ms", "p90_ms", b"p90_ms", "p99_ms", b"p99_ms", "samples", b"samples", "std_ms", b"std_ms", "subject_index", b"subject_index", "throughput_per_s", b"throughput_per_s", "warmup", b"warmup", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_dla_time_share", b"_dla_time_share", "_max_ms", b"_max_ms", "_mean_ms", b"_mean_ms", "_min_ms", b"_min_ms", "_std_ms", b"_std_ms", "_subject_index", b"_subject_index", "_throughput_per_s", b"_throughput_per_s", "accuracy", b"accuracy", "dla_time_share", b"dla_time_share", "max_ms", b"max_ms", "mean_ms", b"mean_ms", "min_ms", b"min_ms", "p50_ms", b"p50_ms", "p90_ms", b"p90_ms", "p99_ms", b"p99_ms", "samples", b"samples", "std_ms", b"std_ms", "subject_index", b"subject_index", "throughput_per_s", b"throughput_per_s", "warmup", b"warmup", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_max_ms", b"_max_ms", "_mean_ms", b"_mean_ms", "_min_ms", b"_min_ms", "_std_ms", b"_std_ms", "_subject_index", b"_subject_index", "_throughput_per_s", b"_throughput_per_s", "accuracy", b"accuracy", "accuracy_n", b"accuracy_n", "checks", b"checks", "flags", b"flags", "max_ms", b"max_ms", "mean_ms", b"mean_ms", "min_ms", b"min_ms", "n", b"n", "p50_ms", b"p50_ms", "p90_ms", b"p90_ms", "p99_ms", b"p99_ms", "processes", b"processes", "provenance", b"provenance", "rounds", b"rounds", "samples", b"samples", "stages", b"stages", "std_ms", b"std_ms", "subject_index", b"subject_index", "throughput_per_s", b"throughput_per_s", "warmup", b"warmup", "warmup_n", b"warmup_n", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_dla_time_share", b"_dla_time_share", "_max_ms", b"_max_ms", "_mean_ms", b"_mean_ms", "_min_ms", b"_min_ms", "_std_ms", b"_std_ms", "_subject_index", b"_subject_index", "_throughput_per_s", b"_throughput_per_s", "accuracy", b"accuracy", "accuracy_n", b"accuracy_n", "checks", b"checks", "dla_time_share", b"dla_time_share", "flags", b"flags", "max_ms", b"max_ms", "mean_ms", b"mean_ms", "min_ms", b"min_ms", "n", b"n", "p50_ms", b"p50_ms", "p90_ms", b"p90_ms", "p99_ms", b"p99_ms", "processes", b"processes", "provenance", b"provenance", "rounds", b"rounds", "samples", b"samples", "stages", b"stages", "std_ms", b"std_ms", "subject_index", b"subject_index", "throughput_per_s", b"throughput_per_s", "warmup", b"warmup", "warmup_n", b"warmup_n", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accuracy: _TypeAlias = _typing.Literal["accuracy"]  # noqa: Y015
     _WhichOneofArgType__accuracy: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy"]  # noqa: Y015
+    _WhichOneofReturnType__dla_time_share: _TypeAlias = _typing.Literal["dla_time_share"]  # noqa: Y015
+    _WhichOneofArgType__dla_time_share: _TypeAlias = _typing.Literal["_dla_time_share", b"_dla_time_share"]  # noqa: Y015
     _WhichOneofReturnType__max_ms: _TypeAlias = _typing.Literal["max_ms"]  # noqa: Y015
     _WhichOneofArgType__max_ms: _TypeAlias = _typing.Literal["_max_ms", b"_max_ms"]  # noqa: Y015
     _WhichOneofReturnType__mean_ms: _TypeAlias = _typing.Literal["mean_ms"]  # noqa: Y015
@@ -1340,6 +1607,8 @@ class Measurement(_message.Message):
     _WhichOneofArgType__throughput_per_s: _TypeAlias = _typing.Literal["_throughput_per_s", b"_throughput_per_s"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__accuracy) -> _WhichOneofReturnType__accuracy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dla_time_share) -> _WhichOneofReturnType__dla_time_share | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_ms) -> _WhichOneofReturnType__max_ms | None: ...
     @_typing.overload
