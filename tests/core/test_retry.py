@@ -37,13 +37,13 @@ def test_engines_that_are_known_are_reused_and_two_benches_share_one():
 
 def test_facts_of_now_decide():
     newer = device("box", runtime__onnxruntime="1.24.0")
-    assert again(tried(), devices=[newer]).benches[0].engine_key != build_for(ONE, BOX).engine_key
+    assert again(tried(), devices=[newer]).benches[0].subjects[0].engine_key != build_for(ONE, BOX).engine_key
 
 
 def test_any_is_open_to_whoever_matches_again():
     conditions = (where("arch", "aarch64"),)
     bench = again(tried(on="box", conditions=conditions), tried(on=None, conditions=())).benches
-    assert [(item.device_id, item.engine_key, item.conditions) for item in bench] == [
+    assert [(item.device_id, item.subjects[0].engine_key, item.conditions) for item in bench] == [
         (None, None, conditions),
         (None, None, ()),
     ]
