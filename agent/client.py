@@ -11,7 +11,6 @@ from typing import Any
 
 import grpc
 
-from jetfleet.behind import Behind
 from jetfleet.blobs import CHUNK_BYTES, BlobDir, chunks
 from jetfleet.errors import Corrupt, Infrastructure, WrongOffset
 from jetfleet.rpc import CALL_METADATA, CHANNEL_OPTIONS, from_status
@@ -106,10 +105,9 @@ class Link:
         try:
             request = blobs_pb2.DownloadRequest(sha256=sha256, offset=upload.received)
             call = self._blobs.Download(request, metadata=CALL_METADATA, timeout=_transfer_s(size - upload.received))
-            async with Behind() as behind:
-                async for answer in call:
-                    if answer.chunk:
-                        await behind.do(upload.write, answer.chunk)
+            async for answer in call:
+                if answer.chunk:
+                    await asyncio.to_thread(upload.write, answer.chunk)
         except grpc.RpcError as error:
             raise from_status(error, address=self.address) from None
         finally:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import grpc
 
 from controller.service.house import House
-from jetfleet.behind import Behind
 from jetfleet.blobs import CHUNK_BYTES, BlobDir, Upload, check_digest
 from jetfleet.errors import BadInput, NotFound, WrongOffset
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc
@@ -50,11 +49,10 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
         )
         complete = False
         try:
-            async with Behind() as behind:
-                async for part in parts:
-                    if len(part.chunk) > CHUNK_BYTES:
-                        raise BadInput(f"a chunk of {len(part.chunk)} bytes", expected=f"at most {CHUNK_BYTES}")
-                    await behind.do(upload.write, part.chunk)
+            async for part in parts:
+                if len(part.chunk) > CHUNK_BYTES:
+                    raise BadInput(f"a chunk of {len(part.chunk)} bytes", expected=f"at most {CHUNK_BYTES}")
+                await asyncio.to_thread(upload.write, part.chunk)
         finally:
             complete = await asyncio.to_thread(upload.close)
         if not complete:
@@ -72,7 +70,5 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
         with path.open("rb") as file:
             file.seek(request.offset)
             yield blobs_pb2.DownloadResponse(size_bytes=size)
-            async with Behind() as behind:
-                await behind.do(file.read, CHUNK_BYTES)
-                while block := await behind.do(file.read, CHUNK_BYTES):
-                    yield blobs_pb2.DownloadResponse(chunk=block)
+            while block := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                yield blobs_pb2.DownloadResponse(chunk=block)

@@ -26,9 +26,6 @@ _VERSION_KEY = "jetfleet-version"
 _SIZES = [
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
-    # A chunk in one frame instead of 64, and room for several on their way; no gain was measured.
-    ("grpc.http2.max_frame_size", 1 << 20),
-    ("grpc.http2.lookahead_bytes", 8 << 20),
 ]
 CHANNEL_OPTIONS: list[tuple[str, int]] = [
     *_SIZES,
