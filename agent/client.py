@@ -14,6 +14,7 @@ import grpc
 from jetfleet.blobs import CHUNK_BYTES, BlobDir, chunks
 from jetfleet.errors import Corrupt, Infrastructure, WrongOffset
 from jetfleet.rpc import CALL_METADATA, CHANNEL_OPTIONS, from_status
+from jetfleet.sink import Sink
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, fleet_pb2, fleet_pb2_grpc, task_pb2
 
 # A call that has not been answered by then is lost: longer than any healthy answer, shorter than a lease.
@@ -102,16 +103,20 @@ class Link:
     async def _download(self, artifact: task_pb2.Artifact, blobs: BlobDir) -> None:
         sha256, size = artifact.sha256, artifact.size_bytes
         upload = await asyncio.to_thread(blobs.open_upload, sha256, size=size, offset=blobs.received(sha256))
+        sink, complete = Sink(upload.write), False
         try:
             request = blobs_pb2.DownloadRequest(sha256=sha256, offset=upload.received)
             call = self._blobs.Download(request, metadata=CALL_METADATA, timeout=_transfer_s(size - upload.received))
             async for answer in call:
                 if answer.chunk:
-                    await asyncio.to_thread(upload.write, answer.chunk)
+                    await sink.add(answer.chunk)
         except grpc.RpcError as error:
             raise from_status(error, address=self.address) from None
         finally:
-            complete = await asyncio.to_thread(upload.close)
+            try:
+                await sink.flush()
+            finally:
+                complete = await asyncio.to_thread(upload.close)
         if not complete:
             raise Corrupt(f"file {sha256[:12]} ended after {upload.received} of {size} bytes")
 

@@ -22,6 +22,7 @@ from bench.figure import Figure, main
 from bench.processes import BrokenRun, ControllerProcess, controller, scratch
 from jetfleet.blobs import CHUNK_BYTES, BlobDir, chunks, sha256_file
 from jetfleet.rpc import CALL_METADATA, CHANNEL_OPTIONS
+from jetfleet.sink import Sink
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, task_pb2
 
 
@@ -99,8 +100,10 @@ async def _download(served: ControllerProcess, sha256: str, size_mb: int) -> flo
         call = blobs_pb2_grpc.BlobsStub(channel).Download(
             blobs_pb2.DownloadRequest(sha256=sha256), metadata=CALL_METADATA
         )
+        sink = Sink(found.update)
         async for answer in call:
-            await asyncio.to_thread(found.update, answer.chunk)
+            await sink.add(answer.chunk)
+        await sink.flush()
         if found.hexdigest() != sha256:
             raise BrokenRun(f"{size_mb} MiB came back as something else")
         return time.perf_counter() - begin

@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 import grpc
 
 from controller.service.house import House
-from jetfleet.blobs import CHUNK_BYTES, BlobDir, Upload, check_digest
+from jetfleet.blobs import BLOCK_BYTES, CHUNK_BYTES, BlobDir, Upload, check_digest
 from jetfleet.errors import BadInput, NotFound, WrongOffset
+from jetfleet.sink import Sink
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc
 
 Context = grpc.aio.ServicerContext[object, object]
 
 _MAX_STAT = 1000
+_READ_BYTES = 8 * BLOCK_BYTES
 
 
 class BlobService(blobs_pb2_grpc.BlobsServicer):
@@ -47,14 +49,17 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
         upload: Upload = await asyncio.to_thread(
             self._blobs.open_upload, header.sha256, size=header.size_bytes, offset=header.offset
         )
-        complete = False
+        sink, complete = Sink(upload.write), False
         try:
             async for part in parts:
                 if len(part.chunk) > CHUNK_BYTES:
                     raise BadInput(f"a chunk of {len(part.chunk)} bytes", expected=f"at most {CHUNK_BYTES}")
-                await asyncio.to_thread(upload.write, part.chunk)
+                await sink.add(part.chunk)
         finally:
-            complete = await asyncio.to_thread(upload.close)
+            try:
+                await sink.flush()
+            finally:
+                complete = await asyncio.to_thread(upload.close)
         if not complete:
             raise WrongOffset(f"upload of {header.sha256[:12]} ended after {upload.received} bytes: resume it")
 
@@ -70,5 +75,6 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
         with path.open("rb") as file:
             file.seek(request.offset)
             yield blobs_pb2.DownloadResponse(size_bytes=size)
-            while block := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                yield blobs_pb2.DownloadResponse(chunk=block)
+            while data := await asyncio.to_thread(file.read, _READ_BYTES):
+                for start in range(0, len(data), BLOCK_BYTES):
+                    yield blobs_pb2.DownloadResponse(chunk=data[start : start + BLOCK_BYTES])

@@ -1,0 +1,39 @@
+"""Where a stream's blocks go on their way to disk: gathered, then written and hashed in a thread."""
+
+import asyncio
+from collections.abc import Callable
+
+from jetfleet.blobs import CHUNK_BYTES
+
+
+class Sink:
+    """Hands what `add` was given to `write` in pieces of about a chunk, in order, off the event loop.
+
+    A hop to a thread costs as much as moving a whole block, so that blocks do not make it one by one.
+    """
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._held: list[bytes] = []
+        self._size = 0
+        self._under_way: asyncio.Future[object] | None = None
+
+    async def add(self, block: bytes) -> None:
+        """Raises what an earlier write raised, or this one."""
+        self._held.append(block)
+        self._size += len(block)
+        if self._size >= CHUNK_BYTES:
+            await self._hand_over()
+
+    async def flush(self) -> None:
+        """All that was added has been written, also where the one who added it was cancelled; or raises why not."""
+        if self._under_way is not None:
+            await asyncio.shield(self._under_way)
+        if self._held:
+            await self._hand_over()
+
+    async def _hand_over(self) -> None:
+        data, self._held, self._size = b"".join(self._held), [], 0
+        # Shielded: a thread cannot be cancelled, and nobody may close the file under it.
+        self._under_way = asyncio.ensure_future(asyncio.to_thread(self._write, data))
+        await asyncio.shield(self._under_way)
