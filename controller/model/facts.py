@@ -32,6 +32,7 @@ FACT_TYPES: Mapping[str, FactType] = {
     "python": FactType.VERSION,
     "container": FactType.TEXT,
     "module": FactType.TEXT,
+    "module_source": FactType.TEXT,
     "sku": FactType.TEXT,
     "l4t": FactType.VERSION,
     "jetpack": FactType.VERSION,

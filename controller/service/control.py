@@ -50,7 +50,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
     async def Hello(self, request: control_pb2.HelloRequest, context: Context) -> control_pb2.HelloResponse:
         self.last_call = time.monotonic()
         options = self._house.options
-        return control_pb2.HelloResponse(version=VERSION, state_dir=str(options.state_dir), embedded=options.embedded)
+        answer = control_pb2.HelloResponse(version=VERSION, state_dir=str(options.state_dir), embedded=options.embedded)
+        answer.now.GetCurrentTime()
+        return answer
 
     async def SubmitJob(self, request: control_pb2.SubmitJobRequest, context: Context) -> control_pb2.SubmitJobResponse:
         self.last_call = time.monotonic()

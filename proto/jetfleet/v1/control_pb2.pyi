@@ -43,22 +43,28 @@ class HelloResponse(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     STATE_DIR_FIELD_NUMBER: _builtins.int
     EMBEDDED_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """of the controller"""
     state_dir: _builtins.str
     """where its database is"""
     embedded: _builtins.bool
     """stops by itself when idle"""
+    @_builtins.property
+    def now(self) -> _timestamp_pb2.Timestamp:
+        """the controller's clock; absent: an older controller"""
+
     def __init__(
         self,
         *,
         version: _builtins.str = ...,
         state_dir: _builtins.str = ...,
         embedded: _builtins.bool = ...,
+        now: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedded", b"embedded", "state_dir", b"state_dir", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedded", b"embedded", "now", b"now", "state_dir", b"state_dir", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -905,6 +911,9 @@ class Row(_message.Message):
     PLACEMENT_FIELD_NUMBER: _builtins.int
     MEASURED_AT_FIELD_NUMBER: _builtins.int
     MODEL_NAME_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    LOWERING_FIELD_NUMBER: _builtins.int
     measurement_id: _builtins.int
     job_id: _builtins.int
     job_name: _builtins.str
@@ -919,6 +928,10 @@ class Row(_message.Message):
     batch: _builtins.int
     placement: _builtins.str
     model_name: _builtins.str
+    schedule: _task_pb2.BenchTask.Schedule.ValueType
+    mode: _task_pb2.MeasureOptions.Mode.ValueType
+    lowering: _task_pb2.Lowering.ValueType
+    """unspecified: the whole of subjects that differ in it"""
     @_builtins.property
     def measurement(self) -> _task_pb2.Measurement:
         """flags with evidence included"""
@@ -948,11 +961,197 @@ class Row(_message.Message):
         placement: _builtins.str = ...,
         measured_at: _timestamp_pb2.Timestamp | None = ...,
         model_name: _builtins.str = ...,
+        schedule: _task_pb2.BenchTask.Schedule.ValueType = ...,
+        mode: _task_pb2.MeasureOptions.Mode.ValueType = ...,
+        lowering: _task_pb2.Lowering.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "measured_at", b"measured_at", "measurement", b"measurement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "device", b"device", "engine_key", b"engine_key", "facts", b"facts", "job_id", b"job_id", "job_name", b"job_name", "measured_at", b"measured_at", "measurement", b"measurement", "measurement_id", b"measurement_id", "model_name", b"model_name", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "variant_key", b"variant_key", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "device", b"device", "engine_key", b"engine_key", "facts", b"facts", "job_id", b"job_id", "job_name", b"job_name", "lowering", b"lowering", "measured_at", b"measured_at", "measurement", b"measurement", "measurement_id", b"measurement_id", "mode", b"mode", "model_name", b"model_name", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "schedule", b"schedule", "variant_key", b"variant_key", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Row: _TypeAlias = Row  # noqa: Y015
+
+@_typing.final
+class ListEnginesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    limit: _builtins.int
+    def __init__(
+        self,
+        *,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEnginesRequest: _TypeAlias = ListEnginesRequest  # noqa: Y015
+
+@_typing.final
+class ListEnginesResponse(_message.Message):
+    """Without files, fallbacks, warnings, variants and audit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENGINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def engines(self) -> _containers.RepeatedCompositeFieldContainer[Global___Engine]: ...
+    def __init__(
+        self,
+        *,
+        engines: _abc.Iterable[Global___Engine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engines", b"engines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEnginesResponse: _TypeAlias = ListEnginesResponse  # noqa: Y015
+
+@_typing.final
+class GetEngineRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """its key, the first digits of it, or the key of a variant that uses it"""
+    job_id: _builtins.int
+    """of this job's variants; 0 = of all"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        job_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEngineRequest: _TypeAlias = GetEngineRequest  # noqa: Y015
+
+@_typing.final
+class Engine(_message.Message):
+    """An engine as people see it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ClassField(_message.Message):
+        """A fact that decides which boards may share the engine."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NAME_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        name: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            name: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Audit(_message.Message):
+        """The newest measurement of it, and what that found of the precision that was asked for."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        MEASUREMENT_ID_FIELD_NUMBER: _builtins.int
+        JOB_ID_FIELD_NUMBER: _builtins.int
+        DEVICE_FIELD_NUMBER: _builtins.int
+        VERDICT_FIELD_NUMBER: _builtins.int
+        PRECISION_FIELD_NUMBER: _builtins.int
+        measurement_id: _builtins.int
+        job_id: _builtins.int
+        device: _builtins.str
+        verdict: _builtins.str
+        precision: _builtins.str
+        """evidence that it was not honoured; empty: nothing found"""
+        def __init__(
+            self,
+            *,
+            measurement_id: _builtins.int = ...,
+            job_id: _builtins.int = ...,
+            device: _builtins.str = ...,
+            verdict: _builtins.str = ...,
+            precision: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "job_id", b"job_id", "measurement_id", b"measurement_id", "precision", b"precision", "verdict", b"verdict"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    RECIPE_FIELD_NUMBER: _builtins.int
+    CLASS_KEY_FIELD_NUMBER: _builtins.int
+    CLASS_FIELDS_FIELD_NUMBER: _builtins.int
+    BUILT_FIELD_NUMBER: _builtins.int
+    BUILT_ON_FIELD_NUMBER: _builtins.int
+    BUILT_AT_FIELD_NUMBER: _builtins.int
+    VARIANTS_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    AUDIT_FIELD_NUMBER: _builtins.int
+    class_key: _builtins.str
+    """of the device class"""
+    built_on: _builtins.str
+    """device"""
+    @_builtins.property
+    def recipe(self) -> _task_pb2.BuildTask:
+        """without timing caches"""
+
+    @_builtins.property
+    def class_fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___Engine.ClassField]: ...
+    @_builtins.property
+    def built(self) -> _task_pb2.Built:
+        """absent: not built, or its file is gone"""
+
+    @_builtins.property
+    def built_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def variants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """keys of those that use it"""
+
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Artifact]:
+        """of its BUILD, and of the newest BENCH that ran it"""
+
+    @_builtins.property
+    def audit(self) -> Global___Engine.Audit:
+        """absent: never measured"""
+
+    def __init__(
+        self,
+        *,
+        recipe: _task_pb2.BuildTask | None = ...,
+        class_key: _builtins.str = ...,
+        class_fields: _abc.Iterable[Global___Engine.ClassField] | None = ...,
+        built: _task_pb2.Built | None = ...,
+        built_on: _builtins.str = ...,
+        built_at: _timestamp_pb2.Timestamp | None = ...,
+        variants: _abc.Iterable[_builtins.str] | None = ...,
+        files: _abc.Iterable[_task_pb2.Artifact] | None = ...,
+        audit: Global___Engine.Audit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "built", b"built", "built_at", b"built_at", "recipe", b"recipe"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "built", b"built", "built_at", b"built_at", "built_on", b"built_on", "class_fields", b"class_fields", "class_key", b"class_key", "files", b"files", "recipe", b"recipe", "variants", b"variants"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Engine: _TypeAlias = Engine  # noqa: Y015

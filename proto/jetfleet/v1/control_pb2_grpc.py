@@ -84,6 +84,16 @@ class ControlStub(object):
                 request_serializer=jetfleet_dot_v1_dot_control__pb2.ResultsRequest.SerializeToString,
                 response_deserializer=jetfleet_dot_v1_dot_control__pb2.ResultsResponse.FromString,
                 _registered_method=True)
+        self.ListEngines = channel.unary_unary(
+                '/jetfleet.v1.Control/ListEngines',
+                request_serializer=jetfleet_dot_v1_dot_control__pb2.ListEnginesRequest.SerializeToString,
+                response_deserializer=jetfleet_dot_v1_dot_control__pb2.ListEnginesResponse.FromString,
+                _registered_method=True)
+        self.GetEngine = channel.unary_unary(
+                '/jetfleet.v1.Control/GetEngine',
+                request_serializer=jetfleet_dot_v1_dot_control__pb2.GetEngineRequest.SerializeToString,
+                response_deserializer=jetfleet_dot_v1_dot_control__pb2.Engine.FromString,
+                _registered_method=True)
 
 
 class ControlServicer(object):
@@ -159,6 +169,20 @@ class ControlServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListEngines(self, request, context):
+        """Newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEngine(self, request, context):
+        """One engine with its build report and its files.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -211,6 +235,16 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.Results,
                     request_deserializer=jetfleet_dot_v1_dot_control__pb2.ResultsRequest.FromString,
                     response_serializer=jetfleet_dot_v1_dot_control__pb2.ResultsResponse.SerializeToString,
+            ),
+            'ListEngines': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEngines,
+                    request_deserializer=jetfleet_dot_v1_dot_control__pb2.ListEnginesRequest.FromString,
+                    response_serializer=jetfleet_dot_v1_dot_control__pb2.ListEnginesResponse.SerializeToString,
+            ),
+            'GetEngine': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEngine,
+                    request_deserializer=jetfleet_dot_v1_dot_control__pb2.GetEngineRequest.FromString,
+                    response_serializer=jetfleet_dot_v1_dot_control__pb2.Engine.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -483,6 +517,60 @@ class Control(object):
             '/jetfleet.v1.Control/Results',
             jetfleet_dot_v1_dot_control__pb2.ResultsRequest.SerializeToString,
             jetfleet_dot_v1_dot_control__pb2.ResultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEngines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jetfleet.v1.Control/ListEngines',
+            jetfleet_dot_v1_dot_control__pb2.ListEnginesRequest.SerializeToString,
+            jetfleet_dot_v1_dot_control__pb2.ListEnginesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEngine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jetfleet.v1.Control/GetEngine',
+            jetfleet_dot_v1_dot_control__pb2.GetEngineRequest.SerializeToString,
+            jetfleet_dot_v1_dot_control__pb2.Engine.FromString,
             options,
             channel_credentials,
             insecure,

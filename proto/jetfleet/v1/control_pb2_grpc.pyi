@@ -51,6 +51,10 @@ class ControlStub:
     """Every device ever seen."""
     Results: _grpc.UnaryUnaryMultiCallable[_control_pb2.ResultsRequest, _control_pb2.ResultsResponse]
     """Measurements with the facts they were taken under."""
+    ListEngines: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListEnginesRequest, _control_pb2.ListEnginesResponse]
+    """Newest first."""
+    GetEngine: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetEngineRequest, _control_pb2.Engine]
+    """One engine with its build report and its files."""
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
@@ -75,6 +79,10 @@ class ControlAsyncStub(ControlStub):
     """Every device ever seen."""
     Results: _aio.UnaryUnaryMultiCallable[_control_pb2.ResultsRequest, _control_pb2.ResultsResponse]  # type: ignore[assignment]
     """Measurements with the facts they were taken under."""
+    ListEngines: _aio.UnaryUnaryMultiCallable[_control_pb2.ListEnginesRequest, _control_pb2.ListEnginesResponse]  # type: ignore[assignment]
+    """Newest first."""
+    GetEngine: _aio.UnaryUnaryMultiCallable[_control_pb2.GetEngineRequest, _control_pb2.Engine]  # type: ignore[assignment]
+    """One engine with its build report and its files."""
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -156,5 +164,21 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ResultsResponse, _abc.Awaitable[_control_pb2.ResultsResponse]]:
         """Measurements with the facts they were taken under."""
+
+    @_abc_1.abstractmethod
+    def ListEngines(
+        self,
+        request: _control_pb2.ListEnginesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListEnginesResponse, _abc.Awaitable[_control_pb2.ListEnginesResponse]]:
+        """Newest first."""
+
+    @_abc_1.abstractmethod
+    def GetEngine(
+        self,
+        request: _control_pb2.GetEngineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Engine, _abc.Awaitable[_control_pb2.Engine]]:
+        """One engine with its build report and its files."""
 
 def add_ControlServicer_to_server(servicer: ControlServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
