@@ -11,11 +11,11 @@ VENV310 ?= .venv310
 # The agent's tests that need no controller beside them.
 AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e tests.harness tests/agent)
 
-.PHONY: help venv proto lint drift test models test-models test-py310 print-python310 demo bench clean
+.PHONY: help venv proto lint drift test models test-models bindings test-bindings test-py310 print-python310 demo bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(MADE)  ## make .venv with everything in it
 
@@ -28,7 +28,7 @@ $(MADE): pyproject.toml constraints.txt
 proto: $(MADE)  ## generate the code of proto/jetfleet/v1/*.proto
 	$(BIN)/python tests/proto/generate.py proto
 
-lint: $(MADE) drift  ## ruff, mypy, import rules, generated code
+lint: $(MADE) .bindings/.made drift  ## ruff, mypy, import rules, generated code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -53,10 +53,19 @@ $(VENV)/.models: $(MADE)
 test-models: models  ## put those models through the whole fleet
 	$(BIN)/pytest -m models tests/models
 
+bindings: .bindings/.made  ## fetch TensorRT's released Python bindings and stubs of them, into .bindings
+
+.bindings/.made: tests/bindings/fetch.py $(MADE)
+	$(BIN)/python tests/bindings/fetch.py .bindings
+	@touch $@
+
+test-bindings: .bindings/.made  ## hold the names that the runtime uses against every TensorRT's bindings
+	$(BIN)/pytest -m bindings tests/bindings
+
 $(VENV310)/.made: pyproject.toml constraints.txt
 	@test -n "$(PYTHON310)" || { echo 'no Python 3.10 found: make test-py310 PYTHON310=/path/to/python3.10'; exit 1; }
 	$(PYTHON310) -m venv $(VENV310)
-	$(VENV310)/bin/pip install --constraint constraints.txt --editable '.[agent,onnxruntime]' \
+	$(VENV310)/bin/pip install --constraint constraints.txt --editable '.[agent,onnxruntime,tensorrt-rtx]' \
 	  pytest pytest-asyncio pytest-timeout hypothesis onnx
 	@touch $@
 
@@ -73,6 +82,6 @@ bench: $(MADE)  ## measure the bars and store them in docs/measured; make bench 
 	$(BIN)/python -m bench $(BARS)
 
 clean:  ## remove environments, caches and the demo
-	rm -rf $(VENV) $(VENV310) $(DEMO_STATE) .models examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) $(VENV310) $(DEMO_STATE) .models .bindings examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .coverage build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
