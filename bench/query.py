@@ -24,7 +24,7 @@ _FILL = (
     "INSERT INTO device (id, name, hardware_serial, facts_id, first_seen_at, last_seen_at)"
     " SELECT 'stored-' || n, 'stored-' || n, '', n + 1, :now, :now FROM device_n",
     "INSERT INTO engine (key, runtime, runtime_version, precision, lowering, placement, recipe, class_key,"
-    " class_fields) SELECT 'engine-' || n, 'onnxruntime', '1.20.0', 'fp32', 'TYPED_GRAPH', 'cpu', '{}', '', '{}'"
+    " class_fields) SELECT 'engine-' || n, 'onnxruntime', '1.20.0', 'fp32', 'typed-graph', 'cpu', '{}', '', '{}'"
     " FROM variant_n",
     "INSERT INTO job (id, idempotency_key, name, model_name, priority, measure, build_limit_s, bench_limit_s, source,"
     " created_at) SELECT n + 1, 'key-' || n, 'nightly', 'model', 0, '{}', 1, 1, '', :now FROM job_n",

@@ -27,9 +27,11 @@ from controller.client.job import Job, Results
 from controller.client.link import Patience, messages, open_channel, persistent
 from controller.client.transfer import OnProgress, Transfer
 from controller.model.comparison import Axis, Compared
+from controller.model.engine import EngineView
 from controller.model.job import Condition, JobSpec
 from controller.model.task import JobState
 from controller.model.view import ControllerInfo, DeviceView, JobView, Reason, ResultQuery
+from controller.wire.engine import engine_view_from_pb
 from controller.wire.job import job_spec_to_pb
 from controller.wire.result import row_from_pb
 from controller.wire.view import (
@@ -189,6 +191,19 @@ class Client:
     def devices(self) -> list[DeviceView]:
         reply = self._call(self._stub.ListDevices, control_pb2.ListDevicesRequest())
         return [device_view_from_pb(item) for item in reply.devices]
+
+    def engines(self, limit: int = 50) -> list[EngineView]:
+        """Those that are still wanted, then the newest, without what `engine` tells beyond it."""
+        reply = self._call(self._stub.ListEngines, control_pb2.ListEnginesRequest(limit=limit))
+        return [engine_view_from_pb(item) for item in reply.engines]
+
+    def engine(self, name: str, *, job_id: int = 0) -> EngineView:
+        """One engine by its key, the key's first digits, or the key of a variant that uses it (of a job, if given).
+
+        Raises NotFound for none, BadInput for several.
+        """
+        request = control_pb2.GetEngineRequest(name=name, job_id=job_id)
+        return engine_view_from_pb(self._call(self._stub.GetEngine, request))
 
     def results(self, query: ResultQuery | None = None) -> Results:
         """Newest first; no query: everything, up to its limit. Asked for page by page."""

@@ -3,21 +3,16 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from controller.model.engine import Built
 from controller.model.facts import Facts
 from controller.model.job import Artifact, Measure, Variant
-from controller.model.result import Measurement
+from controller.model.result import Flag, Measurement, Schedule
 from controller.model.task import Failure, Recipe
-
-
-class Schedule(Enum):
-    ALONE = "ALONE"
-    INTERLEAVED = "INTERLEAVED"
-    CONCURRENT = "CONCURRENT"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One thing that runs inside a BENCH: a variant's engine, placed somewhere."""
+    """One thing that runs inside a BENCH: a variant's engine, placed somewhere. `flags` are what its build left."""
 
     variant: Variant
     engine_key: str
@@ -26,12 +21,16 @@ class Subject:
     placement: str
     streams: int
     batch: int
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True)
 class BuildWork:
+    """An engine to make, with the timings that earlier builds of its device class left."""
+
     engine_key: str
     recipe: Recipe
+    timing_caches: tuple[Artifact, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,13 +70,6 @@ class Registration:
 class Registered:
     device_name: str
     lost: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Built:
-    engine: Artifact
-    build_s: float
-    power_mode: str | None
 
 
 @dataclass(frozen=True)

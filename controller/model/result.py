@@ -6,7 +6,15 @@ from datetime import datetime
 from enum import Enum
 
 from controller.model.facts import Facts
-from controller.model.job import Artifact, Precision
+from controller.model.job import Artifact, Lowering, Mode, Precision
+
+
+class Schedule(Enum):
+    """How the subjects of a BENCH share its time."""
+
+    ALONE = "ALONE"
+    INTERLEAVED = "INTERLEAVED"
+    CONCURRENT = "CONCURRENT"
 
 
 class Provenance(Enum):
@@ -129,7 +137,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Row:
-    """A measurement with what it was a measurement of, and the facts at the time."""
+    """A measurement with what it was a measurement of, and the facts at the time.
+
+    `placement` is the subject's, or of a whole task its variant's; such a row has no `engine_key`, and no `lowering`,
+    where its subjects have several.
+    """
 
     measurement_id: int
     job_id: int
@@ -146,3 +158,13 @@ class Row:
     measured_at: datetime
     facts: Facts
     measurement: Measurement
+    schedule: Schedule = Schedule.ALONE
+    mode: Mode = Mode.LATENCY
+    lowering: Lowering | None = None
+
+    @property
+    def part(self) -> str:
+        """Which of the rows of a task this is: `whole`, `subject 1`; empty for the one row of a subject ALONE."""
+        if self.measurement.subject_index is None:
+            return "whole"
+        return "" if self.schedule is Schedule.ALONE else f"subject {self.measurement.subject_index}"

@@ -14,7 +14,8 @@ from controller.model.job import JobSpec
 from controller.model.result import Row
 from controller.model.view import Submitted
 from controller.service.house import House
-from controller.store import devices, explain, forecast, jobs, plans, results, retries
+from controller.store import devices, engines, explain, forecast, jobs, plans, results, retries
+from controller.wire.engine import engine_view_to_pb
 from controller.wire.job import job_spec_from_pb
 from controller.wire.result import row_to_pb
 from controller.wire.view import (
@@ -143,6 +144,19 @@ class ControlService(control_pb2_grpc.ControlServicer):
         page = replace(query, limit=min(query.limit, _PAGE_ROWS))
         rows = await self._house.read(partial(results.query_rows, query=page))
         return _page(rows, asked=query.limit)
+
+    async def ListEngines(
+        self, request: control_pb2.ListEnginesRequest, context: Context
+    ) -> control_pb2.ListEnginesResponse:
+        self.last_call = time.monotonic()
+        limit = min(request.limit or 50, _PAGE_ROWS)
+        views = await self._house.read(partial(engines.engine_views, limit=limit))
+        return control_pb2.ListEnginesResponse(engines=[engine_view_to_pb(view) for view in views])
+
+    async def GetEngine(self, request: control_pb2.GetEngineRequest, context: Context) -> control_pb2.Engine:
+        self.last_call = time.monotonic()
+        look = partial(engines.engine_view, name=request.name, job_id=request.job_id)
+        return engine_view_to_pb(await self._house.read(look))
 
     async def _past(self, job_id: int) -> forecast.Past:
         """What an ETA comes from: read once for a watcher, because it is much to read and hardly changes."""

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from functools import partial
 
 import grpc
 from sqlalchemy import Connection
 
-from controller.model.lease import BuildWork, Built, Directive, Outcome
+from controller.model.engine import Built
+from controller.model.lease import BuildWork, Directive, Outcome
 from controller.service.house import House
 from controller.store import commits, devices, leases
 from controller.wire.lease import (
@@ -148,6 +150,14 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         missing = [sha256 for sha256 in wanted if not self._house.blobs.has(sha256)]
         if missing:
             raise BadInput(f"the outcome names files that were not uploaded: {', '.join(missing)[:200]}")
+        return self._without_lost_timings(outcome)
+
+    def _without_lost_timings(self, outcome: Outcome) -> Outcome:
+        """An engine counts without its timing cache: that only makes the next build faster."""
+        end = outcome.end
+        if isinstance(end, Built) and end.timing_cache and not self._house.blobs.has(end.timing_cache.sha256):
+            log.warning("a timing cache was not uploaded and is left out: %s", end.timing_cache.sha256[:12])
+            return replace(outcome, end=replace(end, timing_cache=None))
         return outcome
 
 

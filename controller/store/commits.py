@@ -5,11 +5,15 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from controller.model.lease import Built, Committed, Directive, Outcome, Returned
+from controller.model.engine import Built
+from controller.model.lease import Committed, Directive, Outcome, Returned
+from controller.model.result import Measurement, Schedule
 from controller.model.task import AttemptState, Failure, FailureKind, TaskKind, TaskState
 from controller.store import tables as t
+from controller.store import timing
 from controller.store.attempts import OPEN_STATES, close_attempt, keep_artifacts, settle
 from controller.store.clock import now_text
+from controller.store.codec import dump
 from controller.store.devices import cordon_if_faulty, current_device
 from controller.store.leases import directives
 from controller.store.prepared import Prepared
@@ -73,10 +77,21 @@ def _misfit(connection: Connection, row: Any, outcome: Outcome) -> str:
     if (row.kind == TaskKind.BUILD.value) is not isinstance(outcome.end, Built):
         return f"the agent answered a {row.kind} with something else"
     if isinstance(outcome.end, tuple):
-        subjects = {item.idx for item in _SUBJECTS.all(connection, task_id_=row.task_id)}
-        missing = subjects - {item.subject_index for item in outcome.end}
-        if missing:
-            return f"the agent measured no subject {sorted(missing)}"
+        subjects = [item.idx for item in _SUBJECTS.all(connection, task_id_=row.task_id)]
+        return _mismeasured(subjects, Schedule(row.schedule), outcome.end)
+    return ""
+
+
+def _mismeasured(subjects: list[int], schedule: Schedule, found: tuple[Measurement, ...]) -> str:
+    """One measurement of each subject, and one of the whole where they ran at the same time."""
+    indexes = [item.subject_index for item in found]
+    missing = [index for index in subjects if index not in indexes]
+    if missing:
+        return f"the agent measured no subject {missing}"
+    if schedule is Schedule.CONCURRENT and None not in indexes:
+        return "the agent measured the subjects, and not the whole"
+    if len(set(indexes)) < len(indexes) or not {*indexes} <= {None, *subjects}:
+        return f"the agent measured subjects {indexes} of {subjects}"
     return ""
 
 
@@ -89,10 +104,15 @@ def _keep_engine(connection: Connection, row: Any, built: Built) -> None:
             size_bytes=built.engine.size_bytes,
             build_s=built.build_s,
             power_mode=built.power_mode,
+            report=dump(built.report),
             built_by=row.token,
             built_at=now_text(),
         )
     )
+    if built.timing_cache is not None:
+        engine = _ENGINE.first(connection, key_=row.engine_key)
+        use = built.report.timing_cache
+        timing.keep(connection, engine, built.timing_cache, handed=use.handed if use else (), token=row.token)
 
 
 def _orphan(connection: Connection, token: str, outcome: Outcome, reason: str) -> Committed:
@@ -105,8 +125,20 @@ def _orphan(connection: Connection, token: str, outcome: Outcome, reason: str) -
 
 
 _ATTEMPT = Prepared(
-    select(t.attempt, t.task.c.kind, t.task.c.engine_key, t.task.c.job_id, t.task.c.state.label("task_state"))
+    select(
+        t.attempt,
+        t.task.c.kind,
+        t.task.c.engine_key,
+        t.task.c.job_id,
+        t.task.c.schedule,
+        t.task.c.state.label("task_state"),
+    )
     .join(t.task, t.task.c.id == t.attempt.c.task_id)
     .where(t.attempt.c.token == bindparam("token_"))
 )
 _SUBJECTS = Prepared(select(t.subject.c.idx).where(t.subject.c.task_id == bindparam("task_id_")))
+_ENGINE = Prepared(
+    select(t.engine.c.class_key, t.engine.c.runtime, t.engine.c.runtime_version).where(
+        t.engine.c.key == bindparam("key_")
+    )
+)

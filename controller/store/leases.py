@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from controller.core import scheduler
+from controller.model.engine import BuildReport
 from controller.model.job import Artifact, Measure, Role, Variant
-from controller.model.lease import BenchWork, BuildWork, Directive, Lease, Schedule, Subject
+from controller.model.lease import BenchWork, BuildWork, Directive, Lease, Subject
+from controller.model.result import Schedule
 from controller.model.task import (
     AttemptState,
     Candidate,
@@ -17,7 +19,7 @@ from controller.model.task import (
     TaskKind,
     TaskState,
 )
-from controller.store import ready
+from controller.store import ready, timing
 from controller.store import tables as t
 from controller.store.attempts import OPEN_STATES, close_attempts, is_wanted, move
 from controller.store.clock import now_text
@@ -38,13 +40,16 @@ def claim(
     """Hands the best task for a session's device out, or None. The same request is answered with the same lease."""
     known = _REPEATED.first(connection, session_id_=session_id, request_id_=request_id)
     if known is not None:
-        return _lease(connection, known.token, known.task_id) if known.state in OPEN_STATES else None
+        if known.state not in OPEN_STATES:
+            return None
+        return _lease(connection, known.token, known.task_id, has_blob=has_blob)
     device, facts_id = current_device(connection, session_id)
     if device.cordoned or _IN_DOMAIN.first(connection, bench_domain_=device.bench_domain) is not None:
         return None
     while (choice := _choose(connection, device, alive=alive)) is not None:
         if choice.kind is TaskKind.BUILD or bind(connection, choice.task_id, device, has_blob=has_blob):
-            return _open_attempt(connection, choice, device, facts_id, session_id, request_id)
+            token = _open_attempt(connection, choice, device, facts_id, session_id, request_id)
+            return _lease(connection, token, choice.task_id, has_blob=has_blob)
         # The BENCH waits now: choose again, perhaps the BUILD it waits for.
     return None
 
@@ -110,7 +115,8 @@ def _others(
 
 def _open_attempt(
     connection: Connection, choice: Candidate, device: Device, facts_id: int, session_id: str, request_id: str
-) -> Lease:
+) -> str:
+    """Returns the new attempt's token."""
     number = _LAST_NUMBER.scalar(connection, task_id_=choice.task_id) or 0
     move(connection, choice.task_id, TaskState.LEASED)
     token = secrets.token_hex(16)
@@ -127,17 +133,20 @@ def _open_attempt(
         facts_id=facts_id,
         leased_at=now_text(),
     )
-    return _lease(connection, token, choice.task_id)
+    return token
 
 
-def _lease(connection: Connection, token: str, task_id: int) -> Lease:
+def _lease(connection: Connection, token: str, task_id: int, *, has_blob: Callable[[str], bool]) -> Lease:
     task = _TASK.first(connection, task_id_=task_id)
-    work = _build_work(connection, task) if task.kind == TaskKind.BUILD.value else _bench_work(connection, task)
+    build = task.kind == TaskKind.BUILD.value
+    work = _build_work(connection, task, has_blob=has_blob) if build else _bench_work(connection, task)
     return Lease(token, task.id, f"{task.kind.lower()} {task.name}", task.time_limit_s, work)
 
 
-def _build_work(connection: Connection, task: Any) -> BuildWork:
-    return BuildWork(task.engine_key, load(Recipe, task.recipe))
+def _build_work(connection: Connection, task: Any, *, has_blob: Callable[[str], bool]) -> BuildWork:
+    recipe = load(Recipe, task.recipe)
+    caches = timing.current(connection, recipe, task.class_key, has_blob=has_blob)
+    return BuildWork(task.engine_key, recipe, caches)
 
 
 def _bench_work(connection: Connection, task: Any) -> BenchWork:
@@ -151,6 +160,7 @@ def _bench_work(connection: Connection, task: Any) -> BenchWork:
             placement=row.placement,
             streams=row.streams,
             batch=row.batch,
+            flags=tuple(load(BuildReport, row.report).flags()) if row.report else (),
         )
         for row in rows
     )
@@ -166,13 +176,20 @@ _IN_DOMAIN = Prepared(select(t.attempt.c.token).where(t.attempt.c.bench_domain =
 _LAST_NUMBER = Prepared(select(func.max(t.attempt.c.number)).where(t.attempt.c.task_id == bindparam("task_id_")))
 _OPEN_ATTEMPT = Prepared(insert(t.attempt))
 _TASK = Prepared(
-    select(t.task, t.job.c.measure, t.engine.c.recipe)
+    select(t.task, t.job.c.measure, t.engine.c.recipe, t.engine.c.class_key)
     .join(t.job, t.job.c.id == t.task.c.job_id)
     .outerjoin(t.engine, t.engine.c.key == t.task.c.engine_key)
     .where(t.task.c.id == bindparam("task_id_"))
 )
 _SUBJECTS = Prepared(
-    select(t.subject, t.variant.c.content, t.engine.c.sha256, t.engine.c.size_bytes, t.engine.c.runtime_version)
+    select(
+        t.subject,
+        t.variant.c.content,
+        t.engine.c.sha256,
+        t.engine.c.size_bytes,
+        t.engine.c.runtime_version,
+        t.engine.c.report,
+    )
     .join(t.variant, t.variant.c.id == t.subject.c.variant_id)
     .join(t.engine, t.engine.c.key == t.subject.c.engine_key)
     .where(t.subject.c.task_id == bindparam("task_id_"))

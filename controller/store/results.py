@@ -3,17 +3,27 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select
 
 from controller.core.select import matches
-from controller.model.job import Artifact, Precision, Role
-from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Round, Stage, TensorCheck
+from controller.model.job import Artifact, Lowering, Measure, Precision, Role
+from controller.model.result import (
+    Estimate,
+    Flag,
+    FlagKind,
+    Measurement,
+    Provenance,
+    Round,
+    Schedule,
+    Stage,
+    TensorCheck,
+)
 from controller.model.result import Row as ResultRow
 from controller.model.task import Device
 from controller.model.view import ResultQuery
 from controller.store import tables as t
 from controller.store.clock import now_text, parse
-from controller.store.codec import load_facts
+from controller.store.codec import load, load_facts
 from controller.store.prepared import Prepared
 
 _ESTIMATES = ("p50", "p90", "p99")
@@ -29,12 +39,13 @@ _PLAIN = (
     "processes",
     "accuracy",
     "accuracy_n",
+    "dla_time_share",
 )
 
 
 def insert_measurement(connection: Connection, attempt: Any, item: Measurement) -> None:
     """Part of the commit of an attempt; the verdict is derived here, from the flags."""
-    subject = _SUBJECT.first(connection, task_id_=attempt.task_id, idx_=item.subject_index)
+    variant_id, engine_key = _measured(connection, attempt.task_id, item.subject_index)
     values: dict[str, Any] = {name: getattr(item, name) for name in _PLAIN}
     for name in _ESTIMATES:
         estimate: Estimate = getattr(item, f"{name}_ms")
@@ -50,8 +61,8 @@ def insert_measurement(connection: Connection, attempt: Any, item: Measurement) 
         attempt_token=attempt.token,
         job_id=attempt.job_id,
         subject_idx=item.subject_index,
-        variant_id=subject.variant_id if subject else None,
-        engine_key=subject.engine_key if subject else None,
+        variant_id=variant_id,
+        engine_key=engine_key,
         device_id=attempt.device_id,
         facts_id=attempt.facts_id,
         measured_at=now_text(),
@@ -65,9 +76,19 @@ def insert_measurement(connection: Connection, attempt: Any, item: Measurement) 
     _insert_parts(connection, measurement_id, item)
 
 
-_SUBJECT = Prepared(
-    select(t.subject.c.variant_id, t.subject.c.engine_key).where(
-        t.subject.c.task_id == bindparam("task_id_"), t.subject.c.idx == bindparam("idx_")
+def _measured(connection: Connection, task_id: int, index: int | None) -> tuple[int | None, str | None]:
+    """Variant and engine of a subject; of a whole task what all its subjects agree on."""
+    rows = [row for row in _SUBJECTS.all(connection, task_id_=task_id) if index in (None, row.idx)]
+    variants, engines = {row.variant_id for row in rows}, {row.engine_key for row in rows}
+    return (
+        variants.pop() if len(variants) == 1 else None,
+        engines.pop() if len(engines) == 1 else None,
+    )
+
+
+_SUBJECTS = Prepared(
+    select(t.subject.c.idx, t.subject.c.variant_id, t.subject.c.engine_key).where(
+        t.subject.c.task_id == bindparam("task_id_")
     )
 )
 _INSERT = Prepared(insert(t.measurement))
@@ -116,25 +137,45 @@ def _insert_parts(connection: Connection, measurement_id: int | None, item: Meas
 
 
 def _select_rows() -> Select[Any]:
+    """Tasks and subjects are joined loosely: what they tell has a meaning without them too."""
     return (
         select(
             t.measurement,
             t.job.c.name.label("job_name"),
             t.job.c.model_name,
+            t.job.c.measure,
             t.variant.c.key.label("variant_key"),
+            t.variant.c.runtime,
             t.variant.c.precision,
             t.variant.c.batch,
-            t.variant.c.placement,
+            func.coalesce(t.subject.c.placement, t.variant.c.placement).label("placement"),
+            t.task.c.schedule,
             t.device.c.name.label("device_name"),
-            t.engine.c.runtime,
-            t.engine.c.runtime_version,
+            func.coalesce(t.engine.c.runtime_version, _first_version()).label("runtime_version"),
+            t.engine.c.lowering,
             t.facts.c.content,
         )
         .join(t.job, t.job.c.id == t.measurement.c.job_id)
         .join(t.variant, t.variant.c.id == t.measurement.c.variant_id)
         .join(t.device, t.device.c.id == t.measurement.c.device_id)
-        .join(t.engine, t.engine.c.key == t.measurement.c.engine_key)
         .join(t.facts, t.facts.c.id == t.measurement.c.facts_id)
+        .outerjoin(t.engine, t.engine.c.key == t.measurement.c.engine_key)
+        .outerjoin(t.task, t.task.c.id == t.measurement.c.task_id)
+        .outerjoin(
+            t.subject,
+            (t.subject.c.task_id == t.measurement.c.task_id) & (t.subject.c.idx == t.measurement.c.subject_idx),
+        )
+    )
+
+
+def _first_version() -> ColumnElement[Any]:
+    """The runtime's version in a whole task: its subjects are of one variant, and so of one runtime on one device."""
+    first, engine = t.subject.alias("first"), t.engine.alias("first_engine")
+    return (
+        select(engine.c.runtime_version)
+        .join(first, first.c.engine_key == engine.c.key)
+        .where(first.c.task_id == t.measurement.c.task_id, first.c.idx == 0)
+        .scalar_subquery()
     )
 
 
@@ -189,14 +230,17 @@ def _result_row(row: Row[Any], parts: _Parts) -> ResultRow:
         variant_key=row.variant_key,
         device=row.device_name,
         runtime=row.runtime,
-        runtime_version=row.runtime_version,
+        runtime_version=row.runtime_version or "",
         precision=Precision(row.precision),
         batch=row.batch,
         placement=row.placement,
-        engine_key=row.engine_key,
+        engine_key=row.engine_key or "",
         measured_at=parse(row.measured_at),
         facts=load_facts(row.content),
         measurement=measurement,
+        schedule=Schedule(row.schedule) if row.schedule else Schedule.ALONE,
+        mode=load(Measure, row.measure).mode,
+        lowering=Lowering(row.lowering) if row.lowering else None,
     )
 
 

@@ -4,7 +4,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from controller.model.job import JobSpec, Variant
-from controller.model.lease import Schedule
+from controller.model.result import Schedule
 from controller.model.task import Plan, PlannedBench, PlannedBuild, TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.attempts import LIVE_STATES, missing_engines, move

@@ -104,8 +104,24 @@ engine = Table(
     Column("size_bytes", Integer),
     Column("build_s", Float),
     Column("power_mode", Text),
+    Column("report", Text),  # model.BuildReport as JSON
     Column("built_by", Text),  # attempt token
     Column("built_at", Text),
+)
+
+# What builders timed, for the next BUILD of the same class and version; more than one after concurrent BUILDs.
+timing_cache = Table(
+    "timing_cache",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("class_key", Text, nullable=False),
+    Column("runtime", Text, nullable=False),
+    Column("runtime_version", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("made_at", Text, nullable=False),
+    Column("made_by", Text, ForeignKey("attempt.token"), nullable=False),
+    UniqueConstraint("class_key", "runtime", "runtime_version", "sha256"),
 )
 
 task = Table(
@@ -128,24 +144,12 @@ task = Table(
     sqlite_autoincrement=True,
 )
 # In the order in which the scheduler wants them: a claim reads as far as the first that fits.
-Index(
-    "task_by_state",
-    task.c.state,
-    task.c.device_id,
-    task.c.priority.desc(),
-    task.c.job_id,
-    task.c.kind.desc(),
-    task.c.id,
-)
+_BEST_FIRST = (task.c.priority.desc(), task.c.job_id, task.c.kind.desc(), task.c.id)
+Index("task_by_state", task.c.state, task.c.device_id, *_BEST_FIRST)
 Index("task_by_job", task.c.job_id)
 # A BUILD belongs to its engine key: at most one that is not over.
 LIVE_BUILD = text("kind = 'BUILD' AND state IN ('WAITING', 'READY', 'LEASED')")
-Index(
-    "one_live_build_per_engine",
-    task.c.engine_key,
-    unique=True,
-    sqlite_where=LIVE_BUILD,
-)
+Index("one_live_build_per_engine", task.c.engine_key, unique=True, sqlite_where=LIVE_BUILD)
 
 # Jobs attach to BUILDs; a BENCH has its job in task.job_id.
 job_build = Table(
@@ -229,8 +233,8 @@ measurement = Table(
     Column("attempt_token", Text, ForeignKey("attempt.token"), nullable=False),
     Column("job_id", Integer, ForeignKey("job.id"), nullable=False),
     Column("subject_idx", Integer),  # null: the whole task
-    Column("variant_id", Integer, ForeignKey("variant.id")),  # null: the whole task
-    Column("engine_key", Text, ForeignKey("engine.key")),
+    Column("variant_id", Integer, ForeignKey("variant.id")),  # null: the whole of a task whose subjects differ in it
+    Column("engine_key", Text, ForeignKey("engine.key")),  # null: likewise
     Column("device_id", Text, ForeignKey("device.id"), nullable=False),
     Column("facts_id", Integer, ForeignKey("facts.id"), nullable=False),
     Column("measured_at", Text, nullable=False),
@@ -246,6 +250,7 @@ measurement = Table(
     Column("processes", Integer, nullable=False),
     Column("accuracy", Float),
     Column("accuracy_n", Integer, nullable=False),
+    Column("dla_time_share", Float),
     Column("samples_sha256", Text),
     Column("samples_bytes", Integer),
     sqlite_autoincrement=True,

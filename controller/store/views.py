@@ -7,25 +7,33 @@ it; `provenance` is in every view that holds numbers, so that nobody mixes SIMUL
 V_RESULTS = """
 CREATE VIEW v_results AS
 SELECT m.id AS measurement_id, m.job_id, j.name AS job, j.model_name AS model, v.key AS variant, d.name AS device,
-       e.runtime, e.runtime_version, v.precision, v.batch, v.placement, m.provenance, m.verdict, m.n,
+       v.runtime, coalesce(e.runtime_version, (
+         SELECT e0.runtime_version FROM subject s0 JOIN engine e0 ON e0.key = s0.engine_key
+         WHERE s0.task_id = m.task_id AND s0.idx = 0
+       )) AS runtime_version,
+       v.precision, v.batch, coalesce(s.placement, v.placement) AS placement, m.provenance, m.verdict, m.n,
        m.p50_ms, m.p50_ms_low, m.p50_ms_high, m.p90_ms, m.p99_ms, m.p99_ms_low, m.p99_ms_high, m.p99_reason,
        m.mean_ms, m.std_ms, m.min_ms, m.max_ms, m.throughput_per_s, m.accuracy, m.accuracy_n,
        m.warmup_s, m.window_s, m.processes,
        (SELECT group_concat(f.kind || ': ' || f.evidence, '; ') FROM flag f WHERE f.measurement_id = m.id) AS flags,
        (SELECT min(c.passed) FROM output_check c WHERE c.measurement_id = m.id) AS outputs_ok,
-       m.measured_at, m.engine_key, m.samples_sha256, x.content AS facts
+       m.measured_at, m.engine_key, m.samples_sha256, x.content AS facts,
+       m.subject_idx AS subject_index, coalesce(k.schedule, 'ALONE') AS schedule,
+       coalesce(json_extract(j.measure, '$.mode'), 'latency') AS mode, e.lowering, m.dla_time_share, m.p50_reason
 FROM measurement m
 JOIN job j ON j.id = m.job_id
 JOIN device d ON d.id = m.device_id
 JOIN facts x ON x.id = m.facts_id
 LEFT JOIN variant v ON v.id = m.variant_id
 LEFT JOIN engine e ON e.key = m.engine_key
+LEFT JOIN task k ON k.id = m.task_id
+LEFT JOIN subject s ON s.task_id = m.task_id AND s.idx = m.subject_idx
 """
 
 V_ROUNDS = """
 CREATE VIEW v_rounds AS
 SELECT r.measurement_id, m.job_id, v.key AS variant, d.name AS device, m.provenance, m.verdict,
-       r.idx, r.n, r.p50_ms, r.mean_ms
+       r.idx, r.n, r.p50_ms, r.mean_ms, m.subject_idx AS subject_index
 FROM round r
 JOIN measurement m ON m.id = r.measurement_id
 JOIN device d ON d.id = m.device_id
@@ -36,7 +44,19 @@ V_ENGINES = """
 CREATE VIEW v_engines AS
 SELECT e.key AS engine_key, e.runtime, e.runtime_version, e.precision, e.lowering, e.placement,
        e.sha256 IS NOT NULL AS built, e.sha256, e.size_bytes, e.build_s, e.power_mode, e.built_at,
-       d.name AS built_on, e.class_key AS device_class, e.class_fields
+       d.name AS built_on, e.class_key AS device_class, e.class_fields,
+       coalesce(json_extract(e.report, '$.peak_rss_bytes'), a.peak_rss_bytes) AS peak_rss_bytes,
+       json_extract(e.report, '$.peak_device_bytes') AS peak_device_bytes,
+       json_extract(e.report, '$.device_memory_bytes') AS device_memory_bytes,
+       json_extract(e.report, '$.tactics_skipped') AS tactics_skipped,
+       json_array_length(e.report, '$.timing_cache.handed') AS timing_caches_handed,
+       json_extract(e.report, '$.timing_cache.hits') AS timing_cache_hits,
+       json_extract(e.report, '$.timing_cache.misses') AS timing_cache_misses,
+       json_extract(e.report, '$.dla.layers_on_dla') AS layers_on_dla,
+       json_extract(e.report, '$.dla.layers_on_gpu') AS layers_on_gpu,
+       json_extract(e.report, '$.dla.subgraphs') AS dla_subgraphs,
+       json_extract(e.report, '$.dla.fallbacks') AS dla_fallbacks,
+       json_extract(e.report, '$.warnings') AS build_warnings
 FROM engine e
 LEFT JOIN attempt a ON a.token = e.built_by
 LEFT JOIN device d ON d.id = a.device_id

@@ -4,7 +4,6 @@ from controller.model.job import BUILD_ROLES, Role
 from controller.model.lease import (
     BenchWork,
     BuildWork,
-    Built,
     Directive,
     Lease,
     Outcome,
@@ -14,9 +13,10 @@ from controller.model.lease import (
 )
 from controller.model.task import Failure, FailureKind
 from controller.wire import enums
+from controller.wire.engine import built_from_pb, recipe_to_pb
 from controller.wire.facts import facts_from_pb
 from controller.wire.job import artifact_from_pb, artifact_to_pb, check_to_pb, measure_to_pb, tensor_to_pb
-from controller.wire.result import failure_from_pb, measurement_from_pb
+from controller.wire.result import failure_from_pb, flag_to_pb, measurement_from_pb
 from controller.wire.time import to_duration
 from jetfleet.errors import BadInput
 from jetfleet.v1 import fleet_pb2, task_pb2
@@ -60,13 +60,7 @@ def outcome_from_pb(message: task_pb2.Outcome) -> Outcome:
     peak = message.peak_rss_bytes or None
     raw = message.SerializeToString()
     if which == "built":
-        built = message.built
-        end = Built(
-            engine=artifact_from_pb(built.engine),
-            build_s=built.build_time.ToNanoseconds() / 1e9,
-            power_mode=built.power_mode if built.HasField("power_mode") else None,
-        )
-        return Outcome(end, artifacts, peak, raw)
+        return Outcome(built_from_pb(message.built), artifacts, peak, raw)
     if which == "measured":
         measurements = tuple(measurement_from_pb(item) for item in message.measured.measurements)
         return Outcome(measurements, artifacts, peak, raw)
@@ -83,23 +77,14 @@ def unusable(reason: str, raw: bytes) -> Outcome:
 
 
 def _build_to_pb(work: BuildWork) -> task_pb2.BuildTask:
-    recipe = work.recipe
-    return task_pb2.BuildTask(
-        engine_key=work.engine_key,
-        runtime=recipe.runtime,
-        runtime_version=recipe.runtime_version,
-        precision=enums.PRECISION[recipe.precision],
-        lowering=enums.LOWERING[recipe.lowering],
-        placement=recipe.placement,
-        inputs=[tensor_to_pb(item) for item in recipe.inputs],
-        artifacts=[artifact_to_pb(item) for item in recipe.artifacts],
-        options=dict(recipe.options),
-    )
+    message = recipe_to_pb(work.engine_key, work.recipe)
+    message.timing_caches.extend(artifact_to_pb(item) for item in work.timing_caches)
+    return message
 
 
 def _bench_to_pb(work: BenchWork) -> task_pb2.BenchTask:
     return task_pb2.BenchTask(
-        schedule=task_pb2.BenchTask.Schedule.Value(f"SCHEDULE_{work.schedule.name}"),
+        schedule=enums.SCHEDULE[work.schedule],
         subjects=[_subject_to_pb(item) for item in work.subjects],
         measure=measure_to_pb(work.measure),
     )
@@ -121,4 +106,5 @@ def _subject_to_pb(subject: Subject) -> task_pb2.Subject:
         artifacts=[artifact_to_pb(item) for item in variant.artifacts if item.role in _CHECKED],
         check=check_to_pb(variant.check),
         options=dict(variant.options),
+        flags=[flag_to_pb(item) for item in subject.flags],
     )

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from controller.model.job import Mode
 from controller.model.result import (
     Estimate,
     Flag,
@@ -9,6 +10,7 @@ from controller.model.result import (
     Provenance,
     Round,
     Row,
+    Schedule,
     Stage,
     TensorCheck,
 )
@@ -54,6 +56,10 @@ def estimate_from_pb(message: task_pb2.Estimate) -> Estimate:
         high=message.high if message.HasField("high") else None,
         reason=message.reason,
     )
+
+
+def flag_to_pb(flag: Flag) -> task_pb2.Flag:
+    return task_pb2.Flag(kind=enums.FLAG[flag.kind], evidence=flag.evidence)
 
 
 def check_to_pb(check: TensorCheck) -> task_pb2.TensorCheck:
@@ -109,7 +115,7 @@ def measurement_to_pb(item: Measurement) -> task_pb2.Measurement:
         checks=[check_to_pb(row) for row in item.checks],
         accuracy=item.accuracy,
         accuracy_n=item.accuracy_n,
-        flags=[task_pb2.Flag(kind=enums.FLAG[row.kind], evidence=row.evidence) for row in item.flags],
+        flags=[flag_to_pb(row) for row in item.flags],
         samples=artifact_to_pb(item.samples) if item.samples else None,
         processes=item.processes,
         dla_time_share=item.dla_time_share,
@@ -158,7 +164,7 @@ def measurement_from_pb(message: task_pb2.Measurement) -> Measurement:
 
 
 def row_to_pb(row: Row) -> control_pb2.Row:
-    return control_pb2.Row(
+    message = control_pb2.Row(
         measurement_id=row.measurement_id,
         job_id=row.job_id,
         job_name=row.job_name,
@@ -175,7 +181,12 @@ def row_to_pb(row: Row) -> control_pb2.Row:
         batch=row.batch,
         placement=row.placement,
         measured_at=to_timestamp(row.measured_at),
+        schedule=enums.SCHEDULE[row.schedule],
+        mode=enums.MODE[row.mode],
     )
+    if row.lowering is not None:
+        message.lowering = enums.LOWERING[row.lowering]
+    return message
 
 
 def row_from_pb(message: control_pb2.Row) -> Row:
@@ -195,4 +206,7 @@ def row_from_pb(message: control_pb2.Row) -> Row:
         measured_at=from_timestamp(message.measured_at),
         facts=facts_from_pb(message.facts),
         measurement=measurement_from_pb(message.measurement),
+        schedule=enums.SCHEDULE_FROM.get(message.schedule, Schedule.ALONE),
+        mode=enums.MODE_FROM.get(message.mode, Mode.LATENCY),
+        lowering=enums.LOWERING_FROM.get(message.lowering),
     )

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, text
 
+from controller.model.engine import Built
 from controller.model.facts import Facts
 from controller.model.job import Artifact, JobSpec, Role
-from controller.model.lease import BuildWork, Built, Committed, Lease, Outcome, Registered, Registration
+from controller.model.lease import BuildWork, Committed, Lease, Outcome, Registered, Registration
 from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Round, TensorCheck
 from controller.model.task import Failure, FailureKind
 from controller.model.view import JobView, Submitted
