@@ -12,10 +12,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from agent.measure import Limits, record
-from agent.runtime.onnxruntime import OnnxRuntime, OnnxSession
+from agent.runtime.ort_cpu import OnnxSession
+from agent.runtime.ort_graph import open_engine
+from agent.runtime.ort_options import session_options
 from bench.figure import Figure, main
 from bench.processes import scratch
-from jetfleet.v1.task_pb2 import Subject, TensorSpec
+from jetfleet.v1.task_pb2 import TensorSpec
 
 _WIDTH, _LAYERS = 256, 6
 
@@ -72,8 +74,8 @@ def _session(folder: Path) -> OnnxSession:
     path = folder / "model.onnx"
     onnx.save(_model(), path)
     spec = TensorSpec(name="x", dtype="float32", shape=[_WIDTH, _WIDTH])
-    subject = Subject(variant_key="bench", placement="cpu", batch=1, inputs=[spec], options={"threads": "1"})
-    session = OnnxRuntime().load(path, subject, lambda artifact: path)
+    options = session_options({"threads": "1"})
+    session = OnnxSession(open_engine(path, options), options, [spec])
     session.bind({"x": np.ones((_WIDTH, _WIDTH), np.float32)})
     return session
 

@@ -6,6 +6,7 @@ GpuEngine. Nothing is allocated and nothing but the last event is awaited betwee
 
 import atexit
 import logging
+import threading
 import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
@@ -110,7 +111,8 @@ class GpuSession:
         self._round: list[_Marks] = []
         self._prepared = self._count = 0
         self._open = True
-        atexit.register(self.close)
+        if threading.current_thread() is threading.main_thread():  # another thread must close what it opened
+            atexit.register(self.close)
         try:
             self._stream = stream or cuda.stream()
             self._allocate()

@@ -27,6 +27,16 @@ def available() -> dict[str, Runtime]:
     return found
 
 
+def versions() -> dict[str, str]:
+    """What this machine announces: each runtime's version, and that of ONNX Runtime's CUDA provider where it works."""
+    found = {name: runtime.version() for name, runtime in available().items()}
+    if "onnxruntime" in found:
+        provider = importlib.import_module("agent.runtime.ort_cuda").cuda_provider_version()
+        if provider is not None:
+            found["onnxruntime_cuda"] = provider
+    return found
+
+
 def open_runtime(name: str) -> Runtime:
     """One runtime by name, importing no other. Raises BadInput if this machine does not have it."""
     if name not in _MODULES:

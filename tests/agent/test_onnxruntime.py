@@ -9,7 +9,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from agent.runtime.base import BuildRefused, DeviceFault
-from agent.runtime.onnxruntime import OnnxRuntime, session_options
+from agent.runtime.onnxruntime import OnnxRuntime
+from agent.runtime.ort_options import session_options
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_MODEL_FP32, Artifact, BuildTask, Subject, TensorSpec
 from tests.agent.making import as_model, classifier, nowhere, scores, tensor_spec
@@ -159,10 +160,10 @@ def test_a_damaged_engine_is_a_device_fault(tmp_path: Path) -> None:
         OnnxRuntime().load(tmp_path / "engine", subject(), nowhere)
 
 
-def test_only_the_cpu_is_offered(tmp_path: Path) -> None:
+def test_a_dla_is_no_place_for_it(tmp_path: Path) -> None:
     elsewhere = subject()
-    elsewhere.placement = "gpu"
-    with pytest.raises(BadInput, match="gpu"):
+    elsewhere.placement = "dla0"
+    with pytest.raises(BadInput, match="dla0"):
         OnnxRuntime().load(tmp_path, elsewhere, nowhere)
 
 

@@ -39,20 +39,23 @@ BLOCKED = """
             if fullname.split(".")[0] in blocked:
                 raise ModuleNotFoundError(f"{fullname} is not installed with the agent", name=fullname)
 
-    blocked = set(json.loads(sys.argv[1]))
+    blocked, adapters = set(json.loads(sys.argv[1])), json.loads(sys.argv[3])
     sys.meta_path.insert(0, Blocker())
     for module in json.loads(sys.argv[2]):
         try:
             importlib.import_module(module)
         except ModuleNotFoundError as error:
-            if module != f"agent.runtime.{error.name}":
+            if not module.startswith(tuple(adapters.get(error.name, ()))):
                 raise
     print(json.dumps(sorted(sys.modules)))
 """
 
 
-# One module owns each heavy runtime and may import it at its top: without the library, it alone is missing.
-ADAPTERS = {f"agent.runtime.{library}" for library in ("onnxruntime", "tensorrt")}
+# A module and its siblings own each heavy runtime and may import it at their top: without it, they alone are missing.
+ADAPTERS = {
+    "onnxruntime": ("agent.runtime.onnxruntime", "agent.runtime.ort_"),
+    "tensorrt": ("agent.runtime.tensorrt", "agent.runtime.trt_"),
+}
 
 
 def dotted(path):
@@ -62,16 +65,16 @@ def dotted(path):
 def test_every_agent_module_imports_with_the_agents_extra_alone():
     found = [dotted(path) for path in modules("agent")]
     assert {"agent.cli", "agent.daemon", "agent.work"} <= set(found)
-    done = python(BLOCKED, json.dumps(FOREIGN_TO_THE_AGENT), json.dumps(found))
+    done = python(BLOCKED, json.dumps(FOREIGN_TO_THE_AGENT), json.dumps(found), json.dumps(ADAPTERS))
     assert done.returncode == 0, done.stderr
     loaded = json.loads(done.stdout)
     missing = set(found) - set(loaded)
-    assert missing <= ADAPTERS
+    assert all(module.startswith(sum(ADAPTERS.values(), ())) for module in missing), missing
     assert not {module.split(".")[0] for module in loaded} & set(FOREIGN_TO_THE_AGENT)
 
 
 def test_the_blocker_blocks():
-    done = python(BLOCKED, json.dumps(["sqlite3"]), json.dumps(["sqlite3.dbapi2"]))
+    done = python(BLOCKED, json.dumps(["sqlite3"]), json.dumps(["sqlite3.dbapi2"]), "{}")
     assert done.returncode == 1
     assert "sqlite3 is not installed with the agent" in done.stderr
 
