@@ -10,6 +10,7 @@ _PLACEHOLDERS = frozenset(
 )
 _SERIALS = (
     "proc/device-tree/serial-number",
+    "host/sys/firmware/devicetree/base/serial-number",  # bound, because Docker masks /sys/firmware
     "sys/class/dmi/id/product_serial",
     "sys/class/dmi/id/board_serial",
     "sys/class/dmi/id/product_uuid",
