@@ -1,9 +1,11 @@
 """Asked versus got: in which type the kernels that do the work really ran. Pure; runtimes say what ran.
 
 A runtime may take a graph of half floats and run it in float32 between casts, as most CPUs do: such a row would carry
-the name of a precision that nobody measured.
+the name of a precision that nobody measured. TensorRT's builder, weakly typed, takes the fastest of the types that it
+may: there a mix is what was asked for, and only none at all is something else.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -23,18 +25,24 @@ _COMPUTE = frozenset(
         *("Attention", "MultiHeadAttention", "QAttention", "LSTM", "GRU", "RNN"),
     )
 )
+# TensorRT's words for such layers: CaskConvolution, CaskConvActPool, CaskDeconvolution, CaskGemmMatrixMultiply, its
+# compiler Myelin's gemm, correlation and kernels that hold a matrix product, and regions that do not tell their inside.
+_TENSORRT = re.compile(
+    r"\w*(Convolution|ConvActPool|MatrixMultiply|FullyConnected)\w*|Cask\w*Gemm\w*"
+    r"|gemm|conv|conv_act_pool|deconv|correlation|\w+ \((gemm|mha)\)|Myelin|DLA"
+)
 
 
 def compute(kernels: Sequence[Kernel]) -> list[Kernel]:
-    """Those that multiply and accumulate."""
-    return [kernel for kernel in kernels if kernel.op in _COMPUTE]
+    """Those that multiply and accumulate, or may: a region that does not tell its inside counts as one."""
+    return [kernel for kernel in kernels if kernel.op in _COMPUTE or _built(kernel)]
 
 
 def evidence(kernels: Sequence[Kernel]) -> str:
     """What the compute kernels ran in, for people: `12 of 12 compute nodes ran in float32`."""
     found = compute(kernels)
     if not found:
-        return "no compute nodes (no convolution or matrix product)"
+        return _nothing(kernels)
     types = Counter(_type(kernel) for kernel in found)
     parts = [f"{count} of {len(found)} compute nodes ran in {name}" for name, count in types.most_common()]
     operators = ", ".join(f"{count} {op}" for op, count in Counter(kernel.op for kernel in found).most_common())
@@ -44,13 +52,30 @@ def evidence(kernels: Sequence[Kernel]) -> str:
 def precision_flags(asked: "Precision.ValueType", kernels: Sequence[Kernel]) -> list[Flag]:
     """PRECISION_NOT_HONOURED where too few of the compute kernels ran in the type that was asked for."""
     found = compute(kernels)
-    if asked not in _WANTED or not found:
-        return []
-    right = sum(kernel.type in _WANTED[asked] for kernel in found)
-    if right >= HONOURED_SHARE * len(found):
+    if asked not in _WANTED or not found or _honoured(_WANTED[asked], found):
         return []
     asked_name = Precision.Name(asked).removeprefix("PRECISION_").lower()
     return [Flag(kind=FLAG_KIND_PRECISION_NOT_HONOURED, evidence=f"asked {asked_name}: {evidence(kernels)}")]
+
+
+def _honoured(wanted: frozenset[str], found: Sequence[Kernel]) -> bool:
+    right = sum(kernel.type in wanted for kernel in found)
+    if not any(_built(kernel) for kernel in found):
+        return right >= HONOURED_SHARE * len(found)
+    # Regions that do not tell may hold what was asked for: those that tell must outnumber them.
+    hidden = sum(not kernel.type for kernel in found)
+    return right > 0 or len(found) - hidden <= hidden
+
+
+def _built(kernel: Kernel) -> bool:
+    """Whether TensorRT names it so; its words and ONNX Runtime's differ, if only by a capital."""
+    return bool(_TENSORRT.fullmatch(kernel.op)) and kernel.op not in _COMPUTE
+
+
+def _nothing(kernels: Sequence[Kernel]) -> str:
+    if kernels and not any(kernel.op for kernel in kernels):
+        return "unknown: the engine tells the names of its layers only"
+    return "no compute nodes (no convolution or matrix product)"
 
 
 def _type(kernel: Kernel) -> str:

@@ -1,4 +1,4 @@
-"""Fetches TensorRT's released Python bindings, without TensorRT, and type stubs: `python tests/bindings/fetch.py FOLDER`.
+"""Fetches TensorRT's released Python bindings, without TensorRT, and stubs of them: `python fetch.py FOLDER`.
 
 Each goes to a folder of its own, off every path: a package named tensorrt that is none would mislead the agent.
 """
@@ -17,7 +17,7 @@ BINDINGS: dict[str, tuple[str, tuple[int, int] | None]] = {
     "11.4.0.106": ("tensorrt-cu12-bindings", None),  # JetPack 7.2.2 has 11.4.1
 }
 STUBS = "tensorrt-stubs==10.13.0.35.1"
-# What keeps any type checker from reading the stubs: a keyword as a parameter, a default before a parameter without one.
+# What no type checker can read in the stubs: a keyword as a parameter, a default before a parameter without one.
 _MENDED = (
     (re.compile(r"\bin: (?=list\[)"), "in_: "),
     (re.compile(r"(power: Weights = None, channel_axis: int)\)"), r"\1 = 0)"),
