@@ -41,10 +41,17 @@ class Recording:
     def n(self) -> int:
         return sum(len(block) for block in self.rounds)
 
-    def add(self, latencies_ms: Floats, elapsed_ns: int, collected: Collected) -> None:
+    def add(self, wall_ms: Floats, elapsed_ns: int, collected: Collected) -> None:
+        """One round by the host's clock. Where the device has a clock of its own, the latency is by that, and the
+        host's becomes the stage e2e; what is not in any stage by then is the residual."""
+        stages = dict(collected.stages_ms)
+        latency_ms = wall_ms
+        if collected.latency_ms is not None:
+            latency_ms = collected.latency_ms
+            stages |= {"e2e": wall_ms, "residual": wall_ms - latency_ms}
         self.window_s += elapsed_ns / 1e9
-        self.rounds.append(latencies_ms if collected.latency_ms is None else collected.latency_ms)
-        for name, values in collected.stages_ms.items():
+        self.rounds.append(latency_ms)
+        for name, values in stages.items():
             self.stages.setdefault(name, []).append(values)
 
 

@@ -150,7 +150,12 @@ def test_nothing_is_collected_while_timing_and_the_collector_is_put_back() -> No
 def test_the_devices_own_clock_is_believed_and_its_stages_are_kept() -> None:
     found = summarise(record(WithEvents(lambda now: 1.5), Limits(0.1, 0.1, 1.0), silent), 1)
     assert found.p50_ms.value == pytest.approx(1.25)
-    assert {stage.name: stage.p50_ms for stage in found.stages} == {"h2d": 0.25, "compute": 1.0}
+    assert {stage.name: stage.p50_ms for stage in found.stages} == {
+        "h2d": 0.25,
+        "compute": 1.0,
+        "e2e": 1.5,
+        "residual": 0.25,  # what the host saw beyond the device's own clock
+    }
 
 
 def test_a_cpu_session_has_no_copy_stages() -> None:
