@@ -14,7 +14,9 @@ from jetfleet.errors import BadInput
 HARDWARE = ("arch", "module", "sku", "cpu_model", "cpu_count", "gpu", "compute_capability", "sm_count", "dla_cores")
 # How it is set and what it runs: the names of facts that move a latency on unchanged hardware.
 CIRCUMSTANCES = ("power_mode", "clocks", "l4t", "jetpack", "cuda", "dla_compiler")
-_FIELDS = ("provenance", "model", "runtime", "runtime_version", "precision", "batch", "placement")
+# What ran at the same time, and how it was timed: these decide what a latency means.
+_MANNER = ("schedule", "subject", "mode")
+_FIELDS = ("provenance", "model", "runtime", "runtime_version", "precision", "batch", "placement", *_MANNER)
 _OWN_OF_A_VARIANT = frozenset({"runtime", "precision", "batch", "placement"})
 
 
@@ -68,6 +70,12 @@ def _value(row: Row, name: str) -> str:
             return row.model_name
         case "precision":
             return row.precision.value
+        case "schedule":
+            return row.schedule.value
+        case "mode":
+            return row.mode.value
+        case "subject":
+            return row.part or "the only one"
         case "runtime" | "runtime_version" | "placement" | "batch":
             return str(getattr(row, name))
         case _:

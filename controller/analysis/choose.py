@@ -1,7 +1,7 @@
 """Which row speaks for a thing: its newest VALID one, and a word where that is not the newest."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.model.comparison import Axis
 from controller.model.result import VALID, Provenance, Row
@@ -15,11 +15,15 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a row stands: `value` on the axis of the comparison, and what it shares with its baseline."""
+    """Where a row stands: `value` on the axis of the comparison, and what it shares with its baseline.
+
+    `part` keeps the subjects of a concurrent task, its whole, and what ran alone apart.
+    """
 
     value: str
     shared: tuple[str, ...]
     provenance: Provenance
+    part: str = ""
 
 
 def value_of(row: Row, by: Axis) -> str:
@@ -32,16 +36,17 @@ def place_of(row: Row, by: Axis) -> Place:
         Axis.VARIANT: (row.model_name, row.device),
         Axis.JOB: (row.variant_key, row.device),
     }[by]
-    return Place(value_of(row, by), shared, row.measurement.provenance)
+    return Place(value_of(row, by), shared, row.measurement.provenance, row.part)
 
 
 def choose(rows: Iterable[Row], by: Axis) -> dict[Place, Chosen]:
     """One row for each place, ordered by what is shared, then along the axis."""
     found: dict[Place, list[Row]] = {}
     for row in rows:
-        if row.measurement.subject_index is not None:  # a whole task's row is of no one variant
-            found.setdefault(place_of(row, by), []).append(row)
-    ordered = sorted(found, key=lambda place: (place.shared, order_of(place.value, by), place.provenance.value))
+        found.setdefault(place_of(row, by), []).append(row)
+    ordered = sorted(
+        found, key=lambda place: (place.shared, order_of(place.value, by), place.part, place.provenance.value)
+    )
     return {place: _newest(found[place]) for place in ordered}
 
 
@@ -51,13 +56,18 @@ def order_of(value: str, by: Axis) -> tuple[int, str]:
 
 
 def of_place(chosen: dict[Place, Chosen], wanted: Place) -> Chosen | None:
-    """The row of a place, or else of the other provenance there, so that the two are refused and not overlooked."""
+    """The row of a place, or else one of another provenance or part there, so that the two are refused and not
+    overlooked.
+    """
     return next(_of_place(chosen, wanted), None)
 
 
 def _of_place(chosen: dict[Place, Chosen], wanted: Place) -> Iterator[Chosen]:
     for provenance in (wanted.provenance, *Provenance):
-        if found := chosen.get(Place(wanted.value, wanted.shared, provenance)):
+        if found := chosen.get(replace(wanted, provenance=provenance)):
+            yield found
+    for place, found in chosen.items():
+        if (place.value, place.shared) == (wanted.value, wanted.shared):
             yield found
 
 

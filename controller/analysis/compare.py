@@ -106,6 +106,8 @@ def _held(
             return Comparison(row, base.row, Answer.NOT_VALID, text + _verdict(item), notes=notes)
     if differing := differences(row, base.row, by=by, across=across):
         return Comparison(row, base.row, Answer.INCOMPARABLE, "; ".join(differing), notes=notes)
+    if row.measurement.subject_index is None and row.measurement.p50_ms.value is None:
+        return Comparison(row, base.row, Answer.INCOMPARABLE, _no_latency(row), notes=notes)
     notes = (*notes, *_remarks(row, base.row, by=by, across=across))
     floor = noise_floor(row, base.row, history, minimum=minimum)
     ratio = ratio_of(row, base.row)
@@ -138,6 +140,11 @@ def decide(ratio: Estimate, floor: Floor) -> tuple[Answer, str]:
     if fastest <= ratio.low and ratio.high <= slowest:
         return Answer.SAME, f"the whole interval is within the noise floor, {floor.source}"
     return Answer.CANNOT_TELL, f"the interval crosses the noise floor, {floor.source}"
+
+
+def _no_latency(whole: Row) -> str:
+    """Answers are about p50, and what several subjects do together is a throughput."""
+    return f"a whole task has no p50 to compare ({whole.measurement.p50_ms.reason}); `results` has its throughput"
 
 
 def _verdict(row: Row) -> str:

@@ -18,7 +18,7 @@ def spreads(rows: Iterable[Row]) -> tuple[Spread, ...]:
     found: dict[object, dict[str, Row]] = {}
     for row in sorted(rows, key=lambda row: row.measurement_id):
         item = row.measurement
-        if item.subject_index is not None and item.verdict == VALID and item.p50_ms.value:
+        if item.verdict == VALID and item.p50_ms.value:
             key = (row.variant_key, row.engine_key, circumstances(row))
             found.setdefault(key, {})[row.device] = row
     several = [list(boards.values()) for boards in found.values() if len(boards) > 1]
@@ -39,6 +39,7 @@ def _spread(rows: list[Row]) -> Spread:
     return Spread(
         model_name=first.model_name,
         variant_key=first.variant_key,
+        label=first.label,
         provenance=first.measurement.provenance,
         p50_ms=p50_ms,
         median_ms=middle,

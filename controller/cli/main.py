@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from controller.cli import compare, devices, export, jobs, query, results, schema, serve, submit
+from controller.cli import compare, devices, engines, export, jobs, query, results, schema, serve, submit
 from controller.cli.arguments import arrange
 from controller.cli.failures import present, present_bug
 from controller.cli.settings import Settings, settings_of
@@ -30,6 +30,8 @@ app.command("submit")(submit.submit)
 app.command("jobs")(jobs.jobs)
 app.add_typer(jobs.app, name="job")
 app.add_typer(devices.app, name="devices")
+app.add_typer(engines.app, name="engines")
+app.add_typer(engines.app, name="engine", hidden=True)
 app.command("results")(results.results)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)

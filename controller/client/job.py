@@ -77,10 +77,11 @@ _COLUMNS = (
     *("batch", "placement", "provenance", "verdict", "n", "p50_ms", "p50_ms_low", "p50_ms_high", "p90_ms", "p99_ms"),
     *("p99_ms_low", "p99_ms_high", "p99_reason", "mean_ms", "std_ms", "min_ms", "max_ms", "throughput_per_s"),
     *("accuracy", "accuracy_n", "warmup_s", "window_s", "processes", "flags", "measured_at", "engine_key"),
+    *("subject_index", "schedule", "mode", "lowering", "dla_time_share", "p50_reason"),
 )
 _OF_THE_MEASUREMENT = (
     *("verdict", "n", "mean_ms", "std_ms", "min_ms", "max_ms", "throughput_per_s", "accuracy", "accuracy_n"),
-    *("warmup_s", "window_s", "processes"),
+    *("warmup_s", "window_s", "processes", "subject_index", "dla_time_share"),
 )
 
 
@@ -94,6 +95,10 @@ def _record(row: Row, facts: Sequence[str]) -> dict[str, Any]:
         "variant": row.variant_key,
         "precision": row.precision.value,
         "provenance": item.provenance.value,
+        "schedule": row.schedule.value,
+        "mode": row.mode.value,
+        "lowering": row.lowering.value if row.lowering else None,
+        "p50_reason": item.p50_ms.reason or None,
         "p50_ms": item.p50_ms.value,
         "p50_ms_low": item.p50_ms.low,
         "p50_ms_high": item.p50_ms.high,

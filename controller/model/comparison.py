@@ -47,10 +47,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Spread:
-    """How far equal boards differ: p50 in ms by device, of one engine under one set of circumstances."""
+    """How far equal boards differ: p50 in ms by device, of one engine under one set of circumstances.
+
+    `label` names the variant, and of a concurrent task the subject.
+    """
 
     model_name: str
     variant_key: str
+    label: str
     provenance: Provenance
     p50_ms: Mapping[str, float]
     median_ms: float

@@ -164,7 +164,15 @@ class Row:
 
     @property
     def part(self) -> str:
-        """Which of the rows of a task this is: `whole`, `subject 1`; empty for the one row of a subject ALONE."""
+        """Which of the rows of a task this is: `whole task`, `subject 1`; empty for the one row of a subject ALONE."""
         if self.measurement.subject_index is None:
-            return "whole"
+            return "whole task"
         return "" if self.schedule is Schedule.ALONE else f"subject {self.measurement.subject_index}"
+
+    @property
+    def label(self) -> str:
+        """The variant, and which part of it: `tensorrt-fp16-b1-gpu+dla0 (subject 1: dla0)`."""
+        if not self.part:
+            return self.variant_key
+        place = "" if self.measurement.subject_index is None else f": {self.placement}"
+        return f"{self.variant_key} ({self.part}{place})"

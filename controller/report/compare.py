@@ -6,7 +6,7 @@ from typing import Any
 from controller.model.comparison import Answer, Compared, Comparison, Floor, Spread
 from controller.model.result import VALID, Estimate, Provenance, Row
 from controller.report.table import Table
-from controller.report.text import number, one_line
+from controller.report.text import estimate, number, one_line
 
 _NONE = "n/a"
 # Their answer needs no explanation beside the noise floor, which is said once.
@@ -31,7 +31,7 @@ def why(compared: Compared) -> Iterator[str]:
     base = f"{compared.by.value} {one_line(compared.baseline)}"
     yield f"ratio: p50 over that of {base}; below 1 is faster{_floors(compared)}"
     for item in compared.comparisons:
-        where = one_line(f"job {item.row.job_id}, {item.row.variant_key} on {item.row.device}")
+        where = one_line(f"job {item.row.job_id}, {item.row.label} on {item.row.device}")
         if item.answer not in _PLAIN:
             yield f"{where}: {item.answer.value}: {one_line(item.reason)}"
         for note in item.notes:
@@ -47,7 +47,7 @@ def spread_table(compared: Compared) -> Table:
         columns=("variant", "boards", "provenance", "fastest ms", "median ms", "slowest ms", "spread", "odd boards"),
         rows=[
             (
-                item.variant_key,
+                item.label,
                 str(len(item.p50_ms)),
                 item.provenance.value,
                 number(item.min_ms),
@@ -69,7 +69,7 @@ def csv_table(compared: Compared) -> Table:
     columns = (
         *("by", "baseline", "job_id", "model", "variant", "device", "provenance", "verdict", "measurement_id"),
         *("baseline_measurement_id", "p50_ms", "baseline_p50_ms", "ratio", "ratio_low", "ratio_high"),
-        *("noise_floor", "noise_floor_source", "answer", "reason", "notes"),
+        *("noise_floor", "noise_floor_source", "answer", "reason", "notes", "schedule", "subject_index"),
     )
     return Table(columns=columns, rows=[_csv_cells(compared, item) for item in compared.comparisons])
 
@@ -91,15 +91,19 @@ def _cells(item: Comparison) -> tuple[str, ...]:
         answer = f"{answer} ({row.measurement.verdict})"
     return (
         str(row.job_id),
-        row.variant_key,
+        row.label,
         row.device,
         _provenance(row),
-        number(row.measurement.p50_ms.value),
-        _NONE if item.baseline is None else number(item.baseline.measurement.p50_ms.value),
+        _p50(row),
+        _NONE if item.baseline is None else _p50(item.baseline),
         _NONE if ratio is None or ratio.value is None else f"{ratio.value:.3f}",
         _interval(ratio),
         answer,
     )
+
+
+def _p50(row: Row) -> str:
+    return estimate(Estimate(row.measurement.p50_ms.value), n=row.measurement.n)
 
 
 def _interval(ratio: Estimate | None) -> str:
@@ -133,6 +137,7 @@ def _csv_cells(compared: Compared, item: Comparison) -> tuple[str, ...]:
         *(_provenance(row), row.measurement.verdict, str(row.measurement_id), str(base.measurement_id) if base else ""),
         *("" if figure is None else repr(figure) for figure in figures),
         *(item.floor.source if item.floor else "", item.answer.value, item.reason, "; ".join(item.notes)),
+        *(row.schedule.value, "" if (index := row.measurement.subject_index) is None else str(index)),
     )
 
 
@@ -159,6 +164,8 @@ def _row_record(row: Row) -> dict[str, Any]:
         "verdict": row.measurement.verdict,
         "measured_at": row.measured_at.isoformat(),
         "p50_ms": row.measurement.p50_ms.value,
+        "schedule": row.schedule.value,
+        "subject_index": row.measurement.subject_index,
     }
 
 
@@ -174,6 +181,7 @@ def _spread_record(item: Spread) -> dict[str, Any]:
     return {
         "model": item.model_name,
         "variant": item.variant_key,
+        "label": item.label,
         "provenance": item.provenance.value,
         "p50_ms": dict(item.p50_ms),
         "min_ms": item.min_ms,

@@ -1,9 +1,10 @@
 """The JSON that `--json` prints: a documented, stable shape for programs.
 
 Every document is one object that holds one thing under its name: {"jobs": [...]}, {"job": {...}}, {"submitted":
-{...}}, {"reasons": [...]}, {"devices": [...]}, {"device": {...}}, {"results": [...]}. Fields are only ever added;
-null is unknown; times are ISO 8601 with an offset; enums are the words of the tables. Text from devices is as it
-came: JSON escapes control characters by itself. A command that is given several jobs prints one such object a line.
+{...}}, {"reasons": [...]}, {"devices": [...]}, {"device": {...}}, {"engines": [...]}, {"engine": {...}}, {"results":
+[...]}. Fields are only ever added; null is unknown; times are ISO 8601 with an offset; enums are the words of the
+tables. Text from devices is as it came: JSON escapes control characters by itself. A command that is given several jobs
+prints one such object a line.
 """
 
 import json
@@ -50,6 +51,7 @@ def task_record(task: TaskView) -> Record:
         "attempts": task.attempts,
         "phase": progress.phase if progress else None,
         "fraction": progress.fraction if progress else None,
+        "detail": progress.detail if progress else None,
         "elapsed_s": task.elapsed_s,
         "because_of_task": task.because_of_task,
         "log_sha256": task.log_sha256 or None,
@@ -122,6 +124,9 @@ def result_record(row: Row) -> Record:
         "precision": row.precision.value,
         "batch": row.batch,
         "placement": row.placement,
+        "schedule": row.schedule.value,
+        "mode": row.mode.value,
+        "lowering": row.lowering.value if row.lowering else None,
         "engine_key": row.engine_key or None,
         "measured_at": row.measured_at.isoformat(),
         **_measurement_record(row.measurement),
@@ -150,7 +155,7 @@ def _measurement_record(item: Measurement) -> Record:
 # Numbers and names that are what they are called; spelled out so that the model may grow without this shape changing.
 _PLAIN_FIELDS = (
     *("mean_ms", "std_ms", "min_ms", "max_ms", "throughput_per_s", "window_s", "warmup_s", "warmup_n"),
-    *("accuracy", "accuracy_n", "processes"),
+    *("accuracy", "accuracy_n", "processes", "dla_time_share"),
 )
 _CHECK_FIELDS = (
     *("tensor", "passed", "max_abs", "max_rel", "cosine", "snr_db"),

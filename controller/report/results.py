@@ -34,16 +34,24 @@ def results_table(rows: Sequence[Row]) -> Table:
 def evidence(rows: Sequence[Row]) -> Iterator[str]:
     """Below the table: why a row may not be trusted, and why a figure is missing."""
     for row in rows:
-        where = one_line(f"job {row.job_id}, {row.variant_key} on {row.device}")
+        where = one_line(f"job {row.job_id}, {row.label} on {row.device}")
         item = row.measurement
         for flag in item.flags:
             yield f"{where}: {flag.kind.value}: {one_line(flag.evidence) or 'no evidence given'}"
-        for name, figure in (("p50", item.p50_ms), ("p90", item.p90_ms), ("p99", item.p99_ms)):
-            if figure.value is None:
-                yield f"{where}: no {name}: {one_line(figure.reason) or UNKNOWN}"
+        for reason, names in _missing(item).items():
+            yield f"{where}: no {', '.join(names)}: {reason}"
     simulated = sum(row.measurement.provenance is Provenance.SIMULATED for row in rows)
     if simulated:
         yield f"{simulated} of {len(rows)} rows are SIMULATED: made-up numbers, not measurements"
+
+
+def _missing(item: Measurement) -> dict[str, list[str]]:
+    """The figures that are not there, by why."""
+    found: dict[str, list[str]] = {}
+    for name, figure in (("p50", item.p50_ms), ("p90", item.p90_ms), ("p99", item.p99_ms)):
+        if figure.value is None:
+            found.setdefault(one_line(figure.reason) or UNKNOWN, []).append(name)
+    return found
 
 
 def csv_table(rows: Sequence[Row]) -> Table:
@@ -55,6 +63,7 @@ def csv_table(rows: Sequence[Row]) -> Table:
         *("p99_ms", "p99_low_ms", "p99_high_ms", "mean_ms", "std_ms", "min_ms", "max_ms"),
         *("throughput_per_s", "accuracy", "accuracy_n", "window_s", "processes"),
         *_CSV_FACTS,
+        *("subject_index", "schedule", "mode", "lowering", "dla_time_share", "p50_reason"),
     )
     return Table(columns=columns, rows=[_csv_cells(row) for row in rows])
 
@@ -63,7 +72,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     item = row.measurement
     return (
         str(row.job_id),
-        row.variant_key if item.subject_index is not None else f"{row.variant_key} (whole task)",
+        row.label,
         row.device,
         item.provenance.value,
         estimate(item.p50_ms, n=item.n),
@@ -104,7 +113,12 @@ def _csv_cells(row: Row) -> tuple[str, ...]:
         " ".join(flag.kind.value for flag in item.flags),
     )
     facts = ("" if row.facts.get(key) is None else shown(row.facts[key]) for key in _CSV_FACTS)
-    return (*words, *("" if figure is None else repr(figure) for figure in figures), *facts)
+    manner = (
+        *("" if item.subject_index is None else str(item.subject_index), row.schedule.value, row.mode.value),
+        *(row.lowering.value if row.lowering else "", "" if item.dla_time_share is None else repr(item.dla_time_share)),
+        item.p50_ms.reason,
+    )
+    return (*words, *("" if figure is None else repr(figure) for figure in figures), *facts, *manner)
 
 
 def wrong_outputs(rows: Sequence[Row]) -> list[Row]:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from controller.analysis.choose import choose
 from controller.analysis.compare import compare, decide
 from controller.model.comparison import Answer, Axis, Compared, Floor
-from controller.model.job import Precision
-from controller.model.result import Estimate, FlagKind, Provenance, Row
+from controller.model.job import Mode, Precision
+from controller.model.result import Estimate, FlagKind, Provenance, Row, Schedule
 from jetfleet.errors import BadInput
 from tests.analysis.runs import BOARD, row, steady
 
@@ -166,9 +167,52 @@ def test_the_newest_valid_row_speaks_and_says_when_it_is_not_the_newest() -> Non
     )
 
 
-def test_a_whole_tasks_row_takes_no_part() -> None:
-    whole = replace(row(2).measurement, subject_index=None)
-    assert compare([row(1), row(2, measurement=whole)]).comparisons == ()
+def together(number: int, index: int | None, p50_ms: float = 10.0, **changes: Any) -> Row:
+    """A row of a task that ran on a GPU and a DLA at the same time; index None: of the whole."""
+    made = row(number, p50_ms, **{"variant_key": "tensorrt-fp16-b1-gpu+dla0", "engine_key": str(index), **changes})
+    p50 = made.measurement.p50_ms if index is not None else Estimate(None, reason="no one latency")
+    place = "gpu+dla0" if index is None else ("gpu", "dla0")[index]
+    measured = replace(made.measurement, subject_index=index, p50_ms=p50)
+    return replace(made, schedule=Schedule.CONCURRENT, placement=place, measurement=measured)
+
+
+def test_subjects_of_two_jobs_are_held_against_each_other_and_wholes_have_no_latency() -> None:
+    first = [together(number, index, job_id=1) for number, index in ((1, 0), (2, 1), (3, None))]
+    second = [together(number, index, job_id=2) for number, index in ((4, None), (5, 1), (6, 0))]
+    found = compare([*first, *second]).comparisons
+    pairs = {(item.row.part, item.baseline.part if item.baseline else None): item for item in found}
+    assert list(pairs) == [(part, part) for part in ("subject 0", "subject 1", "whole task")]
+    assert [item.answer for item in pairs.values()] == [Answer.SAME, Answer.SAME, Answer.INCOMPARABLE]
+    assert pairs["whole task", "whole task"].reason == (
+        "a whole task has no p50 to compare (no one latency); `results` has its throughput"
+    )
+
+
+def test_what_ran_beside_others_is_never_held_against_what_ran_alone() -> None:
+    rows = [
+        row(1, 5.0, job_id=1),
+        *(together(number, index, job_id=1) for number, index in ((2, 0), (3, 1), (4, None))),
+    ]
+    found = compare(rows, baseline="tensorrt-fp16-b1-gpu").comparisons
+    assert {item.answer for item in found} == {Answer.INCOMPARABLE}
+    assert [item.reason for item in found] == [
+        f"schedule is CONCURRENT, ALONE in the baseline; subject is {part}, the only one in the baseline"
+        for part in ("subject 0", "subject 1", "whole task")
+    ]
+
+
+def test_one_row_speaks_for_each_subject() -> None:
+    rows = [together(number, index, job_id=1) for number, index in ((1, 0), (2, 1), (3, 0), (4, 1))]
+    chosen = choose(rows, Axis.VARIANT)
+    assert [(place.part, item.row.measurement_id) for place, item in chosen.items()] == [
+        ("subject 0", 3),
+        ("subject 1", 4),
+    ]
+
+
+def test_two_ways_of_measuring_are_incomparable() -> None:
+    found = one(row(1), row(2, mode=Mode.PACED))
+    assert (found.answer, found.reason) == (Answer.INCOMPARABLE, "mode is paced, latency in the baseline")
 
 
 def test_what_is_compared_when_nobody_says() -> None:

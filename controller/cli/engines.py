@@ -1,0 +1,103 @@
+"""`controller engines ...`: what was built, from what, and what the builder told of it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from controller.cli.settings import settings_of, talk
+
+if TYPE_CHECKING:
+    from controller.client.client import Client
+    from controller.model.engine import EngineView
+
+app = typer.Typer(invoke_without_command=True, help="List engines, or show one with its build report.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.callback()
+def engines(context: typer.Context, as_json: AsJson = False) -> None:
+    """List engines, or show one with its build report."""
+    if context.invoked_subcommand is None:
+        list_engines(context, limit=20, as_json=as_json)
+
+
+@app.command("list")
+def list_engines(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many, wanted ones first, then newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List engines: those that are still wanted, then the newest."""
+    with settings_of(context).connect() as client:
+        found = client.engines(limit)
+    if as_json:
+        from controller.report.enginerecords import engine_summary_record
+        from controller.report.records import print_json
+
+        print_json({"engines": [engine_summary_record(item) for item in found]}, out=sys.stdout)
+    else:
+        from controller.report.engines import engines_table
+        from controller.report.table import print_table
+
+        print_table(engines_table(found), out=sys.stdout)
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="KEY|VARIANT", help="Its key, 6 first digits or more, or a variant.")],
+    job: Annotated[int | None, typer.Option(min=1, help="The job whose variant is meant.", show_default=False)] = None,
+    layers: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Put the engine's layers there, JSON.", show_default=False)
+    ] = None,
+    profile: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Put the time of each layer there, JSON.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an engine: what it is made from, what its build told, where its layers run, and its files.
+
+    The layers are what the runtime's inspector says; their times are from a run of its own, after the measurement.
+    """
+    with settings_of(context).connect() as client:
+        engine = client.engine(name, job_id=job or 0)
+        for role, path in (("layers", layers), ("layer-profile", profile)):
+            if path is not None:
+                _fetch(client, engine, role, path)
+    if as_json:
+        from controller.report.enginerecords import engine_record
+        from controller.report.records import print_json
+
+        print_json({"engine": engine_record(engine)}, out=sys.stdout)
+    else:
+        _print(engine)
+
+
+def _fetch(client: "Client", engine: "EngineView", role: str, path: Path) -> None:
+    """Raises NotFound where nobody left such a file."""
+    from jetfleet.errors import NotFound
+
+    found = next((item for item in engine.files if item.role.value == role), None)
+    if found is None:
+        raise NotFound(
+            f"engine {engine.key[:12]} has no {role} file",
+            expected=f"one of: {', '.join(sorted({item.role.value for item in engine.files})) or 'none yet'}",
+            hint="tensorrt leaves one when the engine is measured",
+        )
+    client.download(found.sha256, path)
+    talk(f"{role}: {path}")
+
+
+def _print(engine: "EngineView") -> None:
+    from controller.report.engines import engine_table, fallback_table, warnings
+    from controller.report.table import print_table
+
+    print_table(engine_table(engine), out=sys.stdout)
+    if engine.built is not None and engine.built.report.dla is not None:
+        print()
+        print_table(fallback_table(engine.built.report.dla), out=sys.stdout)
+    for line in warnings(engine):
+        print(f"  {line}")
