@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -23,10 +24,11 @@ _log = logging.getLogger(__name__)
 HEAD_BYTES = 256 << 10
 TAIL_BYTES = 768 << 10
 _PIPE_BYTES = 1 << 20  # fewer wake-ups under a flood of log
+_DEATH_S = 10.0  # from a SIGKILL until the process is gone, on a machine that has much else to do
 _DRAIN_S = 2.0  # after everybody was killed: for what is still in the pipe
 _COOKIE = "JETFLEET_ATTEMPT_COOKIE"
 _ALLOWED = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"})
-_ALLOWED_PREFIXES = ("JETFLEET_", "CUDA_", "OMP_", "OPENBLAS_", "MKL_", "LC_")
+_ALLOWED_PREFIXES = ("JETFLEET_", "CUDA_", "OMP_", "OPENBLAS_", "MKL_", "NVIDIA_", "LC_")
 _SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "KEY")
 
 
@@ -149,6 +151,8 @@ class Child:
     async def clean_up(self) -> None:
         """Kills whatever the child left, in its group or out of it, and reads the last of its log."""
         self.signal_group(signal.SIGKILL)
+        # On a busy machine a killed process takes a while to be gone; what it holds is free only then.
+        await asyncio.wait({self._exited}, timeout=_DEATH_S)
         await asyncio.to_thread(_kill_marked, f"{_COOKIE}={self._cookie}".encode())
         for reader in self._readers:
             await asyncio.to_thread(reader.join, _DRAIN_S)
@@ -205,14 +209,18 @@ def _pump(descriptor: int, take: Callable[[bytes], None]) -> None:
 
 def _kill_marked(mark: bytes) -> None:
     """Kills processes that carry the attempt's mark in their environment: those that left the child's group."""
-    for _ in range(10):  # again, in case one of them was starting another
-        marked = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _is_marked(pid, mark)]
+    killed: set[int] = set()
+    deadline = time.monotonic() + _DEATH_S
+    while time.monotonic() < deadline:  # again, in case one of them was starting another
+        marked = {pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _is_marked(pid, mark)}
         if not marked:
             return
-        for pid in marked:
+        for pid in marked - killed:
             _log.warning("killing process %d, left behind by an attempt", pid)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+        killed |= marked
+        time.sleep(0.05)
 
 
 def _is_marked(pid: int, mark: bytes) -> bool:
