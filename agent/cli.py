@@ -128,10 +128,10 @@ def _facts(options: argparse.Namespace) -> task_pb2.Facts:
     if options.facts is not None:
         return _constructed_facts(options)
     from agent.device.facts import read_facts
-    from agent.runtime.registry import available
+    from agent.device.gpu import read_gpu
+    from agent.runtime.registry import versions
 
-    versions = {name: runtime.version() for name, runtime in available().items()}
-    facts = read_facts(env=os.environ, runtimes=versions, labels=_labels(options.label))
+    facts = read_facts(env=os.environ, runtimes=versions(), labels=_labels(options.label), gpu=read_gpu())
     if options.threads:
         facts.cpu_count = options.threads
     return facts
