@@ -1,4 +1,4 @@
-"""Where a stream's blocks go on their way to disk: gathered, then written and hashed in a thread."""
+"""Where a stream's blocks go on their way to disk: written and hashed in a thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from jetfleet.blobs import CHUNK_BYTES
 
 
 class Sink:
-    """Hands what `add` was given to `write` in pieces of about a chunk, in order, off the event loop.
+    """Hands what `add` was given to `write`, block by block and in order, in a thread; a chunk's worth per visit.
 
     A hop to a thread costs as much as moving a whole block, so that blocks do not make it one by one.
     """
@@ -16,10 +16,10 @@ class Sink:
         self._write = write
         self._held: list[bytes] = []
         self._size = 0
-        self._under_way: asyncio.Future[object] | None = None
+        self._under_way: asyncio.Future[None] | None = None
 
     async def add(self, block: bytes) -> None:
-        """Raises what an earlier write raised, or this one."""
+        """Raises what the write raises."""
         self._held.append(block)
         self._size += len(block)
         if self._size >= CHUNK_BYTES:
@@ -33,7 +33,11 @@ class Sink:
             await self._hand_over()
 
     async def _hand_over(self) -> None:
-        data, self._held, self._size = b"".join(self._held), [], 0
+        held, self._held, self._size = self._held, [], 0
         # Shielded: a thread cannot be cancelled, and nobody may close the file under it.
-        self._under_way = asyncio.ensure_future(asyncio.to_thread(self._write, data))
+        self._under_way = asyncio.ensure_future(asyncio.to_thread(self._write_all, held))
         await asyncio.shield(self._under_way)
+
+    def _write_all(self, blocks: list[bytes]) -> None:
+        for block in blocks:
+            self._write(block)
