@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from controller.model.facts import Facts, shown
-from controller.model.job import Artifact, Lowering, Precision, Role
+from controller.model.job import GRAPH_DATA, Artifact, Lowering, Precision, Role, TensorSpec
 from controller.model.task import Device, DeviceClass, Recipe
 
 # An engine is native code (TensorRT) or a graph optimised for one host (ONNX Runtime's NCHWc layouts depend on the
 # CPU's vector width): only boards that agree on all of these may share it.
 _CPU_FIELDS = ("arch", "cpu_model", "cpu_isa")
+_HOST_FIELDS = ("cpu_model", "cpu_isa")
 _GPU_FIELDS = ("arch", "module", "compute_capability", "sm_count", "l4t")
 _DLA_FIELDS = (*_GPU_FIELDS, "dla_compiler")
 _DISCRETE_GPU_FIELDS = ("arch", "gpu", "compute_capability", "sm_count", "cuda")
@@ -18,27 +19,29 @@ _DISCRETE_GPU_FIELDS = ("arch", "gpu", "compute_capability", "sm_count", "cuda")
 # The graph that an engine is made from is the first of these that the variant carries: flags work on the FP32 graph,
 # a typed graph brings its own types and falls back to the FP32 graph where the runtime lowers it itself.
 _FP32, _FP16, _QDQ = Role.MODEL_FP32, Role.MODEL_FP16, Role.MODEL_QDQ
+_DATA_OF = {name: role for role, name in GRAPH_DATA.items()}
 _GRAPHS: Mapping[tuple[Lowering, Precision], tuple[Role, ...]] = {
     (Lowering.TYPED_GRAPH, Precision.FP32): (_FP32,),
     (Lowering.TYPED_GRAPH, Precision.TF32): (_FP32,),
     (Lowering.TYPED_GRAPH, Precision.FP16): (_FP16, _FP32),
-    (Lowering.TYPED_GRAPH, Precision.INT8): (_QDQ, _FP32),
     (Lowering.BUILDER_FLAGS, Precision.FP32): (_FP32,),
     (Lowering.BUILDER_FLAGS, Precision.TF32): (_FP32,),
     (Lowering.BUILDER_FLAGS, Precision.FP16): (_FP32, _FP16),
-    (Lowering.BUILDER_FLAGS, Precision.INT8): (_FP32, _QDQ),
+    (Lowering.BUILDER_FLAGS, Precision.INT8): (_FP32,),
 }
 
 
 def class_fields(facts: Facts, runtime: str, placement: str) -> tuple[str, ...]:
-    """The facts that decide the device class for an engine of this runtime, placed there."""
+    """The facts that decide the device class for an engine of this runtime; `placement` is cpu, gpu or a DLA."""
     if runtime == "simulated":
         return ("arch",)
     if placement == "cpu":
         return _CPU_FIELDS
-    if "dla" in placement:
+    if placement.startswith("dla"):
         return _DLA_FIELDS
-    return _GPU_FIELDS if "module" in facts or "l4t" in facts else _DISCRETE_GPU_FIELDS
+    fields = _GPU_FIELDS if "module" in facts or "l4t" in facts else _DISCRETE_GPU_FIELDS
+    # What CUDA does not take stays on the CPU, laid out for that host. cuDNN chooses kernels when a graph is loaded.
+    return (*fields, *_HOST_FIELDS) if runtime == "onnxruntime" else fields
 
 
 def device_class(device: Device, *, runtime: str, placement: str) -> DeviceClass:
@@ -63,30 +66,38 @@ def recipe_content(recipe: Recipe) -> dict[str, object]:
         "precision": recipe.precision.value,
         "lowering": recipe.lowering.value,
         "placement": recipe.placement,
-        "inputs": [[spec.name, spec.dtype, list(spec.shape)] for spec in recipe.inputs],
+        "inputs": [_input_content(spec) for spec in recipe.inputs],
         "artifacts": sorted([item.role.value, item.name, item.sha256] for item in recipe.artifacts),
         "options": dict(sorted(recipe.options.items())),
     }
 
 
+def _input_content(spec: TensorSpec) -> list[object]:
+    profile = [[list(spec.range.min), list(spec.range.opt), list(spec.range.max)]] if spec.range else []
+    return [spec.name, spec.dtype, list(spec.shape), *profile]
+
+
 def build_artifacts(
     artifacts: tuple[Artifact, ...], precision: Precision, lowering: Lowering = Lowering.TYPED_GRAPH
 ) -> tuple[Artifact, ...]:
-    """The files that an engine of this precision is made from: one graph, its external data, calibration for INT8."""
+    """The files that an engine is made from: one graph and its external data; calibration where a builder needs it."""
     present = {item.role for item in artifacts}
-    graph = next((role for role in _GRAPHS[lowering, precision] if role in present), None)
-    wanted = {graph, Role.MODEL_DATA} | ({Role.CALIBRATION} if precision is Precision.INT8 else set())
-    return tuple(
-        sorted((item for item in artifacts if item.role in wanted), key=lambda item: (item.role.value, item.name))
+    calibrated = lowering is Lowering.BUILDER_FLAGS and precision is Precision.INT8 and Role.CALIBRATION in present
+    order = (_QDQ, _FP32) if precision is Precision.INT8 and not calibrated else _GRAPHS[lowering, precision]
+    graph = next((role for role in order if role in present), None)
+    wanted = {graph, Role.CALIBRATION} if calibrated else {graph}
+    chosen = (
+        item
+        for item in artifacts
+        if item.role in wanted or (item.role is Role.MODEL_DATA and _data_of(item.name, graph, present) is graph)
     )
+    return tuple(sorted(chosen, key=lambda item: (item.role.value, item.name)))
 
 
-def lowering_for(facts: Facts, runtime: str, precision: Precision, placement: str) -> Lowering:
-    """How a precision reaches the engine there: INT8 on a DLA up to TensorRT 10 needs flags, the rest is typed."""
-    major_text = str(facts.get(f"runtime.{runtime}", "")).split(".")[0]
-    major = int(major_text) if major_text.isdecimal() else 0
-    weak_dla = runtime == "tensorrt" and "dla" in placement and precision is Precision.INT8 and major <= 10
-    return Lowering.BUILDER_FLAGS if weak_dla else Lowering.TYPED_GRAPH
+def _data_of(name: str, graph: Role | None, present: Collection[Role]) -> Role | None:
+    """The graph that external data belongs to; what belongs to none that is here is the chosen one's."""
+    owner = _DATA_OF.get(name, _FP32)
+    return owner if owner in present else graph
 
 
 def variant_key(

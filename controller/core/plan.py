@@ -5,17 +5,19 @@ Runs when a job is submitted, and again for one BENCH when its device's facts tu
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 
-from controller.core.keys import build_artifacts, device_class, engine_key, lowering_for
+from controller.core.ability import inability, lowering_for, parts
+from controller.core.keys import build_artifacts, device_class, engine_key
 from controller.core.select import nearest_miss, unmet
-from controller.model.facts import Facts, shown
-from controller.model.job import Condition, JobSpec, Quantifier, Target, Variant
+from controller.model.facts import shown
+from controller.model.job import Condition, JobSpec, Quantifier, Target, TensorSpec, Variant
+from controller.model.options import build_options
 from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, PlannedSubject, Recipe
 from jetfleet.errors import BadInput, NoDevice
 
 _EVERY_DEVICE = Target(Quantifier.EVERY)
-_PLACEMENT = re.compile(r"cpu|(gpu|dla[0-9])(\+(gpu|dla[0-9]))*")
+_PLACEMENT = re.compile(r"(cpu|gpu|dla[01])(\+(cpu|gpu|dla[01])){0,7}")
 
 
 def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str]) -> Plan:
@@ -32,15 +34,10 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
         for variant in spec.variants:
             able = _able_devices(variant, target, devices, notes)
             if target.quantifier is Quantifier.ANY:
-                conditions = target.conditions
-                subjects = (PlannedSubject(variant.placement),)
-                benches[variant.key, None, conditions] = PlannedBench(variant.key, None, subjects, conditions)
+                benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
                 continue
             for device in able:
-                build = build_for(variant, device)
-                builds.setdefault(build.engine_key, build)
-                subjects = (PlannedSubject(variant.placement, build.engine_key),)
-                benches[variant.key, device.id, ()] = PlannedBench(variant.key, device.id, subjects)
+                benches[variant.key, device.id, ()] = bound_bench(variant, device, builds)
     return Plan(
         builds=tuple(builds.values()),
         benches=tuple(benches.values()),
@@ -49,39 +46,50 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
     )
 
 
-def build_for(variant: Variant, device: Device) -> PlannedBuild:
-    """The engine that a variant needs on a device, under the device's facts of now; `inability` was asked before."""
-    lowering = lowering_for(device.facts, variant.runtime, variant.precision, variant.placement)
+def open_bench(variant: Variant, conditions: tuple[Condition, ...]) -> PlannedBench:
+    """A variant on any device that matches: one subject per part of its placement, without engines yet."""
+    subjects = tuple(PlannedSubject(part) for part in parts(variant.placement))
+    return PlannedBench(variant.key, None, subjects, conditions)
+
+
+def bound_bench(variant: Variant, device: Device, builds: MutableMapping[str, PlannedBuild]) -> PlannedBench:
+    """A variant on a device: one subject per part of its placement, and the engine of each joins `builds`."""
+    subjects = []
+    for part in parts(variant.placement):
+        build = build_for(variant, device, part)
+        builds.setdefault(build.engine_key, build)
+        subjects.append(PlannedSubject(part, build.engine_key))
+    return PlannedBench(variant.key, device.id, tuple(subjects))
+
+
+def build_for(variant: Variant, device: Device, placement: str | None = None) -> PlannedBuild:
+    """The engine that a variant needs on one part of its placement, under the device's facts of now.
+
+    `inability` was asked before. Without `placement`: the variant's own, if that is one part.
+    """
+    part = variant.placement if placement is None else placement
+    where = "dla" if part.startswith("dla") else part  # an engine built for one core is loaded on any
+    lowering = lowering_for(device.facts, variant, part)
     recipe = Recipe(
         runtime=variant.runtime,
         runtime_version=str(device.facts[f"runtime.{variant.runtime}"]),
         precision=variant.precision,
         lowering=lowering,
-        placement=variant.placement,
-        inputs=variant.inputs,
+        placement=where,
+        inputs=tuple(map(_built_input, variant.inputs)),
         artifacts=build_artifacts(variant.artifacts, variant.precision, lowering),
-        options=variant.options,
+        options=build_options(variant.options, runtime=variant.runtime, placement=where),
     )
-    klass = device_class(device, runtime=variant.runtime, placement=variant.placement)
+    klass = device_class(device, runtime=variant.runtime, placement=where)
     return PlannedBuild(engine_key(recipe, klass), recipe, klass)
 
 
-def inability(runtime: str, placement: str, facts: Facts) -> str:
-    """Why a device with these facts cannot run this runtime there; empty if it can."""
-    if f"runtime.{runtime}" not in facts:
-        have = sorted(key.removeprefix("runtime.") for key in facts if key.startswith("runtime."))
-        return f"it has no {runtime} (it has {', '.join(have) or 'no runtime'})"
-    if runtime == "simulated":
-        return ""
-    if runtime == "onnxruntime" and placement != "cpu":
-        return "its onnxruntime runs on the CPU only, in this version; tensorrt runs on a GPU"
-    if "gpu" in placement and "gpu" not in facts:
-        return "it has no GPU that its agent can see"
-    cores = facts.get("dla_cores", 0)
-    wanted = [int(part[3:]) for part in placement.split("+") if part.startswith("dla")]
-    if wanted and max(wanted) >= int(str(cores)):
-        return f"it has {cores} DLA cores"
-    return ""
+def _built_input(spec: TensorSpec) -> TensorSpec:
+    """The shapes that an engine takes, whichever of them is measured; a range of one shape is that shape."""
+    if spec.range is None:
+        return spec
+    static = spec.range.min == spec.range.max
+    return TensorSpec(spec.name, spec.dtype, spec.range.opt, None if static else spec.range)
 
 
 def _check_variants(variants: Sequence[Variant]) -> None:
@@ -107,13 +115,13 @@ def _able_devices(variant: Variant, target: Target, devices: Sequence[Device], n
         )
     able = []
     for device in matching:
-        reason = inability(variant.runtime, variant.placement, device.facts)
+        reason = inability(variant.runtime, variant.placement, device.facts, variant)
         if reason:
             notes[f"{device.name} is left out of {variant.key}: {reason}"] = None
         else:
             able.append(device)
     if not able:
-        reason = inability(variant.runtime, variant.placement, matching[0].facts)
+        reason = inability(variant.runtime, variant.placement, matching[0].facts, variant)
         raise NoDevice(
             f"no device that matches target '{target}' can run {variant.key}",
             expected=f"a device with runtime.{variant.runtime}, and {variant.placement} to place it on",

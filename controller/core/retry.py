@@ -3,10 +3,11 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from controller.core.ability import inability
 from controller.core.lifecycle import TERMINAL
-from controller.core.plan import build_for, inability
+from controller.core.plan import bound_bench, open_bench
 from controller.model.job import Condition, Variant
-from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, PlannedSubject, TaskState
+from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, TaskState
 from jetfleet.errors import BadInput, NoDevice
 
 
@@ -43,19 +44,14 @@ def plan_again(
     by_id = {device.id: device for device in devices}
     for item in again:
         if item.conditions is not None:
-            benches.append(
-                PlannedBench(item.variant.key, None, (PlannedSubject(item.variant.placement),), item.conditions)
-            )
+            benches.append(open_bench(item.variant, item.conditions))
             continue
         device = by_id[item.device_id or ""]
-        reason = inability(item.variant.runtime, item.variant.placement, device.facts)
+        reason = inability(item.variant.runtime, item.variant.placement, device.facts, item.variant)
         if reason:
             notes.append(f"{device.name} is left out of {item.variant.key}: {reason}")
             continue
-        build = build_for(item.variant, device)
-        builds.setdefault(build.engine_key, build)
-        subjects = (PlannedSubject(item.variant.placement, build.engine_key),)
-        benches.append(PlannedBench(item.variant.key, device.id, subjects))
+        benches.append(bound_bench(item.variant, device, builds))
     if not benches:
         raise NoDevice(f"no device can run what is left of job {job_id}", hint="; ".join(notes))
     return Plan(tuple(builds.values()), tuple(benches), frozenset(builds) & frozenset(known_engines), tuple(notes))

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from controller.core.ability import inability
 from controller.core.keys import device_class
 from controller.core.lifecycle import shunned_devices
-from controller.core.plan import inability
 from controller.core.select import matches
 from controller.model.task import Candidate, Device, TaskKind
 
@@ -22,7 +22,7 @@ def pick(device: Device, ready: Iterable[Candidate], *, others: Sequence[Device]
 
 
 def can_run(device: Device, task: Candidate) -> bool:
-    if inability(task.runtime, task.placement, device.facts):
+    if inability(task.runtime, task.placement, device.facts, task.variant):
         return False
     if task.kind is TaskKind.BUILD:
         same_class = task.class_key == device_class(device, runtime=task.runtime, placement=task.placement).key

@@ -43,6 +43,9 @@ class Role(Enum):
     LAYER_PROFILE = "layer-profile"
 
 
+# External data of a lowered graph; data of any other name belongs to the FP32 graph. A variant may carry several
+# graphs, and the files of an engine lie in one folder.
+GRAPH_DATA = {Role.MODEL_FP16: "model-fp16.onnx.data", Role.MODEL_QDQ: "model-qdq.onnx.data"}
 # What an engine is made from; the other roles only check or describe it.
 BUILD_ROLES = frozenset({Role.MODEL_FP32, Role.MODEL_FP16, Role.MODEL_QDQ, Role.MODEL_DATA, Role.CALIBRATION})
 

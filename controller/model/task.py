@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from controller.model.facts import Facts
-from controller.model.job import Artifact, Condition, Lowering, Precision, TensorSpec
+from controller.model.job import Artifact, Condition, Lowering, Precision, TensorSpec, Variant
 
 
 class TaskKind(Enum):
@@ -56,7 +56,11 @@ class JobState(Enum):
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides what an engine is, but the device: half of its key, and the content of a BUILD."""
+    """All that decides what an engine is, but the device: half of its key, and the content of a BUILD.
+
+    `placement` is cpu, gpu or dla: an engine built for one DLA core is loaded on any. Where an input has a range, its
+    `shape` is the range's opt, so that one engine serves every batch size in it.
+    """
 
     runtime: str
     runtime_version: str
@@ -170,3 +174,4 @@ class Candidate:
     device_id: str | None  # a BENCH bound to a device
     conditions: tuple[Condition, ...] = ()  # a BENCH that any matching device may take
     history: tuple[Ended, ...] = ()
+    variant: Variant | None = None  # a BENCH's, where more than runtime and placement decides who can run it

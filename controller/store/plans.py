@@ -1,10 +1,12 @@
 """Plans a job when it is submitted, and binds a BENCH to a device and its engines of now."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from controller.core.plan import build_for, inability, plan
+from controller.core.ability import inability
+from controller.core.plan import build_for, plan
 from controller.model.job import JobSpec, Variant
 from controller.model.task import Device, Plan, TaskKind, TaskState
 from controller.model.view import PlannedTask, Submitted
@@ -36,7 +38,7 @@ def bind(connection: Connection, task_id: int, device: Device, *, has_blob: Call
     BENCH waits for it.
     """
     for row in _SUBJECTS.all(connection, task_id_=task_id):
-        build = build_for(load(Variant, row.content), device)
+        build = build_for(load(Variant, row.content), device, row.placement)
         built = _is_built(connection, build.engine_key, has_blob=has_blob)
         if row.engine_key != build.engine_key or not built:
             ensure_build(connection, build, job_id=row.job_id)
@@ -86,7 +88,7 @@ def replan_device(connection: Connection, device: Device) -> None:
     ).all()
     for row in rows:
         subjects = _SUBJECTS.all(connection, task_id_=row.id)
-        if any(inability(item.runtime, item.placement, device.facts) for item in subjects):
+        if any(_unable(item, device) for item in subjects):
             continue  # `job why` tells; the runtime may come back
         if row.state == TaskState.WAITING.value:
             move(connection, row.id, TaskState.READY)
@@ -102,6 +104,10 @@ _SUBJECTS = Prepared(
 )
 _BIND = Prepared(update(t.task).where(t.task.c.id == bindparam("task_id_")).values(device_id=bindparam("device_id_")))
 _ENGINE_FILE = Prepared(select(t.engine.c.sha256).where(t.engine.c.key == bindparam("key_")))
+
+
+def _unable(subject: Any, device: Device) -> str:
+    return inability(subject.runtime, subject.placement, device.facts, load(Variant, subject.content))
 
 
 def _is_built(connection: Connection, engine_key: str, *, has_blob: Callable[[str], bool]) -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, exists, select, text
+from sqlalchemy import Connection, Select, bindparam, case, exists, or_, select, text
 
-from controller.model.job import Condition
+from controller.core.tensorrt import RUNTIMES
+from controller.model.job import Condition, Variant
 from controller.model.task import AttemptState, Candidate, Ended, FailureKind, TaskKind
 from controller.store import tables as t
 from controller.store.codec import load
@@ -58,6 +59,7 @@ def _candidate(connection: Connection, row: Any) -> Candidate:
         device_id=row.device_id,
         conditions=load(tuple[Condition, ...], row.conditions) if row.conditions else (),
         history=_faults(connection, row.id) if row.met_fault else (),
+        variant=load(Variant, row.demanding) if row.demanding else None,
     )
 
 
@@ -82,6 +84,10 @@ def _select_ready() -> Select[Any]:
             t.engine.c.class_key,
             t.variant.c.runtime,
             t.variant.c.placement,
+            # What TensorRT can do depends on more than its presence; the others are not worth the reading.
+            case((or_(*(t.variant.c.runtime == name for name in sorted(RUNTIMES))), t.variant.c.content)).label(
+                "demanding"
+            ),
             exists()
             .where(t.attempt.c.task_id == t.task.c.id, t.attempt.c.failure_kind.is_not(None))
             .correlate(t.task)

@@ -11,6 +11,7 @@ from controller.model.lease import (
     Returned,
     Subject,
 )
+from controller.model.options import run_options
 from controller.model.task import Failure, FailureKind
 from controller.wire import enums
 from controller.wire.engine import built_from_pb, recipe_to_pb
@@ -105,6 +106,6 @@ def _subject_to_pb(subject: Subject) -> task_pb2.Subject:
         inputs=[tensor_to_pb(item) for item in variant.inputs],
         artifacts=[artifact_to_pb(item) for item in variant.artifacts if item.role in _CHECKED],
         check=check_to_pb(variant.check),
-        options=dict(variant.options),
+        options=run_options(variant.options, runtime=variant.runtime, placement=subject.placement),
         flags=[flag_to_pb(item) for item in subject.flags],
     )

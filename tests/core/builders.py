@@ -24,8 +24,10 @@ CPU_FACTS = {
 }
 ORIN_FACTS = {
     "arch": "aarch64",
-    "module": "p3767-0003",
-    "sku": "orin-nano-8gb",
+    "module": "p3767-0000",
+    "sku": "orin-nx-16gb",
+    "cpu_model": "Cortex-A78AE",
+    "cpu_isa": ("asimd", "fp"),
     "gpu": "Orin",
     "compute_capability": "8.7",
     "sm_count": 8,
@@ -38,6 +40,15 @@ ORIN_FACTS = {
 }
 
 MODEL = Artifact(Role.MODEL_FP32, "model.onnx", "a" * 64, 10)
+LOWERED = {
+    Precision.FP32: (),
+    Precision.TF32: (),
+    Precision.FP16: (Artifact(Role.MODEL_FP16, "model-fp16.onnx", "b" * 64, 10),),
+    Precision.INT8: (
+        Artifact(Role.MODEL_QDQ, "model-qdq.onnx", "c" * 64, 10),
+        Artifact(Role.CALIBRATION, "image", "d" * 64, 10),
+    ),
+}
 
 
 def device(name="box", /, *, online=True, cordoned="", domain="", drop=(), **facts):
@@ -65,6 +76,18 @@ def variant(key="onnxruntime-fp32-b1-cpu", /, **changes):
         "options": {},
     }
     return Variant(key=key, **(values | changes))
+
+
+def tensorrt(precision=Precision.FP32, placement="gpu", *, key="", without=(), **changes):
+    """A variant with every file that a TensorRT could ask for, less the roles in `without`."""
+    files = (MODEL, *LOWERED[precision])
+    values = {
+        "runtime": "tensorrt",
+        "precision": precision,
+        "placement": placement,
+        "artifacts": tuple(item for item in files if item.role not in without),
+    }
+    return variant(key or f"tensorrt-{precision.value}-b1-{placement}", **(values | changes))
 
 
 def recipe(**changes):

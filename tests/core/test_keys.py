@@ -13,11 +13,10 @@ from controller.core.keys import (
     device_class,
     digest,
     engine_key,
-    lowering_for,
     recipe_content,
     variant_key,
 )
-from controller.model.job import Artifact, Lowering, Precision, Role, TensorSpec
+from controller.model.job import Artifact, Lowering, Precision, Role, ShapeRange, TensorSpec
 from controller.model.task import Recipe
 from tests.core.builders import MODEL, device, orin, recipe
 
@@ -26,13 +25,17 @@ CHANGES = {
     "runtime_version": ["1.23.3", "1.23.2+cu12"],
     "precision": [Precision.TF32, Precision.FP16, Precision.INT8],
     "lowering": [Lowering.BUILDER_FLAGS],
-    "placement": ["gpu", "dla0", "dla1", "gpu+dla0"],
+    "placement": ["gpu", "dla"],
     "inputs": [
         (),
         (TensorSpec("image", "float32", (1, 3)),),
         (TensorSpec("image", "float32", (2, 3)), TensorSpec("mask", "int64", (1,))),
         (TensorSpec("image", "float16", (1, 3)), TensorSpec("mask", "int64", (1,))),
         (TensorSpec("picture", "float32", (1, 3)), TensorSpec("mask", "int64", (1,))),
+        *(
+            (TensorSpec("image", "float32", (1, 3), ShapeRange((1, 3), opt, most)), TensorSpec("mask", "int64", (1,)))
+            for opt, most in (((1, 3), (8, 3)), ((4, 3), (8, 3)), ((1, 3), (16, 3)))
+        ),
     ],
     "artifacts": [
         (MODEL,),
@@ -77,7 +80,8 @@ PLACES = {
     ("onnxruntime", "cpu"): ("arch", "cpu_model", "cpu_isa"),
     ("tensorrt", "gpu"): ("arch", "module", "compute_capability", "sm_count", "l4t"),
     ("tensorrt", "dla0"): ("arch", "module", "compute_capability", "sm_count", "l4t", "dla_compiler"),
-    ("tensorrt", "gpu+dla1"): ("arch", "module", "compute_capability", "sm_count", "l4t", "dla_compiler"),
+    ("tensorrt", "dla"): ("arch", "module", "compute_capability", "sm_count", "l4t", "dla_compiler"),
+    ("onnxruntime", "gpu"): ("arch", "module", "compute_capability", "sm_count", "l4t", "cpu_model", "cpu_isa"),
     ("simulated", "gpu"): ("arch",),
 }
 DISCRETE = ("arch", "gpu", "compute_capability", "sm_count", "cuda")
@@ -96,6 +100,8 @@ def test_class_fields(place, names):
 def test_a_discrete_gpu_is_known_by_its_product_name():
     card = orin(drop=("module", "l4t"))
     assert class_fields(card.facts, "tensorrt", "gpu") == DISCRETE
+    assert class_fields(card.facts, "tensorrt_rtx", "gpu") == DISCRETE
+    assert class_fields(card.facts, "onnxruntime", "gpu") == (*DISCRETE, "cpu_model", "cpu_isa")
     assert class_fields(orin(drop=("module",)).facts, "tensorrt", "gpu") == PLACES["tensorrt", "gpu"]
 
 
@@ -157,26 +163,45 @@ def test_keys_do_not_move_between_versions():
     assert key_on(device()) == "2c1fe106fd5570b4f9cdc5b10d586ae18454850216d5253bc5a6b3b0ca9a9a89"
 
 
-FILES = tuple(Artifact(role, role.value, f"{index:064x}", 1) for index, role in enumerate(Role))
+GRAPHS = {Role.MODEL_FP32: "model.onnx", Role.MODEL_FP16: "model-fp16.onnx", Role.MODEL_QDQ: "model-qdq.onnx"}
+DATA = ("weights.bin", "model.onnx.data", "model-fp16.onnx.data", "model-qdq.onnx.data")
+FILES = tuple(
+    Artifact(role, name, f"{index:064x}", 1)
+    for index, (role, name) in enumerate(
+        [
+            *((role, GRAPHS.get(role, role.value)) for role in Role if role is not Role.MODEL_DATA),
+            *((Role.MODEL_DATA, name) for name in DATA),
+        ]
+    )
+)
+FP32_FILES = {"model.onnx", "weights.bin", "model.onnx.data"}
+FP16_FILES = {"model-fp16.onnx", "model-fp16.onnx.data"}
+QDQ_FILES = {"model-qdq.onnx", "model-qdq.onnx.data"}
 
 
 @pytest.mark.parametrize(
-    ("precision", "lowering", "roles"),
+    ("precision", "lowering", "names"),
     [
-        (Precision.FP32, Lowering.TYPED_GRAPH, {Role.MODEL_FP32}),
-        (Precision.TF32, Lowering.TYPED_GRAPH, {Role.MODEL_FP32}),
-        (Precision.FP16, Lowering.TYPED_GRAPH, {Role.MODEL_FP16}),
-        (Precision.INT8, Lowering.TYPED_GRAPH, {Role.MODEL_QDQ, Role.CALIBRATION}),
-        (Precision.FP32, Lowering.BUILDER_FLAGS, {Role.MODEL_FP32}),
-        (Precision.TF32, Lowering.BUILDER_FLAGS, {Role.MODEL_FP32}),
-        (Precision.FP16, Lowering.BUILDER_FLAGS, {Role.MODEL_FP32}),
-        (Precision.INT8, Lowering.BUILDER_FLAGS, {Role.MODEL_FP32, Role.CALIBRATION}),
+        (Precision.FP32, Lowering.TYPED_GRAPH, FP32_FILES),
+        (Precision.TF32, Lowering.TYPED_GRAPH, FP32_FILES),
+        (Precision.FP16, Lowering.TYPED_GRAPH, FP16_FILES),
+        (Precision.INT8, Lowering.TYPED_GRAPH, QDQ_FILES),
+        (Precision.FP32, Lowering.BUILDER_FLAGS, FP32_FILES),
+        (Precision.TF32, Lowering.BUILDER_FLAGS, FP32_FILES),
+        (Precision.FP16, Lowering.BUILDER_FLAGS, FP32_FILES),
+        (Precision.INT8, Lowering.BUILDER_FLAGS, FP32_FILES | {"calibration"}),
     ],
 )
-def test_an_engine_is_made_from_one_graph_and_its_data(precision, lowering, roles):
+def test_an_engine_is_made_from_one_graph_and_its_data(precision, lowering, names):
     got = build_artifacts(FILES, precision, lowering)
-    assert {item.role for item in got} == roles | {Role.MODEL_DATA}
+    assert {item.name for item in got} == names
     assert got == build_artifacts(tuple(reversed(FILES)), precision, lowering)
+
+
+def test_data_of_the_only_graph_may_have_any_name():
+    lowered = dataclasses.replace(MODEL, role=Role.MODEL_QDQ)
+    data = Artifact(Role.MODEL_DATA, "weights.bin", "b" * 64, 5)
+    assert set(build_artifacts((data, lowered), Precision.INT8)) == {lowered, data}
 
 
 @pytest.mark.parametrize("role", [Role.REFERENCE_INPUT, Role.EVALUATION_LABELS, Role.LOG, Role.ENGINE])
@@ -191,20 +216,6 @@ def test_the_fp32_graph_serves_where_there_is_no_lowered_one():
     lowered = dataclasses.replace(MODEL, role=Role.MODEL_QDQ)
     assert build_artifacts((lowered,), Precision.INT8, Lowering.BUILDER_FLAGS) == (lowered,)
     assert build_artifacts((lowered,), Precision.FP32) == ()
-
-
-@pytest.mark.parametrize("version", ["10.16.1", "8.6.2", "10", "", "v11", "²"])
-def test_int8_on_a_dla_needs_flags_until_tensorrt_11(version):
-    facts = {"runtime.tensorrt": version}
-    assert lowering_for(facts, "tensorrt", Precision.INT8, "gpu+dla0") is Lowering.BUILDER_FLAGS
-    assert lowering_for(facts, "tensorrt", Precision.INT8, "gpu") is Lowering.TYPED_GRAPH
-    assert lowering_for(facts, "tensorrt", Precision.FP16, "dla0") is Lowering.TYPED_GRAPH
-
-
-def test_lowering_elsewhere_is_typed():
-    assert lowering_for({"runtime.tensorrt": "11.4"}, "tensorrt", Precision.INT8, "dla0") is Lowering.TYPED_GRAPH
-    assert lowering_for({"runtime.simulated": "1"}, "simulated", Precision.INT8, "dla0") is Lowering.TYPED_GRAPH
-    assert lowering_for({}, "tensorrt", Precision.INT8, "dla0") is Lowering.BUILDER_FLAGS
 
 
 def test_variant_keys_read_like_names():

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.core.keys import device_class, engine_key
-from controller.core.plan import build_for, inability, plan
-from controller.model.job import JobSpec, Lowering, Precision
+from controller.core.plan import build_for, plan
+from controller.model.job import JobSpec, Lowering, Precision, Role, ShapeRange, TensorSpec
 from controller.model.task import PlannedBench, PlannedSubject
 from jetfleet.errors import BadInput, NoDevice
-from tests.core.builders import any_of, device, every, job, orin, variant, versions, where
+from tests.core.builders import any_of, device, every, job, orin, tensorrt, variant, versions, where
 
-TENSORRT = variant("tensorrt-fp16-b1-gpu", runtime="tensorrt", precision=Precision.FP16, placement="gpu")
-DLA = variant("tensorrt-int8-b1-dla0", runtime="tensorrt", precision=Precision.INT8, placement="dla0")
+TENSORRT = tensorrt(Precision.FP16, "gpu")
+DLA = tensorrt(Precision.INT8, "dla0")
 
 
 @given(st.integers(1, 60))
@@ -101,8 +101,8 @@ def test_devices_left_out_are_noted_once():
 
 
 def test_a_note_for_every_variant_that_a_device_cannot_run():
-    made = plan(job(TENSORRT, DLA), [orin("nano", dla_cores=0), orin("nx")], [])
-    assert made.notes == ("nano is left out of tensorrt-int8-b1-dla0: it has 0 DLA cores",)
+    made = plan(job(TENSORRT, DLA), [orin("nano", module="p3767-0003"), orin("nx")], [])
+    assert made.notes == ("nano is left out of tensorrt-int8-b1-dla0: Orin Nano has no DLA: place it on gpu",)
     assert len(made.benches) == 3
 
 
@@ -116,12 +116,12 @@ def test_no_device_at_all():
 
 
 def test_no_device_that_matches_names_the_nearest_miss():
-    target = every(where("sku", "orin-nano-8gb"), versions("jetpack", ">=7"))
+    target = every(where("sku", "orin-nx-16gb"), versions("jetpack", ">=7"))
     with pytest.raises(NoDevice) as caught:
         plan(job(TENSORRT, targets=(target,)), [device("box"), orin("nano")], [])
     assert str(caught.value) == (
-        "no registered device matches target 'every device with sku = orin-nano-8gb and jetpack >=7'\n"
-        "  expected: a device with sku = orin-nano-8gb and jetpack >=7\n"
+        "no registered device matches target 'every device with sku = orin-nx-16gb and jetpack >=7'\n"
+        "  expected: a device with sku = orin-nx-16gb and jetpack >=7\n"
         "  fix: nearest: nano, which misses jetpack >=7 (its jetpack is 6.2); `controller devices list` shows all"
     )
 
@@ -150,47 +150,89 @@ def test_two_variants_with_one_key_are_refused():
         plan(job(variant("same"), variant("same", batch=8), variant("other")), [device()], [])
 
 
-@pytest.mark.parametrize("placement", ["dla", "dlaX", "", "cpu+gpu", "gpu+", "GPU", "dla10", "gpu\n"])
+@pytest.mark.parametrize(
+    "placement", ["dla", "dlaX", "", "dla2", "gpu+", "GPU", "dla10", "gpu\n", "+".join(9 * ["cpu"])]
+)
 def test_a_placement_that_makes_no_sense_is_refused(placement):
     with pytest.raises(BadInput, match="is not a placement") as caught:
         plan(job(variant("odd", placement=placement)), [device()], [])
     assert caught.value.where == "odd"
 
 
-@pytest.mark.parametrize(
-    ("runtime", "placement", "board", "reason"),
-    [
-        ("onnxruntime", "cpu", device(), ""),
-        (
-            "onnxruntime",
-            "gpu",
-            device(),
-            "its onnxruntime runs on the CPU only, in this version; tensorrt runs on a GPU",
-        ),
-        ("tensorrt", "cpu", device(), "it has no tensorrt (it has onnxruntime)"),
-        ("tensorrt", "gpu", device(drop=("runtime.onnxruntime",)), "it has no tensorrt (it has no runtime)"),
-        ("tensorrt", "gpu", orin(), ""),
-        ("tensorrt", "dla0", orin(), ""),
-        ("tensorrt", "gpu+dla0+dla1", orin(), ""),
-        ("tensorrt", "dla1", orin(dla_cores=1), "it has 1 DLA cores"),
-        ("tensorrt", "gpu+dla0", orin(drop=("dla_cores",)), "it has 0 DLA cores"),
-        ("tensorrt", "dla0", orin(drop=("gpu",)), ""),
-        ("tensorrt", "gpu+dla0", orin(drop=("gpu",)), "it has no GPU that its agent can see"),
-        ("simulated", "gpu+dla1", device(runtime__simulated="1"), ""),
-        ("simulated", "gpu", device(), "it has no simulated (it has onnxruntime)"),
-    ],
-)
-def test_inability(runtime, placement, board, reason):
-    assert inability(runtime, placement, board.facts) == reason
-
-
 def test_a_build_is_the_variants_recipe_under_the_devices_facts():
     made = build_for(DLA, orin())
     assert made.recipe.runtime_version == "10.3.0"
     assert made.recipe.lowering is Lowering.BUILDER_FLAGS
-    assert made.recipe.artifacts == DLA.artifacts
-    assert made.device_class == device_class(orin(), runtime="tensorrt", placement="dla0")
+    assert {item.role for item in made.recipe.artifacts} == {Role.MODEL_FP32, Role.CALIBRATION}
+    assert made.device_class == device_class(orin(), runtime="tensorrt", placement="dla")
     assert made.engine_key == engine_key(made.recipe, made.device_class)
+
+
+def test_an_engine_for_one_dla_core_serves_the_other():
+    made = plan(job(tensorrt(Precision.FP16, "gpu+dla0+dla1")), [orin()], [])
+    (bench,) = made.benches
+    assert [item.placement for item in bench.subjects] == ["gpu", "dla0", "dla1"]
+    keys = [item.engine_key for item in bench.subjects]
+    assert keys[0] != keys[1] == keys[2]
+    assert [(item.engine_key, item.recipe.placement) for item in made.builds] == [(keys[0], "gpu"), (keys[1], "dla")]
+    assert [item.recipe.lowering for item in made.builds] == [Lowering.TYPED_GRAPH, Lowering.BUILDER_FLAGS]
+
+
+def test_parts_of_one_kind_share_a_build():
+    made = plan(job(variant("twice", placement="cpu+cpu")), [device()], [])
+    assert len(made.builds) == 1
+    assert [item.engine_key for item in made.benches[0].subjects] == 2 * [made.builds[0].engine_key]
+
+
+def test_any_device_gets_a_subject_for_every_part():
+    conditions = (where("arch", "aarch64"),)
+    made = plan(job(tensorrt(Precision.FP16, "gpu+dla0"), targets=(any_of(*conditions),)), [orin()], [])
+    assert made.benches[0].subjects == (PlannedSubject("gpu"), PlannedSubject("dla0"))
+    assert made.builds == ()
+
+
+def test_a_gpu_alone_and_a_gpu_beside_a_dla_share_an_engine():
+    options = {"dla_require": "full", "dla_managed_sram_kib": "512", "builder_optimization_level": "5"}
+    alone, beside = (tensorrt(Precision.FP16, where, options=options) for where in ("gpu", "gpu+dla0"))
+    made = plan(job(alone, beside), [orin()], [])
+    assert [item.recipe.placement for item in made.builds] == ["gpu", "dla"]
+    assert made.builds[0].recipe.options == {"builder_optimization_level": "5"}
+    assert made.builds[1].recipe.options == options
+
+
+def test_batches_in_a_profile_share_an_engine():
+    def at(batch):
+        spec = TensorSpec("image", "float32", (batch, 3), ShapeRange((1, 3), (8, 3), (16, 3)))
+        return tensorrt(Precision.FP16, "gpu", key=f"b{batch}", batch=batch, inputs=(spec,))
+
+    made = plan(job(at(1), at(8)), [orin()], [])
+    assert [item.recipe.inputs[0].shape for item in made.builds] == [(8, 3)]
+    assert made.builds[0].recipe.inputs[0].range == ShapeRange((1, 3), (8, 3), (16, 3))
+
+
+def test_a_profile_of_one_shape_is_that_shape():
+    spec = TensorSpec("image", "float32", (2, 3), ShapeRange((2, 3), (2, 3), (2, 3)))
+    static = tensorrt(Precision.FP16, "dla0", inputs=(TensorSpec("image", "float32", (2, 3)),))
+    ranged = tensorrt(Precision.FP16, "dla0", inputs=(spec,))
+    assert build_for(ranged, orin()) == build_for(static, orin())
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ({"cuda_graph": "on"}, True),
+        ({"wait": "spin"}, True),
+        ({"zero_copy": "off"}, True),
+        ({"lowering": "typed"}, True),
+        ({"lowering": "flags"}, False),
+        ({"timing_cache": "cold"}, False),
+        ({"workspace_mib": "256"}, False),
+    ],
+)
+def test_what_only_a_run_heeds_is_no_part_of_an_engine(changed, same):
+    plain, other = (build_for(tensorrt(Precision.FP16, "gpu", options=item), orin()) for item in ({}, changed))
+    assert (plain.engine_key == other.engine_key) is same
+    assert "lowering" not in other.recipe.options
 
 
 def test_changed_facts_change_the_engine_that_a_device_needs():

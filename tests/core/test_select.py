@@ -88,7 +88,7 @@ def test_unknown_never_matches(fact, op, wanted):
 
 
 def test_all_conditions_must_hold_and_unmet_keeps_their_order():
-    conditions = [versions("jetpack", ">=7"), where("arch", "aarch64"), where("sku", "orin-nx-16gb")]
+    conditions = [versions("jetpack", ">=7"), where("arch", "aarch64"), where("sku", "orin-nano-8gb")]
     assert unmet(conditions, orin()) == [conditions[0], conditions[2]]
     assert not matches(conditions, orin())
     assert matches(conditions[1:2], orin())

@@ -1,0 +1,53 @@
+"""Whether a device can run something there, and if not, why: the one answer for planning, scheduling and `job why`."""
+
+from controller.core import tensorrt
+from controller.model.facts import Facts
+from controller.model.job import Lowering, Precision, Variant
+
+# Providers of a runtime, announced beside it under names that no variant may ask for.
+_PROVIDERS = ("runtime.onnxruntime_cuda",)
+
+
+def parts(placement: str) -> tuple[str, ...]:
+    """What a placement measures at the same time, in its order."""
+    return tuple(placement.split("+"))
+
+
+def inability(runtime: str, placement: str, facts: Facts, variant: Variant | None = None) -> str:
+    """Why a device with these facts cannot run this runtime there; empty if it can.
+
+    With a variant also what its precision, shapes, files and options ask for.
+    """
+    if f"runtime.{runtime}" not in facts:
+        known = tensorrt.no_tensorrt(facts) if runtime == "tensorrt" else ""
+        return known or _missing(runtime, facts)
+    if runtime == "simulated":
+        return ""
+    return next((reason for part in parts(placement) if (reason := _part(runtime, part, facts, variant))), "")
+
+
+def lowering_for(facts: Facts, variant: Variant, placement: str) -> Lowering:
+    """How a variant's precision reaches its engine on one part of its placement."""
+    if variant.runtime in tensorrt.RUNTIMES:
+        return tensorrt.lowering(facts, variant, placement)
+    return Lowering.TYPED_GRAPH
+
+
+def _missing(runtime: str, facts: Facts) -> str:
+    names = sorted(key for key in facts if key.startswith("runtime.") and key not in _PROVIDERS)
+    have = ", ".join(name.removeprefix("runtime.") for name in names)
+    return f"it has no {runtime} (it has {have or 'no runtime'})"
+
+
+def _part(runtime: str, part: str, facts: Facts, variant: Variant | None) -> str:
+    if runtime in tensorrt.RUNTIMES:
+        return tensorrt.refusal(facts, runtime, part, variant)
+    if part == "cpu":
+        return "onnxruntime has no tf32 on a CPU" if variant and variant.precision is Precision.TF32 else ""
+    if part != "gpu":
+        return "onnxruntime runs on a CPU or a GPU; a DLA is tensorrt's"
+    if "gpu" not in facts:
+        return "it has no GPU that its agent can see"
+    if "runtime.onnxruntime_cuda" not in facts:
+        return "its onnxruntime has no CUDA provider: install onnxruntime-gpu, on a Jetson the wheel for its JetPack"
+    return ""

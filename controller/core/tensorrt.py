@@ -1,0 +1,208 @@
+"""What a TensorRT can do, by its version and the board: typed networks, builder flags, DLA, precisions. Pure.
+
+A job that asks for more is told so here, with what would work instead, before anything is built.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from packaging.version import InvalidVersion, Version
+
+from controller.model.facts import Facts
+from controller.model.job import Lowering, Precision, Role, Variant
+from controller.model.options import FLAGS, LOWERING, TYPED
+
+RUNTIMES = ("tensorrt", "tensorrt_rtx")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A range of versions: which ways to a precision it has, and whether it drives a DLA."""
+
+    typed: bool = True
+    flags: bool = False
+    dla: bool = False
+
+
+# From each version on, until the next one; None: no support here. NVIDIA's support matrices and migration guides.
+_LINES: Mapping[str, Line | None] = {
+    "0": None,
+    "8.6": Line(typed=False, flags=True, dla=True),
+    "9.0": None,
+    "10.0": Line(flags=True, dla=True),
+    "10.8": Line(flags=True),
+    "11.0": Line(),
+    "11.4.1": Line(dla=True),
+}
+_LINE_STARTS = tuple((Version(start), line) for start, line in _LINES.items())
+_RTX = Line()
+_RTX_CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
+# Where a precision has instructions of its own.
+_PRECISION_SINCE = {Precision.TF32: Version("8.0"), Precision.FP16: Version("5.3"), Precision.INT8: Version("6.1")}
+_OPTION_SINCE = {("hardware_compatibility", "same_compute_capability"): Version("10.13")}
+_ON_DLA = (Precision.FP16, Precision.INT8)
+_ELSEWHERE = "place it on gpu"
+# Modules by the first letters of their ids.
+_NO_DLA = {"p3767-0003": "Orin Nano", "p3767-0004": "Orin Nano", "p3767-0005": "Orin Nano", "p3834": "Thor"}
+_AGX_ORIN = "p3701"
+_XAVIER = ("p3668", "p2888")
+
+
+def lowering(facts: Facts, variant: Variant, placement: str) -> Lowering:
+    """How the precision reaches an engine on `placement`; total, but only `refusal` tells whether it can."""
+    line = _line(facts, variant.runtime) or _RTX
+    asked = variant.options.get(LOWERING, "")
+    # Up to 10.7 a DLA runs nothing without the flag of its precision.
+    if line.flags and (not line.typed or asked == FLAGS or _is_dla(placement)):
+        return Lowering.BUILDER_FLAGS
+    return Lowering.TYPED_GRAPH
+
+
+def refusal(facts: Facts, runtime: str, placement: str, variant: Variant | None) -> str:
+    """Why this TensorRT cannot, and what can; empty if nothing speaks against it. `placement` is one part.
+
+    Without a variant only what holds for each of them.
+    """
+    rules = (_version_refusal, _gpu_refusal, _dla_refusal)
+    reason = next((found for rule in rules if (found := rule(facts, runtime, placement))), "")
+    if reason or variant is None:
+        return reason
+    return next((found for check in _VARIANT_RULES if (found := check(facts, variant, placement))), "")
+
+
+def no_tensorrt(facts: Facts) -> str:
+    """Why a board has none that could be used, where that is known."""
+    if str(facts.get("jetpack", "")).split(".")[0] != "5" and str(facts.get("l4t", "")).split(".")[0] != "35":
+        return ""
+    xavier = str(facts.get("module", "")).startswith(_XAVIER)
+    way_out = "it is the last one for Xavier boards" if xavier else "Orin boards can upgrade to JetPack 6"
+    return f"JetPack 5 is not supported: its TensorRT needs Python 3.8; {way_out}"
+
+
+def _version(facts: Facts, fact: str) -> Version | None:
+    try:
+        return Version(str(facts.get(fact, "")))
+    except InvalidVersion:
+        return None
+
+
+def _line(facts: Facts, runtime: str) -> Line | None:
+    version = _version(facts, f"runtime.{runtime}")
+    if runtime != "tensorrt" or version is None:
+        return _RTX if runtime != "tensorrt" else None
+    return [line for start, line in _LINE_STARTS if start.release <= version.release][-1]
+
+
+def _called(facts: Facts, runtime: str) -> str:
+    name = "TensorRT" if runtime == "tensorrt" else "TensorRT-RTX"
+    return f"{name} {facts.get(f'runtime.{runtime}', '')}"
+
+
+def _is_dla(placement: str) -> bool:
+    return placement.startswith("dla")
+
+
+def _version_refusal(facts: Facts, runtime: str, placement: str) -> str:
+    if _line(facts, runtime) is None:
+        return f"{_called(facts, runtime)} is not supported: 8.6, 10 and 11 are"
+    return ""
+
+
+def _gpu_refusal(facts: Facts, runtime: str, placement: str) -> str:
+    if placement == "cpu" or (runtime == "tensorrt_rtx" and _is_dla(placement)):
+        return f"{runtime} runs on a GPU{'' if runtime == 'tensorrt_rtx' else ' or a DLA'}, not on {placement}"
+    if placement == "gpu" and "gpu" not in facts:
+        return "it has no GPU that its agent can see"
+    capability = str(facts.get("compute_capability", ""))
+    if runtime == "tensorrt_rtx" and capability and capability not in _RTX_CAPABILITIES:
+        known = ", ".join(_RTX_CAPABILITIES)
+        return f"tensorrt_rtx builds for desktop GPUs (compute capability {known}), not for {capability}: use tensorrt"
+    return ""
+
+
+def _dla_refusal(facts: Facts, runtime: str, placement: str) -> str:
+    if not _is_dla(placement):
+        return ""
+    module = str(facts.get("module", ""))
+    without = next((name for start, name in _NO_DLA.items() if module.startswith(start)), "")
+    if without:
+        return f"{without} has no DLA: {_ELSEWHERE}"
+    version, line = _version(facts, f"runtime.{runtime}"), _line(facts, runtime)
+    if line is None or not line.dla:
+        history = "10.7 was the last; 11.4.1 on AGX Orin brings it back"
+        return f"{_called(facts, runtime)} has no DLA ({history}): {_ELSEWHERE}"
+    if version and version.major > 10 and module and not module.startswith(_AGX_ORIN):
+        return f"{_called(facts, runtime)} drives the DLA of AGX Orin only: {_ELSEWHERE}"
+    cores = int(str(facts.get("dla_cores", 0)))
+    if not cores:
+        return f"it has no DLA: {_ELSEWHERE}"
+    if int(placement.removeprefix("dla") or 0) >= cores:
+        return f"it has no {placement}: its {cores} DLA core{'s are' if cores > 1 else ' is'} {_cores(cores)}"
+    return ""
+
+
+def _cores(count: int) -> str:
+    return " and ".join(f"dla{index}" for index in range(count))
+
+
+def _precision_refusal(facts: Facts, variant: Variant, placement: str) -> str:
+    precision = variant.precision
+    if _is_dla(placement) and precision not in _ON_DLA:
+        return f"a DLA runs fp16 and int8, not {precision.value}"
+    capability, since = _version(facts, "compute_capability"), _PRECISION_SINCE.get(precision)
+    if since and capability and capability < since:
+        return f"its GPU has no {precision.value}: that needs compute capability {since}, and it has {capability}"
+    return ""
+
+
+def _shape_refusal(facts: Facts, variant: Variant, placement: str) -> str:
+    ranged = [item.name for item in variant.inputs if item.range and item.range.min != item.range.max]
+    if ranged and _is_dla(placement):
+        return f"a DLA takes static shapes only, and {ranged[0]} has a range: take the profile away"
+    return ""
+
+
+def _lowering_refusal(facts: Facts, variant: Variant, placement: str) -> str:
+    called, asked = _called(facts, variant.runtime), variant.options.get(LOWERING, "")
+    line = _line(facts, variant.runtime) or _RTX
+    if asked == FLAGS and not line.flags:
+        return f"{called} has no builder flags: leave lowering out (typed graph)"
+    if asked == TYPED and not line.typed:
+        return f"{called} has no strongly typed networks: leave lowering out (builder flags)"
+    if asked == TYPED and line.flags and _is_dla(placement):
+        return f"{called} places nothing on a DLA without builder flags: leave lowering out"
+    return ""
+
+
+def _graph_refusal(facts: Facts, variant: Variant, placement: str) -> str:
+    called, precision = _called(facts, variant.runtime), variant.precision
+    present = {item.role for item in variant.artifacts}
+    if lowering(facts, variant, placement) is Lowering.TYPED_GRAPH:
+        if precision is Precision.INT8 and Role.MODEL_QDQ not in present:
+            hint = "give model.data.calibration"
+            return f"int8 on {called} needs a Q/DQ graph, and this variant brings none: {hint}"
+        if precision is Precision.FP16 and Role.MODEL_FP16 not in present:
+            return f"fp16 on {called} needs an FP16 graph, and this variant brings none"
+    elif precision is Precision.INT8 and Role.CALIBRATION not in present:
+        if _is_dla(placement):
+            return f"int8 on a DLA of {called} needs calibration data, not a Q/DQ graph: give model.data.calibration"
+        if Role.MODEL_QDQ not in present:
+            return "int8 by builder flags needs calibration data or a Q/DQ graph: give model.data.calibration"
+    return ""
+
+
+def _option_refusal(facts: Facts, variant: Variant, placement: str) -> str:
+    version = _version(facts, f"runtime.{variant.runtime}")
+    for (name, value), since in _OPTION_SINCE.items():
+        if variant.options.get(name) == value and version and variant.runtime == "tensorrt" and version < since:
+            return f"{name}: {value} came with TensorRT {since}, and it has {version}"
+    return ""
+
+
+_VARIANT_RULES: tuple[Callable[[Facts, Variant, str], str], ...] = (
+    _precision_refusal,
+    _shape_refusal,
+    _lowering_refusal,
+    _graph_refusal,
+    _option_refusal,
+)

@@ -1,0 +1,70 @@
+"""Whether a device can run something there, and the sentence that says why not."""
+
+import pytest
+
+from controller.core.ability import inability, lowering_for, parts
+from controller.model.job import Lowering, Precision
+from tests.core.builders import device, orin, tensorrt, variant
+
+NO_CUDA = "its onnxruntime has no CUDA provider: install onnxruntime-gpu, on a Jetson the wheel for its JetPack"
+CARD = {"runtime__onnxruntime_cuda": "1.23.2", "gpu": "NVIDIA H200", "compute_capability": "9.0"}
+
+
+@pytest.mark.parametrize(
+    ("runtime", "placement", "board", "reason"),
+    [
+        ("onnxruntime", "cpu", device(), ""),
+        ("onnxruntime", "cpu+cpu", device(), ""),
+        ("onnxruntime", "gpu", device(), "it has no GPU that its agent can see"),
+        ("onnxruntime", "gpu", device(gpu="NVIDIA H200"), NO_CUDA),
+        ("onnxruntime", "cpu+gpu", device(gpu="NVIDIA H200"), NO_CUDA),
+        ("onnxruntime", "gpu", device(**CARD), ""),
+        ("onnxruntime", "gpu+cpu+gpu", device(**CARD), ""),
+        (
+            "onnxruntime",
+            "dla0",
+            orin(runtime__onnxruntime="1"),
+            "onnxruntime runs on a CPU or a GPU; a DLA is tensorrt's",
+        ),
+        ("tensorrt", "cpu", device(), "it has no tensorrt (it has onnxruntime)"),
+        ("tensorrt", "gpu", device(**CARD), "it has no tensorrt (it has onnxruntime)"),
+        ("tensorrt", "gpu", device(drop=("runtime.onnxruntime",)), "it has no tensorrt (it has no runtime)"),
+        ("tensorrt", "cpu+gpu", orin(), "tensorrt runs on a GPU or a DLA, not on cpu"),
+        ("tensorrt", "gpu+dla0+dla1", orin(), ""),
+        ("tensorrt", "gpu+dla0", orin(drop=("gpu",)), "it has no GPU that its agent can see"),
+        ("simulated", "gpu+dla1", device(runtime__simulated="1"), ""),
+        ("simulated", "gpu", device(), "it has no simulated (it has onnxruntime)"),
+    ],
+)
+def test_inability(runtime, placement, board, reason):
+    assert inability(runtime, placement, board.facts) == reason
+
+
+def test_tf32_is_a_mode_of_a_gpu():
+    board = device(**CARD)
+    asked = variant(precision=Precision.TF32)
+    assert inability("onnxruntime", "gpu", board.facts, asked) == ""
+    assert inability("onnxruntime", "gpu+cpu", board.facts, asked) == "onnxruntime has no tf32 on a CPU"
+
+
+def test_what_a_variant_asks_for_is_looked_at_where_it_is_known():
+    asked = tensorrt(Precision.FP32, "gpu+dla0")
+    assert inability("tensorrt", "gpu+dla0", orin().facts) == ""
+    assert inability("tensorrt", "gpu+dla0", orin().facts, asked) == "a DLA runs fp16 and int8, not fp32"
+
+
+def test_parts_keep_their_order():
+    assert parts("gpu+dla0+gpu") == ("gpu", "dla0", "gpu")
+    assert parts("cpu") == ("cpu",)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "simulated"])
+def test_other_runtimes_take_typed_graphs(runtime):
+    asked = variant(runtime=runtime, precision=Precision.INT8, options={"lowering": "flags"})
+    assert lowering_for(device().facts, asked, "dla0") is Lowering.TYPED_GRAPH
+
+
+def test_a_part_of_a_placement_has_its_own_lowering():
+    asked = tensorrt(Precision.FP16, "gpu+dla0")
+    assert lowering_for(orin().facts, asked, "gpu") is Lowering.TYPED_GRAPH
+    assert lowering_for(orin().facts, asked, "dla0") is Lowering.BUILDER_FLAGS
