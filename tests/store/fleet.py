@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, text
 
-from controller.model.engine import Built
+from controller.model.engine import BuildReport, Built, TimingCacheUse
 from controller.model.facts import Facts
 from controller.model.job import Artifact, JobSpec, Role
 from controller.model.lease import BuildWork, Committed, Lease, Outcome, Registered, Registration
@@ -26,6 +27,18 @@ FACTS: Facts = {
     "cpu_model": "Test 9000",
     "cpu_isa": ("avx2", "sse2"),
     "runtime.onnxruntime": "1.32.0",
+}
+# An AGX Orin as documented; nothing here ran on one.
+ORIN: Facts = {
+    "arch": "aarch64",
+    "module": "p3701-0005",
+    "l4t": "36.4.3",
+    "gpu": "Orin",
+    "compute_capability": "8.7",
+    "sm_count": 16,
+    "dla_cores": 2,
+    "dla_compiler": "3.14.1",
+    "runtime.tensorrt": "10.3.0",
 }
 DIGEST = "ab" * 32
 ENGINE = Artifact(Role.ENGINE, "engine", "cd" * 32, 10)
@@ -103,7 +116,11 @@ class StoreFleet:
 
     def finish(self, session: str, lease: Lease) -> Committed:
         """Commits a success that fits the work."""
-        return self.commit(session, lease.token, built() if isinstance(lease.work, BuildWork) else measured())
+        work = lease.work
+        if isinstance(work, BuildWork):
+            return self.commit(session, lease.token, built())
+        several = len(work.subjects) > 1
+        return self.commit(session, lease.token, measured_together(len(work.subjects)) if several else measured())
 
     def run_all(self, session: str) -> list[str]:
         """Works until there is nothing more to claim; returns the names of what was done."""
@@ -120,12 +137,30 @@ class StoreFleet:
         return [(task.kind.value, task.state.value) for task in self.job(job_id).tasks]
 
 
-def built() -> Outcome:
-    return Outcome(Built(ENGINE, 1.5, None), (Artifact(Role.LOG, "log", DIGEST, 3),), 1000)
+def built(
+    report: BuildReport | None = None,
+    *,
+    cache: str = "",
+    handed: tuple[str, ...] = (),
+    files: tuple[Artifact, ...] = (),
+) -> Outcome:
+    """`cache` is the digest of the timing cache that the build made of those that it was `handed`."""
+    made = Artifact(Role.TIMING_CACHE, "timing.cache", cache, 7) if cache else None
+    told = replace(report or BuildReport(), timing_cache=TimingCacheUse(handed, hits=3, misses=1) if cache else None)
+    end = Built(ENGINE, 1.5, None, told, made)
+    return Outcome(end, (Artifact(Role.LOG, "log", DIGEST, 3), *files), 1000)
 
 
 def measured(*flags: FlagKind) -> Outcome:
     return Outcome((measurement(*flags),), (Artifact(Role.LOG, "log", DIGEST, 3),), 1000)
+
+
+def measured_together(subjects: int, *, whole: bool = True, files: tuple[Artifact, ...] = ()) -> Outcome:
+    """What several subjects did at the same time; the whole has a throughput, and no latency."""
+    rows = [measurement(p50_ms=2.0 + index, subject_index=index) for index in range(subjects)]
+    absent = Estimate(None, reason="several subjects have no one latency")
+    total = replace(measurement(subject_index=None), p50_ms=absent, p90_ms=absent, p99_ms=absent, rounds=())
+    return Outcome((*rows, *((total,) if whole else ())), files, 1000)
 
 
 def failed(kind: FailureKind, message: str = "it broke") -> Outcome:

@@ -1,5 +1,7 @@
 """Job specifications for the store's tests: no files behind them, because the store never opens one."""
 
+from dataclasses import replace
+
 from controller.model.job import (
     Artifact,
     CheckRule,
@@ -48,3 +50,23 @@ def spec(*batches: int, targets: tuple[Target, ...] = (EVERY,), priority: int = 
         priority=priority,
         source="name: job\n",
     )
+
+
+def on_tensorrt(placement: str = "gpu", *, model: str = "11" * 32, options: dict[str, str] | None = None) -> JobSpec:
+    """A job of one FP16 variant for TensorRT."""
+    wanted = Variant(
+        key=f"tensorrt-fp16-b1-{placement}",
+        runtime="tensorrt",
+        precision=Precision.FP16,
+        batch=1,
+        placement=placement,
+        inputs=(TensorSpec("x", "float32", (1, 3)),),
+        artifacts=(
+            Artifact(Role.MODEL_FP32, "model.onnx", model, 100),
+            Artifact(Role.MODEL_FP16, "model-fp16.onnx", "33" * 32, 50),
+            Artifact(Role.REFERENCE_INPUT, "x", "22" * 32, 9),
+        ),
+        check=OutputCheck(CheckRule.COSINE),
+        options=options or {},
+    )
+    return replace(spec(), variants=(wanted,))
