@@ -1,146 +1,135 @@
-"""One BENCH inside the child: load the engine, check its outputs first, and time it only if they are right."""
+"""One BENCH inside the child: load the engines, check their outputs first, and time them only if they are right."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
 from agent.attempt import AttemptDir
-from agent.audit import AUDITED, evidence, precision_flags
+from agent.concurrent import Lane, record_together
 from agent.device.contention import Contention, interference
 from agent.measure import Limits, check_options, record
-from agent.npy import Tensor, read_npy, write_npy
-from agent.parity import check_flags, check_outputs, rule_for, top1_accuracy
-from agent.runtime.base import Report, Runtime, Session
+from agent.npy import write_npy
+from agent.runtime.base import Report, Runtime
 from agent.runtime.registry import open_runtime
-from agent.summary import summarise, untimed
+from agent.subject import Checked, load_and_check
+from agent.summary import Recording, summarise, untimed
+from agent.whole import lost_windows, not_timed, whole
 from jetfleet.v1.task_pb2 import (
-    ARTIFACT_ROLE_EVALUATION_INPUT,
-    ARTIFACT_ROLE_EVALUATION_LABELS,
-    ARTIFACT_ROLE_REFERENCE_INPUT,
-    ARTIFACT_ROLE_REFERENCE_OUTPUT,
     ARTIFACT_ROLE_SAMPLES,
-    FLAG_KIND_WRONG_OUTPUT,
-    ArtifactRole,
+    PROVENANCE_SIMULATED,
     BenchTask,
     Flag,
     Measured,
     Measurement,
     Outcome,
-    OutputCheck,
     Subject,
-    TensorCheck,
 )
+
+_Arguments = ParamSpec("_Arguments")
+_Answer = TypeVar("_Answer")
 
 
 def run_bench(task: BenchTask, attempt: AttemptDir, report: Report, notes: dict[str, str]) -> Outcome:
-    """Measures the subject; `notes` takes the session's configuration, for the environment record."""
+    """Measures the subjects; `notes` takes the sessions' configurations, for the environment record.
+
+    Threads that concurrent subjects share out among themselves are written into the task's options.
+    """
     limits = check_options(task)
-    subject = task.subjects[0]
-    report("load", None, f"opening {subject.runtime}")
-    runtime = open_runtime(subject.runtime)
-    session = runtime.load(attempt.locate(subject.engine), subject, attempt.locate)
-    notes.update(session.describe())
-    measurement = _measure(session, subject, limits, attempt, report, notes)
-    session.close()
-    if measurement.n and subject.precision in AUDITED:
-        measurement.flags.extend(_audit(runtime, subject, attempt, report, notes))
-    measurement.subject_index = 0
-    measurement.provenance = runtime.provenance
-    measurement.processes = 1
-    return Outcome(measured=Measured(measurements=[measurement]))
+    runtimes = [open_runtime(subject.runtime) for subject in task.subjects]
+    if task.schedule == BenchTask.SCHEDULE_CONCURRENT:
+        share_threads(task.subjects, os.environ.get("JETFLEET_THREADS") or str(len(os.sched_getaffinity(0))))
+        measurements = _together(task, runtimes, limits, attempt, report, notes)
+    else:
+        measurements = [_alone(runtimes[0], task.subjects[0], limits, attempt, report, notes)]
+    return Outcome(measured=Measured(measurements=measurements))
 
 
-def _measure(
-    session: Session,
-    subject: Subject,
+def share_threads(subjects: Sequence[Subject], available: str) -> None:
+    """Gives each CPU subject its share of the threads, at least one, where the job does not say how many.
+
+    Else every one of them would take as many as there are CPUs, and all of them would stand in line.
+    """
+    takers = [subject for subject in subjects if subject.runtime == "onnxruntime" and subject.placement in ("", "cpu")]
+    for subject in takers:
+        if available.isdigit() and "threads" not in subject.options:  # else the runtime says what is wrong with it
+            subject.options["threads"] = str(max(1, int(available) // len(takers)))
+
+
+def _alone(
+    runtime: Runtime, subject: Subject, limits: Limits, attempt: AttemptDir, report: Report, notes: dict[str, str]
+) -> Measurement:
+    checked = load_and_check(runtime, subject, attempt, report)
+    notes.update(checked.session.describe())
+    if checked.is_wrong:
+        checked.session.close()
+        return checked.label(untimed("not timed: the outputs are wrong"), 0)
+    with _watched([checked], notes) as disturbed:
+        recording = record(checked.session, limits, report)
+    checked.session.close()
+    report("summarise", None, "")
+    measurement = checked.label(_timed(recording, subject, attempt, 0), 0)
+    measurement.flags.extend(disturbed)
+    return measurement
+
+
+def _together(
+    task: BenchTask,
+    runtimes: Sequence[Runtime],
     limits: Limits,
     attempt: AttemptDir,
     report: Report,
     notes: dict[str, str],
-) -> Measurement:
-    report("check", None, "")
-    inputs = _inputs(subject, attempt)
-    checks, flags = _check(session, subject, inputs, attempt)
-    if any(flag.kind == FLAG_KIND_WRONG_OUTPUT for flag in flags):
-        measurement = untimed("not timed: the outputs are wrong")
-        measurement.checks.extend(checks)
-        measurement.flags.extend(flags)
-        return measurement
-    accuracy, evaluated = _evaluate(session, subject, attempt, report)
-    session.bind(inputs)
-    contention = Contention()
-    recording = record(session, limits, report)
-    if subject.runtime != "simulated":  # what never ran cannot have been disturbed
-        share = contention.share()
-        flags += interference(share)
-        notes["waited_for_cpu"] = "unknown" if share is None else f"{share:.2%}"
+) -> list[Measurement]:
+    """A measurement of each subject, and last the whole's. Each session lives and dies in a thread of its own."""
+    with ExitStack() as stack:
+        loaded: list[Checked] = []
+        lanes = []
+        for index, (runtime, subject) in enumerate(zip(runtimes, task.subjects, strict=True)):
+            thread = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix=f"subject-{index}"))
+            checked = _in(thread, load_and_check, runtime, subject, attempt, report)
+            stack.callback(_in, thread, checked.session.close)
+            notes.update({f"{index}.{name}": text for name, text in checked.session.describe().items()})
+            loaded.append(checked)
+            lanes.append(Lane(checked.session, thread))
+        if any(checked.is_wrong for checked in loaded):
+            return not_timed(loaded)
+        with _watched(loaded, notes) as disturbed:
+            company = record_together(lanes, limits, report)
     report("summarise", None, "")
+    found = []
+    for index, (checked, recording) in enumerate(zip(loaded, company.recordings, strict=True)):
+        measurement = checked.label(_timed(recording, checked.subject, attempt, index), index)
+        measurement.flags.extend([*disturbed, *lost_windows(company, index)])
+        found.append(measurement)
+    return [*found, whole(found, task.subjects, company)]
+
+
+def _in(
+    thread: Executor, call: Callable[_Arguments, _Answer], *args: _Arguments.args, **kwargs: _Arguments.kwargs
+) -> _Answer:
+    """What a call answers, or raises, in another thread."""
+    return thread.submit(call, *args, **kwargs).result()
+
+
+@contextmanager
+def _watched(loaded: Sequence[Checked], notes: dict[str, str]) -> Iterator[list[Flag]]:
+    """Fills the list, when the timing is over, with flags for what others did to it."""
+    contention, found = Contention(), list[Flag]()
+    yield found
+    if all(checked.runtime.provenance == PROVENANCE_SIMULATED for checked in loaded):
+        return  # what never ran cannot have been disturbed
+    waiting = contention.waiting()
+    notes["waited_for_cpu"] = str(waiting or "unknown")
+    found += interference(waiting)
+
+
+def _timed(recording: Recording, subject: Subject, attempt: AttemptDir, index: int) -> Measurement:
     measurement = summarise(recording, subject.batch)
-    measurement.checks.extend(checks)
-    measurement.flags.extend(flags)
-    if accuracy is not None:
-        measurement.accuracy, measurement.accuracy_n = accuracy, evaluated
     samples = attempt.root / "samples.part"
     write_npy(samples, np.concatenate(recording.rounds))
-    measurement.samples.CopyFrom(attempt.publish(samples, ARTIFACT_ROLE_SAMPLES, "samples-0.npy"))
+    measurement.samples.CopyFrom(attempt.publish(samples, ARTIFACT_ROLE_SAMPLES, f"samples-{index}.npy"))
     return measurement
-
-
-def _check(
-    session: Session, subject: Subject, inputs: Mapping[str, Tensor], attempt: AttemptDir
-) -> tuple[list[TensorCheck], list[Flag]]:
-    rule = rule_for(subject.check, subject.precision)
-    session.bind(inputs)
-    session.infer()
-    if rule.rule == OutputCheck.RULE_OFF:
-        return [], check_flags([], rule)
-    checks = check_outputs(session.outputs(), _tensors(subject, ARTIFACT_ROLE_REFERENCE_OUTPUT, attempt), rule)
-    return checks, check_flags(checks, rule)
-
-
-def _evaluate(session: Session, subject: Subject, attempt: AttemptDir, report: Report) -> tuple[float | None, int]:
-    """Top-1 accuracy and the number of samples it was taken over, where the task brings labels."""
-    labels = list(_tensors(subject, ARTIFACT_ROLE_EVALUATION_LABELS, attempt).values())
-    if not labels:
-        return None, 0
-    report("evaluate", None, f"{len(labels[0])} samples")
-
-    def run(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        session.bind(inputs)
-        session.infer()
-        return session.outputs()
-
-    samples = _tensors(subject, ARTIFACT_ROLE_EVALUATION_INPUT, attempt)
-    accuracy = top1_accuracy(run, samples, labels[0], specs=subject.inputs, batch=max(subject.batch, 1))
-    return accuracy, len(labels[0])
-
-
-def _audit(
-    runtime: Runtime, subject: Subject, attempt: AttemptDir, report: Report, notes: dict[str, str]
-) -> list[Flag]:
-    """Flags for a precision that was asked for and did not run; after the timing, in a session that is not timed."""
-    report("audit", None, "")
-    scratch = attempt.root / "audit"
-    scratch.mkdir()
-    kernels = runtime.inspect(attempt.locate(subject.engine), subject, _inputs(subject, attempt), scratch).kernels
-    if kernels:
-        notes["precision"] = evidence(kernels)
-    return precision_flags(subject.precision, kernels)
-
-
-def _inputs(subject: Subject, attempt: AttemptDir) -> dict[str, Tensor]:
-    """The reference inputs; for a tensor without one, noise from a fixed seed, zeros for integers."""
-    found = _tensors(subject, ARTIFACT_ROLE_REFERENCE_INPUT, attempt)
-    random = np.random.default_rng(0)
-    for spec in subject.inputs:
-        if spec.name not in found:
-            dtype, shape = np.dtype(spec.dtype), tuple(spec.shape)
-            floating = dtype.kind == "f"
-            found[spec.name] = random.standard_normal(shape).astype(dtype) if floating else np.zeros(shape, dtype)
-    return found
-
-
-def _tensors(subject: Subject, role: "ArtifactRole.ValueType", attempt: AttemptDir) -> dict[str, Tensor]:
-    return {
-        item.name: read_npy(attempt.locate(item), name=item.name) for item in subject.artifacts if item.role == role
-    }

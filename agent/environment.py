@@ -12,7 +12,7 @@ from jetfleet.version import VERSION
 
 # Variables that change what runs or how fast. Named one by one: an environment also holds secrets.
 _RELEVANT = ("JETFLEET_THREADS", "JETFLEET_MEMORY_LIMIT_BYTES", "LD_LIBRARY_PATH", "LD_PRELOAD", "LANG")
-_RELEVANT_PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "CUDA_", "NVIDIA_TF32_")
+_RELEVANT_PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_", "TRT_", "ORT_")
 
 
 def gather(

@@ -52,12 +52,13 @@ def check_options(task: BenchTask) -> Limits:
     if options.mode != MeasureOptions.MODE_LATENCY:
         name = MeasureOptions.Mode.Name(options.mode)
         raise BadInput(f"this agent cannot measure in {name}", where="measure.mode", expected="MODE_LATENCY")
-    if task.schedule != BenchTask.SCHEDULE_ALONE or len(task.subjects) != 1:
+    fits = {BenchTask.SCHEDULE_ALONE: len(task.subjects) == 1, BenchTask.SCHEDULE_CONCURRENT: len(task.subjects) > 1}
+    if not fits.get(task.schedule):
         name = BenchTask.Schedule.Name(task.schedule)
         raise BadInput(
             f"this agent cannot run {len(task.subjects)} subjects in {name}",
             where="schedule",
-            expected="one subject in SCHEDULE_ALONE",
+            expected="one subject in SCHEDULE_ALONE, or several in SCHEDULE_CONCURRENT",
         )
     warmup_s, min_s = _seconds(options, "warmup"), _seconds(options, "min_duration")
     max_s = _seconds(options, "max_duration")
@@ -82,8 +83,8 @@ def record(session: Session, limits: Limits, report: Report) -> Recording:
     count = round_size(latency_s, limits)
     buffer = array("q", bytes(8 * count))
     checked, reported_s = 0, 0.0
-    with _quiet_collector():
-        while not _is_over(recording, count, limits):
+    with quiet_collector():
+        while not is_over(recording.window_s, len(recording.rounds), limits):
             recording.add(*_timed_round(session, buffer))
             if recording.window_s - reported_s >= REPORT_EVERY_S:
                 reported_s = recording.window_s
@@ -91,7 +92,7 @@ def record(session: Session, limits: Limits, report: Report) -> Recording:
             # The check costs more as rounds add up: look again only when there is a fifth more to see.
             if recording.window_s >= limits.min_s and len(recording.rounds) >= 1.2 * checked:
                 checked = len(recording.rounds)
-                if _is_enough(recording.rounds):
+                if is_enough(recording.rounds):
                     break
     return recording
 
@@ -121,11 +122,12 @@ def _warm_up(session: Session, limits: Limits, recording: Recording, report: Rep
         medians.append(float(np.median(window)))
         recording.warmup_n += len(window)
         recording.warmup_s = (clock() - begin) / 1e9
-        if recording.warmup_s >= limits.longest_warmup_s or _is_steady(medians, recording.warmup_s, limits):
+        if recording.warmup_s >= limits.longest_warmup_s or is_steady(medians, recording.warmup_s, limits):
             return medians[-1] / 1e9
 
 
-def _is_steady(medians: Sequence[float], elapsed_s: float, limits: Limits) -> bool:
+def is_steady(medians: Sequence[float], elapsed_s: float, limits: Limits) -> bool:
+    """Whether a warm-up of so long, in windows with these medians, has lasted as asked and settled."""
     last = medians[-STEADY_WINDOWS:]
     steady = len(last) == STEADY_WINDOWS and max(last) <= min(last) * (1 + STEADY_SPREAD)
     return elapsed_s >= limits.warmup_s and steady
@@ -146,14 +148,13 @@ def _timed_round(session: Session, buffer: "array[int]") -> tuple[Floats, int, C
     return np.frombuffer(buffer, dtype=np.int64) / 1e6, elapsed_ns, collected
 
 
-def _is_over(recording: Recording, count: int, limits: Limits) -> bool:
+def is_over(spent_s: float, rounds: int, limits: Limits) -> bool:
     """Whether another round would outlast the longest window."""
-    if not recording.rounds:
-        return False
-    return recording.window_s * (1 + 1 / len(recording.rounds)) > limits.max_s
+    return rounds > 0 and spent_s * (1 + 1 / rounds) > limits.max_s
 
 
-def _is_enough(rounds: Sequence[Floats]) -> bool:
+def is_enough(rounds: Sequence[Floats]) -> bool:
+    """Whether p99 is supported and p50 known as well as wanted."""
     if sum(len(block) for block in rounds) < stats.samples_needed(0.99):
         return False
     width = half_width(rounds, replicates=500)
@@ -161,7 +162,7 @@ def _is_enough(rounds: Sequence[Floats]) -> bool:
 
 
 @contextmanager
-def _quiet_collector() -> Iterator[None]:
+def quiet_collector() -> Iterator[None]:
     """No garbage collection while timing; what is alive now is not looked at again until the end."""
     gc.collect()
     gc.freeze()

@@ -20,6 +20,7 @@ from agent.attempt import AttemptDir
 from agent.bench import run_bench
 from agent.build import run_build
 from agent.environment import gather
+from agent.inspection import has_something_to_inspect, inspect_bench
 from agent.runtime.base import BuildRefused, DeviceFault, Report
 from jetfleet.errors import BadInput, Infrastructure, JetfleetError
 from jetfleet.v1.task_pb2 import (
@@ -79,18 +80,29 @@ def run(attempt: AttemptDir, reporter: Reporter) -> Outcome:
         spec = TaskSpec.FromString(attempt.task.read_bytes())
         _log.info("task %d %s begins", spec.task_id, spec.name)
         outcome = _dispatch(spec, attempt, reporter, notes)
-        environment = attempt.root / "environment.part"
-        environment.write_text(json.dumps(gather(notes), indent=1, sort_keys=True) + "\n")
-        outcome.artifacts.append(attempt.publish(environment, ARTIFACT_ROLE_ENVIRONMENT, "environment.json"))
+        if has_something_to_inspect(outcome):
+            # An inspection that takes the process with it, or more time than is left, costs no measurement.
+            attempt.write_outcome(_completed(outcome, attempt, {**notes, "inspection": "did not end"}))
+            inspect_bench(spec.bench, outcome, attempt, reporter, notes)
+        return _completed(outcome, attempt, notes)
     except (JetfleetError, MemoryError, OSError) as error:
         kind = _kind(error)
         if kind is None:
             raise
         traceback.print_exc()
         message = str(error) or type(error).__name__
-        outcome = Outcome(failure=Failure(kind=kind, message=message, phase=reporter.phase))
-    outcome.peak_rss_bytes = peak_rss_bytes()
-    return outcome
+        failure = Failure(kind=kind, message=message, phase=reporter.phase)
+        return Outcome(failure=failure, peak_rss_bytes=peak_rss_bytes())
+
+
+def _completed(outcome: Outcome, attempt: AttemptDir, notes: Mapping[str, str]) -> Outcome:
+    """A copy of the outcome, with the record of the surroundings."""
+    environment = attempt.root / "environment.part"
+    environment.write_text(json.dumps(gather(notes), indent=1, sort_keys=True) + "\n")
+    completed = Outcome(peak_rss_bytes=peak_rss_bytes())
+    completed.MergeFrom(outcome)
+    completed.artifacts.append(attempt.publish(environment, ARTIFACT_ROLE_ENVIRONMENT, "environment.json"))
+    return completed
 
 
 def _dispatch(spec: TaskSpec, attempt: AttemptDir, report: Report, notes: dict[str, str]) -> Outcome:

@@ -85,10 +85,14 @@ class Inspection:
     layers: tuple[LayerTime, ...] = ()
     dla_time_share: float | None = None  # of the layers' time; None: no DLA in it
     files: tuple[File, ...] = ()
+    runs: int = 1  # inferences that the times of layers are means of
 
 
 class Session(Protocol):
-    """An engine in memory, ready to infer. Not thread-safe."""
+    """An engine in memory, ready to infer. Not thread-safe: made, used and closed in one thread.
+
+    Only `clock` may be read from another one, while nothing else is called.
+    """
 
     def clock(self) -> int:
         """Nanoseconds from an arbitrary start: the host's steady clock, or a simulated one."""
@@ -103,10 +107,10 @@ class Session(Protocol):
         """Copies of the last inference's outputs, in the engine's order."""
 
     def prepare(self, count: int) -> None:
-        """Called before a round of `count` inferences: allocate now what they will need."""
+        """Called before a round of at most `count` inferences: allocate now what they will need."""
 
     def collect(self) -> Collected:
-        """Called after a round: what was recorded since `prepare`."""
+        """Called after a round: what was recorded since `prepare`, one value for each inference that was done."""
 
     def describe(self) -> dict[str, str]:
         """The configuration that decides speed (threads, spinning, provider), for the environment record."""

@@ -6,23 +6,23 @@ import sys
 import time
 from pathlib import Path
 
-from agent.device.contention import LIMIT, Contention, interference
+from agent.device.contention import LIMIT, Contention, Waiting, interference
 from jetfleet.v1.task_pb2 import FLAG_KIND_INTERFERED
 
 
-def write(tasks: Path, thread: str, waited_ns: int) -> None:
+def write(tasks: Path, thread: str, waited_ns: int, ran_ns: int = 1000) -> None:
     (tasks / thread).mkdir(parents=True, exist_ok=True)
-    (tasks / thread / "schedstat").write_text(f"1000 {waited_ns} 7\n")
+    (tasks / thread / "schedstat").write_text(f"{ran_ns} {waited_ns} 7\n")
 
 
 def test_the_thread_that_waited_most_counts(tmp_path: Path) -> None:
     write(tmp_path, "1", 0)
     write(tmp_path, "2", 5)
-    watch = Contention(tmp_path)
+    watch = Contention(tmp_path, cpus=10**12)
     write(tmp_path, "1", 10**15)
     write(tmp_path, "2", 6)
     write(tmp_path, "3", 10**18)  # began later: its counters say nothing about the time before
-    flags = interference(watch.share())
+    flags = interference(watch.waiting())
     assert [flag.kind for flag in flags] == [FLAG_KIND_INTERFERED]
     assert "waited for a CPU" in flags[0].evidence
 
@@ -32,19 +32,38 @@ def test_little_waiting_is_no_flag(tmp_path: Path) -> None:
     watch = Contention(tmp_path)
     write(tmp_path, "1", 101)
     time.sleep(0.01)
-    share = watch.share()
-    assert share is not None
-    assert 0 < share < LIMIT
-    assert interference(watch.share()) == []
+    waiting = watch.waiting()
+    assert waiting is not None
+    assert 0 < waiting.share < LIMIT
+    assert interference(waiting) == []
+
+
+def test_more_threads_than_cpus_wait_for_one_another_and_nobody_else_is_blamed(tmp_path: Path) -> None:
+    write(tmp_path, "1", 0, 0)
+    write(tmp_path, "2", 0, 0)
+    watch = Contention(tmp_path, cpus=1)
+    begun = time.monotonic_ns()
+    time.sleep(0.01)
+    for thread in ("1", "2"):
+        half = (time.monotonic_ns() - begun) * 10
+        write(tmp_path, thread, half, half)
+    waiting = watch.waiting()
+    assert waiting is not None
+    assert waiting.share > LIMIT
+    assert interference(waiting) == []
+    assert "also for one another" in str(waiting)
+    enough = Waiting(waiting.share, waiting.runnable, cpus=100)
+    assert [flag.kind for flag in interference(enough)] == [FLAG_KIND_INTERFERED]
+    assert "one another" not in str(enough)
 
 
 def test_a_kernel_that_does_not_count_is_unknown(tmp_path: Path) -> None:
     watch = Contention(tmp_path)
-    assert watch.share() is None
-    assert interference(watch.share()) == []
+    assert watch.waiting() is None
+    assert interference(watch.waiting()) == []
     write(tmp_path, "1", 3)
     (tmp_path / "1" / "schedstat").write_text("garbage")
-    assert Contention(tmp_path).share() is None
+    assert Contention(tmp_path).waiting() is None
 
 
 def test_a_competitor_on_the_same_cpu_is_felt() -> None:
@@ -56,7 +75,7 @@ def test_a_competitor_on_the_same_cpu_is_felt() -> None:
         "from agent.device.contention import Contention, interference\n"
         "watch = Contention(); end = time.monotonic() + 1.5\n"
         "while time.monotonic() < end: pass\n"
-        "print(*[flag.evidence for flag in interference(watch.share())])"
+        "print(*[flag.evidence for flag in interference(watch.waiting())])"
     )
     rival = subprocess.Popen([sys.executable, "-c", spin])
     try:

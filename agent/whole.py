@@ -1,0 +1,83 @@
+"""What subjects measured together amount to: the row of the whole, and what one subject's fault means for the others.
+
+Pure; knows neither sessions nor files.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from agent.concurrent import Company
+from agent.subject import Checked
+from agent.summary import untimed
+from jetfleet.v1.task_pb2 import (
+    FLAG_KIND_TACTICS_SKIPPED,
+    FLAG_KIND_TOO_FEW_SAMPLES,
+    FLAG_KIND_UNSTABLE,
+    PROVENANCE_MEASURED,
+    PROVENANCE_SIMULATED,
+    Flag,
+    Measurement,
+    Subject,
+)
+
+_NO_LATENCY = "a whole has no latency of its own: see its subjects"
+
+
+def whole(parts: Sequence[Measurement], subjects: Sequence[Subject], company: Company) -> Measurement:
+    """The sum of its parts. No rounds: those of the parts, which lie in the same windows, say all there is to say.
+
+    `window` is the wall clock that the parts share, each part's own is shorter by what the edges of windows cut off;
+    so the throughput is the sum of theirs and not n / window, which would count a cut inference as none.
+    """
+    found = _frame(parts, subjects, _NO_LATENCY)
+    found.n = sum(part.n for part in parts)
+    found.throughput_per_s = sum(part.throughput_per_s for part in parts)
+    found.window.FromNanoseconds(round(company.window_s * 1e9))
+    found.warmup.CopyFrom(parts[0].warmup)
+    found.warmup_n = sum(part.warmup_n for part in parts)
+    return found
+
+
+def not_timed(loaded: Sequence[Checked]) -> list[Measurement]:
+    """Measurements of all and of the whole, where the outputs of some are wrong: those beside them have no numbers."""
+    subjects = [checked.subject for checked in loaded]
+    wrong = [part_name(index, checked.subject) for index, checked in enumerate(loaded) if checked.is_wrong]
+    others = f"not timed: the outputs of {' and '.join(wrong)} are wrong"
+    parts = []
+    for index, checked in enumerate(loaded):
+        part = checked.label(untimed("not timed: the outputs are wrong" if checked.is_wrong else others), index)
+        if not checked.is_wrong:
+            part.flags.append(Flag(kind=FLAG_KIND_TOO_FEW_SAMPLES, evidence=others))
+        parts.append(part)
+    return [*parts, _frame(parts, subjects, others)]
+
+
+def lost_windows(company: Company, index: int) -> list[Flag]:
+    """UNSTABLE where a subject was once so slow that none of its inferences fitted into a window."""
+    lost = company.lost[index]
+    if not lost:
+        return []
+    evidence = f"in {lost} of {company.runs} windows no inference fitted, and they were left out"
+    return [Flag(kind=FLAG_KIND_UNSTABLE, evidence=evidence)]
+
+
+def blame(index: int, subject: Subject, flags: Iterable[Flag]) -> list[Flag]:
+    """A part's flags as the whole bears them; a remark on an engine is no fault of the number, and stays with it."""
+    return [
+        Flag(kind=flag.kind, evidence=f"{part_name(index, subject)}: {flag.evidence}")
+        for flag in flags
+        if flag.kind != FLAG_KIND_TACTICS_SKIPPED
+    ]
+
+
+def part_name(index: int, subject: Subject) -> str:
+    return f"subject {index} on {subject.placement}"
+
+
+def _frame(parts: Sequence[Measurement], subjects: Sequence[Subject], reason: str) -> Measurement:
+    found = untimed(reason)
+    simulated = any(part.provenance == PROVENANCE_SIMULATED for part in parts)
+    found.provenance = PROVENANCE_SIMULATED if simulated else PROVENANCE_MEASURED
+    found.processes = 1
+    for index, (part, subject) in enumerate(zip(parts, subjects, strict=True)):
+        found.flags.extend(blame(index, subject, part.flags))
+    return found
