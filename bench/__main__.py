@@ -11,7 +11,7 @@ from typing import Any
 from bench.machine import describe, slug
 from bench.table import markdown, terminal
 
-PROGRAMS = ("commit", "dispatch", "blobs", "start", "query", "idle", "harness", "fleetbuild")
+PROGRAMS = ("commit", "dispatch", "blobs", "start", "query", "idle", "harness", "fleetbuild", "gpu")
 _STORED = Path("docs/measured")
 
 

@@ -8,12 +8,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from agent.device.gpu import read_gpu
+
 
 def describe() -> dict[str, Any]:
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "revision": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain", "-uno") else ""),
         "cpu": _cpu_model(),
+        **({"gpu": f"{gpu.name}, driver {gpu.driver}"} if (gpu := read_gpu()).name else {}),
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release().split("-")[0],
         "python": platform.python_version(),
@@ -22,8 +25,9 @@ def describe() -> dict[str, Any]:
 
 
 def slug(machine: dict[str, Any]) -> str:
-    """`amd-epyc-2cores`."""
-    return re.sub(r"[^a-z0-9]+", "-", f"{machine['cpu']} {machine['cores']}cores".lower()).strip("-")
+    """`amd-epyc-2cores`, `nvidia-h200-intel-xeon-16cores`."""
+    words = f"{machine.get('gpu', '').partition(',')[0]} {machine['cpu']} {machine['cores']}cores"
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
 
 
 def _cpu_model() -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from bench.figure import Figure
 
 _HEAD = ("bar", "what", "measured", "bar's limit", "", "note")
-_ONCE = ("date", "cpu", "cores", "kernel", "python")  # of the machine: the same for all bars of a record
+_ONCE = ("date", "gpu", "cpu", "cores", "kernel", "python")  # of the machine: the same for all bars of a record
 
 
 def terminal(figures: Sequence[dict[str, Any]]) -> str:

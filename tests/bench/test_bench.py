@@ -1,19 +1,29 @@
 """Every benchmark program still runs, at sizes at which its figures mean nothing."""
 
+import sys
+from typing import Any
+
 import pytest
 
 from bench.__main__ import PROGRAMS, run
 from bench.figure import Figure, percentile
+from bench.gpu import gpu
 from bench.table import markdown, terminal
 
 
-@pytest.mark.parametrize("bar", PROGRAMS)
+@pytest.mark.parametrize("bar", [bar if bar != "gpu" else pytest.param(bar, marks=pytest.mark.gpu) for bar in PROGRAMS])
 def test_a_program_runs(bar: str) -> None:
     figures = run(bar, tiny=True)
     assert figures
     assert {figure["bar"] for figure in figures} == {bar}
     assert any(figure["met"] is not None for figure in figures)
     assert all(figure["what"] in terminal(figures) for figure in figures)
+
+
+def test_without_a_gpu_its_bar_is_left_out_and_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
+    assert gpu(tiny=True) == []
+    assert "lacks a GPU with pycuda" in capsys.readouterr().err
 
 
 def test_a_bar_is_met_at_its_limit() -> None:

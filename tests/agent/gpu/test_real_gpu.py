@@ -1,0 +1,208 @@
+"""On a real NVIDIA GPU: the context, the session and ONNX Runtime's CUDA provider. By hand: pytest -m gpu."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from agent.measure import Limits, record
+from agent.runtime.base import DeviceFault
+from agent.runtime.cuda import Cuda, is_usable
+from agent.runtime.gpu import GpuSession, Slot
+from agent.runtime.onnxruntime import OnnxRuntime
+from agent.runtime.registry import versions
+from agent.summary import summarise
+from jetfleet.errors import BadInput
+from jetfleet.v1.task_pb2 import (
+    ARTIFACT_ROLE_MODEL_FP32,
+    PRECISION_FP32,
+    PRECISION_TF32,
+    Artifact,
+    BuildTask,
+    Subject,
+    TensorSpec,
+)
+from tests.agent.making import as_model, classifier, nowhere, scores, tensor_spec
+
+pytestmark = pytest.mark.gpu
+
+X = np.random.default_rng(5).standard_normal((2, 6)).astype(np.float32)
+
+
+def silent(phase: str, fraction: float | None, detail: str) -> None: ...
+
+
+def build(folder: Path, model: onnx.ModelProto, inputs: list[TensorSpec], precision: int = PRECISION_FP32) -> Path:
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    task = BuildTask(
+        engine_key="k",
+        precision=precision,
+        placement="gpu",
+        inputs=inputs,
+        artifacts=[Artifact(role=ARTIFACT_ROLE_MODEL_FP32, name="model.onnx")],
+    )
+    OnnxRuntime().build(task, folder, folder / "engine", nowhere, silent)
+    return folder / "engine"
+
+
+def subject(inputs: list[TensorSpec], precision: int = PRECISION_FP32, **options: str) -> Subject:
+    return Subject(inputs=inputs, options=options, placement="gpu", precision=precision)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[GpuSession]:
+    with closing(
+        OnnxRuntime().load(build(tmp_path, classifier()[0], [tensor_spec()]), subject([tensor_spec()]), nowhere)
+    ) as it:
+        yield it
+
+
+def test_the_device_is_known_and_the_context_goes_back() -> None:
+    assert is_usable()
+    for wait in ("block", "spin"):
+        with closing(Cuda.open(wait=wait)) as cuda:
+            free, total = cuda.memory()
+            assert 0 < free <= total
+            assert cuda.sm_count > 0
+            assert float(cuda.compute_capability) >= 5.0
+    cuda.close()  # once more does nothing
+
+
+def test_a_device_that_is_not_there_is_a_device_fault() -> None:
+    with pytest.raises(DeviceFault, match="CUDA does not start"):
+        Cuda.open(99)
+
+
+def test_bytes_go_in_and_out() -> None:
+    with closing(Cuda.open()) as cuda:
+        stream, buffer = cuda.stream(), cuda.device(24)
+        there, back = cuda.pinned((2, 3), "float32"), cuda.pinned((2, 3), "float32")
+        there[:] = np.arange(6).reshape(2, 3)
+        begin, end = cuda.event(), cuda.event()
+        begin.record(stream)
+        cuda.copy_in(buffer, there, stream)
+        cuda.copy_out(back, buffer, stream)
+        end.record(stream)
+        end.wait()
+        assert np.array_equal(there, back)
+        assert end.ms_since(begin) > 0
+        assert cuda.mapped(there) != 0
+        assert cuda.pinned((), "int64").shape == ()
+        assert cuda.pinned((0, 4), "float16").shape == (0, 4)
+        buffer.free()
+        del there, back, begin, end, stream
+
+
+def test_memory_that_is_not_there_is_a_memory_error() -> None:
+    class Giant:
+        inputs = (Slot("x", "float32", (1 << 40, 4)),)
+        outputs = ()
+
+        def bind(self, name: str, pointer: int) -> None: ...
+
+        def close(self) -> None: ...
+
+    with pytest.raises(MemoryError):
+        GpuSession(Giant(), Cuda.open())
+
+
+def test_the_gpu_answers_like_the_model(session: GpuSession) -> None:
+    _, weights = classifier()
+    for x in (X, X + 1):
+        session.bind({"x": x})
+        session.infer()
+        assert np.allclose(session.outputs()["scores"], scores(weights, x), atol=1e-5)
+    described = session.describe()
+    assert described["providers"].startswith("CUDAExecutionProvider")
+    assert described["use_tf32"] == "0"
+    assert "on CUDAExecutionProvider" in described["nodes"]
+
+
+@pytest.mark.parametrize("wait", ["block", "spin"])
+def test_stages_add_up_and_the_residual_is_what_the_host_saw_besides(tmp_path: Path, wait: str) -> None:
+    spec = [tensor_spec()]
+    engine = build(tmp_path, classifier()[0], spec)
+    with closing(OnnxRuntime().load(engine, subject(spec, wait=wait), nowhere)) as session:
+        session.bind({"x": X})
+        recording = record(session, Limits(0.1, 0.3, 1.0), silent)
+    stages = {name: np.concatenate(blocks) for name, blocks in recording.stages.items()}
+    latency = np.concatenate(recording.rounds)
+    assert np.allclose(stages["h2d"] + stages["compute"] + stages["d2h"], latency)
+    assert np.allclose(latency + stages["residual"], stages["e2e"])
+    assert min(float(stages[name].min()) for name in ("h2d", "compute", "d2h", "enqueue")) > 0
+    assert float(np.median(stages["residual"])) > 0
+    # The loop's own wall clock is the sum of its inferences.
+    assert stages["e2e"].sum() == pytest.approx(recording.window_s * 1e3, rel=0.01)
+    assert summarise(recording, 1).n == len(latency)
+
+
+def test_a_cuda_graph_gives_the_same_answers(tmp_path: Path) -> None:
+    _, weights = classifier()
+    spec = [tensor_spec()]
+    engine = build(tmp_path, classifier()[0], spec)
+    with closing(OnnxRuntime().load(engine, subject(spec, cuda_graph="on"), nowhere)) as session:
+        for x in (X, X * 2):
+            session.bind({"x": x})
+            session.infer()
+            assert np.allclose(session.outputs()["scores"], scores(weights, x), atol=1e-5)
+        assert session.describe()["cuda_graph"] != "off"
+
+
+def test_tf32_is_another_arithmetic_than_fp32(tmp_path: Path) -> None:
+    model, weights = classifier(features=512, classes=256)
+    x = np.random.default_rng(1).standard_normal((256, 512)).astype(np.float32)
+    spec = [tensor_spec(x.shape)]
+    errors = {}
+    for precision in (PRECISION_FP32, PRECISION_TF32):
+        engine = build(tmp_path, model, spec, precision)
+        with closing(OnnxRuntime().load(engine, subject(spec, precision), nowhere)) as session:
+            session.bind({"x": x})
+            session.infer()
+            wanted = np.maximum(x.astype(np.float64), 0) @ weights.astype(np.float64)
+            errors[precision] = float(np.linalg.norm(session.outputs()["scores"] - wanted) / np.linalg.norm(wanted))
+    assert errors[PRECISION_FP32] < 1e-6
+    assert 1e-5 < errors[PRECISION_TF32] < 1e-2
+
+
+def test_an_output_shaped_by_its_data_is_refused(tmp_path: Path) -> None:
+    graph = helper.make_graph(
+        [helper.make_node("NonZero", ["x"], ["places"])],
+        "nonzero",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [4])],
+        [helper.make_tensor_value_info("places", TensorProto.INT64, [1, None])],
+    )
+    spec = [tensor_spec((4,))]
+    with pytest.raises(BadInput, match="depends on the data"):
+        OnnxRuntime().load(build(tmp_path, as_model(graph), spec), subject(spec), nowhere)
+
+
+def test_what_ran_is_known(tmp_path: Path) -> None:
+    engine = build(tmp_path, classifier()[0], [tensor_spec()])
+    (tmp_path / "scratch").mkdir()
+    found = OnnxRuntime().inspect(engine, subject([tensor_spec()]), {"x": X}, tmp_path / "scratch")
+    assert ("MatMul", "float32") in {(kernel.op, kernel.type) for kernel in found.kernels}
+
+
+def test_the_provider_is_announced() -> None:
+    found = versions()
+    assert found["onnxruntime_cuda"] == found["onnxruntime"]
+
+
+FORGETFUL = """
+import sys
+from agent.runtime.cuda import Cuda
+kept = Cuda.open()
+stream, event, array = kept.stream(), kept.event(), kept.pinned((3,), "float32")
+sys.exit(3)
+"""
+
+
+def test_a_context_that_is_never_given_back_does_not_abort_the_process() -> None:
+    done = subprocess.run([sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 3, done.stderr
