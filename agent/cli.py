@@ -1,4 +1,4 @@
-"""`agent run | probe | once`: the command line of the device's half. With argparse, because a board installs little."""
+"""`agent run | probe | doctor | once`: the device's command line. With argparse, because a board installs little."""
 
 import argparse
 import json
@@ -46,6 +46,14 @@ def _parser() -> argparse.ArgumentParser:
     probe = verbs.add_parser("probe", help="print what this device is and runs, as JSON")
     _add_facts_options(probe)
     probe.set_defaults(verb=_probe)
+    doctor = verbs.add_parser("doctor", help="check this device step by step, and say what to do about each failure")
+    doctor.add_argument("--json", action="store_true", help="a list of checks for programs")
+    doctor.add_argument(
+        "--address", help=f"a controller to reach, HOST:PORT or unix:PATH [default: ${ADDRESS_VARIABLE}]"
+    )
+    doctor.add_argument("--state", type=Path, help="state folder [default: $JETFLEET_STATE/agent or its XDG place]")
+    doctor.add_argument("--root", type=Path, default=Path("/"), help="read another tree than /: nothing is run then")
+    doctor.set_defaults(verb=_doctor)
     once = verbs.add_parser("once", help="run one task file with no controller")
     once.add_argument("task", type=Path, help="a TaskSpec message as JSON")
     once.add_argument("--blobs", type=Path, help="folder of input files named by SHA-256 [default: beside the task]")
@@ -113,6 +121,25 @@ def _run(options: argparse.Namespace) -> int:
 def _probe(options: argparse.Namespace) -> int:
     print(json_format.MessageToJson(_facts(options), preserving_proto_field_name=True, sort_keys=True))
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from agent.doctor.check import look_at
+    from agent.doctor.examine import CHECKS, examine, exit_code
+    from agent.doctor.table import as_json, row, verdict
+
+    if not options.root.is_dir():
+        raise BadInput("there is no such folder", where=f"--root {options.root}")
+    state_dir = (options.state or default_state_dir() / "agent").resolve()
+    address = options.address or os.environ.get(ADDRESS_VARIABLE)
+    place = look_at(options.root.resolve(), env=os.environ, state_dir=state_dir, address=address)
+    width, checks = max(map(len, CHECKS)), []
+    for check in examine(place):
+        checks.append(check)
+        if not options.json:
+            print(row(check, width=width, colour=sys.stdout.isatty()), flush=True)
+    print(as_json(checks) if options.json else verdict(checks))
+    return exit_code(checks)
 
 
 def _once(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from jetfleet.blobs import CHUNK_BYTES, BlobDir, chunks
 from jetfleet.errors import Corrupt, Infrastructure, WrongOffset
 from jetfleet.rpc import CALL_METADATA, CHANNEL_OPTIONS, from_status
 from jetfleet.sink import Sink
-from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, fleet_pb2, fleet_pb2_grpc, task_pb2
+from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, control_pb2, control_pb2_grpc, fleet_pb2, fleet_pb2_grpc, task_pb2
 
 # A call that has not been answered by then is lost: longer than any healthy answer, shorter than a lease.
 _CALL_S = 10.0
@@ -39,6 +39,14 @@ class Link:
 
     async def register(self, request: fleet_pb2.RegisterRequest) -> fleet_pb2.RegisterResponse:
         answer: fleet_pb2.RegisterResponse = await self._call(self._fleet.Register, request)
+        return answer
+
+    async def hello(self, *, timeout_s: float) -> control_pb2.HelloResponse:
+        """Who answers there: for people who look whether it does, never for the agent's work."""
+        stub = control_pb2_grpc.ControlStub(self._channel)
+        answer: control_pb2.HelloResponse = await self._call(
+            stub.Hello, control_pb2.HelloRequest(), timeout_s=timeout_s
+        )
         return answer
 
     async def claim(self, session_id: str, request_id: str, *, wait_s: float) -> fleet_pb2.Lease | None:

@@ -1,0 +1,89 @@
+"""Checks of what the board is: its identity, its release, and how it may draw power."""
+
+from agent.device.board import said_otherwise
+from agent.device.nvpmodel import fastest, read_power_modes
+from agent.device.release import jetpack_of, refusal
+from agent.doctor.check import Check, Place, fail, ok, skip, warn
+
+NO_JETSON = "this is no Jetson"
+_BIND_FIRMWARE = (
+    "start the container with `-v /sys/firmware:/host/sys/firmware:ro`, or tell it: `-e JETFLEET_MODULE=p3767-0003`"
+)
+
+
+def identity(place: Place) -> Check:
+    if place.kind != "jetson":
+        return skip(NO_JETSON)
+    board = place.board
+    if board.module is None:
+        return _unidentified(place)
+    known = board.known
+    found = f"{known.product if known else 'a module'} ({board.module}, from {board.source})"
+    if known is None:
+        why = "this agent's table does not know the module: its SKU and DLA cores stay unknown"
+        return warn(found, why=why, fix="upgrade the agent, or report the id")
+    if claim := said_otherwise(place.root, place.env, board.module):
+        return warn(found, why=f"JETFLEET_MODULE says {claim}, the board says otherwise", fix="unset JETFLEET_MODULE")
+    return ok(found)
+
+
+def _unidentified(place: Place) -> Check:
+    if place.confined:
+        why = "Docker masks /sys/firmware, so the device tree cannot be read here"
+        return fail("no module id", why=why, fix=_BIND_FIRMWARE)
+    why = "neither the device tree nor /etc/nv_boot_control.conf names a module"
+    fix = (
+        "`tr '\\0' '\\n' < /proc/device-tree/compatible` shows what the board says; set JETFLEET_MODULE if it is right"
+    )
+    return fail(place.board.model or "no module id", why=why, fix=fix)
+
+
+def release(place: Place) -> Check:
+    if place.kind != "jetson":
+        return skip(NO_JETSON)
+    l4t = place.l4t
+    if l4t is None:
+        return fail(
+            "no L4T release",
+            why="/etc/nv_tegra_release is missing and dpkg has no nvidia-l4t-core",
+            fix=_release(place),
+        )
+    jetpack = jetpack_of(l4t)
+    if refused := refusal(l4t, place.board.chip):
+        why, fix = refused
+        return fail(f"JetPack {jetpack or 'unknown'} (L4T {l4t})", why=why, fix=fix)
+    if jetpack is None:
+        why = "a release that this agent does not know: a preview, or newer than the agent"
+        return warn(f"L4T {l4t}", why=why, fix="upgrade the agent; `agent probe` shows what it could read")
+    return ok(f"JetPack {jetpack} (L4T {l4t})")
+
+
+def _release(place: Place) -> str:
+    if place.confined:
+        return "start the container with `--runtime nvidia`, or `-v /etc/nv_tegra_release:/etc/nv_tegra_release:ro`"
+    return "sudo apt install --reinstall nvidia-l4t-core"
+
+
+def power_mode(place: Place) -> Check:
+    if place.kind != "jetson":
+        return skip(NO_JETSON)
+    found = read_power_modes(place.root)
+    if not found.modes or found.current is None:
+        return _unknown_mode(place, known=bool(found.modes))
+    best = fastest(found.names)
+    if best is None or found.current == best:
+        return ok(found.current)
+    why = f"{best} is the fastest of {', '.join(found.names)}: every number will be this mode's, not the board's best"
+    fix = f"sudo nvpmodel -m {found.id_of(best)}   # {best}; asks for a reboot where it must"
+    return warn(found.current, why=why, fix=fix)
+
+
+def _unknown_mode(place: Place, *, known: bool) -> Check:
+    missing = "/var/lib/nvpmodel/status" if known else "/etc/nvpmodel.conf"
+    if place.confined:
+        fix = (
+            "add `-v /etc/nvpmodel.conf:/etc/nvpmodel.conf:ro -v /var/lib/nvpmodel:/var/lib/nvpmodel:ro` to docker run"
+        )
+    else:
+        fix = "sudo systemctl restart nvpmodel.service && sudo nvpmodel -q"
+    return warn("unknown", why=f"{missing} says nothing: results will not tell their power mode", fix=fix)

@@ -1,0 +1,109 @@
+"""What a check says, and what it may look at."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from agent.device.board import Board, read_board
+from agent.device.container import read_container
+from agent.device.files import text_of
+from agent.device.release import major, read_l4t
+
+State = Literal["ok", "warn", "fail", "skip"]
+Kind = Literal["jetson", "gpu", "cpu"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """`found` is what was seen; `why` what that means, if it is not well; `fix` what to do, as a command where it can.
+
+    A failure without a fix is a defect of its check. `name` is given by the list of all checks.
+    """
+
+    state: State
+    found: str
+    why: str = ""
+    fix: str = ""
+    name: str = ""
+
+
+def ok(found: str) -> Check:
+    return Check("ok", found)
+
+
+def warn(found: str, *, why: str, fix: str = "") -> Check:
+    return Check("warn", found, why, fix)
+
+
+def fail(found: str, *, why: str, fix: str) -> Check:
+    return Check("fail", found, why, fix)
+
+
+def skip(why: str) -> Check:
+    return Check("skip", "", why)
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """The Python that runs this agent; `venv` is the folder of its virtual environment."""
+
+    version: tuple[int, int]
+    venv: Path | None
+    system_packages: bool
+
+    @property
+    def text(self) -> str:
+        return f"{self.version[0]}.{self.version[1]}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is examined. A tree that is not this machine's (`live` False) can be read, but nothing can be run in it."""
+
+    root: Path
+    env: Mapping[str, str]
+    state_dir: Path
+    address: str | None
+    board: Board
+    l4t: str | None
+    container: str | None
+    interpreter: Interpreter = field(default_factory=lambda: this_interpreter())
+
+    @property
+    def live(self) -> bool:
+        return self.root == Path("/")
+
+    @property
+    def kind(self) -> Kind:
+        """A Jetson shows by device tree, release, or kernel: the last also in a container that hides everything else.
+
+        A discrete GPU shows by its driver's control node.
+        """
+        kernel = text_of(self.root / "proc/sys/kernel/osrelease") or ""
+        if self.board.chip is not None or self.l4t is not None or "tegra" in kernel:
+            return "jetson"
+        return "gpu" if (self.root / "dev/nvidiactl").exists() else "cpu"
+
+    @property
+    def confined(self) -> bool:
+        return self.container not in (None, "none")
+
+    @property
+    def release(self) -> int | None:
+        """35, 36, 38, 39: L4T's first number."""
+        return major(self.l4t)
+
+
+def look_at(root: Path, *, env: Mapping[str, str] = os.environ, state_dir: Path, address: str | None = None) -> Place:
+    board, container = read_board(root, env), read_container(root, env)
+    return Place(root, env, state_dir, address, board, read_l4t(root), container)
+
+
+def this_interpreter() -> Interpreter:
+    venv = Path(sys.prefix) if sys.prefix != sys.base_prefix else None
+    settings = (venv / "pyvenv.cfg").read_text().lower() if venv and (venv / "pyvenv.cfg").exists() else ""
+    shared = any(line.replace(" ", "") == "include-system-site-packages=true" for line in settings.splitlines())
+    return Interpreter((sys.version_info[0], sys.version_info[1]), venv, venv is None or shared)

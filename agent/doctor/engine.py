@@ -1,0 +1,156 @@
+"""Checks that run something: CUDA's context, and by each runtime a tiny engine, built, run and its output checked."""
+
+import re
+from pathlib import Path
+
+from agent.device.files import entries
+from agent.doctor.attempt import Tried, attempt
+from agent.doctor.check import Check, Place, fail, ok, skip, warn
+from agent.doctor.driver import NO_GPU, RUN_NVIDIA
+from agent.doctor.host import NOT_LIVE
+
+# The first CUDA call on a small board that has just booted; a build that times kernels on it.
+_CUDA_S, _ENGINE_S = 120.0, 900.0
+_OLD_IMAGE = "an image for another L4T, or a container without the driver's files"
+
+
+def cuda_context(place: Place) -> Check:
+    if place.kind == "cpu":
+        return skip(NO_GPU)
+    if not place.live:
+        return skip(NOT_LIVE)
+    return judge_cuda(attempt("cuda", limit_s=_CUDA_S, env=place.env), place)
+
+
+def judge_cuda(tried: Tried, place: Place) -> Check:
+    if not tried.error:
+        return ok(f"{tried.steps['device']}; {tried.steps['context']}")
+    if "libcuda.so.1" in tried.error or "file too short" in tried.error:
+        fix = RUN_NVIDIA if place.confined else "sudo ldconfig && ldconfig -p | grep libcuda"
+        return fail(tried.error, why="the driver's library does not load", fix=fix)
+    if "OUT_OF_MEMORY" in tried.error:
+        return fail(tried.error, why="the GPU has no memory left", fix="free -m; stop the desktop or reboot")
+    if "sees no device" in tried.error:
+        return fail(tried.error, why="CUDA_VISIBLE_DEVICES may hide it", fix="unset CUDA_VISIBLE_DEVICES")
+    fix = (
+        RUN_NVIDIA
+        if place.confined
+        else "`sudo dmesg | tail -50` and a reboot; a service must start after the GPU's driver"
+    )
+    return fail(tried.error, why="the driver is there, and cannot use the GPU", fix=fix)
+
+
+def tensorrt(place: Place) -> Check:
+    if place.kind == "cpu":
+        return skip(NO_GPU)
+    if not place.live:
+        return _in_a_tree(place)
+    tried = attempt("tensorrt", "gpu", limit_s=_ENGINE_S, env=place.env)
+    if place.kind == "gpu" and "No module named 'tensorrt'" in tried.error:
+        return skip("not installed; on a server ONNX Runtime's CUDA provider serves too (`pip install tensorrt`)")
+    return judge_engine(tried, place)
+
+
+def judge_engine(tried: Tried, place: Place) -> Check:
+    """What a trial of TensorRT means: an engine's whole life, or where it ended."""
+    if not tried.error:
+        return ok(f"{tried.steps['import']}: engine of {tried.steps['build']}, {tried.steps['run']}")
+    if "import" not in tried.steps:
+        why, fix = explain_import(tried.error, place)
+        return fail(_short(tried.error), why=why, fix=fix)
+    version, where = tried.steps["import"], next((s for s in ("build", "load", "run") if s not in tried.steps), "run")
+    found = f"{version}: {_short(tried.error)}"
+    if "memory" in tried.error.lower() or "SIGKILL" in tried.error:
+        return fail(
+            found, why=f"out of memory at: {where}", fix="stop the desktop (sudo systemctl isolate multi-user.target)"
+        )
+    why = f"it ended at: {where}" + (", without a word of its own" if tried.crashed else "")
+    return fail(
+        found, why=why, fix="run `agent -v doctor` again after a reboot; `sudo dmesg | tail -50` shows GPU faults"
+    )
+
+
+def explain_import(error: str, place: Place) -> tuple[str, str]:
+    """Why TensorRT's import fails, from the loader's words, and what to do."""
+    if "libnvdla_compiler" in error:
+        return "the DLA compiler's library is missing or empty", "see the check `DLA compiler` above"
+    if "file too short" in error or "libnvcudla" in error or "libcuda.so" in error:
+        return _OLD_IMAGE, RUN_NVIDIA + ", from an image of this L4T" if place.confined else "sudo ldconfig"
+    if "No module named 'tensorrt'" in error:
+        return _no_module(place)
+    if "No module named 'pycuda'" in error or "No module named 'cuda" in error:
+        package = "pycuda" if "pycuda" in error else "cuda-python"
+        fix = f"PATH=/usr/local/cuda/bin:$PATH python -m pip install {package}"
+        return f"{package} is not installed beside TensorRT", fix
+    if found := re.search(r"lib(?:nvinfer|nvonnxparser|cudnn|cublas|cudart)\S*\.so\S*", error):
+        fix = "sudo apt install --reinstall python3-libnvinfer && sudo ldconfig   # see: dpkg -l | grep nvinfer"
+        return f"TensorRT's library {found.group().rstrip(':')} is missing", fix
+    if "numpy" in error.lower():
+        return "TensorRT's Python part was made for another numpy", "python -m pip install 'numpy<2'"
+    return "TensorRT does not import", "python -c 'import tensorrt' shows the whole error"
+
+
+def _no_module(place: Place) -> tuple[str, str]:
+    """JetPack's bindings belong to the distribution's own Python."""
+    there = {path.parts[-3].removeprefix("python") for path in _bindings(place)}
+    if not there:
+        if place.confined:
+            return "this image has no TensorRT", "use an image that has: l4t-tensorrt or l4t-jetpack of this L4T"
+        return "TensorRT for Python is not installed", "sudo apt install python3-libnvinfer"
+    versions = " and ".join(sorted(there))
+    if place.interpreter.text not in there:
+        why = f"TensorRT is installed for Python {versions}, this agent runs on {place.interpreter.text}"
+        return why, f"python{sorted(there)[-1]} -m venv --system-site-packages VENV, and install the agent there"
+    if not place.interpreter.system_packages:
+        fix = f"python3 -m venv --system-site-packages {place.interpreter.venv}   # keeps what is installed in it"
+        return "this venv does not see the system's packages, where TensorRT is", fix
+    return "TensorRT is installed, and this Python does not look there", "python -c 'import sys; print(sys.path)'"
+
+
+def _bindings(place: Place) -> list[Path]:
+    return entries(place.root / "usr/lib", "python3*/dist-packages/tensorrt")
+
+
+def _in_a_tree(place: Place) -> Check:
+    if not _bindings(place):
+        why = "no TensorRT for Python lies in this tree"
+        return warn("not found", why=why, fix="sudo apt install python3-libnvinfer")
+    return skip(NOT_LIVE)
+
+
+def onnxruntime(place: Place) -> Check:
+    if not place.live:
+        return skip(NOT_LIVE)
+    return judge_onnxruntime(attempt("onnxruntime", "cpu", limit_s=_ENGINE_S, env=place.env))
+
+
+def judge_onnxruntime(tried: Tried) -> Check:
+    if not tried.error:
+        return ok(f"{tried.steps['import']}: engine of {tried.steps['build']}, {tried.steps['run']}")
+    if "import" not in tried.steps and "No module named 'onnxruntime'" in tried.error:
+        why = "without it nothing runs on the CPU; TensorRT needs it not"
+        return warn("not installed", why=why, fix="python -m pip install onnxruntime")
+    return fail(
+        _short(tried.error), why="ONNX Runtime cannot run a tiny network", fix="python -m pip install -U onnxruntime"
+    )
+
+
+def onnxruntime_on_gpu(place: Place) -> Check:
+    if place.kind == "cpu":
+        return skip(NO_GPU)
+    if not place.live:
+        return skip(NOT_LIVE)
+    tried = attempt("onnxruntime", "gpu", limit_s=_ENGINE_S, env=place.env)
+    if not tried.error:
+        return ok(f"{tried.steps['import']}: engine of {tried.steps['build']}, {tried.steps['run']}")
+    if tried.crashed:
+        return fail(
+            _short(tried.error), why="its CUDA provider crashes", fix="python -m pip install -U onnxruntime-gpu"
+        )
+    return skip(f"optional, the baseline that TensorRT has to beat: {_short(tried.error)}")
+
+
+def _short(error: str) -> str:
+    """The first line, as long as a line of a table may be."""
+    line = error.splitlines()[0] if error else ""
+    return line if len(line) <= 160 else line[:157] + "..."

@@ -1,0 +1,51 @@
+"""Every check in the order in which one explains the next, and what they amount to."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from agent.doctor import board, controller, driver, engine, host, sensors
+from agent.doctor.check import Check, Place, fail
+from jetfleet.errors import Infrastructure
+
+CHECKS: Mapping[str, Callable[[Place], Check]] = {
+    "board": board.identity,
+    "JetPack": board.release,
+    "container": driver.nvidia_runtime,
+    "container files": driver.container_files,
+    "device nodes": driver.device_nodes,
+    "CUDA driver": driver.cuda_library,
+    "CUDA context": engine.cuda_context,
+    "DLA compiler": driver.dla_compiler,
+    "TensorRT": engine.tensorrt,
+    "ONNX Runtime": engine.onnxruntime,
+    "ONNX Runtime GPU": engine.onnxruntime_on_gpu,
+    "power mode": board.power_mode,
+    "power rails": sensors.power_rails,
+    "temperatures": sensors.temperatures,
+    "throttling": sensors.throttle,
+    "over-current": sensors.over_current,
+    "GPU clock": sensors.gpu_clock,
+    "CPU clocks": sensors.cpu_clocks,
+    "memory": host.memory,
+    "swap": host.swap,
+    "disk": host.disk,
+    "Python": host.python,
+    "clock": host.clock,
+    "service": host.service,
+    "controller": controller.controller,
+}
+
+
+def examine(place: Place) -> Iterator[Check]:
+    """One check after the other, as they are done: some take minutes."""
+    for name, check in CHECKS.items():
+        try:
+            yield replace(check(place), name=name)
+        except OSError as error:
+            why = "the check itself could not look"
+            yield replace(fail(str(error), why=why, fix="run it as the agent's user, or report it"), name=name)
+
+
+def exit_code(checks: Iterable[Check]) -> int:
+    """0 where nothing fails, else that of everything that is not the job's fault."""
+    return Infrastructure.exit_code if any(check.state == "fail" for check in checks) else 0

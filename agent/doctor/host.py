@@ -1,0 +1,114 @@
+"""Checks of what any machine needs: memory, disk, Python, a right clock, and the agent's own service."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import agent.doctor.check as this_package
+from agent.device.files import text_of
+from agent.doctor.check import Check, Place, fail, ok, skip, warn
+
+NOT_LIVE = "a tree is looked at, not this machine"
+UNIT = "jetfleet-agent.service"
+_GIB = 1 << 30
+
+
+def memory(place: Place) -> Check:
+    sizes = _meminfo(place.root)
+    if "MemAvailable" not in sizes:
+        return skip("/proc/meminfo cannot be read")
+    free, all_of_it = sizes["MemAvailable"], sizes.get("MemTotal", 0)
+    found = f"{free / _GIB:.1f} GiB free of {all_of_it / _GIB:.1f} GiB"
+    if free >= 2 * _GIB:
+        return ok(found)
+    why = "TensorRT tries fewer kernels when memory is short, or is killed; GPU and CPU share this memory on a Jetson"
+    fix = "sudo systemctl isolate multi-user.target   # stops the desktop"
+    return (fail if free < _GIB // 2 else warn)(found, why=why, fix=fix)
+
+
+def swap(place: Place) -> Check:
+    lines = (text_of(place.root / "proc/swaps") or "").splitlines()[1:]
+    files = [line.split()[0] for line in lines if line.split()]
+    zram = [name for name in files if "zram" in name]
+    if not files:
+        return ok("none")
+    found = f"{len(files)} in use" + (f", {len(zram)} of them zram" if zram else "")
+    if zram and place.kind == "jetson" and _meminfo(place.root).get("MemTotal", 0) < 9 * _GIB:
+        why = "zram is made of the memory that GPU and CPU share, and the GPU's part cannot be swapped out"
+        fix = "sudo systemctl disable nvzramconfig   # before long builds; a swap file on NVMe serves the CPU's side"
+        return warn(found, why=why, fix=fix)
+    return ok(found)
+
+
+def disk(place: Place) -> Check:
+    if not place.live:
+        return skip(NOT_LIVE)
+    folder = next(path for path in (place.state_dir, *place.state_dir.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    found = f"{free / _GIB:.1f} GiB free for {place.state_dir}"
+    if not os.access(folder, os.W_OK):
+        return fail(
+            f"{folder} may not be written",
+            why="the agent keeps engines and results there",
+            fix=f"sudo chown $USER {folder}",
+        )
+    if free < _GIB:
+        why = "models, engines and results go there"
+        return fail(found, why=why, fix="free some space, or choose another place: `agent run --state FOLDER`")
+    if free < 5 * _GIB:
+        return warn(found, why="enough for small models only", fix="free some space, or use --state FOLDER")
+    return ok(found)
+
+
+def python(place: Place) -> Check:
+    if not place.live:
+        return skip(NOT_LIVE)
+    found = f"{place.interpreter.text}" + (f" in {place.interpreter.venv}" if place.interpreter.venv else ", no venv")
+    if place.kind == "jetson" and not place.interpreter.system_packages:
+        why = "a venv without the system's packages: JetPack's TensorRT lies among those"
+        return warn(found, why=why, fix=f"python3 -m venv --system-site-packages {place.interpreter.venv}")
+    return ok(found)
+
+
+def clock(place: Place) -> Check:
+    """A clock from before this agent was installed is certainly wrong; a synchronised one is right."""
+    installed = Path(this_package.__file__).stat().st_mtime
+    if place.live and time.time() < installed - 86_400:
+        why = "it stands before the day on which this agent was installed"
+        return fail(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), why=why, fix="sudo timedatectl set-ntp true")
+    if (place.root / "run/systemd/timesync/synchronized").exists():
+        return ok("synchronised")
+    if place.confined:
+        return skip("a container cannot see whether the host's clock is synchronised")
+    why = "nothing here says that the clock is synchronised; results carry the controller's time, logs this one's"
+    return warn("not known to be synchronised", why=why, fix="sudo timedatectl set-ntp true && timedatectl")
+
+
+def service(place: Place) -> Check:
+    if not place.live:
+        return skip(NOT_LIVE)
+    if not (place.root / "run/systemd/system").exists() or shutil.which("systemctl") is None:
+        return skip("no systemd here")
+    command = ["systemctl", "show", UNIT, "--property=LoadState,ActiveState,SubState,Result"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
+    return unit_state(dict(line.split("=", 1) for line in said.splitlines() if "=" in line))
+
+
+def unit_state(said: dict[str, str]) -> Check:
+    """What systemd's properties of the agent's unit mean."""
+    if said.get("LoadState") != "loaded":
+        return skip(f"{UNIT} is not installed")
+    state = f"{said.get('ActiveState')} ({said.get('SubState')})"
+    if said.get("ActiveState") == "failed":
+        return fail(state, why=f"it ended with: {said.get('Result')}", fix=f"journalctl -u {UNIT} -e")
+    if said.get("ActiveState") != "active":
+        return warn(state, why="the agent is not running", fix=f"sudo systemctl enable --now {UNIT}")
+    return ok(state)
+
+
+def _meminfo(root: Path) -> dict[str, int]:
+    """Bytes by name."""
+    lines = (line.replace(":", " ").split() for line in (text_of(root / "proc/meminfo") or "").splitlines())
+    return {words[0]: int(words[1]) * 1024 for words in lines if len(words) == 3 and words[1].isdigit()}
