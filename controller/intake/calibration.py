@@ -47,6 +47,21 @@ class Calibration:
         found = self._slice(0, batch)
         return {name: found[name] for name in self.axes}
 
+    def samples(self) -> dict[str, Array]:
+        """Every input with the samples along its first axis: what a builder that calibrates itself is handed.
+
+        One sample is the input less its batch dimension; the whole input where it has none, and then, where other
+        inputs do have one, the same in every sample.
+        """
+        if self.stacked:
+            return dict(self.arrays)
+        return {
+            name: np.moveaxis(array, self.axes[name], 0)
+            if name in self.axes
+            else np.broadcast_to(array, (self.rows, *array.shape))
+            for name, array in self.arrays.items()
+        }
+
     def digest(self) -> str:
         found = hashlib.sha256(f"{self.rows_at_once}\n".encode())
         for name, array in sorted(self.arrays.items()):

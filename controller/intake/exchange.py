@@ -10,7 +10,7 @@ from controller.intake.yamltree import Steps
 from controller.model.job import Precision, Role
 
 Dim: TypeAlias = int | Literal["batch"]
-# Dimensions that have a size here and stay open in an export: index and name.
+# Dimensions that have a size here and are open in the graph: index and name.
 Axes: TypeAlias = tuple[tuple[int, str], ...]
 
 
@@ -39,7 +39,7 @@ class Input:
 
     @property
     def open(self) -> dict[int, str]:
-        """Dimensions that an export leaves open, by name."""
+        """Dimensions that the graph leaves open, by name."""
         return {index: "batch" for index, dim in enumerate(self.dims) if dim == "batch"} | dict(self.axes)
 
 
@@ -52,6 +52,8 @@ class ToLower:
     checked: bool
     min_cosine: float
     min_agreement: float
+    base: Precision = Precision.FP16  # the floats of the graph: what INT8's Q/DQ pairs stand over
+    typed: bool = False  # whether a strongly typed builder (TensorRT) gets it
 
 
 @dataclass(frozen=True)
@@ -75,18 +77,20 @@ class Request:
     lowered: str  # the cache of lowered graphs, as `cache` is that of exports
     out: str
     memory_bytes: int
+    unlowered: Steps = ()  # what asks for float32; empty: nothing does
     check: bool = False  # only hold the model against its reference
 
 
 @dataclass(frozen=True)
 class MadeFile:
-    """A file that variants need; `batch` and `precision` None: every variant does."""
+    """A file that variants need; `batch`, `precision` and `base` (the floats under Q/DQ) None: every variant does."""
 
     role: Role
     name: str
     path: str
     batch: int | None = None
     precision: Precision | None = None
+    base: Precision | None = None
 
 
 @dataclass(frozen=True)
@@ -110,12 +114,23 @@ class ModelError(Exception):
         self.expected, self.hint = expected, hint
 
 
+def uncalibrated(steps: Steps, *, evaluation: bool) -> ModelError:
+    """That INT8 is asked for and there is nothing to learn ranges from."""
+    never = "; evaluation data is never used for it, which would flatter the accuracy" if evaluation else ""
+    return ModelError(
+        f"int8 needs data to calibrate with{never}",
+        steps=steps,
+        expected="model.data.calibration",
+        hint="\n".join(["add:", "model:", "  data:", "    calibration: FILE.npz"]),
+    )
+
+
 def write_request(path: Path, request: Request) -> None:
     path.write_text(json.dumps(asdict(request), default=_value), encoding="utf-8")
 
 
 def _value(item: object) -> object:
-    if isinstance(item, Precision):
+    if isinstance(item, Precision | Role):
         return item.value
     raise TypeError(item)
 
@@ -124,10 +139,13 @@ def read_request(path: Path) -> Request:
     raw = json.loads(path.read_text(encoding="utf-8"))
     raw["inputs"] = {name: _asked(**asked) for name, asked in raw["inputs"].items()}
     raw["batches"] = tuple((batch, tuple(steps)) for batch, steps in raw["batches"])
-    raw["lower"] = tuple(
-        ToLower(Precision(item.pop("precision")), tuple(item.pop("steps")), **item) for item in raw["lower"]
-    )
+    raw["lower"] = tuple(_to_lower(**item) for item in raw["lower"])
+    raw["unlowered"] = tuple(raw["unlowered"])
     return Request(**raw)
+
+
+def _to_lower(precision: str, steps: list[str | int], base: str, **rest: Any) -> ToLower:
+    return ToLower(Precision(precision), tuple(steps), base=Precision(base), **rest)
 
 
 def _asked(shape: list[Dim] | None, dtype: str | None, values: str | None, axes: list[list[Any]]) -> Asked:
@@ -147,15 +165,12 @@ def write_answer(path: Path, answer: Made | ModelError) -> None:
         error = {name: getattr(answer, name) for name in ("message", "steps", "where", "expected", "hint")}
         raw: dict[str, Any] = {"error": error}
     else:
-        files = [
-            [item.role.value, item.name, item.path, item.batch, item.precision and item.precision.value]
-            for item in answer.files
-        ]
+        files = [asdict(item) for item in answer.files]
         inputs = [asdict(item) for item in answer.inputs]
         checked = asdict(answer.checked) if answer.checked else None
         raw = {"inputs": inputs, "own_batch": answer.own_batch, "files": files, "checked": checked}
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(raw), encoding="utf-8")
+    part.write_text(json.dumps(raw, default=_value), encoding="utf-8")
     part.replace(path)
 
 
@@ -168,9 +183,14 @@ def read_answer(path: Path) -> Made:
     return Made(
         inputs=tuple(_input(**item) for item in raw["inputs"]),
         own_batch=raw["own_batch"],
-        files=tuple(
-            MadeFile(Role(role), name, file, batch, precision and Precision(precision))
-            for role, name, file, batch, precision in raw["files"]
-        ),
+        files=tuple(_file(**item) for item in raw["files"]),
         checked=read_checked(raw["checked"]) if raw["checked"] else None,
     )
+
+
+def _file(role: str, precision: str | None, base: str | None, **rest: Any) -> MadeFile:
+    return MadeFile(Role(role), precision=_precision(precision), base=_precision(base), **rest)
+
+
+def _precision(value: str | None) -> Precision | None:
+    return None if value is None else Precision(value)

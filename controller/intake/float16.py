@@ -19,7 +19,7 @@ _LARGEST = 1e4  # the converter's own limit of a weight in half precision
 _SCALING = frozenset(
     (
         *("BatchNormalization", "InstanceNormalization", "LayerNormalization", "PRelu"),
-        *("Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", "Div", "Pow"),
+        *("Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", "Div", "Pow", "QuantizeLinear"),
     )
 )
 # Attributes that name the type of an output, which the converter leaves as they are.

@@ -17,6 +17,7 @@ import onnx
 from controller.intake.exchange import ModelError
 from controller.intake.shapes import GraphDim, GraphInput
 from controller.intake.yamltree import Steps
+from controller.model.job import GRAPH_DATA
 
 MODEL_NAME = "model.onnx"
 OPSETS = range(7, 24)  # what ONNX Runtime 1.23, the last one for JetPack 6, runs
@@ -117,7 +118,8 @@ def _take_data(model: onnx.ModelProto, source: Path, folder: Path) -> dict[str, 
 
 
 def _new_name(location: str, taken: dict[str, str]) -> str:
-    plain = _PLAIN_NAME.fullmatch(location) and location not in taken.values() and location != MODEL_NAME
+    reserved = (MODEL_NAME, *GRAPH_DATA.values(), *taken.values())
+    plain = _PLAIN_NAME.fullmatch(location) and location not in reserved
     return location if plain else f"data-{len(taken)}.bin"
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from controller.intake import brought, datasets, graph, precision
 from controller.intake import calibration as calibrating
-from controller.intake import datasets, graph, precision
 from controller.intake.calibration import Calibration
 from controller.intake.datasets import LABELS, Evaluation
-from controller.intake.exchange import Asked, Made, MadeFile, ModelError, Request
+from controller.intake.exchange import Asked, Made, MadeFile, ModelError, Request, uncalibrated
 from controller.intake.reference import Reference
 from controller.intake.shapes import Signature, Unresolved, check_batches, guesses, resolve
 from controller.intake.tensors import Array, write_npy
@@ -64,7 +64,13 @@ def make(request: Request, progress: Callable[[str], None]) -> Made:
     source = open_source(request, folder, progress)
     check_batches(source.signature, request.batches)
     batches = {batch for batch, _ in request.batches} | ({source.signature.own_batch} if request.own_batch else set())
-    files = _graph_files(Precision.FP32, Role.MODEL_FP32, source.laid.folder, source.laid.data)
+    own = brought.look(source.laid)
+    if own.precision is Precision.FP32:
+        _refuse_uncalibrated(request)
+    else:
+        brought.accept(own, source.laid, request)
+        progress(f"the model {own.because}: {own.precision.value} runs it as it is")
+    files = _graph_files(own.precision, source.laid.path, source.laid.data)
     evaluation = None
     if request.evaluation:
         progress("reading the evaluation data")
@@ -78,10 +84,14 @@ def make(request: Request, progress: Callable[[str], None]) -> Made:
         inputs = _reference_inputs(request, source.signature, evaluation, calibration, batch)
         references[batch] = (inputs, source.run(inputs))
         files += _reference_files(out, references[batch], batch)
-    for asked in request.lower:
+    for asked in request.lower if own.precision is Precision.FP32 else ():
         lowered = precision.lower(source.laid, asked, calibration, cache=Path(request.lowered), progress=progress)
         precision.hold(lowered, asked, references, progress=progress)
-        files += _graph_files(asked.precision, precision.ROLES[asked.precision], lowered.folder, lowered.data)
+        files += _graph_files(
+            asked.precision, lowered.path, lowered.data, base=asked.base if asked.precision is Precision.INT8 else None
+        )
+    if calibration:
+        files += _array_files(out, Role.CALIBRATION, calibration.samples())
     return Made(inputs=source.signature.inputs, own_batch=source.signature.own_batch, files=tuple(files))
 
 
@@ -95,16 +105,22 @@ def open_source(request: Request, folder: Path, progress: Callable[[str], None])
 
 
 def _evaluation_files(evaluation: Evaluation, out: Path) -> list[MadeFile]:
-    files = [
-        _write(out, Role.EVALUATION_INPUT, name, array, index)
-        for index, (name, array) in enumerate(evaluation.inputs.items())
-    ]
+    files = _array_files(out, Role.EVALUATION_INPUT, evaluation.inputs)
     return [*files, _write(out, Role.EVALUATION_LABELS, LABELS, evaluation.labels, 0)]
 
 
-def _graph_files(kind: Precision, role: Role, folder: Path, data: Sequence[str]) -> list[MadeFile]:
-    files = [MadeFile(role, graph.MODEL_NAME, str(folder / graph.MODEL_NAME), precision=kind)]
-    return files + [MadeFile(Role.MODEL_DATA, name, str(folder / name), precision=kind) for name in data]
+def _graph_files(kind: Precision, path: Path, data: Sequence[str], *, base: Precision | None = None) -> list[MadeFile]:
+    files = [MadeFile(precision.ROLES[kind], path.name, str(path), precision=kind, base=base)]
+    return files + [
+        MadeFile(Role.MODEL_DATA, name, str(path.with_name(name)), precision=kind, base=base) for name in data
+    ]
+
+
+def _refuse_uncalibrated(request: Request) -> None:
+    """Where the spec could not: an ONNX file might have been quantised already."""
+    asked = next((item for item in request.lower if item.precision is Precision.INT8), None)
+    if asked is not None and not request.calibration:
+        raise uncalibrated(asked.steps, evaluation=bool(request.evaluation))
 
 
 def _calibration(request: Request, signature: Signature) -> Calibration | None:
@@ -137,11 +153,14 @@ def _reference_inputs(
 def _reference_files(
     out: Path, reference: tuple[Mapping[str, Array], Mapping[str, Array]], batch: int
 ) -> list[MadeFile]:
-    files = []
+    files: list[MadeFile] = []
     for role, arrays in zip((Role.REFERENCE_INPUT, Role.REFERENCE_OUTPUT), reference, strict=True):
-        for index, (name, array) in enumerate(arrays.items()):
-            files.append(_write(out, role, name, array, index, batch=batch))
+        files += _array_files(out, role, arrays, batch=batch)
     return files
+
+
+def _array_files(out: Path, role: Role, arrays: Mapping[str, Array], *, batch: int | None = None) -> list[MadeFile]:
+    return [_write(out, role, name, array, index, batch=batch) for index, (name, array) in enumerate(arrays.items())]
 
 
 def _write(out: Path, role: Role, name: str, array: Array, index: int, *, batch: int | None = None) -> MadeFile:

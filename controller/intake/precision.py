@@ -19,16 +19,13 @@ from controller.intake.exchange import ModelError, ToLower
 from controller.intake.graph import MODEL_NAME, Laid
 from controller.intake.reference import Reference, condensed
 from controller.intake.tensors import Array
-from controller.model.job import Precision, Role
+from controller.model.job import GRAPH_DATA, Precision, Role
 from jetfleet.blobs import sha256_file
 
 # Bound to the key of every cached graph: raise it when this module, float16 or qdq lowers differently.
-_RECIPE = 1
+_RECIPE = 2
 _TOOLS = ("onnx", "onnxruntime", "onnxconverter-common")
-_DATA_NAME = f"{MODEL_NAME}.data"
-ROLES = {Precision.FP16: Role.MODEL_FP16, Precision.INT8: Role.MODEL_QDQ}
-_QUANTISED = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul"})
-_HALVES = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+ROLES = {Precision.FP32: Role.MODEL_FP32, Precision.FP16: Role.MODEL_FP16, Precision.INT8: Role.MODEL_QDQ}
 # How onnx and ONNX Runtime name the operator that they stumble over.
 _OPERATOR = re.compile(
     r"operator (\w+)|op_type: ?(\w+)|Optype \((\w+)\)|No Op registered for (\w+)|In Node, \(\"[^\"]*\", (\w+),"
@@ -37,14 +34,10 @@ _OPERATOR = re.compile(
 
 @dataclass(frozen=True)
 class Lowered:
-    """A graph of another precision: `folder/model.onnx`, and the names of its external data beside it."""
+    """A graph of another precision, and the names of its external data beside it."""
 
-    folder: Path
+    path: Path
     data: tuple[str, ...]
-
-    @property
-    def path(self) -> Path:
-        return self.folder / MODEL_NAME
 
 
 def lower(
@@ -60,8 +53,9 @@ def lower(
         calibration = None
     folder, hit = exportcache.fetch(cache, exportcache.key_of(_content(source, asked, calibration)), make)
     if hit:
-        progress(f"the {asked.precision.value} graph is in the cache")
-    return Lowered(folder, tuple(name for name in (_DATA_NAME,) if (folder / name).exists()))
+        progress(f"the {_named(asked)} graph is in the cache")
+    path, data = folder / _graph_name(asked), GRAPH_DATA[ROLES[asked.precision]]
+    return Lowered(path, (data,) if (folder / data).exists() else ())
 
 
 def hold(
@@ -86,7 +80,7 @@ def hold(
             if asked.checked and found < bound:
                 raise _dissimilar(asked, name, found, bound=bound, integers=array.dtype.kind != "f")
     shown = ", ".join(f"{name} {value:.6f}" for name, value in worst.items())
-    progress(f"{asked.precision.value} against the FP32 reference: {shown}")
+    progress(f"{_named(asked)} against the FP32 reference: {shown}")
 
 
 def similarity(got: Array, want: Array) -> float:
@@ -109,59 +103,50 @@ def _content(source: Laid, asked: ToLower, calibration: Calibration | None) -> d
     return {
         "recipe": _RECIPE,
         "precision": asked.precision.value,
+        "base": asked.base.value,
         "source": {name: sha256_file(source.folder / name) for name in (MODEL_NAME, *source.data)},
         "calibration": calibration.digest() if calibration else "",
-        "options": qdq.OPTIONS if asked.precision is Precision.INT8 else {},
+        "options": qdq.options(asked.base) if asked.precision is Precision.INT8 else {},
         "tools": {name: version(name) for name in _TOOLS},
     }
 
 
 def _announcement(asked: ToLower, calibration: Calibration | None) -> str:
     rows = f", calibrating with {calibration.rows} rows" if calibration else ""
-    return f"lowering to {asked.precision.value}{rows}"
+    return f"lowering to {_named(asked)}{rows}"
+
+
+def _named(asked: ToLower) -> str:
+    over = f" over {asked.base.value}" if asked.precision is Precision.INT8 else ""
+    return f"{asked.precision.value}{over}"
+
+
+def _graph_name(asked: ToLower) -> str:
+    """A name of its own for every role: the files of several graphs may lie in one folder."""
+    return GRAPH_DATA[ROLES[asked.precision]].removesuffix(".data")
 
 
 def _make(source: Laid, asked: ToLower, calibration: Calibration | None, folder: Path) -> None:
     model = onnx.load(str(source.path))
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
-    _refuse_lowered(model, asked)
     signature = _signature(model)
     try:
-        made = qdq.to_qdq(model, calibration) if calibration else float16.to_float16(model)
+        made = qdq.to_qdq(model, calibration, asked.base) if calibration else float16.to_float16(model)
         made = float16.infer_types(made, strict=True)
     except Exception as error:  # onnx, its converter and ONNX Runtime's quantiser each raise classes of their own
         raise refusal(asked, condensed(error)) from error
     if _signature(made) != signature:
         raise refusal(asked, "inputs or outputs did not keep their types")
     large = made.ByteSize() > qdq.EXTERNAL_OVER_BYTES
-    onnx.save_model(made, str(folder / MODEL_NAME), save_as_external_data=large, location=_DATA_NAME)
+    data = GRAPH_DATA[ROLES[asked.precision]]
+    onnx.save_model(made, str(folder / _graph_name(asked)), save_as_external_data=large, location=data)
 
 
 def _signature(model: onnx.ModelProto) -> list[tuple[str, int]]:
     held = {item.name for item in model.graph.initializer}
     items = [item for item in model.graph.input if item.name not in held]
     return [(item.name, item.type.tensor_type.elem_type) for item in (*items, *model.graph.output)]
-
-
-def _refuse_lowered(model: onnx.ModelProto, asked: ToLower) -> None:
-    """Raises ModelError for a graph that is not FP32 to begin with."""
-    node = next((item for item in model.graph.node if item.op_type in _QUANTISED), None)
-    if node is not None:
-        raise _not_fp32(asked, f"it is quantised already, at operator {node.op_type} {node.name!r}")
-    held = [*((item.name, item.data_type) for item in model.graph.initializer), *_signature(model)]
-    half = next((name for name, kind in held if kind in _HALVES), None)
-    if half is not None:
-        raise _not_fp32(asked, f"its tensor {half!r} is a 16-bit float already")
-
-
-def _not_fp32(asked: ToLower, message: str) -> ModelError:
-    return ModelError(
-        f"the model cannot be lowered to {asked.precision.value}: {message}",
-        steps=asked.steps,
-        expected="a model in float32",
-        hint="as it stands, precision fp32 runs it in the types that it brings",
-    )
 
 
 def refusal(asked: ToLower, message: str) -> ModelError:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.intake import child, matrix
+from controller.intake import child, matrix, needing, profiles
 from controller.intake.axes import asked
-from controller.intake.exchange import Made, MadeFile, ModelError, Request, ToLower
+from controller.intake.exchange import Made, MadeFile, ModelError, Request
 from controller.intake.spec import LoadedJob, load_spec
-from controller.intake.yamltree import Steps
-from controller.model.job import Artifact, CheckRule, JobSpec, Precision, Role, TensorSpec, Variant
+from controller.model.job import Artifact, JobSpec, Role, TensorSpec, Variant
 from jetfleet.blobs import BlobDir
 from jetfleet.errors import BadInput
 
@@ -59,7 +58,7 @@ def request_for(loaded: LoadedJob, cache: Path, out: Path) -> Request:
         inputs={name: asked(item) for name, item in model.inputs.items()},
         evaluation=model.data.evaluation or "",
         calibration=model.data.calibration or "",
-        lower=tuple(_to_lower(loaded, precision, steps) for precision, steps in _lowered(loaded)),
+        lower=needing.to_lower(loaded),
         batches=matrix.batches_named(variants),
         own_batch=variants.batch is None,
         seed=loaded.job.export.seed,
@@ -69,17 +68,8 @@ def request_for(loaded: LoadedJob, cache: Path, out: Path) -> Request:
         lowered=str(cache / "lowered"),
         out=str(out),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4,
+        unlowered=needing.unlowered(loaded),
     )
-
-
-def _lowered(loaded: LoadedJob) -> tuple[tuple[Precision, Steps], ...]:
-    named = matrix.precisions_named(loaded.job.variants, loaded.document)
-    return tuple(item for item in named if item[0] in (Precision.FP16, Precision.INT8))
-
-
-def _to_lower(loaded: LoadedJob, precision: Precision, steps: Steps) -> ToLower:
-    check = loaded.check_for(precision)
-    return ToLower(precision, steps, check.rule is not CheckRule.OFF, check.min_cosine, check.min_agreement)
 
 
 def placed(loaded: LoadedJob, error: ModelError) -> BadInput:
@@ -94,7 +84,8 @@ def _store(blobs: BlobDir, path: str, role: Role, name: str) -> Artifact:
 
 def _variants(loaded: LoadedJob, made: Made, artifacts: list[tuple[MadeFile, Artifact]]) -> tuple[Variant, ...]:
     job = loaded.job
-    options: Mapping[str, Mapping[str, str]] = dict(job.options.items())
+    points = matrix.points(job.variants, loaded.document, own_batch=made.own_batch)
+    ranges = profiles.ranges(job.options, points, made.inputs, loaded.document)
     return tuple(
         Variant(
             key=point.key,
@@ -102,19 +93,16 @@ def _variants(loaded: LoadedJob, made: Made, artifacts: list[tuple[MadeFile, Art
             precision=point.precision,
             batch=point.batch,
             placement=point.placement,
-            inputs=tuple(TensorSpec(item.name, item.dtype, item.shape(point.batch)) for item in made.inputs),
-            artifacts=tuple(artifact for item, artifact in artifacts if _needs(point, item)),
+            inputs=tuple(
+                TensorSpec(item.name, item.dtype, item.shape(point.batch), ranges[point.runtime].get(item.name))
+                for item in made.inputs
+            ),
+            artifacts=tuple(artifact for item, artifact in artifacts if needing.needs(point, item)),
             check=loaded.check_for(point.precision),
-            options=dict(options.get(point.runtime, {})),
+            options=job.options.text(point.runtime),
         )
-        for point in matrix.points(job.variants, loaded.document, own_batch=made.own_batch)
+        for point in points
     )
-
-
-def _needs(point: matrix.Point, item: MadeFile) -> bool:
-    """TF32 is the FP32 graph, run otherwise."""
-    graph = Precision.FP32 if point.precision is Precision.TF32 else point.precision
-    return item.batch in (None, point.batch) and item.precision in (None, graph)
 
 
 def _spec(loaded: LoadedJob, variants: tuple[Variant, ...]) -> JobSpec:

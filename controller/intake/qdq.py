@@ -1,8 +1,12 @@
 """An FP32 graph to INT8 with QuantizeLinear and DequantizeLinear, in the one form that TensorRT takes too.
 
 Signed and symmetric, so every zero point is 0; weights per channel and with a pair of their own; biases in float,
-because TensorRT dequantises no 32-bit integers. Only what multiplies and accumulates is quantised, inputs and outputs:
-ONNX Runtime makes integer kernels of that on CPUs.
+because TensorRT dequantises no 32-bit integers. Only what multiplies and accumulates is quantised.
+
+Over FP32, for CPUs, its outputs too: ONNX Runtime makes integer kernels of that. Over FP16, for GPUs and DLAs, its
+inputs alone: TensorRT fuses bias, activation and the next layer's quantisation into a kernel that a pair between them
+would cut in two. What is not quantised is FP16 then, the scales too: with FP32 scales a cast stands on either side of
+every pair, and matrix products answer in FP32.
 """
 
 import tempfile
@@ -16,11 +20,17 @@ from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from controller.intake import qdqrules
 from controller.intake.calibration import Calibration
+from controller.intake.float16 import to_float16
 from controller.intake.tensors import Array
+from controller.model.job import Precision
 
 COMPUTE = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-_MIN_OPSET = 13  # the first whose QuantizeLinear has an axis
+# The first whose QuantizeLinear has an axis, and the first whose scales may be FP16. A graph is raised to it and no
+# further, because every release of TensorRT has a newest opset that it reads.
+_MIN_OPSET = {Precision.FP32: 13, Precision.FP16: 19}
+_SMALLEST_SCALE = np.float16(2**-23)  # below it the converter to halves rounds by rules of its own
 EXTERNAL_OVER_BYTES = 1 << 30
 OPTIONS = {
     "ActivationSymmetric": True,
@@ -42,15 +52,15 @@ class _Rows:
         return next(self._batches, None)
 
 
-def to_qdq(model: onnx.ModelProto, calibration: Calibration) -> onnx.ModelProto:
-    """The quantised graph. Raises ValueError for a graph that cannot be, and whatever the quantiser raises."""
+def to_qdq(model: onnx.ModelProto, calibration: Calibration, base: Precision) -> onnx.ModelProto:
+    """The quantised graph over `base`. Raises ValueError for a graph that cannot be, and what the quantiser raises."""
     found = sorted({node.op_type for node in model.graph.node})
     if not set(COMPUTE) & set(found):
         raise ValueError(f"nothing in it can be quantised: no {', '.join(COMPUTE)} among {', '.join(found)}")
     external = model.ByteSize() > EXTERNAL_OVER_BYTES
     with tempfile.TemporaryDirectory(prefix="qdq-") as scratch:
         source, target = Path(scratch) / "source.onnx", Path(scratch) / "qdq.onnx"
-        onnx.save_model(_modern(model), str(source), save_as_external_data=external)
+        onnx.save_model(_modern(model, _MIN_OPSET[base]), str(source), save_as_external_data=external)
         quantize_static(
             _prepared(source, external=external),
             target,
@@ -62,40 +72,44 @@ def to_qdq(model: onnx.ModelProto, calibration: Calibration) -> onnx.ModelProto:
             weight_type=QuantType.QInt8,
             use_external_data_format=external,
             calibrate_method=CalibrationMethod.MinMax,
-            extra_options=OPTIONS,
+            extra_options=options(base),
         )
         made = onnx.load(str(target))
     _drop_unused_domains(made)
-    check_qdq(made)
+    if base is Precision.FP16:
+        _fit_scales(made)
+        made = to_float16(made)
+    if not qdqrules.check(made):
+        raise ValueError("the quantiser left it as it was")
     return made
 
 
-def check_qdq(model: onnx.ModelProto) -> None:
-    """Raises ValueError unless every scale is positive and every zero point a signed 0, as TensorRT demands."""
-    held = {item.name: item for item in model.graph.initializer}
-    pairs = [node for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
-    if not pairs:
-        raise ValueError("the quantiser left it as it was")
-    for node in pairs:
-        scale, zero = (held.get(name) for name in [*node.input[1:3], "", ""][:2])
-        if scale is None or zero is None:
-            raise ValueError(f"{node.op_type} {node.name!r} has a scale or a zero point that is no constant")
-        if zero.data_type != onnx.TensorProto.INT8 or numpy_helper.to_array(zero).any():
-            raise ValueError(f"{node.op_type} {node.name!r} has a zero point that is not a signed 0")
-        values = numpy_helper.to_array(scale)
-        if not (np.isfinite(values).all() and (values > 0).all()):
-            raise ValueError(f"{node.op_type} {node.name!r} has a scale that is not positive: its range is not finite")
+def options(base: Precision) -> dict[str, object]:
+    """What the quantiser is told, beside its arguments."""
+    inputs_only = {"OpTypesToExcludeOutputQuantization": list(COMPUTE)} if base is Precision.FP16 else {}
+    return {**OPTIONS, **inputs_only}
 
 
-def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
+def _fit_scales(model: onnx.ModelProto) -> None:
+    """Rounds every scale up to one that FP16 holds, so that no value is clipped and none is divided by 0."""
+    names = {node.input[1] for node in model.graph.node if node.op_type in qdqrules.PAIR}
+    for item in model.graph.initializer:
+        if item.name in names:
+            exact = numpy_helper.to_array(item)
+            halves = np.maximum(exact.astype(np.float16), _SMALLEST_SCALE)
+            halves = np.where(halves < exact, np.nextafter(halves, np.float16(np.inf)), halves)
+            item.CopyFrom(numpy_helper.from_array(halves.astype(np.float32), item.name))
+
+
+def _modern(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     version = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
-    if version >= _MIN_OPSET:
+    if version >= opset:
         return model
     try:
-        return onnx.version_converter.convert_version(model, _MIN_OPSET)
+        return onnx.version_converter.convert_version(model, opset)
     except Exception as error:  # the converter's own, which has no public class
         raise ValueError(
-            f"INT8 needs opset {_MIN_OPSET}, and the graph of opset {version} cannot be converted: {error}"
+            f"INT8 needs opset {opset}, and the graph of opset {version} cannot be converted: {error}"
         ) from error
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from controller.intake import matrix
+from controller.intake import matrix, profiles
+from controller.intake.exchange import uncalibrated
+from controller.intake.heeded import check_heeded
 from controller.intake.schema import Job, json_schema
 from controller.intake.selectors import targets_of
 from controller.intake.suggest import nearest
@@ -105,7 +107,9 @@ def _load(path: Path, document: Document) -> LoadedJob:
     except ValidationError as error:
         raise _explain(document, error) from error
     loaded = LoadedJob(path, document, job, targets_of(job.targets, document))
-    matrix.points(job.variants, document, own_batch=1)  # what is wrong with any batch is wrong now
+    points = matrix.points(job.variants, document, own_batch=1)  # what is wrong with any batch is wrong now
+    check_heeded(job.options, points, document)
+    profiles.check_order(job.options, points, document)
     _refuse_uncalibrated(loaded)
     if loaded.measure.warmup_s + loaded.measure.max_s > loaded.limits.bench_s:
         raise document.error(
@@ -117,16 +121,12 @@ def _load(path: Path, document: Document) -> LoadedJob:
 
 
 def _refuse_uncalibrated(loaded: LoadedJob) -> None:
-    data = loaded.job.model.data
+    """An ONNX file may be quantised already, which only reading it tells: the model child asks for its data."""
+    model = loaded.job.model
     asked = dict(matrix.precisions_named(loaded.job.variants, loaded.document))
-    if Precision.INT8 in asked and not data.calibration:
-        never = "; evaluation data is never used for it, which would flatter the accuracy" if data.evaluation else ""
-        raise loaded.document.error(
-            asked[Precision.INT8],
-            f"int8 needs data to calibrate with{never}",
-            expected="model.data.calibration",
-            hint="\n".join(["add:", "model:", "  data:", "    calibration: FILE.npz"]),
-        )
+    if Precision.INT8 in asked and model.onnx is None and not model.data.calibration:
+        error = uncalibrated(asked[Precision.INT8], evaluation=bool(model.data.evaluation))
+        raise loaded.document.error(error.steps, error.message, expected=error.expected, hint=error.hint)
 
 
 def _explain(document: Document, error: ValidationError) -> BadInput:

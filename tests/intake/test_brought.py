@@ -1,0 +1,160 @@
+"""Models in FP16, or quantised already: run as they are in their own precision, refused in words in any other."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from controller.model.job import Precision, Role
+from tests.intake.conftest import Workplace, linear
+from tests.intake.graphs import NODE, floats, half, model_of, quantised, save, value
+
+MODEL = "model: {onnx: m.onnx}\n"
+
+
+def cast_inside() -> onnx.ModelProto:
+    nodes = [NODE("Cast", ["x"], ["h"], to=TensorProto.FLOAT16), NODE("Cast", ["h"], ["y"], to=TensorProto.FLOAT)]
+    return model_of(nodes, [value("x", ["N", 4])], [value("y", ["N", 4])])
+
+
+def unsigned() -> onnx.ModelProto:
+    model = quantised()
+    (zero,) = [item for item in model.graph.initializer if item.name == "z"]
+    zero.CopyFrom(numpy_helper.from_array(np.uint8(3), "z"))
+    return model
+
+
+def dynamic() -> onnx.ModelProto:
+    """What ONNX Runtime's dynamic quantisation makes."""
+    nodes = [
+        NODE("DynamicQuantizeLinear", ["x"], ["q", "s", "z"], name="here"),
+        NODE("DequantizeLinear", ["q", "s", "z"], ["y"]),
+    ]
+    return model_of(nodes, [value("x", ["N", 4])], [value("y", ["N", 4])])
+
+
+@pytest.mark.parametrize(
+    ("model", "variants", "role"),
+    [
+        (quantised(), "precision: [int8]", Role.MODEL_QDQ),
+        (quantised(), "precision: [int8], runtime: [onnxruntime, tensorrt]", Role.MODEL_QDQ),
+        (unsigned(), "precision: [int8]", Role.MODEL_QDQ),
+        (dynamic(), "precision: [int8]", Role.MODEL_QDQ),
+        (half(linear()), "precision: [fp16]", Role.MODEL_FP16),
+        (cast_inside(), "precision: [fp16], runtime: [tensorrt]", Role.MODEL_FP16),
+    ],
+)
+def test_its_own_precision_runs_it_as_it_is(
+    place: Workplace, model: onnx.ModelProto, variants: str, role: Role
+) -> None:
+    path = place.model(model)
+    prepared = place.prepare(f"{MODEL}variants: {{{variants}}}")
+    for variant in prepared.spec.variants:
+        (graph,) = [
+            item for item in variant.artifacts if item.role in (Role.MODEL_FP32, Role.MODEL_FP16, Role.MODEL_QDQ)
+        ]
+        assert graph.role is role
+        assert prepared.files[graph.sha256].read_bytes() == path.read_bytes()
+    session = onnxruntime.InferenceSession(path.read_bytes())
+    (wanted,) = session.run(None, place.arrays(prepared, "reference-input", 1))
+    np.testing.assert_allclose(place.arrays(prepared, "reference-output", 1)["y"], wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_its_weights_may_lie_beside_it(place: Workplace) -> None:
+    model = model_of(
+        [
+            NODE("QuantizeLinear", ["x", "s", "z"], ["q"]),
+            NODE("DequantizeLinear", ["q", "s", "z"], ["d"]),
+            NODE("MatMul", ["d", "w"], ["y"]),
+        ],
+        [value("x", ["N", 4])],
+        [value("y", ["N", 300])],
+        s=np.float32(0.1),
+        z=np.int8(0),
+        w=floats(4, 300),
+    )
+    place.model(model, save_as_external_data=True, location="model-qdq.onnx.data", size_threshold=100)
+    (variant,) = place.prepare(MODEL + "variants: {precision: [int8]}").spec.variants
+    assert [item.name for item in variant.artifacts if item.role is Role.MODEL_DATA] == ["data-0.bin"]
+
+
+@pytest.mark.parametrize(
+    ("model", "variants", "where", "message", "hint"),
+    [
+        (
+            quantised(),
+            "precision: [int8, fp16]",
+            "job.yaml:4:30",
+            "the model cannot run in fp16: it is quantised already, at operator QuantizeLinear 'here'",
+            "variants: {precision: [int8]} runs it as it is",
+        ),
+        (
+            quantised(),
+            "precision: [int8, fp32]",
+            "job.yaml:4:30",
+            "the model cannot run in fp32: it is quantised already",
+            "variants: {precision: [int8]}",
+        ),
+        (
+            quantised(),
+            "batch: [1]",
+            "job.yaml:4:",
+            "the model cannot run in fp32: it is quantised already",
+            "variants: {precision: [int8]}",
+        ),
+        (
+            half(linear()),
+            "precision: [fp32]",
+            "job.yaml:4:24",
+            "the model cannot run in fp32: it is in FP16 already, at tensor 'w'",
+            "variants: {precision: [fp16]} runs it as it is",
+        ),
+        (
+            half(linear()),
+            "precision: [int8]",
+            "job.yaml:4:24",
+            "the model cannot run in int8: it is in FP16 already, at tensor 'w'",
+            "variants: {precision: [fp16]} runs it as it is",
+        ),
+        (
+            unsigned(),
+            "precision: [int8], runtime: [onnxruntime, tensorrt]",
+            "job.yaml:4:24",
+            "TensorRT does not take the model's quantisation: QuantizeLinear 'here' has a zero point that is not a "
+            "signed 0 (it is UINT8)",
+            "quantise again with signed 8-bit types and symmetric ranges",
+        ),
+        (
+            dynamic(),
+            "precision: [int8], runtime: [tensorrt]",
+            "job.yaml:4:24",
+            "TensorRT does not take the model's quantisation: DynamicQuantizeLinear 'here' is an operator that",
+            "quantise to the QDQ format",
+        ),
+    ],
+)
+def test_any_other_precision_is_refused(
+    place: Workplace, model: onnx.ModelProto, variants: str, where: str, message: str, hint: str
+) -> None:
+    save(place, model)
+    error = place.refused(f"{MODEL}variants: {{{variants}}}")
+    assert error.message.startswith(message)
+    assert error.where.startswith(where)
+    assert error.expected
+    assert hint in error.hint
+
+
+def test_bf16_is_none_of_the_precisions(place: Workplace) -> None:
+    nodes = [NODE("Cast", ["x"], ["h"], to=TensorProto.BFLOAT16), NODE("Cast", ["h"], ["y"], to=TensorProto.FLOAT)]
+    save(place, model_of(nodes, [value("x", ["N", 4])], [value("y", ["N", 4])]))
+    error = place.refused(MODEL + "variants: {precision: [fp16]}")
+    assert (error.message, error.expected) == ("the model's tensor 'h' is BF16", "a model in float32 or float16")
+
+
+def test_precisions_that_variants_have(place: Workplace) -> None:
+    save(place, quantised())
+    (variant,) = place.prepare(
+        MODEL + "variants: {precision: [fp32, int8], exclude: [{precision: fp32}]}"
+    ).spec.variants
+    assert variant.precision is Precision.INT8
