@@ -20,6 +20,7 @@ from agent.runtime.base import DeviceFault
 Wait: TypeAlias = Literal["block", "spin"]
 
 _SCHEDULE: dict[Wait, int] = {"spin": 0x01, "block": 0x04}  # CU_CTX_SCHED_SPIN, CU_CTX_SCHED_BLOCKING_SYNC
+_NON_BLOCKING = 0x01  # CU_STREAM_NON_BLOCKING: does not wait for the default stream
 _COHERENT = (7, 2)  # from here on, an integrated GPU and the CPU see one another's writes to pinned memory
 _NO_DRIVER = "install NVIDIA's driver; in a container, start it with --runtime nvidia (servers: --gpus all)"
 _NO_PYCUDA = "install the agent's extra 'cuda', with nvcc in PATH (on a Jetson: export PATH=$PATH:/usr/local/cuda/bin)"
@@ -141,7 +142,7 @@ class Cuda:
         return int(free), int(total)
 
     def stream(self) -> Stream:
-        return Stream(self._driver.Stream(self._driver.stream_flags.NON_BLOCKING))
+        return Stream(self._driver.Stream(_NON_BLOCKING))
 
     def event(self) -> Event:
         return Event(self._driver.Event(self._event_flags))
