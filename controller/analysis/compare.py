@@ -144,7 +144,7 @@ def decide(ratio: Estimate, floor: Floor) -> tuple[Answer, str]:
 
 def _no_latency(whole: Row) -> str:
     """Answers are about p50, and what several subjects do together is a throughput."""
-    return f"a whole task has no p50 to compare ({whole.measurement.p50_ms.reason}); `results` has its throughput"
+    return f"no p50 to compare: {whole.measurement.p50_ms.reason or 'unknown'}; `results` has its throughput"
 
 
 def _verdict(row: Row) -> str:

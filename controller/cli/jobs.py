@@ -46,7 +46,7 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
 
         print_json({"job": job_record(job)}, out=sys.stdout)
     else:
-        from controller.report.jobs import about, failures, jobs_table, tasks_table
+        from controller.report.jobs import about, doing, failures, jobs_table, tasks_table
         from controller.report.table import print_table
 
         print_table(jobs_table([job]), out=sys.stdout)
@@ -54,7 +54,7 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
             print(f"  {line}")
         print()
         print_table(tasks_table(job.tasks), out=sys.stdout)
-        for line in failures(job.tasks):
+        for line in (*doing(job.tasks), *failures(job.tasks)):
             print(f"  {line}")
 
 

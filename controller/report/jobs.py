@@ -94,6 +94,13 @@ def phase(task: TaskView) -> str:
     return f"{task.progress.phase}{share}"
 
 
+def doing(tasks: Sequence[TaskView]) -> Iterator[str]:
+    """What the open attempts say beyond their phase: `BUILD x on orin: build 40 %: Timing tactics`."""
+    for task in tasks:
+        if task.state is TaskState.LEASED and task.progress is not None and task.progress.detail:
+            yield f"{label(task)}{place(task)}: {one_line(phase(task))}: {one_line(task.progress.detail)}"
+
+
 def failures(tasks: Sequence[TaskView]) -> Iterator[str]:
     """What went wrong, a line for each task that did not succeed."""
     for task in tasks:

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from controller.model.task import TaskState
 from controller.model.view import JobView, TaskView
-from controller.report.jobs import eta, label, place, tasks_table
+from controller.report.jobs import doing, eta, label, place, tasks_table
 from controller.report.table import on_terminal, rich_table
 from controller.report.text import duration, one_line
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _FRAMES_PER_S = 4
+_DETAILS = 8  # a fleet has more boards than a terminal has lines
 
 
 class Progress(Protocol):
@@ -101,8 +103,13 @@ class LiveProgress:
 
         since = self._now() - self._heard
         table = rich_table(tasks_table([_ticked(task, since) for task in self._job.tasks]))
+        details = [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in self._details()]
         left = None if self._job.eta_s is None else max(0.0, self._job.eta_s - since)
-        return Group(table, Text(f"{self._job.done} of {self._job.total} tasks ended, {eta(left)}"))
+        return Group(table, *details, Text(f"{self._job.done} of {self._job.total} tasks ended, {eta(left)}"))
+
+    def _details(self) -> list[str]:
+        """A line for each of the first open attempts, as it last said; the terminal's width cuts it."""
+        return list(islice(doing(self._job.tasks), _DETAILS)) if self._job else []
 
 
 def _ticked(task: TaskView, since_s: float) -> TaskView:

@@ -11,19 +11,18 @@ from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from controller.model.job import Artifact, Role
+from controller.model.options import COLD, TIMING_CACHE
 from controller.model.task import Recipe
 from controller.store import tables as t
 from controller.store.clock import now_text
 from controller.store.prepared import Prepared
-
-OPTION, COLD = "timing_cache", "cold"
 
 
 def current(
     connection: Connection, recipe: Recipe, class_key: str, *, has_blob: Callable[[str], bool]
 ) -> tuple[Artifact, ...]:
     """The caches that a BUILD is handed, oldest first: none for a cold one, and none whose file is gone."""
-    if recipe.options.get(OPTION) == COLD:
+    if recipe.options.get(TIMING_CACHE) == COLD:
         return ()
     rows = _CURRENT.all(connection, class_=class_key, runtime_=recipe.runtime, version_=recipe.runtime_version)
     return tuple(

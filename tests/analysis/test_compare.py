@@ -184,7 +184,7 @@ def test_subjects_of_two_jobs_are_held_against_each_other_and_wholes_have_no_lat
     assert list(pairs) == [(part, part) for part in ("subject 0", "subject 1", "whole task")]
     assert [item.answer for item in pairs.values()] == [Answer.SAME, Answer.SAME, Answer.INCOMPARABLE]
     assert pairs["whole task", "whole task"].reason == (
-        "a whole task has no p50 to compare (no one latency); `results` has its throughput"
+        "no p50 to compare: no one latency; `results` has its throughput"
     )
 
 

@@ -2,7 +2,8 @@
 
 import io
 
-from controller.model.task import Failure, FailureKind, Progress, TaskState
+from controller.model.task import Failure, FailureKind, Progress, TaskKind, TaskState
+from controller.report.jobs import doing
 from controller.report.progress import LiveProgress, PlainProgress
 from tests.report.rows import job, task
 
@@ -34,3 +35,25 @@ def test_live_clocks_tick_between_reports() -> None:
         shown.show(job(task(elapsed_s=4.2)))
         clock[0] = 103.0
     assert "7.2 s" in out.getvalue()
+
+
+def test_what_a_build_does_comes_in_a_line_that_the_terminal_cuts() -> None:
+    out = io.StringIO()
+    path = "Building engine: Optimizing graph: Timing tactics of node_conv2d_17 + node_relu_18"
+    building = task(kind=TaskKind.BUILD, name="tensorrt-fp16-b1-gpu", progress=Progress("build", 0.4, path))
+    with LiveProgress(out) as shown:
+        shown._console.width = 80
+        shown.show(job(building, *(task(id=number, progress=Progress("run", None, "x")) for number in range(9))))
+    frame = out.getvalue().splitlines()
+    (line,) = [line for line in frame if "Building engine" in line]
+    assert line.startswith("BUILD tensorrt-fp16-b1-gpu on bench-1: build 40 %: Building engine: ")
+    assert (len(line), line[-1]) == (80, "…")
+    assert len([line for line in frame if line.startswith(("BUILD ", "BENCH "))]) == 8
+
+
+def test_a_detail_from_a_device_cannot_steer_a_terminal() -> None:
+    ended = task(state=TaskState.SUCCEEDED, progress=Progress("build", 1.0, "over"))
+    running = task(progress=Progress("build", None, "Timing\x1b[2J\ntactics"))
+    assert list(doing([ended, running])) == [
+        "BENCH onnxruntime-fp32-b1-cpu on bench-1: build: Timing tactics",
+    ]
