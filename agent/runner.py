@@ -25,6 +25,7 @@ from jetfleet.v1.task_pb2 import (
     FAILURE_KIND_INFRASTRUCTURE,
     FAILURE_KIND_OUT_OF_MEMORY,
     FAILURE_KIND_TIME_LIMIT,
+    FLAG_KIND_INTERFERED,
     FLAG_KIND_UNSTABLE,
     Failure,
     FailureKind,
@@ -37,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 STOPPED = "stopped"
 GRACE_S = 5.0
+_MAY_PASS = (FLAG_KIND_UNSTABLE, FLAG_KIND_INTERFERED)
 _OUT_OF_MEMORY_WORDS = ("std::bad_alloc", "MemoryError")
 
 
@@ -62,7 +64,8 @@ async def run_attempt(
     """Runs a task in a fresh process; its output files lie in `folder`/out by digest.
 
     `blob_path` says where an input lies. `stop` ends the attempt with a Failure of kind INFRASTRUCTURE whose message is
-    STOPPED. An UNSTABLE measurement is repeated once in a fresh process, if the time limit leaves room for it.
+    STOPPED. A measurement that is UNSTABLE or INTERFERED is repeated once in a fresh process, if the time limit leaves
+    room for it.
     """
     attempt = AttemptDir(folder)
     on_progress(Progress(phase="fetch"))
@@ -76,8 +79,8 @@ async def run_attempt(
     watch = _Watch(begin + limit_s, stop, grace_s)
     outcome = await _run_child(attempt, "log.txt", watch, env, on_progress)
     took_s = time.monotonic() - begin
-    if _is_unstable(outcome) and not stop.is_set() and has_room(took_s, limit_s):
-        _log.info("task %d %s was unstable: once more in a fresh process", spec.task_id, spec.name)
+    if _doubts(outcome) and not stop.is_set() and has_room(took_s, limit_s):
+        _log.info("task %d %s was unstable or disturbed: once more in a fresh process", spec.task_id, spec.name)
         outcome = _settled(outcome, await _run_child(attempt, "log-2.txt", watch, env, on_progress))
     return outcome
 
@@ -123,7 +126,7 @@ async def _run_child(
         await asyncio.shield(child.clean_up())
         log.close()
     outcome = attempt.read_outcome()
-    if verdict is not None or outcome is None:
+    if outcome is None or (verdict is not None and not _measured_in_time(outcome, verdict)):
         oom_killed = _oom_kills() > kills_before
         failure = verdict or _explain(ended, oom_killed, log)
         outcome = Outcome(failure=failure)
@@ -182,15 +185,23 @@ def _complete(outcome: Outcome, child: Child, ended: Ended, own_peak: int) -> No
             failure.peak_rss_bytes = outcome.peak_rss_bytes
 
 
-def _is_unstable(outcome: Outcome) -> bool:
-    return any(flag.kind == FLAG_KIND_UNSTABLE for item in outcome.measured.measurements for flag in item.flags)
+def _measured_in_time(outcome: Outcome, verdict: Failure) -> bool:
+    """Whether only what follows a measurement, the look into its engine, was still going on at the time limit."""
+    return outcome.HasField("measured") and verdict.kind == FAILURE_KIND_TIME_LIMIT
+
+
+def _doubts(outcome: Outcome) -> int:
+    """Flags of what a fresh process may not meet again."""
+    return sum(flag.kind in _MAY_PASS for item in outcome.measured.measurements for flag in item.flags)
 
 
 def _settled(first: Outcome, second: Outcome) -> Outcome:
-    """The second measurement, or where there is none the first; either way it took two processes."""
+    """The measurement with fewer doubts, of equals the second; either way it took two processes. Never by its numbers:
+    whoever keeps the faster of two reports luck."""
     if second.HasField("failure") and second.failure.message == STOPPED:
         return second
-    kept, other = (second, first) if second.HasField("measured") else (first, second)
+    better = second.HasField("measured") and _doubts(second) <= _doubts(first)
+    kept, other = (second, first) if better else (first, second)
     for measurement in kept.measured.measurements:
         measurement.processes = 2
     kept.artifacts.extend(item for item in other.artifacts if item.role == ARTIFACT_ROLE_LOG)

@@ -32,7 +32,7 @@ from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_REFERENCE_OUTPUT, PROVENANCE_SIMULATED, BuildTask, Subject
 
 _OPTIONS = frozenset(("latency_ms", "jitter", "seed", "build_s", "output_error", "fail", "fail_at", "fail_mb", "wall"))
-_PHASES = ("build", "load", "measure")
+_PHASES = ("build", "load", "measure", "inspect")
 _DRAWS = 4096
 
 
@@ -103,6 +103,7 @@ class SimulatedRuntime:
         return SimulatedSession(options, wanted)
 
     def inspect(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> Inspection:
+        _Options(subject.options).strike("inspect")
         return Inspection()
 
 

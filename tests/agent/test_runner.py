@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from agent.attempt import AttemptDir, outputs_of
-from agent.runner import STOPPED, has_room, run_attempt
+from agent.runner import STOPPED, run_attempt
 from jetfleet.blobs import sha256_file
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
@@ -25,7 +25,6 @@ from jetfleet.v1.task_pb2 import (
     FAILURE_KIND_INFRASTRUCTURE,
     FAILURE_KIND_OUT_OF_MEMORY,
     FAILURE_KIND_TIME_LIMIT,
-    FLAG_KIND_UNSTABLE,
     FLAG_KIND_WRONG_OUTPUT,
     PROVENANCE_SIMULATED,
     Failure,
@@ -145,22 +144,6 @@ async def test_a_wrong_engine_is_not_timed(attempt: Attempt, blobs: Blobs) -> No
     assert not found.HasField("samples")
     assert found.p50_ms.reason == "not timed: the outputs are wrong"
     assert "measure" not in [progress.phase for progress in attempt.heard]
-
-
-async def test_an_unstable_measurement_is_repeated_once(attempt: Attempt, blobs: Blobs) -> None:
-    spec = bench_task(blobs, seconds=(0, 0.1, 0.2), jitter="0.9", latency_ms="4")
-    outcome = await attempt.run(spec)
-    (found,) = outcome.measured.measurements
-    assert FLAG_KIND_UNSTABLE in [flag.kind for flag in found.flags]
-    assert found.processes == 2
-    assert {item.name for item in outcome.artifacts if item.role == ARTIFACT_ROLE_LOG} == {"log.txt", "log-2.txt"}
-
-
-@pytest.mark.parametrize(
-    ("took_s", "limit_s", "room"), [(1, 2, False), (1, 2.4, False), (1, 3, True), (9, float("inf"), True)]
-)
-def test_it_is_not_repeated_where_the_limit_leaves_no_room(took_s: float, limit_s: float, room: bool) -> None:
-    assert has_room(took_s, limit_s) == room
 
 
 @pytest.mark.parametrize("phase", ["build", "load", "measure"])
