@@ -16,7 +16,7 @@ _RETURNS = re.compile(r"\) -> (?:\w+\.)*(\w+)")
 
 def surface(module: ModuleType) -> dict[str, dict[str, str]]:
     """Class, or "" for the module itself -> name -> the class that a call returns or an attribute holds, or "" ."""
-    found: dict[str, dict[str, str]] = {"": {name: "" for name in dir(module)}}
+    found: dict[str, dict[str, str]] = {"": dict.fromkeys(dir(module), "")}
     for name, value in vars(module).items():
         if inspect.isclass(value):
             _describe(name, value, found)

@@ -1,0 +1,78 @@
+"""The names that the runtime uses, against the released bindings of every TensorRT that is supported.
+
+The bindings are real; the libraries under them are not (shim.c): names are checked here, never behaviour.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bindings.check import CACHE, CALLBACKS, compile_shims, judge, merge, read_surface, table, typos
+from tests.bindings.check import uncalled as without_callbacks
+from tests.bindings.fetch import BINDINGS, for_this_python
+from tests.bindings.uses import Surface, Uses, knows_tensorrt, read_uses
+
+pytestmark = pytest.mark.bindings
+ROOT = Path(__file__).parents[2]
+HERE = [version for version in BINDINGS if for_this_python(version)]
+
+
+@pytest.fixture(scope="module")
+def surfaces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Surface]:
+    """By version; tensorrt_rtx last, as it is installed."""
+    found: dict[str, Surface] = {}
+    for version in HERE:
+        assert (CACHE / version).is_dir(), f"the bindings of {version} are not there: make bindings"
+        shims = tmp_path_factory.mktemp("shims") / version
+        compile_shims(version.split(".")[0], shims)
+        told, found[version] = read_surface("tensorrt_bindings", packages=CACHE / version, shims=shims)
+        assert told == version
+    told, surface = read_surface("tensorrt_rtx")
+    found[f"rtx {told}"] = surface
+    return found
+
+
+@pytest.fixture(scope="module")
+def used(surfaces: dict[str, Surface]) -> Uses:
+    files = [path for path in sorted((ROOT / "agent").rglob("*.py")) if knows_tensorrt(path)]
+    return read_uses(files, ROOT, merge(list(surfaces.values())))
+
+
+def test_no_name_is_used_that_a_version_lacks_and_nobody_asks_for(surfaces: dict[str, Surface], used: Uses) -> None:
+    verdicts = {version: judge(used, surface) for version, surface in surfaces.items()}
+    sys.stdout.write(table(verdicts) + "\n")
+    assert [str(use) for verdict in verdicts.values() for use in verdict.missing] == []
+
+
+def test_no_name_is_asked_for_that_no_version_has(surfaces: dict[str, Surface], used: Uses) -> None:
+    assert [str(use) for use in typos(used, list(surfaces.values()))] == []
+    assert [str(use) for use in used.unclear] == []
+
+
+def test_every_callback_is_defined_by_its_name(surfaces: dict[str, Surface], used: Uses) -> None:
+    assert without_callbacks(used) == []
+    for owner, names in CALLBACKS.items():
+        versions = [surface[owner] for surface in surfaces.values() if owner in surface]
+        assert versions, f"no version has {owner}"
+        assert all(names <= set(version) for version in versions), owner
+
+
+def test_the_names_are_found_in_the_code(used: Uses) -> None:
+    """A checker that follows nothing would find nothing missing."""
+    owners = {use.owner for use in used.plain}
+    assert {"", "Builder", "IBuilderConfig", "INetworkDefinition", "OnnxParser", "ICudaEngine", "Runtime"} <= owners
+    assert {use.owner for use in used.probed} >= {"", "BuilderFlag", "IBuilderConfig"}
+
+
+def test_known_differences_between_the_versions_are_seen(surfaces: dict[str, Surface]) -> None:
+    """From NVIDIA's own notes on migration, so that a dump which went wrong does not pass for an empty one."""
+
+    def having(owner: str, name: str) -> list[str]:
+        return [version for version, surface in surfaces.items() if name in surface.get(owner, {})]
+
+    weak = [version for version in HERE if not version.startswith("11")]
+    assert having("BuilderFlag", "FP16") == having("", "IInt8EntropyCalibrator2") == weak
+    assert having("IBuilderConfig", "progress_monitor") == [version for version in surfaces if version != "8.6.1"]
+    assert having("ILogger.Severity", "ERROR") == having("ICudaEngine", "num_io_tensors") == list(surfaces)
+    assert surfaces["10.3.0"]["Builder"]["create_network"] == "INetworkDefinition"
