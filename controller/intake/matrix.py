@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from controller.core.ability import parts
 from controller.core.keys import variant_key
+from controller.core.tensorrt import RUNTIMES
 from controller.intake import schema
 from controller.intake.yamltree import Document, Steps
 from controller.model.job import Precision
 from jetfleet.errors import BadInput
 
 MAX_VARIANTS = 1000
-_PLACEMENTS = {"onnxruntime": ("cpu", "gpu"), "tensorrt": ("gpu",)}
+# The parts of which a runtime's placements are made; the simulated one takes any.
+_PLACEMENTS = {"onnxruntime": ("cpu", "gpu"), "tensorrt": ("gpu", "dla0", "dla1"), "tensorrt_rtx": ("gpu",)}
+_ON_DLA = (Precision.FP16, Precision.INT8)
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ def _combine(
 
 
 def default_placement(runtime: str) -> str:
-    return "gpu" if runtime == "tensorrt" else "cpu"
+    return "gpu" if runtime in RUNTIMES else "cpu"
 
 
 def _covers(selector: schema.Point, point: Point) -> bool:
@@ -122,22 +126,29 @@ def _refuse_impossible(found: Iterable[Point], document: Document) -> None:
         if point.key in seen:
             raise document.error(point.steps, f"the variant {point.key} is asked for twice", expected="it once")
         seen[point.key] = point
-        if point.precision is Precision.TF32 and point.runtime == "onnxruntime":
-            message = f"{point.runtime} has no tf32: it is a mode of NVIDIA's GPUs"
-            expected = "fp32, fp16 or int8, or runtime: [tensorrt]"
-            raise document.error((*point.steps, "precision"), message, expected=expected)
         possible = _PLACEMENTS.get(point.runtime)
-        if possible is not None and point.placement not in possible:
-            raise _misplaced(point, possible, document)
+        if possible is None:
+            continue
+        if not set(parts(point.placement)) <= set(possible):
+            message = f"{point.runtime} on {point.placement} is not possible"
+            raise _misplaced(point, message, " or ".join(possible), document)
+        _refuse_precision(point, document)
     if len(seen) > MAX_VARIANTS:
         raise document.error(("variants",), f"{len(seen)} variants", expected=f"at most {MAX_VARIANTS} in one job")
 
 
-def _misplaced(point: Point, possible: Sequence[str], document: Document) -> BadInput:
-    later = "dla" in point.placement and point.runtime == "tensorrt"
-    return document.error(
-        (*point.steps, "placement"),
-        f"{point.runtime} on {point.placement} is not {'supported yet' if later else 'possible'}",
-        expected=" or ".join(possible),
-        hint=f"exclude: [{{runtime: {point.runtime}, placement: {point.placement}}}]",
-    )
+def _refuse_precision(point: Point, document: Document) -> None:
+    where = parts(point.placement)
+    if point.precision is Precision.TF32 and "cpu" in where:
+        message = f"{point.runtime} has no tf32 on a CPU: it is a mode of NVIDIA's GPUs"
+        raise _misplaced(point, message, "fp32, fp16 or int8, or placement: [gpu]", document, axis="precision")
+    if point.precision not in _ON_DLA and any(part.startswith("dla") for part in where):
+        message = f"a DLA runs fp16 and int8, not {point.precision.value}"
+        raise _misplaced(point, message, "fp16 or int8, or placement: [gpu]", document, axis="precision")
+
+
+def _misplaced(point: Point, message: str, expected: str, document: Document, *, axis: str = "placement") -> BadInput:
+    values = {"runtime": point.runtime, "precision": point.precision.value, "placement": point.placement}
+    named = ", ".join(f"{name}: {values[name]}" for name in dict.fromkeys(("runtime", axis, "placement")))
+    hint = f"exclude: [{{{named}}}]"
+    return document.error((*point.steps, axis), message, expected=expected, hint=hint)

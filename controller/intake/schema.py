@@ -6,8 +6,10 @@
 import re
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, model_validator
+
+from controller.intake.schema_options import Options
+from controller.intake.strict import Strict, distinct, later, problem
 
 _NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 _VALUES = re.compile(rf"normal|uniform\[ *{_NUMBER} *, *{_NUMBER} *\]|constant\[ *{_NUMBER} *\]|.+\.np[yz]")
@@ -15,20 +17,6 @@ _VALUES = re.compile(rf"normal|uniform\[ *{_NUMBER} *, *{_NUMBER} *\]|constant\[
 Dtype: TypeAlias = Literal[
     "float32", "float16", "float64", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"
 ]
-
-
-def problem(message: str, *, expected: str = "", hint: str = "") -> PydanticCustomError:
-    """An error of ours, to be raised inside a validator; whoever loads the file adds the place."""
-    return PydanticCustomError("job", "{message}", {"message": message, "expected": expected, "hint": hint})
-
-
-def _later(words: dict[str, str]) -> BeforeValidator:
-    def check(value: object) -> object:
-        if isinstance(value, str) and value in words:
-            raise problem(f"{value!r} is not supported yet", expected=words[value])
-        return value
-
-    return BeforeValidator(check)
 
 
 def _values(text: str) -> str:
@@ -41,20 +29,6 @@ def _values(text: str) -> str:
     return text
 
 
-def _distinct(items: list[Any]) -> list[Any]:
-    for index, item in enumerate(items):
-        if item in items[:index]:
-            raise problem(f"{item!r} is listed twice", expected="every value once")
-    return items
-
-
-def _text_of(value: object) -> object:
-    """Options reach a runtime as text; numbers and flags may be written without quotes."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
-
-
 def _open_dim(text: str) -> str:
     if text.startswith("batch="):
         raise problem(f"{text!r} gives the batch a size", expected="batch, whose sizes are in variants.batch")
@@ -63,23 +37,6 @@ def _open_dim(text: str) -> str:
 
 # Sizes 0 and 1 are special to torch.export: an open dimension that is 1 would be made a constant.
 OpenDim: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*=([2-9]|[1-9][0-9]{1,8})$"), AfterValidator(_open_dim)]
-
-
-class Strict(BaseModel):
-    """A mapping with known keys. The first unknown key is one error, and the keys that exist travel with it."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
-    LATER: ClassVar[dict[str, str]] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known(cls, value: object) -> object:
-        known = sorted(field.alias or name for name, field in cls.model_fields.items())
-        for key in value if isinstance(value, dict) else ():
-            if key not in known:
-                later = cls.LATER.get(str(key), "")
-                raise PydanticCustomError("unknown_key", "unknown key", {"key": key, "known": known, "later": later})
-        return value
 
 
 class Tensor(Strict):
@@ -126,9 +83,10 @@ class Model(Strict):
 
 
 Precisions: TypeAlias = Literal["fp32", "tf32", "fp16", "int8"]
-Runtime: TypeAlias = Literal["onnxruntime", "tensorrt", "simulated"]
+Runtime: TypeAlias = Literal["onnxruntime", "tensorrt", "tensorrt_rtx", "simulated"]
 Batch: TypeAlias = Annotated[int, Field(ge=1, le=65536)]
-Placement: TypeAlias = Annotated[str, Field(pattern=r"^(cpu|gpu|dla[0-9])(\+(gpu|dla[0-9]))*$")]
+# Joined by +: measured at the same time.
+Placement: TypeAlias = Annotated[str, Field(pattern=r"^(cpu|gpu|dla[01])(\+(cpu|gpu|dla[01])){0,7}$")]
 
 
 class Point(Strict):
@@ -143,16 +101,17 @@ class Point(Strict):
 class Variants(Strict):
     """The matrix: every combination of the axes, less exclude, plus include."""
 
-    precision: Annotated[list[Precisions], Field(min_length=1), AfterValidator(_distinct)] = ["fp32"]
-    batch: Annotated[list[Batch], Field(min_length=1), AfterValidator(_distinct)] | None = Field(
+    precision: Annotated[list[Precisions], Field(min_length=1), AfterValidator(distinct)] = Field(default=["fp32"])
+    batch: Annotated[list[Batch], Field(min_length=1), AfterValidator(distinct)] | None = Field(
         default=None, description="default: the graph's own, or 1"
     )
-    placement: Annotated[list[Placement], Field(min_length=1), AfterValidator(_distinct)] | None = Field(
-        default=None, description="default: gpu for tensorrt, else cpu"
+    placement: Annotated[list[Placement], Field(min_length=1), AfterValidator(distinct)] | None = Field(
+        default=None,
+        description="default: gpu for tensorrt, else cpu; joined by + they are measured at the same time: gpu+dla0",
     )
-    runtime: Annotated[list[Runtime], Field(min_length=1), AfterValidator(_distinct)] = ["onnxruntime"]
-    exclude: list[Point] = []
-    include: list[Point] = []
+    runtime: Annotated[list[Runtime], Field(min_length=1), AfterValidator(distinct)] = Field(default=["onnxruntime"])
+    exclude: list[Point] = Field(default_factory=list)
+    include: list[Point] = Field(default_factory=list)
 
 
 Selector: TypeAlias = dict[str, bool | int | float | str | list[bool | int | float | str]]
@@ -172,11 +131,11 @@ class Target(Strict):
 
 
 class Measure(Strict):
-    LATER = {"paced_fps": "mode: latency, the mode that works today"}
+    LATER: ClassVar = {"paced_fps": "mode: latency, the mode that works today"}
 
-    mode: Annotated[
-        Literal["latency"], _later(dict.fromkeys(("throughput", "paced"), "latency, which works today"))
-    ] = "latency"
+    mode: Annotated[Literal["latency"], later(dict.fromkeys(("throughput", "paced"), "latency, which works today"))] = (
+        "latency"
+    )
     warmup_s: float = Field(default=0.5, ge=0, le=3600, description="at least this long, and until steady")
     seconds: float = Field(default=1.0, gt=0, le=3600, description="at least this long in the timed window")
     max_seconds: float | None = Field(
@@ -225,20 +184,18 @@ class Export(Strict):
 class Job(Strict):
     """job.yaml"""
 
-    LATER = dict.fromkeys(("pipeline", "constraints", "objective", "retry"), "the job without it")
+    LATER: ClassVar = dict.fromkeys(("pipeline", "constraints", "objective", "retry"), "the job without it")
 
     api_version: Literal["jetfleet/v1"] = Field(alias="apiVersion")
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     model: Model
     variants: Variants = Variants()
-    targets: Annotated[list[Target], Field(min_length=1)] = [Target(every={})]
+    targets: Annotated[list[Target], Field(min_length=1)] = Field(default=[Target(every={})])
     measure: Measure = Measure()
     check: Check | Literal["off"] = Check()
     limits: Limits = Limits()
     priority: int = Field(default=0, ge=-1000, le=1000, description="higher goes first")
-    options: dict[Runtime, dict[str, Annotated[str, BeforeValidator(_text_of)]]] = Field(
-        default_factory=dict, description="what a runtime is told, by runtime"
-    )
+    options: Options = Options()
     export: Export = Export()
 
 

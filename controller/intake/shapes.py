@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from controller.intake.exchange import Asked, Dim, Input, ModelError
+from controller.intake.exchange import Asked, Axes, Dim, Input, ModelError
 from controller.intake.suggest import nearest
 from controller.intake.yamltree import Steps
 
@@ -61,12 +61,21 @@ def resolve(graph: Sequence[GraphInput], asked: Mapping[str, Asked]) -> Signatur
         dims: tuple[GraphDim, ...] = wanted.shape if wanted.shape is not None else _settle(item, bound, leading)
         if all(isinstance(dim, int) or dim == "batch" for dim in dims):
             settled = tuple(dim if isinstance(dim, int) else _BATCH for dim in dims if dim is not None)
-            found.append(Input(item.name, item.dtype, settled, wanted.values))
+            found.append(Input(item.name, item.dtype, settled, wanted.values, _left_open(item, settled)))
         else:
             open_inputs[item.name] = dims
     if open_inputs:
         raise _unresolved(open_inputs, asked, {item.name: item.dims for item in graph})
     return signature(found)
+
+
+def _left_open(item: GraphInput, settled: Sequence[Dim]) -> Axes:
+    """Dimensions that have a size here, and any size in the graph."""
+    return tuple(
+        (index, dim or f"dim_{index}")
+        for index, dim in enumerate(item.dims)
+        if not isinstance(dim, int) and settled[index] != "batch"
+    )
 
 
 def signature(inputs: Iterable[Input]) -> Signature:

@@ -9,8 +9,10 @@ LOWERING = "lowering"  # how a precision reaches the engine: settled by the plan
 TYPED, FLAGS = "typed", "flags"
 TIMING_CACHE, COLD = "timing_cache", "cold"
 
-_RUN = frozenset({"cuda_graph", "wait", "zero_copy"})  # of a GPU, all of them
-_DLA = frozenset({"dla_managed_sram_kib", "dla_local_dram_mib", "dla_global_dram_mib", "dla_require", "gpu_fallback"})
+RUN_OPTIONS = frozenset({"cuda_graph", "wait", "zero_copy"})  # of a GPU, all of them
+DLA_OPTIONS = frozenset(
+    {"dla_managed_sram_kib", "dla_local_dram_mib", "dla_global_dram_mib", "dla_require", "gpu_fallback"}
+)
 _FREE = "simulated"  # a made-up runtime's options are its own, whatever they are called
 
 
@@ -18,7 +20,7 @@ def build_options(options: Mapping[str, str], *, runtime: str, placement: str) -
     """What decides an engine; `placement` is one part, like gpu or dla."""
     if runtime == _FREE:
         return dict(options)
-    idle = {LOWERING, *_RUN} | (set() if placement.startswith("dla") else _DLA)
+    idle = {LOWERING, *RUN_OPTIONS} | (set() if placement.startswith("dla") else DLA_OPTIONS)
     return {name: value for name, value in options.items() if name not in idle}
 
 
@@ -26,5 +28,5 @@ def run_options(options: Mapping[str, str], *, runtime: str, placement: str) -> 
     """What a subject on `placement` is run with."""
     if runtime == _FREE:
         return dict(options)
-    idle = {LOWERING} | (_RUN if placement == "cpu" else set())
+    idle = {LOWERING} | (RUN_OPTIONS if placement == "cpu" else set())
     return {name: value for name, value in options.items() if name not in idle}

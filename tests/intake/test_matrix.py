@@ -49,13 +49,48 @@ def test_include_fills_in_the_axes_it_does_not_name() -> None:
     ]
 
 
+def test_parts_of_a_placement_are_measured_at_the_same_time() -> None:
+    assert keys("{runtime: [tensorrt], precision: [fp16], placement: [gpu, dla0, gpu+dla0+dla1, gpu+gpu]}") == [
+        "tensorrt-fp16-b1-gpu",
+        "tensorrt-fp16-b1-dla0",
+        "tensorrt-fp16-b1-gpu+dla0+dla1",
+        "tensorrt-fp16-b1-gpu+gpu",
+    ]
+    assert keys("{placement: [cpu+cpu, cpu+gpu]}") == ["onnxruntime-fp32-b1-cpu+cpu", "onnxruntime-fp32-b1-cpu+gpu"]
+    assert keys("{runtime: [simulated], placement: [cpu+gpu+dla0]}") == ["simulated-fp32-b1-cpu+gpu+dla0"]
+
+
+def test_tf32_where_there_is_a_gpu() -> None:
+    assert keys("{runtime: [onnxruntime, tensorrt_rtx], precision: [tf32], placement: [gpu]}") == [
+        "onnxruntime-tf32-b1-gpu",
+        "tensorrt_rtx-tf32-b1-gpu",
+    ]
+
+
+def test_what_a_dla_does_not_run_can_be_excluded() -> None:
+    matrix_of_two = "{runtime: [tensorrt], precision: [fp32, fp16], placement: [gpu, dla0]"
+    with pytest.raises(BadInput) as caught:
+        keys(matrix_of_two + "}")
+    assert caught.value.hint == "exclude: [{runtime: tensorrt, precision: fp32, placement: dla0}]"
+    assert len(keys(f"{matrix_of_two}, {caught.value.hint}}}")) == 3
+
+
 @pytest.mark.parametrize(
     ("variants", "where", "message"),
     [
         ("{batch: [1], exclude: [{batch: 1}]}", "4:33", "nothing is left of the matrix"),
         ("{batch: [1], include: [{batch: 1}]}", "4:34", "the variant onnxruntime-fp32-b1-cpu is asked for twice"),
         ("{runtime: [tensorrt], placement: [cpu]}", "4:44", "tensorrt on cpu is not possible"),
-        ("{runtime: [tensorrt], placement: [dla0]}", "4:44", "tensorrt on dla0 is not supported yet"),
+        ("{runtime: [tensorrt], placement: [gpu+cpu]}", "4:44", "tensorrt on gpu+cpu is not possible"),
+        ("{runtime: [tensorrt_rtx], placement: [dla0]}", "4:48", "tensorrt_rtx on dla0 is not possible"),
+        ("{placement: [dla0]}", "4:23", "onnxruntime on dla0 is not possible"),
+        ("{runtime: [tensorrt], placement: [gpu+dla0]}", "4:11", "a DLA runs fp16 and int8, not fp32"),
+        (
+            "{runtime: [tensorrt], precision: [fp16, tf32], placement: [dla1]}",
+            "4:44",
+            "a DLA runs fp16 and int8, not tf32",
+        ),
+        ("{precision: [tf32]}", "4:23", "onnxruntime has no tf32 on a CPU: it is a mode of NVIDIA's GPUs"),
         ("{batch: [" + ", ".join(map(str, range(1, 1100))) + "]}", "4:11", "1099 variants"),
     ],
 )
