@@ -1,0 +1,228 @@
+"""The GPU session on a fake GPU: what it asks for in which order, what it says of time, what it does when it fails."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent.measure import Limits, record
+from agent.runtime.base import DeviceFault
+from agent.runtime.gpu import GpuOptions, GpuSession
+from agent.summary import summarise
+from jetfleet.errors import BadInput
+from tests.agent.gpu.fakes import DoublingEngine, FakeCuda, FakeFailure
+
+X = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+def opened(cuda: FakeCuda, options: GpuOptions | None = None, **engine: Any) -> GpuSession:
+    stream = cuda.stream()
+    return GpuSession(DoublingEngine(cuda, stream, **engine), cuda, options, stream=stream)
+
+
+def silent(phase: str, fraction: float | None, detail: str) -> None: ...
+
+
+def test_outputs_are_the_last_inferences_in_the_engines_order_and_copies() -> None:
+    session = opened(FakeCuda())
+    session.bind({"x": X})
+    session.infer()
+    first = session.outputs()
+    assert list(first) == ["y", "n"]
+    assert np.array_equal(first["y"], 2 * X)
+    session.bind({"x": X + 1})
+    session.infer()
+    assert np.array_equal(session.outputs()["y"], 2 * X + 2)
+    assert np.array_equal(first["y"], 2 * X)
+    session.close()
+
+
+def test_one_inference_is_copies_work_copies_between_four_events_and_one_wait() -> None:
+    cuda = FakeCuda()
+    session = opened(cuda)
+    session.bind({"x": X})
+    cuda.log.clear()
+    session.infer()
+    copies_out = ["copy out", "copy out"]
+    assert cuda.log == ["event", "copy in", "event", "enqueue", "event", *copies_out, "event", "wait"]
+
+
+def test_stages_are_what_the_device_took_and_add_up_to_the_latency() -> None:
+    session = opened(FakeCuda(), takes_ms=1.5)
+    session.bind({"x": X})
+    session.infer()
+    session.prepare(3)
+    for _ in range(3):
+        session.infer()
+    found = session.collect()
+    assert found.latency_ms is not None
+    assert {name: list(values) for name, values in found.stages_ms.items() if name != "enqueue"} == {
+        "h2d": [0.25] * 3,
+        "compute": [1.5] * 3,
+        "d2h": [0.25] * 3,  # of two outputs
+    }
+    assert list(found.latency_ms) == [2.0] * 3
+    enqueue = found.stages_ms["enqueue"]
+    assert len(enqueue) == 3
+    assert (enqueue >= 0).all()
+
+
+def test_nothing_is_made_between_prepare_and_collect_and_events_are_used_again() -> None:
+    cuda = FakeCuda()
+    session = opened(cuda)
+    session.bind({"x": X})
+    session.prepare(10)
+    made = cuda.events
+    for _ in range(10):
+        session.infer()
+    assert cuda.events == made
+    session.collect()
+    session.prepare(8)
+    assert cuda.events == made
+
+
+def test_fewer_or_more_inferences_than_prepared() -> None:
+    session = opened(FakeCuda())
+    session.bind({"x": X})
+    for inferences, collected in ((0, 0), (2, 2), (5, 4)):
+        session.prepare(4)
+        for _ in range(inferences):
+            session.infer()
+        found = session.collect()
+        assert [len(values) for values in found.stages_ms.values()] == [collected] * 4
+
+
+def test_the_measuring_loop_believes_the_device_and_keeps_the_wall_clock() -> None:
+    session = opened(FakeCuda(), takes_ms=1.5)
+    session.bind({"x": X})
+    found = summarise(record(session, Limits(0.0, 0.01, 0.05), silent), 1)
+    assert found.p50_ms.value == 2.0
+    assert [stage.name for stage in found.stages] == ["h2d", "compute", "d2h", "enqueue", "e2e", "residual"]
+    mean = {stage.name: stage.mean_ms for stage in found.stages}
+    assert mean["h2d"] + mean["compute"] + mean["d2h"] + mean["residual"] == pytest.approx(mean["e2e"])
+
+
+def test_where_memory_is_shared_nothing_is_copied_and_it_says_so() -> None:
+    cuda = FakeCuda(coherent=True)
+    session = opened(cuda)
+    assert cuda.log == ["mapped"] * 3
+    session.bind({"x": X})
+    cuda.log.clear()
+    session.prepare(1)
+    session.infer()
+    assert cuda.log == ["event", "enqueue", "event", "wait"]
+    assert np.array_equal(session.outputs()["y"], 2 * X)
+    found = session.collect()
+    assert [list(found.stages_ms[name]) for name in ("h2d", "compute", "d2h")] == [[0.0], [1.5], [0.0]]
+    assert found.latency_ms is not None
+    assert list(found.latency_ms) == [1.5]
+    assert session.describe()["copies"].startswith("zero-copy")
+
+
+def test_zero_copy_can_be_turned_off() -> None:
+    cuda = FakeCuda(coherent=True)
+    session = opened(cuda, GpuOptions(zero_copy=False))
+    assert "mapped" not in cuda.log
+    assert "zero-copy" not in session.describe()["copies"]
+
+
+def test_a_graph_is_captured_once_after_a_plain_inference_and_launched_from_then_on() -> None:
+    cuda = FakeCuda()
+    session = opened(cuda, GpuOptions(cuda_graph=True))
+    session.bind({"x": X})
+    assert [word for word in cuda.log if word in ("enqueue", "capture", "launch")] == ["enqueue", "capture", "enqueue"]
+    cuda.log.clear()
+    for x in (X, X + 1):
+        session.bind({"x": x})
+        session.infer()
+        assert np.array_equal(session.outputs()["y"], 2 * x)
+    assert [word for word in cuda.log if word in ("enqueue", "capture", "launch")] == ["launch", "launch"]
+    assert session.describe()["cuda_graph"] == "on"
+    session.close()
+    assert cuda.log.index("graph closed") < cuda.log.index("engine closed")
+
+
+def test_an_engine_that_cannot_be_captured_runs_as_before_and_says_why() -> None:
+    cuda = FakeCuda(capture_fails="operation not permitted when stream is capturing")
+    session = opened(cuda, GpuOptions(cuda_graph=True))
+    for x in (X, X + 1):
+        session.bind({"x": x})
+        session.infer()
+        assert np.array_equal(session.outputs()["y"], 2 * x)
+    assert cuda.log.count("capture") == 1
+    assert "launch" not in cuda.log
+    assert session.describe()["cuda_graph"] == (
+        "asked for, and not possible: operation not permitted when stream is capturing"
+    )
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({}, "no value for input x"),
+        ({"x": X[:1]}, r"float32\[1, 3\]"),
+        ({"x": X.T}, r"float32\[3, 2\]"),
+        ({"x": X.astype(np.float64)}, "float64"),
+    ],
+)
+def test_values_that_do_not_fit_are_bad_input(inputs: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        opened(FakeCuda()).bind(inputs)
+
+
+def test_values_in_another_order_of_memory_are_copied_right() -> None:
+    session = opened(FakeCuda())
+    session.bind({"x": np.asfortranarray(X)})
+    session.infer()
+    assert np.array_equal(session.outputs()["y"], 2 * X)
+
+
+@pytest.mark.parametrize("error", [FakeFailure("an illegal memory access"), DeviceFault("the engine said no")])
+def test_a_failure_in_flight_is_told_as_what_it_is(error: Exception) -> None:
+    session = opened(FakeCuda(), fails=error)
+    session.bind({"x": X})
+    with pytest.raises(DeviceFault, match=str(error)):
+        session.infer()
+
+
+def test_everything_is_freed_before_the_context_goes_and_once() -> None:
+    cuda = FakeCuda()
+    session = opened(cuda)
+    cuda.log.clear()
+    session.close()
+    session.close()
+    assert cuda.log == ["engine closed", "free", "free", "free", "context closed"]
+
+
+def test_a_session_that_does_not_open_gives_everything_back() -> None:
+    cuda = FakeCuda(allocations=1)
+    with pytest.raises(MemoryError, match="out of memory"):
+        opened(cuda)
+    assert cuda.log == ["engine closed", "free", "context closed"]
+
+
+def test_a_device_that_faults_while_it_closes_still_gives_its_context_back(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(DoublingEngine):
+        def close(self) -> None:
+            raise FakeFailure("unspecified launch failure")
+
+    cuda = FakeCuda()
+    stream = cuda.stream()
+    GpuSession(Broken(cuda, stream), cuda, stream=stream).close()
+    assert cuda.log[-1] == "context closed"
+    assert "unspecified launch failure" in caplog.text
+
+
+def test_how_it_ran_is_described() -> None:
+    described = opened(FakeCuda(), GpuOptions(wait="spin")).describe()
+    assert described["gpu"] == "a fake GPU"
+    assert (described["wait"], described["cuda_graph"], described["engine"]) == ("spin", "off", "doubles")
+
+
+def test_options_are_read_and_nonsense_is_refused() -> None:
+    assert GpuOptions.read({}) == GpuOptions("block", cuda_graph=False, zero_copy=True)
+    given = {"wait": "spin", "cuda_graph": "on", "zero_copy": "off", "threads": "2"}
+    assert GpuOptions.read(given) == GpuOptions("spin", cuda_graph=True, zero_copy=False)
+    for name, value in (("wait", "sleep"), ("cuda_graph", "yes"), ("zero_copy", "on")):
+        with pytest.raises(BadInput, match=value):
+            GpuOptions.read({name: value})
