@@ -1,13 +1,14 @@
 """Noise floors learnt from A/A runs, and the bars of the whole rule by simulation: false alarms and detections."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from controller.analysis.compare import compare
 from controller.analysis.floor import noise_floor, repeatability
 from controller.model.comparison import Answer
-from controller.model.result import FlagKind, Row
+from controller.model.result import FlagKind, Row, Schedule
 from tests.analysis.runs import BOARD, round_medians, row
 
 TRIALS = 700
@@ -26,6 +27,11 @@ def test_the_floor_is_learnt_from_repeats_of_the_same_thing() -> None:
     assert noise_floor(row(1), row(2), repeats, minimum=0.5).source == "the minimum of 50.0%"
 
 
+def beside(alone: Row) -> Row:
+    """The same engine as the second subject of its task."""
+    return replace(alone, measurement=replace(alone.measurement, subject_index=1))
+
+
 def test_what_is_not_a_repeat_teaches_nothing() -> None:
     others: list[Row] = [
         row(10, 10.0),
@@ -35,6 +41,8 @@ def test_what_is_not_a_repeat_teaches_nothing() -> None:
         row(14, 20.0, FlagKind.UNSTABLE),
         row(15, []),
         row(16, 10.01),
+        row(17, 20.0, schedule=Schedule.CONCURRENT),
+        beside(row(18, 30.0, schedule=Schedule.CONCURRENT)),
     ]
     assert repeatability(others) == (pytest.approx(0.0158, abs=0.0005), 2)
     assert noise_floor(row(1), row(2), others) == noise_floor(row(1), row(2), [])

@@ -35,6 +35,8 @@ def test_a_result() -> None:
     assert record["checks"][0]["snr_db"] is None
     assert record["facts"] == {"arch": "x86_64", "cpu_isa": ["avx2", "fma"]}
     assert record["measured_at"] == "2026-03-01T12:00:00+00:00"
+    assert (record["subject_index"], record["schedule"], record["mode"]) == (0, "ALONE", "latency")
+    assert (record["lowering"], record["dla_time_share"]) == (None, None)
 
 
 def test_a_job_with_its_tasks() -> None:

@@ -3,10 +3,11 @@
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from controller.model.result import Estimate, Flag, FlagKind, Provenance
+from controller.model.result import Estimate, Flag, FlagKind, Provenance, Schedule
 from controller.model.task import Failure, FailureKind, Progress, TaskState
 from controller.report.devices import device_table, devices_table
 from controller.report.jobs import failures, jobs_table, tasks_table
@@ -79,8 +80,21 @@ def test_simulated_rows_are_marked_and_counted() -> None:
     assert list(evidence(rows)) == ["1 of 2 rows are SIMULATED: made-up numbers, not measurements"]
 
 
-def test_a_whole_task_is_not_taken_for_a_subject() -> None:
-    assert cells(results_table([row(subject_index=None)]))["variant"].endswith("(whole task)")
+def test_a_whole_task_and_its_subjects_are_told_apart() -> None:
+    absent = Estimate(None, reason="no one latency")
+    whole = row(subject_index=None, p50_ms=absent, p90_ms=absent, p99_ms=absent)
+    parts = [replace(item, schedule=Schedule.CONCURRENT) for item in (row(), row(subject_index=1), whole)]
+    assert [cells(results_table([item]))["variant"] for item in parts] == [
+        "onnxruntime-fp32-b1-cpu (subject 0: cpu)",
+        "onnxruntime-fp32-b1-cpu (subject 1: cpu)",
+        "onnxruntime-fp32-b1-cpu (whole task)",
+    ]
+    assert cells(results_table(parts[2:]))["p50 ms"] == "n/a (n=800)"
+    assert list(evidence(parts[2:])) == [
+        "job 12, onnxruntime-fp32-b1-cpu (whole task) on bench-1: no p50, p90, p99: no one latency"
+    ]
+    assert cells(csv_table(parts[2:]))["p50_reason"] == "no one latency"
+    assert [cells(csv_table([item]))["subject_index"] for item in parts] == ["0", "1", ""]
 
 
 def test_csv_has_every_field_and_leaves_the_unknown_empty() -> None:
