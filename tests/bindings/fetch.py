@@ -4,6 +4,7 @@ Each goes to a folder of its own, off every path: a package named tensorrt that 
 """
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +18,14 @@ BINDINGS: dict[str, tuple[str, tuple[int, int] | None]] = {
     "11.4.0.106": ("tensorrt-cu12-bindings", None),  # JetPack 7.2.2 has 11.4.1
 }
 STUBS = "tensorrt-stubs==10.13.0.35.1"
-# What no type checker can read in the stubs: a keyword as a parameter, a default before a parameter without one.
+# What no type checker can read in the stubs: a keyword as a parameter, a default before a parameter without one. And
+# what pybind11's signatures leave out, though the classes' own words say it: Dims behave like tuples, and any iterable
+# of numbers goes for them.
 _MENDED = (
     (re.compile(r"\bin: (?=list\[)"), "in_: "),
     (re.compile(r"(power: Weights = None, channel_axis: int)\)"), r"\1 = 0)"),
+    (re.compile(r": Dims(?=[,)])"), ": Dims | typing.Sequence[int]"),
+    (re.compile(r"^(class Dims:\n)", re.MULTILINE), r"\1    def __iter__(self) -> typing.Iterator[int]: ...\n"),
 )
 
 
@@ -35,6 +40,7 @@ def main(folder: Path) -> None:
             _install(f"{package}=={version}", folder / version)
         else:
             sys.stdout.write(f"{package} {version} has no wheel for this Python: left out\n")
+    shutil.rmtree(folder / "stubs", ignore_errors=True)
     _install(STUBS, folder / "stubs")
     _mend(folder / "stubs" / "tensorrt_bindings" / "tensorrt.pyi")
 

@@ -44,6 +44,10 @@ def missing(uses: Uses, surface: Surface) -> list[str]:
         ("class A:\n    x: 'trt.ITensor'\n    def f(self):\n        self.x.nme", "trt.ITensor.nme"),
         ("class A:\n    def f(self, trt):\n        self.t = trt.Builder()\n        self.t.go()", "trt.Builder.go"),
         ("class A:\n    def f(self):\n        self._config.nonsense = 3", "trt.IBuilderConfig.nonsense"),
+        (
+            "class A:\n    def g(self, y):\n        self.x: trt.ITensor = y\n    def f(self):\n        self.x.nme",
+            "trt.ITensor.nme",
+        ),
         ("class A:\n    x: 'trt.ITensor'\ndef f(a: A):\n    a.x.nme", "trt.ITensor.nme"),
         ("def f(network):\n    return [tensor.nme for tensor in network]", "trt.ITensor.nme"),
         ("def f(trt):\n    getattr(trt.BuilderFlag, 'FP17')", "trt.BuilderFlag.FP17"),

@@ -113,14 +113,15 @@ class _Reader(ast.NodeVisitor):
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if name := _variable(node.target):
             self._annotate(name, node.annotation)
-        self.generic_visit(node)
+        if node.value is not None:  # the annotation itself is not evaluated in a function
+            self.visit(node.value)
 
     def visit_Assign(self, node: ast.Assign) -> None:
         self.generic_visit(node)
         owner = self._class_of(node.value)
         for target in node.targets:
             if (name := _variable(target)) and owner is not None:
-                self._scopes[1 if name.startswith("self.") else -1][name] = owner
+                self._scope(name)[name] = owner
             if name and (words := _literals(node.value)):
                 self._words[name] = words
 
@@ -214,12 +215,16 @@ class _Reader(ast.NodeVisitor):
         told = self._surface.get(owner, {}).get(name, "")
         return told if told in self._surface and told else None
 
+    def _scope(self, name: str) -> dict[str, str | None]:
+        """Where a variable is kept: this function, or the class that it is an attribute of."""
+        return self._scopes[1 if name.startswith("self.") else -1]
+
     def _annotate(self, name: str, annotation: ast.expr | None) -> None:
         if annotation is None or name == "trt":
             return
         annotation = _unquoted(annotation)
         holder = f"@{annotation.id}" if isinstance(annotation, ast.Name) else "@"
-        self._scopes[-1][name] = _annotated(annotation) or (holder if holder in self._surface else None)
+        self._scope(name)[name] = _annotated(annotation) or (holder if holder in self._surface else None)
 
     def _add(self, kind: str, owner: str, name: str, node: ast.expr) -> None:
         if not owner.startswith("@"):
