@@ -1,14 +1,11 @@
 """The timed loop on sessions whose every latency is scripted: when it stops, what it says, and what it leaves alone."""
 
 import gc
-from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
 
 from agent.measure import Limits, check_options, record, round_size
-from agent.npy import Tensor
-from agent.runtime.base import Collected
 from agent.summary import Recording, find_flags, summarise, untimed
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
@@ -19,57 +16,7 @@ from jetfleet.v1.task_pb2 import (
     Subject,
 )
 from tests.agent.making import measure_options
-
-
-class Scripted:
-    """A session on a clock of its own; the latency in ms is a function of the time in s."""
-
-    def __init__(self, latency_ms: Callable[[float], float], *, bookkeeping_ms: float = 0.0) -> None:
-        self._latency_ms = latency_ms
-        self._bookkeeping_ns = int(bookkeeping_ms * 1e6)
-        self.now_ns = 0
-        self.prepared: list[int] = []
-        self.collector_was_on: list[bool] = []
-
-    def clock(self) -> int:
-        return self.now_ns
-
-    def bind(self, inputs: Mapping[str, Tensor]) -> None: ...
-
-    def infer(self) -> None:
-        self.now_ns += int(self._latency_ms(self.now_ns / 1e9) * 1e6)
-        self.collector_was_on.append(gc.isenabled())
-
-    def outputs(self) -> dict[str, Tensor]:
-        return {}
-
-    def prepare(self, count: int) -> None:
-        self.prepared.append(count)
-        self.now_ns += self._bookkeeping_ns
-
-    def collect(self) -> Collected:
-        return Collected()
-
-    def describe(self) -> dict[str, str]:
-        return {}
-
-    def close(self) -> None: ...
-
-
-class WithEvents(Scripted):
-    """Like a CUDA session: the device's clock says less than the host's."""
-
-    def collect(self) -> Collected:
-        count = self.prepared[-1]
-        return Collected({"h2d": np.full(count, 0.25), "compute": np.full(count, 1.0)}, np.full(count, 1.25))
-
-
-def silent(phase: str, fraction: float | None, detail: str) -> None: ...
-
-
-def noisy(level: float, spread: float, *, seed: int = 0) -> Callable[[float], float]:
-    random = np.random.default_rng(seed)
-    return lambda now: level * (1 + spread * random.standard_normal())
+from tests.agent.scripted import Scripted, WithEvents, noisy, silent
 
 
 def test_a_quiet_engine_is_timed_for_the_shortest_window_and_no_longer() -> None:
@@ -147,15 +94,21 @@ def test_nothing_is_collected_while_timing_and_the_collector_is_put_back() -> No
     assert gc.get_freeze_count() == 0
 
 
-def test_the_devices_own_clock_is_believed_and_its_stages_are_kept() -> None:
+def test_the_devices_own_clock_is_believed_and_the_stages_add_up() -> None:
     found = summarise(record(WithEvents(lambda now: 1.5), Limits(0.1, 0.1, 1.0), silent), 1)
     assert found.p50_ms.value == pytest.approx(1.25)
-    assert {stage.name: stage.p50_ms for stage in found.stages} == {
+    stages = {stage.name: stage.p50_ms for stage in found.stages}
+    assert stages == {
         "h2d": 0.25,
-        "compute": 1.0,
+        "compute": 0.75,
+        "d2h": 0.25,
+        "enqueue": 0.1,  # by the host's clock, inside the others
         "e2e": 1.5,
         "residual": 0.25,  # what the host saw beyond the device's own clock
     }
+    assert stages["h2d"] + stages["compute"] + stages["d2h"] == found.p50_ms.value
+    assert found.p50_ms.value + stages["residual"] == stages["e2e"]
+    assert found.throughput_per_s == pytest.approx(1000 / stages["e2e"])
 
 
 def test_a_cpu_session_has_no_copy_stages() -> None:
@@ -202,6 +155,9 @@ def test_an_untimed_measurement_gives_the_reason_everywhere() -> None:
 def test_options_are_read_in_seconds() -> None:
     task = BenchTask(schedule=BenchTask.SCHEDULE_ALONE, subjects=[Subject()], measure=measure_options(0.5, 1, 10))
     assert check_options(task) == Limits(0.5, 1.0, 10.0)
+    task.schedule = BenchTask.SCHEDULE_CONCURRENT
+    task.subjects.add()
+    assert check_options(task) == Limits(0.5, 1.0, 10.0)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +166,16 @@ def test_options_are_read_in_seconds() -> None:
         (BenchTask(measure=MeasureOptions(mode=MeasureOptions.MODE_PACED)), "MODE_PACED"),
         (BenchTask(measure=measure_options(0, 1, 2), schedule=BenchTask.SCHEDULE_CONCURRENT), "SCHEDULE_CONCURRENT"),
         (BenchTask(measure=measure_options(0, 1, 2), schedule=BenchTask.SCHEDULE_ALONE), "0 subjects"),
+        (
+            BenchTask(measure=measure_options(0, 1, 2), schedule=BenchTask.SCHEDULE_CONCURRENT, subjects=[Subject()]),
+            "1 subjects in SCHEDULE_CONCURRENT",
+        ),
+        (
+            BenchTask(
+                measure=measure_options(0, 1, 2), schedule=BenchTask.SCHEDULE_INTERLEAVED, subjects=[Subject()] * 2
+            ),
+            "2 subjects in SCHEDULE_INTERLEAVED",
+        ),
         (
             BenchTask(measure=measure_options(0, 3, 2), schedule=BenchTask.SCHEDULE_ALONE, subjects=[Subject()]),
             "3 to 2 s",
