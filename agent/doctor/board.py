@@ -2,6 +2,7 @@
 
 from agent.device.board import said_otherwise
 from agent.device.nvpmodel import fastest, read_power_modes
+from agent.device.packages import installed
 from agent.device.release import jetpack_of, refusal
 from agent.doctor.check import Check, Place, fail, ok, skip, warn
 
@@ -64,6 +65,21 @@ def _release(place: Place) -> str:
     return "sudo apt install --reinstall nvidia-l4t-core"
 
 
+def packages(place: Place) -> Check:
+    """L4T's packages belong together: a partial upgrade leaves a driver and libraries of two releases."""
+    if place.kind != "jetson":
+        return skip(NO_JETSON)
+    versions = {name: text.partition("-")[0] for name, text in installed(place.root, "nvidia-l4t-").items()}
+    if not versions:
+        return skip("dpkg lists none here" + ("; they are the host's" if place.confined else ""))
+    usual = max(set(versions.values()), key=list(versions.values()).count)
+    odd = [f"{name} {version}" for name, version in sorted(versions.items()) if version != usual]
+    if odd:
+        why = f"the other {len(versions) - len(odd)} are {usual}: a partial upgrade mixes two drivers"
+        return warn(", ".join(odd[:4]), why=why, fix="sudo apt update && sudo apt full-upgrade, then reboot")
+    return ok(f"{len(versions)} of {usual}")
+
+
 def power_mode(place: Place) -> Check:
     if place.kind != "jetson":
         return skip(NO_JETSON)
@@ -73,7 +89,7 @@ def power_mode(place: Place) -> Check:
     best = fastest(found.names)
     if best is None or found.current == best:
         return ok(found.current)
-    why = f"{best} is the fastest of {', '.join(found.names)}: every number will be this mode's, not the board's best"
+    why = f"{best} is the board's fastest mode: every number will be this one's, not the board's best"
     fix = f"sudo nvpmodel -m {found.id_of(best)}   # {best}; asks for a reboot where it must"
     return warn(found.current, why=why, fix=fix)
 

@@ -5,16 +5,16 @@ import stat
 from pathlib import Path
 
 from agent.device.container import has_nvidia_runtime
-from agent.device.files import entries, text_of
-from agent.device.libraries import DLA_COMPILER, DLA_COMPILER_PACKAGE, dla_compiler_version, find_library
+from agent.device.files import entries
+from agent.device.libraries import find_library
 from agent.doctor.board import NO_JETSON
-from agent.doctor.check import Check, Place, fail, ok, skip, warn
+from agent.doctor.check import Check, Place, fail, ok, skip
 
 RUN_NVIDIA = "start the container with `docker run --runtime nvidia` (not --gpus, which csv mode refuses)"
 NO_GPU = "this machine has no NVIDIA GPU"
 # Beside those in /dev/nvgpu: JetPack 5, and the driver that Thor shares with servers.
 _GPUS = ("dev/nvhost-gpu", "dev/nvidia0")
-_CSV_DIR = "etc/nvidia-container-runtime/host-files-for-container.d"
+CSV_DIR = "etc/nvidia-container-runtime/host-files-for-container.d"
 
 
 def device_nodes(place: Place) -> Check:
@@ -75,55 +75,13 @@ def cuda_library(place: Place) -> Check:
     return ok(shown)
 
 
-def dla_compiler(place: Place) -> Check:
-    """TensorRT links to it up to JetPack 6, on boards without a DLA too: where it is missing, nothing imports."""
-    if place.kind != "jetson":
-        return skip(NO_JETSON)
-    if place.release is None:
-        return skip("the release is unknown, and with it whether its TensorRT needs one")
-    library, needed = find_library(place.root, DLA_COMPILER), place.release <= 36
-    if library is not None and library.size_bytes:
-        return _versioned(place)
-    if not needed:
-        return _removed(place)
-    why = f"TensorRT of JetPack {place.release - 30} does not import without it, not even on a board with no DLA"
-    if library is not None:
-        fix = RUN_NVIDIA if place.confined else f"sudo apt install --reinstall {DLA_COMPILER_PACKAGE}"
-        return fail(f"{DLA_COMPILER} is an empty placeholder", why=why, fix=fix)
-    fix = f"sudo apt install {DLA_COMPILER_PACKAGE}" + (" on the host" if place.confined else "")
-    hint = "; L4T 36.4.2 was released without it" if place.l4t == "36.4.2" else ""
-    return fail(f"no {DLA_COMPILER}", why=why + hint, fix=fix)
-
-
-def _versioned(place: Place) -> Check:
-    version = dla_compiler_version(place.root, place.env)
-    known = place.board.known
-    if version is None and known is not None and known.dla_cores:
-        why = "its version is unknown, so no engine for a DLA can be shared with another board"
-        fix = (
-            "add `-v /var/lib/dpkg/status:/host/var/lib/dpkg/status:ro` to docker run"
-            if place.confined
-            else (f"sudo apt install --reinstall {DLA_COMPILER_PACKAGE}")
-        )
-        return warn(f"{DLA_COMPILER}, unknown version", why=why, fix=fix)
-    return ok(version or f"{DLA_COMPILER}, unknown version")
-
-
-def _removed(place: Place) -> Check:
-    """From JetPack 7 on TensorRT does without; L4T 39.2 still names the file in drivers.csv, which is not there."""
-    named = any(DLA_COMPILER in (text_of(path) or "") for path in entries(place.root / _CSV_DIR, "*.csv"))
-    if named:
-        return ok(f"none, and drivers.csv still names it: images whose TensorRT wants {DLA_COMPILER} fail here")
-    return ok("none, and this release's TensorRT does without")
-
-
 def container_files(place: Place) -> Check:
     """What the host will hand to containers; natively on a Jetson with NVIDIA's container runtime."""
     if place.kind != "jetson":
         return skip(NO_JETSON)
     if place.confined:
         return skip("only the host can see it")
-    lists = [path.name for path in entries(place.root / _CSV_DIR, "*.csv")]
+    lists = [path.name for path in entries(place.root / CSV_DIR, "*.csv")]
     if not lists:
         return skip("NVIDIA's container runtime is not installed here; a native agent needs none")
-    return ok(f"{', '.join(lists)} in /{Path(_CSV_DIR)}")
+    return ok(f"{', '.join(lists)} in /{Path(CSV_DIR)}")

@@ -113,23 +113,24 @@ def _bindings(place: Place) -> list[Path]:
 
 def _in_a_tree(place: Place) -> Check:
     if not _bindings(place):
-        why = "no TensorRT for Python lies in this tree"
-        return warn("not found", why=why, fix="sudo apt install python3-libnvinfer")
+        why, fix = _no_module(place)
+        return warn("not found", why=why, fix=fix)
     return skip(NOT_LIVE)
 
 
 def onnxruntime(place: Place) -> Check:
     if not place.live:
         return skip(NOT_LIVE)
-    return judge_onnxruntime(attempt("onnxruntime", "cpu", limit_s=_ENGINE_S, env=place.env))
+    return judge_onnxruntime(attempt("onnxruntime", "cpu", limit_s=_ENGINE_S, env=place.env), place)
 
 
-def judge_onnxruntime(tried: Tried) -> Check:
+def judge_onnxruntime(tried: Tried, place: Place) -> Check:
     if not tried.error:
         return ok(f"{tried.steps['import']}: engine of {tried.steps['build']}, {tried.steps['run']}")
     if "import" not in tried.steps and "No module named 'onnxruntime'" in tried.error:
-        why = "without it nothing runs on the CPU; TensorRT needs it not"
-        return warn("not installed", why=why, fix="python -m pip install onnxruntime")
+        why = "without it nothing runs on the CPU" + ("" if place.kind == "cpu" else "; TensorRT does not need it")
+        verdict = fail if place.kind == "cpu" else warn
+        return verdict("not installed", why=why, fix="python -m pip install onnxruntime")
     return fail(
         _short(tried.error), why="ONNX Runtime cannot run a tiny network", fix="python -m pip install -U onnxruntime"
     )

@@ -3,19 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from agent.doctor import board, controller, driver, engine, host, sensors
+from agent.doctor import board, controller, dla, driver, engine, host, sensors
 from agent.doctor.check import Check, Place, fail
 from jetfleet.errors import Infrastructure
 
 CHECKS: Mapping[str, Callable[[Place], Check]] = {
     "board": board.identity,
     "JetPack": board.release,
+    "L4T packages": board.packages,
     "container": driver.nvidia_runtime,
     "container files": driver.container_files,
     "device nodes": driver.device_nodes,
     "CUDA driver": driver.cuda_library,
     "CUDA context": engine.cuda_context,
-    "DLA compiler": driver.dla_compiler,
+    "DLA compiler": dla.compiler,
+    "DLA": dla.cores,
     "TensorRT": engine.tensorrt,
     "ONNX Runtime": engine.onnxruntime,
     "ONNX Runtime GPU": engine.onnxruntime_on_gpu,

@@ -3,16 +3,22 @@
    What they answer comes from the environment, so that one build serves every test:
    FAKE_CUDA_INIT     code of cuInit                 FAKE_CUDA_COUNT   number of devices
    FAKE_INTEGRATED    1 on a Tegra                   FAKE_NVML_INIT    code of nvmlInit_v2
-   FAKE_FORGETS       1: memory does not keep what is written to it */
+   FAKE_FORGETS       1: memory does not keep what is written to it
+   FAKE_CUDA_DIES     1: cuInit crashes; 2: it never returns */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int told(const char *name, int otherwise) {
     const char *text = getenv(name);
     return text ? atoi(text) : otherwise;
 }
 
-int cuInit(unsigned flags) { return flags ? 1 : told("FAKE_CUDA_INIT", 0); }
+int cuInit(unsigned flags) {
+    if (told("FAKE_CUDA_DIES", 0) == 1) abort();
+    while (told("FAKE_CUDA_DIES", 0) == 2) pause();
+    return flags ? 1 : told("FAKE_CUDA_INIT", 0);
+}
 int cuDeviceGetCount(int *count) { return *count = told("FAKE_CUDA_COUNT", 1), 0; }
 int cuDeviceGet(int *device, int ordinal) { return *device = 40 + ordinal, 0; }
 int cuDriverGetVersion(int *version) { return *version = 12060, 0; }

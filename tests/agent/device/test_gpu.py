@@ -1,8 +1,6 @@
 """The drivers asked through ctypes for real, with a simulated libcuda and libnvidia-ml behind them."""
 
 import ctypes
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,17 +10,6 @@ from agent.device.cudadriver import CudaDriver, CudaError
 from agent.device.gpu import Gpu, read_gpu
 
 Load = Callable[[str], ctypes.CDLL]
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler for the simulated drivers")
-    made = tmp_path_factory.mktemp("drivers") / "fakegpu.so"
-    source = Path(__file__).with_name("fakegpu.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(made), str(source)], check=True)
-    return made
 
 
 @pytest.fixture

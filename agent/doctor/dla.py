@@ -1,0 +1,82 @@
+"""Checks of the DLA: TensorRT's compiler for it, and whether board and software have one in common."""
+
+import re
+
+from agent.device.files import entries, text_of
+from agent.device.libraries import DLA_COMPILER, DLA_COMPILER_PACKAGE, dla_compiler_version, find_library
+from agent.device.packages import version_of
+from agent.doctor.board import NO_JETSON
+from agent.doctor.check import Check, Place, fail, ok, skip, warn
+from agent.doctor.driver import CSV_DIR, RUN_NVIDIA
+from agent.runtime.trt_ability import knows_dla
+
+_TENSORRT_PACKAGES = ("libnvinfer11", "libnvinfer10", "libnvinfer8", "python3-libnvinfer")
+
+
+def compiler(place: Place) -> Check:
+    """TensorRT links to it up to JetPack 6, on boards without a DLA too: where it is missing, nothing imports."""
+    if place.kind != "jetson":
+        return skip(NO_JETSON)
+    if place.release is None:
+        return skip("the release is unknown, and with it whether its TensorRT needs one")
+    library, needed = find_library(place.root, DLA_COMPILER), place.release <= 36
+    if library is not None and library.size_bytes:
+        return _versioned(place)
+    if not needed:
+        return _removed(place)
+    why = f"TensorRT of JetPack {place.release - 30} does not import without it, not even on a board with no DLA"
+    if library is not None:
+        fix = RUN_NVIDIA if place.confined else f"sudo apt install --reinstall {DLA_COMPILER_PACKAGE}"
+        return fail(f"{DLA_COMPILER} is an empty placeholder", why=why, fix=fix)
+    fix = f"sudo apt install {DLA_COMPILER_PACKAGE}" + (" on the host" if place.confined else "")
+    hint = "; L4T 36.4.2 was released without it" if place.l4t == "36.4.2" else ""
+    return fail(f"no {DLA_COMPILER}", why=why + hint, fix=fix)
+
+
+def _versioned(place: Place) -> Check:
+    version, known = dla_compiler_version(place.root, place.env), place.board.known
+    if version is None and known is not None and known.dla_cores:
+        why = "its version is unknown, so no engine for a DLA can be shared with another board"
+        fix = f"sudo apt install --reinstall {DLA_COMPILER_PACKAGE}"
+        if place.confined:
+            fix = "add `-v /var/lib/dpkg/status:/host/var/lib/dpkg/status:ro` to docker run"
+        return warn(f"{DLA_COMPILER}, unknown version", why=why, fix=fix)
+    return ok(version or f"{DLA_COMPILER}, unknown version")
+
+
+def _removed(place: Place) -> Check:
+    """From JetPack 7 on TensorRT does without; L4T 39.2 still names the file in drivers.csv, which is not there."""
+    if any(DLA_COMPILER in (text_of(path) or "") for path in entries(place.root / CSV_DIR, "*.csv")):
+        return ok(f"none, and drivers.csv still names it: images whose TensorRT wants {DLA_COMPILER} fail here")
+    return ok("none, and this release's TensorRT does without")
+
+
+def cores(place: Place) -> Check:
+    """The hardware's cores, and whether the TensorRT that dpkg lists still has them."""
+    known = place.board.known
+    if place.kind != "jetson" or known is None:
+        return skip(NO_JETSON if place.kind != "jetson" else "the module is unknown")
+    if not known.dla_cores:
+        return ok("this module has none")
+    found = f"{known.dla_cores} core{'s' if known.dla_cores > 1 else ''}"
+    package = version_of(place.root, *_TENSORRT_PACKAGES)
+    version = tuple(int(part) for part in re.findall(r"\d+", (package or "").partition("-")[0])[:3])
+    if package is None or not version:
+        return skip(f"{found}; dpkg lists no TensorRT that could say whether it uses them")
+    text = ".".join(map(str, version))
+    if not knows_dla(version):
+        why = f"TensorRT {text} has no DLA (10.7 was the last, 11.4.1 the next): `placement: dla0` will be refused"
+        return warn(found, why=why, fix=_way(place))
+    if version[0] >= 11 and not _is_agx_orin(place):
+        return warn(found, why=f"NVIDIA names AGX Orin only for the DLA of TensorRT {text}", fix=_way(place))
+    return ok(f"{found}, and TensorRT {text} uses them")
+
+
+def _way(place: Place) -> str:
+    """AGX Orin has two releases with a DLA, the others one."""
+    newer = " or JetPack 7.2.2 with TensorRT 11.4.1" if _is_agx_orin(place) else ""
+    return f"JetPack 6{newer}, where a DLA is wanted; the GPU works as it is"
+
+
+def _is_agx_orin(place: Place) -> bool:
+    return (place.board.module or "").startswith("p3701")
