@@ -135,7 +135,7 @@ BROKEN = [
     (quantised(), held(z=None), "has a zero point that is no constant", "an initializer, INT8 0"),
     (quantised(), held(z=np.int8([0, 0])), "has 1 scales and 2 zero points", "as many zero points as scales"),
     (quantised(), held(s=np.float32(0)), "has a scale that is not positive", "scales above 0"),
-    (quantised(), held(s=np.float32(np.inf)), "has a scale that is not positive", "scales above 0"),
+    (quantised(), held(s=np.float32(np.inf)), "not positive: its range is not finite", "scales above 0"),
     (quantised(), held(s=None), "has a scale that is no constant", "a scale that is an initializer"),
     (quantised(), held(s=np.ones(4, "f4"), z=np.zeros(4, "i1")), "quantises an activation per channel", "one scale"),
     (quantised(), first_node(inputs=2), "has no zero point: ONNX takes it as UINT8 then", "a zero point, INT8 0"),
