@@ -144,7 +144,7 @@ SMALL = {"x": (floats(9, 4) * np.float32(0.001))}
             {},
             "model: {onnx: m.onnx}\nvariants: {precision: [tf32]}",
             "job.yaml:4:23",
-            "onnxruntime has no tf32: it is a mode of NVIDIA's GPUs",
+            "onnxruntime has no tf32 on a CPU: it is a mode of NVIDIA's GPUs",
             "",
         ),
         (
