@@ -166,7 +166,10 @@ def _onnxruntime(folder: Path, rounds: int, window_s: float) -> list[Figure]:
             Figure("ONNX Runtime by the agent, latency p50", median(latency_ms), "ms", note=note),
             Figure("ONNX Runtime by the agent, wall clock p50", median(ours_ms), "ms"),
             Figure(
-                "ONNX Runtime by a bare Python loop, wall clock p50", median(bare_ms), "ms", note="run_with_iobinding"
+                "ONNX Runtime by a bare Python loop, wall clock p50",
+                median(bare_ms),
+                "ms",
+                note="update_inplace, run_with_iobinding",
             ),
         ]
 
