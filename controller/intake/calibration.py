@@ -86,13 +86,15 @@ def load(path: Path, signature: Signature, *, constant: Callable[[Input], Array]
     inputs = {item.name: item for item in signature.inputs}
     for name in arrays:
         if name not in inputs and name != LABELS:
-            hint = nearest(name, inputs)
+            hint = nearest(name, inputs) or f"leave {name!r} out of {path.name}"
             raise ModelError(f"{path.name}: {name!r} is no input", steps=_AT, expected=", ".join(inputs), hint=hint)
     found: dict[str, Array] = {}
     for name, item in inputs.items():
         if name not in arrays and (name in axes or stacked):
             expected = f"arrays {', '.join(axes or inputs)}; it has {', '.join(arrays) or 'none'}"
-            raise ModelError(f"{path.name} has no array {name!r}", steps=_AT, expected=expected)
+            arguments = ", ".join(f"{item}=..." for item in axes or inputs)
+            hint = f"numpy.savez({path.name!r}, {arguments})"
+            raise ModelError(f"{path.name} has no array {name!r}", steps=_AT, expected=expected, hint=hint)
         found[name] = arrays[name] if name in arrays else constant(item)
         _check(path.name, item, found[name], 0 if stacked else axes.get(name), stacked=stacked)
     rows = _rows(
@@ -101,7 +103,8 @@ def load(path: Path, signature: Signature, *, constant: Callable[[Input], Array]
     at_once = 1 if stacked else signature.fixed_batch or min(_ROWS_AT_ONCE, rows)
     if rows < at_once:
         message = f"{path.name} has {rows} rows, and the model takes {at_once} at once"
-        raise ModelError(message, steps=_AT, expected=f"at least {at_once} rows")
+        hint = "add rows, or export the model with an open batch dimension"
+        raise ModelError(message, steps=_AT, expected=f"at least {at_once} rows", hint=hint)
     return Calibration(found, axes, rows, at_once, stacked)
 
 
@@ -126,7 +129,9 @@ def _check(file: str, item: Input, array: Array, axis: int | None, *, stacked: b
         size == "rows" or size == given for size, given in zip(wanted, array.shape, strict=True)
     )
     if not fits:
-        raise ModelError(f"{file}: {item.name} has shape {list(array.shape)}", steps=_AT, expected=expected)
+        along = f"rows along dimension {wanted.index('rows')}" if "rows" in wanted else "as job.yaml's inputs say"
+        hint = f"save {item.name} in the shape that the model takes, {along}"
+        raise ModelError(f"{file}: {item.name} has shape {list(array.shape)}", steps=_AT, expected=expected, hint=hint)
     if array.dtype != np.dtype(item.dtype):
         hint = f"{item.name}.astype(numpy.{item.dtype})"
         raise ModelError(f"{file}: {item.name} is {array.dtype}", steps=_AT, expected=expected, hint=hint)
@@ -135,5 +140,10 @@ def _check(file: str, item: Input, array: Array, axis: int | None, *, stacked: b
 def _rows(file: str, counts: Mapping[str, int]) -> int:
     if len(set(counts.values())) != 1 or 0 in counts.values():
         found = ", ".join(f"{name} {count}" for name, count in counts.items())
-        raise ModelError(f"{file}: rows of {found}", steps=_AT, expected="the same number of rows, 1 or more")
+        raise ModelError(
+            f"{file}: rows of {found}",
+            steps=_AT,
+            expected="the same number of rows, 1 or more",
+            hint="save the same samples for every input",
+        )
     return next(iter(counts.values()))

@@ -9,6 +9,8 @@ import pytest
 from controller.intake.calibration import Calibration, load
 from controller.intake.exchange import Input, ModelError
 from controller.intake.shapes import Signature, signature
+from tests.intake.conftest import Workplace, linear
+from tests.intake.graphs import JOB, save
 
 X = Input("x", "float32", ("batch", 4))
 STATE = Input("state", "float32", (2, "batch", 3))
@@ -76,6 +78,39 @@ def test_refused(tmp_path: Path, arrays: dict[str, Any], message: str, expected:
         read(tmp_path, signature([X, STATE, RATE]), **arrays)
     assert (caught.value.message, caught.value.expected) == (message, expected)
     assert caught.value.steps == ("model", "data", "calibration")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("rows", "message", "expected", "hint"),
+    [
+        ({"x": ROWS[:, :3]}, "c.npz: x has shape [20, 3]", "float32 [rows, 4]", "rows along dimension 0"),
+        ({"x": ROWS.astype("f8")}, "c.npz: x is float64", "float32 [rows, 4]", "x.astype(numpy.float32)"),
+        ({"labels": np.arange(3)}, "c.npz has no array 'x'", "arrays x; it has labels", "numpy.savez('c.npz', x=...)"),
+        ({"xs": ROWS}, "c.npz: 'xs' is no input", "x", "did you mean 'x'?"),
+        ({"x": ROWS[:0]}, "c.npz: rows of x 0", "the same number of rows, 1 or more", "the same samples"),
+        ({}, "/c.npz: No such file or directory", "a .npz file", ""),
+    ],
+)
+@pytest.mark.parametrize("runtime", ["onnxruntime", "tensorrt"])
+def test_refused_where_the_job_names_it(
+    place: Workplace, runtime: str, rows: dict[str, Any], message: str, expected: str, hint: str
+) -> None:
+    save(place, linear(), **rows)
+    error = place.refused(JOB + f"variants: {{precision: [int8], runtime: [{runtime}]}}")
+    assert error.message.endswith(message)
+    assert (error.where, error.expected) == ("job.yaml:5:23", expected)
+    assert hint in error.hint
+
+
+def test_a_builder_that_calibrates_itself_gets_samples_first(tmp_path: Path) -> None:
+    made = read(tmp_path, signature([X, STATE, RATE]), x=ROWS, state=STATES)
+    samples = made.samples()
+    assert {name: array.shape for name, array in samples.items()} == {"x": (20, 4), "state": (20, 2, 3), "rate": (20,)}
+    np.testing.assert_array_equal(samples["state"][7], STATES[:, 7])
+    whole = signature([Input("x", "float32", (3, 4)), Input("k", "int64", (2,))])
+    stacked = read(tmp_path, whole, x=np.stack([ROWS[:3], ROWS[3:6]]), k=np.array([[1, 2], [3, 4]]))
+    assert {name: array.shape for name, array in stacked.samples().items()} == {"x": (2, 3, 4), "k": (2, 2)}
 
 
 def test_the_digest_is_of_what_is_calibrated_with(tmp_path: Path) -> None:
