@@ -40,6 +40,10 @@ _FILL = (
     " 0.1, 1.9, 3.0, 480.0, 1.0, 0.5, 100, 1, 0 FROM"
     " (SELECT j.n AS j, v.n AS v, d.n AS d, j.n * :per_job + v.n * :devices + d.n + 1 AS id"
     " FROM job_n j, variant_n v, device_n d) m",
+    "INSERT INTO task (id, kind, name, state, job_id, priority, time_limit_s, device_id, schedule, created_at)"
+    " SELECT task_id, 'BENCH', 'bench', 'SUCCEEDED', job_id, 0, 1, device_id, 'ALONE', :now FROM measurement",
+    "INSERT INTO subject (task_id, idx, variant_id, engine_key, placement, streams, batch)"
+    " SELECT task_id, subject_idx, variant_id, engine_key, 'cpu', 1, 1 FROM measurement",
     "INSERT INTO round (measurement_id, idx, n, p50_ms, mean_ms)"
     " SELECT m.id, r.value, 50, 2.0, 2.0 FROM measurement m, json_each('[0, 1, 2, 3, 4]') r WHERE m.id > :rounds_after",
 )
@@ -90,7 +94,7 @@ def _compare_s(served: ControllerProcess, job_ids: tuple[int, int]) -> float:
 
 
 def _fill(state: Path, count: int) -> None:
-    """Measurements, half of them with rounds; no tasks and attempts, which nobody reads here."""
+    """Measurements, half of them with rounds, with their tasks and subjects; no attempts, which nobody reads here."""
     open_database(state).dispose()
     database = sqlite3.connect(state / FILE_NAME)
     database.execute("PRAGMA synchronous = OFF")

@@ -165,7 +165,7 @@ subject = Table(
     metadata,
     Column("task_id", Integer, ForeignKey("task.id"), primary_key=True),
     Column("idx", Integer, primary_key=True),
-    Column("variant_id", Integer, ForeignKey("variant.id"), nullable=False),
+    Column("variant_id", Integer, ForeignKey("variant.id"), nullable=False, index=True),
     Column("engine_key", Text, ForeignKey("engine.key")),  # null until bound to a device
     Column("placement", Text, nullable=False),
     Column("streams", Integer, nullable=False),
