@@ -94,7 +94,7 @@ def _line(facts: Facts, runtime: str) -> Line | None:
 
 
 def _called(facts: Facts, runtime: str) -> str:
-    name = "TensorRT" if runtime == "tensorrt" else "TensorRT-RTX"
+    name = "TensorRT" if runtime == "tensorrt" else "TensorRT for RTX"
     return f"{name} {facts.get(f'runtime.{runtime}', '')}"
 
 

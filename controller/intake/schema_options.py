@@ -68,9 +68,11 @@ class Builder(OnGpu):
     )
     builder_optimization_level: int | None = Field(default=None, ge=0, le=5, description="default: TensorRT's, 3")
     workspace_mib: Size | None = Field(
-        default=None, description="scratch memory of a layer, at most; the agent's default suits its memory"
+        default=None, description="scratch memory of a layer, at most; default: leaves room where host and GPU share it"
     )
-    tactic_dram_mib: Size | None = Field(default=None, description="memory that trying a kernel may take, at most")
+    tactic_dram_mib: Size | None = Field(
+        default=None, description="memory that trying a kernel may take; default: likewise"
+    )
     sparsity: Switch = Field(default="off", description="use 2:4 sparse weights where the model has them")
     avg_timing_iterations: int = Field(
         default=8, ge=1, le=1000, description="runs that a kernel's timing is taken over"
