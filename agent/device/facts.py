@@ -29,11 +29,12 @@ def read_facts(
     `gpu` is what CUDA's driver says, where it was asked. A machine type, a Python and the CPUs that this process may
     run on are its own, whatever the root.
     """
-    board, modes = read_board(root, env), read_power_modes(root)
+    board, modes, gpu = read_board(root, env), read_power_modes(root), gpu or Gpu()
     known = {
         **_machine(root, env),
         **_jetson(root, env, board),
-        **_accelerator(root, board, gpu or Gpu()),
+        **_accelerator(root, board, gpu),
+        **_confinement(root, env, gpu),
         "power_mode": modes.current,
     }
     facts = Facts(cpu_isa=read_cpu(root).isa, runtimes=runtimes, labels=labels, power_modes=modes.names)
@@ -44,7 +45,6 @@ def read_facts(
 
 
 def _machine(root: Path, env: Mapping[str, str]) -> dict[str, str | int | bool | None]:
-    container = read_container(root, env)
     return {
         "hostname": text_of(root / "proc/sys/kernel/hostname"),
         "arch": platform.machine() or None,
@@ -54,9 +54,14 @@ def _machine(root: Path, env: Mapping[str, str]) -> dict[str, str | int | bool |
         "cpu_count": usable_cpus(root),
         "memory_bytes": memory_bytes(root),
         "python": platform.python_version(),
-        "container": container,
-        "nvidia_runtime": has_nvidia_runtime(root, container),
     }
+
+
+def _confinement(root: Path, env: Mapping[str, str], gpu: Gpu) -> dict[str, str | bool | None]:
+    """A driver that answers from inside a container was given to it, wherever its files lie."""
+    container = read_container(root, env)
+    given = has_nvidia_runtime(root, container)
+    return {"container": container, "nvidia_runtime": given if given is None else given or gpu.cuda is not None}
 
 
 def _jetson(root: Path, env: Mapping[str, str], board: Board) -> dict[str, str | int | None]:

@@ -20,6 +20,7 @@ _FOLDERS = (
     "usr/lib/aarch64-linux-gnu",
     "usr/lib/x86_64-linux-gnu",
     "usr/lib64",
+    "usr/local/nvidia/lib64",  # where clusters mount a server's driver
     "usr/local/cuda/lib64",
     "usr/local/cuda/targets/aarch64-linux/lib",
     "usr/local/cuda/targets/sbsa-linux/lib",

@@ -52,6 +52,8 @@ def nvidia_runtime(place: Place) -> Check:
         return skip(NO_GPU)
     if not place.confined:
         return ok("native, no container")
+    if place.kind == "gpu":
+        return ok(f"{place.container} with the driver's device nodes")
     if not has_nvidia_runtime(place.root, place.container):
         why = "the container lacks the driver's device nodes or libraries, which only the NVIDIA runtime brings"
         return fail(f"{place.container} without the NVIDIA runtime", why=why, fix=RUN_NVIDIA)

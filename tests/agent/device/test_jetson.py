@@ -15,6 +15,7 @@ from controller.wire.facts import facts_from_pb
 from jetfleet.v1.task_pb2 import Facts
 from tests.agent.trees.boards import BOARDS, COMBINATIONS, JETPACKS
 from tests.agent.trees.jetson import device_tree, dpkg_status, host_bind, jetson
+from tests.agent.trees.tree import Tree
 
 # module, sku, compute capability, SMs where a source confirms them, DLA cores, power mode after a boot
 KNOWN = {
@@ -220,3 +221,26 @@ def test_jetpack_5_is_refused_with_the_way_out(tmp_path: Path) -> None:
         assert way in fix
     assert refusal("32.7.1", None) is not None
     assert [refusal(l4t, None) for l4t in ("36.4.3", "39.2.0", None, "odd")] == [None] * 4
+
+
+def test_a_driver_that_answers_in_a_container_was_given_to_it(tmp_path: Path) -> None:
+    root = Tree({".dockerenv": "", "dev/nvidiactl": ""}).write(tmp_path)
+    assert not facts(root).nvidia_runtime
+    assert facts(root, Gpu("NVIDIA Simulated", "9.0", 132, False, 8 << 30, "580.1", "13.0")).nvidia_runtime
+
+
+def test_a_discrete_gpu_has_memory_of_its_own_and_the_drivers_cuda(tmp_path: Path) -> None:
+    root = Tree({"usr/local/cuda/version.json": '{"cuda": {"version": "12.2.0"}}'}).write(tmp_path)
+    found = facts(root, Gpu("NVIDIA Simulated", "9.0", 132, False, 8 << 30, "580.1", "13.0"))
+    assert (found.cuda, found.gpu_memory_bytes, found.gpu, found.gpu_driver) == (
+        "13.0",
+        8 << 30,
+        "NVIDIA Simulated",
+        "580.1",
+    )
+    assert (found.gpu_integrated, found.HasField("gpu_integrated")) == (False, True)
+    known = facts_from_pb(found)
+    decided_by_the_gpu = set(class_fields(known, "onnxruntime", "gpu")) - set(class_fields(known, "onnxruntime", "cpu"))
+    assert "gpu" in decided_by_the_gpu
+    assert decided_by_the_gpu <= set(known)
+    assert facts(root).cuda == "12.2.0"
