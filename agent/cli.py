@@ -213,8 +213,12 @@ def _facts_of_child(options: argparse.Namespace) -> task_pb2.Facts:
 
 
 def _child_env(options: argparse.Namespace) -> dict[str, str]:
-    threads = {"JETFLEET_THREADS": str(options.threads)} if options.threads else {}
-    return {**os.environ, **threads}
+    """A runtime starts as many threads as it may run on CPUs; a quota of less it does not see."""
+    from agent.device.quota import usable_cpus
+
+    threads = options.threads or usable_cpus(Path("/"))
+    told = bool(options.threads) or threads < len(os.sched_getaffinity(0))
+    return {**os.environ, **({"JETFLEET_THREADS": str(threads)} if told else {})}
 
 
 if __name__ == "__main__":
