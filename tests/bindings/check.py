@@ -68,10 +68,10 @@ def merge(surfaces: Sequence[Surface]) -> Surface:
     return merged
 
 
-def judge(uses: Uses, surface: Surface) -> Verdict:
-    """What of the names used a version has, has not but is asked for, and lacks."""
+def judge(uses: Uses, surface: Surface, every: Surface) -> Verdict:
+    """What of the names used a version has, has not but is asked for, and lacks. `every`: all versions merged."""
     asked = {(use.owner, use.name) for use in uses.probed}
-    lacking = [use for use in uses.plain if not _has(surface, use) and not _asked(use, asked, surface)]
+    lacking = [use for use in uses.plain if not _has(surface, use) and not _asked(use, asked, surface, every)]
     used = {(use.owner, use.name) for use in uses.plain | uses.probed}
     present = {(owner, name) for owner, name in used if name in surface.get(owner, {})}
     wrong = {(use.owner, use.name) for use in lacking}
@@ -112,8 +112,9 @@ def _has(surface: Surface, use: Use) -> bool:
     return use.name in surface.get(use.owner, {})
 
 
-def _asked(use: Use, asked: set[tuple[str, str]], surface: Surface) -> bool:
-    """Asked for itself; or its class is not there, and that was asked for."""
+def _asked(use: Use, asked: set[tuple[str, str]], surface: Surface, every: Surface) -> bool:
+    """Asked for itself; or its class is not there and was asked for, or the class of what it holds, likewise."""
     if (use.owner, use.name) in asked:
         return True
-    return use.owner != MODULE and use.owner not in surface and (MODULE, use.owner.split(".")[0]) in asked
+    needed = [use.owner, every.get(use.owner, {}).get(use.name, "")]
+    return any(name not in surface and (MODULE, name.split(".")[0]) in asked for name in needed if name != MODULE)

@@ -40,7 +40,8 @@ def used(surfaces: dict[str, Surface]) -> Uses:
 
 
 def test_no_name_is_used_that_a_version_lacks_and_nobody_asks_for(surfaces: dict[str, Surface], used: Uses) -> None:
-    verdicts = {version: judge(used, surface) for version, surface in surfaces.items()}
+    every = merge(list(surfaces.values()))
+    verdicts = {version: judge(used, surface, every) for version, surface in surfaces.items()}
     sys.stdout.write(table(verdicts) + "\n")
     assert [str(use) for verdict in verdicts.values() for use in verdict.missing] == []
 

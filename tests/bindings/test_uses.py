@@ -22,6 +22,7 @@ NEW: Surface = {
     "IBuilderConfig": {"set_flag": "", "clear_flag": "", "progress_monitor": "IProgressMonitor"},
     "IProgressMonitor": {"phase_start": "", "step_complete": "", "phase_finish": ""},
 }
+EVERY = merge([OLD, NEW])
 
 
 def read(folder: Path, source: str) -> Uses:
@@ -30,7 +31,7 @@ def read(folder: Path, source: str) -> Uses:
 
 
 def missing(uses: Uses, surface: Surface) -> list[str]:
-    return [str(use) for use in judge(uses, surface).missing]
+    return [str(use) for use in judge(uses, surface, EVERY).missing]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,9 @@ def missing(uses: Uses, surface: Surface) -> list[str]:
             "class A:\n    def g(self, y):\n        self.x: trt.ITensor = y\n    def f(self):\n        self.x.nme",
             "trt.ITensor.nme",
         ),
+        ("class A:\n    def f(self, m):\n        self.trt: ModuleType = m\n        self.trt.Bilder()", "trt.Bilder"),
         ("class A:\n    x: 'trt.ITensor'\ndef f(a: A):\n    a.x.nme", "trt.ITensor.nme"),
+        ("def f(found: 'list[trt.ITensor]'):\n    return [x.nme for x in found]", "trt.ITensor.nme"),
         ("def f(network):\n    return [tensor.nme for tensor in network]", "trt.ITensor.nme"),
         ("def f(trt):\n    getattr(trt.BuilderFlag, 'FP17')", "trt.BuilderFlag.FP17"),
         ("def f(trt):\n    for n in ('FP16', 'FP17'):\n        getattr(trt.BuilderFlag, n)", "trt.BuilderFlag.FP17"),
@@ -67,6 +70,8 @@ def test_a_planted_wrong_name_is_found(tmp_path: Path, source: str, planted: str
         "def f(config: Path):\n    config.read_text()",  # goes by the name, and is another thing
         "def f(options):\n    options.nonsense",
         "def f(config: 'Other | None'):\n    config.read_text()",
+        "def f(rows: list[Row]):\n    return [tensor.on_dla for tensor in rows]",
+        "def f(trt, config, m):\n    config.progress_monitor = m if hasattr(trt, 'IProgressMonitor') else 0",
         "def f(trt):\n    trt.__name__",
         "def f(trt):\n    if hasattr(trt, 'IProgressMonitor'):\n        trt.IProgressMonitor.phase_start",
         "def f(config, m):\n    if hasattr(config, 'progress_monitor'):\n        config.progress_monitor = m",
@@ -125,7 +130,7 @@ def test_the_table_says_what_each_version_lacks(tmp_path: Path) -> None:
         "def f(trt, config):\n    hasattr(trt.BuilderFlag, 'TF32')\n    config.max_workspace_size = 1\n    trt.Builder"
     )
     uses = read(tmp_path, source)
-    lines = table({"8.6.1": judge(uses, OLD), "11.4": judge(uses, NEW)}).splitlines()
+    lines = table({"8.6.1": judge(uses, OLD, EVERY), "11.4": judge(uses, NEW, EVERY)}).splitlines()
     assert [line.split() for line in lines[1:3]] == [["8.6.1", "4", "3", "1", "0"], ["11.4", "4", "3", "0", "1"]]
     assert lines[3:] == [
         "8.6.1 has not: BuilderFlag.TF32",

@@ -5,12 +5,15 @@ docstrings (`builder.create_network()` is an INetworkDefinition), and else from 
 """
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bindings.syntax import Words, annotated, asks, element, holders, literals, unquoted, variable
+
 MODULE = ""  # the owner of what hangs on the module itself
 CONVENTIONS = {
+    "trt": MODULE,
     "builder": "Builder",
     "network": "INetworkDefinition",
     "config": "IBuilderConfig",
@@ -43,14 +46,6 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Words:
-    """Strings in a literal; `keys` are those of a dictionary."""
-
-    values: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Uses:
     plain: frozenset[Use]
     probed: frozenset[Use]  # asked for by hasattr, getattr with a default, or a function that does that
@@ -62,8 +57,8 @@ def read_uses(files: Iterable[Path], root: Path, surface: Surface) -> Uses:
     """What these files use. `surface`: all classes of all versions, to follow calls by."""
     trees = {path: ast.parse(path.read_text(), str(path)) for path in files}
     nodes = [node for tree in trees.values() for node in ast.walk(tree)]
-    probes = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and _asks(node)}
-    surface = {**surface, **_holders(node for node in nodes if isinstance(node, ast.ClassDef))}
+    probes = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef) and asks(node)}
+    surface = {**surface, **holders(node for node in nodes if isinstance(node, ast.ClassDef))}
     readers = []
     for path, tree in trees.items():
         reader = _Reader(str(path.relative_to(root)), surface, probes)
@@ -87,7 +82,8 @@ class _Reader(ast.NodeVisitor):
     def __init__(self, file: str, surface: Surface, probes: Mapping[str, ast.FunctionDef]) -> None:
         self.found: dict[str, set[Use]] = {kind: set() for kind in _KINDS}
         self._file, self._surface, self._probes = file, surface, probes
-        self._scopes: list[dict[str, str | None]] = [{"trt": MODULE}]
+        self._scopes: list[dict[str, str | None]] = [{}]
+        self._elements: dict[str, str] = {}  # variable -> the class of what is in it
         self._words: dict[str, Words] = {}  # variable -> the literal strings that it takes in turn
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
@@ -111,7 +107,7 @@ class _Reader(ast.NodeVisitor):
         self._scopes.pop()
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if name := _variable(node.target):
+        if name := variable(node.target):
             self._annotate(name, node.annotation)
         if node.value is not None:  # the annotation itself is not evaluated in a function
             self.visit(node.value)
@@ -120,9 +116,9 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
         owner = self._class_of(node.value)
         for target in node.targets:
-            if (name := _variable(target)) and owner is not None:
+            if (name := variable(target)) and owner is not None:
                 self._scope(name)[name] = owner
-            if name and (words := _literals(node.value)):
+            if name and (words := literals(node.value)):
                 self._words[name] = words
 
     def visit_For(self, node: ast.For) -> None:
@@ -147,7 +143,7 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        function = _variable(node.func)
+        function = variable(node.func)
         if function in ("hasattr", "getattr") or function in self._probes:
             self._probe(node, "plain" if function == "getattr" and len(node.args) < 3 else "probed")
         elif node.args and (owner := self._class_of(node.args[0])) and owner in self._surface:
@@ -172,16 +168,19 @@ class _Reader(ast.NodeVisitor):
 
     def _known(self, node: ast.expr | None) -> Words:
         """The strings that an expression can be, or can hold."""
-        variable = _variable(node)
-        return self._words.get(variable, Words()) if variable else _literals(node)
+        name = variable(node)
+        return self._words.get(name, Words()) if name else literals(node)
 
     def _iterate(self, target: ast.expr, over: ast.expr) -> None:
         words = self._known(over)
+        source = variable(over)
+        if source and self._class_of(over) is None and isinstance(target, ast.Name) and source in self._scopes[-1]:
+            self._scopes[-1][target.id] = self._elements.get(source)
         if isinstance(over, ast.Call) and isinstance(over.func, ast.Attribute):
             words = self._known(over.func.value)
             if over.func.attr == "items" and isinstance(target, ast.Tuple):
                 for name, part in zip(target.elts, (words.keys, words.values), strict=False):
-                    self._words[_variable(name) or ""] = Words(part)
+                    self._words[variable(name) or ""] = Words(part)
                 return
             words = Words(words.values if over.func.attr == "values" else words.keys)
         for node in ast.walk(target):
@@ -194,7 +193,7 @@ class _Reader(ast.NodeVisitor):
             return self._called_class(node)
         if isinstance(node, ast.Attribute) and (owner := self._class_of(node.value)) is not None:
             return self._member_class(owner, node.attr)
-        name = _variable(node)
+        name = variable(node)
         if name is None:
             return None
         for scope in reversed(self._scopes):
@@ -220,76 +219,14 @@ class _Reader(ast.NodeVisitor):
         return self._scopes[1 if name.startswith("self.") else -1]
 
     def _annotate(self, name: str, annotation: ast.expr | None) -> None:
-        if annotation is None or name == "trt":
+        if annotation is None or name.endswith("trt"):
             return
-        annotation = _unquoted(annotation)
+        annotation = unquoted(annotation)
         holder = f"@{annotation.id}" if isinstance(annotation, ast.Name) else "@"
-        self._scope(name)[name] = _annotated(annotation) or (holder if holder in self._surface else None)
+        if inner := element(annotation):
+            self._elements[name] = inner
+        self._scope(name)[name] = annotated(annotation) or (holder if holder in self._surface else None)
 
     def _add(self, kind: str, owner: str, name: str, node: ast.expr) -> None:
         if not owner.startswith("@"):
             self.found[kind].add(Use(owner, name, self._file, node.lineno))
-
-
-def _holders(classes: Iterable[ast.ClassDef]) -> dict[str, dict[str, str]]:
-    """The code's own classes, as `@Name`, with those of their attributes that are annotated as TensorRT's."""
-    found: dict[str, dict[str, str]] = {}
-    for node in classes:
-        fields = [item for item in ast.walk(node) if isinstance(item, ast.AnnAssign)]
-        named = {(_variable(item.target) or "").removeprefix("self."): _annotated(item.annotation) for item in fields}
-        found[f"@{node.name}"] = {name: owner for name, owner in named.items() if owner}
-    return {name: fields for name, fields in found.items() if fields}
-
-
-def _annotated(annotation: ast.expr) -> str | None:
-    """`IBuilderConfig` of trt.IBuilderConfig, quoted or optional; None for a list or a callable of them."""
-    annotation = _unquoted(annotation)
-    if not isinstance(annotation, ast.Attribute | ast.BinOp):
-        return None
-    named = [ast.unparse(item) for item in ast.walk(annotation) if isinstance(item, ast.Attribute)]
-    return max((item.removeprefix("trt.") for item in named if item.startswith("trt.")), key=len, default=None)
-
-
-def _unquoted(node: ast.expr) -> ast.expr:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return ast.parse(node.value, mode="eval").body
-    return node
-
-
-def _asks(node: ast.FunctionDef) -> bool:
-    """Whether this is a function that asks its first argument for a name, its second."""
-    if len(node.args.args) < 2:
-        return False
-    parameters = {argument.arg for argument in node.args.args}
-    return any(set(_names(call.args)) <= parameters and len(call.args) > 1 for call in _asking(node))
-
-
-def _asking(node: ast.FunctionDef) -> Iterator[ast.Call]:
-    for call in ast.walk(node):
-        if isinstance(call, ast.Call) and _variable(call.func) in ("hasattr", "getattr"):
-            yield call
-
-
-def _names(nodes: Iterable[ast.expr]) -> Iterator[str]:
-    return (node.id if isinstance(node, ast.Name) else "" for node in list(nodes)[:2])
-
-
-def _variable(node: ast.expr | None) -> str | None:
-    """`x`, or `self.x`: an object's own attributes are as good as variables here."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-        return f"self.{node.attr}"
-    return None
-
-
-def _literals(node: ast.expr | None) -> Words:
-    """The strings in a literal, at any depth; of a dictionary, keys and values apart."""
-    if isinstance(node, ast.Dict):
-        return Words(_strings(node.values), _strings([key for key in node.keys if key is not None]))
-    return Words(_strings([node])) if isinstance(node, ast.Constant | ast.Tuple | ast.List | ast.Set) else Words()
-
-
-def _strings(nodes: Sequence[ast.expr]) -> tuple[str, ...]:
-    inner = (item for node in nodes for item in ast.walk(node))
-    return tuple(item.value for item in inner if isinstance(item, ast.Constant) and isinstance(item.value, str))
