@@ -12,6 +12,8 @@ _log = logging.getLogger(__name__)
 # Module and class of each runtime. A module here may import its heavy library at the top.
 _MODULES = {
     "onnxruntime": ("agent.runtime.onnxruntime", "OnnxRuntime"),
+    "tensorrt": ("agent.runtime.tensorrt", "TensorRt"),
+    "tensorrt_rtx": ("agent.runtime.tensorrt", "TensorRtRtx"),
     "simulated": ("agent.runtime.simulated", "SimulatedRuntime"),
 }
 

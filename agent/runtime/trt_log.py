@@ -1,0 +1,205 @@
+"""What TensorRT says while it works: passed on to the log, counted, and told again as the reason of a failure.
+
+TensorRT answers a failure with None or False; the reason stands only in the words that it gave its logger and its
+error recorder before. With a recorder set, some versions tell errors to it alone.
+"""
+
+import logging
+import re
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
+
+_log = logging.getLogger("tensorrt")
+
+_LEVELS = {
+    "INTERNAL_ERROR": logging.ERROR,
+    "ERROR": logging.ERROR,
+    "WARNING": logging.WARNING,
+    "INFO": logging.INFO,
+}
+_KEPT_LINES = 20_000
+_KEPT_WARNINGS = 20
+_TOLD = 4  # of a failure's words
+_LINE = 300  # characters of each
+
+_OUT_OF_MEMORY = re.compile(
+    r"out ?of ?memory|OUT_OF_MEMORY|requested amount of GPU memory|std::bad_alloc|NvMapMemAlloc"
+    r"|cudaErrorMemoryAllocation|insufficient memory",
+    re.IGNORECASE,
+)
+_SKIPPED = re.compile(r"skipping tactic.*memory", re.IGNORECASE | re.DOTALL)
+_REQUEST = re.compile(r"tactic device request.*available", re.IGNORECASE | re.DOTALL)
+_NO_TACTIC = re.compile(r"could not find any implementation|no implementation", re.IGNORECASE)
+# What follows from an error that was told before it.
+_CONSEQUENCE = re.compile(
+    r"engine != nullptr|could not build|parseFromFile.*failed|--- (Begin|End) node", re.IGNORECASE
+)
+_ACTIVATION = re.compile(r"Total Activation Memory: (\d+)")
+# `[network.cpp::validate::3810] Error Code 4: API Usage Error (...)` and ` In validate at /src/network.cpp:3810)`.
+_SOURCE = re.compile(r"^\[[\w./]+::\S+::\d+\] |\.? \(?In \w+ at [\w./-]+:\d+(?=\)*$)|^[\w./-]+\.[ch]pp:\d+: ")
+
+
+class Words:
+    """What was said since this began to listen, and an IErrorRecorder's methods.
+
+    Called from TensorRT's threads, so behind a lock.
+    """
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)  # what is not VERBOSE, and whatever speaks of DLA
+        self.verbose = 0
+        self.activation_bytes: int | None = None
+        self._lock = threading.Lock()
+        self._errors: list[str] = []
+        self._warnings: dict[str, None] = {}  # distinct, in the order in which they came
+        self._recorded: list[tuple[Any, str]] = []
+        self._skipped = self._requests = 0
+
+    def hear(self, severity: str, message: str) -> None:
+        with self._lock:
+            self._keep(severity, message)
+
+    @property
+    def errors(self) -> list[str]:
+        """What was recorded, then what was logged as an error."""
+        return [description for _, description in self._recorded] + self._errors
+
+    @property
+    def warnings(self) -> list[str]:
+        """Distinct, the first of them."""
+        return list(self._warnings)
+
+    @property
+    def tactics_skipped(self) -> int:
+        """For lack of memory. Some versions tell the request, some the skipping, some both."""
+        return max(self._skipped, self._requests)
+
+    def warn(self, message: str) -> None:
+        """Adds a warning of our own to TensorRT's."""
+        _log.warning("%s", message)
+        with self._lock:
+            self._warn(message)
+
+    def reason(self) -> str:
+        """Why it failed, in TensorRT's words."""
+        return decisive(self.errors) or decisive(self.warnings) or "TensorRT gave no reason"
+
+    def out_of_memory(self) -> bool:
+        """Whether a failure is one of memory."""
+        return ran_out_of_memory(self.errors, self.tactics_skipped)
+
+    def num_errors(self) -> int:
+        return len(self._recorded)
+
+    def get_error_code(self, index: int) -> Any:
+        return self._recorded[index][0]
+
+    def get_error_desc(self, index: int) -> str:
+        return self._recorded[index][1]
+
+    def has_overflowed(self) -> bool:
+        return False
+
+    def clear(self) -> None:
+        """Nothing: TensorRT clears the stack before some calls, and the reason would be lost."""
+
+    def report_error(self, code: Any, description: str) -> bool:
+        with self._lock:
+            self._recorded.append((code, description))
+        _log.error("%s", description)
+        return False
+
+    def _keep(self, severity: str, message: str) -> None:
+        if severity not in _LEVELS:
+            self.verbose += 1
+        if severity in _LEVELS or "DLA" in message or "Dla" in message:
+            self.lines.append(message)
+        if severity in ("INTERNAL_ERROR", "ERROR"):
+            self._errors.append(message)
+        elif severity == "WARNING":
+            self._warn(message)
+        self._skipped += bool(_SKIPPED.search(message))
+        self._requests += bool(_REQUEST.search(message))
+        if found := _ACTIVATION.search(message):
+            self.activation_bytes = int(found[1])
+
+    def _warn(self, message: str) -> None:
+        if len(self._warnings) < _KEPT_WARNINGS:
+            self._warnings.setdefault(trimmed(message))
+
+
+def decisive(messages: Iterable[str]) -> str:
+    """The few that say why, each once and in one line: causes before what follows from them, memory before all."""
+    distinct = list(dict.fromkeys(text for message in messages if (text := trimmed(message))))
+    distinct.sort(key=lambda text: (not _OUT_OF_MEMORY.search(text), bool(_CONSEQUENCE.search(text))))
+    return "; ".join(distinct[:_TOLD])
+
+
+def trimmed(message: str) -> str:
+    """One line without TensorRT's own source positions, and not too long."""
+    line = _SOURCE.sub("", " ".join(message.split())).strip()
+    return line if len(line) <= _LINE else line[: _LINE - 3] + "..."
+
+
+def ran_out_of_memory(errors: Iterable[str], skipped: int) -> bool:
+    """From the words of a failure; `skipped` counts the tactics that there was no memory to try.
+
+    A skipped tactic alone is only slower, unless it was the last one for its layer.
+    """
+    told = list(errors)
+    if any(_OUT_OF_MEMORY.search(message) for message in told):
+        return True
+    return skipped > 0 and (not told or any(_NO_TACTIC.search(message) for message in told))
+
+
+def implement(interface: Any, methods: object, names: Iterable[str]) -> Any:
+    """An object of one of TensorRT's callback interfaces that hands these calls to `methods`.
+
+    A class made here and now, because its base is only known when a TensorRT has been imported. The base's own
+    __init__ runs, which TensorRT demands. The caller keeps the object for as long as TensorRT may call it.
+    """
+    calls = {name: staticmethod(getattr(methods, name)) for name in names}
+    return type(interface.__name__, (interface,), calls)()
+
+
+class _Switchboard:
+    """An ILogger's method. TensorRT keeps the first logger that it is given for the whole process, so there is one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listening: weakref.WeakSet[Words] = weakref.WeakSet()
+
+    def connect(self, words: Words) -> None:
+        with self._lock:
+            self._listening.add(words)
+
+    def log(self, severity: Any, msg: str) -> None:
+        name = str(severity.name)
+        with self._lock:
+            listening = list(self._listening)
+        for words in listening:
+            words.hear(name, msg)
+        if name in _LEVELS:
+            _log.log(_LEVELS[name], "%s", msg)
+
+
+_LOGGERS: dict[ModuleType, tuple[Any, _Switchboard]] = {}  # never given up: TensorRT does not let go of its logger
+
+
+def listen(trt: ModuleType, words: Words) -> Any:
+    """The process's one logger of this TensorRT, which from now on tells `words` too, for as long as they are kept."""
+    if trt not in _LOGGERS:
+        switchboard = _Switchboard()
+        _LOGGERS[trt] = implement(trt.ILogger, switchboard, ("log",)), switchboard
+    logger, switchboard = _LOGGERS[trt]
+    switchboard.connect(words)
+    return logger
+
+
+def make_recorder(trt: ModuleType, words: Words) -> Any:
+    names = ("num_errors", "get_error_code", "get_error_desc", "has_overflowed", "clear", "report_error")
+    return implement(trt.IErrorRecorder, words, names)
