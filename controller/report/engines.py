@@ -127,4 +127,6 @@ def _count(value: int | None) -> str:
 
 
 def _bytes(value: int | None) -> str:
-    return UNKNOWN if value is None else f"{value / 1e6:.1f} MB"
+    if value is None:
+        return UNKNOWN
+    return f"{value / 1e6:.1f} MB" if value >= 100_000 else f"{value / 1e3:.1f} kB"

@@ -119,7 +119,8 @@ def _ticked(task: TaskView, since_s: float) -> TaskView:
 
 
 def _change(job: JobView, task: TaskView) -> str:
-    doing = f", {one_line(task.progress.phase)}" if task.progress and task.state is TaskState.LEASED else ""
+    leased = task.state is TaskState.LEASED
+    phase = f", {one_line(task.progress.phase)}" if task.progress and task.progress.phase and leased else ""
     took = f" after {duration(task.elapsed_s)}" if task.state is TaskState.SUCCEEDED and task.elapsed_s else ""
     why = f": {one_line(task.failure.message)}" if task.failure and task.state is not TaskState.SUCCEEDED else ""
-    return f"[{job.done}/{job.total}] {label(task)}: {task.state.value}{place(task)}{doing}{took}{why}"
+    return f"[{job.done}/{job.total}] {label(task)}: {task.state.value}{place(task)}{phase}{took}{why}"

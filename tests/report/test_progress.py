@@ -22,6 +22,13 @@ def test_a_line_per_change_and_not_per_percent() -> None:
     ]
 
 
+def test_an_attempt_that_has_said_nothing_yet_has_no_phase() -> None:
+    out = io.StringIO()
+    with PlainProgress(out) as shown:
+        shown.show(job(task(progress=Progress())))
+    assert out.getvalue() == "[0/1] BENCH onnxruntime-fp32-b1-cpu: LEASED on bench-1\n"
+
+
 def test_a_failure_says_why_on_its_line() -> None:
     out = io.StringIO()
     with PlainProgress(out) as shown:
