@@ -71,9 +71,13 @@ _KINDS = ("plain", "probed", "unclear", "derived")
 
 
 def knows_tensorrt(path: Path) -> bool:
-    """Whether a file has a variable by the name that TensorRT's module goes by everywhere."""
-    names = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name | ast.arg))
-    return any((node.id if isinstance(node, ast.Name) else node.arg) == "trt" for node in names)
+    """Whether a file has TensorRT's module, for its types or by the name that it goes by everywhere."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    imported = [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+    named = [node.id for node in nodes if isinstance(node, ast.Name)] + [
+        node.arg for node in nodes if isinstance(node, ast.arg)
+    ]
+    return "tensorrt" in imported or "trt" in named
 
 
 class _Reader(ast.NodeVisitor):
@@ -114,12 +118,19 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Assign(self, node: ast.Assign) -> None:
         self.generic_visit(node)
-        owner = self._class_of(node.value)
         for target in node.targets:
-            if (name := variable(target)) and owner is not None:
-                self._scope(name)[name] = owner
-            if name and (words := literals(node.value)):
-                self._words[name] = words
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                for one, value in zip(target.elts, node.value.elts, strict=False):
+                    self._assign(one, value)
+            else:
+                self._assign(target, node.value)
+
+    def _assign(self, target: ast.expr, value: ast.expr) -> None:
+        name, owner = variable(target), self._class_of(value)
+        if name and owner is not None:
+            self._scope(name)[name] = owner
+        if name and (words := literals(value)):
+            self._words[name] = words
 
     def visit_For(self, node: ast.For) -> None:
         self._iterate(node.target, node.iter)
@@ -205,7 +216,8 @@ class _Reader(ast.NodeVisitor):
         function = node.func
         if isinstance(function, ast.Attribute) and (owner := self._class_of(function.value)) is not None:
             return self._member_class(owner, function.attr)
-        return None
+        holder = f"@{variable(function)}"
+        return holder if holder in self._surface else None
 
     def _member_class(self, owner: str, name: str) -> str | None:
         nested = f"{owner}.{name}".lstrip(".")
