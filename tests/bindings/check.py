@@ -7,11 +7,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.bindings.uses import MODULE, Surface, Use, Uses
 
 FOLDER = Path(__file__).parent
-CACHE = FOLDER.parent.parent / ".bindings"
+ROOT = FOLDER.parent.parent
+CACHE = ROOT / ".bindings"
 # What the bindings' shared object asks the loader for.
 LIBRARIES = ("nvinfer", "nvinfer_plugin", "nvonnxparser", "nvparsers")
 # Callbacks that TensorRT calls by name: a method that is spelt wrong is silently never called.
@@ -48,14 +50,12 @@ def compile_shims(major: str, folder: Path) -> None:
         subprocess.run([*command, str(FOLDER / "shim.c")], check=True)
 
 
-def read_surface(module: str, *, packages: Path | None = None, shims: Path | None = None) -> tuple[str, Surface]:
-    """Version and names of a TensorRT module, imported in a process of its own."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    if packages is not None and shims is not None:
-        environment |= {"PYTHONPATH": str(packages), "LD_LIBRARY_PATH": str(shims)}
-    command = [sys.executable, "-W", "ignore", str(FOLDER / "surface.py"), module]
-    told = json.loads(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
-    return told["version"], told["surface"]
+def ask(script: str, module: str, *, packages: Path | None = None, shims: Path | None = None) -> Any:
+    """What a script of this folder tells of a TensorRT module, which it imports in a process of its own."""
+    path = [str(item) for item in (packages, ROOT, ROOT / "proto") if item]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "LD_LIBRARY_PATH": str(shims or "")}
+    command = [sys.executable, "-W", "ignore", str(FOLDER / script), module]
+    return json.loads(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def merge(surfaces: Sequence[Surface]) -> Surface:

@@ -1,36 +1,48 @@
 """The names that the runtime uses, against the released bindings of every TensorRT that is supported.
 
-The bindings are real; the libraries under them are not (shim.c): names are checked here, never behaviour.
+The bindings are real; the libraries under them are not (shim.c): names are checked here, and what the runtime concludes
+from them, never what TensorRT does.
 """
 
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tests.bindings.check import CACHE, CALLBACKS, compile_shims, judge, merge, read_surface, table, typos
+from tests.bindings.check import CACHE, CALLBACKS, ROOT, ask, compile_shims, judge, merge, table, typos
 from tests.bindings.check import uncalled as without_callbacks
 from tests.bindings.fetch import BINDINGS, for_this_python
 from tests.bindings.uses import Surface, Uses, knows_tensorrt, read_uses
 
 pytestmark = pytest.mark.bindings
-ROOT = Path(__file__).parents[2]
 HERE = [version for version in BINDINGS if for_this_python(version)]
+RTX = "tensorrt_rtx"  # as it is installed, libraries and all
+ALWAYS = ["IErrorRecorder", "ILogger", "IProfiler"]
+Ask = Callable[[str, str], Any]
 
 
 @pytest.fixture(scope="module")
-def surfaces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Surface]:
-    """By version; tensorrt_rtx last, as it is installed."""
-    found: dict[str, Surface] = {}
-    for version in HERE:
+def ask_of(tmp_path_factory: pytest.TempPathFactory) -> Ask:
+    """Asks a version by a script."""
+    folder = tmp_path_factory.mktemp("shims")
+    for major in {version.split(".")[0] for version in HERE}:
+        compile_shims(major, folder / major)
+
+    def asking(script: str, version: str) -> Any:
+        if version == RTX:
+            return ask(script, RTX)
         assert (CACHE / version).is_dir(), f"the bindings of {version} are not there: make bindings"
-        shims = tmp_path_factory.mktemp("shims") / version
-        compile_shims(version.split(".")[0], shims)
-        told, found[version] = read_surface("tensorrt_bindings", packages=CACHE / version, shims=shims)
-        assert told == version
-    told, surface = read_surface("tensorrt_rtx")
-    found[f"rtx {told}"] = surface
-    return found
+        return ask(script, "tensorrt_bindings", packages=CACHE / version, shims=folder / version.split(".")[0])
+
+    return asking
+
+
+@pytest.fixture(scope="module")
+def surfaces(ask_of: Ask) -> dict[str, Surface]:
+    told = {version: ask_of("surface.py", version) for version in (*HERE, RTX)}
+    assert [told[version]["version"] for version in HERE] == HERE
+    return {version: item["surface"] for version, item in told.items()}
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +89,24 @@ def test_known_differences_between_the_versions_are_seen(surfaces: dict[str, Sur
     assert having("IBuilderConfig", "progress_monitor") == [version for version in surfaces if version != "8.6.1"]
     assert having("ILogger.Severity", "ERROR") == having("ICudaEngine", "num_io_tensors") == list(surfaces)
     assert surfaces["10.3.0"]["Builder"]["create_network"] == "INetworkDefinition"
+
+
+# Facts of the versions: what a wrong probe would take for something else.
+CONCLUSIONS = {
+    "8.6.1": {"weak": True, "typed": False, "dla": True, "flags": [1, 1]},
+    "10.3.0": {"weak": True, "typed": True, "dla": True, "flags": [2, 0]},
+    "10.13.3.9": {"weak": True, "typed": True, "dla": False, "flags": [2, 0]},
+    "10.16.1.11": {"weak": True, "typed": True, "dla": False, "flags": [2, 0]},
+    "11.4.0.106": {"weak": False, "typed": True, "dla": False, "flags": [0, 0]},
+    RTX: {"weak": False, "typed": True, "dla": False, "flags": [0, 0]},
+}
+
+
+@pytest.mark.parametrize("version", [*HERE, RTX])
+def test_the_runtime_concludes_what_a_version_can(ask_of: Ask, version: str) -> None:
+    told = ask_of("decide.py", version)
+    callbacks = set(told.pop("callbacks"))
+    assert told == CONCLUSIONS[version]
+    monitor = {"IProgressMonitor"} if version != "8.6.1" else set()
+    calibrator = {"IInt8EntropyCalibrator2"} if told["weak"] else set()
+    assert callbacks == {*ALWAYS, *monitor, *calibrator}

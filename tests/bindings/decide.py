@@ -1,0 +1,41 @@
+"""What the runtime concludes from an imported TensorRT, as JSON on stdout: `python decide.py MODULE`."""
+
+import importlib
+import json
+import sys
+
+from agent.runtime.trt_ability import ability, creation_flags
+from agent.runtime.trt_calibrate import make_calibrator
+from agent.runtime.trt_inspect import Times
+from agent.runtime.trt_log import Words, implement, listen, make_recorder
+from agent.runtime.trt_progress import Progress, make_monitor
+
+
+class NoData:
+    """A calibrator's methods, for one that is made and never asked."""
+
+    def get_batch_size(self) -> int:
+        return 1
+
+    get_batch = read_calibration_cache = write_calibration_cache = get_batch_size
+
+
+def callbacks(trt):
+    """An object each of the interfaces that TensorRT calls back, which the bindings really take for one."""
+    words = Words()
+    made = {
+        "ILogger": listen(trt, words),
+        "IErrorRecorder": make_recorder(trt, words),
+        "IProfiler": implement(trt.IProfiler, Times(), ("report_layer_time",)),
+        "IProgressMonitor": make_monitor(trt, Progress(lambda *_: None, bool)),
+        "IInt8EntropyCalibrator2": make_calibrator(trt, NoData()),
+    }
+    return sorted(name for name, item in made.items() if item is not None and isinstance(item, getattr(trt, name)))
+
+
+if __name__ == "__main__":
+    trt = importlib.import_module(sys.argv[1])
+    able = ability(trt, workstation=trt.__name__ == "tensorrt_rtx")
+    flags = [creation_flags(trt, typed=typed) for typed in (True, False)]
+    told = {"weak": able.weak, "typed": able.typed, "dla": able.dla, "flags": flags, "callbacks": callbacks(trt)}
+    json.dump(told, sys.stdout)
