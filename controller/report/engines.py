@@ -80,7 +80,8 @@ def _of_the_recipe(view: EngineView) -> Pairs:
     for item in recipe.artifacts:
         yield f"from {item.role.value}", f"{item.name}, {_bytes(item.size_bytes)}, {item.sha256[:_KEY_DIGITS]}"
     yield "options", ", ".join(f"{name}={value}" for name, value in sorted(recipe.options.items())) or "none"
-    yield "device class", ", ".join(f"{name} {value}" for name, value in view.device_class.fields)
+    for name, value in view.device_class.fields:
+        yield f"class {name}", value
 
 
 def _of_the_build(view: EngineView, built: Built) -> Pairs:
