@@ -27,7 +27,8 @@ class Ability:
 def ability(trt: ModuleType, *, workstation: bool) -> Ability:
     """Of TensorRT, or of its workstation sibling, which counts its versions anew and knows no DLA."""
     version = tuple(int(part) for part in re.findall(r"\d+", str(trt.__version__))[:4])
-    weak = hasattr(trt.BuilderFlag, "FP16")
+    calibrates = hasattr(trt.IBuilderConfig, "int8_calibrator")
+    weak = hasattr(trt.BuilderFlag, "FP16") and calibrates and hasattr(trt.IBuilderConfig, "set_calibration_profile")
     return Ability(
         label=f"{'TensorRT for RTX' if workstation else 'TensorRT'} {trt.__version__}",
         version=version,
