@@ -4,6 +4,7 @@ On the CPU, or on an NVIDIA GPU by its CUDA provider. Of the agent, this module 
 onnxruntime.
 """
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,9 +21,9 @@ from agent.runtime.base import (
     refuse_other_version,
 )
 from agent.runtime.ort_cpu import OnnxSession
-from agent.runtime.ort_cuda import CUDA_OPTIONS, cuda_providers, left_to_the_cpu, open_on_gpu
+from agent.runtime.ort_cuda import cuda_providers, cuda_session_options, left_to_the_cpu, open_on_gpu
 from agent.runtime.ort_graph import CPU, check_inputs, open_engine, optimise
-from agent.runtime.ort_options import CPU_OPTIONS, session_options
+from agent.runtime.ort_options import session_options
 from agent.runtime.profile import read_layers, read_profile
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
@@ -48,7 +49,8 @@ _CPU_GRAPHS = {
     PRECISION_INT8: ARTIFACT_ROLE_MODEL_QDQ,
 }
 _GPU_GRAPHS = {**_CPU_GRAPHS, PRECISION_TF32: ARTIFACT_ROLE_MODEL_FP32}
-_PROFILED_RUNS = 10
+# Of an inspection: the first run warms up and does not count.
+_LEAST_RUNS, _MOST_RUNS, _INSPECTION_S = 2, 11, 2.0
 
 
 class OnnxRuntime:
@@ -63,7 +65,7 @@ class OnnxRuntime:
     def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> Made:
         on_gpu = _is_on_gpu(task.placement)
         model = model_dir / _graph(task, on_gpu=on_gpu)
-        options = session_options(task.options, CUDA_OPTIONS if on_gpu else CPU_OPTIONS)
+        options = _session_options(task.options, on_gpu=on_gpu)
         report("build", None, f"optimising {model.name}")
         if not on_gpu:
             optimise(model, out, task.inputs, options)
@@ -82,15 +84,24 @@ class OnnxRuntime:
 
     def inspect(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> Inspection:
         on_gpu = _is_on_gpu(subject.placement)
-        options = session_options(subject.options, CUDA_OPTIONS if on_gpu else CPU_OPTIONS)
+        options = _session_options(subject.options, on_gpu=on_gpu)
         options.enable_profiling = True
         options.profile_file_prefix = str(scratch / "profile")
         session = open_engine(engine, options, cuda_providers(subject.precision) if on_gpu else CPU)
-        for _ in range(1 + _PROFILED_RUNS):
-            session.run(None, dict(inputs))
+        begin = time.monotonic()
+        for number in range(_MOST_RUNS):
+            if number < _LEAST_RUNS or time.monotonic() - begin < _INSPECTION_S:
+                session.run(None, dict(inputs))
         profile = Path(session.end_profiling())
-        layers = [] if on_gpu else read_layers(profile)[0]
-        return Inspection(kernels=tuple(read_profile(profile)), layers=tuple(layers))
+        kernels = read_profile(profile, on_gpu=on_gpu)
+        if on_gpu:
+            return Inspection(tuple(kernels))
+        layers, runs = read_layers(profile)
+        return Inspection(tuple(kernels), tuple(layers), runs=runs)
+
+
+def _session_options(options: Mapping[str, str], *, on_gpu: bool) -> onnxruntime.SessionOptions:
+    return cuda_session_options(options) if on_gpu else session_options(options)
 
 
 def _is_on_gpu(placement: str) -> bool:

@@ -107,11 +107,16 @@ def _free_dimensions(model: Path, inputs: Iterable[TensorSpec], providers: Provi
 
 
 def _session(path: Path, options: onnxruntime.SessionOptions, providers: Providers) -> onnxruntime.InferenceSession:
-    """Raises DeviceFault where a provider does not start: ONNX Runtime alone would go on without it."""
+    """Raises DeviceFault where a provider is missing or does not start: ONNX Runtime alone would go on without it."""
+    wanted = {item if isinstance(item, str) else item[0] for item in providers}
+    if absent := wanted - set(onnxruntime.get_available_providers()):
+        raise DeviceFault(
+            f"this ONNX Runtime has no {', '.join(absent)}",
+            expected="a build with CUDA",
+            hint="pip uninstall onnxruntime, then pip install onnxruntime-gpu; on a Jetson, its wheel for the JetPack",
+        )
     session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
-    wanted = [item if isinstance(item, str) else item[0] for item in providers]
-    absent = sorted(set(wanted) - set(session.get_providers()))
-    if absent:
+    if absent := wanted - set(session.get_providers()):
         raise DeviceFault(
             f"ONNX Runtime's {', '.join(absent)} does not start",
             expected="CUDA, cuDNN and a driver of the versions that this onnxruntime-gpu was built for",

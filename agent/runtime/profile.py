@@ -11,13 +11,16 @@ _NUMPY = {"float": "float32", "double": "float64"}
 _RAN = "_kernel_time"
 
 
-def read_profile(path: Path) -> list[Kernel]:
-    """Every node that ran, once each, in order; a node inside a loop ran often and counts once."""
+def read_profile(path: Path, *, on_gpu: bool = False) -> list[Kernel]:
+    """Every node that ran, once each, in order; a node inside a loop ran often and counts once.
+
+    `on_gpu`: that is where they were to run, and the type of one that did not says so.
+    """
     found: dict[str, Kernel] = {}
     for event in _events(path):
         if _is_node(event):
             arguments = event["args"]
-            found.setdefault(event["name"], Kernel(str(arguments.get("op_name", "")), _type(arguments)))
+            found.setdefault(event["name"], Kernel(str(arguments.get("op_name", "")), _type(arguments, on_gpu)))
     return list(found.values())
 
 
@@ -45,7 +48,8 @@ def _is_node(event: Mapping[str, Any]) -> bool:
     return event.get("cat") == "Node" and str(event.get("name", "")).endswith(_RAN)
 
 
-def _type(arguments: Mapping[str, Any]) -> str:
+def _type(arguments: Mapping[str, Any], on_gpu: bool) -> str:
     """The type of a node's first input: its activations, whatever its scales and shapes are held in."""
     shown = next((str(kind) for item in arguments.get("input_type_shape", ()) for kind in item), "")
-    return _NUMPY.get(shown, shown)
+    fell_back = on_gpu and str(arguments.get("provider", "")).startswith("CPU")
+    return _NUMPY.get(shown, shown) + (" on the CPU" if fell_back else "")
