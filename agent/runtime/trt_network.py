@@ -21,11 +21,12 @@ _log = logging.getLogger(__name__)
 
 # What is wrong with the file itself; anything else is what this TensorRT does not take.
 _UNREADABLE = ("MODEL_DESERIALIZE_FAILED", "INVALID_VALUE", "INVALID_GRAPH")
-_EXTERNAL = re.compile(r"external|weights? file|open file|cannot be found", re.IGNORECASE)
+_NO_FILE = re.compile(r"Failed to open file: (?P<path>\S+)")
 _NO_OPERATOR = re.compile(r"plugin not found|no importer registered|^\(?false\)?$", re.IGNORECASE)
 # 8.x says which node it was in the log alone.
 _NODE = re.compile(r'While parsing node number (?P<index>\d+) \[(?P<operator>\w+) -> "(?P<output>[^"]*)"')
 _NODE_NAME = re.compile(r'^(?:Node name: |name: ")(?P<name>[^"\n]+)', re.MULTILINE)
+_NAMED = re.compile(r"\w")
 _TOLD = 3  # of the parser's errors
 _NUMPY = {
     "FLOAT": "float32",
@@ -109,8 +110,13 @@ def _refusal(parser: "trt.OnnxParser", words: Words, where: str, newer: str) -> 
     told = "; ".join(_told(error, words) for error in errors[:_TOLD]) or words.reason()
     more = f" (and {len(errors) - _TOLD} more)" if len(errors) > _TOLD else ""
     hint = newer and f"{newer}: export the model with an older opset"
-    if any(code in _UNREADABLE for code in codes) or _EXTERNAL.search(told):
-        hint = "the files with its external weights belong beside it" if _EXTERNAL.search(told) else hint
+    if no_file := _NO_FILE.search("\n".join(words.errors)):
+        return BadInput(
+            f"the model cannot be read: there is no file {Path(no_file['path']).name!r} beside it",
+            where=where,
+            hint="the files with its external weights belong to the task, by the names that the graph knows them by",
+        )
+    if any(code in _UNREADABLE for code in codes):
         return BadInput(f"the model cannot be read: {told}{more}", where=where, hint=hint)
     return BuildRefused(f"TensorRT's parser refused the model: {told}{more}", where=where, hint=hint)
 
@@ -178,9 +184,25 @@ def add_profile(
     for spec in inputs:
         least, opt, most = span(spec)
         profile.set_shape(spec.name, least, opt, most)
+    _tell_apart(network)
     if config.add_optimization_profile(profile) < 0:
         raise BuildRefused("TensorRT does not take the optimisation profile", where="inputs")
     return profile
+
+
+def _tell_apart(network: "trt.INetworkDefinition") -> None:
+    """Some exporters call every unknown dimension `?`; to TensorRT dimensions of one name have one size.
+
+    The first one keeps the name: TensorRT insists that it stays in use.
+    """
+    seen: set[str] = set()
+    for tensor in _inputs(network):
+        for index, size in enumerate(tensor.shape):
+            name = str(tensor.get_dimension_name(index) or "") if size < 0 else ""
+            if name in seen:
+                tensor.set_dimension_name(index, f"{tensor.name}.{index}")
+            elif name and not _NAMED.search(name):
+                seen.add(name)
 
 
 def span(spec: TensorSpec) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

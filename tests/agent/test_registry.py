@@ -10,7 +10,7 @@ from jetfleet.errors import BadInput
 
 
 def test_what_imports_is_listed() -> None:
-    assert {"onnxruntime", "simulated"} <= set(available())
+    assert {"onnxruntime", "tensorrt_rtx", "simulated"} <= set(available())
     assert open_runtime("simulated").version() == "1.0"
 
 
@@ -23,7 +23,8 @@ LOOK = """
 import sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"onnxruntime", "tensorrt", "pycuda", "torch", "onnx", "sqlalchemy", "controller"}:
+        heavy = {"onnxruntime", "tensorrt", "tensorrt_rtx", "pycuda", "torch", "onnx", "sqlalchemy", "controller"}
+        if name.split(".")[0] in heavy:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
 import agent.once, agent.runner, agent.work, agent.bench, agent.build, agent.device.facts, agent.device.identity
