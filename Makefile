@@ -66,7 +66,7 @@ $(VENV310)/.made: pyproject.toml constraints.txt
 	@test -n "$(PYTHON310)" || { echo 'no Python 3.10 found: make test-py310 PYTHON310=/path/to/python3.10'; exit 1; }
 	$(PYTHON310) -m venv $(VENV310)
 	$(VENV310)/bin/pip install --constraint constraints.txt --editable '.[agent,onnxruntime,tensorrt-rtx]' \
-	  pytest pytest-asyncio pytest-timeout hypothesis onnx
+	  pytest pytest-asyncio pytest-timeout hypothesis onnx onnxconverter-common
 	@touch $@
 
 test-py310: $(VENV310)/.made  ## the agent's half on JetPack 6's Python, with no controller installed
