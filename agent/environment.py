@@ -11,8 +11,11 @@ import numpy as np
 from jetfleet.version import VERSION
 
 # Variables that change what runs or how fast. Named one by one: an environment also holds secrets.
-_RELEVANT = ("JETFLEET_THREADS", "JETFLEET_MEMORY_LIMIT_BYTES", "LD_LIBRARY_PATH", "LD_PRELOAD", "LANG")
-_RELEVANT_PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_", "TRT_", "ORT_")
+_RELEVANT = (
+    *("JETFLEET_THREADS", "JETFLEET_MEMORY_LIMIT_BYTES", "LD_LIBRARY_PATH", "LD_PRELOAD", "LANG"),
+    *("NVIDIA_TF32_OVERRIDE", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
+)
+_RELEVANT_PREFIXES = ("OMP_", "OPENBLAS_", "MKL_", "CUDA_")
 
 
 def gather(

@@ -33,6 +33,7 @@ def inspect_bench(
     """Adds flags, times on DLAs and files to an outcome, and the types that ran to the notes; logs what fails."""
     measurements = list(outcome.measured.measurements)
     wholes = [item for item in measurements if not item.HasField("subject_index")]
+    added = []
     for measurement in measurements:
         if not measurement.n or not measurement.HasField("subject_index"):
             continue
@@ -47,8 +48,9 @@ def inspect_bench(
         except Exception as error:
             log.exception("%s was timed, but could not be inspected", subject.variant_key)
             notes[f"{prefix}inspection"] = f"failed: {type(error).__name__}: {error}"
-        for item in wholes:
-            item.flags.extend(blame(index, subject, measurement.flags[known:]))
+        added.append((index, subject, measurement.flags[known:]))
+    for item in wholes:
+        item.flags.extend(blame(added))
 
 
 def layer_profile(layers: Sequence[LayerTime], runs: int) -> dict[str, object]:

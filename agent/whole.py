@@ -15,6 +15,7 @@ from jetfleet.v1.task_pb2 import (
     PROVENANCE_MEASURED,
     PROVENANCE_SIMULATED,
     Flag,
+    FlagKind,
     Measurement,
     Subject,
 )
@@ -60,13 +61,17 @@ def lost_windows(company: Company, index: int) -> list[Flag]:
     return [Flag(kind=FLAG_KIND_UNSTABLE, evidence=evidence)]
 
 
-def blame(index: int, subject: Subject, flags: Iterable[Flag]) -> list[Flag]:
-    """A part's flags as the whole bears them; a remark on an engine is no fault of the number, and stays with it."""
-    return [
-        Flag(kind=flag.kind, evidence=f"{part_name(index, subject)}: {flag.evidence}")
-        for flag in flags
-        if flag.kind != FLAG_KIND_TACTICS_SKIPPED
-    ]
+def blame(found: Iterable[tuple[int, Subject, Iterable[Flag]]]) -> list[Flag]:
+    """The parts' flags as the whole bears them: each with whose it is, and what several share once.
+
+    A remark on an engine is no fault of the number, and stays with its part.
+    """
+    names: dict[tuple[FlagKind.ValueType, str], list[str]] = {}
+    for index, subject, flags in found:
+        for flag in flags:
+            if flag.kind != FLAG_KIND_TACTICS_SKIPPED:
+                names.setdefault((flag.kind, flag.evidence), []).append(part_name(index, subject))
+    return [Flag(kind=kind, evidence=f"{' and '.join(who)}: {told}") for (kind, told), who in names.items()]
 
 
 def part_name(index: int, subject: Subject) -> str:
@@ -78,6 +83,5 @@ def _frame(parts: Sequence[Measurement], subjects: Sequence[Subject], reason: st
     simulated = any(part.provenance == PROVENANCE_SIMULATED for part in parts)
     found.provenance = PROVENANCE_SIMULATED if simulated else PROVENANCE_MEASURED
     found.processes = 1
-    for index, (part, subject) in enumerate(zip(parts, subjects, strict=True)):
-        found.flags.extend(blame(index, subject, part.flags))
+    found.flags.extend(blame((index, subjects[index], part.flags) for index, part in enumerate(parts)))
     return found

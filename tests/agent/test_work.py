@@ -11,6 +11,7 @@ import pytest
 
 import agent.work
 from agent.attempt import AttemptDir
+from agent.child import child_env
 from agent.environment import gather
 from agent.runtime.base import BuildRefused, DeviceFault
 from agent.work import Reporter, run
@@ -136,9 +137,18 @@ def test_the_environment_names_what_matters_and_no_secret(tmp_path: Path) -> Non
     folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/cpufreq"
     folder.mkdir(parents=True)
     (folder / "scaling_governor").write_text("performance\n")
-    env = {"OMP_NUM_THREADS": "1", "JETFLEET_TOKEN": "hush", "JETFLEET_THREADS": "2", "PATH": "/bin"}
+    relevant = {
+        "OMP_NUM_THREADS": "1",
+        "JETFLEET_THREADS": "2",
+        "CUDA_DEVICE_MAX_CONNECTIONS": "32",
+        "CUDA_VISIBLE_DEVICES": "0",
+        "NVIDIA_TF32_OVERRIDE": "0",
+        "NVIDIA_VISIBLE_DEVICES": "all",
+    }
+    assert child_env(relevant) == relevant  # what is recorded also reaches the child
+    env = {**relevant, "JETFLEET_TOKEN": "hush", "NVIDIA_API_KEY": "hush", "PATH": "/bin"}
     found = gather({"providers": "CPU"}, root=tmp_path, env=env)
     assert found["cpu"] == {f"cpu{cpu}": {"scaling_governor": "performance"}}
-    assert found["env"] == {"OMP_NUM_THREADS": "1", "JETFLEET_THREADS": "2"}
+    assert found["env"] == relevant
     assert found["runtime"] == {"providers": "CPU"}
     assert json.loads(json.dumps(found))["jetfleet"]
