@@ -60,7 +60,7 @@ bindings: .bindings/.made  ## fetch TensorRT's released Python bindings and stub
 	@touch $@
 
 test-bindings: .bindings/.made  ## hold the names that the runtime uses against every TensorRT's bindings
-	$(BIN)/pytest -m bindings tests/bindings
+	$(BIN)/pytest -s -m bindings tests/bindings
 
 $(VENV310)/.made: pyproject.toml constraints.txt
 	@test -n "$(PYTHON310)" || { echo 'no Python 3.10 found: make test-py310 PYTHON310=/path/to/python3.10'; exit 1; }
