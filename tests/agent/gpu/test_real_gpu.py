@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from agent.measure import Limits, record
 from agent.runtime.base import DeviceFault
@@ -21,7 +21,9 @@ from agent.summary import summarise
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP32,
+    ARTIFACT_ROLE_MODEL_QDQ,
     PRECISION_FP32,
+    PRECISION_INT8,
     PRECISION_TF32,
     Artifact,
     BuildTask,
@@ -32,6 +34,7 @@ from tests.agent.making import as_model, classifier, nowhere, scores, tensor_spe
 
 pytestmark = pytest.mark.gpu
 
+ENDS = (("x", [2, 6]), ("y", [2, 4]))
 X = np.random.default_rng(5).standard_normal((2, 6)).astype(np.float32)
 
 
@@ -168,6 +171,45 @@ def test_tf32_is_another_arithmetic_than_fp32(tmp_path: Path) -> None:
             errors[precision] = float(np.linalg.norm(session.outputs()["scores"] - wanted) / np.linalg.norm(wanted))
     assert errors[PRECISION_FP32] < 1e-6
     assert 1e-5 < errors[PRECISION_TF32] < 1e-2
+
+
+def quantised(weights: np.ndarray, bias: np.ndarray) -> onnx.ModelProto:
+    """x[2, 6] -> y[2, 4] through Q/DQ pairs over half floats, with a bias too large for a scale of half floats."""
+    scale = np.float16(np.abs(weights).max() / 127)
+    constants = {"w": weights.astype(np.float16), "b": bias, "sx": np.float16(0.02), "sw": scale, "z": np.int8(0)}
+    nodes = [
+        helper.make_node("Cast", ["x"], ["xh"], to=TensorProto.FLOAT16),
+        helper.make_node("QuantizeLinear", ["xh", "sx", "z"], ["xq"]),
+        helper.make_node("DequantizeLinear", ["xq", "sx", "z"], ["xd"]),
+        helper.make_node("QuantizeLinear", ["w", "sw", "z"], ["wq"]),
+        helper.make_node("DequantizeLinear", ["wq", "sw", "z"], ["wd"]),
+        helper.make_node("Gemm", ["xd", "wd", "b"], ["yh"]),
+        helper.make_node("Cast", ["yh"], ["y"], to=TensorProto.FLOAT),
+    ]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ENDS]
+    initialisers = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "quantised", ends[:1], ends[1:], initialisers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
+
+
+def test_biases_of_a_quantised_graph_stay_what_they_are(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    weights = (0.01 * random.standard_normal((6, 4))).astype(np.float32)
+    bias = np.array([1.0, -2.0, 0.5, 3.0], np.float16)
+    (tmp_path / "model.onnx").write_bytes(quantised(weights, bias).SerializeToString())
+    task = BuildTask(
+        engine_key="k",
+        precision=PRECISION_INT8,
+        placement="gpu",
+        inputs=[tensor_spec()],
+        artifacts=[Artifact(role=ARTIFACT_ROLE_MODEL_QDQ, name="model.onnx")],
+    )
+    made = OnnxRuntime().build(task, tmp_path, tmp_path / "engine", nowhere, silent)
+    assert not made.told.warnings, "every node is on the GPU"
+    with closing(OnnxRuntime().load(tmp_path / "engine", subject([tensor_spec()], PRECISION_INT8), nowhere)) as session:
+        session.bind({"x": X})
+        session.infer()
+        assert np.allclose(session.outputs()["y"], X @ weights + bias, atol=0.02)
 
 
 def test_an_output_shaped_by_its_data_is_refused(tmp_path: Path) -> None:
