@@ -5,10 +5,13 @@ descriptor at once, which a thread of ours reads. So the library's next callback
 """
 
 import contextlib
+import logging
 import os
 import signal
 import threading
 from collections.abc import Iterator
+
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -37,6 +40,7 @@ def stop_on_sigterm(*, able: bool = True) -> Iterator[threading.Event]:
         watcher.join()
         os.close(read)
         if stop.is_set():
+            _log.warning("stopped by SIGTERM")
             os.kill(os.getpid(), signal.SIGTERM)
 
 
