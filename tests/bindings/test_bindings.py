@@ -64,6 +64,7 @@ def test_no_name_is_asked_for_that_no_version_has(surfaces: dict[str, Surface], 
 
 
 def test_every_callback_is_defined_by_its_name(surfaces: dict[str, Surface], used: Uses) -> None:
+    assert {use.owner for use in used.derived} == set(CALLBACKS)
     assert without_callbacks(used) == []
     for owner, names in CALLBACKS.items():
         versions = [surface[owner] for surface in surfaces.values() if owner in surface]

@@ -121,6 +121,8 @@ def test_a_question_whose_name_cannot_be_read_is_told(tmp_path: Path) -> None:
         "def f(trt):\n    class M(trt.IProgressMonitor):\n        def phase_start(self): ...\n"
         "        def step_completed(self): ...\n        def phase_finish(self): ...",
         "def f(trt, m):\n    return make(trt.IProgressMonitor, m, ('phase_start', 'step_completed', 'phase_finish'))",
+        "def f(trt, m):\n    i = getattr(trt, 'IProgressMonitor')\n"
+        "    return make(i, m, ('phase_start', 'step_completed', 'phase_finish'))",
     ],
 )
 def test_a_callback_that_would_never_be_called_is_found(tmp_path: Path, source: str) -> None:

@@ -216,6 +216,8 @@ class _Reader(ast.NodeVisitor):
         function = node.func
         if isinstance(function, ast.Attribute) and (owner := self._class_of(function.value)) is not None:
             return self._member_class(owner, function.attr)
+        if variable(function) == "getattr" and (owner := self._class_of(node.args[0])) is not None:
+            return next((self._member_class(owner, name) for name in self._known(node.args[1]).values), None)
         holder = f"@{variable(function)}"
         return holder if holder in self._surface else None
 
