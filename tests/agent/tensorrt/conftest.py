@@ -20,6 +20,8 @@ from jetfleet.v1.task_pb2 import (
     TensorSpec,
 )
 from tests.agent.making import Blobs
+from tests.agent.tensorrt.fake import Board, FakeTensorRt
+from tests.agent.tensorrt.fake_gpu import BoardCuda
 from tests.agent.tensorrt.nets import IMAGE
 
 
@@ -82,3 +84,16 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Callable[..., Desk]":
+    """A desk with a made-up TensorRT on a fake GPU; `gpu=False`: without one."""
+
+    def made(board: Board, *, gpu: bool = True, integrated: bool = False) -> Desk:
+        board.cuda = BoardCuda(integrated=integrated) if gpu else None
+        monkeypatch.setattr("agent.runtime.tensorrt.open_cuda", lambda: board.cuda)
+        monkeypatch.setattr("agent.runtime.trt_memory.Cuda.open", BoardCuda)
+        return Desk(tmp_path, runtime=TensorRt(FakeTensorRt(board)))
+
+    return made

@@ -105,7 +105,8 @@ class FakeCache:
 
     def combine(self, other: "FakeCache", ignore_mismatch: bool) -> bool:
         assert ignore_mismatch is False
-        self.keys |= other.keys
+        if other.version == self.version:
+            self.keys |= other.keys
         return other.version == self.version
 
     def serialize(self) -> memoryview:

@@ -1,14 +1,11 @@
 """The same task on made-up TensorRTs of each line: what is set on 8.6, 10.3, 10.16 and 11.4, and what is not there."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from agent.runtime import tensorrt as runtime_module
 from agent.runtime.base import BuildRefused, DeviceFault
-from agent.runtime.tensorrt import TensorRt
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,
@@ -25,26 +22,12 @@ from jetfleet.v1.task_pb2 import (
     TensorSpec,
 )
 from tests.agent.making import classifier
-from tests.agent.tensorrt.conftest import Desk
-from tests.agent.tensorrt.fake import Board, FakeTensorRt
+from tests.agent.tensorrt.fake import Board
 from tests.agent.tensorrt.fake_gpu import BoardCuda
 
 MODEL = classifier()[0].SerializeToString()
 X = TensorSpec(name="x", dtype="float32", shape=[2, 3])
 LINES = [(8, 6, 2), (10, 3, 0), (10, 13, 3), (10, 16, 2), (11, 4, 1)]
-
-
-@pytest.fixture
-def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A desk with a made-up TensorRT on a fake GPU; `gpu=False`: without one."""
-
-    def made(board: Board, *, gpu: bool = True, integrated: bool = False) -> Desk:
-        board.cuda = BoardCuda(integrated=integrated) if gpu else None
-        monkeypatch.setattr(runtime_module, "open_cuda", lambda: board.cuda)
-        monkeypatch.setattr("agent.runtime.trt_memory.Cuda.open", lambda: BoardCuda())
-        return Desk(tmp_path, runtime=TensorRt(FakeTensorRt(board)))
-
-    return made
 
 
 @pytest.mark.parametrize("version", LINES)

@@ -1,0 +1,112 @@
+"""What TensorRT says, sorted: counted, kept once, and told again as the reason of a failure."""
+
+import gc
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from agent.runtime.trt_log import Words, decisive, listen, ran_out_of_memory, trimmed
+from tests.agent.tensorrt.fake import SEVERITIES, Board, FakeTensorRt
+
+SKIPPED = "Skipping tactic 0x0 due to insufficient memory on requested size of 5368709120 detected for tactic 3."
+REQUEST = "Tactic Device request: 5120MB Available: 2150MB. Device memory is insufficient to use tactic."
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (
+            "[network.cpp::validate::3810] Error Code 4: API Usage Error (Network must have at least one output. In "
+            "validate at /_src/optimizer/api/network.cpp:3810)",
+            "Error Code 4: API Usage Error (Network must have at least one output)",
+        ),
+        ("ModelImporter.cpp:140: While parsing node number 0", "While parsing node number 0"),
+        ("one\n  two\tthree ", "one two three"),
+        ("x" * 400, "x" * 297 + "..."),
+    ],
+)
+def test_a_message_becomes_one_line_without_source_positions(message: str, line: str) -> None:
+    assert trimmed(message) == line
+
+
+def test_causes_come_before_consequences_and_memory_before_all() -> None:
+    told = ["Could not build engine", "conv1: no kernel", "conv1: no kernel", "Error Code 1: OutOfMemory", ""]
+    assert decisive(told) == "Error Code 1: OutOfMemory; conv1: no kernel; Could not build engine"
+
+
+@pytest.mark.parametrize(
+    ("errors", "skipped", "memory"),
+    [
+        ([], 0, False),
+        (["conv1: no kernel"], 0, False),
+        (["conv1: no kernel"], 3, False),  # skipped tactics are slower, not fatal
+        (["Could not find any implementation for node conv1"], 3, True),  # but for the last one
+        (["Could not find any implementation for node conv1"], 0, False),
+        ([], 3, True),
+        (["[allocator] OutOfMemory"], 0, True),
+        (["Requested amount of GPU memory (1 bytes) could not be allocated"], 0, True),
+        (["cudaMalloc: out of memory"], 0, True),
+        (["NvMapMemAllocInternalTagged: error 12"], 0, True),
+    ],
+)
+def test_a_failure_for_lack_of_memory_is_told_by_its_words(errors: list[str], skipped: int, memory: bool) -> None:
+    assert ran_out_of_memory(errors, skipped) is memory
+
+
+def hear(*messages: tuple[str, str]) -> Words:
+    words = Words()
+    for severity, message in messages:
+        words.hear(severity, message)
+    return words
+
+
+def test_skipped_tactics_are_counted_once_in_whatever_lines_they_are_told() -> None:
+    assert hear(("WARNING", REQUEST), ("WARNING", SKIPPED)).tactics_skipped == 1
+    assert hear(("WARNING", REQUEST), ("WARNING", REQUEST)).tactics_skipped == 2
+    assert hear(("WARNING", f"{REQUEST}\n{SKIPPED}")).tactics_skipped == 1
+    assert hear(("VERBOSE", "Skipping tactic 3: it is slower")).tactics_skipped == 0
+
+
+def test_the_first_warnings_are_kept_each_once() -> None:
+    words = hear(*(("WARNING", f"warning {number // 2}") for number in range(100)))
+    assert words.warnings == [f"warning {number}" for number in range(20)]
+
+
+def test_verbose_lines_are_counted_and_kept_only_of_the_dla() -> None:
+    words = hear(("VERBOSE", "After concat removal: 1 layers"), ("VERBOSE", "x is not supported on DLA"), ("INFO", "i"))
+    assert words.verbose == 2
+    assert list(words.lines) == ["x is not supported on DLA", "i"]
+    assert hear(("INFO", "Total Activation Memory: 8237056 bytes")).activation_bytes == 8237056
+
+
+def test_without_errors_the_warnings_are_the_reason() -> None:
+    assert hear(("WARNING", "it looks odd")).reason() == "it looks odd"
+    assert Words().reason() == "TensorRT gave no reason"
+
+
+def test_the_recorder_keeps_what_tensorrt_would_clear() -> None:
+    words = Words()
+    words.report_error("code", "no kernel")
+    words.clear()
+    assert (words.num_errors(), words.get_error_code(0), words.get_error_desc(0)) == (1, "code", "no kernel")
+    assert words.has_overflowed() is False
+    assert words.reason() == "no kernel"
+
+
+def test_one_logger_tells_all_who_listen_and_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    trt = FakeTensorRt(Board())
+    first, second = Words(), Words()
+    logger = listen(trt, first)
+    assert listen(trt, second) is logger
+    with caplog.at_level(logging.DEBUG):
+        logger.log(SEVERITIES.WARNING, "mind the gap")
+        logger.log(SEVERITIES.VERBOSE, "too much")
+        logger.log(SimpleNamespace(name="A_NEW_ONE"), "unheard of")
+    assert first.warnings == second.warnings == ["mind the gap"]
+    assert first.verbose == 2
+    assert caplog.record_tuples == [("tensorrt", logging.WARNING, "mind the gap")]
+    del first
+    gc.collect()
+    logger.log(SEVERITIES.ERROR, "alone")
+    assert second.errors == ["alone"]
