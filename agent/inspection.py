@@ -2,8 +2,9 @@
 
 import json
 import logging
+import tempfile
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from agent.attempt import AttemptDir
 from agent.audit import evidence, precision_flags
@@ -63,8 +64,8 @@ def layer_profile(layers: Sequence[LayerTime], runs: int) -> dict[str, object]:
 
 
 def _inspect(subject: Subject, attempt: AttemptDir, index: int) -> Inspection:
-    scratch = attempt.root / f"inspect-{index}"
-    scratch.mkdir()
+    # An attempt may take two processes: what the first one left is not empty.
+    scratch = Path(tempfile.mkdtemp(prefix=f"inspect-{index}-", dir=attempt.root))
     runtime = open_runtime(subject.runtime)
     return runtime.inspect(attempt.locate(subject.engine), subject, inputs_of(subject, attempt), scratch)
 

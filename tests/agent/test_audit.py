@@ -173,7 +173,8 @@ def test_a_bench_is_audited_after_its_timing(tmp_path: Path, precision: "Precisi
     attempt.create(spec)
     for path in blobs.folder.iterdir():
         (attempt.blobs / path.name).write_bytes(path.read_bytes())
-    outcome = run(attempt, Reporter(None))
+    run(attempt, Reporter(None))
+    outcome = run(attempt, Reporter(None))  # as after a first process that found it unstable
     (measurement,) = outcome.measured.measurements
     assert measurement.n > 0
     (environment,) = [item for item in outcome.artifacts if item.role == ARTIFACT_ROLE_ENVIRONMENT]
