@@ -25,8 +25,8 @@ def describe() -> dict[str, Any]:
 
 
 def slug(machine: dict[str, Any]) -> str:
-    """`amd-epyc-2cores`, `nvidia-h200-intel-xeon-16cores`."""
-    words = f"{machine.get('gpu', '').partition(',')[0]} {machine['cpu']} {machine['cores']}cores"
+    """`amd-epyc-2cores`, `nvidia-h200-16cores`."""
+    words = f"{machine.get('gpu', machine['cpu']).partition(',')[0]} {machine['cores']}cores"
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
 
 
