@@ -1,5 +1,6 @@
-"""Engines loaded, run and looked into, with a made-up TensorRT on a fake GPU: shapes, faults, and who is let go when."""
+"""Engines loaded, run and looked into, with a made-up TensorRT on a fake GPU: shapes, faults, what is let go."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,8 @@ def test_inputs_that_are_not_the_engines_are_bad_input(
     ("words", "kind", "message"),
     [
         (
-            "Error Code 1: Serialization (Serialization assertion stdVersionRead == serializationVersion failed.Version "
-            "tag does not match. Note: Current Version: 213, Serialized Engine Version: 205)",
+            "Error Code 1: Serialization (Serialization assertion stdVersionRead == serializationVersion failed."
+            "Version tag does not match. Note: Current Version: 213, Serialized Engine Version: 205)",
             BadInput,
             "the engine was built by another TensorRT: .*Serialized Engine Version: 205",
         ),
@@ -164,8 +165,8 @@ def test_placements_and_options_that_do_not_exist_are_bad_input(load: Callable[.
     load(Board(), subject(options={"wait": "spin", "cuda_graph": "on", "sparsity": "on"})).close()
 
 
-LAYERS = (
-    '{"Layers": [{"Name": "conv", "LayerType": "CaskConvolution"}, {"Name": "{ForeignNode[fc]}", "LayerType": "DLA"}]}'
+LAYERS = json.dumps(
+    {"Layers": [{"Name": "conv", "LayerType": "CaskConvolution"}, {"Name": "{ForeignNode[fc]}", "LayerType": "DLA"}]}
 )
 
 

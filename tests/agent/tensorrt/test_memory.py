@@ -24,8 +24,8 @@ def test_memory_is_shared_by_cudas_word_or_on_a_jetson(tmp_path: Path) -> None:
     assert not is_shared(None, release)
     release.write_text("# R36 (release), REVISION: 4.3")
     assert is_shared(None, release)
-    assert is_shared(BoardCuda(integrated=True), release)  # type: ignore[arg-type]
-    assert not is_shared(BoardCuda(integrated=False), release)  # type: ignore[arg-type]
+    assert is_shared(BoardCuda(integrated=True), release)
+    assert not is_shared(BoardCuda(integrated=False), release)
 
 
 def test_without_a_gpu_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ def test_no_reading_is_no_number() -> None:
 def test_the_host_and_the_device_have_a_reader_each(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = BoardCuda()
     monkeypatch.setattr("agent.runtime.trt_memory.Cuda.open", lambda: cuda)
-    device = reader(shared=False, cuda=cuda)  # type: ignore[arg-type]
+    device = reader(shared=False, cuda=cuda)
     assert device is not None
     with device() as read:
         assert read() == 1 << 30
