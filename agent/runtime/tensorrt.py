@@ -38,6 +38,8 @@ class TensorRt:
     def __init__(self, trt: ModuleType | None = None) -> None:
         """Raises ImportError or OSError where this TensorRT, or a library that it needs, is not installed."""
         self.trt: ModuleType = trt or importlib.import_module(self.name)
+        if not hasattr(self.trt, "Builder"):
+            raise ImportError(f"the module {self.name} that is installed is no TensorRT")
 
     def version(self) -> str:
         return str(self.trt.__version__)

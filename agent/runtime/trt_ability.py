@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass
 from types import ModuleType
 
+from jetfleet.errors import BadInput
+
+_OLDEST = (8, 6)
 # NVIDIA's documents: 10.7 is the last 10.x with DLA; it came back on Jetson AGX Orin with 11.4.1.
 _DLA_LAST, _DLA_AGAIN = (10, 7), (11, 4, 1)
 # The newest opset that each release documents for its ONNX parser; the newest one of all.
@@ -25,8 +28,18 @@ class Ability:
 
 
 def ability(trt: ModuleType, *, workstation: bool) -> Ability:
-    """Of TensorRT, or of its workstation sibling, which counts its versions anew and knows no DLA."""
+    """Of TensorRT, or of its workstation sibling, which counts its versions anew and knows no DLA.
+
+    Raises BadInput for a TensorRT that is too old.
+    """
     version = tuple(int(part) for part in re.findall(r"\d+", str(trt.__version__))[:4])
+    if not workstation and version[:2] < _OLDEST:
+        raise BadInput(
+            f"TensorRT {trt.__version__} is not supported",
+            where="tensorrt",
+            expected="8.6, 10 or 11",
+            hint="upgrade the board to JetPack 6 or 7",
+        )
     calibrates = hasattr(trt.IBuilderConfig, "int8_calibrator")
     weak = hasattr(trt.BuilderFlag, "FP16") and calibrates and hasattr(trt.IBuilderConfig, "set_calibration_profile")
     return Ability(

@@ -78,7 +78,20 @@ class Build:
         report("build", 0.0, f"parsing {order.model.name}")
         parse(self._trt, draft, order.model, self.words, order.able, adjust_for_dla=order.dla)
         check_inputs(draft.network, order.task.inputs)
-        config = self._configured()
+        peak_bytes = self._build(self._configured(), report, stop)
+        return self._made(peak_bytes)
+
+    def close(self) -> None:
+        """Gives everything back, in the order in which TensorRT wants to lose it; harmless when repeated."""
+        self._timing = None
+        self._draft.close()
+        self._kept.clear()
+        if self._uploader is not None:
+            self._uploader.close()
+
+    def _build(self, config: "trt.IBuilderConfig", report: Report, stop: threading.Event) -> int | None:
+        """Writes the plan; the most memory that it took."""
+        draft = self._draft
         monitor = make_monitor(self._trt, Progress(report, stop.is_set))
         if monitor is not None:
             self._kept.append(monitor)
@@ -91,16 +104,8 @@ class Build:
             raise self._calibrator.error
         if plan is None:
             raise self._refusal()
-        order.out.write_bytes(memoryview(plan))
-        del plan
-        return self._made(peak.used_bytes)
-
-    def close(self) -> None:
-        self._draft.close()
-        self._timing = None
-        self._kept.clear()
-        if self._uploader is not None:
-            self._uploader.close()
+        self._order.out.write_bytes(memoryview(plan))
+        return peak.used_bytes
 
     def _configured(self) -> "trt.IBuilderConfig":
         trt, order, draft = self._trt, self._order, self._draft
@@ -145,11 +150,12 @@ class Build:
 
     def _made(self, peak_bytes: int | None) -> Made:
         order, told = self._order, Built()
-        engine_layers = self._inspected(told)
         if self._timing is not None:
             if (use := self._timing.told()) is not None:
                 told.timing_cache.CopyFrom(use)
             self._keep("timing.cache", ARTIFACT_ROLE_TIMING_CACHE, self._timing.save)
+        self.close()  # what is left needs none of it, and on a small board the engine needs its memory
+        engine_layers = self._inspected(told)
         if self._calibrator is not None and self._calibrator.cache:
             path = order.beside("calibration.cache")
             path.write_bytes(self._calibrator.cache)

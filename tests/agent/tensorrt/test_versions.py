@@ -1,11 +1,13 @@
 """The same task on made-up TensorRTs of each line: what is set on 8.6, 10.3, 10.16 and 11.4, and what is not there."""
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from agent.runtime.base import BuildRefused, DeviceFault
+from agent.runtime.tensorrt import TensorRt
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,
@@ -41,7 +43,7 @@ def test_fp32_is_fp32_everywhere(version: tuple[int, ...], make: Any) -> None:
     # 8.x: explicit batch; 10.x: strongly typed, by its place in that version; 11.x: always both.
     assert board.creation_flags == {8: 1, 10: 2, 11: 0}[version[0]]
     assert made.told.device_memory_bytes == (2048 if version < (10, 1) else 4096)
-    assert [file.name for file in made.files] == ["layers.json", "timing.cache"]
+    assert {file.name for file in made.files} == {"layers.json", "timing.cache"}
 
 
 def test_tf32_is_asked_for(make: Any) -> None:
@@ -207,3 +209,14 @@ def test_the_layers_are_kept_as_the_inspector_tells_them(make: Any) -> None:
     layers = next(file for file in made.files if file.role == ARTIFACT_ROLE_LAYERS)
     assert layers.path.read_text() == '{"Layers": ["a layer"]}'
     assert ARTIFACT_ROLE_TIMING_CACHE in [file.role for file in made.files]
+
+
+def test_a_tensorrt_that_is_too_old_is_bad_input(make: Any) -> None:
+    with pytest.raises(BadInput, match=r"TensorRT 8\.5\.2 is not supported") as refused:
+        make(Board(version=(8, 5, 2))).build(MODEL, [X])
+    assert refused.value.hint == "upgrade the board to JetPack 6 or 7"
+
+
+def test_a_module_that_is_no_tensorrt_is_none() -> None:
+    with pytest.raises(ImportError, match="is no TensorRT"):
+        TensorRt(ModuleType("tensorrt"))
