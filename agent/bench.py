@@ -17,7 +17,7 @@ from agent.runtime.base import Report, Runtime
 from agent.runtime.registry import open_runtime
 from agent.subject import Checked, load_and_check
 from agent.summary import Recording, summarise, untimed
-from agent.whole import lost_windows, not_timed, whole
+from agent.whole import lock_flags, lost_windows, not_timed, whole
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_SAMPLES,
     PROVENANCE_SIMULATED,
@@ -104,6 +104,8 @@ def _together(
     for index, (checked, recording) in enumerate(zip(loaded, company.recordings, strict=True)):
         measurement = checked.label(_timed(recording, checked.subject, attempt, index), index)
         measurement.flags.extend([*disturbed, *lost_windows(company, index)])
+        if checked.runtime.provenance != PROVENANCE_SIMULATED:
+            measurement.flags.extend(lock_flags(recording, len(lanes) - 1))
         found.append(measurement)
     return [*found, whole(found, task.subjects, company)]
 

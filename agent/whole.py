@@ -5,10 +5,14 @@ Pure; knows neither sessions nor files.
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from agent.concurrent import Company
+from agent.device.contention import LIMIT
 from agent.subject import Checked
-from agent.summary import untimed
+from agent.summary import Recording, untimed
 from jetfleet.v1.task_pb2 import (
+    FLAG_KIND_INTERFERED,
     FLAG_KIND_TACTICS_SKIPPED,
     FLAG_KIND_TOO_FEW_SAMPLES,
     FLAG_KIND_UNSTABLE,
@@ -20,6 +24,9 @@ from jetfleet.v1.task_pb2 import (
     Subject,
 )
 
+# What the lock adds to an inference for each other thread, held against processes of their own: 1.7 us beside one, 4 us
+# beside two (docs/measured).
+_LOCK_MS = 0.002
 _NO_LATENCY = "a whole has no latency of its own: see its subjects"
 
 
@@ -59,6 +66,19 @@ def lost_windows(company: Company, index: int) -> list[Flag]:
         return []
     evidence = f"in {lost} of {company.runs} windows no inference fitted, and they were left out"
     return [Flag(kind=FLAG_KIND_UNSTABLE, evidence=evidence)]
+
+
+def lock_flags(recording: Recording, others: int) -> list[Flag]:
+    """INTERFERED where inferences are so short that Python's lock, which one thread holds at a time, is a part of them.
+
+    Latencies by a device's own clock do not hold it; how often an inference begins does.
+    """
+    wall_ms = float(np.median(np.concatenate(recording.stages.get("e2e", recording.rounds))))
+    share = _LOCK_MS * others / wall_ms
+    if share <= LIMIT:
+        return []
+    told = f"waiting for Python's lock is about {share:.0%} of {wall_ms:.3g} ms (limit {LIMIT:.0%})"
+    return [Flag(kind=FLAG_KIND_INTERFERED, evidence=f"{told}: too short to be measured beside others")]
 
 
 def blame(found: Iterable[tuple[int, Subject, Iterable[Flag]]]) -> list[Flag]:

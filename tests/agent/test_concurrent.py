@@ -12,9 +12,9 @@ import pytest
 from agent.concurrent import Company, Lane, Tape, common_window, inside, record_together
 from agent.measure import Limits
 from agent.runtime.base import DeviceFault, Session
-from agent.summary import summarise
-from agent.whole import lost_windows, whole
-from jetfleet.v1.task_pb2 import FLAG_KIND_UNSTABLE, PROVENANCE_SIMULATED, Subject
+from agent.summary import Recording, summarise
+from agent.whole import lock_flags, lost_windows, whole
+from jetfleet.v1.task_pb2 import FLAG_KIND_INTERFERED, FLAG_KIND_UNSTABLE, PROVENANCE_SIMULATED, Subject
 from tests.agent.scripted import Scripted, WithEvents, noisy, silent
 
 
@@ -136,6 +136,17 @@ def test_nothing_is_collected_while_timing(stack: ExitStack) -> None:
     assert not session.collector_was_on[-1]
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("wall_ms", "others", "share"), [(0.02, 1, "10%"), (0.02, 2, "20%"), (0.07, 1, ""), (0.5, 2, "")]
+)
+def test_what_is_too_short_for_pythons_lock_is_told_so(wall_ms: float, others: int, share: str) -> None:
+    flags = lock_flags(Recording(rounds=[np.full(20, wall_ms)] * 6), others)
+    assert [flag.kind for flag in flags] == ([FLAG_KIND_INTERFERED] if share else [])
+    assert all(f"about {share} of {wall_ms} ms" in flag.evidence for flag in flags)
+    by_events = Recording(rounds=[np.full(20, 0.01)] * 6, stages={"e2e": [np.full(20, wall_ms)] * 6})
+    assert lock_flags(by_events, others) == flags  # the lock is the host's
 
 
 class Sleeper(Scripted):
