@@ -28,14 +28,14 @@ def stop_on_sigterm(*, able: bool = True) -> Iterator[threading.Event]:
     read, write = os.pipe()
     os.set_blocking(write, False)
     watcher = threading.Thread(target=_watch, args=(read, stop), daemon=True)
-    before = signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     wakeup = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)  # the watcher hears of it
     watcher.start()
     try:
         yield stop
     finally:
-        signal.set_wakeup_fd(wakeup)
         signal.signal(signal.SIGTERM, before)
+        signal.set_wakeup_fd(wakeup)
         os.close(write)
         watcher.join()
         os.close(read)

@@ -4,6 +4,8 @@ It builds nothing. It stands in where no TensorRT can be had that builds without
 caches, DLA. That the names are the right ones is proven elsewhere, against the released bindings.
 """
 
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -59,6 +61,7 @@ class Board:
     config: Any = None
     calibrated: list[Any] = field(default_factory=list)  # the arrays of each batch
     runtimes: list[Any] = field(default_factory=list)
+    builder: "Callable[[], Any]" = lambda: None  # a weak reference
 
     @property
     def weak(self) -> bool:
@@ -183,6 +186,7 @@ class FakeBuilder:
     def __init__(self, trt: "FakeTensorRt") -> None:
         self._trt, self._board = trt, trt.board
         self.num_DLA_cores = trt.board.dla_cores
+        trt.board.builder = weakref.ref(self)
 
     def create_network(self, flags: int) -> FakeNetwork:
         self._board.creation_flags = flags

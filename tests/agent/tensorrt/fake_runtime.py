@@ -17,6 +17,7 @@ class FakeRuntime:
         self._trt, self._board = trt, trt.board
         self.num_DLA_cores = trt.board.dla_cores
         trt.board.runtimes.append(self)
+        self.beside_a_builder = trt.board.builder() is not None
 
     def deserialize_cuda_engine(self, plan: bytes) -> "FakeEngine | None":
         if self._board.plan_words or plan != self._board.plan:

@@ -15,6 +15,7 @@ from jetfleet.v1.task_pb2 import (
     PRECISION_FP16,
     PRECISION_INT8,
     PRECISION_TF32,
+    ShapeRange,
 )
 from tests.agent.tensorrt.conftest import Desk
 from tests.agent.tensorrt.nets import NETS, RANGED, TensorSpec, dynamic, quantized, resnet
@@ -73,6 +74,17 @@ def test_options_reach_the_builder(desk: Desk) -> None:
 
 def test_a_shape_without_a_range_is_the_only_one(desk: Desk) -> None:
     desk.build(dynamic().SerializeToString(), [TensorSpec(name="x", dtype="float32", shape=[2, 3, 24, 24])])
+    assert desk.out.stat().st_size > 10_000
+
+
+def test_unknown_dimensions_of_one_name_may_differ(desk: Desk) -> None:
+    """Some exporters call each of them `?`; to TensorRT that would make every image a square."""
+    model = dynamic()
+    for index in (0, 2, 3):
+        model.graph.input[0].type.tensor_type.shape.dim[index].dim_param = "?"
+    wide = TensorSpec(name="x", dtype="float32", shape=[2, 3, 16, 64])
+    wide.range.CopyFrom(ShapeRange(min=[1, 3, 16, 32], opt=[2, 3, 16, 64], max=[4, 3, 16, 128]))
+    desk.build(model.SerializeToString(), [wide])
     assert desk.out.stat().st_size > 10_000
 
 

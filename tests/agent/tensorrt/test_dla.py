@@ -34,7 +34,7 @@ def orin(**options: Any) -> Board:
 def test_a_dla_gets_its_layers_and_says_which(make: Any) -> None:
     board = orin(layer_words={"norm1": "Layer 'norm1' is not supported on DLA: normalization has no DLA form"})
     told = make(board).build(MODEL, [X], precision=PRECISION_FP16, placement="dla", dla_managed_sram_kib="512").told
-    assert board.config.default_device_type.name == "DLA"
+    assert (board.config.default_device_type.name, board.config.DLA_core) == ("DLA", 0)
     assert board.flags == {"FP16", "GPU_FALLBACK"}  # 10.3: a DLA wants the flag, not a typed graph
     assert board.creation_flags == 0
     assert board.pools == {"DLA_MANAGED_SRAM": 512 << 10}

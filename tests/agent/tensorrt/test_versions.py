@@ -43,6 +43,7 @@ def test_fp32_is_fp32_everywhere(version: tuple[int, ...], make: Any) -> None:
     # 8.x: explicit batch; 10.x: strongly typed, by its place in that version; 11.x: always both.
     assert board.creation_flags == {8: 1, 10: 2, 11: 0}[version[0]]
     assert made.told.device_memory_bytes == (2048 if version < (10, 1) else 4096)
+    assert [runtime.beside_a_builder for runtime in board.runtimes] == [False]  # small boards have no room for both
     assert {file.name for file in made.files} == {"layers.json", "timing.cache"}
 
 
