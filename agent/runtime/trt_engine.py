@@ -113,7 +113,9 @@ class TrtEngine:
         self.context.enqueue_emits_profile = False
 
     def describe(self) -> dict[str, str]:
-        return dict(self._notes)
+        """With TensorRT's warnings: an engine of another model of board loads, and may be slow."""
+        said = self._words.warnings
+        return {**self._notes, "warnings": "; ".join(said)} if said else dict(self._notes)
 
     def close(self) -> None:
         self.__dict__.pop("_execute", None)

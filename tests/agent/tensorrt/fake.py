@@ -50,6 +50,7 @@ class Board:
     caches_refused: bool = False
     layers_json: str = '{"Layers": ["a layer"]}'
     plan_words: str = ""  # deserialising fails with them
+    load_warning: str = ""
     profile: "tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None" = None
     refuses: str = ""  # which call of the context fails
     # What was asked of it.

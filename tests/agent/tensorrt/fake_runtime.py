@@ -23,6 +23,8 @@ class FakeRuntime:
         if self._board.plan_words or plan != self._board.plan:
             self._trt.log("ERROR", self._board.plan_words or "magicTag does not match")
             return None
+        if self._board.load_warning:
+            self._trt.log("WARNING", self._board.load_warning)
         kind = FakeEngine if self._board.version >= (10, 1) else FakeEngine86
         return kind(self._trt)
 

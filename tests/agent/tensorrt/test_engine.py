@@ -110,6 +110,14 @@ def test_a_plan_that_does_not_load_says_why(
         load(Board(plan_words=words), subject())
 
 
+def test_what_tensorrt_warns_of_is_on_record(load: Callable[..., Any]) -> None:
+    """An engine of another module with the same compute capability loads, and may be slow."""
+    warning = "Using an engine plan file across different models of devices is not recommended"
+    session = load(Board(load_warning=warning), subject())
+    assert session.describe()["warnings"] == warning
+    session.close()
+
+
 def test_an_engine_of_another_version_is_refused_by_its_record(load: Callable[..., Any]) -> None:
     with pytest.raises(BadInput, match=r"built by tensorrt 8\.6\.2, this device runs 10\.3\.0"):
         load(Board(), subject(runtime_version="8.6.2"))
