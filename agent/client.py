@@ -121,10 +121,7 @@ class Link:
         except grpc.RpcError as error:
             raise from_status(error, address=self.address) from None
         finally:
-            try:
-                await sink.flush()
-            finally:
-                complete = await asyncio.to_thread(upload.close)
+            complete = await sink.finish(upload.close)
         if not complete:
             raise Corrupt(f"file {sha256[:12]} ended after {upload.received} of {size} bytes")
 

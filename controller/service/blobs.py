@@ -56,10 +56,7 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
                     raise BadInput(f"a chunk of {len(part.chunk)} bytes", expected=f"at most {CHUNK_BYTES}")
                 await sink.add(part.chunk)
         finally:
-            try:
-                await sink.flush()
-            finally:
-                complete = await asyncio.to_thread(upload.close)
+            complete = await sink.finish(upload.close)
         if not complete:
             raise WrongOffset(f"upload of {header.sha256[:12]} ended after {upload.received} bytes: resume it")
 

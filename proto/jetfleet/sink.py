@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
 from jetfleet.blobs import CHUNK_BYTES
+
+_Answer = TypeVar("_Answer")
 
 
 class Sink:
@@ -31,6 +34,14 @@ class Sink:
             await asyncio.shield(self._under_way)
         if self._held:
             await self._hand_over()
+
+    async def finish(self, close: Callable[[], _Answer]) -> _Answer:
+        """Flushes, then calls `close` in a thread, also where the flush raises."""
+        try:
+            await self.flush()
+        finally:
+            answer = await asyncio.to_thread(close)
+        return answer
 
     async def _hand_over(self) -> None:
         held, self._held, self._size = self._held, [], 0
