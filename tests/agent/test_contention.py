@@ -42,17 +42,14 @@ def test_more_threads_than_cpus_wait_for_one_another_and_nobody_else_is_blamed(t
     write(tmp_path, "1", 0, 0)
     write(tmp_path, "2", 0, 0)
     watch = Contention(tmp_path, cpus=1)
-    begun = time.monotonic_ns()
-    time.sleep(0.01)
     for thread in ("1", "2"):
-        half = (time.monotonic_ns() - begun) * 10
-        write(tmp_path, thread, half, half)
+        write(tmp_path, thread, 10**15, 10**15)
     waiting = watch.waiting()
     assert waiting is not None
     assert waiting.share > LIMIT
     assert interference(waiting) == []
     assert "also for one another" in str(waiting)
-    enough = Waiting(waiting.share, waiting.runnable, cpus=100)
+    enough = Waiting(waiting.share, waiting.runnable, cpus=10**18)
     assert [flag.kind for flag in interference(enough)] == [FLAG_KIND_INTERFERED]
     assert "one another" not in str(enough)
 
@@ -69,7 +66,7 @@ def test_a_kernel_that_does_not_count_is_unknown(tmp_path: Path) -> None:
 def test_a_competitor_on_the_same_cpu_is_felt() -> None:
     """Two spinning processes pinned to one CPU: each waits about half of the time."""
     cpu = min(os.sched_getaffinity(0))
-    spin = f"import os; os.sched_setaffinity(0, [{cpu}])\nwhile True: pass"
+    spin = f"import os; os.sched_setaffinity(0, [{cpu}]); print('spinning', flush=True)\nwhile True: pass"
     watch = (
         f"import os, time; os.sched_setaffinity(0, [{cpu}])\n"
         "from agent.device.contention import Contention, interference\n"
@@ -77,10 +74,12 @@ def test_a_competitor_on_the_same_cpu_is_felt() -> None:
         "while time.monotonic() < end: pass\n"
         "print(*[flag.evidence for flag in interference(watch.waiting())])"
     )
-    rival = subprocess.Popen([sys.executable, "-c", spin])
+    rival = subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE, text=True)
     try:
+        assert rival.stdout is not None
+        assert rival.stdout.readline() == "spinning\n"
         found = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, timeout=60, check=True)
     finally:
         rival.kill()
-        rival.wait()
+        rival.communicate()
     assert "waited for a CPU" in found.stdout

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from agent import heart
-from agent.heart import Halt, Heart, Held, boot_clock
+from agent.heart import Halt, Heart, Held
 from jetfleet.errors import JetfleetError, StaleSession, Unreachable
 from jetfleet.v1 import fleet_pb2, task_pb2
 
@@ -23,11 +23,13 @@ class Link:
     def __init__(self, *answers: "int | JetfleetError | None") -> None:
         self.answers = list(answers)
         self.reports: list[list[fleet_pb2.AttemptReport]] = []
+        self.asked = asyncio.Event()
 
     async def renew(
         self, session_id: str, reports: list[fleet_pb2.AttemptReport], *, timeout_s: float
     ) -> fleet_pb2.RenewResponse:
         self.reports.append(reports)
+        self.asked.set()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, JetfleetError):
             raise answer
@@ -39,7 +41,7 @@ class Link:
 
 
 def held(*, lease_s: float = 30.0, age_s: float = 0.0) -> Held:
-    return Held(ATTEMPT, task_pb2.TaskSpec(), lease_s, boot_clock() - age_s)
+    return Held(ATTEMPT, task_pb2.TaskSpec(), lease_s, heart.boot_clock() - age_s)
 
 
 def heart_of(link: Link, attempt: Held | None = None, *, every_s: float = 0.05) -> tuple[Heart, list[int]]:
@@ -53,9 +55,24 @@ def heart_of(link: Link, attempt: Held | None = None, *, every_s: float = 0.05) 
     return made, registered
 
 
-async def run_for(made: Heart, seconds: float) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The boot clock, moved by hand; the heart watches it at every turn of the loop."""
+    now = [1000.0]
+    monkeypatch.setattr(heart, "boot_clock", lambda: now[0])
+    monkeypatch.setattr(heart, "WATCH_S", 0.0)
+    return now
+
+
+async def live(made: Heart, clock: list[float], seconds: float) -> None:
+    """So many seconds of the clock, half a one at a time, with a beat and a watch in each; fewer if the work stops."""
+    assert made.held is not None
     task = asyncio.create_task(made.run())
-    await asyncio.sleep(seconds)
+    end = clock[0] + seconds
+    while clock[0] < end and not made.held.stop.is_set():
+        clock[0] += 0.5
+        await made.beat()
+        await asyncio.sleep(0)  # the watch's turn
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -69,13 +86,13 @@ async def run_for(made: Heart, seconds: float) -> None:
         (None, Halt.LOST),
     ],
 )
-async def test_what_the_controller_says_is_done(answer: int | None, halt: Halt | None) -> None:
+async def test_what_the_controller_says_is_done(answer: int | None, halt: Halt | None, clock: list[float]) -> None:
     attempt = held(age_s=3)
     made, _ = heart_of(Link(answer), attempt)
     await made.beat()
     assert attempt.halt is halt
     assert attempt.stop.is_set() is (halt is not None)
-    assert (boot_clock() - attempt.renewed_at < 2) is (halt is not Halt.LOST)
+    assert (attempt.renewed_at == clock[0]) is (halt is not Halt.LOST)
 
 
 async def test_an_unknown_session_registers_again_and_an_outage_is_waited_out() -> None:
@@ -87,18 +104,18 @@ async def test_an_unknown_session_registers_again_and_an_outage_is_waited_out() 
     assert made.held.halt is None
 
 
-async def test_work_that_cannot_be_renewed_is_stopped_before_the_lease_ends() -> None:
-    attempt = held(lease_s=30, age_s=30 - heart.FENCE_S - 0.3)
-    made, _ = heart_of(Link(Unreachable("away")), attempt)
-    await run_for(made, 1.5)
+async def test_work_that_cannot_be_renewed_is_stopped_before_the_lease_ends(clock: list[float]) -> None:
+    attempt = held(lease_s=30)
+    made, _ = heart_of(Link(Unreachable("away")), attempt, every_s=600)
+    await live(made, clock, 40)
     assert attempt.halt is Halt.LOST
-    assert boot_clock() - attempt.renewed_at < 30 - 5  # the runner's grace still fits
+    assert 30 - heart.FENCE_S < clock[0] - attempt.renewed_at < 30 - 5  # not too soon, and the runner's grace fits
 
 
-async def test_work_that_is_renewed_goes_on() -> None:
-    attempt = held(lease_s=30, age_s=30 - heart.FENCE_S - 0.3)
-    made, _ = heart_of(Link(CONTINUE), attempt)
-    await run_for(made, 1.2)
+async def test_work_that_is_renewed_goes_on(clock: list[float]) -> None:
+    attempt = held(lease_s=30, age_s=30 - heart.FENCE_S - 1)
+    made, _ = heart_of(Link(CONTINUE), attempt, every_s=600)
+    await live(made, clock, 100)
     assert attempt.halt is None
 
 
@@ -113,11 +130,11 @@ async def test_a_lost_lease_beats_every_other_reason_and_the_first_reason_stands
 
 async def test_telling_soon_beats_before_the_period_is_over() -> None:
     link = Link(CONTINUE)
-    made, _ = heart_of(link, held(), every_s=60)
+    made, _ = heart_of(link, held(), every_s=600)
     task = asyncio.create_task(made.run())
-    await asyncio.sleep(0.05)
     made.tell_soon()
-    await asyncio.sleep(0.6)
+    made.tell_soon()
+    await asyncio.wait_for(link.asked.wait(), 60)  # long before the period is over
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert len(link.reports) == 1

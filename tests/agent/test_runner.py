@@ -107,7 +107,7 @@ def environment_of(pid: int) -> bytes:
 
 def all_gone(mark: str) -> bool:
     """Whether nobody with this mark is left; the killed are given time to go."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while marked(mark) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not marked(mark)
@@ -190,7 +190,8 @@ async def test_a_refusal_and_a_device_fault_keep_their_kinds(attempt: Attempt, b
 
 
 async def test_a_child_that_hangs_and_ignores_being_asked_is_killed(attempt: Attempt, blobs: Blobs) -> None:
-    failure = failed(await attempt.run(build_task(blobs, fail="hang", limit_s=1.5), grace_s=0.2))
+    # The limit also counts a child's start, which takes half a second of a CPU that others may want too.
+    failure = failed(await attempt.run(build_task(blobs, fail="hang", limit_s=10), grace_s=0.2))
     assert failure.kind == FAILURE_KIND_TIME_LIMIT
     assert failure.signal == "SIGKILL"
     assert failure.phase == "build"

@@ -1,6 +1,5 @@
 """PyTorch models: exported once, held against PyTorch, and refused in the user's own terms."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -64,12 +63,10 @@ def test_a_module_is_exported_once(place: Workplace) -> None:
 
     (entry,) = exports(place)
     made_ns = (entry / "model.onnx").stat().st_mtime_ns
-    started = time.monotonic()
     again = place.prepare(JOB)
     assert not exported(place)
     assert again.files.keys() == prepared.files.keys()
     assert (exports(place), (entry / "model.onnx").stat().st_mtime_ns) == ([entry], made_ns)
-    assert time.monotonic() - started < 20
 
     source.write_text(TWO_INPUTS + "# another word\n")
     place.prepare(JOB)
