@@ -16,6 +16,7 @@ from typing import Any
 
 from agent.attempt import AttemptDir, inputs_of
 from agent.child import Child, Ended, LogFile
+from agent.shortage import out_of_memory
 from jetfleet.blobs import check_digest, sha256_file
 from jetfleet.errors import Corrupt, JetfleetError
 from jetfleet.v1.task_pb2 import (
@@ -160,11 +161,13 @@ def _explain(ended: Ended, oom_killed: bool, log: LogFile) -> Failure:
     words = log.last_lines(3)
     kind: FailureKind.ValueType = FAILURE_KIND_CRASHED
     if ended.signal == "SIGKILL" and oom_killed:
-        return Failure(kind=FAILURE_KIND_OUT_OF_MEMORY, message="the kernel killed the child for lack of memory")
-    if any(word in words for word in _OUT_OF_MEMORY_WORDS):
-        kind = FAILURE_KIND_OUT_OF_MEMORY
+        message = out_of_memory("the kernel killed the child for lack of memory")
+        return Failure(kind=FAILURE_KIND_OUT_OF_MEMORY, message=message)
     how = f"died of {ended.signal}" if ended.signal else f"exited with code {ended.exit_code} and no outcome"
-    return Failure(kind=kind, message=f"the child {how}" + (f": {words}" if words else ""))
+    message = f"the child {how}" + (f": {words}" if words else "")
+    if any(word in words for word in _OUT_OF_MEMORY_WORDS):
+        kind, message = FAILURE_KIND_OUT_OF_MEMORY, out_of_memory(message)
+    return Failure(kind=kind, message=message)
 
 
 def _complete(outcome: Outcome, child: Child, ended: Ended, own_peak: int) -> None:

@@ -22,6 +22,7 @@ from agent.build import run_build
 from agent.environment import gather
 from agent.inspection import has_something_to_inspect, inspect_bench
 from agent.runtime.base import BuildRefused, DeviceFault, Report
+from agent.shortage import out_of_memory
 from jetfleet.errors import BadInput, Infrastructure, JetfleetError
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
@@ -91,6 +92,8 @@ def run(attempt: AttemptDir, reporter: Reporter) -> Outcome:
             raise
         traceback.print_exc()
         message = str(error) or type(error).__name__
+        if kind == FAILURE_KIND_OUT_OF_MEMORY:
+            message = out_of_memory(message)
         failure = Failure(kind=kind, message=message, phase=reporter.phase)
         return Outcome(failure=failure, peak_rss_bytes=peak_rss_bytes())
 

@@ -160,6 +160,7 @@ def refuse_other_version(subject: Subject, version: str) -> None:
         raise BadInput(
             f"the engine was built by {subject.runtime} {subject.runtime_version}, this device runs {version}",
             where=subject.variant_key,
+            expected=f"an engine of {subject.runtime} {version}",
             hint="build it again on this version: submit the job once more",
         )
 
