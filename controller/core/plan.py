@@ -121,10 +121,12 @@ def _able_devices(variant: Variant, target: Target, devices: Sequence[Device], n
         else:
             able.append(device)
     if not able:
-        reason = inability(variant.runtime, variant.placement, matching[0].facts, variant)
+        nearest = matching[0]
+        reason = inability(variant.runtime, variant.placement, nearest.facts, variant)
+        way_out = "" if f"runtime.{variant.runtime}" in nearest.facts else "; `agent doctor` there says why"
         raise NoDevice(
             f"no device that matches target '{target}' can run {variant.key}",
             expected=f"a device with runtime.{variant.runtime}, and {variant.placement} to place it on",
-            hint=f"nearest: {matching[0].name}, but {reason} ({shown(matching[0].facts.get('arch'))})",
+            hint=f"nearest: {nearest.name} ({shown(nearest.facts.get('arch'))}), but {reason}{way_out}",
         )
     return able

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from controller.model.task import TaskKind, TaskState
 from controller.model.view import JobView, PlannedTask, Reason, TaskView
 from controller.report.table import Table
-from controller.report.text import duration, moment, one_line
+from controller.report.text import clean, duration, moment, one_line
 
 _NOT_BEGUN = frozenset({TaskState.WAITING, TaskState.READY})
 
@@ -102,10 +102,11 @@ def doing(tasks: Sequence[TaskView]) -> Iterator[str]:
 
 
 def failures(tasks: Sequence[TaskView]) -> Iterator[str]:
-    """What went wrong, a line for each task that did not succeed."""
+    """What went wrong, for each task that did not succeed: what and where, and in lines of their own what to do."""
     for task in tasks:
         if task.failure is not None and task.state is not TaskState.SUCCEEDED:
-            yield f"{label(task)}{place(task)}: {task.failure.kind.value}: {one_line(task.failure.message)}"
+            said, *more = map(one_line, clean(task.failure.message).splitlines() or [""])
+            yield "\n    ".join([f"{label(task)}{place(task)}: {task.failure.kind.value}: {said}", *more])
         elif task.state is TaskState.SKIPPED:
             blamed = f" because of task {task.because_of_task}" if task.because_of_task else ""
             yield f"{label(task)}{place(task)}: SKIPPED{blamed}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from controller.model.facts import shown
-from controller.model.result import Estimate, FlagKind, Measurement, Provenance, Row
+from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Row
 from controller.report.table import Table
 from controller.report.text import UNKNOWN, estimate, number, one_line
 
@@ -32,17 +32,35 @@ def results_table(rows: Sequence[Row]) -> Table:
 
 
 def evidence(rows: Sequence[Row]) -> Iterator[str]:
-    """Below the table: why a row may not be trusted, and why a figure is missing."""
+    """Below the table, each once: why a row may not be trusted, and why a figure is missing."""
+    of_wholes = {_run(row): row.measurement.flags for row in rows if row.measurement.subject_index is None}
+    about_wholes: dict[str, None] = {}
     for row in rows:
         where = one_line(f"job {row.job_id}, {row.label} on {row.device}")
         item = row.measurement
+        is_whole = item.subject_index is None
         for flag in item.flags:
-            yield f"{where}: {flag.kind.value}: {one_line(flag.evidence) or 'no evidence given'}"
+            if is_whole or not _is_told(flag, of_wholes.get(_run(row), ())):
+                yield f"{where}: {flag.kind.value}: {one_line(flag.evidence) or 'no evidence given'}"
         for reason, names in _missing(item).items():
-            yield f"{where}: no {', '.join(names)}: {reason}"
+            if is_whole:
+                about_wholes[f"whole tasks: no {', '.join(names)}: {reason}"] = None
+            else:
+                yield f"{where}: no {', '.join(names)}: {reason}"
+    yield from about_wholes
     simulated = sum(row.measurement.provenance is Provenance.SIMULATED for row in rows)
     if simulated:
         yield f"{simulated} of {len(rows)} rows are SIMULATED: made-up numbers, not measurements"
+
+
+def _run(row: Row) -> tuple[object, ...]:
+    """What the rows of subjects that were measured together have in common, and no other row."""
+    return row.job_id, row.variant_key, row.device, row.measured_at
+
+
+def _is_told(flag: Flag, of_whole: Sequence[Flag]) -> bool:
+    """A whole bears its subjects' flags, with the subjects named before the evidence."""
+    return any(other.kind is flag.kind and other.evidence.endswith(flag.evidence) for other in of_whole)
 
 
 def _missing(item: Measurement) -> dict[str, list[str]]:

@@ -132,7 +132,15 @@ def test_no_matching_device_that_could_run_it(target):
         plan(job(TENSORRT, targets=(target,)), [device("box")], [])
     assert caught.value.message == f"no device that matches target '{target}' can run tensorrt-fp16-b1-gpu"
     assert caught.value.expected == "a device with runtime.tensorrt, and gpu to place it on"
-    assert caught.value.hint == "nearest: box, but it has no tensorrt (it has onnxruntime) (x86_64)"
+    assert caught.value.hint == (
+        "nearest: box (x86_64), but it has no tensorrt (it has onnxruntime); `agent doctor` there says why"
+    )
+
+
+def test_a_board_that_cannot_says_what_can():
+    with pytest.raises(NoDevice) as caught:
+        plan(job(tensorrt(Precision.FP16, "gpu+dla0"), targets=(every(),)), [orin("nano", module="p3767-0005")], [])
+    assert caught.value.hint == "nearest: nano (aarch64), but Orin Nano has no DLA: place it on gpu"
 
 
 def test_one_target_without_a_device_refuses_the_whole_job():

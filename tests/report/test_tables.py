@@ -90,11 +90,27 @@ def test_a_whole_task_and_its_subjects_are_told_apart() -> None:
         "onnxruntime-fp32-b1-cpu (whole task)",
     ]
     assert cells(results_table(parts[2:]))["p50 ms"] == "n/a (n=800)"
-    assert list(evidence(parts[2:])) == [
-        "job 12, onnxruntime-fp32-b1-cpu (whole task) on bench-1: no p50, p90, p99: no one latency"
-    ]
+    assert list(evidence(parts[2:])) == ["whole tasks: no p50, p90, p99: no one latency"]
     assert cells(csv_table(parts[2:]))["p50_reason"] == "no one latency"
     assert [cells(csv_table([item]))["subject_index"] for item in parts] == ["0", "1", ""]
+
+
+def test_what_a_whole_task_says_of_its_subjects_is_said_once() -> None:
+    disturbed = Flag(FlagKind.INTERFERED, "waited 9 %")
+    of_both = replace(disturbed, evidence="subject 0 on cpu and subject 1 on cpu: waited 9 %")
+    own = Flag(FlagKind.UNSTABLE, "drifts")
+    absent = Estimate(None, reason="no one latency")
+    parts = [row(flags=(disturbed, own)), row(subject_index=1, flags=(disturbed,))]
+    whole = row(subject_index=None, flags=(of_both,), p50_ms=absent, p90_ms=absent, p99_ms=absent)
+    together = [replace(item, schedule=Schedule.CONCURRENT) for item in (whole, *parts)]
+    called = "job 12, onnxruntime-fp32-b1-cpu"
+    alone = replace(row(flags=(disturbed,)), job_id=13)
+    assert list(evidence([*together, alone])) == [
+        f"{called} (whole task) on bench-1: INTERFERED: subject 0 on cpu and subject 1 on cpu: waited 9 %",
+        f"{called} (subject 0: cpu) on bench-1: UNSTABLE: drifts",
+        "job 13, onnxruntime-fp32-b1-cpu on bench-1: INTERFERED: waited 9 %",
+        "whole tasks: no p50, p90, p99: no one latency",
+    ]
 
 
 def test_csv_has_every_field_and_leaves_the_unknown_empty() -> None:
@@ -182,6 +198,18 @@ def test_tasks_show_phase_and_failures_their_cause() -> None:
         "BENCH onnxruntime-fp32-b1-cpu: SKIPPED because of task 1",
     ]
     assert cells(jobs_table([job(running)]))["tasks"] == "0/1"
+
+
+def test_a_failure_keeps_its_lines() -> None:
+    said = "model.onnx: the model cannot be read\n  expected: opset 20\x1b[2J or older\n  fix: export it again"
+    failed = task(state=TaskState.FAILED, failure=Failure(FailureKind.BAD_INPUT, said))
+    assert list(failures([failed])) == [
+        "BENCH onnxruntime-fp32-b1-cpu on bench-1: BAD_INPUT: model.onnx: the model cannot be read\n"
+        "    expected: opset 20 or older\n"
+        "    fix: export it again"
+    ]
+    silent = task(state=TaskState.FAILED, failure=Failure(FailureKind.CRASHED, ""))
+    assert list(failures([silent])) == ["BENCH onnxruntime-fp32-b1-cpu on bench-1: CRASHED: "]
 
 
 def test_devices_say_what_they_are_and_what_is_unknown() -> None:
