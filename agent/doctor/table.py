@@ -32,4 +32,4 @@ def verdict(checks: Sequence[Check]) -> str:
 
 def as_json(checks: Iterable[Check]) -> str:
     """A list of objects: name, state, found, why, fix."""
-    return json.dumps([asdict(check) for check in checks], indent=1, ensure_ascii=False)
+    return json.dumps([{"name": check.name, **asdict(check)} for check in checks], indent=1, ensure_ascii=False)

@@ -1,5 +1,6 @@
 """`agent doctor` on constructed boards: healthy ones, and each of the ways in which boards are known to be broken."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from agent.doctor.check import Check, Interpreter, Place, look_at
 from agent.doctor.examine import CHECKS, examine, exit_code
-from agent.doctor.table import row, verdict
+from agent.doctor.table import as_json, row, verdict
 from tests.agent.trees.boards import COMBINATIONS
 from tests.agent.trees.jetson import dpkg_status, host_bind, jetson
 from tests.agent.trees.tree import Tree
@@ -259,6 +260,7 @@ def test_rows_are_aligned_and_coloured_for_people_only() -> None:
     assert row(check, width=6, colour=True).startswith("\x1b[31;1mfail\x1b[0m  swap")
     assert row(Check("skip", "", "no reason", name="swap"), width=4, colour=False) == "skip  swap  no reason"
     assert verdict([check, check]) == "0 ok, 0 to look at, 2 failed, 0 skipped"
+    assert list(json.loads(as_json([check]))[0]) == ["name", "state", "found", "why", "fix"]
 
 
 def test_the_interpreter_is_part_of_the_place(tmp_path: Path) -> None:
