@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import math
 import os
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from jetfleet.errors import BadInput, Infrastructure, JetfleetError
 from jetfleet.v1 import task_pb2
 from jetfleet.version import VERSION
 
+_MOST_THREADS = 4096
 _PROBE_S = 120.0  # importing TensorRT on a small board that has just booted
 
 
@@ -71,9 +73,9 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     run.add_argument("--state", type=Path, help="state folder [default: $JETFLEET_STATE/agent or its XDG place]")
     run.add_argument("--name", default="", help="what people call this device [default: its host name]")
-    run.add_argument("--idle-exit", type=float, metavar="SECONDS", help="stop after this long without work")
+    run.add_argument("--idle-exit", type=_seconds, metavar="SECONDS", help="stop after this long without work")
     run.add_argument(
-        "--drain-seconds", type=float, default=30.0, help="on SIGTERM, time for the work in hand [default: 30]"
+        "--drain-seconds", type=_seconds, default=30.0, help="on SIGTERM, time for the work in hand [default: 30]"
     )
     run.add_argument("--blobs-from", type=Path, help="a controller's blobs folder on this machine: link, not copy")
     _add_facts_options(run)
@@ -82,10 +84,26 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 
 def _add_facts_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="a free fact; repeatable")
-    parser.add_argument("--threads", type=int, help="CPU threads of an inference [default: every CPU it may use]")
+    parser.add_argument("--threads", type=_threads, help="CPU threads of an inference [default: every CPU it may use]")
     parser.add_argument(
         "--facts", type=Path, help="JSON of a simulated board's facts: runs the simulated runtime and nothing else"
     )
+
+
+def _threads(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= _MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads: 1 to {_MOST_THREADS}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds: 0 or more")
+    return found
 
 
 def _run(options: argparse.Namespace) -> int:
