@@ -54,13 +54,14 @@ def submit(
     prepared = _prepare(jobs, settings, as_json=as_json)
     with settings.connect() as client:
         have_local(client, count=local, threads=threads, state_dir=settings.state_dir, tell=talk)
-        if dry_run or len(jobs) > 1:
+        keys = [] if dry_run else _keys(idempotency_key, [item.spec for item in prepared])
+        if len(jobs) > 1 or not any(keys):  # before minutes of upload, too; a job that is there is not planned again
             plans = _validate(client, jobs, prepared, as_json=as_json)
         if dry_run:
             print_plans(plans, as_json=as_json)
             return
         submitted = []
-        for item, key in zip(prepared, _keys(idempotency_key, [item.spec for item in prepared]), strict=True):
+        for item, key in zip(prepared, keys, strict=True):
             submitted.append(client.submit(item.spec, item.files, idempotency_key=key, on_progress=_Meter()))
             announce(settings, submitted[-1], wait=wait, as_json=as_json, several=len(jobs) > 1)
         if wait:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -127,6 +128,15 @@ def test_the_first_command_of_a_newcomer(command: Command, model: Callable[..., 
     assert {task["device"] for task in json.loads(more.stdout)["submitted"]["tasks"]} >= {"local-1", "local-2"}
 
 
+def test_a_job_without_a_device_is_refused_before_anything_is_uploaded(
+    command: Command, model: Callable[..., Path]
+) -> None:
+    done = command("submit", str(model(targets="[{every: {sku: orin-nano-8gb}}]")))
+    assert (done.returncode, done.stdout) == (4, ""), done.stderr
+    assert "which misses sku = orin-nano-8gb" in done.stderr
+    assert [path for path in (command.state / "blobs").rglob("*") if path.is_file()] == []
+
+
 def test_local_agents_that_differ_never_share_a_moment(command: Command, model: Callable[..., Path]) -> None:
     job = model(targets="[{every: {label.local: '1'}}]")
     done = command("submit", str(job), "--local-threads", "1,2", "--wait", "--json")
@@ -137,12 +147,18 @@ def test_local_agents_that_differ_never_share_a_moment(command: Command, model: 
     assert command("submit", str(job), "--local-threads", "0,a").returncode == 2
 
 
-def test_serve_says_where_it_is_and_stops_when_asked(command: Command) -> None:
-    process = command.start("serve", "--listen", "127.0.0.1:0")
+def announced(process: "subprocess.Popen[str]") -> str:
+    """Where a controller serves, once it does: a command before that would start one of its own."""
     assert process.stderr is not None
     while not (found := re.search(r"on (127\.0\.0\.1:\d+)", line := process.stderr.readline())):
         assert line, "it stopped before it served"
-    assert json.loads(command("jobs", "--json", "--address", found[1]).stdout) == {"jobs": []}
+    return found[1]
+
+
+def test_serve_says_where_it_is_and_stops_when_asked(command: Command) -> None:
+    process = command.start("serve", "--listen", "127.0.0.1:0")
+    address = announced(process)
+    assert json.loads(command("jobs", "--json", "--address", address).stdout) == {"jobs": []}
     assert json.loads(command("jobs", "--json").stdout) == {"jobs": []}
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=LIMIT_S)
@@ -166,6 +182,7 @@ def test_a_spawned_controllers_death_is_explained(command: Command) -> None:
 def test_serve_brings_its_local_agents_and_takes_them_along(command: Command) -> None:
     process = command.start("serve", "--listen", "127.0.0.1:0", "--local")
     try:
+        announced(process)
         wait_for(lambda: "local-1" in command("devices").stdout, what="the local agent")
     finally:
         process.send_signal(signal.SIGTERM)
