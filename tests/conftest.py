@@ -5,12 +5,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from controller.client.client import Client
 from tests.harness import AgentProcess, ControllerProcess, Process
 
 # A shell that runs the tests in the background has them ignore SIGINT, and every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No limit on an example's time, which on a busy machine is the disk's and the neighbours', and the same examples in
+# every run: a run says of the same code the same.
+settings.load_profile("ci")
 
 
 @pytest.fixture

@@ -127,7 +127,8 @@ def test_a_frozen_agent_loses_its_lease_and_its_late_result_does_not_count(
 ) -> None:
     from controller.model.job import Quantifier, Target
 
-    controller = ControllerProcess(tmp_path / "state", lease_s=3.0, renew_s=0.3)
+    # Half of a lease is what the other agent may stand still on a busy machine without giving up its own work.
+    controller = ControllerProcess(tmp_path / "state", lease_s=6.0, renew_s=0.3)
     keep(controller)
     controller.ready()
     boards = {
