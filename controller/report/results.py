@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from controller.core.ability import parts
 from controller.model.facts import shown
 from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Row
 from controller.report.table import Table
@@ -54,8 +55,13 @@ def evidence(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _run(row: Row) -> tuple[object, ...]:
-    """What the rows of subjects that were measured together have in common, and no other row."""
-    return row.job_id, row.variant_key, row.device, row.measured_at
+    """What the rows of subjects that were measured together, and of their whole, have in common, and no other row.
+
+    They are committed at once, one after the other, the whole as the last: so the number of the first is theirs.
+    """
+    index = row.measurement.subject_index
+    before = len(parts(row.placement)) if index is None else index
+    return row.job_id, row.variant_key, row.device, row.measurement_id - before
 
 
 def _is_told(flag: Flag, of_whole: Sequence[Flag]) -> bool:

@@ -100,15 +100,16 @@ def test_what_a_whole_task_says_of_its_subjects_is_said_once() -> None:
     of_both = replace(disturbed, evidence="subject 0 on cpu and subject 1 on cpu: waited 9 %")
     own = Flag(FlagKind.UNSTABLE, "drifts")
     absent = Estimate(None, reason="no one latency")
-    parts = [row(flags=(disturbed, own)), row(subject_index=1, flags=(disturbed,))]
+    parts = [row(flags=(disturbed, own)), replace(row(subject_index=1, flags=(disturbed,)), measurement_id=8)]
     whole = row(subject_index=None, flags=(of_both,), p50_ms=absent, p90_ms=absent, p99_ms=absent)
+    whole = replace(whole, measurement_id=9, placement="cpu+cpu")
     together = [replace(item, schedule=Schedule.CONCURRENT) for item in (whole, *parts)]
     called = "job 12, onnxruntime-fp32-b1-cpu"
     alone = replace(row(flags=(disturbed,)), job_id=13)
-    assert list(evidence([*together, alone])) == [
+    assert list(evidence([alone, *together])) == [
+        "job 13, onnxruntime-fp32-b1-cpu on bench-1: INTERFERED: waited 9 %",
         f"{called} (whole task) on bench-1: INTERFERED: subject 0 on cpu and subject 1 on cpu: waited 9 %",
         f"{called} (subject 0: cpu) on bench-1: UNSTABLE: drifts",
-        "job 13, onnxruntime-fp32-b1-cpu on bench-1: INTERFERED: waited 9 %",
         "whole tasks: no p50, p90, p99: no one latency",
     ]
 
