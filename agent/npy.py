@@ -15,8 +15,11 @@ MAX_BYTES = 4 << 30
 _HEADER_BYTES = 10_000  # numpy's own bound against hostile headers
 
 
-def read_npy(path: Path, *, name: str = "", max_bytes: int = MAX_BYTES) -> Tensor:
-    """The array of a file. Raises BadInput, before any element is read, if it is no plain array of bounded size."""
+def read_npy(path: Path, *, name: str = "", max_bytes: int = MAX_BYTES, mapped: bool = False) -> Tensor:
+    """The array of a file. Raises BadInput, before any element is read, if it is no plain array of bounded size.
+
+    `mapped`: read from the file piece by piece as it is used, and read-only.
+    """
     where = name or path.name
     try:
         with path.open("rb") as file:
@@ -32,7 +35,7 @@ def read_npy(path: Path, *, name: str = "", max_bytes: int = MAX_BYTES) -> Tenso
     present = path.stat().st_size - offset
     if wanted > max_bytes or wanted != present:
         raise BadInput(f"the header promises {wanted} bytes, {present} follow, {max_bytes} are allowed", where=where)
-    loaded: Tensor = np.load(path, allow_pickle=False)
+    loaded: Tensor = np.load(path, allow_pickle=False, mmap_mode="r" if mapped and present else None)
     return loaded
 
 

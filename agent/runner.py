@@ -16,7 +16,7 @@ from typing import Any
 
 from agent.attempt import AttemptDir, inputs_of
 from agent.child import Child, Ended, LogFile
-from agent.shortage import out_of_memory
+from agent.shortage import out_of_memory, speaks_of_memory
 from jetfleet.blobs import check_digest, sha256_file
 from jetfleet.errors import Corrupt, JetfleetError
 from jetfleet.v1.task_pb2 import (
@@ -40,7 +40,6 @@ _log = logging.getLogger(__name__)
 STOPPED = "stopped"
 GRACE_S = 5.0
 _MAY_PASS = (FLAG_KIND_UNSTABLE, FLAG_KIND_INTERFERED)
-_OUT_OF_MEMORY_WORDS = ("std::bad_alloc", "MemoryError")
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def _explain(ended: Ended, oom_killed: bool, log: LogFile) -> Failure:
         return Failure(kind=FAILURE_KIND_OUT_OF_MEMORY, message=message)
     how = f"died of {ended.signal}" if ended.signal else f"exited with code {ended.exit_code} and no outcome"
     message = f"the child {how}" + (f": {words}" if words else "")
-    if any(word in words for word in _OUT_OF_MEMORY_WORDS):
+    if speaks_of_memory(words):
         kind, message = FAILURE_KIND_OUT_OF_MEMORY, out_of_memory(message)
     return Failure(kind=kind, message=message)
 

@@ -31,11 +31,15 @@ _Marks: TypeAlias = tuple[Event, Event, Event, Event]
 
 @dataclass(frozen=True)
 class Slot:
-    """An input or output of an engine; numpy's name of its type, no dimension unknown."""
+    """An input or output of an engine; numpy's name of its type, no dimension unknown.
+
+    `given`: in which type its values come, where that is not the engine's; empty: in the engine's.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+    given: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -134,11 +138,7 @@ class GpuSession:
         if missing:
             raise BadInput(f"no value for input {', '.join(missing)}")
         for name, slot in slots.items():
-            given = inputs[name]
-            if given.shape != slot.shape or given.dtype != np.dtype(slot.dtype):
-                raise BadInput(
-                    f"input {name!r} is {given.dtype}{list(given.shape)}", expected=f"{slot.dtype}{list(slot.shape)}"
-                )
+            _check_input(slot, inputs[name])
         for name in slots:
             np.copyto(self._host[name], inputs[name])
         if self._options.cuda_graph and self._graph_note == "off":
@@ -261,6 +261,16 @@ class GpuSession:
             self._graph_note = f"asked for, and not possible: {error}"
             return
         self._launch, self._graph_note = self._graph.launch, "on"
+
+
+def _check_input(slot: Slot, array: Tensor) -> None:
+    wanted = slot.given or slot.dtype
+    if array.shape != slot.shape or array.dtype != np.dtype(wanted):
+        raise BadInput(
+            f"input {slot.name!r} is {array.dtype}{list(array.shape)}", expected=f"{wanted}{list(slot.shape)}"
+        )
+    if slot.given and not np.array_equal(array.astype(slot.dtype), array):
+        raise BadInput(f"input {slot.name!r} holds values that the engine's {slot.dtype} cannot", where="inputs")
 
 
 def _ms(pairs: Sequence[tuple[Event, Event]]) -> NDArray[np.float64]:

@@ -101,7 +101,11 @@ class TensorRt:
                 dla_core=_DLA_CORES.get(subject.placement),
                 host_code=subject.options.get("version_compatible") == "on",
             )
-            made = TrtEngine(self.trt, loaded, subject)
+            try:
+                made = TrtEngine(self.trt, loaded, subject)
+            except BaseException:
+                loaded.close()
+                raise
         except BaseException:
             cuda.close()
             raise

@@ -1,5 +1,6 @@
 """One build with TensorRT, from a checked task to a plan: parse, configure, ask the DLA, build, tell what was seen."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,21 +14,22 @@ from agent.runtime.cuda import Cuda
 from agent.runtime.layers import Layer, dla_report, parse_layers
 from agent.runtime.trt_ability import Ability
 from agent.runtime.trt_calibrate import Calibrator, Uploader, check_samples, make_calibrator
-from agent.runtime.trt_config import configure, place_on_dla, safe_pools
+from agent.runtime.trt_config import configure, place_on_dla, safe_pools, unheeded
 from agent.runtime.trt_dla import Eligible, eligibility, refuse_partial, refuse_without_cores
 from agent.runtime.trt_engine import Loaded
 from agent.runtime.trt_log import Words
 from agent.runtime.trt_memory import Peak, available_bytes, is_shared, reader
-from agent.runtime.trt_network import Draft, add_profile, check_inputs, parse
+from agent.runtime.trt_network import Draft, add_profile, check_inputs, device_type, parse
 from agent.runtime.trt_options import BuildOptions
 from agent.runtime.trt_precision import Lowered
 from agent.runtime.trt_progress import Progress, make_monitor
 from agent.runtime.trt_timing import TimingCache
-from jetfleet.errors import BadInput, Cancelled, JetfleetError
+from jetfleet.errors import BadInput, Cancelled
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,
     ARTIFACT_ROLE_CALIBRATION_CACHE,
     ARTIFACT_ROLE_LAYERS,
+    ARTIFACT_ROLE_MODEL_QDQ,
     ARTIFACT_ROLE_TIMING_CACHE,
     BuildTask,
     Built,
@@ -35,6 +37,11 @@ from jetfleet.v1.task_pb2 import (
 
 if TYPE_CHECKING:
     import tensorrt as trt
+
+log = logging.getLogger(__name__)
+
+# 10.16 on an Orin is known to fail on Q/DQ graphs that it builds on a Thor.
+_NO_QDQ = "int8 from calibration data (lowering: flags) needs no Q/DQ pairs; fp16 shows whether the graph itself builds"
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,10 @@ class Build:
         order, draft = self._order, self._draft
         report("build", 0.0, f"parsing {order.model.name}")
         parse(self._trt, draft, order.model, self.words, order.able, adjust_for_dla=order.dla)
-        check_inputs(draft.network, order.task.inputs)
+        check_inputs(self._trt, draft.network, order.task.inputs)
         peak_bytes = self._build(self._configured(), report, stop)
+        if order.dla and order.options.dla_require_full:
+            refuse_partial(self._layers, self.words.lines)  # what fitted alone may not have fitted together
         return self._made(peak_bytes)
 
     def close(self) -> None:
@@ -112,6 +121,8 @@ class Build:
         config = draft.builder.create_builder_config()
         pools = safe_pools(order.options.pools, available_bytes() if self._shared else None)
         configure(trt, config, replace(order.options, pools=pools), order.lowered)
+        for warning in unheeded(trt, config, pools):
+            self.words.warn(warning)
         profile = add_profile(draft.builder, config, draft.network, order.task.inputs)
         if order.lowered.calibrate:
             self._calibrate(config, profile)
@@ -128,10 +139,14 @@ class Build:
 
     def _calibrate(self, config: "trt.IBuilderConfig", profile: "trt.IOptimizationProfile | None") -> None:
         samples = check_samples(self._calibration(), self._order.task.inputs)
+        narrowed = {
+            name: array.astype(device_type(self._trt, str(array.dtype)), copy=False)
+            for name, array in samples.arrays.items()
+        }
         if self._cuda is None:
             raise DeviceFault("calibration runs on the GPU, and there is none", where="calibration")
         self._uploader = Uploader(self._cuda)
-        self._calibrator = Calibrator(samples, self._uploader)
+        self._calibrator = Calibrator(replace(samples, arrays=narrowed), self._uploader)
         calibrator = make_calibrator(self._trt, self._calibrator)
         self._kept.append(calibrator)
         config.int8_calibrator = calibrator
@@ -140,13 +155,14 @@ class Build:
 
     def _calibration(self) -> dict[str, Tensor]:
         items = [item for item in self._order.task.artifacts if item.role == ARTIFACT_ROLE_CALIBRATION]
-        return {item.name: read_npy(self._order.locate(item), name=item.name) for item in items}
+        return {item.name: read_npy(self._order.locate(item), name=item.name, mapped=True) for item in items}
 
     def _refusal(self) -> Exception:
         reason = self.words.reason()
         if self.words.out_of_memory():
             return MemoryError(f"TensorRT ran out of memory: {reason}")
-        return BuildRefused(f"TensorRT built no engine: {reason}", where=self._order.model.name)
+        hint = _NO_QDQ if self._order.lowered.graph == ARTIFACT_ROLE_MODEL_QDQ and self._order.able.weak else ""
+        return BuildRefused(f"TensorRT built no engine: {reason}", where=self._order.model.name, hint=hint)
 
     def _made(self, peak_bytes: int | None) -> Made:
         order, told = self._order, Built()
@@ -179,7 +195,7 @@ class Build:
         """The engine's own layers, where there is a GPU to load it on; a built engine is none the worse without."""
         order = self._order
         if self._cuda is None:
-            self.words.warn("the engine was not inspected: there is no GPU to load it on")
+            self.words.warn("the engine was not inspected: there is no GPU that pycuda opens")
             return []
         loaded = None
         try:
@@ -193,7 +209,8 @@ class Build:
             layers = parse_layers(text, dla=order.dla)
             if (size := loaded.device_memory_bytes()) is not None:
                 told.device_memory_bytes = size
-        except (JetfleetError, MemoryError) as error:
+        except Exception as error:
+            log.exception("what was built could not be looked into")
             self.words.warn(f"the engine was not inspected: {error}")
             return []
         finally:

@@ -1,7 +1,7 @@
 """From a task's options to an IBuilderConfig, and how much memory a builder may take where others need it too."""
 
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.runtime.trt_options import BuildOptions, Pools
 from agent.runtime.trt_precision import Lowered
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     import tensorrt as trt
 
 _MIB = 1 << 20
-_MOST_WORKSPACE = 2 << 30
-_LEAST_WORKSPACE = 64 * _MIB
+_LEAST = 64 * _MIB
 
 
 def safe_pools(pools: Pools, available_bytes: int | None) -> Pools:
     """Limits for a GPU that shares its memory with the host, where the job sets none of its own.
 
     TensorRT's defaults are shares of the whole memory, not of what is free: all of it as workspace, 75 % of it to try
-    tactics in. On a board of 8 GB the kernel then kills the build. A quarter of what is available, and at most 2 GiB,
-    is a workspace that few layers are slower for; half of it to try tactics in leaves the rest for weights and host.
+    tactics in. On a board of 8 GB the kernel then kills the build. A quarter of what is available is a workspace that
+    few layers are slower for. Half of it is for all that TensorRT takes on the device while it tries tactics, weights
+    included; the rest is the host's: the graph, its weights again, the plan.
     `available_bytes` is None for a GPU with memory of its own: there the defaults are good.
     """
     if available_bytes is None:
         return pools
-    workspace = max(_LEAST_WORKSPACE, min(available_bytes // 4, _MOST_WORKSPACE))
-    tactic_dram = max(_LEAST_WORKSPACE, available_bytes // 2)
+    workspace = max(_LEAST, available_bytes // 4)
+    tactic_dram = max(_LEAST, available_bytes // 2)
     return Pools(
         workspace=pools.workspace or workspace // _MIB * _MIB,
         tactic_dram=pools.tactic_dram or tactic_dram // _MIB * _MIB,
@@ -68,6 +68,23 @@ def _set_precision(trt: ModuleType, config: "trt.IBuilderConfig", lowered: Lower
 
 
 def _set_pools(trt: ModuleType, config: "trt.IBuilderConfig", pools: Pools) -> None:
+    for name, limit in pools.limits().items():
+        config.set_memory_pool_limit(_pool(trt, name), limit)
+
+
+def unheeded(trt: ModuleType, config: "trt.IBuilderConfig", pools: Pools) -> list[str]:
+    """Limits that TensorRT does not have as they were set: out of its bounds it leaves one alone, and goes on."""
+    found = {
+        name: (limit, int(config.get_memory_pool_limit(_pool(trt, name)))) for name, limit in pools.limits().items()
+    }
+    return [
+        f"TensorRT does not take {limit} bytes for {name}: it stays at {now}"
+        for name, (limit, now) in found.items()
+        if now != limit
+    ]
+
+
+def _pool(trt: ModuleType, name: str) -> Any:
     kinds = {
         "WORKSPACE": trt.MemoryPoolType.WORKSPACE,
         "TACTIC_DRAM": trt.MemoryPoolType.TACTIC_DRAM,
@@ -75,8 +92,7 @@ def _set_pools(trt: ModuleType, config: "trt.IBuilderConfig", pools: Pools) -> N
         "DLA_LOCAL_DRAM": trt.MemoryPoolType.DLA_LOCAL_DRAM,
         "DLA_GLOBAL_DRAM": trt.MemoryPoolType.DLA_GLOBAL_DRAM,
     }
-    for name, limit in pools.limits().items():
-        config.set_memory_pool_limit(kinds[name], limit)
+    return kinds[name]
 
 
 def _set_verbosity(trt: ModuleType, config: "trt.IBuilderConfig", name: str) -> None:

@@ -4,7 +4,8 @@ Name-based input and output only, which 8.5 and every later TensorRT have.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from agent.runtime.base import DeviceFault
 from agent.runtime.gpu import Slot
 from agent.runtime.trt_dla import refuse_without_cores
-from agent.runtime.trt_log import Words, listen, make_recorder
-from agent.runtime.trt_network import numpy_name
+from agent.runtime.trt_log import Words, begin, listen, make_recorder
+from agent.runtime.trt_network import device_type, numpy_name
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import Subject, TensorSpec
 
@@ -39,7 +40,8 @@ class Loaded:
         DeviceFault, MemoryError."""
         self.words = Words()
         self._recorder = make_recorder(trt, self.words)
-        self._runtime = trt.Runtime(listen(trt, self.words))
+        logger = listen(trt, self.words)
+        self._runtime = begin(lambda: trt.Runtime(logger), self.words)
         self._runtime.error_recorder = self._recorder
         if dla_core is not None:
             _set_dla(self._runtime, dla_core)
@@ -88,9 +90,9 @@ class TrtEngine:
         for spec in subject.inputs:
             if not context.set_input_shape(spec.name, tuple(spec.shape)):
                 raise self._fault(f"TensorRT does not take the shape {list(spec.shape)} of input {spec.name!r}")
-        if missing := context.infer_shapes():
-            raise self._fault(f"TensorRT does not know the shape of {', '.join(missing)}")
-        self.inputs = self._slots(trt, _names(engine, trt.TensorIOMode.INPUT))
+        self._infer_shapes(context)
+        given = {spec.name: spec.dtype for spec in subject.inputs}
+        self.inputs = [_told(slot, given) for slot in self._slots(trt, _names(engine, trt.TensorIOMode.INPUT))]
         self.outputs = self._slots(trt, _names(engine, trt.TensorIOMode.OUTPUT))
         self._execute: Any = context.execute_async_v3
         self._notes["layers"] = str(engine.num_layers)
@@ -122,6 +124,14 @@ class TrtEngine:
         self.__dict__.pop("context", None)
         self._loaded.close()
 
+    def _infer_shapes(self, context: "trt.IExecutionContext") -> None:
+        try:
+            missing = context.infer_shapes()
+        except RuntimeError as error:  # for any reason but a shape that was not set
+            raise self._fault(f"TensorRT does not follow the shapes ({error})") from error
+        if missing:
+            raise self._fault(f"TensorRT does not know the shape of {', '.join(missing)}")
+
     def _slots(self, trt: ModuleType, names: Sequence[str]) -> list[Slot]:
         engine, slots = self._loaded.engine, []
         for name in names:
@@ -150,7 +160,7 @@ def check_inputs(trt: ModuleType, engine: "trt.ICudaEngine", inputs: Sequence[Te
         raise BadInput(f"the subject gives inputs {given}", where="inputs", expected=str(sorted(wanted)))
     for spec in inputs:
         dtype, shape = numpy_name(engine.get_tensor_dtype(spec.name)), tuple(engine.get_tensor_shape(spec.name))
-        if spec.dtype != dtype or len(spec.shape) != len(shape):
+        if device_type(trt, spec.dtype) != dtype or len(spec.shape) != len(shape):
             raise BadInput(
                 f"input {spec.name!r} is given as {spec.dtype}{list(spec.shape)}",
                 where="inputs",
@@ -199,6 +209,11 @@ def _set_dla(runtime: "trt.Runtime", core: int) -> None:
             f"this board has no dla{core}", where="placement", expected=f"dla0 to dla{runtime.num_DLA_cores - 1}"
         )
     runtime.DLA_core = core  # before the engine is loaded
+
+
+def _told(slot: Slot, given: Mapping[str, str]) -> Slot:
+    """An input, with the type that the subject gives it in where the engine has another."""
+    return slot if given[slot.name] == slot.dtype else replace(slot, given=given[slot.name])
 
 
 def _names(engine: "trt.ICudaEngine", mode: "trt.TensorIOMode") -> list[str]:

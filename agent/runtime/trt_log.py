@@ -9,9 +9,11 @@ import re
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
+
+from agent.runtime.base import DeviceFault
 
 _log = logging.getLogger("tensorrt")
 
@@ -28,7 +30,8 @@ _LINE = 300  # characters of each
 
 _OUT_OF_MEMORY = re.compile(
     r"out ?of ?memory|OUT_OF_MEMORY|requested amount of GPU memory|std::bad_alloc|NvMapMemAlloc"
-    r"|cudaErrorMemoryAllocation|insufficient memory",
+    r"|cudaErrorMemoryAllocation|STATUS_ALLOC_FAILED|insufficient (device |GPU )?memory"
+    r"|failed to allocate|not enough (free |device |GPU |host )*memory",
     re.IGNORECASE,
 )
 _SKIPPED = re.compile(r"skipping tactic.*memory", re.IGNORECASE | re.DOTALL)
@@ -39,6 +42,9 @@ _CONSEQUENCE = re.compile(
     r"engine != nullptr|could not build|parseFromFile.*failed|--- (Begin|End) node", re.IGNORECASE
 )
 _ACTIVATION = re.compile(r"Total Activation Memory: (\d+)")
+# In every line that one of these patterns is for. Most lines are verbose, and a build waits for each of them.
+_OF_MEMORY = "emory"
+_ALLOCATION = "FAILED_ALLOCATION"  # a member of trt.ErrorCodeTRT
 # `[network.cpp::validate::3810] Error Code 4: API Usage Error (...)` and ` In validate at /src/network.cpp:3810)`.
 _SOURCE = re.compile(r"^\[[\w./]+::\S+::\d+\] |\.? \(?In \w+ at [\w./-]+:\d+(?=\)*$)|^[\w./-]+\.[ch]pp:\d+: ")
 
@@ -53,7 +59,7 @@ class Words:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)  # what is not VERBOSE, and whatever speaks of DLA
         self.verbose = 0
         self.activation_bytes: int | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a TensorRT object that is collected meanwhile logs as well, in this thread
         self._errors: list[str] = []
         self._warnings: dict[str, None] = {}  # distinct, in the order in which they came
         self._recorded: list[tuple[Any, str]] = []
@@ -90,7 +96,8 @@ class Words:
 
     def out_of_memory(self) -> bool:
         """Whether a failure is one of memory."""
-        return ran_out_of_memory(self.errors, self.tactics_skipped)
+        codes = [getattr(code, "name", "") for code, _ in self._recorded]
+        return _ALLOCATION in codes or ran_out_of_memory(self.errors, self.tactics_skipped)
 
     def num_errors(self) -> int:
         return len(self._recorded)
@@ -122,6 +129,10 @@ class Words:
             self._errors.append(message)
         elif severity == "WARNING":
             self._warn(message)
+        if _OF_MEMORY in message:
+            self._count(message)
+
+    def _count(self, message: str) -> None:
         self._skipped += bool(_SKIPPED.search(message))
         self._requests += bool(_REQUEST.search(message))
         if found := _ACTIVATION.search(message):
@@ -170,7 +181,7 @@ class _Switchboard:
     """An ILogger's method. TensorRT keeps the first logger that it is given for the whole process, so there is one."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # as Words has
         self._listening: weakref.WeakSet[Words] = weakref.WeakSet()
 
     def connect(self, words: Words) -> None:
@@ -188,16 +199,43 @@ class _Switchboard:
 
 
 _LOGGERS: dict[ModuleType, tuple[Any, _Switchboard]] = {}  # never given up: TensorRT does not let go of its logger
+_LOGGERS_LOCK = threading.Lock()  # the subjects of one measurement load in a thread each
 
 
 def listen(trt: ModuleType, words: Words) -> Any:
-    """The process's one logger of this TensorRT, which from now on tells `words` too, for as long as they are kept."""
-    if trt not in _LOGGERS:
-        switchboard = _Switchboard()
-        _LOGGERS[trt] = implement(trt.ILogger, switchboard, ("log",)), switchboard
-    logger, switchboard = _LOGGERS[trt]
-    switchboard.connect(words)
+    """The process's one logger of this TensorRT, which from now on tells `words` too, for as long as they are kept.
+
+    Whoever parses or loads asks for it first, so TensorRT's own plugins (EfficientNMS_TRT and others) are registered
+    with it, once: without that neither its parser nor its runtime finds them.
+    """
+    with _LOGGERS_LOCK:
+        first = trt not in _LOGGERS
+        if first:
+            switchboard = _Switchboard()
+            _LOGGERS[trt] = implement(trt.ILogger, switchboard, ("log",)), switchboard
+        logger, switchboard = _LOGGERS[trt]
+        switchboard.connect(words)
+        register = getattr(trt, "init_libnvinfer_plugins", None)
+        if first and register is not None and not register(logger, ""):
+            words.warn("TensorRT's own plugins are not there: a model or engine that needs one fails")
     return logger
+
+
+Made = TypeVar("Made")
+
+
+def begin(make: Callable[[], Made], words: Words) -> Made:
+    """A builder or a runtime. Where TensorRT makes none the bindings say only that; the reason stands in its log.
+
+    Raises DeviceFault, MemoryError.
+    """
+    try:
+        return make()
+    except TypeError as error:  # pybind11's, for a factory that returned nothing
+        reason = f"TensorRT does not start: {words.reason()}"
+        if words.out_of_memory():
+            raise MemoryError(reason) from error
+        raise DeviceFault(reason, where="tensorrt", hint="`agent doctor` checks driver, CUDA and TensorRT") from error
 
 
 def make_recorder(trt: ModuleType, words: Words) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from agent.runtime.base import BuildRefused
 from agent.runtime.onnx_head import read_opset
 from agent.runtime.trt_ability import NEWEST_OPSET, Ability, creation_flags
-from agent.runtime.trt_log import Words, listen, make_recorder, trimmed
+from agent.runtime.trt_log import Words, begin, listen, make_recorder, trimmed
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import TensorSpec
 
@@ -28,6 +28,7 @@ _NODE = re.compile(r'While parsing node number (?P<index>\d+) \[(?P<operator>\w+
 _NODE_NAME = re.compile(r'^(?:Node name: |name: ")(?P<name>[^"\n]+)', re.MULTILINE)
 _NAMED = re.compile(r"\w")
 _TOLD = 3  # of the parser's errors
+_INT64, _INT32 = "int64", "int32"
 _NUMPY = {
     "FLOAT": "float32",
     "HALF": "float16",
@@ -51,7 +52,7 @@ class Draft:
     def __init__(self, trt: ModuleType, words: Words, *, typed: bool) -> None:
         self._logger = listen(trt, words)
         self._recorder = make_recorder(trt, words)
-        self.builder = trt.Builder(self._logger)
+        self.builder = begin(lambda: trt.Builder(self._logger), words)
         self.network = self.builder.create_network(creation_flags(trt, typed=typed))
         self.builder.error_recorder = self._recorder
         self.parser = trt.OnnxParser(self.network, self._logger)
@@ -148,7 +149,7 @@ def _code(error: "trt.ParserError") -> str:
     return str(error.code().name)
 
 
-def check_inputs(network: "trt.INetworkDefinition", inputs: Iterable[TensorSpec]) -> None:
+def check_inputs(trt: ModuleType, network: "trt.INetworkDefinition", inputs: Iterable[TensorSpec]) -> None:
     """Raises BadInput unless each input of the network is given, with its type and a shape that it can have."""
     specs = {spec.name: spec for spec in inputs}
     tensors = {tensor.name: tensor for tensor in _inputs(network)}
@@ -159,7 +160,7 @@ def check_inputs(network: "trt.INetworkDefinition", inputs: Iterable[TensorSpec]
         if tensor.is_shape_tensor:
             raise BadInput(f"input {name!r} holds a shape, whose values an engine must be built for", where="inputs")
         dtype = numpy_name(tensor.dtype)
-        if spec.dtype != dtype:
+        if device_type(trt, spec.dtype) != dtype:
             raise BadInput(f"input {name!r} is given as {spec.dtype}", where="inputs", expected=dtype)
         for label, given in bounds(spec).items():
             if not _fits(given, shape):
@@ -218,6 +219,11 @@ def bounds(spec: TensorSpec) -> dict[str, tuple[int, ...]]:
     least, opt, most = span(spec)
     ranged = {"min": least, "opt": opt, "max": most} if spec.HasField("range") else {}
     return {"": tuple(spec.shape), **ranged}
+
+
+def device_type(trt: ModuleType, given: str) -> str:
+    """Numpy's name of the type that an input has on the device: 8.x knows no INT64, and its parser reads INT32."""
+    return _INT32 if given == _INT64 and not hasattr(trt.DataType, "INT64") else given
 
 
 def numpy_name(dtype: Any) -> str:

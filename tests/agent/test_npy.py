@@ -19,9 +19,11 @@ def header(shape: str, *, descr: str = "'<f4'", version: bytes = b"\x01\x00") ->
 @pytest.mark.parametrize("array", [np.arange(6.0).reshape(2, 3), np.float32(1).reshape(()), np.zeros((0, 4), np.int8)])
 def test_what_is_written_is_read(tmp_path: Path, array: Tensor) -> None:
     write_npy(tmp_path / "a", array)
-    again = read_npy(tmp_path / "a")
-    assert again.dtype == array.dtype
-    assert np.array_equal(again, array)
+    for mapped in (False, True):
+        again = read_npy(tmp_path / "a", mapped=mapped)
+        assert again.dtype == array.dtype
+        assert np.array_equal(again, array)
+        assert isinstance(again, np.memmap) is (mapped and array.size > 0)
 
 
 @pytest.mark.parametrize(

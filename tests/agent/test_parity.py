@@ -44,6 +44,14 @@ def test_equal_outputs_pass_and_have_no_snr() -> None:
     assert not found.HasField("snr_db")
 
 
+def test_integers_are_compared_by_value_whatever_their_width() -> None:
+    """TensorRT 8.x makes int32 of a graph's int64."""
+    assert check(np.array([1, 2], np.int32), np.array([1, 2], np.int64)).passed
+    assert not check(np.array([1, 3], np.int32), np.array([1, 2], np.int64)).passed
+    for other in (np.array([1, 2], np.float32), np.array([True, True])):
+        assert "want int64[2]" in check(other, np.array([1, 2], np.int64)).detail
+
+
 def test_close_is_bounded_by_both_tolerances_and_names_the_place() -> None:
     assert check(floats(1.001, 100.05), floats(1, 100)).passed
     found = check(floats(1.0, 101.0), floats(1, 100))

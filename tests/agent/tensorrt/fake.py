@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from tests.agent.tensorrt.fake_cache import FakeCache, FakeCacheWithKeys
 from tests.agent.tensorrt.fake_gpu import BoardCuda
 from tests.agent.tensorrt.fake_runtime import FakeRuntime
 
@@ -53,6 +54,8 @@ class Board:
     load_warning: str = ""
     profile: "tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None" = None
     refuses: str = ""  # which call of the context fails
+    dead: str = ""  # no builder and no runtime is made, with these words
+    pool_bounds: dict[str, int] = field(default_factory=dict)  # beyond them a limit stays as it was
     # What was asked of it.
     creation_flags: "int | None" = None
     flags: set[str] = field(default_factory=lambda: {"TF32"})
@@ -101,27 +104,6 @@ class FakeProfile:
         self.shapes[name] = (least, opt, most)
 
 
-class FakeCache:
-    """Its content is text: a version, and what was timed."""
-
-    def __init__(self, version: str, keys: set[str]) -> None:
-        self.version, self.keys = version, keys
-
-    def combine(self, other: "FakeCache", ignore_mismatch: bool) -> bool:
-        assert ignore_mismatch is False
-        if other.version == self.version:
-            self.keys |= other.keys
-        return other.version == self.version
-
-    def serialize(self) -> memoryview:
-        return memoryview(f"{self.version}:{','.join(sorted(self.keys))}".encode())
-
-
-class FakeCacheWithKeys(FakeCache):
-    def queryKeys(self) -> list[str]:
-        return sorted(self.keys)
-
-
 class FakeConfig:
     """Takes no attribute that its version does not have."""
 
@@ -149,7 +131,11 @@ class FakeConfig:
         self.board.flags.discard(flag.name)
 
     def set_memory_pool_limit(self, pool: Member, limit: int) -> None:
-        self.board.pools[pool.name] = limit
+        if limit <= self.board.pool_bounds.get(pool.name, limit):
+            self.board.pools[pool.name] = limit
+
+    def get_memory_pool_limit(self, pool: Member) -> int:
+        return self.board.pools.get(pool.name, 1 << 20)
 
     def add_optimization_profile(self, profile: FakeProfile) -> int:
         self.board.profiles.append(profile)
@@ -256,6 +242,7 @@ class FakeTensorRt(ModuleType):
     def __init__(self, board: Board) -> None:
         super().__init__("a made-up tensorrt")
         self.board = board
+        self.registered: list[str] = []  # the namespaces of plugins
         self.__version__ = ".".join(map(str, board.version))
         self._logger: Any = None
         for name, value in self._names(board.version).items():
@@ -266,8 +253,17 @@ class FakeTensorRt(ModuleType):
 
     def _start(self, logger: Any) -> "FakeTensorRt":
         assert logger.alive
+        assert self.registered == [""], "its plugins are not there, or were registered twice"
         self._logger = logger
+        if self.board.dead:
+            self.log("ERROR", self.board.dead)
+            raise TypeError("pybind11::init(): factory function returned nullptr")
         return self
+
+    def _register(self, logger: Any, namespace: str) -> bool:
+        assert logger.alive
+        self.registered.append(namespace)
+        return True
 
     def _names(self, version: tuple[int, ...]) -> dict[str, Any]:
         flags = ["GPU_FALLBACK", "REFIT", "TF32", "SPARSE_WEIGHTS", "VERSION_COMPATIBLE"]
@@ -286,6 +282,8 @@ class FakeTensorRt(ModuleType):
             "DeviceType": members("GPU", "DLA"),
             "TensorIOMode": members("NONE", "INPUT", "OUTPUT"),
             "TensorLocation": members("DEVICE", "HOST"),
+            "DataType": SimpleNamespace(**{k: v for k, v in vars(TYPES).items() if k != "INT64" or version >= (10,)}),
+            "init_libnvinfer_plugins": self._register,
             "LayerInformationFormat": members("ONELINE", "JSON"),
             "OnnxParserFlag": members("NATIVE_INSTANCENORM", *(["ADJUST_FOR_DLA"] if version >= (10, 16) else [])),
             "Builder": lambda logger: FakeBuilder(self._start(logger)),

@@ -45,7 +45,7 @@ class _Engine:
     def get_tensor_dtype(self, name: str) -> Any:
         from tests.agent.tensorrt.fake import TYPES
 
-        return TYPES.FLOAT
+        return getattr(TYPES, self._board.input_type)
 
     def get_tensor_location(self, name: str) -> Any:
         return self._trt.TensorLocation.DEVICE
@@ -108,6 +108,8 @@ class FakeContext:
         return self._allowed("set_input_shape")
 
     def infer_shapes(self) -> list[str]:
+        if self._board.refuses == "shape inference":
+            raise RuntimeError("a shape was told to fail")
         return [] if self._allowed("infer_shapes") else ["x"]
 
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
@@ -121,7 +123,8 @@ class FakeContext:
         cuda = self._board.cuda
         assert cuda is not None
         assert stream == cuda.streams[-1].handle
-        x, y = (cuda._memory[self._at[name]].reshape(-1).view(np.uint8).view(np.float32) for name in ("x", "y"))
+        kind = np.float32 if self._board.input_type == "FLOAT" else np.int32
+        x, y = (cuda._memory[self._at[name]].reshape(-1).view(np.uint8).view(kind) for name in ("x", "y"))
 
         def work() -> None:
             np.copyto(y, 2 * x)

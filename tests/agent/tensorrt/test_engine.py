@@ -129,6 +129,7 @@ def test_an_engine_of_another_version_is_refused_by_its_record(load: Callable[..
         ("create_execution_context", MemoryError, "makes no execution context: Requested amount of GPU memory"),
         ("set_input_shape", DeviceFault, r"does not take the shape \[2, 3\] of input 'x': set_input_shape was told"),
         ("infer_shapes", DeviceFault, "does not know the shape of x"),
+        ("shape inference", DeviceFault, r"does not follow the shapes \(a shape was told to fail\)"),
         ("set_tensor_address", DeviceFault, "does not take the address of 'x'"),
         ("output shape", BadInput, r"tensor 'y' has the shape \[-1, 3\]: it depends on the data"),
     ],
@@ -141,6 +142,34 @@ def test_a_false_answer_is_an_error_with_tensorrts_words(
         load(board, subject())
     assert board.cuda is not None
     assert board.cuda.log[-1] == "context closed"
+
+
+def test_a_runtime_that_is_not_made_says_why(load: Callable[..., Any]) -> None:
+    with pytest.raises(DeviceFault, match="TensorRT does not start: CUDA initialization failure with error: 35"):
+        load(board := Board(dead="CUDA initialization failure with error: 35"), subject())
+    assert board.cuda is not None
+    assert board.cuda.log[-1] == "context closed"
+
+
+IDS = [TensorSpec(name="x", dtype="int64", shape=[2, 3])]
+
+
+def test_int64_is_narrowed_where_tensorrt_has_none(load: Callable[..., Any]) -> None:
+    session = load(Board(version=(8, 6, 2), input_type="INT32"), subject(inputs=IDS))
+    session.bind({"x": np.full((2, 3), 30522, np.int64)})
+    session.infer()
+    assert session.outputs()["y"].tolist() == [[61044] * 3] * 2
+    with pytest.raises(BadInput, match="holds values that the engine's int32 cannot"):
+        session.bind({"x": np.full((2, 3), 1 << 40, np.int64)})
+    with pytest.raises(BadInput, match=r"'x' is int32\[2, 3\]") as refused:
+        session.bind({"x": np.zeros((2, 3), np.int32)})
+    assert refused.value.expected == "int64[2, 3]"
+    session.close()
+
+
+def test_int64_is_never_narrowed_where_tensorrt_has_it(load: Callable[..., Any]) -> None:
+    with pytest.raises(BadInput, match=r"given as int64\[2, 3\]"):
+        load(Board(version=(10, 3, 0), input_type="INT32"), subject(inputs=IDS))
 
 
 def test_an_inference_that_fails_says_so(load: Callable[..., Any]) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -48,6 +49,8 @@ def test_causes_come_before_consequences_and_memory_before_all() -> None:
         (["Requested amount of GPU memory (1 bytes) could not be allocated"], 0, True),
         (["cudaMalloc: out of memory"], 0, True),
         (["NvMapMemAllocInternalTagged: error 12"], 0, True),
+        (["cuDNN: CUDNN_STATUS_ALLOC_FAILED"], 0, True),
+        (["Failed to allocate the resource"], 0, True),
     ],
 )
 def test_a_failure_for_lack_of_memory_is_told_by_its_words(errors: list[str], skipped: int, memory: bool) -> None:
@@ -92,6 +95,56 @@ def test_the_recorder_keeps_what_tensorrt_would_clear() -> None:
     assert (words.num_errors(), words.get_error_code(0), words.get_error_desc(0)) == (1, "code", "no kernel")
     assert words.has_overflowed() is False
     assert words.reason() == "no kernel"
+
+
+def test_a_recorded_allocation_that_failed_is_one_of_memory_whatever_its_words() -> None:
+    words = Words()
+    words.report_error(SimpleNamespace(name="INTERNAL_ERROR"), "resizePhysical: invalid argument")
+    assert not words.out_of_memory()
+    words.report_error(SimpleNamespace(name="FAILED_ALLOCATION"), "resizePhysical: invalid argument")
+    assert words.out_of_memory()
+
+
+def test_what_is_said_while_a_line_is_kept_does_not_lock_up() -> None:
+    """A TensorRT object that the collector takes in the middle of a line logs its end from there."""
+    words = Words()
+
+    class Collecting(str):
+        def __contains__(self, part: object) -> bool:
+            words.hear("ERROR", "deleted meanwhile")
+            return False
+
+    thread = threading.Thread(target=words.hear, args=("VERBOSE", Collecting("a line")), daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert "deleted meanwhile" in words.errors
+
+
+def test_plugins_are_registered_once_however_many_listen() -> None:
+    trt = FakeTensorRt(Board())
+    together = threading.Barrier(3)
+
+    def begin() -> None:
+        together.wait()
+        listen(trt, Words())
+
+    threads = [threading.Thread(target=begin) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert trt.registered == [""]
+
+
+def test_plugins_that_are_not_there_are_a_warning() -> None:
+    trt, words = FakeTensorRt(Board()), Words()
+    trt.init_libnvinfer_plugins = lambda logger, namespace: False
+    listen(trt, words)
+    assert words.warnings == ["TensorRT's own plugins are not there: a model or engine that needs one fails"]
+    del (other := FakeTensorRt(Board())).init_libnvinfer_plugins
+    listen(other, quiet := Words())
+    assert quiet.warnings == []
 
 
 def test_one_logger_tells_all_who_listen_and_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -86,7 +86,7 @@ def test_what_the_builder_does_not_heed_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("available", "workspace", "tactic_dram"),
-    [(6 * GIB, 1536 * MIB, 3 * GIB), (48 * GIB, 2 * GIB, 24 * GIB), (100 * MIB, 64 * MIB, 64 * MIB)],
+    [(6 * GIB, 1536 * MIB, 3 * GIB), (48 * GIB, 12 * GIB, 24 * GIB), (100 * MIB, 64 * MIB, 64 * MIB)],
 )
 def test_shared_memory_is_not_all_taken(available: int, workspace: int, tactic_dram: int) -> None:
     assert safe_pools(Pools(), available) == Pools(workspace, tactic_dram)

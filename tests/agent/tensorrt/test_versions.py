@@ -160,8 +160,7 @@ def test_memory_is_limited_only_where_the_host_needs_it_too(make: Any) -> None:
     assert board.pools == {}
     board = Board()
     made = make(board, integrated=True).build(MODEL, [X])
-    assert 64 << 20 <= board.pools["WORKSPACE"] <= 2 << 30
-    assert board.pools["TACTIC_DRAM"] >= 64 << 20
+    assert 64 << 20 <= board.pools["WORKSPACE"] <= board.pools["TACTIC_DRAM"]
     assert made.told.HasField("peak_device_bytes")
 
 
