@@ -61,7 +61,7 @@ class StoreFleet:
         self.reader.close()
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        return self.writer.submit(work).result(10)
+        return self.writer.submit(work).result(60)
 
     def sql(self, query: str, **values: object) -> list[dict[str, object]]:
         return self.reader.read(

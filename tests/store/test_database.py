@@ -48,7 +48,7 @@ def test_one_refused_call_does_not_spoil_its_group(fleet: StoreFleet) -> None:
         connection.execute(text("INSERT INTO facts (content) VALUES (:name)"), {"name": name})
 
     def wait(connection: Connection) -> None:
-        gate.wait(10)
+        gate.wait(60)
 
     def fail(connection: Connection) -> None:
         insert(connection, "refused")
@@ -60,10 +60,10 @@ def test_one_refused_call_does_not_spoil_its_group(fleet: StoreFleet) -> None:
     twice = fleet.writer.submit(lambda c: insert(c, "one"))
     last = fleet.writer.submit(lambda c: insert(c, "two"))
     gate.set()
-    good.result(10)
-    last.result(10)
+    good.result(60)
+    last.result(60)
     with pytest.raises(ValueError, match="no"):
-        bad.result(10)
+        bad.result(60)
     assert twice.exception(10) is not None  # the unique index forbids it
     assert [row["content"] for row in fleet.sql("SELECT content FROM facts ORDER BY id")] == ["one", "two"]
 

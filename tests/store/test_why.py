@@ -1,5 +1,6 @@
 """`job why` and the ETA on real rows: each state that a task can wait in, and the sentence that it gets."""
 
+import re
 from dataclasses import replace
 
 from controller.model.job import Limits, Quantifier
@@ -137,7 +138,10 @@ def test_priority_and_age_ahead(fleet: StoreFleet) -> None:
 def test_a_deadline_ahead_and_behind(fleet: StoreFleet) -> None:
     fleet.register("a")
     job_id = fleet.submit(replace(spec(), limits=Limits(deadline_s=500))).job_id
-    assert all(told.endswith(("deadline is in 500 s", "deadline is in 499 s")) for told in why(fleet, job_id))
+    for told in why(fleet, job_id):
+        left = re.search(r"deadline is in (\d+) s$", told)
+        assert left, told
+        assert 300 < int(left[1]) <= 500  # more than the test may take is left
     fleet.must_claim("a/1")
     fleet.write(lambda c: c.exec_driver_sql("UPDATE job SET deadline_at = '2020-01-01T00:00:00.000+00:00'"))
     assert all(told.endswith("deadline has just passed") for told in why(fleet, job_id))
