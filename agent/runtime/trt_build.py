@@ -19,7 +19,7 @@ from agent.runtime.trt_dla import Eligible, eligibility, refuse_partial, refuse_
 from agent.runtime.trt_engine import Loaded
 from agent.runtime.trt_log import Words
 from agent.runtime.trt_memory import Peak, available_bytes, is_shared, reader
-from agent.runtime.trt_network import Draft, add_profile, check_inputs, device_type, parse
+from agent.runtime.trt_network import Draft, add_profile, check_inputs, device_type, fix_shapes, parse
 from agent.runtime.trt_options import BuildOptions
 from agent.runtime.trt_precision import Lowered
 from agent.runtime.trt_progress import Progress, make_monitor
@@ -123,6 +123,8 @@ class Build:
         configure(trt, config, replace(order.options, pools=pools), order.lowered)
         for warning in unheeded(trt, config, pools):
             self.words.warn(warning)
+        if order.dla:
+            fix_shapes(draft.network, order.task.inputs)
         profile = add_profile(draft.builder, config, draft.network, order.task.inputs)
         if order.lowered.calibrate:
             self._calibrate(config, profile)

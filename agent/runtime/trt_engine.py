@@ -3,6 +3,7 @@
 Name-based input and output only, which 8.5 and every later TensorRT have.
 """
 
+import mmap
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -47,7 +48,7 @@ class Loaded:
             _set_dla(self._runtime, dla_core)
         if host_code:  # a version-compatible plan brings the runtime that runs it
             self._runtime.engine_host_code_allowed = True
-        engine = self._runtime.deserialize_cuda_engine(plan.read_bytes())
+        engine = self._runtime.deserialize_cuda_engine(_content(plan))
         if engine is None:
             raise refusal(self.words, plan.name, str(trt.__version__))
         self.engine = engine
@@ -200,6 +201,14 @@ def refusal(words: Words, where: str, version: str) -> Exception:
     if _NO_PLAN.search(said):
         return BadInput(f"this is no engine of TensorRT: {reason}", where=where, expected="a serialized engine")
     return DeviceFault(f"TensorRT did not load the engine: {reason}", where=where)
+
+
+def _content(plan: Path) -> Any:
+    """A plan as a buffer: mapped, not read, because on a Jetson the host's copy takes its memory from the GPU."""
+    if not plan.stat().st_size:
+        raise BadInput("this is no engine of TensorRT: it is empty", where=plan.name, expected="a serialized engine")
+    with plan.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _set_dla(runtime: "trt.Runtime", core: int) -> None:

@@ -52,10 +52,11 @@ _SOURCE = re.compile(r"^\[[\w./]+::\S+::\d+\] |\.? \(?In \w+ at [\w./-]+:\d+(?=\
 class Words:
     """What was said since this began to listen, and an IErrorRecorder's methods.
 
-    Called from TensorRT's threads, so behind a lock.
+    Called from TensorRT's threads, so behind a lock. `thread` is the one that made this, and works with TensorRT.
     """
 
     def __init__(self) -> None:
+        self.thread = threading.get_ident()
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)  # what is not VERBOSE, and whatever speaks of DLA
         self.verbose = 0
         self.activation_bytes: int | None = None
@@ -192,7 +193,9 @@ class _Switchboard:
         name = str(severity.name)
         with self._lock:
             listening = list(self._listening)
-        for words in listening:
+        here = threading.get_ident()
+        # What one of several subjects is told is not the others' affair. A thread of TensorRT's own is anybody's.
+        for words in [words for words in listening if words.thread == here] or listening:
             words.hear(name, msg)
         if name in _LEVELS:
             _log.log(_LEVELS[name], "%s", msg)

@@ -172,6 +172,18 @@ def check_inputs(trt: ModuleType, network: "trt.INetworkDefinition", inputs: Ite
         _check_order(spec)
 
 
+def fix_shapes(network: "trt.INetworkDefinition", inputs: Iterable[TensorSpec]) -> None:
+    """Gives each input the one shape that it is built for, for a DLA, which takes no layer of an unknown dimension.
+
+    A profile of one shape is enough for an engine, but leaves the dimension unknown in the network that
+    `can_run_on_DLA` is asked about.
+    """
+    opts = {spec.name: span(spec)[1] for spec in inputs}
+    for tensor in _inputs(network):
+        if any(size < 0 for size in tensor.shape):
+            tensor.shape = cast(Any, opts[tensor.name])
+
+
 def add_profile(
     builder: "trt.Builder",
     config: "trt.IBuilderConfig",

@@ -63,6 +63,7 @@ class Board:
     pools: dict[str, int] = field(default_factory=dict)
     profiles: list[Any] = field(default_factory=list)
     config: Any = None
+    network: Any = None
     calibrated: list[Any] = field(default_factory=list)  # the arrays of each batch
     runtimes: list[Any] = field(default_factory=list)
     builder: "Callable[[], Any]" = lambda: None  # a weak reference
@@ -177,7 +178,8 @@ class FakeBuilder:
 
     def create_network(self, flags: int) -> FakeNetwork:
         self._board.creation_flags = flags
-        return FakeNetwork(self._board)
+        self._board.network = FakeNetwork(self._board)
+        return self._board.network
 
     def create_builder_config(self) -> FakeConfig:
         self._board.config = FakeConfig(self._trt)

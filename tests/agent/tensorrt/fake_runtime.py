@@ -1,5 +1,6 @@
 """The made-up TensorRT's other half: an engine that doubles its input on the fake GPU, or does not load."""
 
+import mmap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +20,8 @@ class FakeRuntime:
         trt.board.runtimes.append(self)
         self.beside_a_builder = trt.board.builder() is not None
 
-    def deserialize_cuda_engine(self, plan: bytes) -> "FakeEngine | None":
-        if self._board.plan_words or plan != self._board.plan:
+    def deserialize_cuda_engine(self, plan: mmap.mmap) -> "FakeEngine | None":
+        if self._board.plan_words or plan[:] != self._board.plan:
             self._trt.log("ERROR", self._board.plan_words or "magicTag does not match")
             return None
         if self._board.load_warning:

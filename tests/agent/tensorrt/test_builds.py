@@ -7,6 +7,9 @@ import onnx
 import pytest
 from onnxconverter_common.float16 import convert_float_to_float16
 
+from agent.runtime.trt_ability import ability
+from agent.runtime.trt_log import Words
+from agent.runtime.trt_network import Draft, add_profile, fix_shapes, parse
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_LAYERS,
     ARTIFACT_ROLE_MODEL_FP16,
@@ -132,3 +135,18 @@ def test_a_real_model_becomes_an_engine(
     desk.build((OCR / f"{name}.onnx").read_bytes(), [spec])
     assert desk.out.stat().st_size > 100_000
     assert "Optimizing graph" in desk.phases
+
+
+def test_an_input_of_any_shape_is_given_one_and_all_follows(tmp_path: Path) -> None:
+    """As for a DLA, which has no builder here: on the real network, whose layers are then asked about."""
+    trt, words = pytest.importorskip("tensorrt_rtx"), Words()
+    model = tmp_path / "model.onnx"
+    model.write_bytes(dynamic().SerializeToString())
+    draft = Draft(trt, words, typed=True)
+    parse(trt, draft, model, words, ability(trt, workstation=True), adjust_for_dla=False)
+    assert -1 in draft.network.get_output(0).shape
+    fix_shapes(draft.network, [RANGED])
+    assert tuple(draft.network.get_input(0).shape) == tuple(RANGED.range.opt)
+    assert -1 not in draft.network.get_output(0).shape
+    assert add_profile(draft.builder, draft.builder.create_builder_config(), draft.network, [RANGED]) is None
+    draft.close()

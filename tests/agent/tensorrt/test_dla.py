@@ -44,6 +44,17 @@ def test_a_dla_gets_its_layers_and_says_which(make: Any) -> None:
     assert "normalization has no DLA form" in fallback.reason
 
 
+def test_a_network_of_any_batch_is_given_its_one_before_a_dla_is_asked(make: Any) -> None:
+    board = orin(inputs=[("x", (-1, 3))])
+    make(board).build(MODEL, [X], precision=PRECISION_FP16, placement="dla")
+    assert board.network.get_input(0).shape == (2, 3)
+    assert board.profiles == []  # nothing is left open
+    board = orin(inputs=[("x", (-1, 3))])
+    make(board).build(MODEL, [X])
+    assert board.network.get_input(0).shape == (-1, 3)
+    assert board.profiles[0].shapes == {"x": ((2, 3),) * 3}
+
+
 def test_no_report_where_no_dla_was_asked_for(make: Any) -> None:
     assert not make(orin()).build(MODEL, [X]).told.HasField("dla")
 

@@ -110,6 +110,11 @@ def test_a_plan_that_does_not_load_says_why(
         load(Board(plan_words=words), subject())
 
 
+def test_an_empty_plan_is_none(load: Callable[..., Any]) -> None:
+    with pytest.raises(BadInput, match="it is empty"):
+        load(Board(), subject(), plan=b"")
+
+
 def test_what_tensorrt_warns_of_is_on_record(load: Callable[..., Any]) -> None:
     """An engine of another module with the same compute capability loads, and may be slow."""
     warning = "Using an engine plan file across different models of devices is not recommended"

@@ -121,6 +121,30 @@ def test_what_is_said_while_a_line_is_kept_does_not_lock_up() -> None:
     assert "deleted meanwhile" in words.errors
 
 
+def test_each_thread_hears_of_its_own_and_all_hear_of_tensorrts() -> None:
+    trt, mine, others = FakeTensorRt(Board()), Words(), list[Words]()
+    logger = listen(trt, mine)
+
+    def load() -> None:
+        others.append(Words())
+        listen(trt, others[0])
+        logger.log(SEVERITIES.WARNING, "theirs")
+        both.wait()  # as long as a thread lives nobody else has its number
+        both.wait()
+
+    both = threading.Barrier(2)
+    thread = threading.Thread(target=load)
+    thread.start()
+    both.wait()
+    logger.log(SEVERITIES.WARNING, "mine")
+    of_tensorrt = threading.Thread(target=logger.log, args=(SEVERITIES.WARNING, "anybody's"))
+    of_tensorrt.start()
+    of_tensorrt.join()
+    both.wait()
+    thread.join()
+    assert (mine.warnings, others[0].warnings) == (["mine", "anybody's"], ["theirs", "anybody's"])
+
+
 def test_plugins_are_registered_once_however_many_listen() -> None:
     trt = FakeTensorRt(Board())
     together = threading.Barrier(3)
