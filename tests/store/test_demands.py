@@ -45,7 +45,7 @@ def test_nobody_who_could_is_told_at_submit(fleet: StoreFleet) -> None:
     with pytest.raises(NoDevice) as caught:
         fleet.submit(anywhere(on_tensorrt(options={"lowering": "flags"})))
     reason = "TensorRT 11.4.1 has no builder flags: leave lowering out (typed graph)"
-    assert caught.value.hint == f"nearest: newer, but {reason} (aarch64)"
+    assert caught.value.hint == f"nearest: newer (aarch64), but {reason}"
 
 
 def test_a_board_that_lost_its_dla_in_an_upgrade_says_so(fleet: StoreFleet) -> None:
