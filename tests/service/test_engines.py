@@ -182,7 +182,7 @@ def test_subjects_that_ran_together_are_told_apart_in_every_form(
     for label in ("(subject 0: gpu)", "(subject 1: dla0)", "(whole task)"):
         assert f"{BESIDE} {label}" in table
     assert "n/a (n=1000)" in table
-    assert "(whole task) on orin: no p50, p90, p99: several subjects have no one latency" in table
+    assert "whole tasks: no p50, p90, p99: several subjects have no one latency" in table
     assert f"| {BESIDE} (whole task) |" in said(command(controller, "results", str(job_id), "--markdown"))
     lines = list(csv.DictReader(io.StringIO(said(command(controller, "results", str(job_id), "--csv")))))
     assert [(line["subject_index"], line["placement"], line["schedule"]) for line in lines] == [
