@@ -14,7 +14,6 @@ from jetfleet.v1.task_pb2 import FLAG_KIND_PRECISION_NOT_HONOURED, PRECISION_FP1
 
 # A few kernels in a wider type (an operator that has no narrow one) do not make another precision of it.
 HONOURED_SHARE = 0.9
-AUDITED = (PRECISION_FP16, PRECISION_INT8)
 _WANTED = {PRECISION_FP16: frozenset({"float16"}), PRECISION_INT8: frozenset({"int8", "uint8"})}
 # Multiply-accumulate operators, under every name that ONNX Runtime's optimiser gives them.
 _COMPUTE = frozenset(
