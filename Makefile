@@ -9,7 +9,7 @@ PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)
 PYTHON310 ?= $(firstword $(wildcard $(PYENV)/versions/3.10*/bin/python) $(shell command -v python3.10))
 VENV310 ?= .venv310
 # The agent's tests that need no controller beside them.
-AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e tests.harness tests/agent)
+AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e testing.processes tests/agent)
 
 .PHONY: help venv proto lint drift test models test-models bindings test-bindings test-py310 print-python310 demo bench clean
 .DEFAULT_GOAL := help
@@ -79,7 +79,7 @@ demo: $(MADE)  ## two networks on two local agents that differ, compared
 	@examples/demo.sh $(BIN) $(DEMO_STATE)
 
 bench: $(MADE)  ## measure the bars and store them in docs/measured; make bench BARS="dispatch blobs" for some
-	$(BIN)/python -m bench $(BARS)
+	$(BIN)/python -m benchmarks $(BARS)
 
 clean:  ## remove environments, caches and the demo
 	rm -rf $(VENV) $(VENV310) $(DEMO_STATE) .models .bindings examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \

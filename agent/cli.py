@@ -107,7 +107,7 @@ def _seconds(text: str) -> float:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from agent import daemon
+    from agent.daemon import agent as daemon
     from agent.device import identity
 
     address = options.address or os.environ.get(ADDRESS_VARIABLE) or socket_address(default_state_dir())
@@ -146,7 +146,7 @@ def _probe(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     from agent.doctor.check import look_at
-    from agent.doctor.examine import CHECKS, examine, exit_code
+    from agent.doctor.checks import CHECKS, examine, exit_code
     from agent.doctor.table import as_json, row, verdict
 
     if not options.root.is_dir():
@@ -164,7 +164,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _once(options: argparse.Namespace) -> int:
-    from agent.once import run_once
+    from agent.daemon.run_once import run_once
 
     blobs = options.blobs or options.task.parent / "blobs"
     outcome = run_once(options.task, blobs=blobs, out=options.out)

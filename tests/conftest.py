@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from controller.client.client import Client
-from tests.harness import AgentProcess, ControllerProcess, Process
+from controller.api.client import Client
+from testing.processes import AgentProcess, ControllerProcess, Process
 
 # A shell that runs the tests in the background has them ignore SIGINT, and every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from agent.client import Link
+from agent.daemon.client import Link
 from agent.doctor.check import Check, Place, fail, ok, skip, warn
 from agent.doctor.host import NOT_LIVE
 from jetfleet.errors import JetfleetError

@@ -8,7 +8,7 @@ from agent.device.packages import version_of
 from agent.doctor.board import NO_JETSON
 from agent.doctor.check import Check, Place, fail, ok, skip, warn
 from agent.doctor.driver import CSV_DIR, RUN_NVIDIA
-from agent.runtime.trt_ability import knows_dla
+from agent.runtime.tensorrt.ability import knows_dla
 
 _TENSORRT_PACKAGES = ("libnvinfer11", "libnvinfer10", "libnvinfer8", "python3-libnvinfer")
 

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from agent.device.files import entries
-from agent.doctor.attempt import Tried, attempt
 from agent.doctor.check import Check, Place, fail, ok, skip, warn
 from agent.doctor.driver import NO_GPU, RUN_NVIDIA
 from agent.doctor.host import NOT_LIVE
+from agent.doctor.trial_process import Tried, attempt
 
 # The first CUDA call on a small board that has just booted; a build that times kernels on it.
 _CUDA_S, _ENGINE_S = 120.0, 900.0

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from agent.device.cudadriver import CudaDriver
-from agent.npy import Tensor
+from agent.runtime.arrays import Tensor
 from agent.runtime.registry import open_runtime
 from jetfleet.errors import JetfleetError, TaskFailed
 from jetfleet.v1.task_pb2 import (

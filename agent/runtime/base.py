@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.npy import Tensor
+from agent.runtime.arrays import Tensor
 from jetfleet.errors import BadInput, Infrastructure, TaskFailed
 from jetfleet.v1.task_pb2 import Artifact, ArtifactRole, BuildTask, Built, Provenance, Subject
 

@@ -11,9 +11,9 @@ _log = logging.getLogger(__name__)
 
 # Module and class of each runtime. A module here may import its heavy library at the top.
 _MODULES = {
-    "onnxruntime": ("agent.runtime.onnxruntime", "OnnxRuntime"),
-    "tensorrt": ("agent.runtime.tensorrt", "TensorRt"),
-    "tensorrt_rtx": ("agent.runtime.tensorrt", "TensorRtRtx"),
+    "onnxruntime": ("agent.runtime.onnxruntime.runtime", "OnnxRuntime"),
+    "tensorrt": ("agent.runtime.tensorrt.runtime", "TensorRt"),
+    "tensorrt_rtx": ("agent.runtime.tensorrt.runtime", "TensorRtRtx"),
     "simulated": ("agent.runtime.simulated", "SimulatedRuntime"),
 }
 
@@ -33,7 +33,7 @@ def versions() -> dict[str, str]:
     """What this machine announces: each runtime's version, and that of ONNX Runtime's CUDA provider where it works."""
     found = {name: runtime.version() for name, runtime in available().items()}
     if "onnxruntime" in found:
-        provider = importlib.import_module("agent.runtime.ort_cuda").cuda_provider_version()
+        provider = importlib.import_module("agent.runtime.onnxruntime.cuda").cuda_provider_version()
         if provider is not None:
             found["onnxruntime_cuda"] = provider
     return found

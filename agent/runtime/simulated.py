@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.npy import Tensor, read_npy
+from agent.runtime.arrays import Tensor, read_npy
 from agent.runtime.base import (
     BuildRefused,
     Collected,

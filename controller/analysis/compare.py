@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from controller.analysis import stats
-from controller.analysis.alike import check_names, differences
 from controller.analysis.choose import Chosen, Place, choose, of_place, order_of, value_of
-from controller.analysis.floor import MINIMUM, noise_floor
+from controller.analysis.comparability import check_names, differences
+from controller.analysis.noise_floor import MINIMUM, noise_floor
 from controller.analysis.spread import spreads
 from controller.model.comparison import Answer, Axis, Compared, Comparison, Floor
 from controller.model.result import VALID, Estimate, Row

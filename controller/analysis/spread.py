@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from statistics import median
 
-from controller.analysis.alike import circumstances
-from controller.analysis.floor import MINIMUM
+from controller.analysis.comparability import circumstances
+from controller.analysis.noise_floor import MINIMUM
 from controller.model.comparison import Spread
 from controller.model.result import VALID, Row
 

@@ -66,14 +66,14 @@ def compare(
 
 
 def _print(compared: "Compared", chosen: Format) -> None:
-    from controller.report.compare import compare_table, compared_record, csv_table, spread_table, why
+    from controller.report.text.compare import compare_table, compared_record, csv_table, spread_table, why
 
     if chosen is Format.JSON:
-        from controller.report.records import print_json
+        from controller.record.records import print_json
 
         print_json({"compared": compared_record(compared)}, out=sys.stdout)
     elif chosen is Format.CSV:
-        from controller.report.table import print_csv
+        from controller.report.text.table import print_csv
 
         print_csv(csv_table(compared), out=sys.stdout)
     else:

@@ -28,12 +28,12 @@ def list_devices(context: typer.Context, as_json: AsJson = False) -> None:
     with settings_of(context).connect() as client:
         found = client.devices()
     if as_json:
-        from controller.report.records import device_record, print_json
+        from controller.record.records import device_record, print_json
 
         print_json({"devices": [device_record(device) for device in found]}, out=sys.stdout)
     else:
-        from controller.report.devices import devices_table
-        from controller.report.table import print_table
+        from controller.report.text.devices import devices_table
+        from controller.report.text.table import print_table
 
         print_table(devices_table(found), out=sys.stdout)
 
@@ -48,12 +48,12 @@ def show(
     with settings_of(context).connect() as client:
         device = _named(client.devices(), name)
     if as_json:
-        from controller.report.records import device_record, print_json
+        from controller.record.records import device_record, print_json
 
         print_json({"device": device_record(device)}, out=sys.stdout)
     else:
-        from controller.report.devices import device_table
-        from controller.report.table import print_table
+        from controller.report.text.devices import device_table
+        from controller.report.text.table import print_table
 
         print_table(device_table(device), out=sys.stdout)
 

@@ -9,7 +9,7 @@ import typer
 from controller.cli.settings import settings_of, talk
 
 if TYPE_CHECKING:
-    from controller.client.client import Client
+    from controller.api.client import Client
     from controller.model.engine import EngineView
 
 app = typer.Typer(invoke_without_command=True, help="List engines, or show one with its build report.")
@@ -34,13 +34,13 @@ def list_engines(
     with settings_of(context).connect() as client:
         found = client.engines(limit)
     if as_json:
-        from controller.report.enginerecords import engine_summary_record
-        from controller.report.records import print_json
+        from controller.record.engines import engine_summary_record
+        from controller.record.records import print_json
 
         print_json({"engines": [engine_summary_record(item) for item in found]}, out=sys.stdout)
     else:
-        from controller.report.engines import engines_table
-        from controller.report.table import print_table
+        from controller.report.text.engines import engines_table
+        from controller.report.text.table import print_table
 
         print_table(engines_table(found), out=sys.stdout)
 
@@ -68,8 +68,8 @@ def show(
             if path is not None:
                 _fetch(client, engine, role, path)
     if as_json:
-        from controller.report.enginerecords import engine_record
-        from controller.report.records import print_json
+        from controller.record.engines import engine_record
+        from controller.record.records import print_json
 
         print_json({"engine": engine_record(engine)}, out=sys.stdout)
     else:
@@ -92,8 +92,8 @@ def _fetch(client: "Client", engine: "EngineView", role: str, path: Path) -> Non
 
 
 def _print(engine: "EngineView") -> None:
-    from controller.report.engines import engine_table, fallback_table, warnings
-    from controller.report.table import print_table
+    from controller.report.text.engines import engine_table, fallback_table, warnings
+    from controller.report.text.table import print_table
 
     print_table(engine_table(engine), out=sys.stdout)
     if engine.built is not None and engine.built.report.dla is not None:

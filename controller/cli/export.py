@@ -12,7 +12,7 @@ from jetfleet.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from controller.intake.checked import Checked, Port
+    from controller.intake.model_report import Checked, Port
 
 
 def export(
@@ -30,13 +30,13 @@ def export(
 
     Needs no controller and uploads nothing. Exit code 2 if the model cannot be used, with the reason and its place.
     """
-    from controller.intake.checkup import check as look
+    from controller.intake.inspect_model import check as look
 
     if not check and output is None:
         raise BadInput("neither --check nor --output is given", expected="--check, or --output FOLDER")
     checked = look(job, state_dir=settings_of(context).state_dir, progress=talk, output=output)
     if as_json:
-        from controller.report.records import print_json
+        from controller.record.records import print_json
 
         print_json({"export": _record(checked)}, out=sys.stdout)
     else:
@@ -50,7 +50,7 @@ def _record(checked: "Checked") -> dict[str, object]:
 
 
 def _print(checked: "Checked") -> None:
-    from controller.report.text import one_line
+    from controller.report.text.words import one_line
 
     _print_ports("input", checked.inputs)
     _print_ports("output", checked.outputs)
@@ -65,7 +65,7 @@ def _print(checked: "Checked") -> None:
 
 
 def _print_ports(kind: str, ports: "Sequence[Port]") -> None:
-    from controller.report.text import one_line
+    from controller.report.text.words import one_line
 
     for port in ports:
         dims = ", ".join("?" if dim is None else str(dim) for dim in port.dims)

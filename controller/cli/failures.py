@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from controller.report.text import clean
+from controller.report.text.words import clean
 from jetfleet.errors import JetfleetError
 from jetfleet.version import VERSION
 
@@ -33,7 +33,7 @@ def worst(codes: Sequence[int]) -> int:
 def present(error: JetfleetError, *, as_json: bool) -> int:
     """One error on stderr, as people read it or as one line of JSON; returns its exit code."""
     if as_json:
-        from controller.client.spawn import error_record
+        from controller.api.spawn import error_record
 
         print(json.dumps({"error": error_record(error)}), file=sys.stderr)
     else:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 import typer
 
+from controller.api.client import Client
 from controller.cli.failures import INTERRUPTED
 from controller.cli.settings import Settings, talk
-from controller.client.client import Client
 from controller.model.result import Row
 from controller.model.task import FailureKind, JobState, TaskState
 from controller.model.view import JobView, ResultQuery
-from controller.report.jobs import failures
-from controller.report.progress import Progress, progress
-from controller.report.results import evidence, results_table, wrong_outputs
-from controller.report.table import print_table
+from controller.report.text.jobs import failures
+from controller.report.text.progress import Progress, progress
+from controller.report.text.results import evidence, results_table, wrong_outputs
+from controller.report.text.table import print_table
 from jetfleet.errors import JetfleetError
 
 _NOT_THE_JOBS_FAULT = frozenset({FailureKind.DEVICE_FAULT, FailureKind.INFRASTRUCTURE})
@@ -45,7 +45,7 @@ def finish(client: Client, job: JobView, *, as_json: bool, lines: bool = False) 
     """Prints what came out of a job; returns the exit code that its end means. `lines`: JSON in one line."""
     rows = client.results(ResultQuery(job_ids=(job.id,)))
     if as_json:
-        from controller.report.records import job_record, print_json, result_record
+        from controller.record.records import job_record, print_json, result_record
 
         document = {"job": job_record(job), "results": [result_record(row) for row in rows]}
         print_json(document, out=sys.stdout, in_one_line=lines)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from controller.report.table import Table
+    from controller.report.text.table import Table
 
 
 class Format(Enum):
@@ -28,7 +28,7 @@ def one_format(*, json: bool, csv: bool, markdown: bool) -> Format:
 
 def print_with_notes(table: "Table", notes: Iterable[str], *, markdown: bool) -> None:
     """The table and, on stdout too because they belong to the numbers, the lines below it."""
-    from controller.report.table import markdown_text, print_markdown, print_table
+    from controller.report.text.table import markdown_text, print_markdown, print_table
 
     if markdown:
         print_markdown(table, out=sys.stdout)

@@ -24,14 +24,14 @@ def jobs(
     with settings_of(context).connect() as client:
         found = client.jobs(limit)
     if as_json:
-        from controller.report.records import job_record, print_json
+        from controller.record.records import job_record, print_json
 
         # Listings come without tasks: an empty list here would say that the job has none.
         records = [{key: value for key, value in job_record(job).items() if key != "tasks"} for job in found]
         print_json({"jobs": records}, out=sys.stdout)
     else:
-        from controller.report.jobs import jobs_table
-        from controller.report.table import print_table
+        from controller.report.text.jobs import jobs_table
+        from controller.report.text.table import print_table
 
         print_table(jobs_table(found), out=sys.stdout)
 
@@ -42,12 +42,12 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
     with settings_of(context).connect() as client:
         job = client.job(job_id)
     if as_json:
-        from controller.report.records import job_record, print_json
+        from controller.record.records import job_record, print_json
 
         print_json({"job": job_record(job)}, out=sys.stdout)
     else:
-        from controller.report.jobs import about, doing, failures, jobs_table, tasks_table
-        from controller.report.table import print_table
+        from controller.report.text.jobs import about, doing, failures, jobs_table, tasks_table
+        from controller.report.text.table import print_table
 
         print_table(jobs_table([job]), out=sys.stdout)
         for line in about(job):
@@ -61,9 +61,9 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
 @app.command()
 def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Follow a job until it ends; exit by how it ended. Ctrl-C detaches, and the job goes on."""
+    from controller.api.client import ENDED
+    from controller.api.local import wake_local
     from controller.cli.follow import finish, follow
-    from controller.client.client import ENDED
-    from controller.client.local import wake_local
 
     settings = settings_of(context)
     with settings.connect() as client:
@@ -79,7 +79,7 @@ def cancel(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> No
     with settings_of(context).connect() as client:
         job = client.cancel(job_id)
     if as_json:
-        from controller.report.records import job_record, print_json
+        from controller.record.records import job_record, print_json
 
         print_json({"job": job_record(job)}, out=sys.stdout)
     else:
@@ -100,8 +100,8 @@ def retry(
 
     What succeeded is not done again, and an engine that exists is not built again. Prints the new job's id.
     """
+    from controller.api.local import wake_local
     from controller.cli.submitted import announce, stay
-    from controller.client.local import wake_local
 
     settings = settings_of(context)
     with settings.connect() as client:
@@ -118,11 +118,11 @@ def why(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     with settings_of(context).connect() as client:
         reasons = client.explain(job_id)
     if as_json:
-        from controller.report.records import print_json, reason_record
+        from controller.record.records import print_json, reason_record
 
         print_json({"reasons": [reason_record(item) for item in reasons]}, out=sys.stdout)
     else:
-        from controller.report.jobs import reasons_table
-        from controller.report.table import print_table
+        from controller.report.text.jobs import reasons_table
+        from controller.report.text.table import print_table
 
         print_table(reasons_table(reasons), out=sys.stdout)

@@ -11,7 +11,7 @@ import typer
 from controller.cli.settings import settings_of, talk
 
 if TYPE_CHECKING:
-    from controller.client.client import Client
+    from controller.api.client import Client
     from controller.model.job import Artifact
     from controller.model.view import JobView, TaskView
 
@@ -56,14 +56,14 @@ def _fetch(client: "Client", log: "Artifact", path: Path) -> None:
 
 
 def _heading(task: "TaskView", log: "Artifact") -> str:
-    from controller.report.jobs import label, place
-    from controller.report.text import one_line
+    from controller.report.text.jobs import label, place
+    from controller.report.text.words import one_line
 
     return f"== task {task.id}, {label(task)}{place(task)}, attempt {task.attempts}: {one_line(log.name)} =="
 
 
 def _print(path: Path, heading: str, *, raw: bool) -> None:
-    from controller.report.text import clean
+    from controller.report.text.words import clean
 
     if raw:
         talk(heading)

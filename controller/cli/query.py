@@ -27,11 +27,11 @@ def query(
 
     columns, rows = ask(settings_of(context).state_dir / _DATABASE, sql)
     if as_json:
-        from controller.report.records import print_json
+        from controller.record.records import print_json
 
         print_json({"columns": columns, "rows": [[_json_value(cell) for cell in row] for row in rows]}, out=sys.stdout)
         return
-    from controller.report.table import Table, print_csv, print_table
+    from controller.report.text.table import Table, print_csv, print_table
 
     if as_csv:
         texts = [tuple("" if cell is None else _text(cell) for cell in row) for row in rows]

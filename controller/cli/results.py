@@ -53,14 +53,14 @@ def results(
 
 
 def _print(rows: Sequence["Row"], chosen: Format) -> None:
-    from controller.report.results import csv_table, evidence, results_table
+    from controller.report.text.results import csv_table, evidence, results_table
 
     if chosen is Format.JSON:
-        from controller.report.records import print_json, result_record
+        from controller.record.records import print_json, result_record
 
         print_json({"results": [result_record(row) for row in rows]}, out=sys.stdout)
     elif chosen is Format.CSV:
-        from controller.report.table import print_csv
+        from controller.report.text.table import print_csv
 
         print_csv(csv_table(rows), out=sys.stdout)
     else:

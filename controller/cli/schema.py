@@ -8,6 +8,6 @@ def schema() -> None:
 
     Save it as jobspec.schema.json, and begin a job with `# yaml-language-server: $schema=./jobspec.schema.json`.
     """
-    from controller.intake.spec import json_schema
+    from controller.intake.jobfile.spec import json_schema
 
     print(json.dumps(json_schema(), indent=2))

@@ -69,8 +69,8 @@ class _Company(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
-        from controller.client.discovery import answering
-        from controller.client.local import spawn_agent
+        from controller.api.discovery import answering
+        from controller.api.local import spawn_agent
         from jetfleet.address import socket_address
 
         # Before the lock is ours, whoever answers is another controller, and this one is about to say so and stop.

@@ -14,7 +14,7 @@ import typer
 from jetfleet.address import default_state_dir
 
 if TYPE_CHECKING:
-    from controller.client.client import Client
+    from controller.api.client import Client
 
 
 @dataclass
@@ -28,13 +28,13 @@ class Settings:
 
     def connect(self) -> "Client":
         """A client whose controller has answered, started if need be. Use as a context manager."""
-        from controller.client.discovery import connect
+        from controller.api.discovery import connect
 
         return connect(self.state_dir, address=self.address, tell=talk)
 
     def check_address(self) -> None:
         """Raises Unreachable if an explicit address does not answer; makes the state folder. Starts nothing."""
-        from controller.client.discovery import explicit_address, make_state_dir
+        from controller.api.discovery import explicit_address, make_state_dir
 
         make_state_dir(self.state_dir)
         if explicit_address(self.address):

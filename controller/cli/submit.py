@@ -12,7 +12,7 @@ from controller.cli.settings import Settings, settings_of, talk
 from controller.cli.submitted import announce, print_plans, stay
 
 if TYPE_CHECKING:
-    from controller.client.client import Client
+    from controller.api.client import Client
     from controller.intake.prepare import Prepared
     from controller.model.job import JobSpec
     from controller.model.view import Submitted
@@ -46,7 +46,7 @@ def submit(
 
     Prints the jobs' ids. With no controller running, one is started, with an agent on this machine.
     """
-    from controller.client.local import have_local
+    from controller.api.local import have_local
 
     settings = settings_of(context)
     threads = _threads(local_threads)
@@ -121,7 +121,7 @@ def _stop_if_wrong(codes: Sequence[int], jobs: int) -> None:
 
 def _keys(given: str, specs: "Sequence[JobSpec]") -> list[str]:
     """An idempotency key for each job; empty for a new one. A given key is numbered where there are several jobs."""
-    from controller.client.pipeline import pipeline_key
+    from controller.api.pipeline_key import pipeline_key
 
     if given:
         return [given] if len(specs) == 1 else [f"{given}/{number}" for number in range(1, len(specs) + 1)]

@@ -8,7 +8,7 @@ from controller.cli.failures import worst
 from controller.cli.settings import Settings, talk
 
 if TYPE_CHECKING:
-    from controller.client.client import Client
+    from controller.api.client import Client
     from controller.model.view import Submitted
 
 
@@ -36,8 +36,8 @@ def stay(settings: Settings, client: "Client", submitted: "Sequence[Submitted]",
 
 
 def print_plans(plans: "Sequence[Submitted]", *, as_json: bool) -> None:
-    from controller.report.jobs import plan_table
-    from controller.report.table import print_table
+    from controller.report.text.jobs import plan_table
+    from controller.report.text.table import print_table
 
     for plan in plans:
         if as_json:
@@ -49,13 +49,13 @@ def print_plans(plans: "Sequence[Submitted]", *, as_json: bool) -> None:
 
 
 def _print_record(submitted: "Submitted", *, lines: bool) -> None:
-    from controller.report.records import print_json, submitted_record
+    from controller.record.records import print_json, submitted_record
 
     print_json({"submitted": submitted_record(submitted)}, out=sys.stdout, in_one_line=lines)
 
 
 def _tell_notes(submitted: "Submitted") -> None:
-    from controller.report.text import one_line
+    from controller.report.text.words import one_line
 
     if submitted.repeated_request:
         talk(f"this key was submitted before: it is job {submitted.job_id}")

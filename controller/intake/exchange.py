@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from controller.intake.checked import Checked, read_checked
-from controller.intake.yamltree import Steps
+from controller.intake.jobfile.yaml import Steps
+from controller.intake.model_report import Checked, read_checked
 from controller.model.job import Precision, Role
 
 Dim: TypeAlias = int | Literal["batch"]

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.intake import child, matrix, needing, profiles
-from controller.intake.axes import asked
+from controller.intake import child
+from controller.intake import required_graphs as needing
 from controller.intake.exchange import Made, MadeFile, ModelError, Request
-from controller.intake.spec import LoadedJob, load_spec
+from controller.intake.jobfile import matrix, profiles
+from controller.intake.jobfile.axes import asked
+from controller.intake.jobfile.spec import LoadedJob, load_spec
 from controller.model.job import Artifact, JobSpec, Role, TensorSpec, Variant
 from jetfleet.blobs import BlobDir
 from jetfleet.errors import BadInput

@@ -39,9 +39,9 @@ def _say(write: Callable[[str], object], line: str) -> None:
 
 def _answer(request: Request, progress: Callable[[str], None]) -> Made | ModelError:
     if request.check:
-        from controller.intake.checking import check as make
+        from controller.intake.check_model import check as make
     else:
-        from controller.intake.making import make
+        from controller.intake.prepare_model import make
 
     try:
         return make(request, progress)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from controller.service.house import House
+from controller.service.context import House
 from jetfleet.blobs import BLOCK_BYTES, CHUNK_BYTES, BlobDir, Upload, check_digest
 from jetfleet.errors import BadInput, NotFound, WrongOffset
 from jetfleet.sink import Sink

@@ -13,8 +13,11 @@ from sqlalchemy import Connection
 from controller.model.job import JobSpec
 from controller.model.result import Row
 from controller.model.view import Submitted
-from controller.service.house import House
-from controller.store import devices, engines, explain, forecast, jobs, plans, results, retries
+from controller.service.context import House
+from controller.store.commands import register as devices
+from controller.store.commands import retry as retries
+from controller.store.commands import submit as plans
+from controller.store.queries import engines, explain, forecast, jobs, results
 from controller.wire.engine import engine_view_to_pb
 from controller.wire.job import job_spec_from_pb
 from controller.wire.result import row_to_pb

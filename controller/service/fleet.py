@@ -10,8 +10,10 @@ from sqlalchemy import Connection
 
 from controller.model.engine import Built
 from controller.model.lease import BuildWork, Directive, Outcome
-from controller.service.house import House
-from controller.store import commits, devices, leases
+from controller.service.context import House
+from controller.store.commands import claim as leases
+from controller.store.commands import commit as commits
+from controller.store.commands import register as devices
 from controller.wire.lease import (
     DIRECTIVE,
     lease_to_pb,

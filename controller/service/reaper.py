@@ -5,9 +5,13 @@ import logging
 import time
 from functools import partial
 
+from controller.service.context import House
 from controller.service.control import ControlService
-from controller.service.house import House
-from controller.store import deadlines, devices, jobs, leases, plans
+from controller.store.commands import claim as leases
+from controller.store.commands import deadlines
+from controller.store.commands import register as devices
+from controller.store.commands import submit as plans
+from controller.store.queries import jobs
 from jetfleet.errors import JetfleetError
 
 log = logging.getLogger(__name__)

@@ -15,10 +15,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from controller.service.blobs import BlobService
+from controller.service.context import House, open_house
 from controller.service.control import ControlService
 from controller.service.fleet import FleetService
-from controller.service.guard import Guard
-from controller.service.house import House, open_house
+from controller.service.interceptor import Guard
 from controller.service.options import ServeOptions
 from controller.service.reaper import adopt, reap
 from jetfleet.address import is_loopback, socket_path

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from agent.npy import Tensor
+from agent.runtime.arrays import Tensor
 from agent.runtime.base import Collected, File, Inspection, Kernel, LayerTime, Locate, Made, Report
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_LAYERS, PROVENANCE_MEASURED, BuildTask, Subject
 

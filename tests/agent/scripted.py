@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from agent.npy import Tensor
+from agent.runtime.arrays import Tensor
 from agent.runtime.base import Collected
 
 

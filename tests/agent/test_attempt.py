@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.attempt import AttemptDir, inputs_of, outputs_of, safe_name
-from agent.build import lay_out
+from agent.work.build import lay_out
 from jetfleet.blobs import sha256_file
 from jetfleet.errors import BadInput, Infrastructure
 from jetfleet.v1.task_pb2 import (

@@ -9,11 +9,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from agent.attempt import AttemptDir
-from agent.audit import evidence, precision_flags
 from agent.runtime.base import Kernel
-from agent.runtime.onnxruntime import OnnxRuntime
-from agent.runtime.profile import read_profile
-from agent.work import Reporter, run
+from agent.runtime.onnxruntime.profile import read_profile
+from agent.runtime.onnxruntime.runtime import OnnxRuntime
+from agent.work.audit import evidence, precision_flags
+from agent.work.main import Reporter, run
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,

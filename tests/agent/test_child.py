@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.child import LogFile, child_env
+from agent.daemon.child import LogFile, child_env
 
 
 def write(blocks: list[bytes], *, head: int, tail: int) -> bytes:

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from agent.concurrent import Company, Lane, Tape, common_window, inside, record_together
-from agent.measure import Limits
 from agent.runtime.base import DeviceFault, Session
-from agent.summary import Recording, summarise
-from agent.whole import lock_flags, lost_windows, whole
+from agent.work.aggregate import lock_flags, lost_windows, whole
+from agent.work.measure import Limits
+from agent.work.summary import Recording, summarise
+from agent.work.together import Company, Lane, Tape, common_window, inside, record_together
 from jetfleet.v1.task_pb2 import FLAG_KIND_INTERFERED, FLAG_KIND_UNSTABLE, PROVENANCE_SIMULATED, Subject
 from tests.agent.scripted import Scripted, WithEvents, noisy, silent
 
@@ -173,7 +173,7 @@ def test_no_subject_idles_while_another_is_timed(stack: ExitStack, monkeypatch: 
         seen.append(tapes)
         return common_window(tapes)
 
-    monkeypatch.setattr("agent.concurrent.common_window", spy)
+    monkeypatch.setattr("agent.work.together.common_window", spy)
     sessions = [Sleeper(3.0), Sleeper(20.0, late_s=0.05), Sleeper(7.0)]
     company = together(stack, sessions, Limits(0.1, 0.2, 2.0))
     assert len(seen) == company.runs

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from agent.device.contention import LIMIT, Contention, Waiting, interference
+from agent.telemetry.contention import LIMIT, Contention, Waiting, interference
 from jetfleet.v1.task_pb2 import FLAG_KIND_INTERFERED
 
 
@@ -69,7 +69,7 @@ def test_a_competitor_on_the_same_cpu_is_felt() -> None:
     spin = f"import os; os.sched_setaffinity(0, [{cpu}]); print('spinning', flush=True)\nwhile True: pass"
     watch = (
         f"import os, time; os.sched_setaffinity(0, [{cpu}])\n"
-        "from agent.device.contention import Contention, interference\n"
+        "from agent.telemetry.contention import Contention, interference\n"
         "watch = Contention(); end = time.monotonic() + 1.5\n"
         "while time.monotonic() < end: pass\n"
         "print(*[flag.evidence for flag in interference(watch.waiting())])"

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from agent import heart
-from agent.heart import Halt, Heart, Held
+from agent.daemon import heartbeat as heart
+from agent.daemon.heartbeat import Halt, Heart, Held
 from jetfleet.errors import JetfleetError, StaleSession, Unreachable
 from jetfleet.v1 import fleet_pb2, task_pb2
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.identity import bench_lock, device_id, owned
+from agent.daemon.identity import bench_lock, device_id, owned
 from jetfleet.errors import StateLocked
 
 

@@ -5,8 +5,8 @@ import gc
 import numpy as np
 import pytest
 
-from agent.measure import Limits, check_options, record, round_size
-from agent.summary import Recording, find_flags, summarise, untimed
+from agent.work.measure import Limits, check_options, record, round_size
+from agent.work.summary import Recording, find_flags, summarise, untimed
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_TOO_FEW_SAMPLES,

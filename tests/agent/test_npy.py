@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.npy import Tensor, read_npy, write_npy
+from agent.runtime.arrays import Tensor, read_npy, write_npy
 from jetfleet.errors import BadInput
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from google.protobuf import json_format
 
-from agent.once import run_once
+from agent.daemon.run_once import run_once
 from jetfleet.blobs import BlobDir
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import FLAG_KIND_UNCHECKED, FLAG_KIND_WRONG_OUTPUT, PROVENANCE_MEASURED, Outcome, TaskSpec

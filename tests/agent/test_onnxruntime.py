@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from agent.runtime.base import BuildRefused, DeviceFault
-from agent.runtime.onnxruntime import OnnxRuntime
-from agent.runtime.ort_options import session_options
+from agent.runtime.onnxruntime.options import session_options
+from agent.runtime.onnxruntime.runtime import OnnxRuntime
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_MODEL_FP32, Artifact, BuildTask, Subject, TensorSpec
 from tests.agent.making import as_model, classifier, nowhere, scores, tensor_spec

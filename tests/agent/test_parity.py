@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from agent.npy import Tensor
-from agent.parity import check_flags, check_outputs, rule_for, top1_accuracy
+from agent.runtime.arrays import Tensor
+from agent.work.checks import check_flags, check_outputs, rule_for, top1_accuracy
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_UNCHECKED,

@@ -27,7 +27,8 @@ class Absent:
         if name.split(".")[0] in heavy:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
-import agent.once, agent.runner, agent.work, agent.bench, agent.build, agent.device.facts, agent.device.identity
+import agent.daemon.run_once, agent.daemon.runner, agent.work.main, agent.work.bench, agent.work.build
+import agent.device.facts, agent.device.identity
 from agent.runtime.registry import available, open_runtime
 from jetfleet.errors import BadInput
 assert list(available()) == ["simulated"], available()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.runner import has_room
+from agent.daemon.runner import has_room
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
     ARTIFACT_ROLE_LOG,
@@ -78,7 +78,7 @@ async def test_of_two_runs_the_less_doubtful_is_kept(
     async def end(*_: object) -> Outcome:
         return ends.pop(0)
 
-    monkeypatch.setattr("agent.runner._run_child", end)
+    monkeypatch.setattr("agent.daemon.runner._run_child", end)
     outcome = await attempt.run(bench_task(blobs))
     assert ends == []
     (found,) = outcome.measured.measurements

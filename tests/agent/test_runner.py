@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from agent.attempt import AttemptDir, outputs_of
-from agent.runner import STOPPED, run_attempt
+from agent.daemon.runner import STOPPED, run_attempt
 from jetfleet.blobs import sha256_file
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
@@ -291,7 +291,7 @@ async def test_the_peak_of_a_small_child_is_not_that_of_its_large_parent(attempt
 AGENT = """
 import asyncio, os, sys
 from pathlib import Path
-from agent.runner import run_attempt
+from agent.daemon.runner import run_attempt
 from jetfleet.v1.task_pb2 import TaskSpec
 root = Path(sys.argv[1])
 spec = TaskSpec.FromString((root / "spec.pb").read_bytes())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.shortage import speaks_of_memory
+from agent.memory_errors import speaks_of_memory
 
 
 @pytest.mark.parametrize(

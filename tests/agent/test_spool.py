@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from agent.spool import Spool
+from agent.daemon.spool import Spool
 from jetfleet.v1 import task_pb2
 
 

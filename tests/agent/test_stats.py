@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from agent import stats
+from agent.work import stats
 
 latencies = st.lists(st.floats(0.001, 1e4), min_size=1, max_size=200)
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from agent.attempt import AttemptDir, outputs_of
-from agent.bench import share_threads
-from agent.work import Reporter, run
+from agent.work.bench import share_threads
+from agent.work.main import Reporter, run
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
     ARTIFACT_ROLE_LAYER_PROFILE,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-import agent.work
+import agent.work.main
 from agent.attempt import AttemptDir
-from agent.child import child_env
-from agent.environment import gather
+from agent.daemon.child import child_env
 from agent.runtime.base import BuildRefused, DeviceFault
-from agent.work import Reporter, run
+from agent.work.environment import gather
+from agent.work.main import Reporter, run
 from jetfleet.errors import BadInput, DiskFull, Infrastructure, JetfleetError
 from jetfleet.v1.task_pb2 import (
     FAILURE_KIND_BAD_INPUT,
@@ -61,7 +61,7 @@ def test_known_errors_become_failures(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(agent.work, "_dispatch", fail)
+    monkeypatch.setattr(agent.work.main, "_dispatch", fail)
     failure = run(attempt, Reporter(None)).failure
     assert failure.kind == kind
     assert failure.message
@@ -74,7 +74,7 @@ def test_what_nobody_can_explain_is_not_explained(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(agent.work, "_dispatch", fail)
+    monkeypatch.setattr(agent.work.main, "_dispatch", fail)
     with pytest.raises(type(error)):
         run(attempt, Reporter(None))
 

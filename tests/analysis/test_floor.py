@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from controller.analysis.compare import compare
-from controller.analysis.floor import noise_floor, repeatability
+from controller.analysis.noise_floor import noise_floor, repeatability
 from controller.model.comparison import Answer
 from controller.model.result import FlagKind, Row, Schedule
 from tests.analysis.runs import BOARD, round_medians, row

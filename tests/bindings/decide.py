@@ -4,11 +4,11 @@ import importlib
 import json
 import sys
 
-from agent.runtime.trt_ability import ability, creation_flags
-from agent.runtime.trt_calibrate import make_calibrator
-from agent.runtime.trt_inspect import Times
-from agent.runtime.trt_log import Words, implement, listen, make_recorder
-from agent.runtime.trt_progress import Progress, make_monitor
+from agent.runtime.tensorrt.ability import ability, creation_flags
+from agent.runtime.tensorrt.calibrate import make_calibrator
+from agent.runtime.tensorrt.inspect import Times
+from agent.runtime.tensorrt.log import Words, implement, listen, make_recorder
+from agent.runtime.tensorrt.progress import Progress, make_monitor
 
 
 class NoData:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.client.client import Client
-from controller.client.pipeline import VARIABLES
-from tests.harness import AgentProcess, ControllerProcess, simulated_board, wait_online
+from controller.api.client import Client
+from controller.api.pipeline_key import VARIABLES
+from testing.processes import AgentProcess, ControllerProcess, simulated_board, wait_online
 
 _FOREIGN = {"JETFLEET_ADDRESS", "JETFLEET_STATE", "NO_COLOR", "FORCE_COLOR", "CI", "COLUMNS"} | VARIABLES
 LIMIT_S = 60

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from controller.client.discovery import connect
+from controller.api.discovery import connect
 from jetfleet.version import VERSION
+from testing.processes import simulated_job, submit, wait_for
 from tests.cli.conftest import LIMIT_S, Command, still_running, stop_all
 from tests.faults.evidence import assert_invariants
-from tests.harness import simulated_job, submit, wait_for
 
 
 def test_help_and_version_need_nothing(command: Command) -> None:

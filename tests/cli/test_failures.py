@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from controller.api.spawn import parse_error
 from controller.cli.failures import present, present_bug
 from controller.cli.main import main
-from controller.client.spawn import parse_error
 from jetfleet.errors import BadInput, JetfleetError, kinds
 
 
@@ -60,7 +60,7 @@ def test_main_turns_a_bug_into_70(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("controller.client.discovery.connect", broken)
+    monkeypatch.setattr("controller.api.discovery.connect", broken)
     with pytest.raises(SystemExit) as caught:
         main(["--state", str(tmp_path), *flags, "jobs"])
     assert caught.value.code == 70
@@ -71,7 +71,7 @@ def test_main_exits_with_the_errors_code(tmp_path: Path, monkeypatch: pytest.Mon
     def refused(*_: object, **__: object) -> None:
         raise JetfleetError("no")
 
-    monkeypatch.setattr("controller.client.discovery.connect", refused)
+    monkeypatch.setattr("controller.api.discovery.connect", refused)
     with pytest.raises(SystemExit) as caught:
         main(["jobs", "--state", str(tmp_path)])
     assert caught.value.code == 1

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from controller.client.client import Client
+from controller.api.client import Client
 from controller.model.result import Provenance
 from controller.model.task import JobState
 from controller.model.view import JobView, ResultQuery
 from jetfleet.errors import JetfleetError, NoDevice, NotFound, Unreachable
-from tests.harness import AgentProcess, ControllerProcess, simulated_board, simulated_job, submit, wait_online
+from testing.processes import AgentProcess, ControllerProcess, simulated_board, simulated_job, submit, wait_online
 
 StartAgent = Callable[..., AgentProcess]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.client.compare import compare_jobs
+from controller.api.compare import compare_jobs
 from controller.model.comparison import Axis
 from controller.model.job import Condition, Op
 from controller.model.result import Row

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from controller.client import discovery
-from controller.client.client import Client
-from controller.client.discovery import answering, connect
-from controller.client.local import local_name, sleeping_locals
+from controller.api import discovery
+from controller.api.client import Client
+from controller.api.discovery import answering, connect
+from controller.api.local import local_name, sleeping_locals
 from controller.model.view import DeviceView
 from jetfleet.address import default_state_dir, socket_path
 from jetfleet.errors import Infrastructure, StateLocked, Unreachable
-from tests.harness import ControllerProcess
+from testing.processes import ControllerProcess
 from tests.report.rows import device
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from controller.client.client import Client
-from controller.client.discovery import connect
-from controller.client.job import Job, Results
+from controller.api.client import Client
+from controller.api.discovery import connect
+from controller.api.job import Job, Results
 from controller.model.comparison import Answer, Axis
 from controller.model.result import Estimate, Flag, FlagKind, Provenance
 from controller.model.task import JobState
 from jetfleet.address import STATE_VARIABLE
 from jetfleet.errors import BadInput, Infrastructure, NotFound
-from tests.harness import AgentProcess, ControllerProcess, simulated_board, simulated_job, wait_online
+from testing.processes import AgentProcess, ControllerProcess, simulated_board, simulated_job, wait_online
 from tests.report.rows import row
 
 StartAgent = Callable[..., AgentProcess]

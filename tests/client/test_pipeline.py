@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.client.pipeline import OWN_VARIABLE, pipeline_key, spec_digest
+from controller.api.pipeline_key import OWN_VARIABLE, pipeline_key, spec_digest
 from tests.store.specs import spec
 
 GITHUB = {"GITHUB_RUN_ID": "17", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "bench", "CI": "true"}

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from controller.client.client import Client
+from controller.api.client import Client
 from controller.client.link import open_channel
 from controller.client.transfer import Transfer
 from jetfleet.blobs import BLOCK_BYTES, CHUNK_BYTES, BlobDir
 from jetfleet.errors import BadInput, NotFound
-from tests.harness import ControllerProcess
+from testing.processes import ControllerProcess
 
 SIZE = 3 * CHUNK_BYTES + 17
 

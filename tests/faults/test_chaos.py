@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from controller.client.client import Client
+from controller.api.client import Client
 from controller.model.task import JobState
 from jetfleet.errors import JetfleetError
+from testing.processes import AgentProcess, ControllerProcess, Process, simulated_board, simulated_job, wait_for
 from tests.faults.evidence import assert_invariants, measurements
-from tests.harness import AgentProcess, ControllerProcess, Process, simulated_board, simulated_job, wait_for
 
 KILLS = 12
 JOBS = 6

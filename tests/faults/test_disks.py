@@ -9,11 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from controller.client.client import Client
+from controller.api.client import Client
 from controller.model.task import JobState
 from jetfleet.errors import DiskFull
+from testing.processes import (
+    AgentProcess,
+    ControllerProcess,
+    Process,
+    simulated_board,
+    simulated_job,
+    submit,
+    wait_online,
+)
 from tests.faults.evidence import assert_invariants, query
-from tests.harness import AgentProcess, ControllerProcess, Process, simulated_board, simulated_job, submit, wait_online
 
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,10 +5,9 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from controller.client.client import Client
+from controller.api.client import Client
 from controller.model.task import JobState
-from tests.faults.evidence import assert_invariants, attempts, measurements
-from tests.harness import (
+from testing.processes import (
     AgentProcess,
     ControllerProcess,
     Process,
@@ -18,6 +17,7 @@ from tests.harness import (
     wait_for,
     wait_online,
 )
+from tests.faults.evidence import assert_invariants, attempts, measurements
 
 # A bench that takes real time: 20 ms for each simulated inference, for at least two seconds.
 SLOW = {"latency_ms": "20", "wall": "1"}

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from controller.intake.calibration import Calibration, load
 from controller.intake.exchange import Input, ModelError
-from controller.intake.shapes import Signature, signature
+from controller.intake.graph.shapes import Signature, signature
+from controller.intake.lowering.calibration import Calibration, load
 from tests.intake.conftest import Workplace, linear
 from tests.intake.graphs import JOB, save
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from controller.intake import tensors
-from controller.intake.datasets import load
 from controller.intake.exchange import Input, ModelError
-from controller.intake.shapes import Signature, signature
+from controller.intake.graph import tensors
+from controller.intake.graph.datasets import load
+from controller.intake.graph.shapes import Signature, signature
 from tests.intake.conftest import Workplace, linear
 
 X = Input("x", "float32", ("batch", 4))

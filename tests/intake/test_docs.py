@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.intake.schema_options import Builder, OnnxRuntime, TensorRt
-from controller.intake.spec import load_text
+from controller.intake.jobfile.options import Builder, OnnxRuntime, TensorRt
+from controller.intake.jobfile.spec import load_text
 
 TEXT = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from controller.intake.jobfile.spec import load_spec
 from controller.intake.prepare import prepare
-from controller.intake.spec import load_spec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

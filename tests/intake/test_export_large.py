@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from controller.intake.checkup import check
+from controller.intake.inspect_model import check
 from tests.intake.conftest import Workplace
 
 NET = """
@@ -27,10 +27,10 @@ JOB = """model:
 SMALL_BOUND = """
 import json, sys
 from pathlib import Path
-from controller.intake import exporters
-from controller.intake.making import make
+from controller.intake.export import exporters
+from controller.intake.prepare_model import make
 from controller.intake.prepare import request_for
-from controller.intake.spec import load_spec
+from controller.intake.jobfile.spec import load_spec
 job, state, out = map(Path, sys.argv[1:])
 exporters.EXTERNAL_OVER_BYTES = 0
 made = make(request_for(load_spec(job), state, out), lambda line: None)

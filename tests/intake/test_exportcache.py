@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.intake import exportcache
+from controller.intake.export import cache as exportcache
 
 
 def make(folder: Path) -> None:

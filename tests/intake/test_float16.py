@@ -10,9 +10,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from controller.intake.exchange import ModelError
-from controller.intake.float16 import to_float16
-from controller.intake.graph import lay_out
-from controller.intake.precision import hold, lower
+from controller.intake.graph.onnx_files import lay_out
+from controller.intake.lowering.float16 import to_float16
+from controller.intake.lowering.precision import hold, lower
 from tests.intake.graphs import FP16, NODE, floats, model_of, value
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.intake import matrix
-from controller.intake.spec import load_text
+from controller.intake.jobfile import matrix
+from controller.intake.jobfile.spec import load_text
 from jetfleet.errors import BadInput
 
 HEAD = "apiVersion: jetfleet/v1\nname: test\nmodel: {onnx: m.onnx}\nvariants: "

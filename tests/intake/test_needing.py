@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from controller.core.keys import build_artifacts
-from controller.intake.needing import base_of
+from controller.intake.required_graphs import base_of
 from controller.model.job import Lowering, Precision, Role
 from tests.intake.conftest import Workplace
 from tests.intake.graphs import JOB, graph_of, network, network_rows, save

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.intake.spec import LoadedJob, load_text
+from controller.intake.jobfile.spec import LoadedJob, load_text
 from jetfleet.errors import BadInput
 
 HEAD = "apiVersion: jetfleet/v1\nname: test\nmodel: {onnx: m.onnx}\n"

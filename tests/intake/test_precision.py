@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto
 
 from controller.intake.exchange import ModelError
-from controller.intake.precision import Lowered, hold, refusal, similarity
+from controller.intake.lowering.precision import Lowered, hold, refusal, similarity
 from controller.intake.prepare import Prepared
 from controller.model.job import CheckRule, Precision, Role
 from tests.intake.conftest import Workplace, linear

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from controller.intake.spec import load_text
+from controller.intake.jobfile.spec import load_text
 from controller.model.job import ShapeRange
 from jetfleet.errors import BadInput
 from tests.intake.conftest import Workplace

@@ -13,9 +13,9 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from controller.intake import qdqrules
-from controller.intake.calibration import Calibration
-from controller.intake.qdq import to_qdq
+from controller.intake.lowering import rules as qdqrules
+from controller.intake.lowering.calibration import Calibration
+from controller.intake.lowering.qdq import to_qdq
 from controller.model.job import Precision, Role
 from tests.intake.conftest import Workplace, linear
 from tests.intake.graphs import (

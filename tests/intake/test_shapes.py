@@ -3,7 +3,7 @@
 import pytest
 
 from controller.intake.exchange import Asked, ModelError
-from controller.intake.shapes import GraphInput, Signature, Unresolved, resolve
+from controller.intake.graph.shapes import GraphInput, Signature, Unresolved, resolve
 
 
 def found(*inputs: GraphInput, **asked: Asked) -> Signature:

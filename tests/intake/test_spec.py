@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.intake.spec import LoadedJob, json_schema, load_text
+from controller.intake.jobfile.spec import LoadedJob, json_schema, load_text
 from controller.model.job import CheckRule, Condition, Limits, Measure, Op, OutputCheck, Precision, Quantifier, Target
 from jetfleet.errors import BadInput
 

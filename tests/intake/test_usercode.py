@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.intake import usercode
 from controller.intake.exchange import ModelError
+from controller.intake.export import user_code as usercode
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.intake.yamltree import MAX_BYTES, parse, read
+from controller.intake.jobfile.yaml import MAX_BYTES, parse, read
 from jetfleet.errors import BadInput
 
 BOMB = "a: &a [x, x]\n" + "\n".join(f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]" for i in range(9))
@@ -82,7 +82,7 @@ def test_an_escape_beyond_unicode_is_refused() -> None:
 def test_a_megabyte_is_refused_without_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "job.yaml"
     path.write_text("a: " + "x" * (1 << 20))
-    monkeypatch.setattr("controller.intake.yamltree.parse", lambda text, name: pytest.fail("it was parsed"))
+    monkeypatch.setattr("controller.intake.jobfile.yaml.parse", lambda text, name: pytest.fail("it was parsed"))
     with pytest.raises(BadInput, match="too large") as caught:
         read(path)
     assert caught.value.expected == f"at most {MAX_BYTES >> 10} KiB of YAML"

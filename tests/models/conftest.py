@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from controller.client.client import Client
-from tests.harness import AgentProcess, ControllerProcess, wait_online
+from controller.api.client import Client
+from testing.processes import AgentProcess, ControllerProcess, wait_online
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / ".models"

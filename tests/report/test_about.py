@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from controller.model.job import Artifact, Role
 from controller.model.task import JobState, TaskState
-from controller.report.jobs import about, failures
-from controller.report.progress import LiveProgress
-from controller.report.records import job_record
-from controller.report.text import moment
+from controller.record.records import job_record
+from controller.report.text.jobs import about, failures
+from controller.report.text.progress import LiveProgress
+from controller.report.text.words import moment
 from tests.report.rows import WHEN, job, task
 
 

@@ -6,9 +6,9 @@ import json
 from controller.analysis.compare import compare
 from controller.model.comparison import Axis, Compared
 from controller.model.result import FlagKind, Provenance
-from controller.report.compare import compare_table, compared_record, csv_table, spread_table, why
-from controller.report.records import print_json
-from controller.report.table import Table, plain_lines, print_csv, print_markdown, rich_table
+from controller.record.records import print_json
+from controller.report.text.compare import compare_table, compared_record, csv_table, spread_table, why
+from controller.report.text.table import Table, plain_lines, print_csv, print_markdown, rich_table
 from tests.analysis.runs import BOARD, row
 
 

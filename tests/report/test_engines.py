@@ -5,9 +5,9 @@ import io
 from controller.model.engine import BuildReport, Built, DlaPlacement, EngineView, TimingCacheUse
 from controller.model.job import Artifact, Lowering, Precision, Role, ShapeRange, TensorSpec
 from controller.model.task import DeviceClass, Recipe
-from controller.report.enginerecords import engine_record, engine_summary_record
-from controller.report.engines import engine_table, engines_table, fallback_table, warnings
-from controller.report.records import print_json
+from controller.record.engines import engine_record, engine_summary_record
+from controller.record.records import print_json
+from controller.report.text.engines import engine_table, engines_table, fallback_table, warnings
 from tests.report.rows import WHEN
 
 RECIPE = Recipe(

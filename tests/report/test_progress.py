@@ -3,8 +3,8 @@
 import io
 
 from controller.model.task import Failure, FailureKind, Progress, TaskKind, TaskState
-from controller.report.jobs import doing
-from controller.report.progress import LiveProgress, PlainProgress
+from controller.report.text.jobs import doing
+from controller.report.text.progress import LiveProgress, PlainProgress
 from tests.report.rows import job, task
 
 

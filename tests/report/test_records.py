@@ -6,7 +6,7 @@ import json
 from controller.model.result import Estimate, Flag, FlagKind, Provenance, TensorCheck
 from controller.model.task import Failure, FailureKind, Progress, TaskKind, TaskState
 from controller.model.view import PlannedTask, Reason, Submitted
-from controller.report.records import (
+from controller.record.records import (
     device_record,
     job_record,
     print_json,

@@ -9,11 +9,11 @@ import pytest
 
 from controller.model.result import Estimate, Flag, FlagKind, Provenance, Schedule
 from controller.model.task import Failure, FailureKind, Progress, TaskState
-from controller.report.devices import device_table, devices_table
-from controller.report.jobs import failures, jobs_table, tasks_table
-from controller.report.results import csv_table, evidence, results_table, wrong_outputs
-from controller.report.table import Table, plain_lines, print_csv, print_table
-from controller.report.text import clean
+from controller.report.text.devices import device_table, devices_table
+from controller.report.text.jobs import failures, jobs_table, tasks_table
+from controller.report.text.results import csv_table, evidence, results_table, wrong_outputs
+from controller.report.text.table import Table, plain_lines, print_csv, print_table
+from controller.report.text.words import clean
 from tests.report.rows import device, job, row, task
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.model.result import Estimate
-from controller.report.text import clean, duration, estimate, number, one_line
+from controller.report.text.words import clean, duration, estimate, number, one_line
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from controller.client.client import Client
+from controller.api.client import Client
 from controller.model.engine import DlaPlacement, Fallback, TimingCacheUse
 from controller.model.job import Lowering, Role
 from controller.model.result import FlagKind, Schedule
 from jetfleet.errors import NotFound
 from jetfleet.v1 import task_pb2
-from tests.harness import ControllerProcess, submit
+from testing.processes import ControllerProcess, submit
 from tests.service.scripted import ScriptedAgent, measured, tensorrt_job
 
 CACHE, LAYERS, PROFILE = (

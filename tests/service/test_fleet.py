@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from controller.client.client import Client
+from controller.api.client import Client
 from controller.model.job import Measure
 from controller.model.task import JobState
 from controller.model.view import ResultQuery
-from tests.faults.evidence import assert_invariants, query
-from tests.harness import (
+from testing.processes import (
     AgentProcess,
     ControllerProcess,
     Process,
@@ -24,6 +23,7 @@ from tests.harness import (
     submit,
     wait_online,
 )
+from tests.faults.evidence import assert_invariants, query
 
 
 def test_equal_boards_build_once(

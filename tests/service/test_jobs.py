@@ -5,12 +5,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from controller.client.client import Client
+from controller.api.client import Client
 from controller.model.job import Limits
 from controller.model.task import JobState
-from controller.service.pulse import Pulse
+from controller.service.liveness import Pulse
+from testing.processes import (
+    AgentProcess,
+    ControllerProcess,
+    simulated_board,
+    simulated_job,
+    submit,
+    wait_for,
+    wait_online,
+)
 from tests.faults.evidence import assert_invariants, query
-from tests.harness import AgentProcess, ControllerProcess, simulated_board, simulated_job, submit, wait_for, wait_online
 
 SLOW = {"build_s": "600", "wall": "1"}
 

@@ -10,13 +10,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from controller.model.result import Round
 from controller.model.task import Progress
-from controller.service.bell import Bell
 from controller.service.control import _page
-from controller.service.pulse import Pulse
+from controller.service.liveness import Pulse
+from controller.service.notifier import Bell
 from jetfleet.errors import BadInput, NeedsUpgrade
 from jetfleet.rpc import CALL_METADATA, from_status
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, control_pb2, control_pb2_grpc, fleet_pb2, fleet_pb2_grpc
-from tests.harness import ControllerProcess
+from testing.processes import ControllerProcess
 from tests.report.rows import row
 
 

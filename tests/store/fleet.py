@@ -15,10 +15,14 @@ from controller.model.lease import BuildWork, Committed, Lease, Outcome, Registe
 from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Round, TensorCheck
 from controller.model.task import Failure, FailureKind
 from controller.model.view import JobView, Submitted
-from controller.store import commits, devices, jobs, leases, plans
-from controller.store.database import FILE_NAME, open_database
-from controller.store.reader import Reader
-from controller.store.writer import Writer
+from controller.store.commands import claim as leases
+from controller.store.commands import commit as commits
+from controller.store.commands import register as devices
+from controller.store.commands import submit as plans
+from controller.store.queries import jobs
+from controller.store.sqlite.database import FILE_NAME, open_database
+from controller.store.sqlite.reader import Reader
+from controller.store.sqlite.writer import Writer
 
 T = TypeVar("T")
 

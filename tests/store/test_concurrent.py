@@ -8,7 +8,7 @@ from controller.model.job import Lowering, Mode
 from controller.model.lease import BenchWork, BuildWork, Lease, Outcome
 from controller.model.result import Row, Schedule
 from controller.model.view import ResultQuery
-from controller.store.results import query_rows
+from controller.store.queries.results import query_rows
 from tests.store.fleet import ORIN, StoreFleet, measured, measured_together, measurement
 from tests.store.specs import ANY, on_tensorrt, spec, variant
 

@@ -10,8 +10,8 @@ from sqlalchemy.exc import OperationalError
 
 from controller.model.job import Condition, Op
 from controller.store import codec
-from controller.store.database import FILE_NAME, open_database
-from controller.store.views import VIEWS
+from controller.store.sqlite.database import FILE_NAME, open_database
+from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import DatabaseTooNew, Infrastructure
 from tests.store.fleet import StoreFleet, measurement
 from tests.store.specs import spec, variant

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from controller.model.job import JobSpec, Limits
 from controller.model.task import FailureKind, JobState
-from controller.store import deadlines, jobs, leases
+from controller.store.commands import claim as leases
+from controller.store.commands import deadlines
+from controller.store.queries import jobs
 from tests.store.fleet import StoreFleet, failed
 from tests.store.specs import spec
 

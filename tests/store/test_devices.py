@@ -6,7 +6,10 @@ from controller.model.job import Condition, Op, Quantifier
 from controller.model.lease import BuildWork
 from controller.model.task import FailureKind
 from controller.model.view import ResultQuery
-from controller.store import devices, explain, leases, plans, results
+from controller.store.commands import claim as leases
+from controller.store.commands import register as devices
+from controller.store.commands import submit as plans
+from controller.store.queries import explain, results
 from jetfleet.errors import Conflict, StaleSession
 from tests.store.fleet import FACTS, StoreFleet, failed
 from tests.store.specs import ANY, labelled, spec

@@ -6,7 +6,7 @@ from controller.model.engine import Audited, BuildReport, DlaPlacement, EngineVi
 from controller.model.job import Artifact, Lowering, Role
 from controller.model.lease import BenchWork, BuildWork
 from controller.model.result import Flag, FlagKind
-from controller.store.engines import engine_view, engine_views
+from controller.store.queries.engines import engine_view, engine_views
 from jetfleet.errors import BadInput, NotFound
 from tests.store.fleet import ENGINE, ORIN, StoreFleet, built, measured, measured_together
 from tests.store.specs import on_tensorrt, spec

@@ -6,7 +6,8 @@ from controller.model.lease import BenchWork, BuildWork, Outcome, Returned
 from controller.model.result import FlagKind
 from controller.model.task import FailureKind, JobState
 from controller.model.view import ResultQuery
-from controller.store import jobs, leases, results
+from controller.store.commands import claim as leases
+from controller.store.queries import jobs, results
 from jetfleet.errors import NoDevice, NotFound, StaleSession
 from tests.store.fleet import FACTS, StoreFleet, built, failed, measured
 from tests.store.specs import spec

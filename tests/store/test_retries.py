@@ -7,7 +7,9 @@ import pytest
 from controller.model.job import Artifact, Limits, Role
 from controller.model.task import FailureKind, JobState
 from controller.model.view import Submitted
-from controller.store import devices, jobs, retries
+from controller.store.commands import register as devices
+from controller.store.commands import retry as retries
+from controller.store.queries import jobs
 from jetfleet.errors import BadInput, NotFound
 from tests.store.fleet import DIGEST, StoreFleet, failed, measured
 from tests.store.specs import ANY, spec

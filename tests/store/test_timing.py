@@ -5,7 +5,7 @@ import pytest
 from controller.model.engine import EngineView
 from controller.model.facts import Facts
 from controller.model.lease import BenchWork, BuildWork, Lease
-from controller.store.engines import engine_view
+from controller.store.queries.engines import engine_view
 from tests.store.fleet import ORIN, StoreFleet, built
 from tests.store.specs import on_tensorrt, spec
 

@@ -21,9 +21,9 @@ import duckdb
 import pandas
 import pytest
 
-from controller.client.client import Client
-from controller.store.views import VIEWS
-from tests.harness import AgentProcess, ControllerProcess, simulated_board, simulated_job, wait_online
+from controller.api.client import Client
+from controller.store.sqlite.views import VIEWS
+from testing.processes import AgentProcess, ControllerProcess, simulated_board, simulated_job, wait_online
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "database.md"
 SUMMARY = "SELECT variant, device, provenance, verdict, n FROM v_results ORDER BY measurement_id"

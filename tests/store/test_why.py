@@ -6,7 +6,10 @@ from dataclasses import replace
 from controller.model.job import Limits, Quantifier
 from controller.model.task import FailureKind, Progress
 from controller.model.view import JobView
-from controller.store import deadlines, explain, forecast, jobs, leases, plans
+from controller.store.commands import claim as leases
+from controller.store.commands import deadlines
+from controller.store.commands import submit as plans
+from controller.store.queries import explain, forecast, jobs
 from tests.store.fleet import FACTS, StoreFleet, failed
 from tests.store.specs import ANY, labelled, spec
 

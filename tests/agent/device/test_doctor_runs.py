@@ -11,16 +11,16 @@ import onnx
 import pytest
 
 from agent.doctor import trial
-from agent.doctor.attempt import Tried, attempt, read
 from agent.doctor.check import Interpreter, Place, look_at
 from agent.doctor.controller import controller as reach
 from agent.doctor.controller import judge
 from agent.doctor.engine import judge_cuda, judge_engine, judge_onnxruntime
 from agent.doctor.host import unit_state
+from agent.doctor.trial_process import Tried, attempt, read
 from jetfleet.v1 import control_pb2
 from jetfleet.version import VERSION
+from testing.processes import ControllerProcess
 from tests.agent.trees.jetson import jetson
-from tests.harness import ControllerProcess
 
 LIMIT_S = 60.0
 

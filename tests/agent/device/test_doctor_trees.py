@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.doctor.check import Check, Interpreter, Place, look_at
-from agent.doctor.examine import CHECKS, examine, exit_code
+from agent.doctor.checks import CHECKS, examine, exit_code
 from agent.doctor.table import as_json, row, verdict
 from tests.agent.trees.boards import COMBINATIONS
 from tests.agent.trees.jetson import dpkg_status, host_bind, jetson

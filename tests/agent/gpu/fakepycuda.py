@@ -1,4 +1,4 @@
-"""pycuda's driver and cuda-python's, as modules that log what they are asked: for tests of agent.runtime.cuda alone."""
+"""pycuda's driver and cuda-python's, as modules that log what they are asked: for tests of agent.runtime.gpu.cuda."""
 
 import ctypes
 import sys

@@ -1,6 +1,6 @@
 """A GPU that is none: memory on the host, a clock that only this module moves, and a log of everything asked of it.
 
-FakeCuda stands in for agent.runtime.cuda.Cuda; what it says of time is scripted. Copies run when the event behind them
+FakeCuda stands in for Cuda; what it says of time is scripted. Copies run when the event behind them
 is awaited, as on a real stream, so that a session which reads its outputs too early finds the old ones.
 """
 
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.runtime.base import DeviceFault
-from agent.runtime.cuda import CaptureFailed
-from agent.runtime.gpu import Slot
+from agent.runtime.gpu.cuda import CaptureFailed
+from agent.runtime.gpu.session import Slot
 
 
 class FakeFailure(Exception):

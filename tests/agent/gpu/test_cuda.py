@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agent.runtime.base import DeviceFault
-from agent.runtime.cuda import CaptureFailed, Cuda, is_usable
+from agent.runtime.gpu.cuda import CaptureFailed, Cuda, is_usable
 from tests.agent.gpu.fakepycuda import Error, FakeDriver, FakeGraphs, OutOfMemory, install
 
 

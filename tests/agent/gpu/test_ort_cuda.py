@@ -9,15 +9,21 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from agent.audit import evidence, precision_flags
 from agent.runtime.base import DeviceFault, Kernel, LayerTime
-from agent.runtime.cuda import Stream
-from agent.runtime.gpu import Slot
-from agent.runtime.onnxruntime import OnnxRuntime
-from agent.runtime.ort_cuda import CudaEngine, assignment, cuda_provider_version, cuda_providers, cuda_session_options
-from agent.runtime.ort_graph import open_engine
-from agent.runtime.ort_options import session_options
-from agent.runtime.profile import read_layers, read_profile
+from agent.runtime.gpu.cuda import Stream
+from agent.runtime.gpu.session import Slot
+from agent.runtime.onnxruntime.cuda import (
+    CudaEngine,
+    assignment,
+    cuda_provider_version,
+    cuda_providers,
+    cuda_session_options,
+)
+from agent.runtime.onnxruntime.graph import open_engine
+from agent.runtime.onnxruntime.options import session_options
+from agent.runtime.onnxruntime.profile import read_layers, read_profile
+from agent.runtime.onnxruntime.runtime import OnnxRuntime
+from agent.work.audit import evidence, precision_flags
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP16,

@@ -11,13 +11,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from agent.measure import Limits, record
 from agent.runtime.base import DeviceFault
-from agent.runtime.cuda import Cuda, is_usable
-from agent.runtime.gpu import GpuSession, Slot
-from agent.runtime.onnxruntime import OnnxRuntime
+from agent.runtime.gpu.cuda import Cuda, is_usable
+from agent.runtime.gpu.session import GpuSession, Slot
+from agent.runtime.onnxruntime.runtime import OnnxRuntime
 from agent.runtime.registry import versions
-from agent.summary import summarise
+from agent.work.measure import Limits, record
+from agent.work.summary import summarise
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP32,
@@ -238,7 +238,7 @@ def test_the_provider_is_announced() -> None:
 
 FORGETFUL = """
 import sys
-from agent.runtime.cuda import Cuda
+from agent.runtime.gpu.cuda import Cuda
 kept = Cuda.open()
 stream, event, array = kept.stream(), kept.event(), kept.pinned((3,), "float32")
 sys.exit(3)

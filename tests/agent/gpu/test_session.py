@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.measure import Limits, record
 from agent.runtime.base import DeviceFault
-from agent.runtime.gpu import GpuOptions, GpuSession
-from agent.summary import summarise
+from agent.runtime.gpu.session import GpuOptions, GpuSession
+from agent.work.measure import Limits, record
+from agent.work.summary import summarise
 from jetfleet.errors import BadInput
 from tests.agent.gpu.fakes import DoublingEngine, FakeCuda, FakeFailure
 

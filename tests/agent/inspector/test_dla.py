@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from agent.runtime.dla import read_log
-from agent.runtime.layers import dla_report, parse_layers
+from agent.runtime.tensorrt.dla_log import read_log
+from agent.runtime.tensorrt.layers import dla_report, parse_layers
 
 SAMPLES = Path(__file__).parent
 LOG = (SAMPLES / "constructed-dla.log").read_text().splitlines()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.audit import evidence, precision_flags
 from agent.runtime.base import Kernel, LayerTime
-from agent.runtime.layers import Layer, computed_in, dla_time_share, kernels, parse_layers
+from agent.runtime.tensorrt.layers import Layer, computed_in, dla_time_share, kernels, parse_layers
+from agent.work.audit import evidence, precision_flags
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import PRECISION_FP16, PRECISION_FP32, PRECISION_INT8
 

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from agent.runtime.base import Made
-from agent.runtime.tensorrt import TensorRt, TensorRtRtx
+from agent.runtime.tensorrt.runtime import TensorRt, TensorRtRtx
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP32,
     PRECISION_FP32,
@@ -92,8 +92,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Callable[..., Desk
 
     def made(board: Board, *, gpu: bool = True, integrated: bool = False) -> Desk:
         board.cuda = BoardCuda(integrated=integrated) if gpu else None
-        monkeypatch.setattr("agent.runtime.tensorrt.open_cuda", lambda: board.cuda)
-        monkeypatch.setattr("agent.runtime.trt_memory.Cuda.open", BoardCuda)
+        monkeypatch.setattr("agent.runtime.tensorrt.runtime.open_cuda", lambda: board.cuda)
+        monkeypatch.setattr("agent.runtime.tensorrt.memory.Cuda.open", BoardCuda)
         return Desk(tmp_path, runtime=TensorRt(FakeTensorRt(board)))
 
     return made

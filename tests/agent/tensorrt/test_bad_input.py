@@ -9,8 +9,8 @@ import pytest
 
 from agent.attempt import AttemptDir
 from agent.runtime.base import refuse_other_version
-from agent.runtime.tensorrt import TensorRt
-from agent.work import Reporter, run
+from agent.runtime.tensorrt.runtime import TensorRt
+from agent.work.main import Reporter, run
 from jetfleet.errors import JetfleetError
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,
@@ -46,7 +46,7 @@ def told_of_load(board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     """What is said of an engine that is not loaded."""
     engine = tmp_path / "it.engine"
     engine.write_bytes(b"a plan")
-    monkeypatch.setattr("agent.runtime.tensorrt.Cuda.open", lambda wait: BoardCuda())
+    monkeypatch.setattr("agent.runtime.tensorrt.runtime.Cuda.open", lambda wait: BoardCuda())
     subject = Subject(**{"variant_key": "v", "runtime": "tensorrt", "placement": "gpu", "inputs": [X], **fields})
     with pytest.raises(JetfleetError) as refused:
         TensorRt(FakeTensorRt(board)).load(engine, subject, nowhere)
@@ -145,10 +145,10 @@ def test_int8_on_11_without_a_qdq_graph(make: Make) -> None:
 
 def failure(tmp_path: Path, board: Board, spec: TaskSpec, blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> Failure:
     """What an attempt with this TensorRT ends as."""
-    monkeypatch.setattr("agent.build.open_runtime", lambda name: TensorRt(FakeTensorRt(board)))
-    monkeypatch.setattr("agent.bench.open_runtime", lambda name: TensorRt(FakeTensorRt(board)))
-    monkeypatch.setattr("agent.runtime.tensorrt.open_cuda", BoardCuda)
-    monkeypatch.setattr("agent.runtime.cuda.Cuda.open", lambda **_: BoardCuda())
+    monkeypatch.setattr("agent.work.build.open_runtime", lambda name: TensorRt(FakeTensorRt(board)))
+    monkeypatch.setattr("agent.work.bench.open_runtime", lambda name: TensorRt(FakeTensorRt(board)))
+    monkeypatch.setattr("agent.runtime.tensorrt.runtime.open_cuda", BoardCuda)
+    monkeypatch.setattr("agent.runtime.gpu.cuda.Cuda.open", lambda **_: BoardCuda())
     attempt = AttemptDir(tmp_path / "attempt")
     attempt.create(spec)
     for path in blobs.folder.iterdir():

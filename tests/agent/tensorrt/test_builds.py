@@ -7,9 +7,9 @@ import onnx
 import pytest
 from onnxconverter_common.float16 import convert_float_to_float16
 
-from agent.runtime.trt_ability import ability
-from agent.runtime.trt_log import Words
-from agent.runtime.trt_network import Draft, add_profile, fix_shapes, parse
+from agent.runtime.tensorrt.ability import ability
+from agent.runtime.tensorrt.log import Words
+from agent.runtime.tensorrt.network import Draft, add_profile, fix_shapes, parse
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_LAYERS,
     ARTIFACT_ROLE_MODEL_FP16,

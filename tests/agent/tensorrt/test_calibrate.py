@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agent.runtime.trt_calibrate import check_samples
+from agent.runtime.tensorrt.calibrate import check_samples
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import TensorSpec
 

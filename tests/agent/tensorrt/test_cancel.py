@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.runner import STOPPED, run_attempt
-from agent.runtime.stopping import stop_on_sigterm
+from agent.daemon.runner import STOPPED, run_attempt
+from agent.runtime.tensorrt.sigterm import stop_on_sigterm
 from jetfleet.errors import Cancelled
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENGINE,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agent.runtime.base import DeviceFault, LayerTime
-from agent.runtime.tensorrt import TensorRt
+from agent.runtime.tensorrt.runtime import TensorRt
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_LAYERS, Subject, TensorSpec
 from tests.agent.making import nowhere
@@ -28,7 +28,7 @@ def subject(shape: "tuple[int, ...]" = (2, 3), *, placement: str = "gpu", **fiel
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     def loaded(board: Board, asked: Subject, *, integrated: bool = False, plan: bytes = b"a plan") -> Any:
         board.cuda = BoardCuda(integrated=integrated, coherent=integrated)
-        monkeypatch.setattr("agent.runtime.tensorrt.Cuda.open", lambda wait: board.cuda)
+        monkeypatch.setattr("agent.runtime.tensorrt.runtime.Cuda.open", lambda wait: board.cuda)
         engine = tmp_path / "it.engine"
         engine.write_bytes(plan)
         return TensorRt(FakeTensorRt(board)).load(engine, asked, nowhere)

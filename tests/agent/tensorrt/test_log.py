@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agent.runtime.trt_log import Words, decisive, listen, ran_out_of_memory, trimmed
+from agent.runtime.tensorrt.log import Words, decisive, listen, ran_out_of_memory, trimmed
 from tests.agent.tensorrt.fake import SEVERITIES, Board, FakeTensorRt
 
 SKIPPED = "Skipping tactic 0x0 due to insufficient memory on requested size of 5368709120 detected for tactic 3."

@@ -8,7 +8,7 @@ from threading import Event, get_ident
 import pytest
 
 from agent.runtime.base import DeviceFault
-from agent.runtime.trt_memory import Peak, Read, available_bytes, is_shared, open_cuda, reader
+from agent.runtime.tensorrt.memory import Peak, Read, available_bytes, is_shared, open_cuda, reader
 from tests.agent.tensorrt.fake_gpu import BoardCuda
 
 
@@ -29,7 +29,7 @@ def test_memory_is_shared_by_cudas_word_or_on_a_jetson(tmp_path: Path) -> None:
 
 
 def test_without_a_gpu_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.runtime.trt_memory.is_usable", lambda: False)
+    monkeypatch.setattr("agent.runtime.tensorrt.memory.is_usable", lambda: False)
     assert open_cuda() is None
     assert reader(shared=False, cuda=None) is None
 
@@ -38,8 +38,8 @@ def test_a_gpu_that_does_not_open_is_none(monkeypatch: pytest.MonkeyPatch) -> No
     def fail() -> None:
         raise DeviceFault("the driver is not well")
 
-    monkeypatch.setattr("agent.runtime.trt_memory.is_usable", lambda: True)
-    monkeypatch.setattr("agent.runtime.trt_memory.Cuda.open", fail)
+    monkeypatch.setattr("agent.runtime.tensorrt.memory.is_usable", lambda: True)
+    monkeypatch.setattr("agent.runtime.tensorrt.memory.Cuda.open", fail)
     assert open_cuda() is None
 
 
@@ -82,7 +82,7 @@ def test_no_reading_is_no_number() -> None:
 
 def test_the_host_and_the_device_have_a_reader_each(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = BoardCuda()
-    monkeypatch.setattr("agent.runtime.trt_memory.Cuda.open", lambda: cuda)
+    monkeypatch.setattr("agent.runtime.tensorrt.memory.Cuda.open", lambda: cuda)
     device = reader(shared=False, cuda=cuda)
     assert device is not None
     with device() as read:

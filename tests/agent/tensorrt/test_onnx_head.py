@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from agent.runtime.onnx_head import read_opset
+from agent.runtime.tensorrt.opset import read_opset
 from jetfleet.errors import BadInput
 from tests.agent.tensorrt.nets import resnet, vit
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.runtime.trt_config import safe_pools
-from agent.runtime.trt_options import BuildOptions, Pools, read_options
+from agent.runtime.tensorrt.config import safe_pools
+from agent.runtime.tensorrt.options import BuildOptions, Pools, read_options
 from jetfleet.errors import BadInput
 
 MIB, GIB = 1 << 20, 1 << 30

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from agent.runtime.base import BuildRefused
-from agent.runtime.trt_ability import Ability
-from agent.runtime.trt_log import Words
-from agent.runtime.trt_network import parse
+from agent.runtime.tensorrt.ability import Ability
+from agent.runtime.tensorrt.log import Words
+from agent.runtime.tensorrt.network import parse
 from jetfleet.errors import BadInput
 from tests.agent.making import classifier
 from tests.agent.tensorrt.fake import Board, FakeTensorRt, Member

@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.runtime.trt_ability import Ability, documented_opset, knows_dla
-from agent.runtime.trt_precision import Lowered, lower
+from agent.runtime.tensorrt.ability import Ability, documented_opset, knows_dla
+from agent.runtime.tensorrt.precision import Lowered, lower
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,

@@ -1,6 +1,6 @@
 """The share of a build that is done, from phases as TensorRT has been seen to open and close them. Pure."""
 
-from agent.runtime.trt_progress import Progress
+from agent.runtime.tensorrt.progress import Progress
 
 
 def run(steps: "list[tuple[object, ...]]", stop: bool = False) -> "tuple[list[tuple[float, str]], list[bool]]":

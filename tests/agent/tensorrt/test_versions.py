@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agent.runtime.base import BuildRefused, DeviceFault
-from agent.runtime.tensorrt import TensorRt
+from agent.runtime.tensorrt.runtime import TensorRt
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,

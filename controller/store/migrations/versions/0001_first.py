@@ -2,8 +2,8 @@
 
 from alembic import op
 
+from controller.store.sqlite.views import VIEWS
 from controller.store.tables import metadata
-from controller.store.views import VIEWS
 
 revision = "0001"
 down_revision = None

@@ -1,0 +1,255 @@
+"""The agent: register, claim, run, spool, commit; again. Drains on the first SIGTERM, stops at once on the second."""
+
+import asyncio
+import logging
+import random
+import shutil
+import signal
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.daemon.client import Link
+from agent.daemon.delivery import Delivery, infrastructure
+from agent.daemon.heartbeat import Halt, Heart, Held, boot_clock
+from agent.daemon.identity import bench_lock, device_id, owned
+from agent.daemon.inputs import fetch_inputs
+from agent.daemon.runner import run_attempt
+from agent.daemon.spool import Spool
+from jetfleet.blobs import BlobDir
+from jetfleet.errors import (
+    Conflict,
+    JetfleetError,
+    NeedsUpgrade,
+    StaleSession,
+)
+from jetfleet.v1 import fleet_pb2, task_pb2
+from jetfleet.version import VERSION
+
+log = logging.getLogger(__name__)
+
+_CLAIM_WAIT_S = 20.0
+_BACKOFF_S = (0.2, 5.0)
+_LOCK_POLL_S = 0.2
+_jitter = random.SystemRandom()  # boards flashed from one image must not come back in step
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an agent is started. `read_facts` is called again when a task showed that the facts had changed."""
+
+    address: str
+    state_dir: Path
+    name: str
+    read_facts: Callable[[], task_pb2.Facts]
+    boot_id: str
+    serial: str
+    bench_domain: str
+    env: dict[str, str]
+    idle_exit_s: float | None = None
+    drain_s: float = 30.0
+    blobs_from: Path | None = None
+
+
+def run(options: Options) -> None:
+    """Runs until SIGTERM, SIGINT or, where asked for, idleness. Raises StateLocked, NeedsUpgrade."""
+    with owned(options.state_dir):
+        asyncio.run(_run(options))
+
+
+async def _run(options: Options) -> None:
+    async with Link(options.address) as link:
+        await Agent(options, link).run()
+
+
+class Agent:
+    def __init__(self, options: Options, link: Link) -> None:
+        self._options, self._link = options, link
+        self._session_id = uuid.uuid4().hex
+        self._blobs = BlobDir(options.state_dir / "blobs")
+        self._delivery = Delivery(link, self._session_id, self._blobs, Spool(options.state_dir / "spool"))
+        self._attempts = options.state_dir / "attempts"
+        self._heart = Heart(link, self._session_id, every_s=5.0, register=self._register)
+        self._draining = asyncio.Event()
+        self._facts = options.read_facts()
+        self._worked_at = time.monotonic()
+
+    async def run(self) -> None:
+        self._catch_signals()
+        shutil.rmtree(self._attempts, ignore_errors=True)  # of an agent that was killed: nothing in there was finished
+        await self._until_done(self._register)
+        heart = asyncio.create_task(self._heart.run())
+        loop = asyncio.create_task(self._loop())
+        try:
+            await asyncio.wait({heart, loop}, return_when=asyncio.FIRST_COMPLETED)
+            if heart.done():
+                heart.result()  # a bug: let it be seen
+            await loop
+        finally:
+            for task in (heart, loop):
+                task.cancel()
+            await asyncio.gather(heart, loop, return_exceptions=True)
+            await self._leave()
+
+    async def _loop(self) -> None:
+        while not self._draining.is_set() and not self._idle_for_too_long():
+            await self._until_done(self._delivery.flush)
+            lease = await self._claim()
+            if lease is not None:
+                self._worked_at = time.monotonic()
+                await self._work(lease)
+                self._worked_at = time.monotonic()
+        await self._until_done(self._delivery.flush, tries=3)
+
+    async def _register(self) -> None:
+        options = self._options
+        request = fleet_pb2.RegisterRequest(
+            device_id=device_id(options.state_dir),
+            session_id=self._session_id,
+            boot_id=options.boot_id,
+            hardware_serial=options.serial,
+            bench_domain=options.bench_domain,
+            agent_version=VERSION,
+            facts=self._facts,
+            held_attempts=[*self._delivery.pending(), *([self._heart.held.token] if self._heart.held else [])],
+            name=options.name,
+        )
+        answer = await self._link.register(request)
+        self._heart.every_s = answer.renew_every.ToNanoseconds() / 1e9
+        log.info("registered at %s as %s, session %s", options.address, answer.device_name, self._session_id[:8])
+
+    async def _claim(self) -> fleet_pb2.Lease | None:
+        """Long-polls once; a lost answer is asked for again under the same request id."""
+        request_id = uuid.uuid4().hex
+        wait_s = _CLAIM_WAIT_S
+        if self._options.idle_exit_s is not None:
+            wait_s = min(wait_s, max(0.5, self._options.idle_exit_s / 4))
+        pause_s = _BACKOFF_S[0]
+        while not self._draining.is_set() and not self._idle_for_too_long():
+            call = asyncio.create_task(self._link.claim(self._session_id, request_id, wait_s=wait_s))
+            drained = asyncio.create_task(self._draining.wait())
+            await asyncio.wait({call, drained}, return_when=asyncio.FIRST_COMPLETED)
+            drained.cancel()
+            if not call.done():
+                call.cancel()  # a lease granted just now is returned by Leave
+                return None
+            try:
+                return call.result()
+            except StaleSession:
+                await self._until_done(self._register)
+            except JetfleetError as error:
+                log.warning("claim failed: %s", error.message)
+                pause_s = await self._pause(pause_s)
+        return None
+
+    async def _work(self, lease: fleet_pb2.Lease) -> None:
+        """One attempt, from its lease to its committed result."""
+        held = Held(lease.attempt_token, lease.task, lease.duration.ToNanoseconds() / 1e9, boot_clock())
+        self._heart.held = held
+        folder = self._attempts / held.token
+        try:
+            await self._heart.beat()  # the claim's answer may be old: nothing starts on a lease that is gone
+            outcome = _as_halted(held, await self._attempt(held, folder))
+            if outcome is None:
+                log.warning("attempt %s: result dropped, %s", held.token[:8], held.halt)
+                return
+            await self._delivery.keep(held.token, outcome, folder)
+            await self._until_done(self._delivery.flush)
+            if outcome.HasField("returned") and held.halt is None:
+                await self._look_again()
+        finally:
+            self._heart.held = None
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def _attempt(self, held: Held, folder: Path) -> task_pb2.Outcome:
+        def progressed(progress: task_pb2.Progress) -> None:
+            if progress.phase != held.progress.phase:
+                self._heart.tell_soon()
+            held.progress = progress
+
+        try:
+            progressed(task_pb2.Progress(phase="fetch"))
+            await fetch_inputs(held, self._link, self._blobs, blobs_from=self._options.blobs_from)
+            while not held.stop.is_set():
+                with bench_lock(self._options.bench_domain) as alone:
+                    if alone:
+                        held.running = True
+                        return await run_attempt(
+                            held.task,
+                            folder,
+                            self._blobs.path,
+                            on_progress=progressed,
+                            stop=held.stop,
+                            env=self._options.env,
+                        )
+                progressed(task_pb2.Progress(phase="wait", detail="another agent uses this hardware"))
+                await asyncio.sleep(_LOCK_POLL_S)
+        except (JetfleetError, OSError) as error:
+            return infrastructure(str(error), held.progress.phase)
+        return infrastructure("stopped", held.progress.phase)
+
+    async def _look_again(self) -> None:
+        """The child found another runtime than was planned for: tell what there is now, and be planned for anew."""
+        self._facts = await asyncio.to_thread(self._options.read_facts)
+        await self._until_done(self._register)
+
+    async def _leave(self) -> None:
+        try:
+            await self._link.leave(self._session_id, "drained")
+        except JetfleetError as error:
+            log.warning("could not say goodbye: %s", error.message)
+
+    async def _until_done(self, step: Callable[[], Awaitable[None]], *, tries: int | None = None) -> None:
+        """Repeats a step through outages, with jitter, until it is done or the agent drains. Some errors are final."""
+        pause_s, left = _BACKOFF_S[0], tries
+        while left is None or left > 0:
+            try:
+                return await step()
+            except (NeedsUpgrade, Conflict):
+                raise
+            except StaleSession:
+                await self._register()
+            except JetfleetError as error:
+                log.warning("trying again: %s", error.message)
+            left = left - 1 if left is not None else None
+            if self._draining.is_set() and left is None:
+                left = 2
+            pause_s = await self._pause(pause_s)
+
+    async def _pause(self, pause_s: float) -> float:
+        """Sleeps with jitter; returns the next, longer pause."""
+        await asyncio.sleep(pause_s * _jitter.uniform(0.5, 1.0))
+        return min(pause_s * 2, _BACKOFF_S[1])
+
+    def _idle_for_too_long(self) -> bool:
+        limit = self._options.idle_exit_s
+        return limit is not None and time.monotonic() - self._worked_at > limit
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+
+    def _stop(self) -> None:
+        """Once: finish what is in hand, for a while. Twice: give it back now."""
+        if self._draining.is_set():
+            self._give_back()
+            return
+        log.info("draining")
+        self._draining.set()
+        asyncio.get_running_loop().call_later(self._options.drain_s, self._give_back)
+
+    def _give_back(self) -> None:
+        if self._heart.held is not None:
+            self._heart.held.halt_for(Halt.DRAIN)
+
+
+def _as_halted(held: Held, outcome: task_pb2.Outcome) -> task_pb2.Outcome | None:
+    """What an outcome means once the work was told to stop; None: it must not be committed."""
+    if held.halt is Halt.LOST:
+        return None
+    if held.halt is Halt.PAUSED or (held.halt is Halt.DRAIN and outcome.HasField("failure")):
+        return task_pb2.Outcome(returned=task_pb2.Returned(reason=held.halt.value))
+    return outcome

@@ -1,0 +1,67 @@
+"""Brings results to the controller: on disk first, then uploaded, committed, and only then forgotten."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from agent.attempt import outputs_of
+from agent.daemon.client import Link
+from agent.daemon.spool import Spool
+from jetfleet.blobs import BlobDir
+from jetfleet.errors import BadInput, StaleAttempt
+from jetfleet.v1 import task_pb2
+
+log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """The way of a result from an attempt's folder to the controller's acknowledgement."""
+
+    def __init__(self, link: Link, session_id: str, blobs: BlobDir, spool: Spool) -> None:
+        self._link, self._session_id, self._blobs, self._spool = link, session_id, blobs, spool
+
+    def pending(self) -> list[str]:
+        """Attempts whose results are not acknowledged."""
+        return self._spool.tokens()
+
+    async def keep(self, token: str, outcome: task_pb2.Outcome, folder: Path) -> None:
+        """Files first, then the spool entry: what is spooled is complete."""
+        await asyncio.gather(
+            *(
+                asyncio.to_thread(self._blobs.put_file, folder / "out" / artifact.sha256, artifact.sha256)
+                for artifact in outputs_of(outcome)
+            )
+        )
+        await asyncio.to_thread(self._spool.put, token, outcome)
+
+    async def flush(self) -> None:
+        """Delivers what is pending, oldest first. Raises what a dead link raises: call it again."""
+        for token in self._spool.tokens():
+            outcome = self._spool.get(token)
+            if outcome is None:
+                log.error("attempt %s: its spooled result is damaged and was set aside", token[:8])
+                continue
+            await self._commit(token, outcome)
+            self._spool.drop(token)
+
+    async def _commit(self, token: str, outcome: task_pb2.Outcome) -> None:
+        try:
+            await asyncio.gather(
+                *(
+                    self._link.upload(artifact.sha256, self._blobs.path(artifact.sha256))
+                    for artifact in outputs_of(outcome)
+                )
+            )
+        except FileNotFoundError as error:
+            outcome = infrastructure(f"a file of the result is gone: {error.filename}", "commit")
+        try:
+            state = await self._link.commit(self._session_id, token, outcome)
+            log.info("attempt %s committed: the task is %s", token[:8], state)
+        except (StaleAttempt, BadInput) as error:
+            log.warning("attempt %s: %s", token[:8], error.message)
+
+
+def infrastructure(message: str, phase: str) -> task_pb2.Outcome:
+    """An attempt that failed through no fault of its task."""
+    failure = task_pb2.Failure(kind=task_pb2.FAILURE_KIND_INFRASTRUCTURE, message=message, phase=phase)
+    return task_pb2.Outcome(failure=failure)

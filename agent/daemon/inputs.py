@@ -1,0 +1,45 @@
+"""Brings the files of a task into the agent's BlobDir before its child starts."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from agent.attempt import inputs_of
+from agent.daemon.client import Link
+from agent.daemon.heartbeat import Held
+from jetfleet.blobs import BlobDir
+from jetfleet.errors import Corrupt, Unreachable
+
+log = logging.getLogger(__name__)
+
+_PAUSE_S = 1.0
+
+
+async def fetch_inputs(held: Held, link: Link, blobs: BlobDir, *, blobs_from: Path | None) -> None:
+    """Returns when every input is here, or the attempt was told to stop. An outage is waited out: the heart fences.
+
+    `blobs_from` is a BlobDir on this machine (an embedded controller's): its files are taken by hard link.
+    """
+    for artifact in inputs_of(held.task):
+        if await asyncio.to_thread(_is_sound, blobs, artifact.sha256) or (
+            blobs_from is not None and blobs.link_from(blobs_from, artifact.sha256)
+        ):
+            continue
+        while not held.stop.is_set():
+            try:
+                await link.download(artifact, blobs)
+                break
+            except Unreachable:
+                await asyncio.sleep(_PAUSE_S)
+
+
+def _is_sound(blobs: BlobDir, sha256: str) -> bool:
+    """Is the file here, whole? A damaged one is set aside, and fetched again."""
+    if not blobs.has(sha256):
+        return False
+    try:
+        blobs.verify(sha256)
+    except Corrupt as error:
+        log.error("%s", error.message)
+        return False
+    return True

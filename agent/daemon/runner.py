@@ -1,0 +1,227 @@
+"""One attempt from its task to its outcome: inputs laid out, a child run and watched, its end explained.
+
+Never raises for what a task did: a crash, a hang, an out-of-memory kill and a cancel are all an Outcome.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.attempt import AttemptDir, inputs_of
+from agent.daemon.child import Child, Ended, LogFile
+from agent.memory_errors import out_of_memory, speaks_of_memory
+from jetfleet.blobs import check_digest, sha256_file
+from jetfleet.errors import Corrupt, JetfleetError
+from jetfleet.v1.task_pb2 import (
+    ARTIFACT_ROLE_LOG,
+    FAILURE_KIND_BAD_INPUT,
+    FAILURE_KIND_CRASHED,
+    FAILURE_KIND_INFRASTRUCTURE,
+    FAILURE_KIND_OUT_OF_MEMORY,
+    FAILURE_KIND_TIME_LIMIT,
+    FLAG_KIND_INTERFERED,
+    FLAG_KIND_UNSTABLE,
+    Failure,
+    FailureKind,
+    Outcome,
+    Progress,
+    TaskSpec,
+)
+
+_log = logging.getLogger(__name__)
+
+STOPPED = "stopped"
+GRACE_S = 5.0
+_MAY_PASS = (FLAG_KIND_UNSTABLE, FLAG_KIND_INTERFERED)
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """What ends a child that does not end by itself."""
+
+    deadline: float  # of time.monotonic
+    stop: asyncio.Event
+    grace_s: float
+
+
+async def run_attempt(
+    spec: TaskSpec,
+    folder: Path,
+    blob_path: Callable[[str], Path],
+    *,
+    on_progress: Callable[[Progress], None],
+    stop: asyncio.Event,
+    env: Mapping[str, str],
+    grace_s: float = GRACE_S,
+) -> Outcome:
+    """Runs a task in a fresh process; its output files lie in `folder`/out by digest.
+
+    `blob_path` says where an input lies. `stop` ends the attempt with a Failure of kind INFRASTRUCTURE whose message is
+    STOPPED. A measurement that is UNSTABLE or INTERFERED is repeated once in a fresh process, if the time limit leaves
+    room for it.
+    """
+    attempt = AttemptDir(folder)
+    on_progress(Progress(phase="fetch"))
+    try:
+        await asyncio.to_thread(_lay_out, spec, attempt, blob_path)
+    except (JetfleetError, OSError) as error:
+        kind = FAILURE_KIND_BAD_INPUT if getattr(error, "exit_code", 0) == 2 else FAILURE_KIND_INFRASTRUCTURE
+        return Outcome(failure=Failure(kind=kind, message=str(error), phase="fetch"))
+    begin = time.monotonic()
+    limit_s = spec.time_limit.ToNanoseconds() / 1e9 or float("inf")
+    watch = _Watch(begin + limit_s, stop, grace_s)
+    outcome = await _run_child(attempt, "log.txt", watch, env, on_progress)
+    took_s = time.monotonic() - begin
+    if _doubts(outcome) and not stop.is_set() and has_room(took_s, limit_s):
+        _log.info("task %d %s was unstable or disturbed: once more in a fresh process", spec.task_id, spec.name)
+        outcome = _settled(outcome, await _run_child(attempt, "log-2.txt", watch, env, on_progress))
+    return outcome
+
+
+def has_room(took_s: float, limit_s: float) -> bool:
+    """Whether a second run as long as the first, and half as long again, ends before the limit."""
+    return took_s * 2.5 < limit_s
+
+
+def _lay_out(spec: TaskSpec, attempt: AttemptDir, blob_path: Callable[[str], Path]) -> None:
+    """Raises Corrupt for an input that is not what its digest says: the disk may have changed since it came."""
+    attempt.create(spec)
+    for item in inputs_of(spec):
+        target = attempt.blobs / check_digest(item.sha256)
+        source = blob_path(item.sha256)
+        try:
+            os.link(source, target)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(source, target)
+        found = sha256_file(target)
+        if found != item.sha256:
+            raise Corrupt(
+                f"input {item.name} is damaged: {item.sha256[:12]} on disk is {found[:12]}", where=str(source)
+            )
+
+
+async def _run_child(
+    attempt: AttemptDir,
+    log_name: str,
+    watch: _Watch,
+    env: Mapping[str, str],
+    on_progress: Callable[[Progress], None],
+) -> Outcome:
+    attempt.outcome.unlink(missing_ok=True)
+    log = LogFile(attempt.root / log_name)
+    kills_before, own_peak = _oom_kills(), _own_peak_bytes()
+    child = Child(attempt.root, env=env, on_progress=on_progress)
+    exited = child.watch(log)
+    try:
+        verdict = await _wait(child, exited, watch)
+        ended = await exited
+    finally:
+        await asyncio.shield(child.clean_up())
+        log.close()
+    outcome = attempt.read_outcome()
+    if outcome is None or (verdict is not None and not _measured_in_time(outcome, verdict)):
+        oom_killed = _oom_kills() > kills_before
+        failure = verdict or _explain(ended, oom_killed, log)
+        outcome = Outcome(failure=failure)
+    _complete(outcome, child, ended, own_peak)
+    outcome.artifacts.append(attempt.publish(attempt.root / log_name, ARTIFACT_ROLE_LOG, log_name))
+    return outcome
+
+
+async def _wait(child: Child, exited: "asyncio.Future[Ended]", watch: _Watch) -> Failure | None:
+    """Until the child has ended; the failure, where we had to end it."""
+    stopped: asyncio.Future[Any] = asyncio.ensure_future(watch.stop.wait())
+    waiting: set[asyncio.Future[Any]] = {exited, stopped}
+    left_s = watch.deadline - time.monotonic()
+    timeout_s = None if left_s == float("inf") else max(0.0, left_s)
+    try:
+        await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+    if exited.done():
+        return None
+    child.signal_group(signal.SIGTERM)
+    await asyncio.wait({exited}, timeout=watch.grace_s)
+    child.signal_group(signal.SIGKILL)
+    if watch.stop.is_set():
+        return Failure(kind=FAILURE_KIND_INFRASTRUCTURE, message=STOPPED)
+    return Failure(kind=FAILURE_KIND_TIME_LIMIT, message=f"still in phase {child.phase or 'start'} at the time limit")
+
+
+def _explain(ended: Ended, oom_killed: bool, log: LogFile) -> Failure:
+    """Why a child that left no outcome ended."""
+    words = log.last_lines(3)
+    kind: FailureKind.ValueType = FAILURE_KIND_CRASHED
+    if ended.signal == "SIGKILL" and oom_killed:
+        message = out_of_memory("the kernel killed the child for lack of memory")
+        return Failure(kind=FAILURE_KIND_OUT_OF_MEMORY, message=message)
+    how = f"died of {ended.signal}" if ended.signal else f"exited with code {ended.exit_code} and no outcome"
+    message = f"the child {how}" + (f": {words}" if words else "")
+    if speaks_of_memory(words):
+        kind, message = FAILURE_KIND_OUT_OF_MEMORY, out_of_memory(message)
+    return Failure(kind=kind, message=message)
+
+
+def _complete(outcome: Outcome, child: Child, ended: Ended, own_peak: int) -> None:
+    """Adds what only the parent knows."""
+    # The kernel's account begins with the peak of whoever started the child: below ours it says nothing of the child.
+    if not outcome.peak_rss_bytes and ended.ru_maxrss_bytes > own_peak:
+        outcome.peak_rss_bytes = ended.ru_maxrss_bytes
+    if outcome.HasField("built") and outcome.peak_rss_bytes:
+        outcome.built.peak_rss_bytes = outcome.peak_rss_bytes
+    if outcome.HasField("failure"):
+        failure = outcome.failure
+        failure.phase = failure.phase or child.phase or "start"
+        if ended.exit_code is not None:
+            failure.exit_code = ended.exit_code
+        if ended.signal is not None:
+            failure.signal = ended.signal
+        if outcome.peak_rss_bytes:
+            failure.peak_rss_bytes = outcome.peak_rss_bytes
+
+
+def _measured_in_time(outcome: Outcome, verdict: Failure) -> bool:
+    """Whether only what follows a measurement, the look into its engine, was still going on at the time limit."""
+    return outcome.HasField("measured") and verdict.kind == FAILURE_KIND_TIME_LIMIT
+
+
+def _doubts(outcome: Outcome) -> int:
+    """Flags of what a fresh process may not meet again."""
+    return sum(flag.kind in _MAY_PASS for item in outcome.measured.measurements for flag in item.flags)
+
+
+def _settled(first: Outcome, second: Outcome) -> Outcome:
+    """The measurement with fewer doubts, of equals the second; either way it took two processes. Never by its numbers:
+    whoever keeps the faster of two reports luck."""
+    if second.HasField("failure") and second.failure.message == STOPPED:
+        return second
+    better = second.HasField("measured") and _doubts(second) <= _doubts(first)
+    kept, other = (second, first) if better else (first, second)
+    for measurement in kept.measured.measurements:
+        measurement.processes = 2
+    kept.artifacts.extend(item for item in other.artifacts if item.role == ARTIFACT_ROLE_LOG)
+    return kept
+
+
+def _oom_kills() -> int:
+    """The kernel's out-of-memory kills so far, on this host and in this container."""
+    total = 0
+    for path in (Path("/proc/vmstat"), Path("/sys/fs/cgroup/memory.events")):
+        try:
+            lines = path.read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return total
+
+
+def _own_peak_bytes() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

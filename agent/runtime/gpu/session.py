@@ -1,0 +1,278 @@
+"""One inference on a GPU, as trtexec times it: copy in, enqueue, copy out, each between two CUDA events.
+
+Owns buffers, copies, events, the wait and the CUDA graph; knows neither TensorRT nor ONNX Runtime, which are both a
+GpuEngine. Nothing is allocated and nothing but the last event is awaited between `prepare` and `collect`.
+"""
+
+import atexit
+import logging
+import threading
+import time
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.runtime.arrays import Tensor
+from agent.runtime.base import Collected
+from agent.runtime.gpu.cuda import CaptureFailed, Cuda, DeviceBuffer, Event, Graph, Stream, Wait
+from jetfleet.errors import BadInput
+
+_log = logging.getLogger(__name__)
+
+GPU_OPTIONS = frozenset({"cuda_graph", "wait", "zero_copy"})
+
+# Begin of the copies in, begin of the work, begin of the copies out, end.
+_Marks: TypeAlias = tuple[Event, Event, Event, Event]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An input or output of an engine; numpy's name of its type, no dimension unknown.
+
+    `given`: in which type its values come, where that is not the engine's; empty: in the engine's.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    given: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+class GpuEngine(Protocol):
+    """An engine on the device that reads and writes memory which is not its own."""
+
+    @property
+    def inputs(self) -> Sequence[Slot]: ...
+
+    @property
+    def outputs(self) -> Sequence[Slot]: ...
+
+    def bind(self, name: str, pointer: int) -> None:
+        """Where an input or output lies, by the device's address; once, before the first enqueue."""
+
+    def enqueue(self, stream: int) -> None:
+        """Puts one inference on a stream, given by its handle, and does not wait. Raises DeviceFault, MemoryError."""
+
+    def describe(self) -> dict[str, str]:
+        """What decides its speed, for the environment record."""
+
+    def close(self) -> None:
+        """Gives its memory back; called while the context is still current."""
+
+
+@dataclass(frozen=True)
+class GpuOptions:
+    """How an engine is run, not what it is: never part of an engine's key."""
+
+    wait: Wait = "block"
+    cuda_graph: bool = False
+    zero_copy: bool = True  # where the device can
+
+    @classmethod
+    def read(cls, options: Mapping[str, str]) -> "GpuOptions":
+        """Of a task's options those that are GPU_OPTIONS. Raises BadInput for a value that means nothing."""
+        return cls(
+            wait="spin" if _choice(options, "wait", ("block", "spin")) == "spin" else "block",
+            cuda_graph=_choice(options, "cuda_graph", ("off", "on")) == "on",
+            zero_copy=_choice(options, "zero_copy", ("auto", "off")) == "auto",
+        )
+
+
+def _choice(options: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    """The first choice is the default."""
+    found = options.get(name, choices[0])
+    if found not in choices:
+        raise BadInput(f"{found!r} is not a choice", where=name, expected=", ".join(choices))
+    return found
+
+
+class GpuSession:
+    """A base.Session over any GpuEngine. Takes both engine and context over, and closes them also if it fails to open.
+
+    For the thread that opened the context. `stream` is given where the engine had to know it beforehand.
+    """
+
+    clock = staticmethod(time.perf_counter_ns)
+
+    def __init__(
+        self, engine: GpuEngine, cuda: Cuda, options: GpuOptions | None = None, *, stream: Stream | None = None
+    ) -> None:
+        self._engine, self._cuda = engine, cuda
+        self._options = options or GpuOptions()
+        self._zero_copy = self._options.zero_copy and cuda.coherent
+        self._graph: Graph | None = None
+        self._graph_note = "off"
+        self._host: dict[str, Tensor] = {}
+        self._device: dict[str, DeviceBuffer] = {}
+        self._round: list[_Marks] = []
+        self._prepared = self._count = 0
+        self._open = True
+        if threading.current_thread() is threading.main_thread():  # another thread must close what it opened
+            atexit.register(self.close)
+        try:
+            self._stream = stream or cuda.stream()
+            self._allocate()
+            self._spare = self._new_marks()
+        except cuda.failures as error:
+            self.close()
+            raise cuda.fault(error) from error
+        except BaseException:
+            self.close()
+            raise
+        self._in = [(self._device[slot.name], self._host[slot.name]) for slot in engine.inputs if self._device]
+        self._out = [(self._host[slot.name], self._device[slot.name]) for slot in engine.outputs if self._device]
+        self._enqueued_ns = array("q", [0])
+        self._launch: Callable[[], None] = self._enqueue
+
+    def bind(self, inputs: Mapping[str, Tensor]) -> None:
+        slots = {slot.name: slot for slot in self._engine.inputs}
+        missing = sorted(set(slots) - set(inputs))
+        if missing:
+            raise BadInput(f"no value for input {', '.join(missing)}")
+        for name, slot in slots.items():
+            _check_input(slot, inputs[name])
+        for name in slots:
+            np.copyto(self._host[name], inputs[name])
+        if self._options.cuda_graph and self._graph_note == "off":
+            self._capture()
+
+    def infer(self) -> None:
+        index = min(self._count, self._prepared)  # beyond what was prepared, and between rounds: the spare ones
+        marks = self._round[index] if index < self._prepared else self._spare
+        try:
+            self._infer(marks, index)
+        except self._cuda.failures as error:
+            raise self._cuda.fault(error) from error
+        self._count += 1
+
+    def outputs(self) -> dict[str, Tensor]:
+        return {slot.name: self._host[slot.name].copy() for slot in self._engine.outputs}
+
+    def prepare(self, count: int) -> None:
+        while len(self._round) < count:
+            self._round.append(self._new_marks())
+        self._enqueued_ns = array("q", bytes(8 * (count + 1)))  # one more, for the spare
+        self._prepared, self._count = count, 0
+
+    def collect(self) -> Collected:
+        """h2d, compute and d2h by CUDA events, and their sum, which is trtexec's latency; enqueue by the host's clock.
+
+        Without copies h2d and d2h are 0, and `describe` says why.
+        """
+        done = min(self._count, self._prepared)
+        marks, self._prepared = self._round[:done], 0
+        compute = _ms([(ready, finished) for _, ready, finished, _ in marks])
+        h2d = d2h = np.zeros(done)
+        if not self._zero_copy:
+            h2d = _ms([(begin, ready) for begin, ready, _, _ in marks])
+            d2h = _ms([(finished, end) for _, _, finished, end in marks])
+        enqueue = np.frombuffer(self._enqueued_ns, dtype=np.int64)[:done] / 1e6
+        stages = {"h2d": h2d, "compute": compute, "d2h": d2h, "enqueue": enqueue}
+        return Collected(stages_ms=stages, latency_ms=h2d + compute + d2h)
+
+    def describe(self) -> dict[str, str]:
+        copies = "zero-copy: host and device share memory, h2d and d2h are 0"
+        return {
+            "gpu": self._cuda.name,
+            "compute_capability": self._cuda.compute_capability,
+            "sm_count": str(self._cuda.sm_count),
+            "wait": self._options.wait,
+            "copies": copies if self._zero_copy else "asynchronous, from and to page-locked memory",
+            "cuda_graph": self._graph_note,
+            **self._engine.describe(),
+        }
+
+    def close(self) -> None:
+        """Frees everything and then gives the context back; harmless when repeated."""
+        if not self._open:
+            return
+        self._open = False
+        atexit.unregister(self.close)
+        try:
+            if self._graph is not None:
+                self._graph.close()
+            self._engine.close()
+            for buffer in self._device.values():
+                buffer.free()
+        except self._cuda.failures as error:  # a device that faulted has nothing left to free
+            _log.warning("not everything on the device was freed: %s", error)
+        finally:
+            self._forget()
+            self._cuda.close()
+
+    def _forget(self) -> None:
+        """Drops what frees itself with its last reference."""
+        self._device, self._host, self._in, self._out, self._round = {}, {}, [], [], []
+        self.__dict__.pop("_spare", None)
+        self.__dict__.pop("_stream", None)
+        self.__dict__.pop("_launch", None)
+
+    def _allocate(self) -> None:
+        for slot in (*self._engine.inputs, *self._engine.outputs):
+            host = self._host[slot.name] = self._cuda.pinned(slot.shape, slot.dtype)
+            if self._zero_copy:
+                self._engine.bind(slot.name, self._cuda.mapped(host))
+            else:
+                buffer = self._device[slot.name] = self._cuda.device(slot.nbytes)
+                self._engine.bind(slot.name, buffer.pointer)
+
+    def _new_marks(self) -> _Marks:
+        event = self._cuda.event
+        return event(), event(), event(), event()
+
+    def _infer(self, marks: _Marks, index: int) -> None:
+        begin, ready, finished, end = marks
+        cuda, stream, clock = self._cuda, self._stream, self.clock
+        if not self._zero_copy:
+            begin.record(stream)
+            for buffer, host in self._in:
+                cuda.copy_in(buffer, host, stream)
+        ready.record(stream)
+        before = clock()
+        self._launch()
+        self._enqueued_ns[index] = clock() - before
+        finished.record(stream)
+        if self._zero_copy:
+            finished.wait()
+            return
+        for host, buffer in self._out:
+            cuda.copy_out(host, buffer, stream)
+        end.record(stream)
+        end.wait()
+
+    def _enqueue(self) -> None:
+        self._engine.enqueue(self._stream.handle)
+
+    def _capture(self) -> None:
+        """After one plain inference, which lets the engine settle what a capture forbids. Tied to the addresses bound,
+        which never change; an engine that cannot be captured runs as before, and `describe` says so."""
+        self.infer()
+        try:
+            self._graph = self._cuda.capture(self._stream, self._enqueue)
+        except CaptureFailed as error:
+            self._graph_note = f"asked for, and not possible: {error}"
+            return
+        self._launch, self._graph_note = self._graph.launch, "on"
+
+
+def _check_input(slot: Slot, array: Tensor) -> None:
+    wanted = slot.given or slot.dtype
+    if array.shape != slot.shape or array.dtype != np.dtype(wanted):
+        raise BadInput(
+            f"input {slot.name!r} is {array.dtype}{list(array.shape)}", expected=f"{wanted}{list(slot.shape)}"
+        )
+    if slot.given and not np.array_equal(array.astype(slot.dtype), array):
+        raise BadInput(f"input {slot.name!r} holds values that the engine's {slot.dtype} cannot", where="inputs")
+
+
+def _ms(pairs: Sequence[tuple[Event, Event]]) -> NDArray[np.float64]:
+    """Milliseconds from the first to the second of each pair."""
+    return np.array([later.ms_since(earlier) for earlier, later in pairs], dtype=np.float64)

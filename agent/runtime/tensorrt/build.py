@@ -1,0 +1,236 @@
+"""One build with TensorRT, from a checked task to a plan: parse, configure, ask the DLA, build, tell what was seen."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from agent.runtime.arrays import Tensor, read_npy
+from agent.runtime.base import BuildRefused, DeviceFault, File, Locate, Made, Report, model_file
+from agent.runtime.gpu.cuda import Cuda
+from agent.runtime.tensorrt.ability import Ability
+from agent.runtime.tensorrt.calibrate import Calibrator, Uploader, check_samples, make_calibrator
+from agent.runtime.tensorrt.config import configure, place_on_dla, safe_pools, unheeded
+from agent.runtime.tensorrt.dla import Eligible, eligibility, refuse_partial, refuse_without_cores
+from agent.runtime.tensorrt.engine import Loaded
+from agent.runtime.tensorrt.layers import Layer, dla_report, parse_layers
+from agent.runtime.tensorrt.log import Words
+from agent.runtime.tensorrt.memory import Peak, available_bytes, is_shared, reader
+from agent.runtime.tensorrt.network import Draft, add_profile, check_inputs, device_type, fix_shapes, parse
+from agent.runtime.tensorrt.options import BuildOptions
+from agent.runtime.tensorrt.precision import Lowered
+from agent.runtime.tensorrt.progress import Progress, make_monitor
+from agent.runtime.tensorrt.timing import TimingCache
+from jetfleet.errors import BadInput, Cancelled
+from jetfleet.v1.task_pb2 import (
+    ARTIFACT_ROLE_CALIBRATION,
+    ARTIFACT_ROLE_CALIBRATION_CACHE,
+    ARTIFACT_ROLE_LAYERS,
+    ARTIFACT_ROLE_MODEL_QDQ,
+    ARTIFACT_ROLE_TIMING_CACHE,
+    BuildTask,
+    Built,
+)
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+log = logging.getLogger(__name__)
+
+# 10.16 on an Orin is known to fail on Q/DQ graphs that it builds on a Thor.
+_NO_QDQ = "int8 from calibration data (lowering: flags) needs no Q/DQ pairs; fp16 shows whether the graph itself builds"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to build, checked, and where it goes."""
+
+    task: BuildTask
+    options: BuildOptions
+    lowered: Lowered
+    able: Ability
+    model: Path
+    out: Path
+    locate: Locate
+
+    @property
+    def dla(self) -> bool:
+        return self.task.placement == "dla"
+
+    def beside(self, name: str) -> Path:
+        return self.out.with_name(f"{self.out.name}.{name}")
+
+
+class Build:
+    """One build. Whatever TensorRT calls or reads while it builds is kept here until `close`."""
+
+    def __init__(self, trt: ModuleType, order: Order, cuda: Cuda | None) -> None:
+        self._trt, self._order, self._cuda = trt, order, cuda
+        self._shared = is_shared(cuda)
+        self.words = Words()
+        self._draft = Draft(trt, self.words, typed=order.lowered.typed)
+        self._calibrator: Calibrator | None = None
+        self._uploader: Uploader | None = None
+        self._kept: list[Any] = []
+        self._layers: list[Eligible] = []
+        self._timing: TimingCache | None = None
+        self._files: list[File] = []
+
+    def run(self, report: Report, stop: threading.Event) -> Made:
+        """Raises BadInput, BuildRefused, MemoryError, and Cancelled if `stop` ended the build."""
+        order, draft = self._order, self._draft
+        report("build", 0.0, f"parsing {order.model.name}")
+        parse(self._trt, draft, order.model, self.words, order.able, adjust_for_dla=order.dla)
+        check_inputs(self._trt, draft.network, order.task.inputs)
+        peak_bytes = self._build(self._configured(), report, stop)
+        if order.dla and order.options.dla_require_full:
+            refuse_partial(self._layers, self.words.lines)  # what fitted alone may not have fitted together
+        return self._made(peak_bytes)
+
+    def close(self) -> None:
+        """Gives everything back, in the order in which TensorRT wants to lose it; harmless when repeated."""
+        self._timing = None
+        self._draft.close()
+        self._kept.clear()
+        if self._uploader is not None:
+            self._uploader.close()
+
+    def _build(self, config: "trt.IBuilderConfig", report: Report, stop: threading.Event) -> int | None:
+        """Writes the plan; the most memory that it took."""
+        draft = self._draft
+        monitor = make_monitor(self._trt, Progress(report, stop.is_set))
+        if monitor is not None:
+            self._kept.append(monitor)
+            config.progress_monitor = monitor
+        with Peak(reader(shared=self._shared, cuda=self._cuda)) as peak:
+            plan = draft.builder.build_serialized_network(draft.network, config)
+        if stop.is_set():
+            raise Cancelled("the build was stopped")
+        if self._calibrator is not None and self._calibrator.error is not None:
+            raise self._calibrator.error
+        if plan is None:
+            raise self._refusal()
+        self._order.out.write_bytes(memoryview(plan))
+        return peak.used_bytes
+
+    def _configured(self) -> "trt.IBuilderConfig":
+        trt, order, draft = self._trt, self._order, self._draft
+        config = draft.builder.create_builder_config()
+        pools = safe_pools(order.options.pools, available_bytes() if self._shared else None)
+        configure(trt, config, replace(order.options, pools=pools), order.lowered)
+        for warning in unheeded(trt, config, pools):
+            self.words.warn(warning)
+        if order.dla:
+            fix_shapes(draft.network, order.task.inputs)
+        profile = add_profile(draft.builder, config, draft.network, order.task.inputs)
+        if order.lowered.calibrate:
+            self._calibrate(config, profile)
+        if order.dla:
+            refuse_without_cores(draft.builder.num_DLA_cores)
+            place_on_dla(trt, config, gpu_fallback=order.options.gpu_fallback)
+            self._layers = eligibility(config, draft.network)
+            if order.options.dla_require_full:
+                refuse_partial(self._layers, self.words.lines)
+        if order.able.caches:
+            self._timing = TimingCache(config, self.words)
+            self._timing.load(() if order.options.cold else order.task.timing_caches, order.locate)
+        return config
+
+    def _calibrate(self, config: "trt.IBuilderConfig", profile: "trt.IOptimizationProfile | None") -> None:
+        samples = check_samples(self._calibration(), self._order.task.inputs)
+        narrowed = {
+            name: array.astype(device_type(self._trt, str(array.dtype)), copy=False)
+            for name, array in samples.arrays.items()
+        }
+        if self._cuda is None:
+            raise DeviceFault("calibration runs on the GPU, and there is none", where="calibration")
+        self._uploader = Uploader(self._cuda)
+        self._calibrator = Calibrator(replace(samples, arrays=narrowed), self._uploader)
+        calibrator = make_calibrator(self._trt, self._calibrator)
+        self._kept.append(calibrator)
+        config.int8_calibrator = calibrator
+        if profile is not None:
+            config.set_calibration_profile(profile)
+
+    def _calibration(self) -> dict[str, Tensor]:
+        items = [item for item in self._order.task.artifacts if item.role == ARTIFACT_ROLE_CALIBRATION]
+        return {item.name: read_npy(self._order.locate(item), name=item.name, mapped=True) for item in items}
+
+    def _refusal(self) -> Exception:
+        reason = self.words.reason()
+        if self.words.out_of_memory():
+            return MemoryError(f"TensorRT ran out of memory: {reason}")
+        hint = _NO_QDQ if self._order.lowered.graph == ARTIFACT_ROLE_MODEL_QDQ and self._order.able.weak else ""
+        return BuildRefused(f"TensorRT built no engine: {reason}", where=self._order.model.name, hint=hint)
+
+    def _made(self, peak_bytes: int | None) -> Made:
+        order, told = self._order, Built()
+        if self._timing is not None:
+            if (use := self._timing.told()) is not None:
+                told.timing_cache.CopyFrom(use)
+            self._keep("timing.cache", ARTIFACT_ROLE_TIMING_CACHE, self._timing.save)
+        self.close()  # what is left needs none of it, and on a small board the engine needs its memory
+        engine_layers = self._inspected(told)
+        if self._calibrator is not None and self._calibrator.cache:
+            path = order.beside("calibration.cache")
+            path.write_bytes(self._calibrator.cache)
+            self._files.append(File(ARTIFACT_ROLE_CALIBRATION_CACHE, "calibration.cache", path))
+        if order.dla:
+            told.dla.CopyFrom(dla_report(_rows(self._layers), engine_layers, self.words.lines))
+        if not told.HasField("device_memory_bytes") and self.words.activation_bytes is not None:
+            told.device_memory_bytes = self.words.activation_bytes
+        if peak_bytes is not None:
+            told.peak_device_bytes = max(0, peak_bytes)
+        told.tactics_skipped = self.words.tactics_skipped
+        told.warnings.extend(self.words.warnings)
+        return Made(told, tuple(self._files))
+
+    def _keep(self, name: str, role: Any, save: Callable[[Path], bool]) -> None:
+        path = self._order.beside(name)
+        if save(path):
+            self._files.append(File(role, name, path))
+
+    def _inspected(self, told: Built) -> Sequence[Layer]:
+        """The engine's own layers, where there is a GPU to load it on; a built engine is none the worse without."""
+        order = self._order
+        if self._cuda is None:
+            self.words.warn("the engine was not inspected: there is no GPU that pycuda opens")
+            return []
+        loaded = None
+        try:
+            loaded = Loaded(
+                self._trt,
+                order.out,
+                dla_core=0 if order.dla else None,
+                host_code=order.options.version_compatible,
+            )
+            text = loaded.layers(self._trt)
+            layers = parse_layers(text, dla=order.dla)
+            if (size := loaded.device_memory_bytes()) is not None:
+                told.device_memory_bytes = size
+        except Exception as error:
+            log.exception("what was built could not be looked into")
+            self.words.warn(f"the engine was not inspected: {error}")
+            return []
+        finally:
+            if loaded is not None:
+                loaded.close()
+        path = order.beside("layers.json")
+        path.write_text(text)
+        self._files.append(File(ARTIFACT_ROLE_LAYERS, "layers.json", path))
+        return layers
+
+
+def _rows(layers: Sequence[Eligible]) -> list[tuple[str, str, bool]]:
+    return [(layer.name, layer.type, layer.on_dla) for layer in layers]
+
+
+def model_path(task: BuildTask, lowered: Lowered, model_dir: Path) -> Path:
+    """The one graph to build from. Raises BadInput."""
+    path = model_dir / model_file(task, (lowered.graph,))
+    if not path.is_file():
+        raise BadInput("the model is not among the files of the task", where=path.name)
+    return path

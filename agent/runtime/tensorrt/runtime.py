@@ -1,0 +1,125 @@
+"""TensorRT 8.6 to 11.x, and TensorRT for RTX, its sibling for workstations, over one and the same code.
+
+The module is imported by name when a runtime is opened, and handed on from here: nothing else imports it.
+"""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event
+from types import ModuleType
+
+from agent.runtime.arrays import Tensor
+from agent.runtime.base import Inspection, Locate, Made, Report, refuse_other_version, refuse_unknown_options
+from agent.runtime.gpu.cuda import Cuda
+from agent.runtime.gpu.session import GPU_OPTIONS, GpuOptions, GpuSession
+from agent.runtime.tensorrt.ability import ability
+from agent.runtime.tensorrt.build import Build, Order, model_path
+from agent.runtime.tensorrt.engine import Loaded, TrtEngine
+from agent.runtime.tensorrt.inspect import inspect_engine
+from agent.runtime.tensorrt.memory import open_cuda
+from agent.runtime.tensorrt.options import BUILD_OPTIONS, read_options
+from agent.runtime.tensorrt.precision import lower
+from agent.runtime.tensorrt.sigterm import stop_on_sigterm
+from jetfleet.errors import BadInput
+from jetfleet.v1.task_pb2 import PROVENANCE_MEASURED, BuildTask, Subject
+
+_DLA_CORES = {"dla0": 0, "dla1": 1}
+_BUILT_FOR = ("", "gpu", "dla")
+
+
+class TensorRt:
+    """Makes and runs engines on a GPU, and on a DLA where there is one."""
+
+    name = "tensorrt"
+    provenance = PROVENANCE_MEASURED
+    workstation = False
+
+    def __init__(self, trt: ModuleType | None = None) -> None:
+        """Raises ImportError or OSError where this TensorRT, or a library that it needs, is not installed."""
+        self.trt: ModuleType = trt or importlib.import_module(self.name)
+        if not hasattr(self.trt, "Builder"):
+            raise ImportError(f"the module {self.name} that is installed is no TensorRT")
+
+    def version(self) -> str:
+        return str(self.trt.__version__)
+
+    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> Made:
+        """A SIGTERM meanwhile stops the build, where this TensorRT can be stopped, and then the process."""
+        with stop_on_sigterm(able=hasattr(self.trt, "IProgressMonitor")) as stop:
+            return self.build_until(stop, task, model_dir, out, locate, report)
+
+    def build_until(
+        self, stop: Event, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report
+    ) -> Made:
+        """As `build`; raises Cancelled once `stop` is set and the builder has come to the end of its step."""
+        order = self._order(task, model_dir, out, locate)
+        cuda = open_cuda()
+        try:
+            build = Build(self.trt, order, cuda)
+            try:
+                return build.run(report, stop)
+            finally:
+                build.close()
+        finally:
+            if cuda is not None:
+                cuda.close()
+
+    def load(self, engine: Path, subject: Subject, locate: Locate) -> GpuSession:
+        refuse_other_version(subject, self.version())
+        session, _, _ = self._open(engine, subject)
+        return session
+
+    def inspect(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> Inspection:
+        plain = Subject()
+        plain.CopyFrom(subject)
+        plain.options["cuda_graph"] = "off"  # within a graph no layer reports its time
+        session, loaded, made = self._open(engine, plain)
+        try:
+            dla = subject.placement in _DLA_CORES
+            return inspect_engine(self.trt, loaded, made, session, inputs, dla=dla, scratch=scratch)
+        finally:
+            session.close()
+
+    def _order(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate) -> Order:
+        """Everything that can be refused before a file is opened. Raises BadInput."""
+        _refuse_placement(task.placement, _BUILT_FOR, self.name)
+        options = read_options(task.options, self.name)
+        able = ability(self.trt, workstation=self.workstation)
+        lowered = lower(task, able)
+        return Order(task, options, lowered, able, model_path(task, lowered, model_dir), out, locate)
+
+    def _open(self, engine: Path, subject: Subject) -> tuple[GpuSession, Loaded, TrtEngine]:
+        _refuse_placement(subject.placement, ("", "gpu", *_DLA_CORES), self.name)
+        refuse_unknown_options(subject.options, BUILD_OPTIONS | GPU_OPTIONS, self.name)
+        how = GpuOptions.read(subject.options)
+        cuda = Cuda.open(wait=how.wait)
+        try:
+            loaded = Loaded(
+                self.trt,
+                engine,
+                dla_core=_DLA_CORES.get(subject.placement),
+                host_code=subject.options.get("version_compatible") == "on",
+            )
+            try:
+                made = TrtEngine(self.trt, loaded, subject)
+            except BaseException:
+                loaded.close()
+                raise
+        except BaseException:
+            cuda.close()
+            raise
+        return GpuSession(made, cuda, how), loaded, made
+
+
+class TensorRtRtx(TensorRt):
+    """TensorRT for RTX: desktop GPUs, strongly typed networks, no DLA, no timing cache; builds without a GPU."""
+
+    name = "tensorrt_rtx"
+    workstation = True
+
+
+def _refuse_placement(placement: str, known: tuple[str, ...], runtime: str) -> None:
+    if placement not in known:
+        expected = ", ".join(filter(None, known))
+        raise BadInput(f"{runtime} does not run on {placement!r}", where="placement", expected=expected)

@@ -1,0 +1,94 @@
+"""After the timing: what really ran in each engine, from runs of their own. Never costs the measurement."""
+
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from agent.attempt import AttemptDir
+from agent.runtime.base import Inspection, LayerTime, Report
+from agent.runtime.registry import open_runtime
+from agent.work.aggregate import blame
+from agent.work.audit import evidence, precision_flags
+from agent.work.subject import inputs_of
+from jetfleet.v1.task_pb2 import (
+    ARTIFACT_ROLE_LAYER_PROFILE,
+    BenchTask,
+    Measurement,
+    Outcome,
+    Subject,
+)
+
+log = logging.getLogger(__name__)
+
+
+def has_something_to_inspect(outcome: Outcome) -> bool:
+    """Whether anything was timed."""
+    return any(item.n for item in outcome.measured.measurements)
+
+
+def inspect_bench(
+    task: BenchTask, outcome: Outcome, attempt: AttemptDir, report: Report, notes: dict[str, str]
+) -> None:
+    """Adds flags, times on DLAs and files to an outcome, and the types that ran to the notes; logs what fails."""
+    measurements = list(outcome.measured.measurements)
+    wholes = [item for item in measurements if not item.HasField("subject_index")]
+    added = []
+    for measurement in measurements:
+        if not measurement.n or not measurement.HasField("subject_index"):
+            continue
+        index, subject = measurement.subject_index, task.subjects[measurement.subject_index]
+        report("inspect", None, subject.placement)
+        prefix = f"{index}." if wholes else ""
+        known = len(measurement.flags)
+        try:
+            found = _inspect(subject, attempt, index)
+            _publish(found, outcome, attempt, f"-{index}" if wholes else "")
+            _tell(found, subject, measurement, notes, prefix)
+        except Exception as error:
+            log.exception("%s was timed, but could not be inspected", subject.variant_key)
+            notes[f"{prefix}inspection"] = f"failed: {type(error).__name__}: {error}"
+        added.append((index, subject, measurement.flags[known:]))
+    for item in wholes:
+        item.flags.extend(blame(added))
+
+
+def layer_profile(layers: Sequence[LayerTime], runs: int) -> dict[str, object]:
+    """Mean milliseconds of each layer over so many inferences, and its share of their sum."""
+    total_ms = sum(layer.ms for layer in layers)
+    rows = [
+        {"name": layer.name, "ms": layer.ms, "share": layer.ms / total_ms if total_ms > 0 else 0.0} for layer in layers
+    ]
+    return {"runs": runs, "layers": rows}
+
+
+def _inspect(subject: Subject, attempt: AttemptDir, index: int) -> Inspection:
+    # An attempt may take two processes: what the first one left is not empty.
+    scratch = Path(tempfile.mkdtemp(prefix=f"inspect-{index}-", dir=attempt.root))
+    runtime = open_runtime(subject.runtime)
+    return runtime.inspect(attempt.locate(subject.engine), subject, inputs_of(subject, attempt), scratch)
+
+
+def _tell(found: Inspection, subject: Subject, measurement: Measurement, notes: dict[str, str], prefix: str) -> None:
+    if found.kernels:
+        notes[f"{prefix}precision"] = evidence(found.kernels)
+    measurement.flags.extend(precision_flags(subject.precision, found.kernels))
+    if found.dla_time_share is not None:
+        measurement.dla_time_share = found.dla_time_share
+
+
+def _publish(found: Inspection, outcome: Outcome, attempt: AttemptDir, suffix: str) -> None:
+    for file in found.files:
+        outcome.artifacts.append(attempt.publish(file.path, file.role, _suffixed(file.name, suffix)))
+    if found.layers:
+        path = attempt.root / "layer-profile.part"
+        path.write_text(json.dumps(layer_profile(found.layers, found.runs), indent=1) + "\n")
+        name = _suffixed("layer-profile.json", suffix)
+        outcome.artifacts.append(attempt.publish(path, ARTIFACT_ROLE_LAYER_PROFILE, name))
+
+
+def _suffixed(name: str, suffix: str) -> str:
+    """layers.json of subject 1 is layers-1.json: an attempt's files of one role have different names."""
+    path = PurePosixPath(name)
+    return path.stem + suffix + path.suffix

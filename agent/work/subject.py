@@ -1,0 +1,118 @@
+"""One subject of a BENCH up to its timing: loaded, its outputs checked, its accuracy taken."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agent.attempt import AttemptDir
+from agent.runtime.arrays import Tensor, read_npy
+from agent.runtime.base import Report, Runtime, Session
+from agent.work.checks import check_flags, check_outputs, rule_for, top1_accuracy
+from jetfleet.v1.task_pb2 import (
+    ARTIFACT_ROLE_EVALUATION_INPUT,
+    ARTIFACT_ROLE_EVALUATION_LABELS,
+    ARTIFACT_ROLE_REFERENCE_INPUT,
+    ARTIFACT_ROLE_REFERENCE_OUTPUT,
+    FLAG_KIND_WRONG_OUTPUT,
+    ArtifactRole,
+    Flag,
+    Measurement,
+    OutputCheck,
+    Subject,
+    TensorCheck,
+)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A loaded subject with what is known before it is timed; its inputs are bound, unless its outputs are wrong."""
+
+    subject: Subject
+    runtime: Runtime
+    session: Session
+    checks: Sequence[TensorCheck]
+    flags: Sequence[Flag]
+    accuracy: float | None = None
+    accuracy_n: int = 0
+
+    @property
+    def is_wrong(self) -> bool:
+        return any(flag.kind == FLAG_KIND_WRONG_OUTPUT for flag in self.flags)
+
+    def label(self, measurement: Measurement, index: int) -> Measurement:
+        """The measurement, with everything that was known without timing."""
+        measurement.subject_index = index
+        measurement.provenance = self.runtime.provenance
+        measurement.processes = 1
+        measurement.checks.extend(self.checks)
+        measurement.flags.extend([*self.flags, *self.subject.flags])
+        if self.accuracy is not None:
+            measurement.accuracy, measurement.accuracy_n = self.accuracy, self.accuracy_n
+        return measurement
+
+
+def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, report: Report) -> Checked:
+    """Outputs first: what answers wrongly is not timed. Raises what the runtime raises, and leaves no session then."""
+    report("load", None, f"opening {subject.runtime}")
+    session = runtime.load(attempt.locate(subject.engine), subject, attempt.locate)
+    try:
+        report("check", None, "")
+        inputs = inputs_of(subject, attempt)
+        checks, flags = _check(session, subject, inputs, attempt)
+        checked = Checked(subject, runtime, session, checks, flags)
+        if checked.is_wrong:
+            return checked
+        accuracy, evaluated = _evaluate(session, subject, attempt, report)
+        session.bind(inputs)
+        return replace(checked, accuracy=accuracy, accuracy_n=evaluated)
+    except BaseException:
+        session.close()
+        raise
+
+
+def inputs_of(subject: Subject, attempt: AttemptDir) -> dict[str, Tensor]:
+    """The reference inputs; for a tensor without one, noise from a fixed seed, zeros for integers."""
+    found = _tensors(subject, ARTIFACT_ROLE_REFERENCE_INPUT, attempt)
+    random = np.random.default_rng(0)
+    for spec in subject.inputs:
+        if spec.name not in found:
+            dtype, shape = np.dtype(spec.dtype), tuple(spec.shape)
+            floating = dtype.kind == "f"
+            found[spec.name] = random.standard_normal(shape).astype(dtype) if floating else np.zeros(shape, dtype)
+    return found
+
+
+def _check(
+    session: Session, subject: Subject, inputs: Mapping[str, Tensor], attempt: AttemptDir
+) -> tuple[list[TensorCheck], list[Flag]]:
+    rule = rule_for(subject.check, subject.precision)
+    session.bind(inputs)
+    session.infer()
+    if rule.rule == OutputCheck.RULE_OFF:
+        return [], check_flags([], rule)
+    checks = check_outputs(session.outputs(), _tensors(subject, ARTIFACT_ROLE_REFERENCE_OUTPUT, attempt), rule)
+    return checks, check_flags(checks, rule)
+
+
+def _evaluate(session: Session, subject: Subject, attempt: AttemptDir, report: Report) -> tuple[float | None, int]:
+    """Top-1 accuracy and the number of samples it was taken over, where the task brings labels."""
+    labels = list(_tensors(subject, ARTIFACT_ROLE_EVALUATION_LABELS, attempt).values())
+    if not labels:
+        return None, 0
+    report("evaluate", None, f"{len(labels[0])} samples")
+
+    def run(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        session.bind(inputs)
+        session.infer()
+        return session.outputs()
+
+    samples = _tensors(subject, ARTIFACT_ROLE_EVALUATION_INPUT, attempt)
+    accuracy = top1_accuracy(run, samples, labels[0], specs=subject.inputs, batch=max(subject.batch, 1))
+    return accuracy, len(labels[0])
+
+
+def _tensors(subject: Subject, role: "ArtifactRole.ValueType", attempt: AttemptDir) -> dict[str, Tensor]:
+    return {
+        item.name: read_npy(attempt.locate(item), name=item.name) for item in subject.artifacts if item.role == role
+    }

@@ -1,0 +1,150 @@
+"""Many agents in one process that speak the Fleet service and do nothing: no child, no files, no clock but the wall's.
+
+Each has a connection of its own, as boards do: gRPC would otherwise let all of them share one.
+"""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+
+from agent.daemon.client import Link
+from jetfleet.blobs import sha256_file
+from jetfleet.rpc import CALL_METADATA, CHANNEL_OPTIONS
+from jetfleet.v1 import fleet_pb2, fleet_pb2_grpc, task_pb2
+
+_OWN_CONNECTION = [*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
+_CLAIM_WAIT_S = 20
+_TOGETHER = 50  # agents that register at once
+
+
+@dataclass
+class Tally:
+    """What all agents together did, by this process's monotonic clock."""
+
+    builds: int = 0
+    benches: int = 0
+    committed_at: list[float] = field(default_factory=list)
+    renew_ms: list[float] = field(default_factory=list)
+
+
+class FakeAgent:
+    """`work_s` says how long a task pretends to take."""
+
+    def __init__(
+        self, address: str, number: int, tally: Tally, *, engine: task_pb2.Artifact, renew_every_s: float
+    ) -> None:
+        self._channel = grpc.aio.insecure_channel(address, options=_OWN_CONNECTION)
+        self._stub = fleet_pb2_grpc.FleetStub(self._channel)
+        self._name = f"board-{number:04d}"
+        self._session = uuid.uuid4().hex
+        self._tally, self._engine = tally, engine
+        self._held = ""
+        self._renew_every_s = renew_every_s
+
+    async def register(self) -> None:
+        facts = task_pb2.Facts(arch="aarch64", simulated=True, runtimes={"simulated": "1.0"})
+        request = fleet_pb2.RegisterRequest(
+            device_id=f"{self._name}-id",
+            session_id=self._session,
+            boot_id=f"{self._name}-boot",
+            bench_domain=f"{self._name}-domain",
+            agent_version="bench",
+            facts=facts,
+            name=self._name,
+        )
+        await self._stub.Register(request, metadata=CALL_METADATA, timeout=60)
+
+    async def beat(self) -> None:
+        """Renews for ever, and notes how long each answer took."""
+        while True:
+            await asyncio.sleep(self._renew_every_s)
+            reports = [fleet_pb2.AttemptReport(attempt_token=self._held, running=True)] if self._held else []
+            begin = time.perf_counter()
+            request = fleet_pb2.RenewRequest(session_id=self._session, attempts=reports)
+            await self._stub.Renew(request, metadata=CALL_METADATA, timeout=30)
+            self._tally.renew_ms.append((time.perf_counter() - begin) * 1e3)
+
+    async def work(self, *, work_s: Callable[[str], float]) -> None:
+        """Claims and commits for ever."""
+        while True:
+            request = fleet_pb2.ClaimRequest(session_id=self._session, request_id=uuid.uuid4().hex)
+            request.wait.FromSeconds(_CLAIM_WAIT_S)
+            answer = await self._stub.Claim(request, metadata=CALL_METADATA, timeout=60)
+            if answer.HasField("lease"):
+                await self._do(answer.lease, work_s)
+
+    async def _do(self, lease: fleet_pb2.Lease, work_s: Callable[[str], float]) -> None:
+        self._held = lease.attempt_token
+        kind = "build" if lease.task.HasField("build") else "bench"
+        if (pause_s := work_s(kind)) > 0:
+            await asyncio.sleep(pause_s)
+        outcome = measured() if kind == "bench" else task_pb2.Outcome(built=task_pb2.Built(engine=self._engine))
+        request = fleet_pb2.CommitRequest(session_id=self._session, attempt_token=lease.attempt_token, outcome=outcome)
+        self._held = ""
+        await self._stub.Commit(request, metadata=CALL_METADATA, timeout=60)
+        self._tally.committed_at.append(time.monotonic())
+        self._tally.builds += kind == "build"
+        self._tally.benches += kind == "bench"
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+
+def measured() -> task_pb2.Outcome:
+    """The smallest VALID measurement."""
+    item = task_pb2.Measurement(subject_index=0, provenance=task_pb2.PROVENANCE_SIMULATED, n=500)
+    for estimate, value in ((item.p50_ms, 2.0), (item.p90_ms, 2.1), (item.p99_ms, 2.2)):
+        estimate.value = value
+    return task_pb2.Outcome(measured=task_pb2.Measured(measurements=[item]))
+
+
+def no_work(_kind: str) -> float:
+    return 0.0
+
+
+@contextlib.asynccontextmanager
+async def agents(
+    address: str, count: int, *, engine: task_pb2.Artifact, renew_every_s: float = 5.0
+) -> "AsyncIterator[tuple[list[FakeAgent], Tally]]":
+    """Registered agents with beating hearts."""
+    tally = Tally()
+    made = [FakeAgent(address, number, tally, engine=engine, renew_every_s=renew_every_s) for number in range(count)]
+    for begin in range(0, count, _TOGETHER):
+        await asyncio.gather(*(item.register() for item in made[begin : begin + _TOGETHER]))
+    async with background(*(item.beat for item in made)):
+        yield made, tally
+    for item in made:  # one by one: of hundreds closed at once, gRPC leaves some open
+        await item.close()
+        await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def background(*steps: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Runs endless coroutines beside the body; what one of them raises ends the run."""
+    tasks = [asyncio.ensure_future(step()) for step in steps]
+    try:
+        yield
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def put_engine(address: str, folder: Path) -> task_pb2.Artifact:
+    """Uploads what every agent will say it built: a commit must not name files that the controller lacks."""
+    path = folder / "engine"
+    path.write_bytes(b"an engine of nothing\n")
+    sha256 = sha256_file(path)
+    async with Link(address) as link:
+        await link.upload(sha256, path)
+    size = path.stat().st_size
+    return task_pb2.Artifact(role=task_pb2.ARTIFACT_ROLE_ENGINE, name="engine", sha256=sha256, size_bytes=size)

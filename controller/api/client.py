@@ -1,0 +1,255 @@
+"""The Python API: what the Control service can do, in the words of the model. The CLI is its first user.
+
+    from controller.api.discovery import connect
+
+    with connect() as client:                        # finds the controller, or starts one
+        job = client.submit_file("job.yaml")         # exports, uploads what is missing, plans, queues
+        job.wait()
+        for row in job.results():                    # typed rows, newest first
+            print(row.variant_key, row.device, row.measurement.p50_ms.value, row.measurement.verdict)
+        frame = job.results().to_pandas()
+        for item in client.compare([job], by="variant", baseline="onnxruntime-fp32-b1-cpu").comparisons:
+            print(item.row.variant_key, item.ratio, item.answer.value, item.reason)
+
+Synchronous, and safe to repeat: a call that got no answer is made again. Errors are the project's own, whether they
+were raised here or by the controller.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from controller.api.compare import compare_jobs
+from controller.api.job import Job, Results
+from controller.client.link import Patience, messages, open_channel, persistent
+from controller.client.transfer import OnProgress, Transfer
+from controller.model.comparison import Axis, Compared
+from controller.model.engine import EngineView
+from controller.model.job import Condition, JobSpec
+from controller.model.task import JobState
+from controller.model.view import ControllerInfo, DeviceView, JobView, Reason, ResultQuery
+from controller.wire.engine import engine_view_from_pb
+from controller.wire.job import job_spec_to_pb
+from controller.wire.result import row_from_pb
+from controller.wire.view import (
+    controller_info_from_pb,
+    device_view_from_pb,
+    job_view_from_pb,
+    reason_from_pb,
+    result_query_to_pb,
+    submitted_from_pb,
+)
+from jetfleet.address import default_state_dir
+from jetfleet.errors import JetfleetError, Unreachable
+from jetfleet.rpc import CALL_METADATA, raising
+from jetfleet.v1 import control_pb2, control_pb2_grpc
+
+ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})
+
+
+class Client:
+    """A controller at a gRPC address (`unix:PATH`, `127.0.0.1:50051`). Use as a context manager.
+
+    `timeout_s` bounds one try of a call, `patience_s` all its tries while nobody answers, and `reconnect_s` the
+    silence that `watch` puts up with, long enough for the controller's machine to restart.
+    """
+
+    def __init__(
+        self, address: str, *, timeout_s: float = 30.0, patience_s: float = 10.0, reconnect_s: float = 120.0
+    ) -> None:
+        self.address = address
+        self._timeout_s, self._patience_s, self._reconnect_s = timeout_s, patience_s, reconnect_s
+        self._channel = open_channel(address)
+        self._stub = control_pb2_grpc.ControlStub(self._channel)
+        self._files = Transfer(self._channel, address=address, timeout_s=timeout_s, patience_s=patience_s)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def hello(self, *, timeout_s: float = 5.0) -> ControllerInfo:
+        """Who is there. Tried once, so that an absent controller is noticed at once. Raises Unreachable."""
+        call = raising(self._stub.Hello, address=self.address)
+        return controller_info_from_pb(call(control_pb2.HelloRequest(), timeout=timeout_s))
+
+    def submit(
+        self,
+        spec: JobSpec,
+        files: Mapping[str, Path],
+        *,
+        idempotency_key: str = "",
+        validate_only: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Job:
+        """Uploads what the controller lacks and submits. With `validate_only` nothing is sent but the plan's question.
+
+        The same key gives the same job, however often it is sent; without one, every call is a new job.
+        """
+        if not validate_only:
+            self._files.upload(files, on_progress=on_progress)
+        request = control_pb2.SubmitJobRequest(
+            idempotency_key=idempotency_key or str(uuid.uuid4()),
+            spec=job_spec_to_pb(spec),
+            validate_only=validate_only,
+        )
+        return Job(**vars(submitted_from_pb(self._call(self._stub.SubmitJob, request))), client=self)
+
+    def submit_file(
+        self,
+        path: Path | str,
+        *,
+        state_dir: Path | None = None,
+        local: int | None = None,
+        idempotency_key: str = "",
+        validate_only: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
+        on_progress: OnProgress | None = None,
+    ) -> Job:
+        """A job.yaml, prepared on this machine (its model exported, its references computed) and submitted.
+
+        `state_dir` keeps the exports, as it does for the command. `local` has that many agents of this machine take
+        part; None starts one where an embedded controller would have nobody. `tell` hears of each step.
+        """
+        from controller.api.local import have_local
+        from controller.intake.prepare import prepare  # pydantic and the like: seconds that other calls do not owe
+
+        folder = state_dir or default_state_dir()
+        prepared = prepare(Path(path), state_dir=folder, progress=tell)
+        have_local(self, count=local, state_dir=folder, tell=tell)
+        return self.submit(
+            prepared.spec,
+            prepared.files,
+            idempotency_key=idempotency_key,
+            validate_only=validate_only,
+            on_progress=on_progress,
+        )
+
+    def job(self, job_id: int) -> JobView:
+        return job_view_from_pb(self._call(self._stub.GetJob, control_pb2.GetJobRequest(job_id=job_id)))
+
+    def jobs(self, limit: int = 20) -> list[JobView]:
+        """Newest first, without their tasks."""
+        reply = self._call(self._stub.ListJobs, control_pb2.ListJobsRequest(limit=limit))
+        return [job_view_from_pb(item) for item in reply.jobs]
+
+    def watch(self, job_id: int, *, on_drop: Callable[[JetfleetError], None] | None = None) -> Iterator[JobView]:
+        """The job now and at every change, until it has ended, across lost links and restarts of the controller.
+
+        `on_drop` hears of each lost link. Raises Unreachable when the silence lasts longer than `reconnect_s`.
+        """
+        patience = Patience(self._reconnect_s)
+        while True:
+            lost: JetfleetError = Unreachable(f"the controller at {self.address} ended the stream")
+            request = control_pb2.WatchJobRequest(job_id=job_id)
+            for item in messages(self._stub.WatchJob(request, metadata=tuple(CALL_METADATA)), address=self.address):
+                if isinstance(item, JetfleetError):
+                    lost = item
+                    break
+                patience.renew()
+                view = job_view_from_pb(item)
+                yield view
+                if view.state in ENDED:
+                    return
+            if on_drop:
+                on_drop(lost)
+            patience.wait(lost)
+
+    def wait(self, job_id: int) -> JobView:
+        """The job when it has ended."""
+        view = self.job(job_id)
+        for latest in self.watch(job_id):
+            view = latest
+        return view
+
+    def cancel(self, job_id: int) -> JobView:
+        """Asks every unfinished task to stop; returns the job as it is then, which may not have ended yet."""
+        return job_view_from_pb(self._call(self._stub.CancelJob, control_pb2.CancelJobRequest(job_id=job_id)))
+
+    def retry(self, job_id: int, *, idempotency_key: str = "") -> Job:
+        """A new job of what did not succeed in one that is over. The same key gives the same job.
+
+        Raises BadInput if the job is not over, or everything in it succeeded.
+        """
+        request = control_pb2.RetryJobRequest(job_id=job_id, idempotency_key=idempotency_key or str(uuid.uuid4()))
+        return Job(**vars(submitted_from_pb(self._call(self._stub.RetryJob, request))), client=self)
+
+    def explain(self, job_id: int) -> list[Reason]:
+        """For every unfinished task: what it waits for."""
+        reply = self._call(self._stub.ExplainJob, control_pb2.ExplainJobRequest(job_id=job_id))
+        return [reason_from_pb(item) for item in reply.reasons]
+
+    def devices(self) -> list[DeviceView]:
+        reply = self._call(self._stub.ListDevices, control_pb2.ListDevicesRequest())
+        return [device_view_from_pb(item) for item in reply.devices]
+
+    def engines(self, limit: int = 50) -> list[EngineView]:
+        """Those that are still wanted, then the newest, without what `engine` tells beyond it."""
+        reply = self._call(self._stub.ListEngines, control_pb2.ListEnginesRequest(limit=limit))
+        return [engine_view_from_pb(item) for item in reply.engines]
+
+    def engine(self, name: str, *, job_id: int = 0) -> EngineView:
+        """One engine by its key, the key's first digits, or the key of a variant that uses it (of a job, if given).
+
+        Raises NotFound for none, BadInput for several.
+        """
+        request = control_pb2.GetEngineRequest(name=name, job_id=job_id)
+        return engine_view_from_pb(self._call(self._stub.GetEngine, request))
+
+    def results(self, query: ResultQuery | None = None) -> Results:
+        """Newest first; no query: everything, up to its limit. Asked for page by page."""
+        query = query or ResultQuery()
+        found = Results()
+        while True:
+            left = replace(query, limit=query.limit - len(found))
+            reply = self._call(self._stub.Results, result_query_to_pb(left))
+            found.extend(row_from_pb(item) for item in reply.rows)
+            if not reply.more or len(found) >= query.limit:
+                return found
+            query = replace(query, before_id=found[-1].measurement_id)
+
+    def compare(
+        self,
+        jobs: Sequence[int | Job],
+        *,
+        by: Axis | str | None = None,
+        baseline: str = "",
+        across: Sequence[str] = (),
+        conditions: tuple[Condition, ...] = (),
+        variant_keys: tuple[str, ...] = (),
+    ) -> Compared:
+        """Each variant, device or job against the baseline one, with an answer and its reason for every row.
+
+        `by` is device, variant or job; left out, whatever the jobs have several of. `baseline` is a variant key, a
+        device's name or a job's id; left out, the oldest job or the first by name. `across` names facts that may
+        differ, `conditions` and `variant_keys` leave rows out. Raises NotFound, BadInput.
+        """
+        job_ids = [job if isinstance(job, int) else job.id for job in jobs]
+        for job_id in job_ids:
+            self.job(job_id)  # a job that does not exist is a mistake, not an empty table
+        return compare_jobs(
+            self.results,
+            job_ids,
+            by=by,
+            baseline=baseline,
+            across=across,
+            conditions=conditions,
+            variant_keys=variant_keys,
+        )
+
+    def download(self, sha256: str, path: Path, *, on_progress: OnProgress | None = None) -> None:
+        """A file by digest (a log, samples, an engine), verified; continues where an earlier try stopped."""
+        self._files.download(sha256, path, on_progress=on_progress)
+
+    def _call(self, method: Callable[..., Any], request: Any) -> Any:
+        call = raising(method, address=self.address)
+        return persistent(lambda: call(request, timeout=self._timeout_s), patience=Patience(self._patience_s))

@@ -1,0 +1,127 @@
+"""Finds the controller: at the address that was given, else at the state folder's socket, else starts one there.
+
+Any number of commands may start at once: the state folder has one owner, and who loses the race uses the winner's.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from controller.api.client import Client
+from controller.api.spawn import Child
+from jetfleet.address import ADDRESS_VARIABLE, default_state_dir, socket_address, socket_path
+from jetfleet.errors import Infrastructure, JetfleetError, StateLocked, Unreachable
+
+_START_S = 60.0  # a first start also makes the database; a small board's disk is slow
+_POLL_S = 0.05
+# A lock that is held although nobody answers: its owner is starting, or stopping and soon gone. Ask again this often.
+_LOCKED_S = 1.0
+
+
+def connect(
+    state_dir: Path | None = None,
+    *,
+    address: str | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+    start_s: float = _START_S,
+) -> Client:
+    """A client whose controller has answered; no state folder: the default one. `tell` hears when one is started.
+
+    Raises Unreachable if an explicit address (or JETFLEET_ADDRESS) does not answer: then nothing is started. Raises
+    what the started controller died of: DatabaseTooNew, StateLocked, DiskFull.
+    """
+    if chosen := explicit_address(address):
+        return _greet(chosen)
+    folder = (state_dir or default_state_dir()).resolve()
+    found = answering(folder)
+    if found is None:
+        tell(f"no controller is running: starting one for {folder}")
+        found = _start(folder, start_s=start_s)
+    return found
+
+
+def explicit_address(address: str | None) -> str:
+    """What was given, else what the environment says, else nothing."""
+    return address or os.environ.get(ADDRESS_VARIABLE, "")
+
+
+def answering(state_dir: Path) -> Client | None:
+    """A client of the controller that owns a state folder, if one answers at its socket."""
+    path = socket_path(state_dir)
+    try:
+        owner = path.stat().st_uid
+    except OSError:
+        return None
+    if owner not in (os.geteuid(), 0):
+        raise Infrastructure(
+            f"the socket {path} belongs to another user",
+            expected="a controller of your own, or root's",
+            hint="give the controller's address with --address, or use another state folder",
+        )
+    try:
+        return _greet(socket_address(state_dir))
+    except Unreachable:
+        return None
+
+
+def make_state_dir(state_dir: Path) -> None:
+    """For its owner only: results, models and, in time, keys are in there."""
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Infrastructure(f"cannot make the state folder: {error.strerror}", where=str(state_dir)) from None
+
+
+def _greet(address: str) -> Client:
+    client = Client(address)
+    try:
+        client.hello()
+    except JetfleetError:
+        client.close()
+        raise
+    return client
+
+
+def _start(state_dir: Path, *, start_s: float) -> Client:
+    """Starts an embedded controller until one answers, ours or another command's."""
+    make_state_dir(state_dir)
+    deadline = time.monotonic() + start_s
+    locked: StateLocked | None = None
+    while True:
+        child = _spawn(state_dir)
+        try:
+            return _await(child, state_dir, deadline=deadline)
+        except Unreachable as error:
+            raise locked or error from None  # the last child had no time left to meet the lock that the others met
+        except StateLocked as error:
+            locked = error
+            if found := _poll(state_dir, until=min(deadline, time.monotonic() + _LOCKED_S)):
+                return found
+            if time.monotonic() >= deadline:
+                raise
+
+
+def _spawn(state_dir: Path) -> Child:
+    # --json: the error it may die of is read back from the log.
+    arguments = ["serve", "--embedded", "--json", "--state", str(state_dir)]
+    return Child("controller.cli.main", arguments, log=state_dir / "logs" / "controller.log", cwd=state_dir)
+
+
+def _await(child: Child, state_dir: Path, *, deadline: float) -> Client:
+    """The first answer at the socket. Raises what the child died of."""
+    while time.monotonic() < deadline:
+        if found := answering(state_dir):
+            return found
+        if child.exit_code() is not None:
+            raise child.error("the embedded controller")
+        time.sleep(_POLL_S)
+    raise Unreachable(f"the embedded controller for {state_dir} does not answer", hint=f"see {child.log}")
+
+
+def _poll(state_dir: Path, *, until: float) -> Client | None:
+    while time.monotonic() < until:
+        if found := answering(state_dir):
+            return found
+        time.sleep(_POLL_S)
+    return None

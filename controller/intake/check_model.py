@@ -1,0 +1,76 @@
+"""Only a look: the model as a job would use it, held against its reference at two batch sizes. Runs in the model child.
+
+A PyTorch model's export is held against PyTorch; an ONNX file, as ONNX Runtime optimises it, against the plain graph.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from controller.intake.exchange import Made, Request
+from controller.intake.graph import datasets
+from controller.intake.graph import onnx_files as graph
+from controller.intake.graph.agreement import agree
+from controller.intake.graph.reference import Reference
+from controller.intake.graph.shapes import check_batches
+from controller.intake.graph.tensors import make as make_input
+from controller.intake.jobfile.yaml import Steps
+from controller.intake.model_report import Agreement, Checked, Port
+from controller.intake.prepare_model import Source, open_source
+
+_BATCHES = (1, 3)
+
+
+def check(request: Request, progress: Callable[[str], None]) -> Made:
+    """Raises ModelError."""
+    folder = Path(request.out) / "model"
+    folder.mkdir(parents=True)
+    source = open_source(request, folder, progress)
+    signature = source.signature
+    check_batches(signature, request.batches)
+    if request.evaluation:
+        largest = max([signature.own_batch, *(batch for batch, _ in request.batches)])
+        datasets.load(Path(request.folder) / request.evaluation, signature, largest_batch=largest)
+    found = Reference(source.laid.path, optimised=not request.torch)
+    agreements = []
+    for batch in _BATCHES if signature.dynamic else (signature.own_batch,):
+        progress(f"comparing the outputs for batch {batch}")
+        agreements.append(_agreement(request, source, found, batch))
+    return Made(signature.inputs, signature.own_batch, (), _describe(request, source, agreements))
+
+
+def _agreement(request: Request, source: Source, candidate: Reference, batch: int) -> Agreement:
+    folder = Path(request.folder)
+    inputs = {item.name: make_input(item, batch, seed=request.seed, folder=folder) for item in source.signature.inputs}
+    told = "the export answers differently from PyTorch" if request.torch else "optimising the graph changes its answer"
+    steps: Steps = ("model", "torch" if request.torch else "onnx")
+    found, wanted = candidate.run(inputs), source.run(inputs)
+    errors = {name: agree(name, found[name], array, told=told, steps=steps) for name, array in wanted.items()}
+    worst = max(errors, key=errors.__getitem__)
+    return Agreement(batch, errors[worst], worst)
+
+
+def _describe(request: Request, source: Source, agreements: Iterable[Agreement]) -> Checked:
+    laid = source.laid
+    model = onnx.load_model(str(laid.path), load_external_data=False)
+    files = [laid.path, *(laid.folder / name for name in laid.data)]
+    return Checked(
+        inputs=tuple(Port(item.name, item.dtype, item.dims) for item in laid.inputs),
+        outputs=tuple(map(_port, model.graph.output)),
+        opset=next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx")),
+        size_bytes=sum(path.stat().st_size for path in files),
+        reference="PyTorch" if request.torch else f"ONNX Runtime {onnxruntime.__version__}, unoptimised",
+        exporter=request.exporter if request.torch else "",
+        cached=getattr(source, "cached", False),
+        agreements=tuple(agreements),
+        files=tuple(map(str, files)),
+    )
+
+
+def _port(item: onnx.ValueInfoProto) -> Port:
+    tensor = item.type.tensor_type
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    return Port(item.name, dtype.name, tuple(map(graph.dim_of, tensor.shape.dim)))

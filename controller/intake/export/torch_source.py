@@ -1,0 +1,119 @@
+"""A PyTorch model to ONNX: exported once for what it was made from, and held against PyTorch's own answers.
+
+torch is imported here and in the modules that only this one imports, and nowhere else.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import onnxscript
+import torch
+
+from controller.intake.exchange import Input, ModelError, Request
+from controller.intake.export import cache as exportcache
+from controller.intake.export import user_code as usercode
+from controller.intake.export.exporters import EXPORTERS, refuse_fixed
+from controller.intake.export.user_module import UserModule
+from controller.intake.graph import onnx_files as graph
+from controller.intake.graph.agreement import agree
+from controller.intake.graph.reference import Reference
+from controller.intake.graph.shapes import signature
+from controller.intake.graph.tensors import Array, make
+from jetfleet.blobs import sha256_file
+
+# Bound to the key of every cached export: raise it when an export is made differently.
+_RECIPE = 2
+_EXAMPLE_BATCH = 2  # 0 and 1 are special to torch.export
+_OTHER_BATCH = 3
+DIFFERENT = "the export answers differently from PyTorch"
+
+
+class TorchSource:
+    """A module in memory and its export on disk; its answers are PyTorch's."""
+
+    def __init__(self, request: Request, folder: Path, progress: Callable[[str], None]) -> None:
+        self._request, self._progress = request, progress
+        progress(f"loading {request.torch}")
+        self._user = UserModule(request)
+        self.signature = signature(self._user.inputs)
+        # Before the key is taken: a first run may import modules and make weights. And a plain mistake is told as one.
+        example = self._example(_EXAMPLE_BATCH, self._user.inputs)
+        self._outputs = tuple(self._user.forward(example, tell=progress))
+        made, self.cached = exportcache.fetch(Path(request.cache), exportcache.key_of(self._content()), self._export)
+        progress("the export is in the cache" if self.cached else "exported, and its outputs agree with PyTorch's")
+        self.laid = graph.lay_out(made / graph.MODEL_NAME, folder)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        return {name: tensor.numpy() for name, tensor in self._user.forward(inputs).items()}
+
+    def _content(self) -> dict[str, object]:
+        """Everything that decides the export: what its key is taken over."""
+        return {
+            "recipe": _RECIPE,
+            **self._user.content(),
+            "outputs": self._outputs,
+            "sources": {name: sha256_file(path) for name, path in usercode.sources().items()},
+            "exporter": [
+                self._request.exporter,
+                self._request.opset,
+                torch.__version__,
+                onnx.__version__,
+                onnxscript.__version__,
+            ],
+        }
+
+    def _export(self, folder: Path) -> None:
+        with_what = f"torch {torch.__version__}{', legacy exporter' if self._request.exporter == 'legacy' else ''}"
+        self._progress(f"exporting to ONNX, opset {self._request.opset}, with {with_what}")
+        example = self._example(_EXAMPLE_BATCH, self._user.inputs)
+        export = EXPORTERS[self._request.exporter]
+        export(self._user, example, self._outputs, folder, opset=self._request.opset)
+        refuse_fixed(folder, self._user.inputs)
+        self._compare(folder)
+
+    def _compare(self, folder: Path) -> None:
+        """Raises ModelError unless the export answers like PyTorch, at sizes that it was not traced with."""
+        reference = Reference(folder / graph.MODEL_NAME)
+        inputs, wanted = self._other_sizes()
+        try:
+            found = reference.run(inputs)
+        except ModelError as error:
+            raise ModelError(
+                f"the export fails where the model does not: {error.message}",
+                steps=("model", "torch"),
+                expected="an export that works for every open size, like forward()",
+                hint="a number in place of the open size that it fails for, or another way to compute it",
+            ) from error
+        for name, tensor in wanted.items():
+            agree(name, found[name], tensor.numpy(), told=DIFFERENT, steps=("model", "torch"))
+
+    def _other_sizes(self) -> tuple[dict[str, Array], dict[str, torch.Tensor]]:
+        """Inputs of sizes not seen before and what PyTorch makes of them; of the job's own sizes if it takes no other.
+
+        Values from a file have the sizes that they have.
+        """
+        batch = _OTHER_BATCH if self.signature.dynamic else _EXAMPLE_BATCH
+        if any(item.axes for item in self._user.inputs):
+            try:
+                inputs = self._example(batch, [_resized(item) for item in self._user.inputs])
+                return inputs, self._user.forward(inputs)
+            except ModelError:
+                self._progress("note: the model runs with no other size of its open dimensions than the job's")
+        inputs = self._example(batch, self._user.inputs)
+        return inputs, self._user.forward(inputs)
+
+    def _example(self, batch: int, inputs: list[Input]) -> dict[str, Array]:
+        folder, seed = Path(self._request.folder), self._request.seed
+        return {item.name: make(item, batch, seed=seed, folder=folder) for item in inputs}
+
+
+def _resized(item: Input) -> Input:
+    """Half of every open size, or one more than the smallest: a model's largest size must not be passed."""
+    dims = list(item.dims)
+    for index, _ in item.axes:
+        size = dims[index]
+        if isinstance(size, int):
+            dims[index] = size // 2 if size > 3 else size + 1
+    return replace(item, dims=tuple(dims))

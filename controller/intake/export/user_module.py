@@ -1,0 +1,167 @@
+"""The user's nn.Module in memory: loaded, called, and known by everything that decides how it answers."""
+
+import functools
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from controller.intake.exchange import Asked, Input, ModelError, Request
+from controller.intake.export import user_code as usercode
+from controller.intake.export.outputs import flatten
+from controller.intake.graph.shapes import quoted
+from controller.intake.graph.tensors import Array
+from controller.intake.jobfile.yaml import Steps
+
+Call = tuple[tuple[object, ...], dict[str, object]]
+
+
+class UserModule:
+    """A module on the CPU, in evaluation mode, with the inputs that job.yaml describes, in forward()'s order."""
+
+    def __init__(self, request: Request) -> None:
+        torch.manual_seed(request.seed)
+        self.module = _load(request)
+        self._entry = [request.torch, repr(sorted(request.args.items()))]
+        parameters = list(_parameters(self.module))
+        found = _inputs(request.inputs, self.module)
+        self.by_name = all(item.name in parameters for item in found)
+        self.inputs = sorted(found, key=lambda item: parameters.index(item.name)) if self.by_name else found
+
+    def forward(
+        self, inputs: Mapping[str, Array], *, tell: Callable[[str], None] = lambda _: None
+    ) -> dict[str, torch.Tensor]:
+        """PyTorch's own answer, by name. Raises ModelError with the user's line."""
+        arguments, keywords = self.call_with(inputs)
+        try:
+            with torch.inference_mode():
+                found = self.module(*arguments, **keywords)
+        except Exception as error:
+            raise usercode.blame(error, "running the model raised", fallback=("model", "inputs")) from error
+        return flatten(found, taken=inputs, tell=tell)
+
+    def call_with(self, inputs: Mapping[str, Array]) -> Call:
+        """By name where the inputs are called like parameters of forward(), else in order.
+
+        Copies: a forward() that works in place must not change what it is compared with.
+        """
+        tensors = {item.name: torch.from_numpy(inputs[item.name].copy()) for item in self.inputs}
+        return ((), dict(tensors)) if self.by_name else (tuple(tensors.values()), {})
+
+    @contextmanager
+    def flattened(self) -> Iterator[torch.nn.Module]:
+        """The module with a forward() that returns a tuple of tensors: an exporter need not know the user's types."""
+        original = self.module.forward
+        own = vars(self.module).get("forward")
+        names = [item.name for item in self.inputs]
+
+        @functools.wraps(original)
+        def forward(*arguments: object, **keywords: object) -> tuple[torch.Tensor, ...]:
+            return tuple(flatten(original(*arguments, **keywords), taken=names).values())
+
+        vars(self.module)["forward"] = forward
+        try:
+            yield self.module
+        finally:
+            if own is None:
+                del vars(self.module)["forward"]
+            else:
+                vars(self.module)["forward"] = own
+
+    def content(self) -> dict[str, object]:
+        """Everything of the module that decides its export. After a first forward(), which may import and build."""
+        return {
+            "entry": self._entry,
+            "weights": _weights(self.module),
+            "structure": _structure(self.module),
+            "libraries": _libraries(self.module),
+            "inputs": [[item.name, item.dtype, list(item.dims), list(item.axes)] for item in self.inputs],
+        }
+
+
+def _load(request: Request) -> torch.nn.Module:
+    function = usercode.import_callable(request.torch, Path(request.folder))
+    module = usercode.call(request.torch, function, request.args)
+    if not isinstance(module, torch.nn.Module):
+        kind = type(module).__name__
+        message = f"{request.torch} returned {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+        raise ModelError(message, steps=("model", "torch"), expected="a torch.nn.Module")
+    return module.eval().cpu()
+
+
+def _parameters(module: torch.nn.Module) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(module.forward).parameters)
+
+
+def _inputs(asked: Mapping[str, Asked], module: torch.nn.Module) -> list[Input]:
+    """A module declares no shapes, so job.yaml must. Raises ModelError with the lines to add."""
+    required = [
+        name
+        for name, item in _parameters(module).items()
+        if item.default is item.empty and item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD)
+    ]
+    found = []
+    for name, item in asked.items():
+        if item.shape is None:
+            steps: Steps = ("model", "inputs", name)
+            raise ModelError(f"input {name!r} has no shape", steps=steps, expected="shape: [batch, ...]")
+        found.append(Input(name, item.dtype or "float32", item.shape, item.values, item.axes))
+    if len(found) < max(len(required), 1):
+        raise _undescribed(required, list(asked))
+    _refuse_two_sizes(found)
+    return found
+
+
+def _undescribed(required: Sequence[str], asked: Sequence[str]) -> ModelError:
+    lines = [f"    {quoted(name)}: {{shape: [batch, 3, 224, 224]}}" for name in required or ["INPUT"]]
+    return ModelError(
+        f"forward() takes {', '.join(required) or 'arguments'}, "
+        f"and job.yaml describes {', '.join(asked) or 'none of them'}",
+        steps=("model", "inputs") if asked else ("model",),
+        expected="a shape for every input",
+        hint="\n".join(["write, with your own shapes:", "model:", "  inputs:", *lines]),
+    )
+
+
+def _refuse_two_sizes(inputs: Sequence[Input]) -> None:
+    sizes: dict[str, object] = {}
+    for item in inputs:
+        for index, name in item.axes:
+            if sizes.setdefault(name, item.dims[index]) != item.dims[index]:
+                raise ModelError(
+                    f"{name} is {sizes[name]} elsewhere, and {item.dims[index]} here",
+                    steps=("model", "inputs", item.name, "shape", index),
+                    expected="one size for one name",
+                )
+
+
+def _weights(module: torch.nn.Module) -> str:
+    found = hashlib.sha256()
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        found.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
+def _structure(module: torch.nn.Module) -> list[str]:
+    """Every submodule: its class, how it shows itself, and its plain attributes, which forward() may depend on."""
+    lines = []
+    for name, part in module.named_modules():
+        plain = {
+            key: value
+            for key, value in vars(part).items()
+            if not key.startswith("_") and isinstance(value, bool | int | float | str | tuple | None)
+        }
+        kind = type(part)
+        lines.append(f"{name} {kind.__module__}.{kind.__qualname__} {part.extra_repr()} {sorted(plain.items())!r}")
+    return lines
+
+
+def _libraries(module: torch.nn.Module) -> dict[str, str]:
+    """The packages that the module's parts are classes of, with their versions: their sources are not hashed."""
+    names = {type(part).__module__.partition(".")[0] for part in module.modules()}
+    return {name: str(getattr(sys.modules.get(name), "__version__", "")) for name in sorted(names)}

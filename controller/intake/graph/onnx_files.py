@@ -1,0 +1,181 @@
+"""ONNX files, which are hostile input: checked, laid out anew under names of our own, and asked for their inputs.
+
+Runs only in the model child. External data is followed to regular files inside the model's folder and nowhere else.
+"""
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from controller.intake.exchange import ModelError
+from controller.intake.graph.shapes import GraphDim, GraphInput
+from controller.intake.jobfile.yaml import Steps
+from controller.model.job import GRAPH_DATA
+
+MODEL_NAME = "model.onnx"
+OPSETS = range(7, 24)  # what ONNX Runtime 1.23, the last one for JetPack 6, runs
+_AT: Steps = ("model", "onnx")
+_MAX_PROTO_BYTES = (1 << 31) - 1
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}")
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A model as we laid it out: `folder/model.onnx`, and its external data as plain names beside it."""
+
+    folder: Path
+    data: tuple[str, ...]
+    inputs: tuple[GraphInput, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        return self.folder / MODEL_NAME
+
+
+def lay_out(source: Path, folder: Path) -> Laid:
+    """Copies a user's model into an empty folder, checked. Raises ModelError."""
+    model = _parse(source)
+    _check_opset(model)
+    names = _take_data(model, source.parent, folder)
+    target = folder / MODEL_NAME
+    if any(old != new for old, new in names.items()):
+        target.write_bytes(model.SerializeToString(deterministic=True))
+    else:
+        shutil.copyfile(source, target)
+    return describe(folder, tuple(names.values()), model)
+
+
+def describe(folder: Path, data: Sequence[str], model: onnx.ModelProto) -> Laid:
+    """Checks a model where it lies and reads its signature. Raises ModelError."""
+    try:
+        onnx.checker.check_model(str(folder / MODEL_NAME))
+    except onnx.checker.ValidationError as error:
+        raise ModelError(f"not a valid ONNX model: {first_line(error)}", steps=_AT) from error
+    held = {item.name for item in model.graph.initializer} | {
+        item.values.name for item in model.graph.sparse_initializer
+    }
+    inputs = tuple(_graph_input(item) for item in model.graph.input if item.name not in held)
+    return Laid(folder, tuple(data), inputs, tuple(item.name for item in model.graph.output))
+
+
+def first_line(error: BaseException, *, limit: int = 300) -> str:
+    """The first line of an error that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:limit]
+
+
+def _parse(source: Path) -> onnx.ModelProto:
+    try:
+        status = source.stat()
+    except OSError as error:
+        hint = "a relative path starts at the job file's folder"
+        raise ModelError(f"{source}: {error.strerror}", steps=_AT, expected="an ONNX file", hint=hint) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelError(f"{source} is not a regular file", steps=_AT, expected="an ONNX file")
+    if status.st_size > _MAX_PROTO_BYTES:
+        hint = "save its weights as external data"
+        raise ModelError(f"{source.name} is over 2 GiB", steps=_AT, expected="at most 2 GiB of graph", hint=hint)
+    try:
+        model = onnx.load_model_from_string(source.read_bytes())
+    except Exception as error:  # protobuf's own, which only the wire may import
+        raise ModelError(f"{source.name} does not parse as ONNX", steps=_AT, expected="an ONNX file") from error
+    if not model.HasField("graph") or not model.opset_import:
+        raise ModelError(f"{source.name} holds no ONNX graph", steps=_AT, expected="an ONNX file")
+    return model
+
+
+def _check_opset(model: onnx.ModelProto) -> None:
+    found = next((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), None)
+    if found is not None and found not in OPSETS:
+        expected = f"opset {OPSETS.start} to {OPSETS.stop - 1}"
+        hint = "export it again, or use onnx.version_converter"
+        raise ModelError(f"opset {found} is not supported", steps=_AT, expected=expected, hint=hint)
+
+
+def _take_data(model: onnx.ModelProto, source: Path, folder: Path) -> dict[str, str]:
+    """Copies external data beside our copy of the model; returns each location and its new, plain name."""
+    names: dict[str, str] = {}
+    for tensor in _tensors(model):
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        entry = next((item for item in tensor.external_data if item.key == "location"), None)
+        if entry is None or not entry.value:
+            raise ModelError(f"tensor {tensor.name!r} keeps its data nowhere", steps=_AT, expected="a location")
+        if entry.value not in names:
+            name = _new_name(entry.value, names)
+            shutil.copyfile(_inside(source, entry.value, tensor.name), folder / name)
+            names[entry.value] = name
+        entry.value = names[entry.value]
+    return names
+
+
+def _new_name(location: str, taken: dict[str, str]) -> str:
+    reserved = (MODEL_NAME, *GRAPH_DATA.values(), *taken.values())
+    plain = _PLAIN_NAME.fullmatch(location) and location not in reserved
+    return location if plain else f"data-{len(taken)}.bin"
+
+
+def _inside(folder: Path, location: str, tensor: str) -> Path:
+    """The file that a location means. Raises ModelError unless it is a regular file inside the model's folder."""
+    root = folder.resolve()
+    path = root / location
+    if "\0" in location or os.path.isabs(location) or ".." in Path(location).parts:
+        problem = "leaves the model's folder"
+    elif not path.resolve().is_relative_to(root):
+        problem = "is a link that leaves the model's folder"
+    elif not path.exists():
+        problem = "does not exist"
+    elif not path.is_file():
+        problem = "is not a regular file"
+    else:
+        return path.resolve()
+    raise ModelError(
+        f"external data {location[:200]!r} of tensor {tensor!r} {problem}",
+        steps=_AT,
+        expected=f"a regular file inside {folder}",
+    )
+
+
+def _tensors(message: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every tensor anywhere in a model: initialisers, attributes, subgraphs, functions, training graphs."""
+    stack = [message]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, onnx.TensorProto):
+            yield current
+            continue
+        for field, value in current.ListFields():
+            if field.message_type is not None:
+                stack.extend(value if isinstance(value, Sequence) else [value])
+
+
+def _graph_input(item: onnx.ValueInfoProto) -> GraphInput:
+    steps: Steps = ("model", "onnx")
+    if not item.type.HasField("tensor_type"):
+        raise ModelError(f"input {item.name!r} is not a tensor", steps=steps, expected="tensors only")
+    tensor = item.type.tensor_type
+    if not tensor.HasField("shape"):
+        raise ModelError(f"input {item.name!r} declares no shape", steps=steps, expected="a number of dimensions")
+    try:
+        dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"input {item.name!r} has no element type", steps=steps) from error
+    if dtype.kind not in "fiub" or dtype.name == "bfloat16":
+        raise ModelError(f"input {item.name!r} is {dtype.name}", steps=steps, expected="numbers or booleans")
+    return GraphInput(item.name, dtype.name, tuple(dim_of(dim) for dim in tensor.shape.dim))
+
+
+def dim_of(dim: onnx.TensorShapeProto.Dimension) -> GraphDim:
+    """A size, a name, or None; some exporters write an open dimension as the name "-1", or as the size -1 or 0."""
+    if dim.HasField("dim_value"):
+        return dim.dim_value if dim.dim_value > 0 else None
+    name = dim.dim_param.strip()
+    return None if not name or name == "?" or name.lstrip("-").isdigit() else name

@@ -1,0 +1,53 @@
+"""What a graph answers in FP32: ONNX Runtime on the CPU; as the reference, without any optimisation that could err."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from controller.intake.exchange import ModelError
+from controller.intake.graph.onnx_files import first_line
+from controller.intake.graph.tensors import Array
+
+_NOISE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : |Load model from \S+ failed: ?")
+
+
+class Reference:
+    """A loaded graph. Raises ModelError where the graph or its inputs cannot be."""
+
+    def __init__(self, model: Path, *, optimised: bool = False) -> None:
+        options = onnxruntime.SessionOptions()
+        levels = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
+            raise ModelError(f"ONNX Runtime cannot load the model: {condensed(error)}") from error
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        names = [item.name for item in self._session.get_outputs()]
+        try:
+            found = self._session.run(names, dict(inputs))
+        except Exception as error:
+            shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
+            raise ModelError(
+                f"the model fails on inputs of these shapes: {shapes}: {condensed(error)}",
+                steps=("model", "inputs"),
+                hint="set shapes and values under model.inputs that the model accepts",
+            ) from error
+        return {name: _array(name, value) for name, value in zip(names, found, strict=True)}
+
+
+def condensed(error: BaseException) -> str:
+    """ONNX Runtime's message less its status code and the path of our copy."""
+    return _NOISE.sub("", first_line(error)).strip()
+
+
+def _array(name: str, value: object) -> Array:
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
+        kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        raise ModelError(f"output {name!r} is {kind}", expected="tensors of numbers or booleans")
+    return value

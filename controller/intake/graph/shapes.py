@@ -1,0 +1,232 @@
+"""Every dimension of every input: from the graph, from job.yaml, or an error with the line to add. Pure.
+
+The batch dimension is, in this order: where job.yaml writes `batch`; any dimension that shares its name with such a
+one; the first dimension of an input where the graph leaves it open (named, unnamed, or "-1"), as long as all such
+first dimensions could be the same number. A graph without one has the batch size that its inputs' first dimensions
+agree on, or none at all.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from controller.intake.exchange import Asked, Axes, Dim, Input, ModelError
+from controller.intake.jobfile.suggest import nearest
+from controller.intake.jobfile.yaml import Steps
+
+# A name, or None for a dimension that is open and has no name.
+GraphDim: TypeAlias = int | str | None
+
+_BATCH: Dim = "batch"
+_OPEN = "open "  # before the name of a dimension that is not settled, which might itself be `batch`
+# Names that exporters give to the batch dimension wherever it stands.
+_BATCH_NAMES = frozenset({"batch", "batch_size", "batchsize", "bs"})
+
+
+@dataclass(frozen=True)
+class GraphInput:
+    """An input as the graph declares it."""
+
+    name: str
+    dtype: str
+    dims: tuple[GraphDim, ...]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """All inputs, resolved. `batch`: the only size that a fixed graph takes; None: any size, or no batch at all."""
+
+    inputs: tuple[Input, ...]
+    dynamic: bool
+    fixed_batch: int | None
+
+    @property
+    def own_batch(self) -> int:
+        return self.fixed_batch or 1
+
+
+def resolve(graph: Sequence[GraphInput], asked: Mapping[str, Asked]) -> Signature:
+    """Raises ModelError, which names the input, the dimension and the YAML that settles it."""
+    _refuse_unknown(graph, asked)
+    bound: dict[str, Dim] = {}
+    for item in graph:
+        _bind(item, asked.get(item.name, Asked()), bound)
+    leading = _leading_names(graph, asked, bound)
+    found: list[Input] = []
+    open_inputs: dict[str, tuple[GraphDim, ...]] = {}
+    for item in graph:
+        wanted = asked.get(item.name, Asked())
+        dims: tuple[GraphDim, ...] = wanted.shape if wanted.shape is not None else _settle(item, bound, leading)
+        if all(isinstance(dim, int) or dim == "batch" for dim in dims):
+            settled = tuple(dim if isinstance(dim, int) else _BATCH for dim in dims if dim is not None)
+            found.append(Input(item.name, item.dtype, settled, wanted.values, _left_open(item, settled)))
+        else:
+            open_inputs[item.name] = dims
+    if open_inputs:
+        raise _unresolved(open_inputs, asked, {item.name: item.dims for item in graph})
+    return signature(found)
+
+
+def _left_open(item: GraphInput, settled: Sequence[Dim]) -> Axes:
+    """Dimensions that have a size here, and any size in the graph."""
+    return tuple(
+        (index, dim or f"dim_{index}")
+        for index, dim in enumerate(item.dims)
+        if not isinstance(dim, int) and settled[index] != "batch"
+    )
+
+
+def signature(inputs: Iterable[Input]) -> Signature:
+    """What the batch is, once every dimension is settled."""
+    found = tuple(inputs)
+    if any("batch" in item.dims for item in found):
+        return Signature(found, dynamic=True, fixed_batch=None)
+    first = {item.dims[0] for item in found if item.dims}
+    only = first.pop() if len(first) == 1 else None
+    return Signature(found, dynamic=False, fixed_batch=only if isinstance(only, int) else None)
+
+
+def check_batches(found: Signature, named: Iterable[tuple[int, Steps]]) -> None:
+    """Raises ModelError if some variant asks for a batch size that the graph cannot take."""
+    for batch, steps in named:
+        if found.dynamic or batch == found.own_batch:
+            continue
+        if found.fixed_batch is None:
+            raise ModelError(
+                f"batch {batch} is asked for, but no input has a batch dimension", steps=steps, expected="no batch axis"
+            )
+        first = next(item for item in found.inputs if item.dims)
+        raise ModelError(
+            f"batch {batch} is asked for, but the batch is fixed at {found.fixed_batch}",
+            steps=steps,
+            expected=f"batch: [{found.fixed_batch}]",
+            hint=f"export the model with a dynamic first dimension of {first.name!r}, or remove the batch axis",
+        )
+
+
+def _refuse_unknown(graph: Sequence[GraphInput], asked: Mapping[str, Asked]) -> None:
+    names = [item.name for item in graph]
+    for name in asked:
+        if name not in names:
+            expected = ", ".join(names) or "no inputs"
+            raise ModelError(
+                f"the model has no input {name!r}",
+                steps=("model", "inputs", name),
+                expected=expected,
+                hint=nearest(name, names),
+            )
+
+
+def _bind(item: GraphInput, wanted: Asked, bound: dict[str, Dim]) -> None:
+    """Holds what job.yaml says of an input against the graph, and learns what its named dimensions are."""
+    steps: Steps = ("model", "inputs", item.name)
+    if wanted.dtype is not None and wanted.dtype != item.dtype:
+        message = f"input {item.name!r} is {item.dtype}, not {wanted.dtype}"
+        raise ModelError(message, steps=(*steps, "dtype"), expected=item.dtype)
+    if wanted.shape is None:
+        return
+    if len(wanted.shape) != len(item.dims):
+        raise ModelError(
+            f"input {item.name!r} has {len(item.dims)} dimensions, not {len(wanted.shape)}",
+            steps=(*steps, "shape"),
+            expected=f"a shape that fits {_listed(item.dims)}",
+        )
+    for index, (dim, size) in enumerate(zip(item.dims, wanted.shape, strict=True)):
+        known = bound.setdefault(dim, size) if isinstance(dim, str) else dim
+        if known is not None and known != size:
+            raise ModelError(
+                f"dimension {index} of input {item.name!r} is {known}, not {size}",
+                steps=(*steps, "shape", index),
+                expected=str(known),
+            )
+
+
+def _leading_names(graph: Sequence[GraphInput], asked: Mapping[str, Asked], bound: Mapping[str, Dim]) -> frozenset[str]:
+    """Names of open first dimensions that stand for the batch: those bound to it, else the first one met."""
+    batch_names = {name for name, size in bound.items() if size == "batch"}
+    free = [
+        item.dims[0]
+        for item in graph
+        if item.dims
+        and isinstance(item.dims[0], str)
+        and item.dims[0] not in bound
+        and asked_shape(asked, item) is None
+    ]
+    usual = {name for item in graph for name in item.dims if isinstance(name, str) and name.lower() in _BATCH_NAMES}
+    return frozenset(batch_names | (set() if batch_names else set(free[:1])) | (usual - set(bound)))
+
+
+def asked_shape(asked: Mapping[str, Asked], item: GraphInput) -> tuple[Dim, ...] | None:
+    return asked.get(item.name, Asked()).shape
+
+
+def _settle(item: GraphInput, bound: Mapping[str, Dim], leading: frozenset[str]) -> tuple[GraphDim, ...]:
+    found: list[GraphDim] = []
+    for index, dim in enumerate(item.dims):
+        if isinstance(dim, str):
+            found.append("batch" if dim in leading else bound.get(dim, f"{_OPEN}{dim}"))
+        else:
+            found.append("batch" if dim is None and index == 0 else dim)
+    return tuple(found)
+
+
+class Unresolved(ModelError):
+    """Dimensions that nobody has settled. `dims` holds all those of each open input, as far as they are known."""
+
+    def __init__(self, dims: Mapping[str, tuple[GraphDim, ...]], asked: Mapping[str, Asked], where: str) -> None:
+        name = next(iter(dims))
+        steps: Steps = ("model", "inputs", name) if name in asked else ("model", "inputs") if asked else ("model",)
+        super().__init__(f"{where} has no size: the graph leaves it open", steps=steps)
+        self.dims, self.asked = dims, asked
+
+    def advise(self, shapes: Mapping[str, tuple[Dim, ...]], *, tried: bool) -> "Unresolved":
+        """The same error with the lines of YAML that settle it."""
+        first = next(iter(shapes))
+        if first in self.asked:
+            below, lines = first, [f"      shape: {_listed(shapes[first])}"]
+        else:
+            new = [name for name in shapes if name not in self.asked]
+            below, lines = ("inputs", []) if self.asked else ("model", ["  inputs:"])
+            lines += [f"    {quoted(name)}: {{shape: {_listed(shapes[name])}}}" for name in new]
+        said = "the model runs with these sizes" if tried else "sizes are a guess"
+        self.expected = "a size for each of " + "; ".join(f"{name} {_listed(dims)}" for name, dims in self.dims.items())
+        self.hint = "\n".join([f"below `{below}:` add ({said}; put your own)", *lines])
+        return self
+
+
+def _unresolved(
+    inputs: Mapping[str, tuple[GraphDim, ...]], asked: Mapping[str, Asked], declared: Mapping[str, Sequence[GraphDim]]
+) -> Unresolved:
+    name, dims = next(iter(inputs.items()))
+    index = next(index for index, dim in enumerate(dims) if not isinstance(dim, int) and dim != "batch")
+    named = declared[name][index]
+    called = f" ({named})" if isinstance(named, str) else ""
+    return Unresolved(inputs, asked, f"dimension {index}{called} of input {name!r}")
+
+
+def guesses(dims: Mapping[str, tuple[GraphDim, ...]]) -> Iterator[dict[str, tuple[Dim, ...]]]:
+    """Shapes worth a try, the likeliest first: one size for all that is open, or the batch inside later inputs."""
+    first = 224 if len(next(iter(dims.values()))) == 4 else 128
+    for size in (first, 512, 256, 576, 64, 32, 16, 1):
+        yield {name: _filled(each, size) for name, each in dims.items()}
+        if len(dims) > 1:
+            yield {
+                name: _filled(each, size if index == 0 else _BATCH) for index, (name, each) in enumerate(dims.items())
+            }
+
+
+def _filled(dims: Sequence[GraphDim], size: Dim) -> tuple[Dim, ...]:
+    return tuple(dim if isinstance(dim, int) else _BATCH if dim == "batch" else size for dim in dims)
+
+
+def _listed(dims: Iterable[GraphDim]) -> str:
+    return f"[{', '.join('?' if dim is None else str(dim).removeprefix(_OPEN) for dim in dims)}]"
+
+
+def quoted(name: str) -> str:
+    """A key as YAML takes it."""
+    return (
+        name if re.fullmatch(r"[A-Za-z_][\w./-]*", name) and name not in {"null", "true", "false"} else json.dumps(name)
+    )

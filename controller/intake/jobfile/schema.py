@@ -1,0 +1,205 @@
+"""The shape of job.yaml: what may stand where. What the values mean for a model is decided elsewhere.
+
+`LATER` names what the design knows and this version does not: it is refused with what works today, never ignored.
+"""
+
+import re
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field, model_validator
+
+from controller.intake.jobfile.options import Options
+from controller.intake.jobfile.strict import Strict, distinct, later, problem
+
+_NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
+_VALUES = re.compile(rf"normal|uniform\[ *{_NUMBER} *, *{_NUMBER} *\]|constant\[ *{_NUMBER} *\]|.+\.np[yz]")
+
+Dtype: TypeAlias = Literal[
+    "float32", "float16", "float64", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"
+]
+
+
+def _values(text: str) -> str:
+    match = _VALUES.fullmatch(text)
+    if match is None:
+        expected = "normal, uniform[LOW,HIGH], constant[NUMBER], or a path that ends in .npy or .npz"
+        raise problem(f"{text!r} does not say how to make values", expected=expected)
+    if match[1] is not None and float(match[1]) > float(match[2]):
+        raise problem(f"{text!r} has its bounds the wrong way round", expected="uniform[LOW,HIGH]")
+    return text
+
+
+def _open_dim(text: str) -> str:
+    if text.startswith("batch="):
+        raise problem(f"{text!r} gives the batch a size", expected="batch, whose sizes are in variants.batch")
+    return text
+
+
+# Sizes 0 and 1 are special to torch.export: an open dimension that is 1 would be made a constant.
+OpenDim: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*=([2-9]|[1-9][0-9]{1,8})$"), AfterValidator(_open_dim)]
+
+
+class Tensor(Strict):
+    """One input of the model."""
+
+    shape: list[Annotated[int, Field(ge=1, le=1 << 31)] | Literal["batch"] | OpenDim] | None = Field(
+        default=None,
+        max_length=16,
+        description="every dimension: a size, `batch` for each variant's, NAME=SIZE to export it open; [] for a scalar",
+    )
+    dtype: Dtype | None = None
+    values: Annotated[str, AfterValidator(_values)] | None = Field(
+        default=None,
+        description="normal | uniform[a,b] | constant[c] | FILE.npy | FILE.npz; default normal, 0 for integers",
+    )
+
+
+class Data(Strict):
+    evaluation: str | None = Field(default=None, description=".npz with one array per input, and `labels`")
+    calibration: str | None = Field(
+        default=None, description=".npz with one array per input, which int8 learns its ranges from"
+    )
+
+
+class Model(Strict):
+    """Exactly one of torch and onnx; paths are relative to the job file."""
+
+    torch: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")] | None = Field(
+        default=None, description="MODULE:CALLABLE, which returns a torch.nn.Module"
+    )
+    args: dict[str, Any] = Field(default_factory=dict, description="keyword arguments for the torch callable")
+    onnx: Annotated[str, Field(min_length=1)] | None = Field(default=None, description="path of an ONNX file")
+    inputs: dict[str, Tensor] = Field(default_factory=dict)
+    data: Data = Data()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Model":
+        if (self.torch is None) == (self.onnx is None):
+            found = "has neither torch nor onnx" if self.torch is None else "has both torch and onnx"
+            raise problem(f"model {found}", expected="torch: MODULE:CALLABLE, or onnx: PATH")
+        if self.args and self.torch is None:
+            raise problem("args belong to torch, and this model is onnx", expected="no args")
+        return self
+
+
+Precisions: TypeAlias = Literal["fp32", "tf32", "fp16", "int8"]
+Runtime: TypeAlias = Literal["onnxruntime", "tensorrt", "tensorrt_rtx", "simulated"]
+Batch: TypeAlias = Annotated[int, Field(ge=1, le=65536)]
+# Joined by +: measured at the same time.
+Placement: TypeAlias = Annotated[str, Field(pattern=r"^(cpu|gpu|dla[01])(\+(cpu|gpu|dla[01])){0,7}$")]
+
+
+class Point(Strict):
+    """Axes and the value, or list of values, of each."""
+
+    precision: Precisions | list[Precisions] | None = None
+    batch: Batch | list[Batch] | None = None
+    placement: Placement | list[Placement] | None = None
+    runtime: Runtime | list[Runtime] | None = None
+
+
+class Variants(Strict):
+    """The matrix: every combination of the axes, less exclude, plus include."""
+
+    precision: Annotated[list[Precisions], Field(min_length=1), AfterValidator(distinct)] = Field(default=["fp32"])
+    batch: Annotated[list[Batch], Field(min_length=1), AfterValidator(distinct)] | None = Field(
+        default=None, description="default: the graph's own, or 1"
+    )
+    placement: Annotated[list[Placement], Field(min_length=1), AfterValidator(distinct)] | None = Field(
+        default=None,
+        description="default: gpu for tensorrt, else cpu; joined by + they are measured at the same time: gpu+dla0",
+    )
+    runtime: Annotated[list[Runtime], Field(min_length=1), AfterValidator(distinct)] = Field(default=["onnxruntime"])
+    exclude: list[Point] = Field(default_factory=list)
+    include: list[Point] = Field(default_factory=list)
+
+
+Selector: TypeAlias = dict[str, bool | int | float | str | list[bool | int | float | str]]
+
+
+class Target(Strict):
+    """Every device that matches the selector (offline ones included), or any one of them."""
+
+    every: Selector | None = None
+    any: Selector | None = None
+
+    @model_validator(mode="after")
+    def _one_quantifier(self) -> "Target":
+        if (self.every is None) == (self.any is None):
+            raise problem("a target needs exactly one of every and any", expected="{every: {FACT: VALUE}}")
+        return self
+
+
+class Measure(Strict):
+    LATER: ClassVar = {"paced_fps": "mode: latency, the mode that works today"}
+
+    mode: Annotated[Literal["latency"], later(dict.fromkeys(("throughput", "paced"), "latency, which works today"))] = (
+        "latency"
+    )
+    warmup_s: float = Field(default=0.5, ge=0, le=3600, description="at least this long, and until steady")
+    seconds: float = Field(default=1.0, gt=0, le=3600, description="at least this long in the timed window")
+    max_seconds: float | None = Field(
+        default=None, gt=0, le=7200, description="at most; default 10, or seconds if longer"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Measure":
+        if self.max_seconds is not None and self.max_seconds < self.seconds:
+            raise problem(f"max_seconds {self.max_seconds:g} is less than seconds {self.seconds:g}")
+        return self
+
+
+class Check(Strict):
+    """How outputs are held against the FP32 reference; `check: off` is short for `check: {rule: off}`."""
+
+    rule: Literal["close", "cosine", "off"] | None = Field(
+        default=None, description="default: close for fp32, cosine for the others"
+    )
+    rtol: float = Field(default=1e-3, ge=0)
+    atol: float = Field(default=1e-4, ge=0)
+    min_cosine: float | None = Field(default=None, ge=-1, le=1, description="default: 0.99 for int8, else 0.999")
+    min_agreement: float = Field(default=1.0, ge=0, le=1, description="share of equal elements, of integer outputs")
+
+
+class Limits(Strict):
+    """Longest one attempt may take, and the whole job."""
+
+    build_s: int = Field(default=1800, ge=1, le=86400)
+    bench_s: int = Field(default=600, ge=1, le=86400)
+    deadline_s: int | None = Field(
+        default=None, ge=1, le=31_536_000, description="of the whole job, from its acceptance; default none"
+    )
+
+
+class Export(Strict):
+    opset: int = Field(default=18, ge=18, le=20, description="of a torch model's export")
+    exporter: Literal["dynamo", "legacy"] = Field(
+        default="dynamo", description="legacy: TorchScript tracing, which takes branches as the example took them"
+    )
+    seed: int = Field(
+        default=0, ge=0, lt=1 << 32, description="of synthetic inputs, and of torch while the model is made"
+    )
+
+
+class Job(Strict):
+    """job.yaml"""
+
+    LATER: ClassVar = dict.fromkeys(("pipeline", "constraints", "objective", "retry"), "the job without it")
+
+    api_version: Literal["jetfleet/v1"] = Field(alias="apiVersion")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    model: Model
+    variants: Variants = Variants()
+    targets: Annotated[list[Target], Field(min_length=1)] = Field(default=[Target(every={})])
+    measure: Measure = Measure()
+    check: Check | Literal["off"] = Check()
+    limits: Limits = Limits()
+    priority: int = Field(default=0, ge=-1000, le=1000, description="higher goes first")
+    options: Options = Options()
+    export: Export = Export()
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of job.yaml, for editors; docs/jobspec.schema.json is this, written out."""
+    schema = Job.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,28 @@
+"""Options that no variant of the job would heed: refused, never ignored. Pure."""
+
+from collections.abc import Sequence
+
+from controller.core.ability import parts
+from controller.intake.jobfile.matrix import Point
+from controller.intake.jobfile.options import Options
+from controller.intake.jobfile.yaml import Document
+from controller.model.options import DLA_OPTIONS, RUN_OPTIONS
+
+
+def check_heeded(options: Options, points: Sequence[Point], document: Document) -> None:
+    """Raises BadInput for a GPU's or a DLA's option of a runtime that is placed on none of them."""
+    for runtime in dict.fromkeys(point.runtime for point in points):
+        asked = getattr(options, runtime)
+        if isinstance(asked, dict):
+            continue
+        kinds = {part[:3] for point in points if point.runtime == runtime for part in parts(point.placement)}
+        for name in sorted(asked.model_fields_set):
+            if name in DLA_OPTIONS and "dla" not in kinds:
+                place = "a DLA", "dla0"
+            elif name in RUN_OPTIONS and kinds == {"cpu"}:
+                place = "a GPU", "gpu"
+            else:
+                continue
+            message = f"{name} is for {place[0]}, and no variant of {runtime} is placed on one"
+            expected = f"placement: [{place[1]}], or no {name}"
+            raise document.error(("options", runtime, name), message, expected=expected, key=True)

@@ -1,0 +1,86 @@
+"""The precision that a model brings: FP32 is lowered, FP16 and INT8 (Q/DQ) run as they are, or are refused in words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import onnx
+
+from controller.intake.exchange import ModelError, Request, ToLower
+from controller.intake.graph.onnx_files import Laid
+from controller.intake.jobfile.yaml import Steps
+from controller.intake.lowering import rules as qdqrules
+from controller.model.job import Precision
+
+_QUANTISING = frozenset({*qdqrules.PAIR, *qdqrules.OTHERS})
+_HALVES = {onnx.TensorProto.FLOAT16: "FP16", onnx.TensorProto.BFLOAT16: "BF16"}
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What a graph computes in, and by what that was seen: `because` ends a sentence that begins with the model."""
+
+    precision: Precision
+    because: str = ""
+
+
+def look(laid: Laid) -> Brought:
+    """Raises ModelError for BF16, which is none of our precisions."""
+    model = onnx.load_model(str(laid.path), load_external_data=False)
+    node = next((item for item in _nodes([model.graph, *model.functions]) if item.op_type in _QUANTISING), None)
+    if node is not None:
+        return Brought(
+            Precision.INT8, f"is quantised already, at operator {node.op_type} {node.name or node.output[0]!r}"
+        )
+    name, kind = next(((name, kind) for name, kind in _types(model) if kind in _HALVES), ("", 0))
+    if not name:
+        return Brought(Precision.FP32)
+    if kind == onnx.TensorProto.BFLOAT16:
+        message = f"the model's tensor {name!r} is BF16"
+        raise ModelError(message, expected="a model in float32 or float16", hint="export it in float32")
+    return Brought(Precision.FP16, f"is in FP16 already, at tensor {name!r}")
+
+
+def accept(found: Brought, laid: Laid, request: Request) -> None:
+    """Raises ModelError where another precision is asked of a model than it brings, or TensorRT would not take it."""
+    asked = {item.precision: item.steps for item in request.lower}
+    others: list[tuple[str, Steps]] = [(key.value, steps) for key, steps in asked.items() if key is not found.precision]
+    if request.unlowered:
+        others.insert(0, ("fp32", request.unlowered))
+    for name, steps in others:
+        raise ModelError(
+            f"the model cannot run in {name}: it {found.because}",
+            steps=steps,
+            expected="a model in float32, or its own precision alone",
+            hint=f"variants: {{precision: [{found.precision.value}]}} runs it as it is",
+        )
+    if found.precision is Precision.INT8:
+        _hold_to_rules(laid, next(item for item in request.lower if item.precision is Precision.INT8))
+
+
+def _hold_to_rules(laid: Laid, asked: ToLower) -> None:
+    if not asked.typed:
+        return
+    try:
+        qdqrules.check(onnx.load_model(str(laid.path)))
+    except qdqrules.QdqError as error:
+        message = f"TensorRT does not take the model's quantisation: {error}"
+        raise ModelError(message, steps=asked.steps, expected=error.expected, hint=error.hint) from error
+
+
+def _types(model: onnx.ModelProto) -> Iterator[tuple[str, int]]:
+    """Types that are written down: of weights, inputs, outputs, and of what Cast makes."""
+    for tensor in model.graph.initializer:
+        yield tensor.name, tensor.data_type
+    for item in (*model.graph.input, *model.graph.output):
+        yield item.name, item.type.tensor_type.elem_type
+    for node in _nodes([model.graph, *model.functions]):
+        if node.op_type == "Cast":
+            yield node.output[0], next((item.i for item in node.attribute if item.name == "to"), 0)
+
+
+def _nodes(graphs: Sequence[onnx.GraphProto | onnx.FunctionProto]) -> Iterator[onnx.NodeProto]:
+    for graph in graphs:
+        for node in graph.node:
+            yield node
+            for attribute in node.attribute:
+                yield from _nodes([*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])])

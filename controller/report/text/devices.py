@@ -1,0 +1,70 @@
+"""Devices as tables: the fleet at a glance, and all that is known about one."""
+
+from collections.abc import Sequence
+
+from controller.model.facts import FACT_TYPES, shown
+from controller.model.result import Provenance
+from controller.model.view import DeviceView
+from controller.report.text.table import Table
+from controller.report.text.words import UNKNOWN, moment
+
+
+def devices_table(devices: Sequence[DeviceView]) -> Table:
+    return Table(
+        columns=("device", "state", "hardware", "kind", "jetpack", "runtimes", "busy with", "last seen"),
+        rows=[
+            (
+                device.name,
+                state(device),
+                _hardware(device),
+                kind(device),
+                shown(device.facts.get("jetpack")),
+                _runtimes(device),
+                device.busy_with,
+                moment(device.last_seen_at),
+            )
+            for device in devices
+        ],
+        folding=frozenset({"hardware", "runtimes", "busy with"}),
+        empty="no device has ever registered: run `agent run` on one, or submit with --local",
+    )
+
+
+def device_table(device: DeviceView) -> Table:
+    """Every fact there is a name for, known or not, then runtimes and labels."""
+    about = [
+        ("id", device.id),
+        ("name", device.name),
+        ("state", state(device)),
+        ("cordoned", device.cordoned or "no"),
+        ("busy with", device.busy_with or "nothing"),
+        ("last seen", moment(device.last_seen_at)),
+        ("agent", device.agent_version or UNKNOWN),
+        ("bench domain", device.bench_domain or UNKNOWN),
+    ]
+    families = sorted(key for key in device.facts if key not in FACT_TYPES)
+    facts = [(key, shown(device.facts.get(key))) for key in (*FACT_TYPES, *families)]
+    return Table(columns=("fact", "value"), rows=[*about, *facts], folding=frozenset({"value"}))
+
+
+def state(device: DeviceView) -> str:
+    if device.cordoned:
+        return "cordoned"
+    return "online" if device.online else "offline"
+
+
+def kind(device: DeviceView) -> str:
+    """Whether its numbers will be real; a device that does not say is not taken for simulated."""
+    return Provenance.SIMULATED.value if device.facts.get("simulated") is True else "real"
+
+
+def _hardware(device: DeviceView) -> str:
+    """The most telling name that the device knows of itself."""
+    return next(
+        (shown(device.facts[key]) for key in ("sku", "module", "gpu", "cpu_model") if key in device.facts), UNKNOWN
+    )
+
+
+def _runtimes(device: DeviceView) -> str:
+    found = sorted(key for key in device.facts if key.startswith("runtime."))
+    return ", ".join(f"{key.removeprefix('runtime.')} {shown(device.facts[key])}" for key in found) or UNKNOWN

@@ -1,0 +1,156 @@
+"""Tables: rich on a terminal, aligned columns in a pipe, CSV for programs, Markdown for pages.
+
+Knows nothing of what is in them. A pipe gets one row per line, never cut and never coloured, and rich is not even
+imported for it.
+"""
+
+import csv
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from controller.report.text.words import one_line
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+STYLES: Mapping[str, str] = {
+    "VALID": "green",
+    "SUCCEEDED": "green",
+    "online": "green",
+    "FAILED": "red",
+    "TIMED_OUT": "red",
+    "SKIPPED": "yellow",
+    "CANCELLED": "yellow",
+    "cordoned": "red",
+    "offline": "dim",
+    "unknown": "dim",
+    "SIMULATED": "bold magenta",
+    "WRONG_OUTPUT": "bold red",
+    "FASTER": "green",
+    "SLOWER": "bold red",
+    "CANNOT_TELL": "yellow",
+    "INCOMPARABLE": "yellow",
+    "NOT_VALID": "red",
+}
+
+_FOLDED_WIDTH = 12
+_WORD_END = re.compile(r",| \(")
+_MARKUP = re.compile(r"[\\|<>\[\]`*&]")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells are text as it came; they are cleaned here. `right` names the columns that hold numbers, `folding` those
+    that may be broken into lines where the terminal is narrow.
+    """
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    right: frozenset[str] = frozenset()
+    folding: frozenset[str] = frozenset()
+    empty: str = "nothing to show"
+
+
+def on_terminal(out: TextIO) -> bool:
+    """Whether somebody watches: no pipe, no dumb terminal, no CI (whose logs would keep every frame)."""
+    return out.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+
+
+def print_table(table: Table, *, out: TextIO) -> None:
+    if not table.rows:
+        print(table.empty, file=out)
+    elif on_terminal(out):
+        from rich.console import Console
+
+        console = Console(file=out)
+        if _least_width(table) <= console.width:
+            console.print(rich_table(table))
+        else:
+            console.print("\n\n".join(stacked(table)), markup=False, highlight=False)
+    else:
+        for line in plain_lines(table):
+            print(line, file=out)
+
+
+def print_csv(table: Table, *, out: TextIO) -> None:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([_inert(cell) for cell in row] for row in table.rows)
+
+
+def print_markdown(table: Table, *, out: TextIO) -> None:
+    """GitHub's tables; numbers to the right."""
+    if not table.rows:
+        print(table.empty, file=out)
+        return
+    rules = ("--:" if title in table.right else "---" for title in table.columns)
+    for row in (table.columns, tuple(rules), *table.rows):
+        print("|", " | ".join(markdown_text(cell) for cell in row), "|", file=out)
+
+
+def markdown_text(text: str) -> str:
+    """One line that a renderer shows as it is: no markup, no cell of its own. Intra-word underscores are left alone."""
+    return _MARKUP.sub(r"\\\g<0>", one_line(text))
+
+
+def plain_lines(table: Table) -> Iterator[str]:
+    """A heading and a line per row, columns two spaces apart."""
+    rows = [table.columns, *(tuple(one_line(cell) for cell in row) for row in table.rows)]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(table.columns))]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if title in table.right else cell.ljust(width)
+            for cell, width, title in zip(row, widths, table.columns, strict=True)
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def stacked(table: Table) -> Iterator[str]:
+    """Each row as lines of its own, for a terminal that is too narrow for the columns."""
+    width = max(len(title) for title in table.columns)
+    for row in table.rows:
+        yield "\n".join(f"{title:{width}}  {one_line(cell)}" for title, cell in zip(table.columns, row, strict=True))
+
+
+def _least_width(table: Table) -> int:
+    """Of the rich table: folding columns at their least, one space left and two between columns."""
+    widths = [
+        max(_FOLDED_WIDTH, len(title))
+        if title in table.folding
+        else max(len(title), *(len(one_line(row[index])) for row in table.rows))
+        for index, title in enumerate(table.columns)
+    ]
+    return sum(widths) + 3 * len(widths)
+
+
+def rich_table(table: Table) -> "RichTable":
+    """For a terminal: the folding columns give way to its width. Text is never read as markup."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    made = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in table.columns:
+        made.add_column(
+            title,
+            justify="right" if title in table.right else "left",
+            overflow="fold",
+            no_wrap=title not in table.folding,
+        )
+    for row in table.rows:
+        cells = (one_line(cell) for cell in row)
+        made.add_row(*(Text(cell, style=STYLES.get(_WORD_END.split(cell)[0], "")) for cell in cells))
+    return made
+
+
+def _inert(text: str) -> str:
+    """A cell that a spreadsheet would run as a formula gets a quote in front: devices choose some of these texts."""
+    text = one_line(text)
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return text

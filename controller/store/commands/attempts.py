@@ -1,0 +1,211 @@
+"""Attempts and what their ends mean for tasks. Every change of state passes lifecycle's guards."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, insert, select, text, update
+
+from controller.core import lifecycle
+from controller.model.job import Artifact
+from controller.model.task import AttemptState, Ended, Failure, FailureKind, TaskState
+from controller.store import tables as t
+from controller.store.clock import now_text
+from controller.store.sqlite.prepared import Prepared
+
+OPEN_STATES = tuple(state.value for state in lifecycle.OPEN_ATTEMPT)
+LIVE_STATES = tuple(state.value for state in TaskState if state not in lifecycle.TERMINAL)
+
+
+def close_attempts(connection: Connection, which: ColumnElement[bool], end: AttemptState, *, message: str) -> list[int]:
+    """Closes open attempts that nobody will commit; returns their tasks, settled."""
+    found = connection.execute(
+        select(t.attempt.c.token, t.attempt.c.task_id).where(which, t.attempt.c.state.in_(OPEN_STATES))
+    ).all()
+    for row in found:
+        close_attempt(connection, row.token, end, message=message)
+        settle(connection, row.task_id)
+    return [row.task_id for row in found]
+
+
+def close_attempt(
+    connection: Connection,
+    token: str,
+    end: AttemptState,
+    *,
+    message: str = "",
+    failure: Failure | None = None,
+    peak_rss_bytes: int | None = None,
+) -> None:
+    row = _ATTEMPT.first(connection, token_=token)
+    lifecycle.advance_attempt(AttemptState(row.state), end, story=f"attempt {token[:8]} of task {row.task_id}")
+    _CLOSE.run(
+        connection,
+        token_=token,
+        state_=end.value,
+        ended_at_=now_text(),
+        kind_=failure.kind.value if failure else None,
+        message_=failure.message if failure else message or None,
+        phase_=failure.phase if failure else None,
+        exit_code_=failure.exit_code if failure else None,
+        signal_=failure.signal if failure else None,
+        peak_=peak_rss_bytes or (failure.peak_rss_bytes if failure else None),
+    )
+
+
+def keep_artifacts(connection: Connection, token: str, artifacts: Iterable[Artifact]) -> None:
+    rows = {
+        (item.role.value, item.name): {
+            "attempt_token": token,
+            "role": item.role.value,
+            "name": item.name,
+            "sha256": item.sha256,
+            "size_bytes": item.size_bytes,
+        }
+        for item in artifacts
+    }
+    if rows:
+        connection.execute(insert(t.attempt_artifact), list(rows.values()))
+
+
+def history(connection: Connection, task_id: int) -> list[Ended]:
+    """How the ended attempts of a task ended, oldest first."""
+    rows = _HISTORY.all(connection, task_id_=task_id)
+    return [
+        Ended(
+            AttemptState(row.state),
+            row.device_id,
+            FailureKind(row.failure_kind) if row.failure_kind else None,
+        )
+        for row in rows
+    ]
+
+
+def settle(connection: Connection, task_id: int) -> TaskState:
+    """Moves a LEASED task on after its attempt has ended, and with it whoever waited for it."""
+    row = _TASK.first(connection, task_id_=task_id)
+    build = row.kind == "BUILD"
+    cancel_asked = not is_wanted(connection, row.engine_key) if build else bool(row.cancel_asked_at)
+    timed_out = cancel_asked and (_ran_out_of_time(connection, task_id) if build else bool(row.timed_out_at))
+    end = lifecycle.after_attempt(history(connection, task_id), cancel_asked=cancel_asked, timed_out=timed_out)
+    move(connection, task_id, end)
+    if row.kind == "BUILD" and end is TaskState.SUCCEEDED:
+        release_waiting(connection, row.engine_key)
+    elif row.kind == "BUILD" and end in lifecycle.TERMINAL:
+        skip_waiting(connection, row.engine_key, because_of=task_id)
+    elif end in lifecycle.TERMINAL:
+        cancel_unwanted_builds(connection)
+    return end
+
+
+def move(connection: Connection, task_id: int, end: TaskState, *, because_of: int | None = None) -> None:
+    """The only place that changes a task's state: guarded, and compare-and-set."""
+    row = _STATE.first(connection, task_id_=task_id)
+    lifecycle.advance(TaskState(row.state), end, story=f"task {task_id} ({row.name})")
+    ended_at = now_text() if end in lifecycle.TERMINAL else None
+    _MOVE.run(
+        connection, task_id_=task_id, start_=row.state, end_=end.value, ended_at_=ended_at, because_of_=because_of
+    )
+
+
+def waiting_for(connection: Connection, engine_key: str) -> list[int]:
+    return list(
+        connection.execute(
+            select(t.task.c.id)
+            .join(t.subject)
+            .where(t.subject.c.engine_key == engine_key, t.task.c.state == TaskState.WAITING.value)
+            .distinct()
+        ).scalars()
+    )
+
+
+def release_waiting(connection: Connection, engine_key: str) -> None:
+    """An engine exists now: tasks that have all their engines become READY."""
+    for task_id in waiting_for(connection, engine_key):
+        if not missing_engines(connection, task_id):
+            move(connection, task_id, TaskState.READY)
+
+
+def skip_waiting(connection: Connection, engine_key: str, *, because_of: int) -> None:
+    for task_id in waiting_for(connection, engine_key):
+        move(connection, task_id, TaskState.SKIPPED, because_of=because_of)
+
+
+def missing_engines(connection: Connection, task_id: int) -> list[str]:
+    """Keys of the engines of a BENCH that are not built."""
+    return [row.key for row in _MISSING.all(connection, task_id_=task_id)]
+
+
+def is_wanted(connection: Connection, engine_key: str) -> bool:
+    """Does a BENCH of a job that nobody cancelled still need this engine?"""
+    return bool(connection.execute(select(_wanting(engine_key))).scalar())
+
+
+def cancel_unwanted_builds(connection: Connection) -> None:
+    """A BUILD lives as long as a live job wants it; one that is running learns of it at its next Renew."""
+    for row in _UNWANTED.all(connection):
+        timed_out = _ran_out_of_time(connection, row.id)
+        move(connection, row.id, TaskState.TIMED_OUT if timed_out else TaskState.CANCELLED)
+
+
+def _ran_out_of_time(connection: Connection, build_id: int) -> bool:
+    """Was one of the jobs that wanted a BUILD, which nobody wants any more, ended by its deadline?"""
+    late = (
+        select(t.job.c.id)
+        .join(t.job_build, t.job_build.c.job_id == t.job.c.id)
+        .where(t.job_build.c.task_id == build_id, t.job.c.timed_out_at.is_not(None))
+    )
+    return connection.execute(late.limit(1)).first() is not None
+
+
+def _wanting(engine_key: "str | ColumnElement[str]") -> ColumnElement[bool]:
+    bench = t.task.alias("bench")
+    return exists(
+        select(1)
+        .select_from(t.subject.join(bench, bench.c.id == t.subject.c.task_id).join(t.job, t.job.c.id == bench.c.job_id))
+        .where(
+            t.subject.c.engine_key == engine_key,
+            _BENCH_LIVES,
+            t.job.c.cancel_asked_at.is_(None),
+        )
+    )
+
+
+_BENCH_LIVES = text("bench.state IN ('WAITING', 'READY', 'LEASED')")
+_ATTEMPT = Prepared(select(t.attempt.c.state, t.attempt.c.task_id).where(t.attempt.c.token == bindparam("token_")))
+_CLOSE = Prepared(
+    update(t.attempt)
+    .where(t.attempt.c.token == bindparam("token_"))
+    .values(
+        state=bindparam("state_"),
+        ended_at=bindparam("ended_at_"),
+        failure_kind=bindparam("kind_"),
+        failure_message=bindparam("message_"),
+        phase=bindparam("phase_"),
+        exit_code=bindparam("exit_code_"),
+        signal=bindparam("signal_"),
+        peak_rss_bytes=bindparam("peak_"),
+    )
+)
+_HISTORY = Prepared(
+    select(t.attempt.c.state, t.attempt.c.device_id, t.attempt.c.failure_kind)
+    .where(t.attempt.c.task_id == bindparam("task_id_"), text("state NOT IN ('LEASED', 'RUNNING')"))
+    .order_by(t.attempt.c.number)
+)
+_TASK = Prepared(
+    select(t.task.c.kind, t.task.c.engine_key, t.job.c.cancel_asked_at, t.job.c.timed_out_at)
+    .join(t.job)
+    .where(t.task.c.id == bindparam("task_id_"))
+)
+_STATE = Prepared(select(t.task.c.state, t.task.c.name).where(t.task.c.id == bindparam("task_id_")))
+_MOVE = Prepared(
+    update(t.task)
+    .where(t.task.c.id == bindparam("task_id_"), t.task.c.state == bindparam("start_"))
+    .values(state=bindparam("end_"), ended_at=bindparam("ended_at_"), because_of=bindparam("because_of_"))
+)
+_MISSING = Prepared(
+    select(t.engine.c.key)
+    .join(t.subject, t.subject.c.engine_key == t.engine.c.key)
+    .where(t.subject.c.task_id == bindparam("task_id_"), t.engine.c.sha256.is_(None))
+)
+_UNWANTED = Prepared(
+    select(t.task.c.id).where(t.LIVE_BUILD, text("task.state <> 'LEASED'"), ~_wanting(t.task.c.engine_key))
+)

@@ -1,0 +1,198 @@
+"""Claim and commit: the two moments at which work changes hands."""
+
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from controller.core import scheduler
+from controller.model.engine import BuildReport
+from controller.model.job import Artifact, Measure, Role, Variant
+from controller.model.lease import BenchWork, BuildWork, Directive, Lease, Subject
+from controller.model.result import Schedule
+from controller.model.task import (
+    AttemptState,
+    Candidate,
+    Device,
+    Recipe,
+    TaskKind,
+    TaskState,
+)
+from controller.store import queue as ready
+from controller.store import tables as t
+from controller.store.clock import now_text
+from controller.store.codec import load
+from controller.store.commands import timing_caches as timing
+from controller.store.commands.attempts import OPEN_STATES, close_attempts, is_wanted, move
+from controller.store.commands.register import current_device, planning_devices
+from controller.store.commands.submit import bind
+from controller.store.sqlite.prepared import Prepared
+
+
+def claim(
+    connection: Connection,
+    session_id: str,
+    request_id: str,
+    *,
+    alive: Collection[str],
+    has_blob: Callable[[str], bool],
+) -> Lease | None:
+    """Hands the best task for a session's device out, or None. The same request is answered with the same lease."""
+    known = _REPEATED.first(connection, session_id_=session_id, request_id_=request_id)
+    if known is not None:
+        if known.state not in OPEN_STATES:
+            return None
+        return _lease(connection, known.token, known.task_id, has_blob=has_blob)
+    device, facts_id = current_device(connection, session_id)
+    if device.cordoned or _IN_DOMAIN.first(connection, bench_domain_=device.bench_domain) is not None:
+        return None
+    while (choice := _choose(connection, device, alive=alive)) is not None:
+        if choice.kind is TaskKind.BUILD or bind(connection, choice.task_id, device, has_blob=has_blob):
+            token = _open_attempt(connection, choice, device, facts_id, session_id, request_id)
+            return _lease(connection, token, choice.task_id, has_blob=has_blob)
+        # The BENCH waits now: choose again, perhaps the BUILD it waits for.
+    return None
+
+
+def _choose(connection: Connection, device: Device, *, alive: Collection[str]) -> Candidate | None:
+    for block in ready.blocks(connection, device.id):
+        others = _others(connection, block, device, alive=alive)
+        if (choice := scheduler.pick(device, block, others=others)) is not None:
+            return choice
+    return None
+
+
+def directives(connection: Connection, session_id: str, tokens: Sequence[str]) -> dict[str, Directive]:
+    """What the session should do with each attempt it reports."""
+    rows = connection.execute(
+        select(t.attempt, t.task.c.kind, t.task.c.engine_key, t.job.c.cancel_asked_at)
+        .join(t.task, t.task.c.id == t.attempt.c.task_id)
+        .join(t.job, t.job.c.id == t.task.c.job_id)
+        .where(t.attempt.c.token.in_(tokens), t.attempt.c.session_id == session_id)
+        .where(t.attempt.c.state.in_(OPEN_STATES))
+    ).all()
+    answers = dict.fromkeys(tokens, Directive.LOST)
+    for row in rows:
+        wanted = is_wanted(connection, row.engine_key) if row.kind == "BUILD" else row.cancel_asked_at is None
+        answers[row.token] = Directive.CONTINUE if wanted else Directive.CANCEL
+    return answers
+
+
+def start_attempts(connection: Connection, tokens: Collection[str]) -> None:
+    """The children of these attempts run now."""
+    connection.execute(
+        update(t.attempt)
+        .where(t.attempt.c.token.in_(tokens), t.attempt.c.state == AttemptState.LEASED.value)
+        .values(state=AttemptState.RUNNING.value, started_at=now_text())
+    )
+
+
+def expire(connection: Connection, tokens: Collection[str], *, after_s: float) -> list[int]:
+    """Nobody renewed these: their tasks may be tried again. Returns the tasks."""
+    return close_attempts(
+        connection,
+        t.attempt.c.token.in_(tokens),
+        AttemptState.EXPIRED,
+        message=f"the agent was not heard from for {after_s:.0f} s",
+    )
+
+
+def open_attempts(connection: Connection) -> dict[str, str]:
+    """Token -> session of every attempt that is not over."""
+    rows = connection.execute(
+        select(t.attempt.c.token, t.attempt.c.session_id).where(t.attempt.c.state.in_(OPEN_STATES))
+    )
+    return {row.token: row.session_id for row in rows}
+
+
+def _others(
+    connection: Connection, ready: Sequence[Candidate], device: Device, *, alive: Collection[str]
+) -> list[Device]:
+    if not any(candidate.history for candidate in ready):
+        return []
+    return [item for item in planning_devices(connection, alive=alive) if item.online and item.id != device.id]
+
+
+def _open_attempt(
+    connection: Connection, choice: Candidate, device: Device, facts_id: int, session_id: str, request_id: str
+) -> str:
+    """Returns the new attempt's token."""
+    number = _LAST_NUMBER.scalar(connection, task_id_=choice.task_id) or 0
+    move(connection, choice.task_id, TaskState.LEASED)
+    token = secrets.token_hex(16)
+    _OPEN_ATTEMPT.run(
+        connection,
+        token=token,
+        task_id=choice.task_id,
+        number=number + 1,
+        state=AttemptState.LEASED.value,
+        device_id=device.id,
+        session_id=session_id,
+        request_id=request_id,
+        bench_domain=device.bench_domain,
+        facts_id=facts_id,
+        leased_at=now_text(),
+    )
+    return token
+
+
+def _lease(connection: Connection, token: str, task_id: int, *, has_blob: Callable[[str], bool]) -> Lease:
+    task = _TASK.first(connection, task_id_=task_id)
+    build = task.kind == TaskKind.BUILD.value
+    work = _build_work(connection, task, has_blob=has_blob) if build else _bench_work(connection, task)
+    return Lease(token, task.id, f"{task.kind.lower()} {task.name}", task.time_limit_s, work)
+
+
+def _build_work(connection: Connection, task: Any, *, has_blob: Callable[[str], bool]) -> BuildWork:
+    recipe = load(Recipe, task.recipe)
+    caches = timing.current(connection, recipe, task.class_key, has_blob=has_blob)
+    return BuildWork(task.engine_key, recipe, caches)
+
+
+def _bench_work(connection: Connection, task: Any) -> BenchWork:
+    rows = _SUBJECTS.all(connection, task_id_=task.id)
+    subjects = tuple(
+        Subject(
+            variant=load(Variant, row.content),
+            engine_key=row.engine_key,
+            engine=Artifact(Role.ENGINE, "engine", row.sha256, row.size_bytes),
+            runtime_version=row.runtime_version,
+            placement=row.placement,
+            streams=row.streams,
+            batch=row.batch,
+            flags=tuple(load(BuildReport, row.report).flags()) if row.report else (),
+        )
+        for row in rows
+    )
+    return BenchWork(Schedule(task.schedule), subjects, load(Measure, task.measure))
+
+
+_REPEATED = Prepared(
+    select(t.attempt.c.token, t.attempt.c.task_id, t.attempt.c.state).where(
+        t.attempt.c.session_id == bindparam("session_id_"), t.attempt.c.request_id == bindparam("request_id_")
+    )
+)
+_IN_DOMAIN = Prepared(select(t.attempt.c.token).where(t.attempt.c.bench_domain == bindparam("bench_domain_"), t.OPEN))
+_LAST_NUMBER = Prepared(select(func.max(t.attempt.c.number)).where(t.attempt.c.task_id == bindparam("task_id_")))
+_OPEN_ATTEMPT = Prepared(insert(t.attempt))
+_TASK = Prepared(
+    select(t.task, t.job.c.measure, t.engine.c.recipe, t.engine.c.class_key)
+    .join(t.job, t.job.c.id == t.task.c.job_id)
+    .outerjoin(t.engine, t.engine.c.key == t.task.c.engine_key)
+    .where(t.task.c.id == bindparam("task_id_"))
+)
+_SUBJECTS = Prepared(
+    select(
+        t.subject,
+        t.variant.c.content,
+        t.engine.c.sha256,
+        t.engine.c.size_bytes,
+        t.engine.c.runtime_version,
+        t.engine.c.report,
+    )
+    .join(t.variant, t.variant.c.id == t.subject.c.variant_id)
+    .join(t.engine, t.engine.c.key == t.subject.c.engine_key)
+    .where(t.subject.c.task_id == bindparam("task_id_"))
+    .order_by(t.subject.c.idx)
+)

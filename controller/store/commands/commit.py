@@ -1,0 +1,144 @@
+"""The end of an attempt, committed once: the same commit gets the same answer, a stale one is kept as an orphan."""
+
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from controller.model.engine import Built
+from controller.model.lease import Committed, Directive, Outcome, Returned
+from controller.model.result import Measurement, Schedule
+from controller.model.task import AttemptState, Failure, FailureKind, TaskKind, TaskState
+from controller.store import tables as t
+from controller.store.clock import now_text
+from controller.store.codec import dump
+from controller.store.commands import timing_caches as timing
+from controller.store.commands.attempts import OPEN_STATES, close_attempt, keep_artifacts, settle
+from controller.store.commands.claim import directives
+from controller.store.commands.register import cordon_if_faulty, current_device
+from controller.store.queries.results import insert_measurement
+from controller.store.sqlite.prepared import Prepared
+
+
+def commit(connection: Connection, session_id: str, token: str, outcome: Outcome) -> Committed:
+    """Ends an attempt and, in the same transaction, keeps what it made."""
+    device, _facts_id = current_device(connection, session_id)
+    row = _ATTEMPT.first(connection, token_=token)
+    if row is None or row.device_id != device.id:
+        return _orphan(connection, token, outcome, "no such attempt on this device")
+    if row.state not in OPEN_STATES:
+        if _is_repeat(row, outcome):
+            return Committed(row.task_state, frees_others=False)
+        return _orphan(connection, token, outcome, f"the attempt is over: {row.state}")
+    if isinstance(outcome.end, Failure):
+        return _fail(connection, row, outcome, outcome.end)
+    if isinstance(outcome.end, Returned):
+        close_attempt(connection, token, AttemptState.RETURNED, message=outcome.end.reason)
+        return _settled(connection, row)
+    misfit = _misfit(connection, row, outcome)
+    if misfit:
+        return _fail(connection, row, outcome, Failure(FailureKind.BAD_INPUT, misfit))
+    keep_artifacts(connection, token, outcome.artifacts)
+    close_attempt(connection, token, AttemptState.COMMITTED, peak_rss_bytes=outcome.peak_rss_bytes)
+    if isinstance(outcome.end, Built):
+        _keep_engine(connection, row, outcome.end)
+    else:
+        for measurement in outcome.end:
+            insert_measurement(connection, row, measurement)
+    return _settled(connection, row)
+
+
+def _settled(connection: Connection, row: Any) -> Committed:
+    state = settle(connection, row.task_id)
+    bench_over = row.kind == TaskKind.BENCH.value and state is not TaskState.READY
+    return Committed(state.value, frees_others=not bench_over)
+
+
+def _fail(connection: Connection, row: Any, outcome: Outcome, failure: Failure) -> Committed:
+    cancelled = directives(connection, row.session_id, [row.token])[row.token] is Directive.CANCEL
+    keep_artifacts(connection, row.token, outcome.artifacts)
+    end = AttemptState.CANCELLED if cancelled else AttemptState.FAILED
+    close_attempt(connection, row.token, end, failure=failure, peak_rss_bytes=outcome.peak_rss_bytes)
+    if failure.kind is FailureKind.DEVICE_FAULT:
+        cordon_if_faulty(connection, row.device_id)
+    return _settled(connection, row)
+
+
+def _is_repeat(row: Any, outcome: Outcome) -> bool:
+    """Closed by an earlier copy of this very commit, not by the controller."""
+    if isinstance(outcome.end, Failure):
+        return row.state in (AttemptState.FAILED.value, AttemptState.CANCELLED.value)
+    wanted = AttemptState.RETURNED if isinstance(outcome.end, Returned) else AttemptState.COMMITTED
+    return bool(row.state == wanted.value)
+
+
+def _misfit(connection: Connection, row: Any, outcome: Outcome) -> str:
+    """What is wrong with a success that does not answer its task; empty if nothing is."""
+    if (row.kind == TaskKind.BUILD.value) is not isinstance(outcome.end, Built):
+        return f"the agent answered a {row.kind} with something else"
+    if isinstance(outcome.end, tuple):
+        subjects = [item.idx for item in _SUBJECTS.all(connection, task_id_=row.task_id)]
+        return _mismeasured(subjects, Schedule(row.schedule), outcome.end)
+    return ""
+
+
+def _mismeasured(subjects: list[int], schedule: Schedule, found: tuple[Measurement, ...]) -> str:
+    """One measurement of each subject, and one of the whole where they ran at the same time."""
+    indexes = [item.subject_index for item in found]
+    missing = [index for index in subjects if index not in indexes]
+    if missing:
+        return f"the agent measured no subject {missing}"
+    if schedule is Schedule.CONCURRENT and None not in indexes:
+        return "the agent measured the subjects, and not the whole"
+    if len(set(indexes)) < len(indexes) or not {*indexes} <= {None, *subjects}:
+        return f"the agent measured subjects {indexes} of {subjects}"
+    return ""
+
+
+def _keep_engine(connection: Connection, row: Any, built: Built) -> None:
+    connection.execute(
+        update(t.engine)
+        .where(t.engine.c.key == row.engine_key)
+        .values(
+            sha256=built.engine.sha256,
+            size_bytes=built.engine.size_bytes,
+            build_s=built.build_s,
+            power_mode=built.power_mode,
+            report=dump(built.report),
+            built_by=row.token,
+            built_at=now_text(),
+        )
+    )
+    if built.timing_cache is not None:
+        engine = _ENGINE.first(connection, key_=row.engine_key)
+        use = built.report.timing_cache
+        timing.keep(connection, engine, built.timing_cache, handed=use.handed if use else (), token=row.token)
+
+
+def _orphan(connection: Connection, token: str, outcome: Outcome, reason: str) -> Committed:
+    connection.execute(
+        sqlite_insert(t.orphan)
+        .values(attempt_token=token, reason=reason, received_at=now_text(), outcome=outcome.raw)
+        .on_conflict_do_nothing()
+    )
+    return Committed("", stale=reason)
+
+
+_ATTEMPT = Prepared(
+    select(
+        t.attempt,
+        t.task.c.kind,
+        t.task.c.engine_key,
+        t.task.c.job_id,
+        t.task.c.schedule,
+        t.task.c.state.label("task_state"),
+    )
+    .join(t.task, t.task.c.id == t.attempt.c.task_id)
+    .where(t.attempt.c.token == bindparam("token_"))
+)
+_SUBJECTS = Prepared(select(t.subject.c.idx).where(t.subject.c.task_id == bindparam("task_id_")))
+_ENGINE = Prepared(
+    select(t.engine.c.class_key, t.engine.c.runtime, t.engine.c.runtime_version).where(
+        t.engine.c.key == bindparam("key_")
+    )
+)

@@ -1,0 +1,249 @@
+"""Devices and sessions: who is registered, with which facts, under which session."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+
+from controller.model.facts import Facts
+from controller.model.lease import Registered, Registration
+from controller.model.task import AttemptState, Device
+from controller.model.view import DeviceView
+from controller.store import tables as t
+from controller.store.clock import now_text, parse
+from controller.store.codec import dump, load_facts
+from controller.store.commands.attempts import OPEN_STATES, close_attempts
+from controller.store.commands.submit import replan_device
+from controller.store.sqlite.prepared import Prepared
+from jetfleet.errors import Conflict, StaleSession
+
+FAULTS_TO_CORDON = 3
+
+
+def register(connection: Connection, who: Registration, *, alive: Collection[str]) -> Registered:
+    """Opens or confirms a session, and closes what its predecessors left open and the agent does not hold.
+
+    `alive` are the sessions heard from a moment ago. Raises Conflict if one of them is another board with this id.
+    """
+    known = connection.execute(select(t.device).where(t.device.c.id == who.device_id)).first()
+    before = _session(connection, known.session_id) if known and known.session_id else None
+    if known and before and before.id != who.session_id:
+        _refuse_twin(who, known, before, alive=alive)
+    facts_id = _facts_id(connection, who.facts)
+    name = known.name if known else _free_name(connection, who.name or who.device_id[:8])
+    if known is None:
+        _insert_device(connection, who, name=name, facts_id=facts_id)
+    if _session(connection, who.session_id) is None:
+        _insert_session(connection, who)
+        _end_older_sessions(connection, who)
+    # A new agent process is somebody's answer to a cordon.
+    cordoned = known.cordoned if known and before and before.id == who.session_id else ""
+    connection.execute(
+        update(t.device)
+        .where(t.device.c.id == who.device_id)
+        .values(
+            session_id=who.session_id,
+            facts_id=facts_id,
+            hardware_serial=who.hardware_serial,
+            last_seen_at=now_text(),
+            cordoned=cordoned,
+        )
+    )
+    if known and known.facts_id != facts_id:
+        replan_device(connection, Device(who.device_id, name, who.facts, who.bench_domain))
+    return Registered(name, _lost(connection, who.held))
+
+
+def current_device(connection: Connection, session_id: str) -> tuple[Device, int]:
+    """The device of a session, and the id of its facts. Raises StaleSession if it is not the current one."""
+    row = _OF_SESSION.first(connection, session_id_=session_id)
+    if row is None:
+        raise StaleSession(f"session {session_id[:8]} is not open", hint="register again")
+    return _device(row, alive={session_id}), row.facts_id
+
+
+def planning_devices(connection: Connection, *, alive: Collection[str]) -> list[Device]:
+    """Every device ever seen, offline ones included, oldest first."""
+    return [_device(row, alive=alive) for row in connection.execute(_devices().order_by(t.device.c.first_seen_at))]
+
+
+def device_views(connection: Connection, *, alive: Collection[str]) -> list[DeviceView]:
+    busy = {
+        row.device_id: row.name
+        for row in connection.execute(
+            select(t.attempt.c.device_id, t.task.c.name)
+            .join(t.task, t.task.c.id == t.attempt.c.task_id)
+            .where(t.attempt.c.state.in_(OPEN_STATES))
+        )
+    }
+    return [
+        DeviceView(
+            id=row.id,
+            name=row.name,
+            online=row.session_id in alive,
+            busy_with=busy.get(row.id, ""),
+            cordoned=row.cordoned,
+            facts=load_facts(row.content),
+            last_seen_at=parse(row.last_seen_at),
+            bench_domain=row.bench_domain or "",
+            agent_version=row.agent_version or "",
+        )
+        for row in connection.execute(_devices().order_by(t.device.c.name))
+    ]
+
+
+def leave(connection: Connection, session_id: str, *, reason: str) -> None:
+    """Ends a session in order; what it still works on goes back."""
+    close_attempts(
+        connection,
+        t.attempt.c.session_id == session_id,
+        AttemptState.RETURNED,
+        message=reason,
+    )
+    connection.execute(
+        update(t.session)
+        .where(t.session.c.id == session_id, t.session.c.ended_at.is_(None))
+        .values(ended_at=now_text(), end_reason=reason)
+    )
+    connection.execute(update(t.device).where(t.device.c.session_id == session_id).values(session_id=None))
+
+
+def touch(connection: Connection, session_ids: Collection[str]) -> None:
+    """Notes for readers of the database that these sessions were heard from."""
+    connection.execute(update(t.device).where(t.device.c.session_id.in_(session_ids)).values(last_seen_at=now_text()))
+
+
+def open_sessions(connection: Connection) -> dict[str, str]:
+    """Session -> its bench domain."""
+    rows = connection.execute(
+        select(t.session.c.id, t.session.c.bench_domain).join(t.device, t.device.c.session_id == t.session.c.id)
+    )
+    return {row.id: row.bench_domain for row in rows}
+
+
+def cordon_if_faulty(connection: Connection, device_id: str) -> None:
+    """Takes a device out of service when its last attempts, all of different tasks, ended in device faults."""
+    last = connection.execute(
+        select(t.attempt.c.task_id, t.attempt.c.failure_kind, t.attempt.c.failure_message)
+        .where(t.attempt.c.device_id == device_id, t.attempt.c.ended_at.is_not(None))
+        .order_by(t.attempt.c.ended_at.desc())
+        .limit(FAULTS_TO_CORDON)
+    ).all()
+    faults = {row.task_id for row in last if row.failure_kind == "DEVICE_FAULT"}
+    if len(faults) == FAULTS_TO_CORDON:
+        reason = f"{FAULTS_TO_CORDON} device faults in a row, last: {last[0].failure_message}; restart its agent"
+        connection.execute(update(t.device).where(t.device.c.id == device_id).values(cordoned=reason))
+
+
+def _devices() -> Select[Any]:
+    return (
+        select(t.device, t.facts.c.content, t.session.c.bench_domain, t.session.c.agent_version)
+        .join(t.facts, t.facts.c.id == t.device.c.facts_id)
+        .outerjoin(t.session, t.session.c.id == t.device.c.session_id)
+    )
+
+
+_OF_SESSION = Prepared(_devices().where(t.device.c.session_id == bindparam("session_id_")))
+
+
+def _device(row: Any, *, alive: Collection[str]) -> Device:
+    return Device(
+        id=row.id,
+        name=row.name,
+        facts=load_facts(row.content),
+        bench_domain=row.bench_domain or "",
+        online=row.session_id in alive,
+        cordoned=row.cordoned,
+    )
+
+
+def _session(connection: Connection, session_id: str) -> Row[Any] | None:
+    return connection.execute(select(t.session).where(t.session.c.id == session_id)).first()
+
+
+def _insert_device(connection: Connection, who: Registration, *, name: str, facts_id: int) -> None:
+    moment = now_text()
+    connection.execute(
+        insert(t.device).values(
+            id=who.device_id,
+            name=name,
+            hardware_serial=who.hardware_serial,
+            facts_id=facts_id,
+            first_seen_at=moment,
+            last_seen_at=moment,
+        )
+    )
+
+
+def _insert_session(connection: Connection, who: Registration) -> None:
+    connection.execute(
+        insert(t.session).values(
+            id=who.session_id,
+            device_id=who.device_id,
+            boot_id=who.boot_id,
+            bench_domain=who.bench_domain,
+            agent_version=who.agent_version,
+            started_at=now_text(),
+        )
+    )
+
+
+def _refuse_twin(who: Registration, known: Row[Any], before: Row[Any], *, alive: Collection[str]) -> None:
+    """Two boards flashed from one image share an id. The same serial, or the same boot, is the same board."""
+    same_serial = bool(who.hardware_serial) and who.hardware_serial == known.hardware_serial
+    if before.id not in alive or before.boot_id == who.boot_id or same_serial:
+        return
+    raise Conflict(
+        f"two live devices say they are {known.name} (id {who.device_id[:8]}): "
+        f"serial {known.hardware_serial or 'unknown'}, boot {str(before.boot_id)[:8]}; and "
+        f"serial {who.hardware_serial or 'unknown'}, boot {who.boot_id[:8]}",
+        hint="boards flashed from one image share the agent's state folder: delete `device_id` in one of them",
+    )
+
+
+def _end_older_sessions(connection: Connection, who: Registration) -> None:
+    older = connection.execute(
+        select(t.session).where(
+            t.session.c.device_id == who.device_id, t.session.c.id != who.session_id, t.session.c.ended_at.is_(None)
+        )
+    ).all()
+    for row in older:
+        rebooted = row.boot_id != who.boot_id
+        close_attempts(
+            connection,
+            (t.attempt.c.session_id == row.id) & t.attempt.c.token.not_in(who.held),
+            AttemptState.REBOOTED if rebooted else AttemptState.EXPIRED,
+            message="the device rebooted" if rebooted else "the agent was restarted",
+        )
+        connection.execute(
+            update(t.session)
+            .where(t.session.c.id == row.id)
+            .values(ended_at=now_text(), end_reason="rebooted" if rebooted else "replaced")
+        )
+    connection.execute(
+        update(t.attempt)
+        .where(t.attempt.c.token.in_(who.held), t.attempt.c.state.in_(OPEN_STATES))
+        .where(t.attempt.c.device_id == who.device_id)
+        .values(session_id=who.session_id)
+    )
+
+
+def _lost(connection: Connection, held: tuple[str, ...]) -> tuple[str, ...]:
+    kept = connection.execute(
+        select(t.attempt.c.token).where(t.attempt.c.token.in_(held), t.attempt.c.state.not_in(("EXPIRED", "REBOOTED")))
+    ).scalars()
+    return tuple(sorted(set(held) - set(kept)))
+
+
+def _facts_id(connection: Connection, facts: Facts) -> int:
+    content = dump(dict(facts))
+    found = connection.execute(select(t.facts.c.id).where(t.facts.c.content == content)).scalar()
+    if found is not None:
+        return int(found)
+    return int(connection.execute(insert(t.facts).values(content=content).returning(t.facts.c.id)).scalar_one())
+
+
+def _free_name(connection: Connection, wanted: str) -> str:
+    taken = set(connection.execute(select(t.device.c.name)).scalars())
+    count = connection.execute(select(func.count()).select_from(t.device)).scalar_one()
+    return next(name for name in [wanted, *(f"{wanted}-{k}" for k in range(2, count + 3))] if name not in taken)

@@ -1,0 +1,79 @@
+"""`job retry`: a new job from the rows of one that is over."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from controller.core.retry import Tried, plan_again
+from controller.model.job import Condition, JobSpec, Limits, Measure, Variant
+from controller.model.task import Device, TaskKind, TaskState
+from controller.model.view import Submitted
+from controller.store import tables as t
+from controller.store.clock import seconds_between
+from controller.store.codec import load
+from controller.store.commands.rows import insert_planned
+from controller.store.commands.submit import described, known_engines, known_job
+from controller.store.queries.jobs import job_row
+from jetfleet.errors import BadInput
+
+
+def retry(
+    connection: Connection, job_id: int, devices: Sequence[Device], *, key: str, has_blob: Callable[[str], bool]
+) -> Submitted:
+    """Plans and stores what did not succeed, once per idempotency key. Raises NotFound, BadInput, NoDevice."""
+    if (known := known_job(connection, key)) is not None:
+        return known
+    job = job_row(connection, job_id)
+    tried = _tried(connection, job_id)
+    made = plan_again(tried, devices, known_engines(connection), job_id=job_id)
+    wanted = {bench.variant_key for bench in made.benches}
+    spec = _spec(job, {item.variant.key: item.variant for item in tried if item.variant.key in wanted})
+    _refuse_missing_files(spec, job_id, has_blob)
+    new_id = insert_planned(connection, spec, made, key=key, retry_of=job_id)
+    planned = described(made, {device.id: device.name for device in devices})
+    return Submitted(new_id, planned, repeated_request=False, notes=made.notes)
+
+
+def _tried(connection: Connection, job_id: int) -> list[Tried]:
+    rows = connection.execute(
+        select(t.task.c.state, t.task.c.device_id, t.task.c.conditions, t.variant.c.content)
+        .join(t.subject, t.subject.c.task_id == t.task.c.id)
+        .join(t.variant, t.variant.c.id == t.subject.c.variant_id)
+        .where(t.task.c.job_id == job_id, t.task.c.kind == TaskKind.BENCH.value, t.subject.c.idx == 0)
+        .order_by(t.task.c.id)
+    )
+    return [
+        Tried(
+            variant=load(Variant, row.content),
+            state=TaskState(row.state),
+            device_id=row.device_id,
+            conditions=load(tuple[Condition, ...], row.conditions) if row.conditions else None,
+        )
+        for row in rows
+    ]
+
+
+def _spec(job: Row[Any], variants: dict[str, Variant]) -> JobSpec:
+    """The old job's, for fewer variants; its deadline begins anew, as long as it was."""
+    deadline_s = round(seconds_between(job.created_at, job.deadline_at)) if job.deadline_at else None
+    return JobSpec(
+        name=job.name,
+        model_name=job.model_name,
+        variants=tuple(variants.values()),
+        targets=(),
+        measure=load(Measure, job.measure),
+        limits=Limits(job.build_limit_s, job.bench_limit_s, deadline_s),
+        priority=job.priority,
+        source=job.source,
+    )
+
+
+def _refuse_missing_files(spec: JobSpec, job_id: int, has_blob: Callable[[str], bool]) -> None:
+    wanted = {item.sha256 for variant in spec.variants for item in variant.artifacts}
+    missing = [sha256 for sha256 in sorted(wanted) if not has_blob(sha256)]
+    if missing:
+        raise BadInput(
+            f"{len(missing)} files of job {job_id} are no longer here, {missing[0][:12]} first",
+            hint="submit its job file again",
+        )

@@ -1,0 +1,122 @@
+"""Gathers what core.explain needs to say why the tasks of a job have not ended."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from controller.core.explain import BlockingBuild, Fleet, OpenAttempt, Unfinished, why
+from controller.core.lifecycle import TERMINAL
+from controller.model.lease import Directive
+from controller.model.task import AttemptState, Device, Progress, TaskKind, TaskState
+from controller.model.view import Reason
+from controller.store import tables as t
+from controller.store.clock import now_text, parse, seconds_between
+from controller.store.codec import load_facts
+from controller.store.commands.attempts import OPEN_STATES, history
+from controller.store.commands.claim import directives
+from controller.store.commands.register import planning_devices
+from controller.store.queries.jobs import job_row, job_tasks
+from controller.store.queue import all_ready
+
+
+def reasons(
+    connection: Connection, job_id: int, *, alive: Collection[str], progress: Mapping[str, Progress]
+) -> list[Reason]:
+    """Why each unfinished task of a job has not ended. Raises NotFound."""
+    tasks = [row for row in job_tasks(connection, job_id) if TaskState(row.state) not in TERMINAL]
+    devices = planning_devices(connection, alive=alive)
+    attempts = _open_attempts(connection, devices, progress)
+    fleet = Fleet(
+        devices=devices,
+        ready=all_ready(connection),
+        running={attempt.device.bench_domain: attempt for attempt in attempts.values()},
+        last_seen={
+            row.id: parse(row.last_seen_at)
+            for row in connection.execute(select(t.device.c.id, t.device.c.last_seen_at))
+        },
+    )
+    job = job_row(connection, job_id)
+    return [
+        Reason(row.id, row.name, TaskState(row.state), why(_unfinished(connection, row, job, fleet, attempts), fleet))
+        for row in tasks
+    ]
+
+
+def _unfinished(
+    connection: Connection, row: Row[Any], job: Row[Any], fleet: Fleet, attempts: Mapping[int, OpenAttempt]
+) -> Unfinished:
+    attempt = attempts.get(row.id)
+    return Unfinished(
+        task_id=row.id,
+        state=TaskState(row.state),
+        history=tuple(history(connection, row.id)),
+        blocked_by=_blocking_build(connection, row.id, attempts) if row.state == "WAITING" else None,
+        candidate=next((item for item in fleet.ready if item.task_id == row.id), None),
+        attempt=attempt,
+        class_fields=_class_fields(connection, row),
+        cancel_asked=attempt is not None and _cancel_asked(connection, row.id),
+        timed_out=job.timed_out_at is not None,
+        deadline_s=seconds_between(now_text(), job.deadline_at)
+        if job.deadline_at and not job.cancel_asked_at
+        else None,
+    )
+
+
+def _open_attempts(
+    connection: Connection, devices: list[Device], progress: Mapping[str, Progress]
+) -> dict[int, OpenAttempt]:
+    by_id = {device.id: device for device in devices}
+    rows = connection.execute(
+        select(t.attempt, t.task.c.name, t.task.c.job_id)
+        .join(t.task, t.task.c.id == t.attempt.c.task_id)
+        .where(t.attempt.c.state.in_(OPEN_STATES))
+    )
+    return {
+        row.task_id: OpenAttempt(
+            task_id=row.task_id,
+            task_name=row.name,
+            job_id=row.job_id,
+            device=by_id[row.device_id],
+            running=row.state == AttemptState.RUNNING.value,
+            phase=progress[row.token].phase if row.token in progress else "",
+        )
+        for row in rows
+    }
+
+
+def _blocking_build(connection: Connection, task_id: int, attempts: Mapping[int, OpenAttempt]) -> BlockingBuild | None:
+    """The newest BUILD of the first engine that is missing."""
+    build = t.task.alias("build")
+    row = connection.execute(
+        select(build)
+        .join(t.subject, t.subject.c.engine_key == build.c.engine_key)
+        .join(t.engine, t.engine.c.key == t.subject.c.engine_key)
+        .where(t.subject.c.task_id == task_id, t.engine.c.sha256.is_(None), build.c.kind == TaskKind.BUILD.value)
+        .order_by(t.subject.c.idx, build.c.id.desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    attempt = attempts.get(row.id)
+    return BlockingBuild(
+        task_id=row.id,
+        name=f"BUILD {row.name}",
+        state=TaskState(row.state),
+        device=attempt.device.name if attempt else "",
+        phase=attempt.phase if attempt else "",
+    )
+
+
+def _class_fields(connection: Connection, row: Row[Any]) -> tuple[tuple[str, str], ...]:
+    if row.engine_key is None:
+        return ()
+    text = connection.execute(select(t.engine.c.class_fields).where(t.engine.c.key == row.engine_key)).scalar_one()
+    return tuple((name, str(value)) for name, value in load_facts(text).items())
+
+
+def _cancel_asked(connection: Connection, task_id: int) -> bool:
+    row = connection.execute(
+        select(t.attempt).where(t.attempt.c.task_id == task_id, t.attempt.c.state.in_(OPEN_STATES))
+    ).one()
+    return directives(connection, row.session_id, [row.token])[row.token] is Directive.CANCEL

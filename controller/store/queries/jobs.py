@@ -1,0 +1,177 @@
+"""Jobs and tasks as people see them, and the wish to cancel."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import CompoundSelect, Connection, Row, select, union, update
+
+from controller.core.lifecycle import OPEN_ATTEMPT, TERMINAL, job_state
+from controller.model.job import Artifact, Role
+from controller.model.task import AttemptState, Failure, FailureKind, Progress, TaskKind, TaskState
+from controller.model.view import JobView, TaskView
+from controller.store import tables as t
+from controller.store.clock import now_text, parse, seconds_between
+from controller.store.commands.attempts import LIVE_STATES, cancel_unwanted_builds
+from controller.store.commands.deadlines import end_unbegun
+from controller.store.commands.rows import rank_builds
+from controller.store.queries.forecast import Past, forecast
+from jetfleet.errors import NotFound
+
+
+def job_view(
+    connection: Connection,
+    job_id: int,
+    *,
+    progress: Mapping[str, Progress],
+    past: Past | None = None,
+    alive: Collection[str] = (),
+) -> JobView:
+    """One job with its tasks, BUILDs first. `progress` is by attempt token; `past` is what its ETA comes from, for
+    the sessions that are `alive`. Raises NotFound.
+    """
+    job = job_row(connection, job_id)
+    rows = job_tasks(connection, job_id)
+    attempts, logs = _attempts(connection, job_id), _logs(connection, job_id)
+    tasks = [_task_view(row, attempts.get(row.id, ()), logs, progress) for row in rows]
+    view = _view(job, tuple(tasks), [task.state for task in tasks])
+    if past is None:
+        return view
+    leased_at = {task_id: found[-1].leased_at for task_id, found in attempts.items() if found[-1].ended_at is None}
+    return replace(view, eta_s=forecast(connection, rows, leased_at, past=past, alive=alive))
+
+
+def job_views(connection: Connection, *, limit: int) -> list[JobView]:
+    """Newest first, without tasks."""
+    jobs = connection.execute(select(t.job).order_by(t.job.c.id.desc()).limit(limit)).all()
+    return [_view(job, (), [TaskState(row.state) for row in job_tasks(connection, job.id)]) for job in jobs]
+
+
+def is_over(connection: Connection, job_id: int) -> bool:
+    return all(TaskState(row.state) in TERMINAL for row in job_tasks(connection, job_id))
+
+
+def any_live_task(connection: Connection) -> bool:
+    """The reason for an embedded controller to stay."""
+    return connection.execute(select(t.task.c.id).where(t.task.c.state.in_(LIVE_STATES)).limit(1)).first() is not None
+
+
+def cancel(connection: Connection, job_id: int) -> None:
+    """Ends what has not begun; what runs learns of it at its next Renew. Cancelling twice changes nothing."""
+    job = job_row(connection, job_id)
+    if job.cancel_asked_at is None and not is_over(connection, job_id):
+        connection.execute(update(t.job).where(t.job.c.id == job_id).values(cancel_asked_at=now_text()))
+    end_unbegun(connection, job_id, TaskState.CANCELLED)
+    cancel_unwanted_builds(connection)
+    rank_builds(connection, job_id)
+
+
+def job_row(connection: Connection, job_id: int) -> Row[Any]:
+    """Raises NotFound."""
+    job = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
+    if job is None:
+        raise NotFound(f"there is no job {job_id}", hint="`controller jobs` lists them")
+    return job
+
+
+def job_tasks(connection: Connection, job_id: int) -> list[Row[Any]]:
+    """The BUILDs a job is attached to, and its own BENCHes. Raises NotFound."""
+    job_row(connection, job_id)
+    return list(
+        connection.execute(
+            select(t.task, t.device.c.name.label("device_name"))
+            .outerjoin(t.device, t.device.c.id == t.task.c.device_id)
+            .where(t.task.c.id.in_(_task_ids(job_id)))
+            .order_by(t.task.c.kind.desc(), t.task.c.id)
+        )
+    )
+
+
+def _task_ids(job_id: int) -> CompoundSelect[Any]:
+    attached = select(t.job_build.c.task_id).where(t.job_build.c.job_id == job_id)
+    mine = select(t.task.c.id).where(t.task.c.job_id == job_id, t.task.c.kind == TaskKind.BENCH.value)
+    return union(mine, attached)
+
+
+def _view(job: Row[Any], tasks: tuple[TaskView, ...], states: list[TaskState]) -> JobView:
+    return JobView(
+        id=job.id,
+        name=job.name,
+        state=job_state(states, cancel_asked=job.cancel_asked_at is not None),
+        created_at=parse(job.created_at),
+        tasks=tasks,
+        done=sum(state in TERMINAL for state in states),
+        total=len(states),
+        retry_of=job.retry_of,
+        deadline_at=parse(job.deadline_at) if job.deadline_at else None,
+    )
+
+
+def _task_view(
+    row: Row[Any],
+    attempts: Sequence[Row[Any]],
+    logs: Mapping[str, Sequence[Artifact]],
+    progress: Mapping[str, Progress],
+) -> TaskView:
+    last = attempts[-1] if attempts else None
+    last_logs = tuple(logs.get(last.token, ())) if last else ()
+    is_open = last is not None and AttemptState(last.state) in OPEN_ATTEMPT
+    return TaskView(
+        id=row.id,
+        kind=TaskKind(row.kind),
+        name=row.name,
+        state=TaskState(row.state),
+        device=row.device_name or (last.device_name if last else ""),
+        attempts=len(attempts),
+        progress=progress.get(last.token) if last is not None and is_open else None,
+        failure=_last_failure(attempts),
+        because_of_task=row.because_of,
+        log_sha256=last_logs[0].sha256 if last_logs else "",
+        elapsed_s=seconds_between(last.leased_at, last.ended_at) if last else None,
+        logs=last_logs,
+    )
+
+
+def _attempts(connection: Connection, job_id: int) -> dict[int, list[Row[Any]]]:
+    """The attempts of each task of a job, oldest first."""
+    found: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(
+        select(t.attempt, t.device.c.name.label("device_name"))
+        .join(t.device, t.device.c.id == t.attempt.c.device_id)
+        .where(t.attempt.c.task_id.in_(_task_ids(job_id)))
+        .order_by(t.attempt.c.number)
+    ):
+        found[row.task_id].append(row)
+    return found
+
+
+def _logs(connection: Connection, job_id: int) -> dict[str, list[Artifact]]:
+    """The logs of each attempt, in the order of the processes that wrote them: log.txt, log-2.txt."""
+    found: dict[str, list[Artifact]] = defaultdict(list)
+    for row in connection.execute(
+        select(t.attempt_artifact)
+        .join(t.attempt, t.attempt.c.token == t.attempt_artifact.c.attempt_token)
+        .where(t.attempt.c.task_id.in_(_task_ids(job_id)), t.attempt_artifact.c.role == Role.LOG.value)
+    ):
+        found[row.attempt_token].append(Artifact(Role.LOG, row.name, row.sha256, row.size_bytes))
+    return {token: sorted(logs, key=lambda log: (len(log.name), log.name)) for token, logs in found.items()}
+
+
+def _last_failure(attempts: Sequence[Row[Any]]) -> Failure | None:
+    """Of the last attempt that ended badly; a lost agent counts, as INFRASTRUCTURE."""
+    for attempt in reversed(attempts):
+        if attempt.state == AttemptState.COMMITTED.value:
+            return None
+        if attempt.state == AttemptState.RETURNED.value:
+            continue
+        if attempt.failure_message or attempt.failure_kind:
+            return Failure(
+                kind=FailureKind(attempt.failure_kind) if attempt.failure_kind else FailureKind.INFRASTRUCTURE,
+                message=attempt.failure_message or "",
+                phase=attempt.phase or "",
+                exit_code=attempt.exit_code,
+                signal=attempt.signal,
+                peak_rss_bytes=attempt.peak_rss_bytes,
+            )
+    return None

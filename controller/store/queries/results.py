@@ -1,0 +1,258 @@
+"""Measurements: written once with their rounds, flags and checks, read back with the facts they were taken under."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select
+
+from controller.core.select import matches
+from controller.model.job import Artifact, Lowering, Measure, Precision, Role
+from controller.model.result import (
+    Estimate,
+    Flag,
+    FlagKind,
+    Measurement,
+    Provenance,
+    Round,
+    Schedule,
+    Stage,
+    TensorCheck,
+)
+from controller.model.result import Row as ResultRow
+from controller.model.task import Device
+from controller.model.view import ResultQuery
+from controller.store import tables as t
+from controller.store.clock import now_text, parse
+from controller.store.codec import load, load_facts
+from controller.store.sqlite.prepared import Prepared
+
+_ESTIMATES = ("p50", "p90", "p99")
+_PLAIN = (
+    "mean_ms",
+    "std_ms",
+    "min_ms",
+    "max_ms",
+    "throughput_per_s",
+    "window_s",
+    "warmup_s",
+    "warmup_n",
+    "processes",
+    "accuracy",
+    "accuracy_n",
+    "dla_time_share",
+)
+
+
+def insert_measurement(connection: Connection, attempt: Any, item: Measurement) -> None:
+    """Part of the commit of an attempt; the verdict is derived here, from the flags."""
+    variant_id, engine_key = _measured(connection, attempt.task_id, item.subject_index)
+    values: dict[str, Any] = {name: getattr(item, name) for name in _PLAIN}
+    for name in _ESTIMATES:
+        estimate: Estimate = getattr(item, f"{name}_ms")
+        values |= {
+            f"{name}_ms": estimate.value,
+            f"{name}_ms_low": estimate.low,
+            f"{name}_ms_high": estimate.high,
+            f"{name}_reason": estimate.reason,
+        }
+    measurement_id = _INSERT.run(
+        connection,
+        task_id=attempt.task_id,
+        attempt_token=attempt.token,
+        job_id=attempt.job_id,
+        subject_idx=item.subject_index,
+        variant_id=variant_id,
+        engine_key=engine_key,
+        device_id=attempt.device_id,
+        facts_id=attempt.facts_id,
+        measured_at=now_text(),
+        provenance=item.provenance.value,
+        verdict=item.verdict,
+        n=item.n,
+        samples_sha256=item.samples.sha256 if item.samples else None,
+        samples_bytes=item.samples.size_bytes if item.samples else None,
+        **values,
+    )
+    _insert_parts(connection, measurement_id, item)
+
+
+def _measured(connection: Connection, task_id: int, index: int | None) -> tuple[int | None, str | None]:
+    """Variant and engine of a subject; of a whole task what all its subjects agree on."""
+    rows = [row for row in _SUBJECTS.all(connection, task_id_=task_id) if index in (None, row.idx)]
+    variants, engines = {row.variant_id for row in rows}, {row.engine_key for row in rows}
+    return (
+        variants.pop() if len(variants) == 1 else None,
+        engines.pop() if len(engines) == 1 else None,
+    )
+
+
+_SUBJECTS = Prepared(
+    select(t.subject.c.idx, t.subject.c.variant_id, t.subject.c.engine_key).where(
+        t.subject.c.task_id == bindparam("task_id_")
+    )
+)
+_INSERT = Prepared(insert(t.measurement))
+
+
+def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
+    """Measurements of variants that pass every filter, newest first."""
+    wanted = _select_rows()
+    if query.job_ids:
+        wanted = wanted.where(t.measurement.c.job_id.in_(query.job_ids))
+    if query.variant_keys:
+        wanted = wanted.where(t.variant.c.key.in_(query.variant_keys))
+    if query.conditions:
+        wanted = wanted.where(t.measurement.c.facts_id.in_(_matching_facts(connection, query)))
+    if query.before_id is not None:
+        wanted = wanted.where(t.measurement.c.id < query.before_id)
+    found = connection.execute(wanted.order_by(t.measurement.c.id.desc()).limit(query.limit)).all()
+    parts = _Parts(connection, [row.id for row in found])
+    return [_result_row(row, parts) for row in found]
+
+
+def _matching_facts(connection: Connection, query: ResultQuery) -> list[int]:
+    """Snapshots of facts are few, however many measurements were taken under them."""
+    return [
+        row.id
+        for row in connection.execute(select(t.facts))
+        if matches(query.conditions, Device("", "", load_facts(row.content)))
+    ]
+
+
+def _insert_parts(connection: Connection, measurement_id: int | None, item: Measurement) -> None:
+    def rows(parts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{"measurement_id": measurement_id, **part} for part in parts]
+
+    for table, parts in (
+        (t.round_, rows({"idx": k, **vars(part)} for k, part in enumerate(item.rounds))),
+        (t.stage, rows({"idx": k, **vars(part)} for k, part in enumerate(item.stages))),
+        (
+            t.flag,
+            rows({"idx": k, "kind": part.kind.value, "evidence": part.evidence} for k, part in enumerate(item.flags)),
+        ),
+        (t.output_check, rows(vars(part) for part in item.checks)),
+    ):
+        if parts:
+            connection.execute(insert(table), parts)
+
+
+def _select_rows() -> Select[Any]:
+    """Tasks and subjects are joined loosely: what they tell has a meaning without them too."""
+    return (
+        select(
+            t.measurement,
+            t.job.c.name.label("job_name"),
+            t.job.c.model_name,
+            t.job.c.measure,
+            t.variant.c.key.label("variant_key"),
+            t.variant.c.runtime,
+            t.variant.c.precision,
+            t.variant.c.batch,
+            func.coalesce(t.subject.c.placement, t.variant.c.placement).label("placement"),
+            t.task.c.schedule,
+            t.device.c.name.label("device_name"),
+            func.coalesce(t.engine.c.runtime_version, _first_version()).label("runtime_version"),
+            t.engine.c.lowering,
+            t.facts.c.content,
+        )
+        .join(t.job, t.job.c.id == t.measurement.c.job_id)
+        .join(t.variant, t.variant.c.id == t.measurement.c.variant_id)
+        .join(t.device, t.device.c.id == t.measurement.c.device_id)
+        .join(t.facts, t.facts.c.id == t.measurement.c.facts_id)
+        .outerjoin(t.engine, t.engine.c.key == t.measurement.c.engine_key)
+        .outerjoin(t.task, t.task.c.id == t.measurement.c.task_id)
+        .outerjoin(
+            t.subject,
+            (t.subject.c.task_id == t.measurement.c.task_id) & (t.subject.c.idx == t.measurement.c.subject_idx),
+        )
+    )
+
+
+def _first_version() -> ColumnElement[Any]:
+    """The runtime's version in a whole task: its subjects are of one variant, and so of one runtime on one device."""
+    first, engine = t.subject.alias("first"), t.engine.alias("first_engine")
+    return (
+        select(engine.c.runtime_version)
+        .join(first, first.c.engine_key == engine.c.key)
+        .where(first.c.task_id == t.measurement.c.task_id, first.c.idx == 0)
+        .scalar_subquery()
+    )
+
+
+class _Parts:
+    """Rounds, stages, flags and checks of many measurements, read with one query each."""
+
+    def __init__(self, connection: Connection, ids: Sequence[int]) -> None:
+        self.rounds = _grouped(connection, t.round_, t.round_.c.idx, ids)
+        self.stages = _grouped(connection, t.stage, t.stage.c.idx, ids)
+        self.flags = _grouped(connection, t.flag, t.flag.c.idx, ids)
+        self.checks = _grouped(connection, t.output_check, t.output_check.c.tensor, ids)
+
+
+def _grouped(
+    connection: Connection, table: Any, order: ColumnElement[Any], ids: Sequence[int]
+) -> dict[int, list[Row[Any]]]:
+    found: dict[int, list[Row[Any]]] = {}
+    for start in range(0, len(ids), 500):  # SQLite bounds the number of parameters
+        some = ids[start : start + 500]
+        for row in connection.execute(select(table).where(table.c.measurement_id.in_(some)).order_by(order)):
+            found.setdefault(row.measurement_id, []).append(row)
+    return found
+
+
+def _estimate(row: Row[Any], name: str) -> Estimate:
+    values = row._mapping
+    return Estimate(values[f"{name}_ms"], values[f"{name}_ms_low"], values[f"{name}_ms_high"], values[f"{name}_reason"])
+
+
+def _result_row(row: Row[Any], parts: _Parts) -> ResultRow:
+    measurement = Measurement(
+        subject_index=row.subject_idx,
+        provenance=Provenance(row.provenance),
+        n=row.n,
+        p50_ms=_estimate(row, "p50"),
+        p90_ms=_estimate(row, "p90"),
+        p99_ms=_estimate(row, "p99"),
+        rounds=tuple(Round(item.n, item.p50_ms, item.mean_ms) for item in parts.rounds.get(row.id, ())),
+        stages=tuple(Stage(item.name, item.p50_ms, item.mean_ms) for item in parts.stages.get(row.id, ())),
+        checks=tuple(_check(item) for item in parts.checks.get(row.id, ())),
+        flags=tuple(Flag(FlagKind(item.kind), item.evidence) for item in parts.flags.get(row.id, ())),
+        samples=Artifact(Role.SAMPLES, "samples.npy", row.samples_sha256, row.samples_bytes)
+        if row.samples_sha256
+        else None,
+        **{name: row._mapping[name] for name in _PLAIN},
+    )
+    return ResultRow(
+        measurement_id=row.id,
+        job_id=row.job_id,
+        job_name=row.job_name,
+        model_name=row.model_name,
+        variant_key=row.variant_key,
+        device=row.device_name,
+        runtime=row.runtime,
+        runtime_version=row.runtime_version or "",
+        precision=Precision(row.precision),
+        batch=row.batch,
+        placement=row.placement,
+        engine_key=row.engine_key or "",
+        measured_at=parse(row.measured_at),
+        facts=load_facts(row.content),
+        measurement=measurement,
+        schedule=Schedule(row.schedule) if row.schedule else Schedule.ALONE,
+        mode=load(Measure, row.measure).mode,
+        lowering=Lowering(row.lowering) if row.lowering else None,
+    )
+
+
+def _check(row: Row[Any]) -> TensorCheck:
+    return TensorCheck(
+        tensor=row.tensor,
+        passed=bool(row.passed),
+        max_abs=row.max_abs,
+        max_rel=row.max_rel,
+        cosine=row.cosine,
+        snr_db=row.snr_db,
+        top1_agreement=row.top1_agreement,
+        equal_share=row.equal_share,
+        detail=row.detail,
+    )

@@ -1,0 +1,100 @@
+"""Opens the database: its version, its one writing connection, and as many read-only ones as are wanted."""
+
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from jetfleet.errors import DatabaseTooNew, DiskFull, Infrastructure
+
+FILE_NAME = "fleet.db"
+HEAD = "0001"
+_MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+def open_database(state_dir: Path) -> Engine:
+    """The writing engine, on a database of this version. Raises DatabaseTooNew for one from the future."""
+    path = state_dir / FILE_NAME
+    engine = _writing_engine(path)
+    try:
+        with engine.connect() as connection:
+            current = _version(connection)
+    except DatabaseError as error:
+        raise translated(error, path) from error
+    if current != HEAD:
+        _migrate(path, engine, current)
+    return engine
+
+
+def reading_engine(path: Path) -> Engine:
+    """Read-only connections; a statement that runs for too long is broken off by the caller's progress handler."""
+    return create_engine(
+        f"sqlite:///file:{path}?mode=ro&uri=true",
+        poolclass=QueuePool,
+        pool_size=4,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"check_same_thread": False, "timeout": 5.0},
+    )
+
+
+def translated(error: DatabaseError, path: Path) -> Exception:
+    """What a database error means for a user; the error itself where it means a bug."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF == sqlite3.SQLITE_FULL:
+        return DiskFull(f"no space left for {path}", hint="free some space; nothing acknowledged was lost")
+    if code is not None and code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        return Infrastructure(f"cannot read or write {path}: {error.orig}", hint="check the disk and its permissions")
+    if code is not None and code & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return Infrastructure(f"{path} is not a usable database: {error.orig}", hint="restore it from a backup")
+    return error
+
+
+def _writing_engine(path: Path) -> Engine:
+    """One connection for good. Transactions are begun by hand, because group commit needs BEGIN IMMEDIATE."""
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=StaticPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"check_same_thread": False, "timeout": 30.0},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+def _version(connection: Connection) -> str | None:
+    """The migration this database stands at, None for an empty one, without importing alembic."""
+    known = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")).first()
+    if known is None:
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _migrate(path: Path, engine: Engine, current: str | None) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        raise DatabaseTooNew(
+            f"{path} was written by a newer version (schema {current}, this version knows {HEAD})",
+            hint="upgrade this controller, or give it another --state folder",
+        )
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            command.upgrade(config, HEAD)
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")

@@ -1,0 +1,54 @@
+"""Every benchmark program still runs, at sizes at which its figures mean nothing."""
+
+import sys
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import PROGRAMS, run
+from benchmarks.figure import Figure, percentile
+from benchmarks.gpu import gpu
+from benchmarks.table import markdown, terminal
+
+
+@pytest.mark.parametrize("bar", [bar if bar != "gpu" else pytest.param(bar, marks=pytest.mark.gpu) for bar in PROGRAMS])
+def test_a_program_runs(bar: str) -> None:
+    figures = run(bar, tiny=True)
+    assert figures
+    assert {figure["bar"] for figure in figures} == {bar}
+    assert any(figure["met"] is not None for figure in figures)
+    assert all(figure["what"] in terminal(figures) for figure in figures)
+
+
+def test_without_a_gpu_its_bar_is_left_out_and_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "pycuda.driver", None)
+    assert gpu(tiny=True) == []
+    assert "lacks a GPU with pycuda" in capsys.readouterr().err
+
+
+def test_a_bar_is_met_at_its_limit() -> None:
+    assert Figure("x", 150.0, "ms", at_most=150).met
+    assert not Figure("x", 150.1, "ms", at_most=150).met
+    assert Figure("x", 300.0, "/s", at_least=300).met
+    assert not Figure("x", 2.0, "", at_least=1, at_most=1).met
+    assert Figure("x", 1.0, "").met is None
+
+
+def test_percentiles_are_measured_values() -> None:
+    assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert percentile([1.0, 2.0], 0.99) == 2.0
+    assert percentile([1.0], 0.0) == 1.0
+
+
+def test_the_record_says_what_was_missed() -> None:
+    figure = {
+        "bar": "x",
+        "what": "y",
+        "value": 2.0,
+        "unit": "s",
+        "at_most": 1.0,
+        "at_least": None,
+        "note": "",
+        "met": False,
+    }
+    assert "| x | y | 2 s | <= 1 | missed |  |  |  |" in markdown({"date": "2026-01-01", "cpu": "z"}, [figure])
