@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, case, exists, or_, select, text
 
 from controller.core.tensorrt import RUNTIMES
+from controller.model.codec import load
 from controller.model.job import Condition, Variant
 from controller.model.task import AttemptState, Candidate, Ended, FailureKind, TaskKind
 from controller.store import tables as t
-from controller.store.codec import load
 from controller.store.sqlite.prepared import Prepared
 
 _PAGE = 8  # nearly always the first one fits

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
+from controller.model import codec
 from controller.model.job import Condition, Op
-from controller.store import codec
 from controller.store.sqlite.database import FILE_NAME, open_database
 from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import DatabaseTooNew, Infrastructure

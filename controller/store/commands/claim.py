@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from controller.core import scheduler
+from controller.model.codec import load
 from controller.model.engine import BuildReport
 from controller.model.job import Artifact, Measure, Role, Variant
 from controller.model.lease import BenchWork, BuildWork, Directive, Lease, Subject
@@ -22,7 +23,6 @@ from controller.model.task import (
 from controller.store import queue as ready
 from controller.store import tables as t
 from controller.store.clock import now_text
-from controller.store.codec import load
 from controller.store.commands import timing_caches as timing
 from controller.store.commands.attempts import OPEN_STATES, close_attempts, is_wanted, move
 from controller.store.commands.register import current_device, planning_devices

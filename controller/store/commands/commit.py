@@ -5,13 +5,13 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from controller.model.codec import dump
 from controller.model.engine import Built
 from controller.model.lease import Committed, Directive, Outcome, Returned
 from controller.model.result import Measurement, Schedule
 from controller.model.task import AttemptState, Failure, FailureKind, TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import now_text
-from controller.store.codec import dump
 from controller.store.commands import timing_caches as timing
 from controller.store.commands.attempts import OPEN_STATES, close_attempt, keep_artifacts, settle
 from controller.store.commands.claim import directives

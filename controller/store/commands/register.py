@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
+from controller.model.codec import dump, load_facts
 from controller.model.facts import Facts
 from controller.model.lease import Registered, Registration
 from controller.model.task import AttemptState, Device
 from controller.model.view import DeviceView
 from controller.store import tables as t
 from controller.store.clock import now_text, parse
-from controller.store.codec import dump, load_facts
 from controller.store.commands.attempts import OPEN_STATES, close_attempts
 from controller.store.commands.submit import replan_device
 from controller.store.sqlite.prepared import Prepared

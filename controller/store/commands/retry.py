@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from controller.core.retry import Tried, plan_again
+from controller.model.codec import load
 from controller.model.job import Condition, JobSpec, Limits, Measure, Variant
 from controller.model.task import Device, TaskKind, TaskState
 from controller.model.view import Submitted
 from controller.store import tables as t
 from controller.store.clock import seconds_between
-from controller.store.codec import load
 from controller.store.commands.rows import insert_planned
 from controller.store.commands.submit import described, known_engines, known_job
 from controller.store.queries.jobs import job_row

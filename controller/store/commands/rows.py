@@ -3,12 +3,12 @@
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from controller.model.codec import dump
 from controller.model.job import JobSpec, Variant
 from controller.model.result import Schedule
 from controller.model.task import Plan, PlannedBench, PlannedBuild, TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import after, now_text
-from controller.store.codec import dump
 from controller.store.commands.attempts import LIVE_STATES, missing_engines, move
 
 

@@ -7,11 +7,11 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from controller.core.ability import inability
 from controller.core.plan import build_for, plan
+from controller.model.codec import load
 from controller.model.job import JobSpec, Variant
 from controller.model.task import Device, Plan, TaskKind, TaskState
 from controller.model.view import PlannedTask, Submitted
 from controller.store import tables as t
-from controller.store.codec import load
 from controller.store.commands.attempts import LIVE_STATES, cancel_unwanted_builds, missing_engines, move
 from controller.store.commands.rows import build_name, ensure_build, insert_planned
 from controller.store.sqlite.prepared import Prepared

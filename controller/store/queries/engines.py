@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
+from controller.model.codec import load, load_facts
 from controller.model.engine import Audited, BuildReport, Built, EngineView
 from controller.model.job import Artifact, Role
 from controller.model.result import FlagKind
 from controller.model.task import DeviceClass, Recipe
 from controller.store import tables as t
 from controller.store.clock import parse
-from controller.store.codec import load, load_facts
 from jetfleet.errors import BadInput, NotFound
 
 _KEY = re.compile(r"[0-9a-f]{6,64}")

@@ -7,12 +7,12 @@ from sqlalchemy import Connection, Row, select
 
 from controller.core.explain import BlockingBuild, Fleet, OpenAttempt, Unfinished, why
 from controller.core.lifecycle import TERMINAL
+from controller.model.codec import load_facts
 from controller.model.lease import Directive
 from controller.model.task import AttemptState, Device, Progress, TaskKind, TaskState
 from controller.model.view import Reason
 from controller.store import tables as t
 from controller.store.clock import now_text, parse, seconds_between
-from controller.store.codec import load_facts
 from controller.store.commands.attempts import OPEN_STATES, history
 from controller.store.commands.claim import directives
 from controller.store.commands.register import planning_devices

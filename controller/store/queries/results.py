@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select
 
 from controller.core.select import matches
+from controller.model.codec import load, load_facts
 from controller.model.job import Artifact, Lowering, Measure, Precision, Role
 from controller.model.result import (
     Estimate,
@@ -23,7 +24,6 @@ from controller.model.task import Device
 from controller.model.view import ResultQuery
 from controller.store import tables as t
 from controller.store.clock import now_text, parse
-from controller.store.codec import load, load_facts
 from controller.store.sqlite.prepared import Prepared
 
 _ESTIMATES = ("p50", "p90", "p99")

@@ -1,4 +1,4 @@
-"""Model dataclasses <-> canonical JSON text, for the columns that nobody searches."""
+"""Dataclasses <-> canonical JSON text: columns of the store that nobody searches, and what a model child is told."""
 
 import dataclasses
 import json
