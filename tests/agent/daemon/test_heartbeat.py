@@ -144,7 +144,7 @@ def test_a_pause_is_noticed() -> None:
     """A real process, stopped and continued."""
     program = (
         "import asyncio\n"
-        "from tests.agent.test_heart import CONTINUE, Link, heart_of, held\n"
+        "from tests.agent.daemon.test_heartbeat import CONTINUE, Link, heart_of, held\n"
         "async def main():\n"
         "    attempt = held(); attempt.running = True\n"
         "    made, _ = heart_of(Link(CONTINUE), attempt)\n"
