@@ -18,6 +18,7 @@ from agent.work.measure import Limits, check_options, record
 from agent.work.subject import Checked, load_and_check
 from agent.work.summary import Recording, summarise, untimed
 from agent.work.together import Lane, record_together
+from jetfleet.placement import CPU
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_SAMPLES,
     PROVENANCE_SIMULATED,
@@ -53,7 +54,7 @@ def share_threads(subjects: Sequence[Subject], available: str) -> None:
 
     Else every one of them would take as many as there are CPUs, and all of them would stand in line.
     """
-    takers = [subject for subject in subjects if subject.runtime == "onnxruntime" and subject.placement in ("", "cpu")]
+    takers = [subject for subject in subjects if subject.runtime == "onnxruntime" and subject.placement in ("", CPU)]
     for subject in takers:
         if available.isdigit() and "threads" not in subject.options:  # else the runtime says what is wrong with it
             subject.options["threads"] = str(max(1, int(available) // len(takers)))

@@ -3,14 +3,10 @@
 from controller.core import tensorrt
 from controller.model.facts import Facts
 from controller.model.job import Lowering, Precision, Variant
+from jetfleet.placement import Placement
 
 # Providers of a runtime, announced beside it under names that no variant may ask for.
 _PROVIDERS = ("runtime.onnxruntime_cuda",)
-
-
-def parts(placement: str) -> tuple[str, ...]:
-    """What a placement measures at the same time, in its order."""
-    return tuple(placement.split("+"))
 
 
 def inability(runtime: str, placement: str, facts: Facts, variant: Variant | None = None) -> str:
@@ -23,7 +19,7 @@ def inability(runtime: str, placement: str, facts: Facts, variant: Variant | Non
         return known or _missing(runtime, facts)
     if runtime == "simulated":
         return ""
-    return next((reason for part in parts(placement) if (reason := _part(runtime, part, facts, variant))), "")
+    return next((reason for part in Placement(placement).parts if (reason := _part(runtime, part, facts, variant))), "")
 
 
 def lowering_for(facts: Facts, variant: Variant, placement: str) -> Lowering:
@@ -42,9 +38,9 @@ def _missing(runtime: str, facts: Facts) -> str:
 def _part(runtime: str, part: str, facts: Facts, variant: Variant | None) -> str:
     if runtime in tensorrt.RUNTIMES:
         return tensorrt.refusal(facts, runtime, part, variant)
-    if part == "cpu":
+    if Placement(part).is_cpu:
         return "onnxruntime has no tf32 on a CPU" if variant and variant.precision is Precision.TF32 else ""
-    if part != "gpu":
+    if not Placement(part).is_gpu:
         return "onnxruntime runs on a CPU or a GPU; a DLA is tensorrt's"
     if "gpu" not in facts:
         return "it has no GPU that its agent can see"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from controller.model.facts import Facts, shown
 from controller.model.job import GRAPH_DATA, Artifact, Lowering, Precision, Role, TensorSpec
 from controller.model.task import Device, DeviceClass, Recipe
+from jetfleet.placement import Placement
 
 # An engine is native code (TensorRT) or a graph optimised for one host (ONNX Runtime's NCHWc layouts depend on the
 # CPU's vector width): only boards that agree on all of these may share it.
@@ -35,9 +36,9 @@ def class_fields(facts: Facts, runtime: str, placement: str) -> tuple[str, ...]:
     """The facts that decide the device class for an engine of this runtime; `placement` is cpu, gpu or a DLA."""
     if runtime == "simulated":
         return ("arch",)
-    if placement == "cpu":
+    if Placement(placement).is_cpu:
         return _CPU_FIELDS
-    if placement.startswith("dla"):
+    if Placement(placement).is_dla:
         return _DLA_FIELDS
     fields = _GPU_FIELDS if "module" in facts or "l4t" in facts else _DISCRETE_GPU_FIELDS
     # What CUDA does not take stays on the CPU, laid out for that host. cuDNN chooses kernels when a graph is loaded.

@@ -3,11 +3,10 @@
 Runs when a job is submitted, and again for one BENCH when its device's facts turn out to have changed.
 """
 
-import re
 from collections import Counter
 from collections.abc import Collection, MutableMapping, Sequence
 
-from controller.core.ability import inability, lowering_for, parts
+from controller.core.ability import inability, lowering_for
 from controller.core.keys import build_artifacts, device_class, engine_key
 from controller.core.select import nearest_miss, unmet
 from controller.model.facts import shown
@@ -15,9 +14,9 @@ from controller.model.job import Condition, JobSpec, Quantifier, Target, TensorS
 from controller.model.options import build_options
 from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, PlannedSubject, Recipe
 from jetfleet.errors import BadInput, NoDevice
+from jetfleet.placement import Placement
 
 _EVERY_DEVICE = Target(Quantifier.EVERY)
-_PLACEMENT = re.compile(r"(cpu|gpu|dla[01])(\+(cpu|gpu|dla[01])){0,7}")
 
 
 def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str]) -> Plan:
@@ -48,14 +47,14 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
 
 def open_bench(variant: Variant, conditions: tuple[Condition, ...]) -> PlannedBench:
     """A variant on any device that matches: one subject per part of its placement, without engines yet."""
-    subjects = tuple(PlannedSubject(part) for part in parts(variant.placement))
+    subjects = tuple(PlannedSubject(part) for part in Placement(variant.placement).parts)
     return PlannedBench(variant.key, None, subjects, conditions)
 
 
 def bound_bench(variant: Variant, device: Device, builds: MutableMapping[str, PlannedBuild]) -> PlannedBench:
     """A variant on a device: one subject per part of its placement, and the engine of each joins `builds`."""
     subjects = []
-    for part in parts(variant.placement):
+    for part in Placement(variant.placement).parts:
         build = build_for(variant, device, part)
         builds.setdefault(build.engine_key, build)
         subjects.append(PlannedSubject(part, build.engine_key))
@@ -68,7 +67,7 @@ def build_for(variant: Variant, device: Device, placement: str | None = None) ->
     `inability` was asked before. Without `placement`: the variant's own, if that is one part.
     """
     part = variant.placement if placement is None else placement
-    where = "dla" if part.startswith("dla") else part  # an engine built for one core is loaded on any
+    where = Placement(part).engine
     lowering = lowering_for(device.facts, variant, part)
     recipe = Recipe(
         runtime=variant.runtime,
@@ -99,7 +98,7 @@ def _check_variants(variants: Sequence[Variant]) -> None:
         if count > 1:
             raise BadInput(f"{count} variants have the key {key!r}", expected="a key of its own for each variant")
     for variant in variants:
-        if not _PLACEMENT.fullmatch(variant.placement):
+        if not Placement(variant.placement).is_valid:
             raise BadInput(
                 f"{variant.placement!r} is not a placement", where=variant.key, expected="cpu, gpu, dla0, gpu+dla0, ..."
             )

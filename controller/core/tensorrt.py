@@ -11,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 from controller.model.facts import Facts
 from controller.model.job import Lowering, Precision, Role, Variant
 from controller.model.options import FLAGS, LOWERING, TYPED
+from jetfleet.placement import Placement, core_names
 
 RUNTIMES = ("tensorrt", "tensorrt_rtx")
 
@@ -53,7 +54,7 @@ def lowering(facts: Facts, variant: Variant, placement: str) -> Lowering:
     line = _line(facts, variant.runtime) or _RTX
     asked = variant.options.get(LOWERING, "")
     # Up to 10.7 a DLA runs nothing without the flag of its precision.
-    if line.flags and (not line.typed or asked == FLAGS or _is_dla(placement)):
+    if line.flags and (not line.typed or asked == FLAGS or Placement(placement).is_dla):
         return Lowering.BUILDER_FLAGS
     return Lowering.TYPED_GRAPH
 
@@ -98,10 +99,6 @@ def _called(facts: Facts, runtime: str) -> str:
     return f"{name} {facts.get(f'runtime.{runtime}', '')}"
 
 
-def _is_dla(placement: str) -> bool:
-    return placement.startswith("dla")
-
-
 def _version_refusal(facts: Facts, runtime: str, placement: str) -> str:
     if _line(facts, runtime) is None:
         return f"{_called(facts, runtime)} is not supported: 8.6, 10 and 11 are"
@@ -109,9 +106,9 @@ def _version_refusal(facts: Facts, runtime: str, placement: str) -> str:
 
 
 def _gpu_refusal(facts: Facts, runtime: str, placement: str) -> str:
-    if placement == "cpu" or (runtime == "tensorrt_rtx" and _is_dla(placement)):
+    if Placement(placement).is_cpu or (runtime == "tensorrt_rtx" and Placement(placement).is_dla):
         return f"{runtime} runs on a GPU{'' if runtime == 'tensorrt_rtx' else ' or a DLA'}, not on {placement}"
-    if placement == "gpu" and "gpu" not in facts:
+    if Placement(placement).is_gpu and "gpu" not in facts:
         return "it has no GPU that its agent can see"
     capability = str(facts.get("compute_capability", ""))
     if runtime == "tensorrt_rtx" and capability and capability not in _RTX_CAPABILITIES:
@@ -121,7 +118,7 @@ def _gpu_refusal(facts: Facts, runtime: str, placement: str) -> str:
 
 
 def _dla_refusal(facts: Facts, runtime: str, placement: str) -> str:
-    if not _is_dla(placement):
+    if not Placement(placement).is_dla:
         return ""
     module = str(facts.get("module", ""))
     without = next((name for start, name in _NO_DLA.items() if module.startswith(start)), "")
@@ -136,18 +133,15 @@ def _dla_refusal(facts: Facts, runtime: str, placement: str) -> str:
     cores = int(str(facts.get("dla_cores", 0)))
     if not cores:
         return f"it has no DLA: {_ELSEWHERE}"
-    if int(placement.removeprefix("dla") or 0) >= cores:
-        return f"it has no {placement}: its {cores} DLA core{'s are' if cores > 1 else ' is'} {_cores(cores)}"
+    if (Placement(placement).core or 0) >= cores:
+        names = " and ".join(core_names(cores))
+        return f"it has no {placement}: its {cores} DLA core{'s are' if cores > 1 else ' is'} {names}"
     return ""
-
-
-def _cores(count: int) -> str:
-    return " and ".join(f"dla{index}" for index in range(count))
 
 
 def _precision_refusal(facts: Facts, variant: Variant, placement: str) -> str:
     precision = variant.precision
-    if _is_dla(placement) and precision not in _ON_DLA:
+    if Placement(placement).is_dla and precision not in _ON_DLA:
         return f"a DLA runs fp16 and int8, not {precision.value}"
     capability, since = _version(facts, "compute_capability"), _PRECISION_SINCE.get(precision)
     if since and capability and capability < since:
@@ -157,7 +151,7 @@ def _precision_refusal(facts: Facts, variant: Variant, placement: str) -> str:
 
 def _shape_refusal(facts: Facts, variant: Variant, placement: str) -> str:
     ranged = [item.name for item in variant.inputs if item.range and item.range.min != item.range.max]
-    if ranged and _is_dla(placement):
+    if ranged and Placement(placement).is_dla:
         return f"a DLA takes static shapes only, and {ranged[0]} has a range: take the profile away"
     return ""
 
@@ -169,7 +163,7 @@ def _lowering_refusal(facts: Facts, variant: Variant, placement: str) -> str:
         return f"{called} has no builder flags: leave lowering out (typed graph)"
     if asked == TYPED and not line.typed:
         return f"{called} has no strongly typed networks: leave lowering out (builder flags)"
-    if asked == TYPED and line.flags and _is_dla(placement):
+    if asked == TYPED and line.flags and Placement(placement).is_dla:
         return f"{called} places nothing on a DLA without builder flags: leave lowering out"
     return ""
 
@@ -184,7 +178,7 @@ def _graph_refusal(facts: Facts, variant: Variant, placement: str) -> str:
         if precision is Precision.FP16 and Role.MODEL_FP16 not in present:
             return f"fp16 on {called} needs an FP16 graph, and this variant brings none"
     elif precision is Precision.INT8 and Role.CALIBRATION not in present:
-        if _is_dla(placement):
+        if Placement(placement).is_dla:
             return f"int8 on a DLA of {called} needs calibration data, not a Q/DQ graph: give model.data.calibration"
         if Role.MODEL_QDQ not in present:
             return "int8 by builder flags needs calibration data or a Q/DQ graph: give model.data.calibration"

@@ -9,6 +9,7 @@ from controller.intake.jobfile.matrix import Point, points, precisions_named
 from controller.intake.jobfile.spec import LoadedJob
 from controller.intake.jobfile.yaml import Steps
 from controller.model.job import CheckRule, Precision, Role
+from jetfleet.placement import CPU, Placement
 
 _TYPED = frozenset({"tensorrt", "tensorrt_rtx"})
 _ANY_BATCH = 0  # of no job file, so that no `exclude` by batch applies
@@ -16,7 +17,7 @@ _ANY_BATCH = 0  # of no job file, so that no `exclude` by batch applies
 
 def base_of(runtime: str, placement: str) -> Precision:
     """The floats under and between the Q/DQ pairs of an INT8 graph that runs there."""
-    on_cpu = all(part == "cpu" for part in placement.split("+"))
+    on_cpu = Placement(placement).kinds == {CPU}
     return Precision.FP32 if on_cpu and runtime not in _TYPED else Precision.FP16
 
 

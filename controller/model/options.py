@@ -5,6 +5,8 @@ An engine's recipe holds only what the builder heeds, so that jobs that differ i
 
 from collections.abc import Mapping
 
+from jetfleet.placement import Placement
+
 LOWERING = "lowering"  # how a precision reaches the engine: settled by the planner, never sent to an agent
 TYPED, FLAGS = "typed", "flags"
 TIMING_CACHE, COLD = "timing_cache", "cold"
@@ -20,7 +22,7 @@ def build_options(options: Mapping[str, str], *, runtime: str, placement: str) -
     """What decides an engine; `placement` is one part, like gpu or dla."""
     if runtime == _FREE:
         return dict(options)
-    idle = {LOWERING, *RUN_OPTIONS} | (set() if placement.startswith("dla") else DLA_OPTIONS)
+    idle = {LOWERING, *RUN_OPTIONS} | (set() if Placement(placement).is_dla else DLA_OPTIONS)
     return {name: value for name, value in options.items() if name not in idle}
 
 
@@ -28,5 +30,5 @@ def run_options(options: Mapping[str, str], *, runtime: str, placement: str) -> 
     """What a subject on `placement` is run with."""
     if runtime == _FREE:
         return dict(options)
-    idle = {LOWERING} | (RUN_OPTIONS if placement == "cpu" else set())
+    idle = {LOWERING} | (RUN_OPTIONS if Placement(placement).is_cpu else set())
     return {name: value for name, value in options.items() if name not in idle}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.core.ability import inability, lowering_for, parts
+from controller.core.ability import inability, lowering_for
 from controller.model.job import Lowering, Precision
 from tests.core.builders import device, orin, tensorrt, variant
 
@@ -51,11 +51,6 @@ def test_what_a_variant_asks_for_is_looked_at_where_it_is_known():
     asked = tensorrt(Precision.FP32, "gpu+dla0")
     assert inability("tensorrt", "gpu+dla0", orin().facts) == ""
     assert inability("tensorrt", "gpu+dla0", orin().facts, asked) == "a DLA runs fp16 and int8, not fp32"
-
-
-def test_parts_keep_their_order():
-    assert parts("gpu+dla0+gpu") == ("gpu", "dla0", "gpu")
-    assert parts("cpu") == ("cpu",)
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "simulated"])

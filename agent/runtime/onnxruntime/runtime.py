@@ -22,10 +22,12 @@ from agent.runtime.base import (
 )
 from agent.runtime.onnxruntime.cpu import OnnxSession
 from agent.runtime.onnxruntime.cuda import cuda_providers, cuda_session_options, left_to_the_cpu, open_on_gpu
-from agent.runtime.onnxruntime.graph import CPU, check_inputs, open_engine, optimise
+from agent.runtime.onnxruntime.graph import CPU as CPU_PROVIDERS
+from agent.runtime.onnxruntime.graph import check_inputs, open_engine, optimise
 from agent.runtime.onnxruntime.options import session_options
 from agent.runtime.onnxruntime.profile import read_layers, read_profile
 from jetfleet.errors import BadInput
+from jetfleet.placement import CPU, GPU, Placement
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP16,
     ARTIFACT_ROLE_MODEL_FP32,
@@ -87,7 +89,7 @@ class OnnxRuntime:
         options = _session_options(subject.options, on_gpu=on_gpu)
         options.enable_profiling = True
         options.profile_file_prefix = str(scratch / "profile")
-        session = open_engine(engine, options, cuda_providers(subject.precision) if on_gpu else CPU)
+        session = open_engine(engine, options, cuda_providers(subject.precision) if on_gpu else CPU_PROVIDERS)
         begin = time.monotonic()
         for number in range(_MOST_RUNS):
             if number < _LEAST_RUNS or time.monotonic() - begin < _INSPECTION_S:
@@ -106,9 +108,9 @@ def _session_options(options: Mapping[str, str], *, on_gpu: bool) -> onnxruntime
 
 def _is_on_gpu(placement: str) -> bool:
     """Raises BadInput for a place that ONNX Runtime does not know."""
-    if placement not in ("", "cpu", "gpu"):
+    if placement not in ("", CPU, GPU):
         raise BadInput(f"onnxruntime does not run on {placement!r}", where="placement", expected="cpu, gpu")
-    return placement == "gpu"
+    return Placement(placement).is_gpu
 
 
 def _graph(task: BuildTask, *, on_gpu: bool) -> str:

@@ -25,6 +25,7 @@ from agent.runtime.tensorrt.precision import Lowered
 from agent.runtime.tensorrt.progress import Progress, make_monitor
 from agent.runtime.tensorrt.timing import TimingCache
 from jetfleet.errors import BadInput, Cancelled
+from jetfleet.placement import Placement
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,
     ARTIFACT_ROLE_CALIBRATION_CACHE,
@@ -58,7 +59,7 @@ class Order:
 
     @property
     def dla(self) -> bool:
-        return self.task.placement == "dla"
+        return Placement(self.task.placement).is_dla
 
     def beside(self, name: str) -> Path:
         return self.out.with_name(f"{self.out.name}.{name}")

@@ -17,6 +17,7 @@ from agent.runtime.tensorrt.dla import refuse_without_cores
 from agent.runtime.tensorrt.log import Words, begin, listen, make_recorder
 from agent.runtime.tensorrt.network import device_type, numpy_name
 from jetfleet.errors import BadInput
+from jetfleet.placement import core_names
 from jetfleet.v1.task_pb2 import Subject, TensorSpec
 
 if TYPE_CHECKING:
@@ -215,7 +216,9 @@ def _set_dla(runtime: "trt.Runtime", core: int) -> None:
     refuse_without_cores(runtime.num_DLA_cores)
     if core >= runtime.num_DLA_cores:
         raise BadInput(
-            f"this board has no dla{core}", where="placement", expected=f"dla0 to dla{runtime.num_DLA_cores - 1}"
+            f"this board has no dla{core}",
+            where="placement",
+            expected=" or ".join(core_names(runtime.num_DLA_cores)),
         )
     runtime.DLA_core = core  # before the engine is loaded
 

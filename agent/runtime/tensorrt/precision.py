@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from agent.runtime.tensorrt.ability import Ability
 from jetfleet.errors import BadInput
+from jetfleet.placement import Placement
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,
     ARTIFACT_ROLE_MODEL_FP16,
@@ -47,7 +48,7 @@ def lower(task: BuildTask, able: Ability) -> Lowered:
     """Raises BadInput for what this TensorRT or this placement does not have."""
     if task.precision not in _TYPED:
         raise BadInput(f"TensorRT has no precision {_word(task)}", where=_WHERE, expected="fp32, tf32, fp16, int8")
-    dla = task.placement == "dla"
+    dla = Placement(task.placement).is_dla
     if dla:
         _refuse_on_dla(task, able)
     roles = {item.role for item in task.artifacts}

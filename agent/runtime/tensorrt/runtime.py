@@ -22,10 +22,10 @@ from agent.runtime.tensorrt.options import BUILD_OPTIONS, read_options
 from agent.runtime.tensorrt.precision import lower
 from agent.runtime.tensorrt.sigterm import stop_on_sigterm
 from jetfleet.errors import BadInput
+from jetfleet.placement import CORES, DLA, GPU, Placement
 from jetfleet.v1.task_pb2 import PROVENANCE_MEASURED, BuildTask, Subject
 
-_DLA_CORES = {"dla0": 0, "dla1": 1}
-_BUILT_FOR = ("", "gpu", "dla")
+_BUILT_FOR, _RUN_ON = ("", GPU, DLA), ("", GPU, *CORES)
 
 
 class TensorRt:
@@ -76,7 +76,7 @@ class TensorRt:
         plain.options["cuda_graph"] = "off"  # within a graph no layer reports its time
         session, loaded, made = self._open(engine, plain)
         try:
-            dla = subject.placement in _DLA_CORES
+            dla = Placement(subject.placement).is_dla
             return inspect_engine(self.trt, loaded, made, session, inputs, dla=dla, scratch=scratch)
         finally:
             session.close()
@@ -90,7 +90,7 @@ class TensorRt:
         return Order(task, options, lowered, able, model_path(task, lowered, model_dir), out, locate)
 
     def _open(self, engine: Path, subject: Subject) -> tuple[GpuSession, Loaded, TrtEngine]:
-        _refuse_placement(subject.placement, ("", "gpu", *_DLA_CORES), self.name)
+        _refuse_placement(subject.placement, _RUN_ON, self.name)
         refuse_unknown_options(subject.options, BUILD_OPTIONS | GPU_OPTIONS, self.name)
         how = GpuOptions.read(subject.options)
         cuda = Cuda.open(wait=how.wait)
@@ -98,7 +98,7 @@ class TensorRt:
             loaded = Loaded(
                 self.trt,
                 engine,
-                dla_core=_DLA_CORES.get(subject.placement),
+                dla_core=Placement(subject.placement).core,
                 host_code=subject.options.get("version_compatible") == "on",
             )
             try:

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from controller.core.ability import parts
 from controller.core.keys import variant_key
 from controller.core.tensorrt import RUNTIMES
 from controller.intake.jobfile import schema
 from controller.intake.jobfile.yaml import Document, Steps
 from controller.model.job import Precision
 from jetfleet.errors import BadInput
+from jetfleet.placement import CORES, CPU, DLA, GPU, Placement
 
 MAX_VARIANTS = 1000
 # The parts of which a runtime's placements are made; the simulated one takes any.
-_PLACEMENTS = {"onnxruntime": ("cpu", "gpu"), "tensorrt": ("gpu", "dla0", "dla1"), "tensorrt_rtx": ("gpu",)}
+_PLACEMENTS = {"onnxruntime": (CPU, GPU), "tensorrt": (GPU, *CORES), "tensorrt_rtx": (GPU,)}
 _ON_DLA = (Precision.FP16, Precision.INT8)
 
 
@@ -99,7 +99,7 @@ def _combine(
 
 
 def default_placement(runtime: str) -> str:
-    return "gpu" if runtime in RUNTIMES else "cpu"
+    return GPU if runtime in RUNTIMES else CPU
 
 
 def _covers(selector: schema.Point, point: Point) -> bool:
@@ -129,7 +129,7 @@ def _refuse_impossible(found: Iterable[Point], document: Document) -> None:
         possible = _PLACEMENTS.get(point.runtime)
         if possible is None:
             continue
-        if not set(parts(point.placement)) <= set(possible):
+        if not set(Placement(point.placement).parts) <= set(possible):
             message = f"{point.runtime} on {point.placement} is not possible"
             raise _misplaced(point, message, " or ".join(possible), document)
         _refuse_precision(point, document)
@@ -138,11 +138,11 @@ def _refuse_impossible(found: Iterable[Point], document: Document) -> None:
 
 
 def _refuse_precision(point: Point, document: Document) -> None:
-    where = parts(point.placement)
-    if point.precision is Precision.TF32 and "cpu" in where:
+    kinds = Placement(point.placement).kinds
+    if point.precision is Precision.TF32 and CPU in kinds:
         message = f"{point.runtime} has no tf32 on a CPU: it is a mode of NVIDIA's GPUs"
         raise _misplaced(point, message, "fp32, fp16 or int8, or placement: [gpu]", document, axis="precision")
-    if point.precision not in _ON_DLA and any(part.startswith("dla") for part in where):
+    if point.precision not in _ON_DLA and DLA in kinds:
         message = f"a DLA runs fp16 and int8, not {point.precision.value}"
         raise _misplaced(point, message, "fp16 or int8, or placement: [gpu]", document, axis="precision")
 

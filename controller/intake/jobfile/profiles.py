@@ -5,7 +5,6 @@ Pure. What is wrong in itself is told before the model is looked at; what the mo
 
 from collections.abc import Mapping, Sequence
 
-from controller.core.ability import parts
 from controller.intake.exchange import Input
 from controller.intake.graph.shapes import quoted
 from controller.intake.jobfile.matrix import Point
@@ -13,6 +12,7 @@ from controller.intake.jobfile.options import Options, Range
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import Document, Steps
 from controller.model.job import ShapeRange
+from jetfleet.placement import DLA, Placement
 
 _ENDS = ("min", "opt", "max")
 Profile = Mapping[str, Range]
@@ -21,7 +21,7 @@ Profile = Mapping[str, Range]
 def check_order(options: Options, points: Sequence[Point], document: Document) -> None:
     """Raises BadInput for a range that is none, and for one that is asked of a DLA."""
     for runtime in dict.fromkeys(point.runtime for point in points):
-        on_dla = any(part.startswith("dla") for point in points for part in _parts(point, runtime))
+        on_dla = any(DLA in Placement(point.placement).kinds for point in points if point.runtime == runtime)
         for name, item in options.profile(runtime).items():
             steps: Steps = ("options", runtime, "profile", name)
             _check_range(name, item, steps, document)
@@ -51,10 +51,6 @@ def ranges(
                 _check_inside(item, profile[item.name], point, (*steps, item.name), document)
         found[runtime] = {name: _shape_range(item) for name, item in profile.items()}
     return found
-
-
-def _parts(point: Point, runtime: str) -> tuple[str, ...]:
-    return parts(point.placement) if point.runtime == runtime else ()
 
 
 def _shape_range(item: Range) -> ShapeRange:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from controller.intake.jobfile.options import Options
 from controller.intake.jobfile.strict import Strict, distinct, later, problem
+from jetfleet.placement import PATTERN
 
 _NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
 _VALUES = re.compile(rf"normal|uniform\[ *{_NUMBER} *, *{_NUMBER} *\]|constant\[ *{_NUMBER} *\]|.+\.np[yz]")
@@ -86,7 +87,7 @@ Precisions: TypeAlias = Literal["fp32", "tf32", "fp16", "int8"]
 Runtime: TypeAlias = Literal["onnxruntime", "tensorrt", "tensorrt_rtx", "simulated"]
 Batch: TypeAlias = Annotated[int, Field(ge=1, le=65536)]
 # Joined by +: measured at the same time.
-Placement: TypeAlias = Annotated[str, Field(pattern=r"^(cpu|gpu|dla[01])(\+(cpu|gpu|dla[01])){0,7}$")]
+PlacementText: TypeAlias = Annotated[str, Field(pattern=PATTERN)]
 
 
 class Point(Strict):
@@ -94,7 +95,7 @@ class Point(Strict):
 
     precision: Precisions | list[Precisions] | None = None
     batch: Batch | list[Batch] | None = None
-    placement: Placement | list[Placement] | None = None
+    placement: PlacementText | list[PlacementText] | None = None
     runtime: Runtime | list[Runtime] | None = None
 
 
@@ -105,7 +106,7 @@ class Variants(Strict):
     batch: Annotated[list[Batch], Field(min_length=1), AfterValidator(distinct)] | None = Field(
         default=None, description="default: the graph's own, or 1"
     )
-    placement: Annotated[list[Placement], Field(min_length=1), AfterValidator(distinct)] | None = Field(
+    placement: Annotated[list[PlacementText], Field(min_length=1), AfterValidator(distinct)] | None = Field(
         default=None,
         description="default: gpu for tensorrt, else cpu; joined by + they are measured at the same time: gpu+dla0",
     )

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from controller.core.ability import parts
 from controller.intake.jobfile.matrix import Point
 from controller.intake.jobfile.options import Options
 from controller.intake.jobfile.yaml import Document
 from controller.model.options import DLA_OPTIONS, RUN_OPTIONS
+from jetfleet.placement import CPU, DLA, Placement
 
 
 def check_heeded(options: Options, points: Sequence[Point], document: Document) -> None:
@@ -15,11 +15,12 @@ def check_heeded(options: Options, points: Sequence[Point], document: Document) 
         asked = getattr(options, runtime)
         if isinstance(asked, dict):
             continue
-        kinds = {part[:3] for point in points if point.runtime == runtime for part in parts(point.placement)}
+        placements = [Placement(point.placement) for point in points if point.runtime == runtime]
+        kinds = frozenset[str]().union(*(placement.kinds for placement in placements))
         for name in sorted(asked.model_fields_set):
-            if name in DLA_OPTIONS and "dla" not in kinds:
+            if name in DLA_OPTIONS and DLA not in kinds:
                 place = "a DLA", "dla0"
-            elif name in RUN_OPTIONS and kinds == {"cpu"}:
+            elif name in RUN_OPTIONS and kinds == {CPU}:
                 place = "a GPU", "gpu"
             else:
                 continue

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from controller.core.ability import parts
 from controller.model.facts import shown
 from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Row
 from controller.report.text.table import Table
 from controller.report.text.words import UNKNOWN, estimate, number, one_line
+from jetfleet.placement import Placement
 
 _CSV_FACTS = ("arch", "cpu_model", "module", "sku", "l4t", "jetpack", "cuda", "gpu", "power_mode")
 
@@ -60,7 +60,7 @@ def _run(row: Row) -> tuple[object, ...]:
     They are committed at once, one after the other, the whole as the last: so the number of the first is theirs.
     """
     index = row.measurement.subject_index
-    before = len(parts(row.placement)) if index is None else index
+    before = len(Placement(row.placement).parts) if index is None else index
     return row.job_id, row.variant_key, row.device, row.measurement_id - before
 
 
