@@ -1,27 +1,26 @@
 """`agent run | probe | doctor | once`: the device's command line. With argparse, because a board installs little."""
 
 import argparse
-import json
 import logging
 import math
 import os
 import socket
-import subprocess
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from google.protobuf import json_format
 
+from agent.device.probe import ProbeOptions, attempt_env, parse_labels, probe, probe_in_child
 from jetfleet.address import ADDRESS_VARIABLE, default_state_dir, is_loopback, socket_address
-from jetfleet.errors import BadInput, Infrastructure, JetfleetError
-from jetfleet.v1 import task_pb2
+from jetfleet.errors import BadInput, JetfleetError
 from jetfleet.version import VERSION
 
 _MOST_THREADS = 4096
-_PROBE_S = 120.0  # importing TensorRT on a small board that has just booted
+_EXIT_CODES = "Exit codes: 0 done, 1 the task failed, 2 wrong input, 4 controller or device out of order."
+_STATE_HELP = "state folder of this agent [default: agent/ in $JETFLEET_STATE, else in the XDG state folder]"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,67 +42,125 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="agent", description="Builds and measures on this device, for a controller.")
-    parser.add_argument("--version", action="version", version=VERSION)
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more")
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-    _add_run(verbs.add_parser("run", help="work for a controller until told to stop"))
-    probe = verbs.add_parser("probe", help="print what this device is and runs, as JSON")
-    _add_facts_options(probe)
-    probe.set_defaults(verb=_probe)
-    doctor = verbs.add_parser("doctor", help="check this device step by step, and say what to do about each failure")
-    doctor.add_argument("--json", action="store_true", help="a list of checks for programs")
-    doctor.add_argument(
-        "--address", help=f"a controller to reach, HOST:PORT or unix:PATH [default: ${ADDRESS_VARIABLE}]"
+    parser = argparse.ArgumentParser(
+        prog="agent",
+        description="Builds engines and measures them on this device, as a controller asks.",
+        epilog=f"{_EXIT_CODES} `agent VERB --help` shows the options of a verb.",
     )
-    doctor.add_argument("--state", type=Path, help="state folder [default: $JETFLEET_STATE/agent or its XDG place]")
-    doctor.add_argument("--root", type=Path, default=Path("/"), help="read another tree than /: nothing is run then")
-    doctor.set_defaults(verb=_doctor)
-    once = verbs.add_parser("once", help="run one task file with no controller")
-    once.add_argument("task", type=Path, help="a TaskSpec message as JSON")
-    once.add_argument("--blobs", type=Path, help="folder of input files named by SHA-256 [default: beside the task]")
-    once.add_argument("--out", type=Path, default=Path("out"), help="where output files go [default: ./out]")
-    once.set_defaults(verb=_once)
+    parser.add_argument("--version", action="version", version=VERSION)
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more details")
+    verbs = parser.add_subparsers(required=True, metavar="VERB", title="verbs")
+    _add_run(_verb(verbs, "run", _run, "connect to a controller and work for it until stopped"))
+    _add_device_options(_verb(verbs, "probe", _probe, "print what this device is and runs, as JSON"))
+    _add_doctor(_verb(verbs, "doctor", _doctor, "check this device step by step, and say how to repair what fails"))
+    _add_once(_verb(verbs, "once", _once, "run one task from a file, without a controller"))
+    return parser
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    call: Callable[[argparse.Namespace], int],
+    summary: str,
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    parser.set_defaults(verb=call)
     return parser
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
-    run.add_argument(
-        "--address", help=f"the controller, HOST:PORT or unix:PATH [default: ${ADDRESS_VARIABLE}, else this user's own]"
+    run.epilog = (
+        "SIGTERM drains: the task in hand may end within --drain-seconds, then it is returned to the controller. "
+        f"A second SIGTERM returns it at once. {_EXIT_CODES}"
     )
-    run.add_argument("--state", type=Path, help="state folder [default: $JETFLEET_STATE/agent or its XDG place]")
-    run.add_argument("--name", default="", help="what people call this device [default: its host name]")
-    run.add_argument("--idle-exit", type=_seconds, metavar="SECONDS", help="stop after this long without work")
-    run.add_argument(
-        "--drain-seconds", type=_seconds, default=30.0, help="on SIGTERM, time for the work in hand [default: 30]"
+    connection = run.add_argument_group("connection")
+    connection.add_argument(
+        "--address",
+        help=f"the controller, 127.0.0.1:PORT or unix:PATH [default: ${ADDRESS_VARIABLE}, else this user's own]",
     )
-    run.add_argument("--blobs-from", type=Path, help="a controller's blobs folder on this machine: link, not copy")
-    _add_facts_options(run)
-    run.set_defaults(verb=_run)
+    connection.add_argument("--name", default="", help="name of this device in the fleet [default: its host name]")
+    connection.add_argument("--state", type=Path, metavar="DIR", help=_STATE_HELP)
+    connection.add_argument(
+        "--blobs-from",
+        type=Path,
+        metavar="DIR",
+        help="blobs folder of a controller on this machine: files are hard-linked from there, not downloaded",
+    )
+    life = run.add_argument_group("when to stop")
+    life.add_argument("--idle-exit", type=_seconds, metavar="SECONDS", help="stop after this long without work")
+    life.add_argument(
+        "--drain-seconds",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long the task in hand may go on after SIGTERM [default: 30]",
+    )
+    _add_device_options(run)
 
 
-def _add_facts_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="a free fact; repeatable")
-    parser.add_argument("--threads", type=_threads, help="CPU threads of an inference [default: every CPU it may use]")
-    parser.add_argument(
-        "--facts", type=Path, help="JSON of a simulated board's facts: runs the simulated runtime and nothing else"
+def _add_device_options(parser: argparse.ArgumentParser) -> None:
+    device = parser.add_argument_group("device")
+    device.add_argument(
+        "--label", action="append", default=[], metavar="KEY=VALUE", help="a label for selectors; may be repeated"
+    )
+    device.add_argument(
+        "--threads",
+        type=_threads,
+        metavar="N",
+        help="CPU threads of an inference [default: the CPUs that this process may use]",
+    )
+    device.add_argument(
+        "--facts",
+        type=Path,
+        metavar="FILE",
+        help="simulate the board that this JSON file describes, in the form of `agent probe`: no real runtime is used",
+    )
+
+
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    doctor.add_argument("--json", action="store_true", help="print the checks as JSON, for programs")
+    doctor.add_argument(
+        "--address",
+        help=f"a controller to reach as well, 127.0.0.1:PORT or unix:PATH [default: ${ADDRESS_VARIABLE}]",
+    )
+    doctor.add_argument("--state", type=Path, metavar="DIR", help=_STATE_HELP)
+    doctor.add_argument(
+        "--root",
+        type=Path,
+        default=Path("/"),
+        metavar="DIR",
+        help="read the system's files below another folder than /, and run nothing",
+    )
+
+
+def _add_once(once: argparse.ArgumentParser) -> None:
+    once.epilog = _EXIT_CODES
+    once.add_argument("task", type=Path, metavar="TASK", help="JSON file of a TaskSpec message")
+    once.add_argument(
+        "--blobs",
+        type=Path,
+        metavar="DIR",
+        help="folder of the input files, named by their SHA-256 [default: blobs/ beside the task]",
+    )
+    once.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="folder for the output files [default: out/]"
     )
 
 
 def _threads(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= _MOST_THREADS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of threads: 1 to {_MOST_THREADS}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of threads: 1 to {_MOST_THREADS}")
     return int(text)
 
 
 def _seconds(text: str) -> float:
     try:
-        found = float(text)
+        number = float(text)
     except ValueError:
-        found = math.nan
-    if not 0 <= found < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds: 0 or more")
-    return found
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of seconds: 0 or more")
+    return number
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -118,19 +175,18 @@ def _run(options: argparse.Namespace) -> int:
             expected="127.0.0.1:PORT or unix:PATH",
             hint="forward it from the controller's machine: ssh -N -R 50051:127.0.0.1:50051 THIS_BOARD",
         )
-    state_dir = (options.state or default_state_dir() / "agent").resolve()
-    _labels(options.label)  # a mistake on the command line is told at once
-    simulated = options.facts is not None
+    state_dir, device = _state_dir(options), _probe_options(options)
+    simulated = device.board is not None
     daemon.run(
-        daemon.Options(
+        daemon.AgentOptions(
             address=address,
             state_dir=state_dir,
             name=options.name or socket.gethostname(),
-            read_facts=partial(_facts_of_child, options),
+            read_facts=partial(probe_in_child, device),
             boot_id=identity.boot_id() or uuid.uuid4().hex,  # unreadable: every agent process counts as a boot
             serial="" if simulated else identity.hardware_serial(),
             bench_domain=f"simulated {state_dir}" if simulated else identity.bench_domain(),
-            env=_child_env(options),
+            env=attempt_env(os.environ, threads=device.threads),
             idle_exit_s=options.idle_exit,
             drain_s=options.drain_seconds,
             blobs_from=options.blobs_from,
@@ -140,7 +196,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _probe(options: argparse.Namespace) -> int:
-    print(json_format.MessageToJson(_facts(options), preserving_proto_field_name=True, sort_keys=True))
+    facts = probe(_probe_options(options))
+    print(json_format.MessageToJson(facts, preserving_proto_field_name=True, sort_keys=True))
     return 0
 
 
@@ -151,9 +208,8 @@ def _doctor(options: argparse.Namespace) -> int:
 
     if not options.root.is_dir():
         raise BadInput("there is no such folder", where=f"--root {options.root}")
-    state_dir = (options.state or default_state_dir() / "agent").resolve()
     address = options.address or os.environ.get(ADDRESS_VARIABLE)
-    place = look_at(options.root.resolve(), env=os.environ, state_dir=state_dir, address=address)
+    place = look_at(options.root.resolve(), env=os.environ, state_dir=_state_dir(options), address=address)
     width, checks = max(map(len, CHECKS)), []
     for check in examine(place):
         checks.append(check)
@@ -172,71 +228,13 @@ def _once(options: argparse.Namespace) -> int:
     return 1 if outcome.HasField("failure") else 0
 
 
-def _facts(options: argparse.Namespace) -> task_pb2.Facts:
-    if options.facts is not None:
-        return _constructed_facts(options)
-    from agent.device.facts import read_facts
-    from agent.device.gpu import read_gpu
-    from agent.runtime.registry import versions
-
-    facts = read_facts(env=os.environ, runtimes=versions(), labels=_labels(options.label), gpu=read_gpu())
-    if options.threads:
-        facts.cpu_count = options.threads
-    return facts
+def _state_dir(options: argparse.Namespace) -> Path:
+    folder: Path = options.state or default_state_dir() / "agent"
+    return folder.resolve()
 
 
-def _constructed_facts(options: argparse.Namespace) -> task_pb2.Facts:
-    from agent.runtime.registry import open_runtime
-
-    try:
-        facts = json_format.Parse(options.facts.read_text(), task_pb2.Facts())
-    except OSError as error:
-        raise BadInput(f"cannot read it: {error.strerror}", where=str(options.facts)) from None
-    except json_format.ParseError as error:
-        raise BadInput(
-            f"not the facts of a board: {error}", where=str(options.facts), hint="see `agent probe` for the form"
-        ) from None
-    facts.simulated = True
-    facts.runtimes.clear()
-    facts.runtimes["simulated"] = open_runtime("simulated").version()
-    facts.labels.update(_labels(options.label))
-    return facts
-
-
-def _labels(pairs: Sequence[str]) -> dict[str, str]:
-    wrong = next((pair for pair in pairs if not pair.partition("=")[0] or "=" not in pair), None)
-    if wrong is not None:
-        raise BadInput(f"{wrong!r} is no label", where="--label", expected="KEY=VALUE")
-    return dict(pair.split("=", 1) for pair in pairs)
-
-
-def _facts_of_child(options: argparse.Namespace) -> task_pb2.Facts:
-    """Facts as a child process finds them: a driver that crashes on import takes the child, not the agent, and the
-    libraries that it loads do not stay in the agent's memory."""
-    flags = [flag for pair in options.label for flag in ("--label", pair)]
-    flags += ["--threads", str(options.threads)] if options.threads else []
-    flags += ["--facts", str(options.facts)] if options.facts else []
-    try:
-        child = subprocess.run(
-            [sys.executable, "-m", "agent.cli", "probe", *flags], capture_output=True, timeout=_PROBE_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise Infrastructure(f"`agent probe` took longer than {_PROBE_S:.0f} s", hint="run it by hand") from None
-    if child.returncode != 0:
-        last = child.stderr.decode(errors="replace").strip().removeprefix("error: ")
-        if child.returncode == BadInput.exit_code:
-            raise BadInput(last)
-        raise Infrastructure(f"`agent probe` failed: {last[-500:]}", hint="run it by hand")
-    return json_format.ParseDict(json.loads(child.stdout), task_pb2.Facts())
-
-
-def _child_env(options: argparse.Namespace) -> dict[str, str]:
-    """A runtime starts as many threads as it may run on CPUs; a quota of less it does not see."""
-    from agent.device.quota import usable_cpus
-
-    threads = options.threads or usable_cpus(Path("/"))
-    told = bool(options.threads) or threads < len(os.sched_getaffinity(0))
-    return {**os.environ, **({"JETFLEET_THREADS": str(threads)} if told else {})}
+def _probe_options(options: argparse.Namespace) -> ProbeOptions:
+    return ProbeOptions(labels=parse_labels(options.label), threads=options.threads, board=options.facts)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ _jitter = random.SystemRandom()  # boards flashed from one image must not come b
 
 
 @dataclass(frozen=True)
-class Options:
+class AgentOptions:
     """How an agent is started. `read_facts` is called again when a task showed that the facts had changed."""
 
     address: str
@@ -53,19 +53,19 @@ class Options:
     blobs_from: Path | None = None
 
 
-def run(options: Options) -> None:
+def run(options: AgentOptions) -> None:
     """Runs until SIGTERM, SIGINT or, where asked for, idleness. Raises StateLocked, NeedsUpgrade."""
     with owned(options.state_dir):
         asyncio.run(_run(options))
 
 
-async def _run(options: Options) -> None:
+async def _run(options: AgentOptions) -> None:
     async with Link(options.address) as link:
         await Agent(options, link).run()
 
 
 class Agent:
-    def __init__(self, options: Options, link: Link) -> None:
+    def __init__(self, options: AgentOptions, link: Link) -> None:
         self._options, self._link = options, link
         self._session_id = uuid.uuid4().hex
         self._blobs = BlobDir(options.state_dir / "blobs")

@@ -34,16 +34,16 @@ def test_a_constructed_board_offers_the_simulated_runtime_and_nothing_else(tmp_p
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["probe", "--label", "nonsense"], "error: --label: 'nonsense' is no label\n  expected: KEY=VALUE"),
+        (["probe", "--label", "nonsense"], "error: --label: 'nonsense' is not a valid label\n  expected: KEY=VALUE"),
         (["probe", "--facts", "missing.json"], "error: missing.json: cannot read it: No such file or directory"),
         (["run", "--address", "10.0.0.1:1"], "expected: 127.0.0.1:PORT or unix:PATH"),
         (["once", "missing.json"], "error: missing.json: cannot read the task: No such file or directory"),
         (["fly"], "invalid choice: 'fly'"),
-        (["probe", "--threads", "0"], "argument --threads: '0' is no number of threads: 1 to 4096"),
-        (["probe", "--threads", "-3"], "argument --threads: '-3' is no number of threads: 1 to 4096"),
-        (["run", "--idle-exit", "-1"], "argument --idle-exit: '-1' is no number of seconds: 0 or more"),
-        (["run", "--drain-seconds", "nan"], "argument --drain-seconds: 'nan' is no number of seconds: 0 or more"),
-        (["run", "--drain-seconds", "soon"], "argument --drain-seconds: 'soon' is no number of seconds: 0 or more"),
+        (["probe", "--threads", "0"], "argument --threads: '0' is not a valid number of threads: 1 to 4096"),
+        (["probe", "--threads", "-3"], "argument --threads: '-3' is not a valid number of threads: 1 to 4096"),
+        (["run", "--idle-exit", "-1"], "argument --idle-exit: '-1' is not a valid number of seconds: 0 or more"),
+        (["run", "--drain-seconds", "nan"], "--drain-seconds: 'nan' is not a valid number of seconds: 0 or more"),
+        (["run", "--drain-seconds", "soon"], "--drain-seconds: 'soon' is not a valid number of seconds: 0 or more"),
     ],
 )
 def test_bad_input_exits_with_2_and_says_what_to_do(arguments: list[str], told: str) -> None:

@@ -85,6 +85,21 @@ def loaded_by(module):
     return {item.split(".")[0] for item in done.stdout.split()}
 
 
+def test_starting_the_agents_daemon_imports_neither_numpy_nor_a_runtime():
+    daemon = [dotted(path) for path in modules("agent/daemon")]
+    loaded = loaded_by(", ".join([*daemon, "agent.cli", "agent.device.identity", "agent.device.probe"]))
+    assert len(daemon) > 8
+    assert "grpc" in loaded
+    assert not loaded & {*HEAVY, *FOREIGN_TO_THE_AGENT}
+
+
+def test_the_child_of_an_attempt_imports_no_grpc():
+    work = [dotted(path) for path in modules("agent/work")]
+    loaded = loaded_by(", ".join(module for module in work if module != "agent.work.__main__"))
+    assert "numpy" in loaded
+    assert "grpc" not in loaded
+
+
 def test_starting_the_daemon_imports_no_model_library():
     loaded = loaded_by("controller.service.server")
     assert {"grpc", "sqlalchemy"} <= loaded
