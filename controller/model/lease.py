@@ -1,11 +1,12 @@
 """What an agent is handed, and what it hands back."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from controller.model.engine import Built
 from controller.model.facts import Facts
-from controller.model.job import Artifact, Measure, Variant
+from controller.model.job import Artifact, Measure, OutputCheck, Precision, TensorSpec
 from controller.model.result import Flag, Measurement, Schedule
 from controller.model.task import Failure, Recipe
 
@@ -14,13 +15,19 @@ from controller.model.task import Failure, Recipe
 class Subject:
     """One thing that runs inside a BENCH: a variant's engine, placed somewhere. `flags` are what its build left."""
 
-    variant: Variant
+    variant_key: str
     engine_key: str
     engine: Artifact
-    runtime_version: str
     placement: str
     streams: int
     batch: int
+    runtime: str
+    runtime_version: str
+    precision: Precision
+    inputs: tuple[TensorSpec, ...]
+    artifacts: tuple[Artifact, ...]
+    check: OutputCheck
+    options: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
 
 
@@ -47,7 +54,7 @@ class Lease:
     token: str
     task_id: int
     name: str
-    time_limit_s: int
+    time_limit_s: float
     work: BuildWork | BenchWork
 
 
@@ -73,7 +80,16 @@ class Registered:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A success of a BENCH: a measurement of each subject, and of the whole where they ran at the same time."""
+
+    measurements: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True)
 class Returned:
+    """The agent gave the task back, undone."""
+
     reason: str
 
 
@@ -81,7 +97,7 @@ class Returned:
 class Outcome:
     """How an attempt ended; `end` is what it made, or how it failed. `raw` is the message as it came."""
 
-    end: Built | tuple[Measurement, ...] | Failure | Returned
+    end: Built | Measured | Failure | Returned
     artifacts: tuple[Artifact, ...]
     peak_rss_bytes: int | None
     raw: bytes = b""

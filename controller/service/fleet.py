@@ -9,7 +9,7 @@ import grpc
 from sqlalchemy import Connection
 
 from controller.model.engine import Built
-from controller.model.lease import BuildWork, Directive, Outcome
+from controller.model.lease import BuildWork, Directive, Measured, Outcome
 from controller.service.context import House
 from controller.store.commands import claim as leases
 from controller.store.commands import commit as commits
@@ -147,8 +147,8 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         wanted = [item.sha256 for item in outcome.artifacts]
         if isinstance(outcome.end, Built):
             wanted.append(outcome.end.engine.sha256)
-        elif isinstance(outcome.end, tuple):
-            wanted += [item.samples.sha256 for item in outcome.end if item.samples]
+        elif isinstance(outcome.end, Measured):
+            wanted += [item.samples.sha256 for item in outcome.end.measurements if item.samples]
         missing = [sha256 for sha256 in wanted if not self._house.blobs.has(sha256)]
         if missing:
             raise BadInput(f"the outcome names files that were not uploaded: {', '.join(missing)[:200]}")

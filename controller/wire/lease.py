@@ -1,17 +1,16 @@
 """Work on its way out, results on their way in."""
 
-from controller.model.job import BUILD_ROLES, Role
 from controller.model.lease import (
     BenchWork,
     BuildWork,
     Directive,
     Lease,
+    Measured,
     Outcome,
     Registration,
     Returned,
     Subject,
 )
-from controller.model.options import run_options
 from controller.model.task import Failure, FailureKind
 from controller.wire import enums
 from controller.wire.engine import built_from_pb, recipe_to_pb
@@ -22,8 +21,6 @@ from controller.wire.time import to_duration
 from jetfleet.errors import BadInput
 from jetfleet.v1 import fleet_pb2, task_pb2
 
-# A BENCH needs the reference and the evaluation data; the graph it was built from stays where it is.
-_CHECKED = frozenset(Role) - BUILD_ROLES
 DIRECTIVE = {item: fleet_pb2.RenewResponse.Directive.Value(f"DIRECTIVE_{item.name}") for item in Directive}
 
 
@@ -64,7 +61,7 @@ def outcome_from_pb(message: task_pb2.Outcome) -> Outcome:
         return Outcome(built_from_pb(message.built), artifacts, peak, raw)
     if which == "measured":
         measurements = tuple(measurement_from_pb(item) for item in message.measured.measurements)
-        return Outcome(measurements, artifacts, peak, raw)
+        return Outcome(Measured(measurements), artifacts, peak, raw)
     if which == "failure":
         return Outcome(failure_from_pb(message.failure), artifacts, peak, raw)
     if which == "returned":
@@ -92,20 +89,19 @@ def _bench_to_pb(work: BenchWork) -> task_pb2.BenchTask:
 
 
 def _subject_to_pb(subject: Subject) -> task_pb2.Subject:
-    variant = subject.variant
     return task_pb2.Subject(
-        variant_key=variant.key,
+        variant_key=subject.variant_key,
         engine_key=subject.engine_key,
         engine=artifact_to_pb(subject.engine),
         placement=subject.placement,
         streams=subject.streams,
         batch=subject.batch,
-        runtime=variant.runtime,
+        runtime=subject.runtime,
         runtime_version=subject.runtime_version,
-        precision=enums.PRECISION[variant.precision],
-        inputs=[tensor_to_pb(item) for item in variant.inputs],
-        artifacts=[artifact_to_pb(item) for item in variant.artifacts if item.role in _CHECKED],
-        check=check_to_pb(variant.check),
-        options=run_options(variant.options, runtime=variant.runtime, placement=subject.placement),
+        precision=enums.PRECISION[subject.precision],
+        inputs=[tensor_to_pb(item) for item in subject.inputs],
+        artifacts=[artifact_to_pb(item) for item in subject.artifacts],
+        check=check_to_pb(subject.check),
+        options=dict(subject.options),
         flags=[flag_to_pb(item) for item in subject.flags],
     )

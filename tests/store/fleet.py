@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from controller.model.engine import BuildReport, Built, TimingCacheUse
 from controller.model.facts import Facts
 from controller.model.job import Artifact, JobSpec, Role
-from controller.model.lease import BuildWork, Committed, Lease, Outcome, Registered, Registration
+from controller.model.lease import BuildWork, Committed, Lease, Measured, Outcome, Registered, Registration
 from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Round, TensorCheck
 from controller.model.task import Failure, FailureKind
 from controller.model.view import JobView, Submitted
@@ -156,7 +156,7 @@ def built(
 
 
 def measured(*flags: FlagKind) -> Outcome:
-    return Outcome((measurement(*flags),), (Artifact(Role.LOG, "log", DIGEST, 3),), 1000)
+    return Outcome(Measured((measurement(*flags),)), (Artifact(Role.LOG, "log", DIGEST, 3),), 1000)
 
 
 def measured_together(subjects: int, *, whole: bool = True, files: tuple[Artifact, ...] = ()) -> Outcome:
@@ -164,7 +164,7 @@ def measured_together(subjects: int, *, whole: bool = True, files: tuple[Artifac
     rows = [measurement(p50_ms=2.0 + index, subject_index=index) for index in range(subjects)]
     absent = Estimate(None, reason="several subjects have no one latency")
     total = replace(measurement(subject_index=None), p50_ms=absent, p90_ms=absent, p99_ms=absent, rounds=())
-    return Outcome((*rows, *((total,) if whole else ())), files, 1000)
+    return Outcome(Measured((*rows, *((total,) if whole else ()))), files, 1000)
 
 
 def failed(kind: FailureKind, message: str = "it broke") -> Outcome:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from controller.model.job import Lowering, Mode
-from controller.model.lease import BenchWork, BuildWork, Lease, Outcome
+from controller.model.lease import BenchWork, BuildWork, Lease, Measured, Outcome
 from controller.model.result import Row, Schedule
 from controller.model.view import ResultQuery
 from controller.store.queries.results import query_rows
@@ -114,14 +114,14 @@ def test_what_does_not_answer_the_task_is_refused(fleet: StoreFleet, outcome: Ou
 
 def test_a_subject_that_was_measured_twice_is_refused(fleet: StoreFleet) -> None:
     lease = bench(fleet, "gpu")
-    twice = replace(measured(), end=(measurement(), measurement()))
+    twice = replace(measured(), end=Measured((measurement(), measurement())))
     assert fleet.commit("orin/1", lease.token, twice).task_state == "FAILED"
 
 
 def test_the_one_row_of_a_subject_alone_tells_its_manner(fleet: StoreFleet) -> None:
     lease = bench(fleet, "dla1")
     share = replace(measurement(), dla_time_share=0.75)
-    fleet.commit("orin/1", lease.token, replace(measured(), end=(share,)))
+    fleet.commit("orin/1", lease.token, replace(measured(), end=Measured((share,))))
     (row,) = rows(fleet)
     assert (row.schedule, row.mode, row.part, row.placement) == (Schedule.ALONE, Mode.LATENCY, "", "dla1")
     assert row.measurement.dla_time_share == 0.75

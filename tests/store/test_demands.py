@@ -6,7 +6,6 @@ import pytest
 
 from controller.model.job import JobSpec
 from controller.model.lease import BenchWork, BuildWork
-from controller.wire.lease import lease_to_pb
 from jetfleet.errors import NoDevice
 from tests.store.fleet import ORIN, StoreFleet
 from tests.store.specs import ANY, on_tensorrt
@@ -83,7 +82,9 @@ def test_each_task_is_told_what_it_heeds(fleet: StoreFleet) -> None:
     fleet.register("orin", facts=ORIN)
     fleet.submit(on_tensorrt(options=options))
     build = fleet.must_claim("orin/1")
-    assert dict(lease_to_pb(build, lease_s=30).task.build.options) == {"workspace_mib": "256"}
+    assert isinstance(build.work, BuildWork)
+    assert build.work.recipe.options == {"workspace_mib": "256"}
     fleet.finish("orin/1", build)
-    (subject,) = lease_to_pb(fleet.must_claim("orin/1"), lease_s=30).task.bench.subjects
-    assert dict(subject.options) == {"workspace_mib": "256", "wait": "spin"}
+    bench = fleet.must_claim("orin/1").work
+    assert isinstance(bench, BenchWork)
+    assert bench.subjects[0].options == {"workspace_mib": "256", "wait": "spin"}

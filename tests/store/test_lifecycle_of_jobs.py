@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.model.lease import BenchWork, BuildWork, Outcome, Returned
+from controller.model.lease import BenchWork, BuildWork, Measured, Outcome, Returned
 from controller.model.result import FlagKind
 from controller.model.task import FailureKind, JobState
 from controller.model.view import ResultQuery
@@ -253,8 +253,8 @@ def test_results_come_back_as_they_were_committed(fleet: StoreFleet) -> None:
         ("onnxruntime-fp32-b1-cpu", "VALID"),
     ]
     sent = measured().end
-    assert isinstance(sent, tuple)
-    assert rows[1].measurement == sent[0]
+    assert isinstance(sent, Measured)
+    assert rows[1].measurement == sent.measurements[0]
     assert rows[1].facts == FACTS
     one = fleet.reader.read(
         lambda c: results.query_rows(c, ResultQuery(variant_keys=("onnxruntime-fp32-b1-cpu",), limit=1))

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from controller.core import scheduler
+from controller.core.subject import subject_of
 from controller.model.codec import load
 from controller.model.engine import BuildReport
 from controller.model.job import Artifact, Measure, Role, Variant
-from controller.model.lease import BenchWork, BuildWork, Directive, Lease, Subject
+from controller.model.lease import BenchWork, BuildWork, Directive, Lease
 from controller.model.result import Schedule
 from controller.model.task import (
     AttemptState,
@@ -153,8 +154,8 @@ def _build_work(connection: Connection, task: Any, *, has_blob: Callable[[str], 
 def _bench_work(connection: Connection, task: Any) -> BenchWork:
     rows = _SUBJECTS.all(connection, task_id_=task.id)
     subjects = tuple(
-        Subject(
-            variant=load(Variant, row.content),
+        subject_of(
+            load(Variant, row.content),
             engine_key=row.engine_key,
             engine=Artifact(Role.ENGINE, "engine", row.sha256, row.size_bytes),
             runtime_version=row.runtime_version,

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from controller.model.codec import dump
 from controller.model.engine import Built
-from controller.model.lease import Committed, Directive, Outcome, Returned
+from controller.model.lease import Committed, Directive, Measured, Outcome, Returned
 from controller.model.result import Measurement, Schedule
 from controller.model.task import AttemptState, Failure, FailureKind, TaskKind, TaskState
 from controller.store import tables as t
@@ -43,7 +43,7 @@ def commit(connection: Connection, session_id: str, token: str, outcome: Outcome
     if isinstance(outcome.end, Built):
         _keep_engine(connection, row, outcome.end)
     else:
-        for measurement in outcome.end:
+        for measurement in outcome.end.measurements:
             insert_measurement(connection, row, measurement)
     return _settled(connection, row)
 
@@ -76,9 +76,9 @@ def _misfit(connection: Connection, row: Any, outcome: Outcome) -> str:
     """What is wrong with a success that does not answer its task; empty if nothing is."""
     if (row.kind == TaskKind.BUILD.value) is not isinstance(outcome.end, Built):
         return f"the agent answered a {row.kind} with something else"
-    if isinstance(outcome.end, tuple):
+    if isinstance(outcome.end, Measured):
         subjects = [item.idx for item in _SUBJECTS.all(connection, task_id_=row.task_id)]
-        return _mismeasured(subjects, Schedule(row.schedule), outcome.end)
+        return _mismeasured(subjects, Schedule(row.schedule), outcome.end.measurements)
     return ""
 
 
