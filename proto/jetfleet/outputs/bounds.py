@@ -1,0 +1,73 @@
+"""What outputs are held to, and what is found in one: the words of every judgement. Pure."""
+
+import enum
+import math
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+INTEGERS = "biu"
+
+
+class Rule(str, enum.Enum):
+    CLOSE = "close"  # |got - want| <= atol + rtol |want|, every element
+    COSINE = "cosine"  # direction and length, of the whole and of every slice
+    SET = "set"  # rows in any order, matched
+    OFF = "off"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What passes. Bounds that are None follow from `min_cosine`, see `slice_cosine` and `norm_error`."""
+
+    rule: Rule = Rule.COSINE
+    rtol: float = 1e-3
+    atol: float = 1e-4
+    min_cosine: float = 0.999
+    min_slice_cosine: float | None = None
+    max_norm_error: float | None = None  # of |got| / |want| - 1
+    min_agreement: float = 1.0  # share of equal elements of integers; of matched rows of a set
+
+    @property
+    def slice_cosine(self) -> float:
+        """A slice may lose ten times what the whole may: 0.99 for 0.999, 0.9 for 0.99."""
+        if self.min_slice_cosine is not None:
+            return self.min_slice_cosine
+        return max(-1.0, 1 - 10 * (1 - self.min_cosine))
+
+    @property
+    def row_tolerance(self) -> float:
+        """How far a column of a matched row may be off, as a share of that column's range."""
+        return min(1.0, 10 * (1 - self.min_cosine))
+
+    def norm_error(self, cosine: float) -> float:
+        """An error that costs this cosine when it is orthogonal, e^2 = 2 (1 - cosine), may as well be along it."""
+        if self.max_norm_error is not None:
+            return self.max_norm_error
+        return math.sqrt(2 * (1 - cosine))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found in one output; absent where it does not apply."""
+
+    passed: bool
+    detail: str
+    max_abs: float | None = None
+    max_rel: float | None = None
+    cosine: float | None = None
+    norm_ratio: float | None = None
+    snr_db: float | None = None
+    worst_slice: str = ""  # "axis 1, index 7", the worst of those that were judged
+    worst_slice_cosine: float | None = None
+    worst_slice_norm_ratio: float | None = None
+    equal_share: float | None = None
+
+
+def difference_of_shapes(got: Array, want: Array) -> str:
+    said = f"got {got.dtype}{list(got.shape)}, want {want.dtype}{list(want.shape)}"
+    if got.ndim == want.ndim and got.shape[1:] == want.shape[1:]:
+        return f"{said}: {got.shape[0]} rows instead of {want.shape[0]}"
+    return said

@@ -1,0 +1,75 @@
+"""Outputs whose rows are a set: matched in any order, nearest first, instead of compared by place."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jetfleet.outputs.bounds import INTEGERS, Array, Bounds, Judgement, difference_of_shapes
+
+_MOST_ROWS = 4096  # a matching needs memory by the square of it
+
+
+def judge_set(got: Sequence[Array], want: Sequence[Array], bounds: Bounds) -> Judgement:
+    """Outputs whose rows are a set, in any order: boxes, scores and classes of a detector are one, given together.
+
+    Rows are the last axis but one of an array of two axes or more, else the elements. Leading axes of size 1 are
+    passed over. A row matches at most one other, the nearest first; columns of integers must be equal.
+    """
+    for a, b in zip(got, want, strict=True):
+        if a.dtype.kind != b.dtype.kind and not (a.dtype.kind in INTEGERS and b.dtype.kind in INTEGERS):
+            return Judgement(False, difference_of_shapes(a, b))
+    rows_got, rows_want = _rows(got), _rows(want)
+    if rows_got is None or rows_want is None or rows_got.shape[1] != rows_want.shape[1]:
+        shapes = ", ".join(difference_of_shapes(a, b) for a, b in zip(got, want, strict=True))
+        return Judgement(False, f"the rows of the set do not have one length: {shapes}")
+    count = max(len(rows_got), len(rows_want))
+    if count > _MOST_ROWS:
+        return Judgement(False, f"a set of {count} rows is too large to be matched, at most {_MOST_ROWS}")
+    exact = np.concatenate([np.full(_width(array), array.dtype.kind in INTEGERS) for array in want])
+    matched = _matched(rows_got, rows_want, exact=exact, tolerance=bounds.row_tolerance)
+    share = matched / count if count else 1.0
+    detail = (
+        f"{matched} of {len(rows_want)} rows matched, {len(rows_got)} were given, "
+        f"at least {100 * bounds.min_agreement:g} % wanted"
+    )
+    return Judgement(share >= bounds.min_agreement, detail, equal_share=share)
+
+
+def _width(array: Array) -> int:
+    return array.shape[-1] if _squeezed(array).ndim > 1 else 1
+
+
+def _squeezed(array: Array) -> Array:
+    while array.ndim > 1 and array.shape[0] == 1:
+        array = array[0]
+    return array
+
+
+def _rows(arrays: Sequence[Array]) -> Array | None:
+    """All arrays side by side, a row a member of the set; None where they have unlike numbers of rows."""
+    tables = []
+    for array in arrays:
+        flat = _squeezed(array)
+        tables.append(flat.reshape(-1, flat.shape[-1]) if flat.ndim > 1 else flat.reshape(-1, 1))
+    if len({len(table) for table in tables}) != 1:
+        return None
+    return np.concatenate([table.astype(np.float64) for table in tables], axis=1)
+
+
+def _matched(got: Array, want: Array, *, exact: Array, tolerance: float) -> int:
+    """How many rows find a partner, the nearest pairs first."""
+    if not len(got) or not len(want):
+        return 0
+    scale = np.where(exact, 0.25, tolerance * np.maximum(np.ptp(want, axis=0), np.abs(want).max(axis=0) * 1e-3))
+    scale = np.maximum(scale, 1e-12)
+    distance = np.zeros((len(got), len(want)))
+    for column in range(want.shape[1]):
+        np.maximum(distance, np.abs(got[:, column, None] - want[None, :, column]) / scale[column], out=distance)
+    pairs = np.argwhere(distance <= 1)
+    order = np.argsort(distance[pairs[:, 0], pairs[:, 1]], kind="stable")
+    free_got, free_want, count = np.ones(len(got), bool), np.ones(len(want), bool), 0
+    for row, partner in pairs[order]:
+        if free_got[row] and free_want[partner]:
+            free_got[row] = free_want[partner] = False
+            count += 1
+    return count
