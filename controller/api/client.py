@@ -120,12 +120,12 @@ class Client:
         `state_dir` keeps the exports, as it does for the command. `local` has that many agents of this machine take
         part; None starts one where an embedded controller would have nobody. `tell` hears of each step.
         """
-        from controller.api.local import have_local
+        from controller.api.local import ensure_local_agents
         from controller.intake.prepare import prepare  # pydantic and the like: seconds that other calls do not owe
 
         folder = state_dir or default_state_dir()
         prepared = prepare(Path(path), state_dir=folder, progress=tell)
-        have_local(self, count=local, state_dir=folder, tell=tell)
+        ensure_local_agents(self, count=local, state_dir=folder, tell=tell)
         return self.submit(
             prepared.spec,
             prepared.files,

@@ -30,7 +30,7 @@ def compare_jobs(
     """Raises BadInput for an axis, a baseline or a fact that does not exist."""
     axis = Axis(by) if by in {item.value for item in Axis} else by or None
     if isinstance(axis, str):
-        raise BadInput(f"{by!r} is nothing to compare by", expected=" or ".join(item.value for item in Axis))
+        raise BadInput(f"{by!r} is not an axis to compare by", expected=" or ".join(item.value for item in Axis))
     rows: list[Row] = []
     for job_id in dict.fromkeys(job_ids):
         found = fetch(ResultQuery((job_id,), conditions, variant_keys, limit=_ROWS))

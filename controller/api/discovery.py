@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from controller.api.client import Client
-from controller.api.spawn import Child
+from controller.api.spawn import DetachedProcess
 from jetfleet.address import ADDRESS_VARIABLE, default_state_dir, socket_address, socket_path
 from jetfleet.errors import Infrastructure, JetfleetError, StateLocked, Unreachable
 
@@ -32,9 +32,9 @@ def connect(
     what the started controller died of: DatabaseTooNew, StateLocked, DiskFull.
     """
     if chosen := explicit_address(address):
-        return _greet(chosen)
+        return _open_client(chosen)
     folder = (state_dir or default_state_dir()).resolve()
-    found = answering(folder)
+    found = find_running(folder)
     if found is None:
         tell(f"no controller is running: starting one for {folder}")
         found = _start(folder, start_s=start_s)
@@ -46,7 +46,7 @@ def explicit_address(address: str | None) -> str:
     return address or os.environ.get(ADDRESS_VARIABLE, "")
 
 
-def answering(state_dir: Path) -> Client | None:
+def find_running(state_dir: Path) -> Client | None:
     """A client of the controller that owns a state folder, if one answers at its socket."""
     path = socket_path(state_dir)
     try:
@@ -60,7 +60,7 @@ def answering(state_dir: Path) -> Client | None:
             hint="give the controller's address with --address, or use another state folder",
         )
     try:
-        return _greet(socket_address(state_dir))
+        return _open_client(socket_address(state_dir))
     except Unreachable:
         return None
 
@@ -73,7 +73,7 @@ def make_state_dir(state_dir: Path) -> None:
         raise Infrastructure(f"cannot make the state folder: {error.strerror}", where=str(state_dir)) from None
 
 
-def _greet(address: str) -> Client:
+def _open_client(address: str) -> Client:
     client = Client(address)
     try:
         client.hello()
@@ -89,39 +89,39 @@ def _start(state_dir: Path, *, start_s: float) -> Client:
     deadline = time.monotonic() + start_s
     locked: StateLocked | None = None
     while True:
-        child = _spawn(state_dir)
+        process = _spawn(state_dir)
         try:
-            return _await(child, state_dir, deadline=deadline)
+            return _wait_for_answer(process, state_dir, deadline=deadline)
         except Unreachable as error:
-            raise locked or error from None  # the last child had no time left to meet the lock that the others met
+            raise locked or error from None  # the last process had no time left to meet the lock that the others met
         except StateLocked as error:
             locked = error
-            if found := _poll(state_dir, until=min(deadline, time.monotonic() + _LOCKED_S)):
+            if found := _poll_for_answer(state_dir, until=min(deadline, time.monotonic() + _LOCKED_S)):
                 return found
             if time.monotonic() >= deadline:
                 raise
 
 
-def _spawn(state_dir: Path) -> Child:
+def _spawn(state_dir: Path) -> DetachedProcess:
     # --json: the error it may die of is read back from the log.
     arguments = ["serve", "--embedded", "--json", "--state", str(state_dir)]
-    return Child("controller.cli.main", arguments, log=state_dir / "logs" / "controller.log", cwd=state_dir)
+    return DetachedProcess("controller.cli.main", arguments, log=state_dir / "logs" / "controller.log", cwd=state_dir)
 
 
-def _await(child: Child, state_dir: Path, *, deadline: float) -> Client:
-    """The first answer at the socket. Raises what the child died of."""
+def _wait_for_answer(process: DetachedProcess, state_dir: Path, *, deadline: float) -> Client:
+    """The first answer at the socket. Raises what the process died of."""
     while time.monotonic() < deadline:
-        if found := answering(state_dir):
+        if found := find_running(state_dir):
             return found
-        if child.exit_code() is not None:
-            raise child.error("the embedded controller")
+        if process.exit_code() is not None:
+            raise process.error("the embedded controller")
         time.sleep(_POLL_S)
-    raise Unreachable(f"the embedded controller for {state_dir} does not answer", hint=f"see {child.log}")
+    raise Unreachable(f"the embedded controller for {state_dir} does not answer", hint=f"see {process.log}")
 
 
-def _poll(state_dir: Path, *, until: float) -> Client | None:
+def _poll_for_answer(state_dir: Path, *, until: float) -> Client | None:
     while time.monotonic() < until:
-        if found := answering(state_dir):
+        if found := find_running(state_dir):
             return found
         time.sleep(_POLL_S)
     return None

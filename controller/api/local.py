@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from controller.api.client import Client
-from controller.api.spawn import Child
+from controller.api.spawn import DetachedProcess
 from controller.model.view import DeviceView
 from jetfleet.errors import Infrastructure
 
@@ -16,7 +16,7 @@ LABEL = "label.local"
 _ONLINE_S = 60.0
 _IDLE_S = 60
 _POLL_S = 0.1
-# A child that stopped is either broken, or lost the race for the agent's lock to one that will show within this time.
+# A process that stopped is either broken, or lost the race for the agent's lock to one that will show within this time.
 _TWIN_S = 5.0
 
 
@@ -27,7 +27,7 @@ def local_name(number: int) -> str:
 
 def spawn_agent(
     number: int, *, address: str, state_dir: Path, idle_exit_s: int | None, threads: int | None = None
-) -> Child:
+) -> DetachedProcess:
     """Starts local agent `number`; without `idle_exit_s` it stays until it is told to stop.
 
     An agent that was once started with so many `threads` keeps them when it is started again.
@@ -44,10 +44,10 @@ def spawn_agent(
         arguments += ["--threads", note.read_text()]
     if idle_exit_s is not None:
         arguments += ["--idle-exit", str(idle_exit_s)]
-    return Child("agent.cli", arguments, log=state_dir / "logs" / f"agent-{name}.log", cwd=folder)
+    return DetachedProcess("agent.cli", arguments, log=state_dir / "logs" / f"agent-{name}.log", cwd=folder)
 
 
-def have_local(
+def ensure_local_agents(
     client: Client,
     *,
     count: int | None,
@@ -60,12 +60,12 @@ def have_local(
     `threads` are those of the agents that are started, in their order; the rest use every CPU.
     """
     if count is None and not threads:
-        wake_local(client, state_dir=state_dir, tell=tell)
+        start_embedded_agents(client, state_dir=state_dir, tell=tell)
     else:
-        ensure_local(client, count=max(count or 1, len(threads)), state_dir=state_dir, threads=threads, tell=tell)
+        start_local_agents(client, count=max(count or 1, len(threads)), state_dir=state_dir, threads=threads, tell=tell)
 
 
-def ensure_local(
+def start_local_agents(
     client: Client,
     *,
     count: int,
@@ -81,7 +81,7 @@ def ensure_local(
     if not absent:
         return
     tell(f"starting {len(absent)} local agent{'s' if len(absent) > 1 else ''}")
-    children = {
+    processes = {
         local_name(number): spawn_agent(
             number,
             address=client.address,
@@ -92,23 +92,23 @@ def ensure_local(
         for number in absent
     }
     deadline = time.monotonic() + online_s
-    while missing := set(children) - _online(client):
-        if any(children[name].exit_code() is not None for name in missing):
+    while missing := set(processes) - _online(client):
+        if any(processes[name].exit_code() is not None for name in missing):
             deadline = min(deadline, time.monotonic() + _TWIN_S)
         if time.monotonic() >= deadline:
-            raise _not_online(children[min(missing)], min(missing))
+            raise _not_online(processes[min(missing)], min(missing))
         time.sleep(_POLL_S)
 
 
-def wake_local(client: Client, *, state_dir: Path, tell: Callable[[str], None] = lambda _: None) -> None:
+def start_embedded_agents(client: Client, *, state_dir: Path, tell: Callable[[str], None] = lambda _: None) -> None:
     """Starts an embedded controller's own agents where nobody is online: it can have no others, and they stop when
     idle. Does nothing for a daemon, whose fleet is its owner's business.
     """
-    if client.hello().embedded and (count := sleeping_locals(client.devices())):
-        ensure_local(client, count=count, state_dir=state_dir, tell=tell)
+    if client.hello().embedded and (count := stopped_local_count(client.devices())):
+        start_local_agents(client, count=count, state_dir=state_dir, tell=tell)
 
 
-def sleeping_locals(devices: Sequence[DeviceView]) -> int:
+def stopped_local_count(devices: Sequence[DeviceView]) -> int:
     """How many local agents to start for a fleet with nobody online: those it had, and for no fleet at all, one.
 
     0 if somebody is online, or the fleet has devices that are not ours to start.
@@ -125,8 +125,10 @@ def _online(client: Client) -> set[str]:
     return {device.name for device in client.devices() if device.online}
 
 
-def _not_online(child: Child, name: str) -> Infrastructure:
-    if child.exit_code() is None:
-        return Infrastructure(f"local agent {name} did not come online", hint=f"see {child.log}")
-    said = child.error(f"local agent {name}")
-    return Infrastructure(said.message, where=said.where, expected=said.expected, hint=said.hint or f"see {child.log}")
+def _not_online(process: DetachedProcess, name: str) -> Infrastructure:
+    if process.exit_code() is None:
+        return Infrastructure(f"local agent {name} did not come online", hint=f"see {process.log}")
+    said = process.error(f"local agent {name}")
+    return Infrastructure(
+        said.message, where=said.where, expected=said.expected, hint=said.hint or f"see {process.log}"
+    )

@@ -1,6 +1,6 @@
-"""Children that outlive the command that starts them: an embedded controller, local agents.
+"""Processes that outlive the command that starts them: an embedded controller, local agents.
 
-Their output goes to a log in the state folder; what a child said before it died is read from there.
+Their output goes to a log in the state folder; what one said before it died is read from there.
 """
 
 import json
@@ -13,11 +13,11 @@ from typing import Any
 from jetfleet.errors import Infrastructure, JetfleetError, kinds
 
 _TAIL_BYTES = 64 << 10
-# A Popen that is dropped while its child lives warns that nobody waits for it. Nobody has to: these are detached.
+# A Popen that is dropped while its process lives warns that nobody waits for it. Nobody has to: these are detached.
 _STARTED: list["subprocess.Popen[bytes]"] = []
 
 
-class Child:
+class DetachedProcess:
     """A detached `python -m MODULE`, and the part of its log that is its own."""
 
     def __init__(self, module: str, arguments: Sequence[str], *, log: Path, cwd: Path) -> None:
@@ -39,7 +39,7 @@ class Child:
         return self._process.poll()
 
     def terminate(self, *, grace_s: float) -> None:
-        """For a child whose time has come with its starter's after all."""
+        """For a process that ends with its starter after all."""
         self._process.terminate()
         try:
             self._process.wait(grace_s)
@@ -48,7 +48,7 @@ class Child:
             self._process.wait()
 
     def error(self, what: str) -> JetfleetError:
-        """Why the child stopped: the project's error if it printed one as JSON, else its last line."""
+        """Why the process stopped: the project's error if it printed one as JSON, else its last line."""
         lines = self._said()
         for line in reversed(lines):
             if found := parse_error(line):

@@ -6,7 +6,7 @@ _WITH_VALUE = ("--state", "--address")
 _FLAGS = ("-v", "--verbose")
 
 
-def arrange(arguments: Sequence[str]) -> list[str]:
+def reorder_options(arguments: Sequence[str]) -> list[str]:
     """Moves the global options to the front, and spells `--local` as `--local=1`. What follows `--` stays."""
     front: list[str] = []
     rest: list[str] = []

@@ -15,7 +15,7 @@ _DESCRIBING_PRAGMAS = frozenset({"table_info", "table_xinfo", "table_list", "ind
 _STEPS = 100_000
 
 
-def ask(database: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def run_sql(database: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Columns and rows. Raises NotFound for no database, BadInput for SQL that is wrong or would write."""
     if not database.is_file():
         raise NotFound(

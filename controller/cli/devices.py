@@ -1,10 +1,10 @@
 """`controller devices ...`: the fleet, and all that is known about one board."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controller.cli.formats import print_json_or_tables
 from controller.cli.settings import settings_of
 
 if TYPE_CHECKING:
@@ -27,15 +27,11 @@ def list_devices(context: typer.Context, as_json: AsJson = False) -> None:
     """List every device that ever registered."""
     with settings_of(context).connect() as client:
         found = client.devices()
-    if as_json:
-        from controller.record.records import device_record, print_json
+    from controller.record.records import device_record
+    from controller.report.text.devices import devices_table
 
-        print_json({"devices": [device_record(device) for device in found]}, out=sys.stdout)
-    else:
-        from controller.report.text.devices import devices_table
-        from controller.report.text.table import print_table
-
-        print_table(devices_table(found), out=sys.stdout)
+    document = {"devices": [device_record(device) for device in found]}
+    print_json_or_tables(document, devices_table(found), as_json=as_json)
 
 
 @app.command()
@@ -47,15 +43,10 @@ def show(
     """Show all that is known about a device; what it does not say reads unknown."""
     with settings_of(context).connect() as client:
         device = _named(client.devices(), name)
-    if as_json:
-        from controller.record.records import device_record, print_json
+    from controller.record.records import device_record
+    from controller.report.text.devices import device_table
 
-        print_json({"device": device_record(device)}, out=sys.stdout)
-    else:
-        from controller.report.text.devices import device_table
-        from controller.report.text.table import print_table
-
-        print_table(device_table(device), out=sys.stdout)
+    print_json_or_tables({"device": device_record(device)}, device_table(device), as_json=as_json)
 
 
 def _named(devices: list["DeviceView"], name: str) -> "DeviceView":

@@ -1,12 +1,12 @@
 """`controller engines ...`: what was built, from what, and what the builder told of it."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from controller.cli.settings import settings_of, talk
+from controller.cli.formats import print_json_or_tables
+from controller.cli.settings import print_message, settings_of
 
 if TYPE_CHECKING:
     from controller.api.client import Client
@@ -33,16 +33,11 @@ def list_engines(
     """List engines: those that are still wanted, then the newest."""
     with settings_of(context).connect() as client:
         found = client.engines(limit)
-    if as_json:
-        from controller.record.engines import engine_summary_record
-        from controller.record.records import print_json
+    from controller.record.engines import engine_summary_record
+    from controller.report.text.engines import engines_table
 
-        print_json({"engines": [engine_summary_record(item) for item in found]}, out=sys.stdout)
-    else:
-        from controller.report.text.engines import engines_table
-        from controller.report.text.table import print_table
-
-        print_table(engines_table(found), out=sys.stdout)
+    document = {"engines": [engine_summary_record(item) for item in found]}
+    print_json_or_tables(document, engines_table(found), as_json=as_json)
 
 
 @app.command()
@@ -67,13 +62,7 @@ def show(
         for role, path in (("layers", layers), ("layer-profile", profile)):
             if path is not None:
                 _fetch(client, engine, role, path)
-    if as_json:
-        from controller.record.engines import engine_record
-        from controller.record.records import print_json
-
-        print_json({"engine": engine_record(engine)}, out=sys.stdout)
-    else:
-        _print(engine)
+    _print(engine, as_json=as_json)
 
 
 def _fetch(client: "Client", engine: "EngineView", role: str, path: Path) -> None:
@@ -88,16 +77,13 @@ def _fetch(client: "Client", engine: "EngineView", role: str, path: Path) -> Non
             hint="tensorrt leaves one when the engine is measured",
         )
     client.download(found.sha256, path)
-    talk(f"{role}: {path}")
+    print_message(f"{role}: {path}")
 
 
-def _print(engine: "EngineView") -> None:
+def _print(engine: "EngineView", *, as_json: bool) -> None:
+    from controller.record.engines import engine_record
     from controller.report.text.engines import engine_table, fallback_table, warnings
-    from controller.report.text.table import print_table
 
-    print_table(engine_table(engine), out=sys.stdout)
-    if engine.built is not None and engine.built.report.dla is not None:
-        print()
-        print_table(fallback_table(engine.built.report.dla), out=sys.stdout)
-    for line in warnings(engine):
-        print(f"  {line}")
+    dla = engine.built.report.dla if engine.built is not None else None
+    tables = [engine_table(engine), *([fallback_table(dla)] if dla is not None else [])]
+    print_json_or_tables({"engine": engine_record(engine)}, *tables, warnings(engine), as_json=as_json)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from controller.cli.settings import settings_of, talk
+from controller.cli.settings import print_message, settings_of
 from jetfleet.errors import BadInput
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def export(
 
     if not check and output is None:
         raise BadInput("neither --check nor --output is given", expected="--check, or --output FOLDER")
-    checked = look(job, state_dir=settings_of(context).state_dir, progress=talk, output=output)
+    checked = look(job, state_dir=settings_of(context).state_dir, progress=print_message, output=output)
     if as_json:
         from controller.record.records import print_json
 

@@ -25,12 +25,12 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells do
 _WORST_FIRST = (2, 1, 3, 5, 7, 4, 6, 0)
 
 
-def worst(codes: Sequence[int]) -> int:
+def worst_exit_code(codes: Sequence[int]) -> int:
     """The exit code of several jobs: the first of 2, 1, 3, 5, 7, 4, 6 that any of them has, else 0."""
     return min(codes, key=_WORST_FIRST.index, default=0)
 
 
-def present(error: JetfleetError, *, as_json: bool) -> int:
+def print_error(error: JetfleetError, *, as_json: bool) -> int:
     """One error on stderr, as people read it or as one line of JSON; returns its exit code."""
     if as_json:
         from controller.api.spawn import error_record
@@ -41,7 +41,7 @@ def present(error: JetfleetError, *, as_json: bool) -> int:
     return error.exit_code
 
 
-def present_bug(error: BaseException, *, state_dir: Path, verbose: bool) -> int:
+def print_bug(error: BaseException, *, state_dir: Path, verbose: bool) -> int:
     """An exception that nobody foresaw: one line and where the rest is, or with -v the traceback itself."""
     story = "".join(traceback.format_exception(error))
     if verbose:

@@ -7,7 +7,7 @@ import typer
 
 from controller.api.client import Client
 from controller.cli.failures import INTERRUPTED
-from controller.cli.settings import Settings, talk
+from controller.cli.settings import Settings, print_message
 from controller.model.result import Row
 from controller.model.task import FailureKind, JobState, TaskState
 from controller.model.view import JobView, ResultQuery
@@ -28,15 +28,15 @@ def follow(settings: Settings, client: Client, job_id: int, *, also: Sequence[in
     last = None
     try:
         with progress(sys.stderr) as shown:
-            link = _Link(shown)
-            for last in client.watch(job_id, on_drop=link.lost):
-                link.back()
+            connection = _ConnectionNotes(shown)
+            for last in client.watch(job_id, on_drop=connection.lost):
+                connection.restored()
                 shown.show(last)
     except KeyboardInterrupt:
         for left in (job_id, *also):
-            talk(f"detached; job {left} goes on")
-            talk(f"  reattach: {settings.command(f'job watch {left}')}")
-            talk(f"  stop it:  {settings.command(f'job cancel {left}')}")
+            print_message(f"detached; job {left} goes on")
+            print_message(f"  reattach: {settings.command(f'job watch {left}')}")
+            print_message(f"  stop it:  {settings.command(f'job cancel {left}')}")
         raise typer.Exit(INTERRUPTED) from None
     return last if last is not None else client.job(job_id)
 
@@ -52,8 +52,8 @@ def finish(client: Client, job: JobView, *, as_json: bool, lines: bool = False) 
     else:
         print_results(rows)
         for line in failures(job.tasks):
-            talk(line)
-        talk(f"job {job.id}: {job.state.value}, {job.done} of {job.total} tasks ended")
+            print_message(line)
+        print_message(f"job {job.id}: {job.state.value}, {job.done} of {job.total} tasks ended")
     return exit_code(job, rows)
 
 
@@ -80,7 +80,7 @@ def _infrastructure_only(job: JobView) -> bool:
     return bool(kinds) and kinds <= _NOT_THE_JOBS_FAULT
 
 
-class _Link:
+class _ConnectionNotes:
     """Tells of a lost link once, not at every try to mend it."""
 
     def __init__(self, shown: Progress) -> None:
@@ -91,7 +91,7 @@ class _Link:
             self._shown.note(f"{error.message}; trying again")
         self._down = True
 
-    def back(self) -> None:
+    def restored(self) -> None:
         if self._down:
             self._shown.note("the controller is back")
         self._down = False

@@ -1,9 +1,9 @@
-"""`--json`, `--csv` and `--markdown`: one at most, and what they share."""
+"""How a verb ends: `--json`, `--csv`, `--markdown` or a table, one at most, and what they share."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -24,6 +24,25 @@ def one_format(*, json: bool, csv: bool, markdown: bool) -> Format:
     if len(asked) > 1:
         raise typer.BadParameter(f"choose one of {', '.join(item.value for item in asked)}")
     return asked[0] if asked else Format.TABLE
+
+
+def print_json_or_tables(document: Mapping[str, Any], *sections: "Table | Iterable[str]", as_json: bool) -> None:
+    """One JSON object, or the tables with the lines that belong to them; a blank line before a table that follows."""
+    if as_json:
+        from controller.record.records import print_json
+
+        print_json(document, out=sys.stdout)
+        return
+    from controller.report.text.table import Table, print_table
+
+    for number, section in enumerate(sections):
+        if isinstance(section, Table):
+            if number:
+                print()
+            print_table(section, out=sys.stdout)
+        else:
+            for line in section:
+                print(f"  {line}")
 
 
 def print_with_notes(table: "Table", notes: Iterable[str], *, markdown: bool) -> None:

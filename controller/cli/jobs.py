@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from controller.cli import logs
-from controller.cli.settings import settings_of, talk
+from controller.cli.formats import print_json_or_tables
+from controller.cli.settings import print_message, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="Show, follow, stop or retry one job.")
 app.command("logs")(logs.logs)
@@ -23,17 +24,12 @@ def jobs(
     """List jobs, newest first."""
     with settings_of(context).connect() as client:
         found = client.jobs(limit)
-    if as_json:
-        from controller.record.records import job_record, print_json
+    from controller.record.records import job_record
+    from controller.report.text.jobs import jobs_table
 
-        # Listings come without tasks: an empty list here would say that the job has none.
-        records = [{key: value for key, value in job_record(job).items() if key != "tasks"} for job in found]
-        print_json({"jobs": records}, out=sys.stdout)
-    else:
-        from controller.report.text.jobs import jobs_table
-        from controller.report.text.table import print_table
-
-        print_table(jobs_table(found), out=sys.stdout)
+    # Listings come without tasks: an empty list here would say that the job has none.
+    records = [{key: value for key, value in job_record(job).items() if key != "tasks"} for job in found]
+    print_json_or_tables({"jobs": records}, jobs_table(found), as_json=as_json)
 
 
 @app.command()
@@ -41,34 +37,24 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
     """Show a job with its tasks."""
     with settings_of(context).connect() as client:
         job = client.job(job_id)
-    if as_json:
-        from controller.record.records import job_record, print_json
+    from controller.record.records import job_record
+    from controller.report.text.jobs import about, doing, failures, jobs_table, tasks_table
 
-        print_json({"job": job_record(job)}, out=sys.stdout)
-    else:
-        from controller.report.text.jobs import about, doing, failures, jobs_table, tasks_table
-        from controller.report.text.table import print_table
-
-        print_table(jobs_table([job]), out=sys.stdout)
-        for line in about(job):
-            print(f"  {line}")
-        print()
-        print_table(tasks_table(job.tasks), out=sys.stdout)
-        for line in (*doing(job.tasks), *failures(job.tasks)):
-            print(f"  {line}")
+    tables = (jobs_table([job]), about(job), tasks_table(job.tasks), doing(job.tasks), failures(job.tasks))
+    print_json_or_tables({"job": job_record(job)}, *tables, as_json=as_json)
 
 
 @app.command()
 def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Follow a job until it ends; exit by how it ended. Ctrl-C detaches, and the job goes on."""
     from controller.api.client import ENDED
-    from controller.api.local import wake_local
+    from controller.api.local import start_embedded_agents
     from controller.cli.follow import finish, follow
 
     settings = settings_of(context)
     with settings.connect() as client:
         if client.job(job_id).state not in ENDED:
-            wake_local(client, state_dir=settings.state_dir, tell=talk)
+            start_embedded_agents(client, state_dir=settings.state_dir, tell=print_message)
         code = finish(client, follow(settings, client, job_id), as_json=as_json)
     raise typer.Exit(code)
 
@@ -83,7 +69,7 @@ def cancel(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> No
 
         print_json({"job": job_record(job)}, out=sys.stdout)
     else:
-        talk(f"job {job.id}: {job.state.value}, {job.done} of {job.total} tasks ended")
+        print_message(f"job {job.id}: {job.state.value}, {job.done} of {job.total} tasks ended")
 
 
 @app.command()
@@ -100,16 +86,16 @@ def retry(
 
     What succeeded is not done again, and an engine that exists is not built again. Prints the new job's id.
     """
-    from controller.api.local import wake_local
-    from controller.cli.submitted import announce, stay
+    from controller.api.local import start_embedded_agents
+    from controller.cli.job_output import follow_all, print_submitted
 
     settings = settings_of(context)
     with settings.connect() as client:
         submitted = client.retry(job_id, idempotency_key=idempotency_key)
-        wake_local(client, state_dir=settings.state_dir, tell=talk)
-        announce(settings, submitted, wait=wait, as_json=as_json)
+        start_embedded_agents(client, state_dir=settings.state_dir, tell=print_message)
+        print_submitted(settings, submitted, wait=wait, as_json=as_json)
         if wait:
-            raise typer.Exit(stay(settings, client, [submitted], as_json=as_json))
+            raise typer.Exit(follow_all(settings, client, [submitted], as_json=as_json))
 
 
 @app.command()
@@ -117,12 +103,8 @@ def why(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Say for every unfinished task what it waits for."""
     with settings_of(context).connect() as client:
         reasons = client.explain(job_id)
-    if as_json:
-        from controller.record.records import print_json, reason_record
+    from controller.record.records import reason_record
+    from controller.report.text.jobs import reasons_table
 
-        print_json({"reasons": [reason_record(item) for item in reasons]}, out=sys.stdout)
-    else:
-        from controller.report.text.jobs import reasons_table
-        from controller.report.text.table import print_table
-
-        print_table(reasons_table(reasons), out=sys.stdout)
+    document = {"reasons": [reason_record(item) for item in reasons]}
+    print_json_or_tables(document, reasons_table(reasons), as_json=as_json)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from controller.cli.settings import settings_of, talk
+from controller.cli.settings import print_message, settings_of
 
 if TYPE_CHECKING:
     from controller.api.client import Client
@@ -38,7 +38,7 @@ def logs(
             _print(path, _heading(view, log), raw=raw)
             path.unlink()
         if not shown:
-            talk("no logs yet: a log comes when its attempt has ended")
+            print_message("no logs yet: a log comes when its attempt has ended")
 
 
 def _wanted(job: "JobView", task_id: int | None) -> "Iterator[tuple[TaskView, Artifact]]":
@@ -66,7 +66,7 @@ def _print(path: Path, heading: str, *, raw: bool) -> None:
     from controller.report.text.words import clean
 
     if raw:
-        talk(heading)
+        print_message(heading)
         sys.stdout.buffer.write(path.read_bytes())
         sys.stdout.buffer.flush()
         return

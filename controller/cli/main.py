@@ -8,8 +8,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from controller.cli import compare, devices, engines, export, jobs, query, results, schema, serve, submit
-from controller.cli.arguments import arrange
-from controller.cli.failures import present, present_bug
+from controller.cli.arguments import reorder_options
+from controller.cli.failures import print_bug, print_error
 from controller.cli.settings import Settings, settings_of
 from jetfleet.address import ADDRESS_VARIABLE, STATE_VARIABLE
 from jetfleet.errors import JetfleetError
@@ -47,7 +47,7 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback()
-def settle(
+def set_global_options(
     context: typer.Context,
     state: Annotated[
         Path | None,
@@ -76,14 +76,14 @@ def settle(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the console script. Exit codes: see controller/cli/failures.py."""
-    arranged = arrange(sys.argv[1:] if arguments is None else arguments)
+    reordered = reorder_options(sys.argv[1:] if arguments is None else arguments)
     settings = Settings()
     try:
-        app(arranged, obj=settings, prog_name="controller")
+        app(reordered, obj=settings, prog_name="controller")
     except JetfleetError as error:
-        sys.exit(present(error, as_json="--json" in arranged))
+        sys.exit(print_error(error, as_json="--json" in reordered))
     except Exception as error:
-        code = present_bug(error, state_dir=settings.state_dir, verbose=settings.verbose)
+        code = print_bug(error, state_dir=settings.state_dir, verbose=settings.verbose)
         raise SystemExit(code) from error
     sys.exit(0)
 

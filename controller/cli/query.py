@@ -23,9 +23,9 @@ def query(
     """
     if as_json and as_csv:
         raise typer.BadParameter("choose --json or --csv, not both")
-    from controller.cli.database import ask
+    from controller.cli.database import run_sql
 
-    columns, rows = ask(settings_of(context).state_dir / _DATABASE, sql)
+    columns, rows = run_sql(settings_of(context).state_dir / _DATABASE, sql)
     if as_json:
         from controller.record.records import print_json
 

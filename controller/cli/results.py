@@ -102,7 +102,9 @@ def _range(text: str) -> str:
     try:
         SpecifierSet(text)
     except InvalidSpecifier:
-        raise BadInput(f"{text!r} is no range", where="--where", expected="jetpack>=6.1,<7 or cpu_count>=4") from None
+        raise BadInput(
+            f"{text!r} is not a range", where="--where", expected="jetpack>=6.1,<7 or cpu_count>=4"
+        ) from None
     return text
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from controller.cli.settings import Settings, settings_of, talk
+from controller.cli.settings import Settings, print_message, settings_of
 
 _ADDRESS_FILE = "controller.address"
 _LOCK_FILE = "controller.lock"  # holds its owner's process id
@@ -51,35 +51,35 @@ def serve(
         embedded=embedded,
         idle_s=idle_exit,
     )
-    # The service runs on this thread, which gets the signals; whoever greets it must stand on another.
-    company = _Company(settings, locals_wanted=local, quiet=embedded)
-    company.start()
+    # The service runs on this thread, which gets the signals; whoever waits for its answer needs another.
+    agents = LocalAgentsThread(settings, locals_wanted=local, quiet=embedded)
+    agents.start()
     try:
         run(options)
     finally:
-        company.stop()
+        agents.stop()
 
 
-class _Company(threading.Thread):
+class LocalAgentsThread(threading.Thread):
     """Waits for the service to answer, says where it is, and keeps the local agents for as long as it runs."""
 
     def __init__(self, settings: Settings, *, locals_wanted: int, quiet: bool) -> None:
-        super().__init__(name="company", daemon=True)
+        super().__init__(name="local-agents", daemon=True)
         self._state_dir, self._wanted, self._quiet = settings.state_dir.resolve(), locals_wanted, quiet
         self._ended = threading.Event()
 
     def run(self) -> None:
-        from controller.api.discovery import answering
+        from controller.api.discovery import find_running
         from controller.api.local import spawn_agent
         from jetfleet.address import socket_address
 
         # Before the lock is ours, whoever answers is another controller, and this one is about to say so and stop.
-        while not self._owns_state() or (client := answering(self._state_dir)) is None:
+        while not self._owns_state() or (client := find_running(self._state_dir)) is None:
             if self._ended.wait(_POLL_S):
                 return
         client.close()
         if not self._quiet:
-            self._announce()
+            self._print_address()
         socket = socket_address(self._state_dir)
         agents = [
             spawn_agent(number, address=socket, state_dir=self._state_dir, idle_exit_s=None)
@@ -98,10 +98,10 @@ class _Company(threading.Thread):
         path = self._state_dir / _LOCK_FILE
         return path.is_file() and path.read_text().strip() == str(os.getpid())
 
-    def _announce(self) -> None:
+    def _print_address(self) -> None:
         path: Path = self._state_dir / _ADDRESS_FILE
         address = path.read_text().strip() if path.is_file() else "its socket only"
-        talk(f"controller serving {self._state_dir} on {address} (Ctrl-C to stop)")
+        print_message(f"controller serving {self._state_dir} on {address} (Ctrl-C to stop)")
 
 
 def _log_to_stderr(*, debug: bool) -> None:

@@ -30,7 +30,7 @@ class Settings:
         """A client whose controller has answered, started if need be. Use as a context manager."""
         from controller.api.discovery import connect
 
-        return connect(self.state_dir, address=self.address, tell=talk)
+        return connect(self.state_dir, address=self.address, tell=print_message)
 
     def check_address(self) -> None:
         """Raises Unreachable if an explicit address does not answer; makes the state folder. Starts nothing."""
@@ -51,6 +51,6 @@ def settings_of(context: typer.Context) -> Settings:
     return found if found is not None else Settings()
 
 
-def talk(text: str) -> None:
+def print_message(text: str) -> None:
     """To people: never mixed with data, which goes to stdout."""
     print(text, file=sys.stderr, flush=True)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from controller.cli.failures import present, worst
-from controller.cli.settings import Settings, settings_of, talk
-from controller.cli.submitted import announce, print_plans, stay
+from controller.cli.failures import print_error, worst_exit_code
+from controller.cli.job_output import follow_all, print_plans, print_submitted
+from controller.cli.settings import Settings, print_message, settings_of
 
 if TYPE_CHECKING:
     from controller.api.client import Client
@@ -46,14 +46,14 @@ def submit(
 
     Prints the jobs' ids. With no controller running, one is started, with an agent on this machine.
     """
-    from controller.api.local import have_local
+    from controller.api.local import ensure_local_agents
 
     settings = settings_of(context)
     threads = _threads(local_threads)
     settings.check_address()  # before minutes of export, not after
     prepared = _prepare(jobs, settings, as_json=as_json)
     with settings.connect() as client:
-        have_local(client, count=local, threads=threads, state_dir=settings.state_dir, tell=talk)
+        ensure_local_agents(client, count=local, threads=threads, state_dir=settings.state_dir, tell=print_message)
         keys = [] if dry_run else _keys(idempotency_key, [item.spec for item in prepared])
         if len(jobs) > 1 or not any(keys):  # before minutes of upload, too; a job that is there is not planned again
             plans = _validate(client, jobs, prepared, as_json=as_json)
@@ -63,9 +63,9 @@ def submit(
         submitted = []
         for item, key in zip(prepared, keys, strict=True):
             submitted.append(client.submit(item.spec, item.files, idempotency_key=key, on_progress=_Meter()))
-            announce(settings, submitted[-1], wait=wait, as_json=as_json, several=len(jobs) > 1)
+            print_submitted(settings, submitted[-1], wait=wait, as_json=as_json, several=len(jobs) > 1)
         if wait:
-            raise typer.Exit(stay(settings, client, submitted, as_json=as_json))
+            raise typer.Exit(follow_all(settings, client, submitted, as_json=as_json))
 
 
 def _threads(text: str) -> list[int]:
@@ -84,11 +84,11 @@ def _prepare(jobs: Sequence[Path], settings: Settings, *, as_json: bool) -> "lis
     found, codes = [], []
     for path in jobs:
         try:
-            found.append(prepare(path, state_dir=settings.state_dir, progress=talk))
+            found.append(prepare(path, state_dir=settings.state_dir, progress=print_message))
         except JetfleetError as error:
             if len(jobs) == 1:
                 raise
-            codes.append(present(error, as_json=as_json))
+            codes.append(print_error(error, as_json=as_json))
     _stop_if_wrong(codes, len(jobs))
     return found
 
@@ -107,16 +107,16 @@ def _validate(
         except JetfleetError as error:
             if len(jobs) == 1:
                 raise
-            talk(f"{path}:")
-            codes.append(present(error, as_json=as_json))
+            print_message(f"{path}:")
+            codes.append(print_error(error, as_json=as_json))
     _stop_if_wrong(codes, len(jobs))
     return found
 
 
 def _stop_if_wrong(codes: Sequence[int], jobs: int) -> None:
     if codes:
-        talk(f"{len(codes)} of {jobs} jobs are wrong: none was submitted")
-        raise typer.Exit(worst(codes))
+        print_message(f"{len(codes)} of {jobs} jobs are wrong: none was submitted")
+        raise typer.Exit(worst_exit_code(codes))
 
 
 def _keys(given: str, specs: "Sequence[JobSpec]") -> list[str]:
@@ -127,7 +127,9 @@ def _keys(given: str, specs: "Sequence[JobSpec]") -> list[str]:
         return [given] if len(specs) == 1 else [f"{given}/{number}" for number in range(1, len(specs) + 1)]
     found = [pipeline_key(spec, os.environ) for spec in specs]
     if found[0] is not None:
-        talk(f"idempotency key from {', '.join(found[0].variables)} and the job: the same step finds the same job")
+        print_message(
+            f"idempotency key from {', '.join(found[0].variables)} and the job: the same step finds the same job"
+        )
     return [key.key if key else "" for key in found]
 
 
@@ -141,4 +143,4 @@ class _Meter:
         tenth = 10 * sent // total if total else 10
         if tenth > self._tenth:
             self._tenth = tenth
-            talk(f"upload: {tenth * 10} % of {total / 1e6:.1f} MB")
+            print_message(f"upload: {tenth * 10} % of {total / 1e6:.1f} MB")

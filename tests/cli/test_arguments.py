@@ -2,11 +2,11 @@
 
 import pytest
 
-from controller.cli.arguments import arrange
+from controller.cli.arguments import reorder_options
 
 
 @pytest.mark.parametrize(
-    ("given", "arranged"),
+    ("given", "reordered"),
     [
         ("jobs --state S", "--state S jobs"),
         ("job show 3 --address=unix:/x -v", "--address=unix:/x -v job show 3"),
@@ -17,5 +17,5 @@ from controller.cli.arguments import arrange
         ("", ""),
     ],
 )
-def test_arranged(given: str, arranged: str) -> None:
-    assert arrange(given.split()) == arranged.split()
+def test_arranged(given: str, reordered: str) -> None:
+    assert reorder_options(given.split()) == reordered.split()

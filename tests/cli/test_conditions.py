@@ -29,7 +29,7 @@ def test_read(text: str, meaning: Condition) -> None:
         ("modul=x", "module"),
         ("sku>=3", "text, which >= cannot compare"),
         ("=x", "FACT=VALUE"),
-        ("jetpack>=six", "'>=six' is no range"),
+        ("jetpack>=six", "'>=six' is not a range"),
     ],
 )
 def test_refused(text: str, told: str) -> None:

@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 
 from controller.api.spawn import parse_error
-from controller.cli.failures import present, present_bug
+from controller.cli.failures import print_bug, print_error
 from controller.cli.main import main
 from jetfleet.errors import BadInput, JetfleetError, kinds
 
 
 def test_an_error_says_where_what_and_how(capsys: pytest.CaptureFixture[str]) -> None:
     error = BadInput("unknown key 'modle'\x1b[31m", where="job.yaml:3", expected="model", hint="rename it")
-    assert present(error, as_json=False) == 2
+    assert print_error(error, as_json=False) == 2
     assert capsys.readouterr().err == ("error: job.yaml:3: unknown key 'modle'\n  expected: model\n  fix: rename it\n")
 
 
 @pytest.mark.parametrize("kind", sorted(kinds()))
 def test_an_error_survives_json(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     error = kinds()[kind]("what", where="place", expected="that", hint="so")
-    assert present(error, as_json=True) == error.exit_code
+    assert print_error(error, as_json=True) == error.exit_code
     line = capsys.readouterr().err
     assert json.loads(line)["error"]["exit_code"] == error.exit_code
     back = parse_error(line)
@@ -34,7 +34,7 @@ def test_other_lines_are_no_errors(line: str) -> None:
 
 
 def test_a_bug_is_one_line_and_a_saved_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert present_bug(ValueError("odd\nthing"), state_dir=tmp_path, verbose=False) == 70
+    assert print_bug(ValueError("odd\nthing"), state_dir=tmp_path, verbose=False) == 70
     said = capsys.readouterr().err.splitlines()
     assert said[0] == "error: a bug in jetfleet: ValueError: odd"
     (saved,) = (tmp_path / "logs").iterdir()
@@ -44,7 +44,7 @@ def test_a_bug_is_one_line_and_a_saved_traceback(tmp_path: Path, capsys: pytest.
 
 def test_a_bug_is_told_even_where_nothing_can_be_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "logs").write_text("a file, not a folder")
-    assert present_bug(ValueError("odd"), state_dir=tmp_path, verbose=False) == 70
+    assert print_bug(ValueError("odd"), state_dir=tmp_path, verbose=False) == 70
     saved = Path(capsys.readouterr().err.splitlines()[1].removeprefix("  traceback: "))
     assert saved.is_file()
 

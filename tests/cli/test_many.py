@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from controller.cli.failures import worst
+from controller.cli.failures import worst_exit_code
 from jetfleet.blobs import BlobDir
 from tests.cli.conftest import LIMIT_S, Command
 from tests.cli.test_verbs import data
@@ -156,4 +156,4 @@ def test_what_a_log_says_cannot_steer_a_terminal(fleet: Command, model: Model, t
     [([], 0), ([0, 0], 0), ([0, 6], 6), ([6, 4], 4), ([4, 7], 7), ([7, 1, 4], 1), ([1, 2], 2)],
 )
 def test_the_worst_code_of_several_jobs(codes: list[int], code: int) -> None:
-    assert worst(codes) == worst(codes[::-1]) == code
+    assert worst_exit_code(codes) == worst_exit_code(codes[::-1]) == code

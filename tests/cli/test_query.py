@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.database import ask
+from controller.cli.database import run_sql
 from jetfleet.errors import BadInput, NotFound
 
 
@@ -24,10 +24,10 @@ def database(tmp_path: Path) -> Path:
 
 
 def test_reads(database: Path) -> None:
-    assert ask(database, "SELECT * FROM v_jobs ORDER BY id") == (["id", "name"], [(1, "digits"), (2, None)])
+    assert run_sql(database, "SELECT * FROM v_jobs ORDER BY id") == (["id", "name"], [(1, "digits"), (2, None)])
     counted = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT sum(i) FROM n"
-    assert ask(database, counted)[1] == [(15,)]
-    assert ask(database, "PRAGMA table_info(job)")[1][0][1] == "id"
+    assert run_sql(database, counted)[1] == [(15,)]
+    assert run_sql(database, "PRAGMA table_info(job)")[1][0][1] == "id"
 
 
 @pytest.mark.parametrize(
@@ -51,26 +51,26 @@ def test_refuses(database: Path, sql: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(database.parent)
     if sql:
         with pytest.raises(BadInput):
-            ask(database, sql)
+            run_sql(database, sql)
     else:
-        assert ask(database, sql) == ([], [])
-    assert ask(database, "SELECT count(*) FROM job")[1] == [(2,)]
+        assert run_sql(database, sql) == ([], [])
+    assert run_sql(database, "SELECT count(*) FROM job")[1] == [(2,)]
     assert not {"other.db", "copy.db"} & {path.name for path in database.parent.iterdir()}
 
 
 def test_an_unknown_table_names_the_views(database: Path) -> None:
     with pytest.raises(BadInput, match="no such table") as caught:
-        ask(database, "SELECT * FROM results")
+        run_sql(database, "SELECT * FROM results")
     assert "v_jobs" in caught.value.hint
 
 
 def test_no_database_is_said_plainly(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no results database"):
-        ask(tmp_path / "fleet.db", "SELECT 1")
+        run_sql(tmp_path / "fleet.db", "SELECT 1")
 
 
 def test_no_database_at_all(tmp_path: Path) -> None:
     path = tmp_path / "fleet.db"
     path.write_bytes(b"not a database, but as long as one would be" * 100)
     with pytest.raises(BadInput, match="not a database"):
-        ask(path, "SELECT * FROM job")
+        run_sql(path, "SELECT * FROM job")

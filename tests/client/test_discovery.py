@@ -9,8 +9,8 @@ import pytest
 
 from controller.api import discovery
 from controller.api.client import Client
-from controller.api.discovery import answering, connect
-from controller.api.local import local_name, sleeping_locals
+from controller.api.discovery import connect, find_running
+from controller.api.local import local_name, stopped_local_count
 from controller.model.view import DeviceView
 from jetfleet.address import default_state_dir, socket_path
 from jetfleet.errors import Infrastructure, StateLocked, Unreachable
@@ -65,7 +65,7 @@ def test_a_folder_locked_by_someone_silent(tmp_path: Path, monkeypatch: pytest.M
         clock.now += 6
 
     monkeypatch.setattr(discovery, "time", clock)
-    monkeypatch.setattr(discovery, "_poll", nobody)
+    monkeypatch.setattr(discovery, "_poll_for_answer", nobody)
     handle = os.open(tmp_path / "controller.lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -85,7 +85,7 @@ def test_a_state_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_a_stale_socket_is_nobody(tmp_path: Path) -> None:
     socket_path(tmp_path).write_text("left behind")
-    assert answering(tmp_path) is None
+    assert find_running(tmp_path) is None
 
 
 def test_the_state_folder_by_the_environment(tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ def test_which_local_agents_an_embedded_controller_wakes() -> None:
     def local(number: int, *, online: bool = False) -> DeviceView:
         return device(name=local_name(number), online=online, facts={"label.local": "1"})
 
-    assert sleeping_locals([]) == 1
-    assert sleeping_locals([local(1)]) == 1
-    assert sleeping_locals([local(1), local(3)]) == 3
-    assert sleeping_locals([local(1), local(2, online=True)]) == 0
-    assert sleeping_locals([local(1), device(online=False)]) == 0
+    assert stopped_local_count([]) == 1
+    assert stopped_local_count([local(1)]) == 1
+    assert stopped_local_count([local(1), local(3)]) == 3
+    assert stopped_local_count([local(1), local(2, online=True)]) == 0
+    assert stopped_local_count([local(1), device(online=False)]) == 0

@@ -57,7 +57,7 @@ def test_mistakes_are_said(client: Client, board: AgentProcess, tmp_path: Path) 
     with pytest.raises(NotFound, match="4711"):
         client.compare([4711])
     job = submitted(client, tmp_path / "a")
-    with pytest.raises(BadInput, match="nothing to compare by"):
+    with pytest.raises(BadInput, match="not an axis"):
         client.compare([job], by="colour")
     spec, files = simulated_job(tmp_path / "dry")
     dry = client.submit(spec, files, validate_only=True)

@@ -4,27 +4,29 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from controller.cli.failures import worst
-from controller.cli.settings import Settings, talk
+from controller.cli.failures import worst_exit_code
+from controller.cli.settings import Settings, print_message
 
 if TYPE_CHECKING:
     from controller.api.client import Client
     from controller.model.view import Submitted
 
 
-def announce(settings: Settings, submitted: "Submitted", *, wait: bool, as_json: bool, several: bool = False) -> None:
+def print_submitted(
+    settings: Settings, submitted: "Submitted", *, wait: bool, as_json: bool, several: bool = False
+) -> None:
     """The job's number, at once. Who waits for JSON gets it with the results."""
-    _tell_notes(submitted)
+    _print_notes(submitted)
     if not as_json:
         print(submitted.job_id, flush=True)
     elif not wait:
         _print_record(submitted, lines=several)
     if not wait:
         follow = settings.command(f"job watch {submitted.job_id}")
-        talk(f"job {submitted.job_id}: {len(submitted.tasks)} tasks; follow: {follow}")
+        print_message(f"job {submitted.job_id}: {len(submitted.tasks)} tasks; follow: {follow}")
 
 
-def stay(settings: Settings, client: "Client", submitted: "Sequence[Submitted]", *, as_json: bool) -> int:
+def follow_all(settings: Settings, client: "Client", submitted: "Sequence[Submitted]", *, as_json: bool) -> int:
     """Follows the jobs in their order, which is that in which they run; returns the worst of their exit codes."""
     from controller.cli.follow import finish, follow
 
@@ -32,7 +34,7 @@ def stay(settings: Settings, client: "Client", submitted: "Sequence[Submitted]",
     for number, item in enumerate(submitted, start=1):
         job = follow(settings, client, item.job_id, also=[later.job_id for later in submitted[number:]])
         codes.append(finish(client, job, as_json=as_json, lines=len(submitted) > 1))
-    return worst(codes)
+    return worst_exit_code(codes)
 
 
 def print_plans(plans: "Sequence[Submitted]", *, as_json: bool) -> None:
@@ -44,8 +46,8 @@ def print_plans(plans: "Sequence[Submitted]", *, as_json: bool) -> None:
             _print_record(plan, lines=len(plans) > 1)
         else:
             print_table(plan_table(plan.tasks), out=sys.stdout)
-        _tell_notes(plan)
-    talk("dry run: nothing was stored")
+        _print_notes(plan)
+    print_message("dry run: nothing was stored")
 
 
 def _print_record(submitted: "Submitted", *, lines: bool) -> None:
@@ -54,10 +56,10 @@ def _print_record(submitted: "Submitted", *, lines: bool) -> None:
     print_json({"submitted": submitted_record(submitted)}, out=sys.stdout, in_one_line=lines)
 
 
-def _tell_notes(submitted: "Submitted") -> None:
+def _print_notes(submitted: "Submitted") -> None:
     from controller.report.text.words import one_line
 
     if submitted.repeated_request:
-        talk(f"this key was submitted before: it is job {submitted.job_id}")
+        print_message(f"this key was submitted before: it is job {submitted.job_id}")
     for note in submitted.notes:
-        talk(f"note: {one_line(note)}")
+        print_message(f"note: {one_line(note)}")
