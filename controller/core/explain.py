@@ -14,7 +14,7 @@ from controller.core.lifecycle import TERMINAL, retry_budget
 from controller.core.scheduler import can_run, leave_to_others, pick
 from controller.core.select import nearest_miss, unmet
 from controller.model.facts import shown
-from controller.model.task import Candidate, Device, Ended, TaskKind, TaskState
+from controller.model.task import AttemptEnd, Candidate, Device, TaskKind, TaskState
 
 _NAMED = 3  # devices named in one sentence; the rest is counted
 
@@ -52,7 +52,7 @@ class Unfinished:
 
     task_id: int
     state: TaskState
-    history: tuple[Ended, ...] = ()
+    history: tuple[AttemptEnd, ...] = ()
     blocked_by: BlockingBuild | None = None
     candidate: Candidate | None = None
     attempt: OpenAttempt | None = None
@@ -225,7 +225,7 @@ def _deadline(task: Unfinished) -> str:
     return f"; the job's deadline is in {task.deadline_s:.0f} s"
 
 
-def _retry(history: Sequence[Ended], fleet: Fleet) -> str:
+def _retry(history: Sequence[AttemptEnd], fleet: Fleet) -> str:
     """What was tried before: "; attempt 2 of 2 after OUT_OF_MEMORY on orin-1"."""
     if not history:
         return ""

@@ -6,7 +6,7 @@ Terminal is terminal. Everything that could be derived (a job's state) is derive
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from controller.model.task import AttemptState, Ended, FailureKind, JobState, TaskState
+from controller.model.task import AttemptEnd, AttemptState, FailureKind, JobState, TaskState
 
 _T, _A = TaskState, AttemptState
 
@@ -72,7 +72,7 @@ def advance_attempt(start: AttemptState, end: AttemptState, *, story: str = "") 
     return end
 
 
-def after_attempt(history: Sequence[Ended], *, cancel_asked: bool, timed_out: bool = False) -> TaskState:
+def after_attempt(history: Sequence[AttemptEnd], *, cancel_asked: bool, timed_out: bool = False) -> TaskState:
     """What a LEASED task becomes when the last attempt of `history` has ended.
 
     `timed_out`: it was asked to stop because a deadline passed. What was committed all the same still counts.
@@ -88,7 +88,7 @@ def after_attempt(history: Sequence[Ended], *, cancel_asked: bool, timed_out: bo
     return _T.READY if spent < limit else _T.FAILED
 
 
-def retry_budget(history: Sequence[Ended]) -> tuple[int, int]:
+def retry_budget(history: Sequence[AttemptEnd]) -> tuple[int, int]:
     """How many attempts ended like the last one, and how many may; (0, 0) for an end that is not of a counted kind."""
     last = history[-1]
     budgets = ((_LOST, MAX_LOST), (_CRASHES, MAX_CRASHES), (_FAULTS, MAX_FAULTS), (_RETURNED, MAX_RETURNED))
@@ -98,7 +98,7 @@ def retry_budget(history: Sequence[Ended]) -> tuple[int, int]:
     return 0, 0
 
 
-def shunned_devices(history: Iterable[Ended]) -> frozenset[str]:
+def shunned_devices(history: Iterable[AttemptEnd]) -> frozenset[str]:
     """Devices on which this task met a fault that is the device's: go elsewhere where the target allows."""
     return frozenset(item.device_id for item in history if item.failure in _FAULTS)
 

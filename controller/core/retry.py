@@ -12,7 +12,7 @@ from jetfleet.errors import BadInput, NoDevice
 
 
 @dataclass(frozen=True)
-class Tried:
+class PreviousBench:
     """A BENCH of the job that is over; `conditions` is None for one that was bound to `device_id` from the start."""
 
     variant: Variant
@@ -22,7 +22,7 @@ class Tried:
 
 
 def plan_again(
-    tried: Sequence[Tried], devices: Sequence[Device], known_engines: Collection[str], *, job_id: int
+    tried: Sequence[PreviousBench], devices: Sequence[Device], known_engines: Collection[str], *, job_id: int
 ) -> Plan:
     """A plan for what did not succeed. A BENCH of an `any` target is open to whoever matches again.
 

@@ -142,7 +142,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Ended:
+class AttemptEnd:
     """An attempt in the history of a task: how it ended, with what, where."""
 
     state: AttemptState
@@ -173,5 +173,5 @@ class Candidate:
     class_key: str  # a BUILD's device class
     device_id: str | None  # a BENCH bound to a device
     conditions: tuple[Condition, ...] = ()  # a BENCH that any matching device may take
-    history: tuple[Ended, ...] = ()
+    history: tuple[AttemptEnd, ...] = ()
     variant: Variant | None = None  # a BENCH's, where more than runtime and placement decides who can run it

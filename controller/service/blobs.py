@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 
-from controller.service.context import House
+from controller.service.context import ServiceContext
 from jetfleet.blobs import BLOCK_BYTES, CHUNK_BYTES, BlobDir, Upload, check_digest
 from jetfleet.errors import BadInput, NotFound, WrongOffset
 from jetfleet.sink import Sink
@@ -18,8 +18,8 @@ _READ_BYTES = 8 * BLOCK_BYTES
 
 
 class BlobService(blobs_pb2_grpc.BlobsServicer):
-    def __init__(self, house: House) -> None:
-        self._blobs: BlobDir = house.blobs
+    def __init__(self, service: ServiceContext) -> None:
+        self._blobs: BlobDir = service.blobs
 
     async def Stat(self, request: blobs_pb2.StatRequest, context: Context) -> blobs_pb2.StatResponse:
         if len(request.sha256) > _MAX_STAT:

@@ -1,4 +1,4 @@
-"""What the services share: the store, the blobs, the pulse and the bells, opened once and closed once."""
+"""What the services share: the store, the blobs, liveness and notifiers, opened once and closed once."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from controller.service.liveness import Pulse
-from controller.service.notifier import Bell
+from controller.service.liveness import Liveness
+from controller.service.notifier import Notifier
 from controller.service.options import ServeOptions
 from controller.store.sqlite.database import FILE_NAME, open_database
 from controller.store.sqlite.reader import Reader
@@ -20,21 +20,21 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class House:
-    """`work` rings when a task may have become READY, `news` when a watcher may have something to see.
+class ServiceContext:
+    """`work` tells of tasks that may have become READY, by bench domain; `news` what a watcher may want to see.
 
-    `rooms` are the bench domains of sessions: the end of most attempts lets only their own domain work on.
+    `domains` are the bench domains of sessions: the end of most attempts lets only their own domain work on.
     """
 
     options: ServeOptions
     writer: Writer
     reader: Reader
     blobs: BlobDir
-    pulse: Pulse
-    work: Bell
-    news: Bell
+    liveness: Liveness
+    work: Notifier
+    news: Notifier
     stopping: asyncio.Event
-    rooms: dict[str, str]
+    domains: dict[str, str]
 
     async def write(self, change: Callable[[Connection], T]) -> T:
         """Runs a change in the writer's next group; returns once it is on disk."""
@@ -44,13 +44,16 @@ class House:
         return await _result(self.reader.submit(look))
 
     def changed(self) -> None:
-        self.work.ring()
-        self.news.ring()
+        self.work.notify_all()
+        self.news.notify_all()
 
     def ended(self, session_id: str, *, others_too: bool) -> None:
         """An attempt of this session is over; its hardware is free, and perhaps there is new work for others too."""
-        self.work.ring(None if others_too else self.rooms.get(session_id))
-        self.news.ring()
+        if others_too:
+            self.work.notify_all()
+        else:
+            self.work.notify([self.domains.get(session_id, "")])
+        self.news.notify_all()
 
     def stop(self) -> None:
         """Nothing more is handed out; whoever waits is sent home."""
@@ -62,19 +65,19 @@ class House:
         self.reader.close()
 
 
-def open_house(options: ServeOptions) -> House:
+def open_context(options: ServeOptions) -> ServiceContext:
     """Opens, and where needed migrates, the database. Raises DatabaseTooNew, DiskFull, Infrastructure."""
     engine = open_database(options.state_dir)
-    return House(
+    return ServiceContext(
         options=options,
         writer=Writer(engine),
         reader=Reader(options.state_dir / FILE_NAME),
         blobs=BlobDir(options.state_dir / "blobs"),
-        pulse=Pulse(lease_s=options.lease_s),
-        work=Bell(),
-        news=Bell(),
+        liveness=Liveness(lease_s=options.lease_s),
+        work=Notifier(),
+        news=Notifier(),
         stopping=asyncio.Event(),
-        rooms={},
+        domains={},
     )
 
 

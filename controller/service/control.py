@@ -13,11 +13,11 @@ from sqlalchemy import Connection
 from controller.model.job import JobSpec
 from controller.model.result import Row
 from controller.model.view import Submitted
-from controller.service.context import House
-from controller.store.commands import register as devices
-from controller.store.commands import retry as retries
-from controller.store.commands import submit as plans
-from controller.store.queries import engines, explain, forecast, jobs, results
+from controller.service.context import ServiceContext
+from controller.store.commands.cancel import cancel
+from controller.store.commands.retry import retry
+from controller.store.commands.submit import submit
+from controller.store.queries import devices, engines, explain, forecast, jobs, results
 from controller.wire.engine import engine_view_to_pb
 from controller.wire.job import job_spec_from_pb
 from controller.wire.result import row_to_pb
@@ -46,14 +46,14 @@ _PAGE_BYTES = 2 << 20
 
 
 class ControlService(control_pb2_grpc.ControlServicer):
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, service: ServiceContext) -> None:
+        self._service = service
         self.last_call = time.monotonic()
         self.watchers = 0
 
     async def Hello(self, request: control_pb2.HelloRequest, context: Context) -> control_pb2.HelloResponse:
         self.last_call = time.monotonic()
-        options = self._house.options
+        options = self._service.options
         answer = control_pb2.HelloResponse(version=VERSION, state_dir=str(options.state_dir), embedded=options.embedded)
         answer.now.GetCurrentTime()
         return answer
@@ -68,7 +68,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         submitted = await self._plan(spec, key=request.idempotency_key, validate_only=request.validate_only)
         if not request.validate_only:
             log.info("job %d (%s) submitted", submitted.job_id, spec.name)
-            self._house.changed()
+            self._service.changed()
         return submitted_to_pb(submitted)
 
     async def GetJob(self, request: control_pb2.GetJobRequest, context: Context) -> control_pb2.Job:
@@ -77,17 +77,17 @@ class ControlService(control_pb2_grpc.ControlServicer):
 
     async def ListJobs(self, request: control_pb2.ListJobsRequest, context: Context) -> control_pb2.ListJobsResponse:
         self.last_call = time.monotonic()
-        views = await self._house.read(partial(jobs.job_views, limit=request.limit or 50))
+        views = await self._service.read(partial(jobs.job_views, limit=request.limit or 50))
         return control_pb2.ListJobsResponse(jobs=[job_view_to_pb(view) for view in views])
 
     async def WatchJob(self, request: control_pb2.WatchJobRequest, context: Context) -> AsyncIterator[control_pb2.Job]:
-        news = self._house.news
+        news = self._service.news
         self.watchers += 1
         try:
             last: control_pb2.Job | None = None
             past = await self._past(request.job_id)
             while True:
-                seen = news.rung()
+                seen = news.count()
                 now = await self._job(request.job_id, past)
                 if now != last:
                     yield now
@@ -96,7 +96,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
                     return
                 await asyncio.sleep(_WATCH_MIN_S)
                 await news.wait(seen, timeout_s=_WATCH_S)
-                if self._house.stopping.is_set():
+                if self._service.stopping.is_set():
                     raise Unreachable("the controller is stopping", hint="the job goes on when it is back")
         finally:
             self.watchers -= 1
@@ -104,33 +104,33 @@ class ControlService(control_pb2_grpc.ControlServicer):
 
     async def CancelJob(self, request: control_pb2.CancelJobRequest, context: Context) -> control_pb2.Job:
         self.last_call = time.monotonic()
-        await self._house.write(partial(jobs.cancel, job_id=request.job_id))
+        await self._service.write(partial(cancel, job_id=request.job_id))
         log.info("job %d: cancel asked", request.job_id)
-        self._house.changed()
+        self._service.changed()
         return await self._job(request.job_id)
 
     async def RetryJob(self, request: control_pb2.RetryJobRequest, context: Context) -> control_pb2.SubmitJobResponse:
         self.last_call = time.monotonic()
         if not request.idempotency_key:
             raise BadInput("a retry without idempotency_key")
-        alive, has_blob = self._house.pulse.alive(), self._house.blobs.has
+        alive, has_blob = self._service.liveness.alive(), self._service.blobs.has
 
         def retried(connection: Connection) -> Submitted:
             known = devices.planning_devices(connection, alive=alive)
-            return retries.retry(connection, request.job_id, known, key=request.idempotency_key, has_blob=has_blob)
+            return retry(connection, request.job_id, known, key=request.idempotency_key, has_blob=has_blob)
 
-        submitted = await self._house.write(retried)
+        submitted = await self._service.write(retried)
         log.info("job %d retries job %d", submitted.job_id, request.job_id)
-        self._house.changed()
+        self._service.changed()
         return submitted_to_pb(submitted)
 
     async def ExplainJob(
         self, request: control_pb2.ExplainJobRequest, context: Context
     ) -> control_pb2.ExplainJobResponse:
         self.last_call = time.monotonic()
-        pulse = self._house.pulse
-        reasons = await self._house.read(
-            partial(explain.reasons, job_id=request.job_id, alive=pulse.alive(), progress=dict(pulse.progress))
+        liveness = self._service.liveness
+        reasons = await self._service.read(
+            partial(explain.reasons, job_id=request.job_id, alive=liveness.alive(), progress=dict(liveness.progress))
         )
         return control_pb2.ExplainJobResponse(reasons=[reason_to_pb(reason) for reason in reasons])
 
@@ -138,14 +138,14 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self, request: control_pb2.ListDevicesRequest, context: Context
     ) -> control_pb2.ListDevicesResponse:
         self.last_call = time.monotonic()
-        views = await self._house.read(partial(devices.device_views, alive=self._house.pulse.alive()))
+        views = await self._service.read(partial(devices.device_views, alive=self._service.liveness.alive()))
         return control_pb2.ListDevicesResponse(devices=[device_view_to_pb(view) for view in views])
 
     async def Results(self, request: control_pb2.ResultsRequest, context: Context) -> control_pb2.ResultsResponse:
         self.last_call = time.monotonic()
         query = result_query_from_pb(request)
         page = replace(query, limit=min(query.limit, _PAGE_ROWS))
-        rows = await self._house.read(partial(results.query_rows, query=page))
+        rows = await self._service.read(partial(results.query_rows, query=page))
         return _page(rows, asked=query.limit)
 
     async def ListEngines(
@@ -153,35 +153,37 @@ class ControlService(control_pb2_grpc.ControlServicer):
     ) -> control_pb2.ListEnginesResponse:
         self.last_call = time.monotonic()
         limit = min(request.limit or 50, _PAGE_ROWS)
-        views = await self._house.read(partial(engines.engine_views, limit=limit))
+        views = await self._service.read(partial(engines.engine_views, limit=limit))
         return control_pb2.ListEnginesResponse(engines=[engine_view_to_pb(view) for view in views])
 
     async def GetEngine(self, request: control_pb2.GetEngineRequest, context: Context) -> control_pb2.Engine:
         self.last_call = time.monotonic()
         look = partial(engines.engine_view, name=request.name, job_id=request.job_id)
-        return engine_view_to_pb(await self._house.read(look))
+        return engine_view_to_pb(await self._service.read(look))
 
     async def _past(self, job_id: int) -> forecast.Past:
         """What an ETA comes from: read once for a watcher, because it is much to read and hardly changes."""
-        return await self._house.read(partial(forecast.past_durations, job_id=job_id))
+        return await self._service.read(partial(forecast.past_durations, job_id=job_id))
 
     async def _job(self, job_id: int, past: forecast.Past | None = None) -> control_pb2.Job:
-        pulse = self._house.pulse
-        look = partial(jobs.job_view, job_id=job_id, progress=dict(pulse.progress), past=past, alive=pulse.alive())
-        return job_view_to_pb(await self._house.read(look))
+        liveness = self._service.liveness
+        look = partial(
+            jobs.job_view, job_id=job_id, progress=dict(liveness.progress), past=past, alive=liveness.alive()
+        )
+        return job_view_to_pb(await self._service.read(look))
 
     async def _plan(self, spec: JobSpec, *, key: str, validate_only: bool) -> Submitted:
-        alive = self._house.pulse.alive()
+        alive = self._service.liveness.alive()
 
         def planned(connection: Connection) -> Submitted:
             known = devices.planning_devices(connection, alive=alive)
-            return plans.submit(connection, spec, known, key=key, validate_only=validate_only)
+            return submit(connection, spec, known, key=key, validate_only=validate_only)
 
-        return await (self._house.read(planned) if validate_only else self._house.write(planned))
+        return await (self._service.read(planned) if validate_only else self._service.write(planned))
 
     def _refuse_missing_files(self, spec: JobSpec) -> None:
         wanted = {item.sha256 for variant in spec.variants for item in variant.artifacts}
-        missing = [sha256 for sha256 in sorted(wanted) if not self._house.blobs.has(sha256)]
+        missing = [sha256 for sha256 in sorted(wanted) if not self._service.blobs.has(sha256)]
         if missing:
             raise BadInput(f"the job names {len(missing)} files that were not uploaded, {missing[0][:12]} first")
 

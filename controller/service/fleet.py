@@ -10,10 +10,14 @@ from sqlalchemy import Connection
 
 from controller.model.engine import Built
 from controller.model.lease import BuildWork, Directive, Measured, Outcome
-from controller.service.context import House
-from controller.store.commands import claim as leases
-from controller.store.commands import commit as commits
-from controller.store.commands import register as devices
+from controller.service.context import ServiceContext
+from controller.store.commands.claim import claim
+from controller.store.commands.commit import commit
+from controller.store.commands.leave import leave
+from controller.store.commands.register import register
+from controller.store.commands.renew import start_attempts
+from controller.store.queries.devices import current_device
+from controller.store.queries.leases import directives
 from controller.wire.lease import (
     DIRECTIVE,
     lease_to_pb,
@@ -36,81 +40,81 @@ _TWIN_S = 10.0
 
 
 class FleetService(fleet_pb2_grpc.FleetServicer):
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, service: ServiceContext) -> None:
+        self._service = service
 
     async def Register(self, request: fleet_pb2.RegisterRequest, context: Context) -> fleet_pb2.RegisterResponse:
-        house, who = self._house, registration_from_pb(request)
-        twins = house.pulse.alive(within_s=min(_TWIN_S, house.pulse.lease_s / 2))
-        registered = await house.write(partial(devices.register, who=who, alive=twins))
-        house.pulse.hear(who.session_id)
-        house.rooms[who.session_id] = who.bench_domain
-        house.pulse.renew(set(who.held) - set(registered.lost))
-        house.changed()
+        service, who = self._service, registration_from_pb(request)
+        twins = service.liveness.alive(within_s=min(_TWIN_S, service.liveness.lease_s / 2))
+        registered = await service.write(partial(register, who=who, alive=twins))
+        service.liveness.hear(who.session_id)
+        service.domains[who.session_id] = who.bench_domain
+        service.liveness.renew(set(who.held) - set(registered.lost))
+        service.changed()
         log.info("session %s registered as %s", who.session_id[:8], registered.device_name)
         return fleet_pb2.RegisterResponse(
             device_name=registered.device_name,
-            lease=to_duration(house.options.lease_s),
-            renew_every=to_duration(house.options.renew_s),
+            lease=to_duration(service.options.lease_s),
+            renew_every=to_duration(service.options.renew_s),
             lost_attempts=registered.lost,
         )
 
     async def Claim(self, request: fleet_pb2.ClaimRequest, context: Context) -> fleet_pb2.ClaimResponse:
         if not request.request_id:
             raise BadInput("a claim without request_id")
-        house = self._house
+        service = self._service
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(request.wait.ToNanoseconds() / 1e9, _MAX_WAIT_S)
-        house.pulse.hear(request.session_id)
-        room = house.rooms.get(request.session_id, "")
-        while not house.stopping.is_set():
-            seen = house.work.rung(room)
-            lease = await house.write(
+        service.liveness.hear(request.session_id)
+        domain = service.domains.get(request.session_id, "")
+        while not service.stopping.is_set():
+            seen = service.work.count(domain)
+            lease = await service.write(
                 partial(
-                    leases.claim,
+                    claim,
                     session_id=request.session_id,
                     request_id=request.request_id,
-                    alive=house.pulse.alive(),
-                    has_blob=house.blobs.has,
+                    alive=service.liveness.alive(),
+                    has_blob=service.blobs.has,
                 )
             )
             if lease is not None:
-                house.pulse.renew([lease.token])
-                house.news.ring()
+                service.liveness.renew([lease.token])
+                service.news.notify_all()
                 if isinstance(lease.work, BuildWork):  # it may have been planned just now, and others with it
-                    house.work.ring()
+                    service.work.notify_all()
                 log.info("task %d (%s) leased, attempt %s", lease.task_id, lease.name, lease.token[:8])
-                return fleet_pb2.ClaimResponse(lease=lease_to_pb(lease, lease_s=house.options.lease_s))
+                return fleet_pb2.ClaimResponse(lease=lease_to_pb(lease, lease_s=service.options.lease_s))
             if loop.time() >= deadline:
                 break
-            await house.work.wait(seen, timeout_s=deadline - loop.time(), room=room)
+            await service.work.wait(seen, timeout_s=deadline - loop.time(), topic=domain)
         return fleet_pb2.ClaimResponse()
 
     async def Renew(self, request: fleet_pb2.RenewRequest, context: Context) -> fleet_pb2.RenewResponse:
-        house = self._house
+        service = self._service
         tokens = [report.attempt_token for report in request.attempts]
-        found = await house.read(partial(_renewal, session_id=request.session_id, tokens=tokens))
-        house.pulse.hear(request.session_id)
+        found = await service.read(partial(_renewal, session_id=request.session_id, tokens=tokens))
+        service.liveness.hear(request.session_id)
         kept = [token for token, directive in found.items() if directive is not Directive.LOST]
-        house.pulse.renew(kept)
+        service.liveness.renew(kept)
         await self._note_progress(request, kept)
         return fleet_pb2.RenewResponse(
             answers=[
                 fleet_pb2.RenewResponse.Answer(attempt_token=token, directive=DIRECTIVE[directive])
                 for token, directive in found.items()
             ],
-            drain=house.stopping.is_set(),
-            lease=to_duration(house.options.lease_s),
+            drain=service.stopping.is_set(),
+            lease=to_duration(service.options.lease_s),
         )
 
     async def Commit(self, request: fleet_pb2.CommitRequest, context: Context) -> fleet_pb2.CommitResponse:
-        house = self._house
+        service = self._service
         outcome = self._checked(request)
-        committed = await house.write(
-            partial(commits.commit, session_id=request.session_id, token=request.attempt_token, outcome=outcome)
+        committed = await service.write(
+            partial(commit, session_id=request.session_id, token=request.attempt_token, outcome=outcome)
         )
-        house.pulse.end(request.attempt_token)
-        house.ended(request.session_id, others_too=committed.frees_others)
+        service.liveness.end(request.attempt_token)
+        service.ended(request.session_id, others_too=committed.frees_others)
         if committed.stale:
             log.warning("attempt %s: stale result kept as orphan: %s", request.attempt_token[:8], committed.stale)
             raise StaleAttempt(f"the result does not count: {committed.stale}")
@@ -118,24 +122,24 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         return fleet_pb2.CommitResponse(task_state=committed.task_state)
 
     async def Leave(self, request: fleet_pb2.LeaveRequest, context: Context) -> fleet_pb2.LeaveResponse:
-        house = self._house
-        await house.write(partial(devices.leave, session_id=request.session_id, reason=request.reason or "left"))
-        house.pulse.forget(request.session_id)
-        house.rooms.pop(request.session_id, None)
-        house.changed()
+        service = self._service
+        await service.write(partial(leave, session_id=request.session_id, reason=request.reason or "left"))
+        service.liveness.forget(request.session_id)
+        service.domains.pop(request.session_id, None)
+        service.changed()
         return fleet_pb2.LeaveResponse()
 
     async def _note_progress(self, request: fleet_pb2.RenewRequest, kept: list[str]) -> None:
         started = []
         for report in request.attempts:
             if report.attempt_token in kept:
-                if report.running and self._house.pulse.start(report.attempt_token):
+                if report.running and self._service.liveness.start(report.attempt_token):
                     started.append(report.attempt_token)
-                self._house.pulse.progress[report.attempt_token] = progress_from_pb(report.progress)
+                self._service.liveness.progress[report.attempt_token] = progress_from_pb(report.progress)
         if started:
-            await self._house.write(partial(leases.start_attempts, tokens=started))
+            await self._service.write(partial(start_attempts, tokens=started))
         if kept:
-            self._house.news.ring()
+            self._service.news.notify_all()
 
     def _checked(self, request: fleet_pb2.CommitRequest) -> Outcome:
         """The outcome, if every file that it names is here; I5 is decided before the transaction."""
@@ -149,7 +153,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             wanted.append(outcome.end.engine.sha256)
         elif isinstance(outcome.end, Measured):
             wanted += [item.samples.sha256 for item in outcome.end.measurements if item.samples]
-        missing = [sha256 for sha256 in wanted if not self._house.blobs.has(sha256)]
+        missing = [sha256 for sha256 in wanted if not self._service.blobs.has(sha256)]
         if missing:
             raise BadInput(f"the outcome names files that were not uploaded: {', '.join(missing)[:200]}")
         return self._without_lost_timings(outcome)
@@ -157,12 +161,12 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
     def _without_lost_timings(self, outcome: Outcome) -> Outcome:
         """An engine counts without its timing cache: that only makes the next build faster."""
         end = outcome.end
-        if isinstance(end, Built) and end.timing_cache and not self._house.blobs.has(end.timing_cache.sha256):
+        if isinstance(end, Built) and end.timing_cache and not self._service.blobs.has(end.timing_cache.sha256):
             log.warning("a timing cache was not uploaded and is left out: %s", end.timing_cache.sha256[:12])
             return replace(outcome, end=replace(end, timing_cache=None))
         return outcome
 
 
 def _renewal(connection: Connection, session_id: str, tokens: list[str]) -> dict[str, Directive]:
-    devices.current_device(connection, session_id)
-    return leases.directives(connection, session_id, tokens)
+    current_device(connection, session_id)
+    return directives(connection, session_id, tokens)

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 _OWN = "/jetfleet.v1."
 
 
-class Guard(grpc.aio.ServerInterceptor):
+class Interceptor(grpc.aio.ServerInterceptor):
     """Health and reflection pass unchanged: they belong to everybody's tools."""
 
     async def intercept_service(

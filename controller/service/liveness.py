@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from controller.model.task import Progress
 
 
-class Pulse:
+class Liveness:
     """Sessions and leases by the last time they were renewed, and the progress they reported."""
 
     def __init__(self, *, lease_s: float, now: Callable[[], float] = time.monotonic) -> None:

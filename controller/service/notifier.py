@@ -1,42 +1,60 @@
 """Wakes whoever waits for a change: long polls for work, and watchers of jobs."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+EVERYBODY = ""
 
 
-class Bell:
-    """`ring` wakes every waiter, or those of one `room`. Who noted `rung` before it looked misses nothing."""
+class Notifier:
+    """Waiters wait under a topic. Who noted `count` before it looked misses nothing.
+
+    `notify` reaches the waiters of its topics and costs nothing for the others; `notify_all` reaches everybody.
+    """
 
     def __init__(self) -> None:
-        self._everywhere = 0
-        self._in_room: Counter[str] = Counter()
-        self._waiters: dict[asyncio.Future[None], str] = {}
+        self._changes: Counter[str] = Counter()
+        self._waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
 
-    def rung(self, room: str = "") -> int:
-        """How often it rang, as heard in a room."""
-        return self._everywhere + self._in_room[room]
+    def count(self, topic: str = EVERYBODY) -> int:
+        """How many changes a waiter of this topic was told of."""
+        return self._changes[EVERYBODY] + (self._changes[topic] if topic != EVERYBODY else 0)
 
-    def ring(self, room: str | None = None) -> None:
-        if room is None:
-            self._everywhere += 1
-            woken, self._waiters = list(self._waiters), {}
-        else:
-            self._in_room[room] += 1
-            woken = [waiter for waiter, where in self._waiters.items() if where == room]
-        for waiter in woken:
+    def notify(self, topics: Iterable[str]) -> None:
+        for topic in topics:
+            self._changes[topic] += 1
+            self._wake(topic)
+
+    def notify_all(self) -> None:
+        self._changes[EVERYBODY] += 1
+        for topic in list(self._waiters):
+            self._wake(topic)
+
+    def topics(self) -> list[str]:
+        """Under which somebody waits now."""
+        return list(self._waiters)
+
+    async def wait(self, seen: int, *, timeout_s: float, topic: str = EVERYBODY) -> None:
+        """Returns when there was a change since `count` was `seen`, or after the time."""
+        if self.count(topic) != seen or timeout_s <= 0:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters[topic].add(waiter)
+        try:
+            await asyncio.wait({waiter}, timeout=timeout_s)
+        finally:
+            waiter.cancel()
+            self._forget(topic, waiter)
+
+    def _wake(self, topic: str) -> None:
+        for waiter in self._waiters.pop(topic, ()):
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def wait(self, seen: int, *, timeout_s: float, room: str = "") -> None:
-        """Returns when it rang since `rung` was `seen`, or after the time."""
-        if self.rung(room) != seen or timeout_s <= 0:
-            return
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters[waiter] = room
-        try:
-            async with asyncio.timeout(timeout_s):
-                await waiter
-        except TimeoutError:
-            return
-        finally:
-            self._waiters.pop(waiter, None)
+    def _forget(self, topic: str, waiter: "asyncio.Future[None]") -> None:
+        waiting = self._waiters.get(topic)
+        if waiting is not None:
+            waiting.discard(waiter)
+            if not waiting:
+                del self._waiters[topic]

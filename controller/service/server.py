@@ -15,10 +15,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from controller.service.blobs import BlobService
-from controller.service.context import House, open_house
+from controller.service.context import ServiceContext, open_context
 from controller.service.control import ControlService
 from controller.service.fleet import FleetService
-from controller.service.interceptor import Guard
+from controller.service.interceptor import Interceptor
 from controller.service.options import ServeOptions
 from controller.service.reaper import adopt, reap
 from jetfleet.address import is_loopback, socket_path
@@ -72,29 +72,29 @@ def _owned(state_dir: Path) -> Iterator[None]:
 
 
 async def _serve(options: ServeOptions) -> None:
-    house = open_house(options)
-    control = ControlService(house)
-    server = grpc.aio.server(interceptors=[Guard()], options=SERVER_OPTIONS)
-    fleet_pb2_grpc.add_FleetServicer_to_server(FleetService(house), server)
-    blobs_pb2_grpc.add_BlobsServicer_to_server(BlobService(house), server)
+    service = open_context(options)
+    control = ControlService(service)
+    server = grpc.aio.server(interceptors=[Interceptor()], options=SERVER_OPTIONS)
+    fleet_pb2_grpc.add_FleetServicer_to_server(FleetService(service), server)
+    blobs_pb2_grpc.add_BlobsServicer_to_server(BlobService(service), server)
     control_pb2_grpc.add_ControlServicer_to_server(control, server)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     names = [item.DESCRIPTOR.services_by_name for item in (fleet_pb2, blobs_pb2, control_pb2)]
-    own = [service.full_name for services in names for service in services.values()]
+    own = [item.full_name for services in names for item in services.values()]
     reflection.enable_server_reflection([*own, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     try:
         _bind(server, options)
-        await adopt(house)
+        await adopt(service)
         await server.start()
         for name in ("", *own):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         log.info("serving %s (SQLite %s)", options.state_dir, sqlite3.sqlite_version)
-        await _until_stopped(house, control)
+        await _until_stopped(service, control)
         await healthy.enter_graceful_shutdown()
         await server.stop(options.drain_s)
     finally:
-        house.close()
+        service.close()
         socket_path(options.state_dir).unlink(missing_ok=True)
         (options.state_dir / ADDRESS_FILE).unlink(missing_ok=True)
 
@@ -123,14 +123,14 @@ def _bind(server: grpc.aio.Server, options: ServeOptions) -> None:
     (options.state_dir / ADDRESS_FILE).write_text(f"{host}:{port}\n")
 
 
-async def _until_stopped(house: House, control: ControlService) -> None:
+async def _until_stopped(service: ServiceContext, control: ControlService) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, house.stop)
-    reaper = asyncio.create_task(reap(house, control))
-    stopped = asyncio.create_task(house.stopping.wait())
+        loop.add_signal_handler(number, service.stop)
+    reaper = asyncio.create_task(reap(service, control))
+    stopped = asyncio.create_task(service.stopping.wait())
     done, _ = await asyncio.wait({reaper, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    house.stop()
+    service.stop()
     if reaper in done:
         reaper.result()  # a bug: let it be seen
     await reaper

@@ -14,7 +14,7 @@ from controller.model.job import (
     TensorSpec,
     Variant,
 )
-from controller.model.task import AttemptState, Candidate, Device, Ended, FailureKind, Lowering, Recipe, TaskKind
+from controller.model.task import AttemptEnd, AttemptState, Candidate, Device, FailureKind, Lowering, Recipe, TaskKind
 
 CPU_FACTS = {
     "arch": "x86_64",
@@ -140,8 +140,8 @@ def bench(task_id=1, /, **changes):
 
 
 def ended(state=AttemptState.FAILED, failure=None, on="box"):
-    return Ended(state, on, failure)
+    return AttemptEnd(state, on, failure)
 
 
 def failed(kind: FailureKind, on="box"):
-    return Ended(AttemptState.FAILED, on, kind)
+    return AttemptEnd(AttemptState.FAILED, on, kind)

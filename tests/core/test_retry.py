@@ -3,7 +3,7 @@
 import pytest
 
 from controller.core.plan import build_for
-from controller.core.retry import Tried, plan_again
+from controller.core.retry import PreviousBench, plan_again
 from controller.model.task import TaskState
 from jetfleet.errors import BadInput, NoDevice
 from tests.core.builders import device, variant, where
@@ -14,7 +14,7 @@ BOX = device("box")
 
 
 def tried(item=ONE, state=S.FAILED, on="box", conditions=None):
-    return Tried(item, state, on, conditions)
+    return PreviousBench(item, state, on, conditions)
 
 
 def again(*items, devices=(BOX,), known=()):

@@ -8,7 +8,7 @@ from pathlib import Path
 from controller.api.client import Client
 from controller.model.job import Limits
 from controller.model.task import JobState
-from controller.service.liveness import Pulse
+from controller.service.liveness import Liveness
 from testing.processes import (
     AgentProcess,
     ControllerProcess,
@@ -72,7 +72,7 @@ def test_the_second_run_of_a_job_has_an_eta(
 
 
 def test_a_start_is_news_once() -> None:
-    pulse = Pulse(lease_s=30)
-    assert [pulse.start("t"), pulse.start("t"), pulse.start("u")] == [True, False, True]
-    pulse.end("t")
-    assert pulse.start("t")
+    liveness = Liveness(lease_s=30)
+    assert [liveness.start("t"), liveness.start("t"), liveness.start("u")] == [True, False, True]
+    liveness.end("t")
+    assert liveness.start("t")

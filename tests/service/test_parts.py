@@ -1,4 +1,4 @@
-"""The service's small parts, and its manners towards everybody's tools: bells, pulse, health, reflection, limits."""
+"""The service's small parts, and its manners towards everybody's tools: bells, liveness, health, reflection, limits."""
 
 import asyncio
 from dataclasses import replace
@@ -11,8 +11,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from controller.model.result import Round
 from controller.model.task import Progress
 from controller.service.control import _page
-from controller.service.liveness import Pulse
-from controller.service.notifier import Bell
+from controller.service.liveness import Liveness
+from controller.service.notifier import Notifier
 from jetfleet.errors import BadInput, NeedsUpgrade
 from jetfleet.rpc import CALL_METADATA, from_status
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, control_pb2, control_pb2_grpc, fleet_pb2, fleet_pb2_grpc
@@ -20,41 +20,41 @@ from testing.processes import ControllerProcess
 from tests.report.rows import row
 
 
-async def test_a_bell_wakes_every_waiter_once() -> None:
-    bell = Bell()
-    seen = bell.rung
-    waiters = [asyncio.create_task(bell.wait(seen, timeout_s=600)) for _ in range(3)]
+async def test_a_notifier_wakes_every_waiter_once() -> None:
+    notifier = Notifier()
+    seen = notifier.count()
+    waiters = [asyncio.create_task(notifier.wait(seen, timeout_s=600)) for _ in range(3)]
     await asyncio.sleep(0)
-    bell.ring()
+    notifier.notify_all()
     await asyncio.wait_for(asyncio.gather(*waiters), 60)
-    await asyncio.wait_for(bell.wait(seen, timeout_s=600), 60)  # it rang before we waited: nothing is missed
+    await asyncio.wait_for(notifier.wait(seen, timeout_s=600), 60)  # it was told before we waited: nothing is missed
 
 
-async def test_a_silent_bell_lets_go_after_its_time() -> None:
-    bell = Bell()
-    await asyncio.wait_for(bell.wait(bell.rung, timeout_s=0.01), 60)
-    await asyncio.wait_for(bell.wait(bell.rung, timeout_s=0), 60)
+async def test_a_silent_notifier_lets_go_after_its_time() -> None:
+    notifier = Notifier()
+    await asyncio.wait_for(notifier.wait(notifier.count(), timeout_s=0.01), 60)
+    await asyncio.wait_for(notifier.wait(notifier.count(), timeout_s=0), 60)
 
 
-def test_a_pulse_knows_who_is_alive_and_what_is_overdue() -> None:
+def test_liveness_knows_who_is_alive_and_what_is_overdue() -> None:
     now = [100.0]
-    pulse = Pulse(lease_s=30, now=lambda: now[0])
-    pulse.hear("early")
-    pulse.renew(["t1"])
-    pulse.progress["t1"] = Progress("build")
+    liveness = Liveness(lease_s=30, now=lambda: now[0])
+    liveness.hear("early")
+    liveness.renew(["t1"])
+    liveness.progress["t1"] = Progress("build")
     now[0] += 20
-    pulse.hear("late")
-    pulse.renew(["t2"])
-    assert pulse.alive() == {"early", "late"}
-    assert pulse.alive(within_s=10) == {"late"}
-    assert pulse.overdue() == []
+    liveness.hear("late")
+    liveness.renew(["t2"])
+    assert liveness.alive() == {"early", "late"}
+    assert liveness.alive(within_s=10) == {"late"}
+    assert liveness.overdue() == []
     now[0] += 11
-    assert pulse.alive() == {"late"}
-    assert pulse.silent() == ["early"]
-    assert pulse.overdue() == ["t1"]
-    pulse.end("t1")
-    pulse.forget("early")
-    assert (pulse.overdue(), pulse.silent(), pulse.progress) == ([], [], {})
+    assert liveness.alive() == {"late"}
+    assert liveness.silent() == ["early"]
+    assert liveness.overdue() == ["t1"]
+    liveness.end("t1")
+    liveness.forget("early")
+    assert (liveness.overdue(), liveness.silent(), liveness.progress) == ([], [], {})
 
 
 def test_health_is_there_for_every_service(controller: ControllerProcess) -> None:

@@ -15,11 +15,12 @@ from controller.model.lease import BuildWork, Committed, Lease, Measured, Outcom
 from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Round, TensorCheck
 from controller.model.task import Failure, FailureKind
 from controller.model.view import JobView, Submitted
-from controller.store.commands import claim as leases
-from controller.store.commands import commit as commits
-from controller.store.commands import register as devices
-from controller.store.commands import submit as plans
+from controller.store.commands.claim import claim
+from controller.store.commands.commit import commit
+from controller.store.commands.register import register
+from controller.store.commands.submit import submit
 from controller.store.queries import jobs
+from controller.store.queries.devices import planning_devices
 from controller.store.sqlite.database import FILE_NAME, open_database
 from controller.store.sqlite.reader import Reader
 from controller.store.sqlite.writer import Writer
@@ -85,7 +86,7 @@ class StoreFleet:
     ) -> Registered:
         session = session or f"{device}/1"
         who = Registration(device, session, boot, serial, domain or f"domain of {device}", "0", device, facts, held)
-        registered = self.write(lambda connection: devices.register(connection, who, alive=set(self.alive)))
+        registered = self.write(lambda connection: register(connection, who, alive=set(self.alive)))
         self.alive.add(session)
         return registered
 
@@ -93,15 +94,15 @@ class StoreFleet:
         key = key or f"key-{next(self._numbers)}"
 
         def work(connection: Connection) -> Submitted:
-            known = devices.planning_devices(connection, alive=self.alive)
-            return plans.submit(connection, spec, known, key=key, validate_only=validate_only)
+            known = planning_devices(connection, alive=self.alive)
+            return submit(connection, spec, known, key=key, validate_only=validate_only)
 
         return self.write(work)
 
     def claim(self, session: str, *, request: str | None = None) -> Lease | None:
         request = request or f"request-{next(self._numbers)}"
         return self.write(
-            lambda connection: leases.claim(
+            lambda connection: claim(
                 connection,
                 session,
                 request,
@@ -116,7 +117,7 @@ class StoreFleet:
         return lease
 
     def commit(self, session: str, token: str, outcome: Outcome) -> Committed:
-        return self.write(lambda connection: commits.commit(connection, session, token, outcome))
+        return self.write(lambda connection: commit(connection, session, token, outcome))
 
     def finish(self, session: str, lease: Lease) -> Committed:
         """Commits a success that fits the work."""

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from controller.model.job import JobSpec, Limits
 from controller.model.task import FailureKind, JobState
-from controller.store.commands import claim as leases
-from controller.store.commands import deadlines
-from controller.store.queries import jobs
+from controller.store.commands.cancel import cancel
+from controller.store.commands.deadlines import time_out_overdue
+from controller.store.commands.renew import expire
+from controller.store.queries.leases import directives
 from tests.store.fleet import StoreFleet, failed
 from tests.store.specs import spec
 
@@ -23,11 +24,11 @@ def pass_deadline(fleet: StoreFleet, job_id: int) -> list[int]:
             (job_id,),
         )
     )
-    return fleet.write(deadlines.time_out_overdue)
+    return fleet.write(time_out_overdue)
 
 
 def directive(fleet: StoreFleet, token: str) -> str:
-    return fleet.reader.read(lambda c: leases.directives(c, "a/1", [token]))[token].value
+    return fleet.reader.read(lambda c: directives(c, "a/1", [token]))[token].value
 
 
 def test_a_deadline_counts_from_acceptance(fleet: StoreFleet) -> None:
@@ -36,7 +37,7 @@ def test_a_deadline_counts_from_acceptance(fleet: StoreFleet) -> None:
     assert view.deadline_at is not None
     assert (view.deadline_at - view.created_at).total_seconds() == 90
     assert fleet.job(fleet.submit(spec()).job_id).deadline_at is None
-    assert fleet.write(deadlines.time_out_overdue) == []
+    assert fleet.write(time_out_overdue) == []
 
 
 def test_what_has_not_begun_times_out_at_once(fleet: StoreFleet) -> None:
@@ -52,7 +53,7 @@ def test_what_has_not_begun_times_out_at_once(fleet: StoreFleet) -> None:
         ("BENCH", "TIMED_OUT"),
     ]
     assert fleet.job(job_id).state is JobState.TIMED_OUT
-    assert fleet.write(deadlines.time_out_overdue) == []
+    assert fleet.write(time_out_overdue) == []
     assert fleet.claim("a/1") is None
 
 
@@ -85,7 +86,7 @@ def test_a_build_that_runs_times_out_and_a_lost_agent_too(fleet: StoreFleet) -> 
     build = fleet.must_claim("a/1")
     pass_deadline(fleet, job_id)
     assert directive(fleet, build.token) == "CANCEL"
-    fleet.write(lambda c: leases.expire(c, [build.token], after_s=30))
+    fleet.write(lambda c: expire(c, [build.token], after_s=30))
     assert fleet.states(job_id) == [("BUILD", "TIMED_OUT"), ("BENCH", "TIMED_OUT")]
 
 
@@ -108,7 +109,7 @@ def test_what_is_over_or_cancelled_is_not_touched(fleet: StoreFleet) -> None:
     assert pass_deadline(fleet, done) == []
     stopped = fleet.submit(hurried(8)).job_id
     build = fleet.must_claim("a/1")
-    fleet.write(lambda c: jobs.cancel(c, stopped))
+    fleet.write(lambda c: cancel(c, stopped))
     assert pass_deadline(fleet, stopped) == []
     assert fleet.commit("a/1", build.token, failed(FailureKind.INFRASTRUCTURE)).task_state == "CANCELLED"
     assert (fleet.job(done).state, fleet.job(stopped).state) == (JobState.SUCCEEDED, JobState.CANCELLED)
@@ -124,11 +125,11 @@ def test_a_build_has_the_highest_priority_of_the_live_jobs_that_want_it(fleet: S
     assert priority_of_build(fleet) == -3
     second, third = (fleet.submit(spec(priority=item)).job_id for item in (7, 2))
     assert priority_of_build(fleet) == 7
-    fleet.write(lambda c: jobs.cancel(c, second))
+    fleet.write(lambda c: cancel(c, second))
     assert priority_of_build(fleet) == 2
-    fleet.write(lambda c: jobs.cancel(c, third))
+    fleet.write(lambda c: cancel(c, third))
     assert priority_of_build(fleet) == -3
-    fleet.write(lambda c: jobs.cancel(c, first))
+    fleet.write(lambda c: cancel(c, first))
     assert priority_of_build(fleet) == -3
 
 

@@ -3,13 +3,15 @@
 import pytest
 
 from controller.model.job import Condition, Op, Quantifier
-from controller.model.lease import BuildWork
+from controller.model.lease import BuildWork, Registration
 from controller.model.task import FailureKind
 from controller.model.view import ResultQuery
-from controller.store.commands import claim as leases
-from controller.store.commands import register as devices
-from controller.store.commands import submit as plans
+from controller.store.commands.leave import leave
+from controller.store.commands.register import register
+from controller.store.commands.renew import expire, touch
+from controller.store.commands.submit import unbind_sessions
 from controller.store.queries import explain, results
+from controller.store.queries.devices import device_views, open_sessions
 from jetfleet.errors import Conflict, StaleSession
 from tests.store.fleet import FACTS, StoreFleet, failed
 from tests.store.specs import ANY, labelled, spec
@@ -30,9 +32,9 @@ def test_a_name_that_is_taken_gets_a_number(fleet: StoreFleet) -> None:
     who = fleet.sql("SELECT name FROM device")
     assert who == [{"name": "a"}]
     fleet.write(
-        lambda c: devices.register(
+        lambda c: register(
             c,
-            devices.Registration("other id", "s", "boot-1", "", "d", "0", "a", FACTS, ()),
+            Registration("other id", "s", "boot-1", "", "d", "0", "a", FACTS, ()),
             alive=set(),
         )
     )
@@ -90,11 +92,11 @@ def test_leaving_gives_the_work_back(fleet: StoreFleet) -> None:
     fleet.register("a")
     job_id = fleet.submit(spec()).job_id
     fleet.must_claim("a/1")
-    fleet.write(lambda c: devices.leave(c, "a/1", reason="drained"))
+    fleet.write(lambda c: leave(c, "a/1", reason="drained"))
     assert fleet.states(job_id)[0] == ("BUILD", "READY")
     with pytest.raises(StaleSession):
         fleet.claim("a/1")
-    assert fleet.reader.read(devices.open_sessions) == {}
+    assert fleet.reader.read(open_sessions) == {}
 
 
 def test_one_attempt_at_a_time_in_a_bench_domain(fleet: StoreFleet) -> None:
@@ -123,7 +125,7 @@ def test_an_any_target_leaves_a_device_that_went_silent(fleet: StoreFleet) -> No
     job_id = fleet.submit(spec(targets=(ANY,))).job_id
     fleet.finish("a/1", fleet.must_claim("a/1"))
     assert fleet.job(job_id).tasks[1].device == "a"
-    assert fleet.write(lambda c: plans.unbind_sessions(c, ["a/1"])) == 1
+    assert fleet.write(lambda c: unbind_sessions(c, ["a/1"])) == 1
     assert len(fleet.run_all("b/1")) == 2
     assert fleet.job(job_id).tasks[-1].device == "b"
 
@@ -132,8 +134,8 @@ def test_unbinding_cancels_a_build_that_nobody_wants(fleet: StoreFleet) -> None:
     fleet.register("a")
     job_id = fleet.submit(spec(targets=(ANY,))).job_id
     lease = fleet.must_claim("a/1")
-    fleet.write(lambda c: leases.expire(c, [lease.token], after_s=30))
-    fleet.write(lambda c: plans.unbind_sessions(c, ["a/1"]))
+    fleet.write(lambda c: expire(c, [lease.token], after_s=30))
+    fleet.write(lambda c: unbind_sessions(c, ["a/1"]))
     assert fleet.states(job_id) == [("BUILD", "CANCELLED"), ("BENCH", "READY")]
     assert len(fleet.run_all("a/1")) == 2
 
@@ -169,12 +171,12 @@ def test_views_tell_who_is_online_and_busy(fleet: StoreFleet) -> None:
     fleet.submit(spec())
     fleet.must_claim("a/1")
     fleet.alive.discard("b/1")
-    views = fleet.reader.read(lambda c: devices.device_views(c, alive=fleet.alive))
+    views = fleet.reader.read(lambda c: device_views(c, alive=fleet.alive))
     assert [(view.name, view.online, view.busy_with) for view in views] == [
         ("a", True, "onnxruntime-fp32-b1-cpu"),
         ("b", False, ""),
     ]
-    fleet.write(lambda c: devices.touch(c, ["a/1"]))
+    fleet.write(lambda c: touch(c, ["a/1"]))
 
 
 def test_results_are_filtered_by_the_facts_of_their_time(fleet: StoreFleet) -> None:

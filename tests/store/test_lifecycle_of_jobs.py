@@ -6,8 +6,10 @@ from controller.model.lease import BenchWork, BuildWork, Measured, Outcome, Retu
 from controller.model.result import FlagKind
 from controller.model.task import FailureKind, JobState
 from controller.model.view import ResultQuery
-from controller.store.commands import claim as leases
-from controller.store.queries import jobs, results
+from controller.store.commands.cancel import cancel
+from controller.store.commands.renew import expire
+from controller.store.queries import results
+from controller.store.queries.leases import directives
 from jetfleet.errors import NoDevice, NotFound, StaleSession
 from tests.store.fleet import FACTS, StoreFleet, built, failed, measured
 from tests.store.specs import spec
@@ -97,7 +99,7 @@ def test_a_stale_commit_is_kept_as_an_orphan(fleet: StoreFleet) -> None:
     fleet.register("a")
     job_id = fleet.submit(spec()).job_id
     lease = fleet.must_claim("a/1")
-    fleet.write(lambda connection: leases.expire(connection, [lease.token], after_s=30))
+    fleet.write(lambda connection: expire(connection, [lease.token], after_s=30))
     assert fleet.states(job_id)[0] == ("BUILD", "READY")
     stale = fleet.commit("a/1", lease.token, Outcome(built().end, (), None, raw=b"what came"))
     assert "EXPIRED" in stale.stale
@@ -180,9 +182,9 @@ def test_an_engine_is_built_once_for_all_jobs(fleet: StoreFleet) -> None:
 def test_a_shared_build_lives_while_one_job_wants_it(fleet: StoreFleet) -> None:
     fleet.register("a")
     first, second = fleet.submit(spec()).job_id, fleet.submit(spec()).job_id
-    fleet.write(lambda connection: jobs.cancel(connection, first))
+    fleet.write(lambda connection: cancel(connection, first))
     assert fleet.states(first) == [("BUILD", "READY"), ("BENCH", "CANCELLED")]
-    fleet.write(lambda connection: jobs.cancel(connection, second))
+    fleet.write(lambda connection: cancel(connection, second))
     assert fleet.states(second) == [("BUILD", "CANCELLED"), ("BENCH", "CANCELLED")]
     assert fleet.job(second).state is JobState.CANCELLED
 
@@ -193,10 +195,10 @@ def test_cancelling_what_runs_reaches_the_agent_and_ends_as_cancelled(fleet: Sto
     lease = fleet.must_claim("a/1")
 
     def asked() -> str:
-        return fleet.reader.read(lambda c: leases.directives(c, "a/1", [lease.token]))[lease.token].value
+        return fleet.reader.read(lambda c: directives(c, "a/1", [lease.token]))[lease.token].value
 
     assert asked() == "CONTINUE"
-    fleet.write(lambda connection: jobs.cancel(connection, job_id))
+    fleet.write(lambda connection: cancel(connection, job_id))
     assert asked() == "CANCEL"
     assert fleet.commit("a/1", lease.token, failed(FailureKind.INFRASTRUCTURE, "stopped")).task_state == "CANCELLED"
     assert fleet.job(job_id).state is JobState.CANCELLED
@@ -208,10 +210,10 @@ def test_cancelling_is_idempotent_and_spares_what_is_over(fleet: StoreFleet) -> 
     job_id = fleet.submit(spec()).job_id
     fleet.run_all("a/1")
     for _ in range(2):
-        fleet.write(lambda connection: jobs.cancel(connection, job_id))
+        fleet.write(lambda connection: cancel(connection, job_id))
     assert fleet.job(job_id).state is JobState.SUCCEEDED
     with pytest.raises(NotFound, match="no job 99"):
-        fleet.write(lambda connection: jobs.cancel(connection, 99))
+        fleet.write(lambda connection: cancel(connection, 99))
 
 
 def test_changed_facts_are_planned_anew(fleet: StoreFleet) -> None:

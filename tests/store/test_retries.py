@@ -7,20 +7,20 @@ import pytest
 from controller.model.job import Artifact, Limits, Role
 from controller.model.task import FailureKind, JobState
 from controller.model.view import Submitted
-from controller.store.commands import register as devices
-from controller.store.commands import retry as retries
-from controller.store.queries import jobs
+from controller.store.commands.cancel import cancel
+from controller.store.commands.retry import retry
+from controller.store.queries.devices import planning_devices
 from jetfleet.errors import BadInput, NotFound
 from tests.store.fleet import DIGEST, StoreFleet, failed, measured
 from tests.store.specs import ANY, spec
 
 
-def retry(fleet: StoreFleet, job_id: int, *, key: str = "again", lost: str = "") -> Submitted:
+def retried(fleet: StoreFleet, job_id: int, *, key: str = "again", lost: str = "") -> Submitted:
     return fleet.write(
-        lambda c: retries.retry(
+        lambda c: retry(
             c,
             job_id,
-            devices.planning_devices(c, alive=fleet.alive),
+            planning_devices(c, alive=fleet.alive),
             key=key,
             has_blob=lambda sha256: sha256 != lost,
         )
@@ -41,7 +41,7 @@ def half_failed(fleet: StoreFleet) -> int:
 
 def test_only_what_did_not_succeed_is_in_the_new_job(fleet: StoreFleet) -> None:
     old = half_failed(fleet)
-    made = retry(fleet, old)
+    made = retried(fleet, old)
     view = fleet.job(made.job_id)
     assert (view.retry_of, view.name, view.state) == (old, "job", JobState.WAITING)
     assert [(task.kind.value, task.name, task.state.value, task.device) for task in view.tasks] == [
@@ -54,7 +54,7 @@ def test_only_what_did_not_succeed_is_in_the_new_job(fleet: StoreFleet) -> None:
 
 def test_it_is_asked_for_in_the_same_way(fleet: StoreFleet) -> None:
     old = half_failed(fleet)
-    made = retry(fleet, old)
+    made = retried(fleet, old)
     columns = "name, model_name, priority, measure, build_limit_s, bench_limit_s, source"
     first, second = fleet.sql(f"SELECT {columns} FROM job ORDER BY id")
     assert first == second
@@ -65,9 +65,9 @@ def test_it_is_asked_for_in_the_same_way(fleet: StoreFleet) -> None:
 
 def test_the_same_key_is_the_same_new_job(fleet: StoreFleet) -> None:
     old = half_failed(fleet)
-    first, second = retry(fleet, old), retry(fleet, old)
+    first, second = retried(fleet, old), retried(fleet, old)
     assert (second.job_id, second.repeated_request) == (first.job_id, True)
-    assert retry(fleet, old, key="another").job_id == first.job_id + 1
+    assert retried(fleet, old, key="another").job_id == first.job_id + 1
 
 
 def test_a_build_that_failed_is_built_again_and_what_was_skipped_with_it(fleet: StoreFleet) -> None:
@@ -76,7 +76,7 @@ def test_a_build_that_failed_is_built_again_and_what_was_skipped_with_it(fleet: 
     old = fleet.submit(spec()).job_id
     fleet.commit("a/1", fleet.must_claim("a/1").token, failed(FailureKind.BUILD_REFUSED))
     assert [state for _, state in fleet.states(old)] == ["FAILED", "SKIPPED", "SKIPPED"]
-    made = retry(fleet, old)
+    made = retried(fleet, old)
     assert fleet.states(made.job_id) == [("BUILD", "READY"), ("BENCH", "WAITING"), ("BENCH", "WAITING")]
     fleet.run_all("a/1")
     fleet.run_all("b/1")
@@ -88,7 +88,7 @@ def test_any_is_kept_open(fleet: StoreFleet) -> None:
     old = fleet.submit(spec(targets=(ANY,))).job_id
     fleet.finish("a/1", fleet.must_claim("a/1"))
     fleet.commit("a/1", fleet.must_claim("a/1").token, failed(FailureKind.BAD_INPUT))
-    made = retry(fleet, old)
+    made = retried(fleet, old)
     assert [(task.state.value, task.device) for task in fleet.job(made.job_id).tasks] == [("READY", "")]
     fleet.register("b")
     assert fleet.run_all("b/1") == ["bench onnxruntime-fp32-b1-cpu"]
@@ -97,31 +97,31 @@ def test_any_is_kept_open(fleet: StoreFleet) -> None:
 def test_cancelled_and_timed_out_work_is_retried(fleet: StoreFleet) -> None:
     fleet.register("a")
     cancelled = fleet.submit(spec(1)).job_id
-    fleet.write(lambda c: jobs.cancel(c, cancelled))
+    fleet.write(lambda c: cancel(c, cancelled))
     slow = fleet.submit(spec(8)).job_id
     fleet.finish("a/1", fleet.must_claim("a/1"))
     fleet.commit("a/1", fleet.must_claim("a/1").token, failed(FailureKind.TIME_LIMIT))
-    assert fleet.states(retry(fleet, cancelled, key="1").job_id) == [("BUILD", "READY"), ("BENCH", "WAITING")]
-    assert fleet.states(retry(fleet, slow, key="2").job_id) == [("BENCH", "READY")]
+    assert fleet.states(retried(fleet, cancelled, key="1").job_id) == [("BUILD", "READY"), ("BENCH", "WAITING")]
+    assert fleet.states(retried(fleet, slow, key="2").job_id) == [("BENCH", "READY")]
 
 
 def test_refusals(fleet: StoreFleet) -> None:
     fleet.register("a")
     job_id = fleet.submit(spec()).job_id
     with pytest.raises(BadInput, match="is not over"):
-        retry(fleet, job_id)
+        retried(fleet, job_id)
     fleet.run_all("a/1")
     with pytest.raises(BadInput, match="everything in job 1 succeeded"):
-        retry(fleet, job_id)
+        retried(fleet, job_id)
     with pytest.raises(NotFound, match="no job 99"):
-        retry(fleet, 99)
+        retried(fleet, 99)
     assert len(fleet.sql("SELECT * FROM job")) == 1
 
 
 def test_a_job_whose_files_are_gone_is_refused(fleet: StoreFleet) -> None:
     old = half_failed(fleet)
     with pytest.raises(BadInput, match="1 files of job 1 are no longer here"):
-        retry(fleet, old, lost="11" * 32)
+        retried(fleet, old, lost="11" * 32)
 
 
 def test_an_attempt_with_two_logs_is_one_attempt(fleet: StoreFleet) -> None:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from controller.model.job import Limits, Quantifier
 from controller.model.task import FailureKind, Progress
 from controller.model.view import JobView
-from controller.store.commands import claim as leases
 from controller.store.commands import deadlines
-from controller.store.commands import submit as plans
+from controller.store.commands.cancel import cancel
+from controller.store.commands.renew import expire, start_attempts
+from controller.store.commands.submit import unbind_sessions
 from controller.store.queries import explain, forecast, jobs
 from tests.store.fleet import FACTS, StoreFleet, failed
 from tests.store.specs import ANY, labelled, spec
@@ -38,7 +39,7 @@ def test_from_submit_to_the_end(fleet: StoreFleet) -> None:
         "LEASED: was handed to a, which has not started it yet",
         f"WAITING: waits for its engine: {build_task} runs on a",
     ]
-    fleet.write(lambda c: leases.start_attempts(c, [build.token]))
+    fleet.write(lambda c: start_attempts(c, [build.token]))
     assert why(fleet, job_id, {build.token: Progress("build")}) == [
         "LEASED: runs on a, phase build",
         f"WAITING: waits for its engine: {build_task} runs on a, phase build",
@@ -106,9 +107,9 @@ def test_any_that_was_bound_and_given_back(fleet: StoreFleet) -> None:
     assert why(fleet, job_id)[1] == (
         f"WAITING: waits for its engine: task {build.task_id} (BUILD onnxruntime-fp32-b1-cpu) runs on a"
     )
-    fleet.write(lambda c: leases.expire(c, [build.token], after_s=30))
+    fleet.write(lambda c: expire(c, [build.token], after_s=30))
     fleet.alive.clear()
-    fleet.write(lambda c: plans.unbind_sessions(c, ["a/1"]))
+    fleet.write(lambda c: unbind_sessions(c, ["a/1"]))
     (told,) = why(fleet, job_id)
     assert told.startswith("READY: waits for a, which is offline since ")
 
@@ -156,7 +157,7 @@ def test_what_is_being_cancelled(fleet: StoreFleet) -> None:
     fleet.register("a")
     job_id = fleet.submit(spec()).job_id
     fleet.must_claim("a/1")
-    fleet.write(lambda c: jobs.cancel(c, job_id))
+    fleet.write(lambda c: cancel(c, job_id))
     assert why(fleet, job_id) == ["LEASED: is being cancelled on a"]
 
 

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, text, update
 
 from controller.core import lifecycle
 from controller.model.job import Artifact
-from controller.model.task import AttemptState, Ended, Failure, FailureKind, TaskState
+from controller.model.task import AttemptState, Failure, TaskState
 from controller.store import tables as t
 from controller.store.clock import now_text
-from controller.store.sqlite.prepared import Prepared
-
-OPEN_STATES = tuple(state.value for state in lifecycle.OPEN_ATTEMPT)
-LIVE_STATES = tuple(state.value for state in TaskState if state not in lifecycle.TERMINAL)
+from controller.store.queries.tasks import OPEN_STATES, history, is_wanted, missing_engines, waiting_for, wanting
+from controller.store.sqlite.prepared import PreparedStatement
 
 
 def close_attempts(connection: Connection, which: ColumnElement[bool], end: AttemptState, *, message: str) -> list[int]:
@@ -66,19 +64,6 @@ def keep_artifacts(connection: Connection, token: str, artifacts: Iterable[Artif
         connection.execute(insert(t.attempt_artifact), list(rows.values()))
 
 
-def history(connection: Connection, task_id: int) -> list[Ended]:
-    """How the ended attempts of a task ended, oldest first."""
-    rows = _HISTORY.all(connection, task_id_=task_id)
-    return [
-        Ended(
-            AttemptState(row.state),
-            row.device_id,
-            FailureKind(row.failure_kind) if row.failure_kind else None,
-        )
-        for row in rows
-    ]
-
-
 def settle(connection: Connection, task_id: int) -> TaskState:
     """Moves a LEASED task on after its attempt has ended, and with it whoever waited for it."""
     row = _TASK.first(connection, task_id_=task_id)
@@ -106,17 +91,6 @@ def move(connection: Connection, task_id: int, end: TaskState, *, because_of: in
     )
 
 
-def waiting_for(connection: Connection, engine_key: str) -> list[int]:
-    return list(
-        connection.execute(
-            select(t.task.c.id)
-            .join(t.subject)
-            .where(t.subject.c.engine_key == engine_key, t.task.c.state == TaskState.WAITING.value)
-            .distinct()
-        ).scalars()
-    )
-
-
 def release_waiting(connection: Connection, engine_key: str) -> None:
     """An engine exists now: tasks that have all their engines become READY."""
     for task_id in waiting_for(connection, engine_key):
@@ -127,16 +101,6 @@ def release_waiting(connection: Connection, engine_key: str) -> None:
 def skip_waiting(connection: Connection, engine_key: str, *, because_of: int) -> None:
     for task_id in waiting_for(connection, engine_key):
         move(connection, task_id, TaskState.SKIPPED, because_of=because_of)
-
-
-def missing_engines(connection: Connection, task_id: int) -> list[str]:
-    """Keys of the engines of a BENCH that are not built."""
-    return [row.key for row in _MISSING.all(connection, task_id_=task_id)]
-
-
-def is_wanted(connection: Connection, engine_key: str) -> bool:
-    """Does a BENCH of a job that nobody cancelled still need this engine?"""
-    return bool(connection.execute(select(_wanting(engine_key))).scalar())
 
 
 def cancel_unwanted_builds(connection: Connection) -> None:
@@ -156,22 +120,10 @@ def _ran_out_of_time(connection: Connection, build_id: int) -> bool:
     return connection.execute(late.limit(1)).first() is not None
 
 
-def _wanting(engine_key: "str | ColumnElement[str]") -> ColumnElement[bool]:
-    bench = t.task.alias("bench")
-    return exists(
-        select(1)
-        .select_from(t.subject.join(bench, bench.c.id == t.subject.c.task_id).join(t.job, t.job.c.id == bench.c.job_id))
-        .where(
-            t.subject.c.engine_key == engine_key,
-            _BENCH_LIVES,
-            t.job.c.cancel_asked_at.is_(None),
-        )
-    )
-
-
-_BENCH_LIVES = text("bench.state IN ('WAITING', 'READY', 'LEASED')")
-_ATTEMPT = Prepared(select(t.attempt.c.state, t.attempt.c.task_id).where(t.attempt.c.token == bindparam("token_")))
-_CLOSE = Prepared(
+_ATTEMPT = PreparedStatement(
+    select(t.attempt.c.state, t.attempt.c.task_id).where(t.attempt.c.token == bindparam("token_"))
+)
+_CLOSE = PreparedStatement(
     update(t.attempt)
     .where(t.attempt.c.token == bindparam("token_"))
     .values(
@@ -185,27 +137,17 @@ _CLOSE = Prepared(
         peak_rss_bytes=bindparam("peak_"),
     )
 )
-_HISTORY = Prepared(
-    select(t.attempt.c.state, t.attempt.c.device_id, t.attempt.c.failure_kind)
-    .where(t.attempt.c.task_id == bindparam("task_id_"), text("state NOT IN ('LEASED', 'RUNNING')"))
-    .order_by(t.attempt.c.number)
-)
-_TASK = Prepared(
+_TASK = PreparedStatement(
     select(t.task.c.kind, t.task.c.engine_key, t.job.c.cancel_asked_at, t.job.c.timed_out_at)
     .join(t.job)
     .where(t.task.c.id == bindparam("task_id_"))
 )
-_STATE = Prepared(select(t.task.c.state, t.task.c.name).where(t.task.c.id == bindparam("task_id_")))
-_MOVE = Prepared(
+_STATE = PreparedStatement(select(t.task.c.state, t.task.c.name).where(t.task.c.id == bindparam("task_id_")))
+_MOVE = PreparedStatement(
     update(t.task)
     .where(t.task.c.id == bindparam("task_id_"), t.task.c.state == bindparam("start_"))
     .values(state=bindparam("end_"), ended_at=bindparam("ended_at_"), because_of=bindparam("because_of_"))
 )
-_MISSING = Prepared(
-    select(t.engine.c.key)
-    .join(t.subject, t.subject.c.engine_key == t.engine.c.key)
-    .where(t.subject.c.task_id == bindparam("task_id_"), t.engine.c.sha256.is_(None))
-)
-_UNWANTED = Prepared(
-    select(t.task.c.id).where(t.LIVE_BUILD, text("task.state <> 'LEASED'"), ~_wanting(t.task.c.engine_key))
+_UNWANTED = PreparedStatement(
+    select(t.task.c.id).where(t.LIVE_BUILD, text("task.state <> 'LEASED'"), ~wanting(t.task.c.engine_key))
 )

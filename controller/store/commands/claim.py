@@ -4,14 +4,14 @@ import secrets
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from controller.core import scheduler
 from controller.core.subject import subject_of
 from controller.model.codec import load
 from controller.model.engine import BuildReport
 from controller.model.job import Artifact, Measure, Role, Variant
-from controller.model.lease import BenchWork, BuildWork, Directive, Lease
+from controller.model.lease import BenchWork, BuildWork, Lease
 from controller.model.result import Schedule
 from controller.model.task import (
     AttemptState,
@@ -21,14 +21,15 @@ from controller.model.task import (
     TaskKind,
     TaskState,
 )
-from controller.store import queue as ready
 from controller.store import tables as t
 from controller.store.clock import now_text
-from controller.store.commands import timing_caches as timing
-from controller.store.commands.attempts import OPEN_STATES, close_attempts, is_wanted, move
-from controller.store.commands.register import current_device, planning_devices
+from controller.store.commands import timing_caches
+from controller.store.commands.attempts import move
 from controller.store.commands.submit import bind
-from controller.store.sqlite.prepared import Prepared
+from controller.store.queries import queue
+from controller.store.queries.devices import current_device, planning_devices
+from controller.store.queries.tasks import OPEN_STATES
+from controller.store.sqlite.prepared import PreparedStatement
 
 
 def claim(
@@ -57,54 +58,11 @@ def claim(
 
 
 def _choose(connection: Connection, device: Device, *, alive: Collection[str]) -> Candidate | None:
-    for block in ready.blocks(connection, device.id):
+    for block in queue.blocks(connection, device.id):
         others = _others(connection, block, device, alive=alive)
         if (choice := scheduler.pick(device, block, others=others)) is not None:
             return choice
     return None
-
-
-def directives(connection: Connection, session_id: str, tokens: Sequence[str]) -> dict[str, Directive]:
-    """What the session should do with each attempt it reports."""
-    rows = connection.execute(
-        select(t.attempt, t.task.c.kind, t.task.c.engine_key, t.job.c.cancel_asked_at)
-        .join(t.task, t.task.c.id == t.attempt.c.task_id)
-        .join(t.job, t.job.c.id == t.task.c.job_id)
-        .where(t.attempt.c.token.in_(tokens), t.attempt.c.session_id == session_id)
-        .where(t.attempt.c.state.in_(OPEN_STATES))
-    ).all()
-    answers = dict.fromkeys(tokens, Directive.LOST)
-    for row in rows:
-        wanted = is_wanted(connection, row.engine_key) if row.kind == "BUILD" else row.cancel_asked_at is None
-        answers[row.token] = Directive.CONTINUE if wanted else Directive.CANCEL
-    return answers
-
-
-def start_attempts(connection: Connection, tokens: Collection[str]) -> None:
-    """The children of these attempts run now."""
-    connection.execute(
-        update(t.attempt)
-        .where(t.attempt.c.token.in_(tokens), t.attempt.c.state == AttemptState.LEASED.value)
-        .values(state=AttemptState.RUNNING.value, started_at=now_text())
-    )
-
-
-def expire(connection: Connection, tokens: Collection[str], *, after_s: float) -> list[int]:
-    """Nobody renewed these: their tasks may be tried again. Returns the tasks."""
-    return close_attempts(
-        connection,
-        t.attempt.c.token.in_(tokens),
-        AttemptState.EXPIRED,
-        message=f"the agent was not heard from for {after_s:.0f} s",
-    )
-
-
-def open_attempts(connection: Connection) -> dict[str, str]:
-    """Token -> session of every attempt that is not over."""
-    rows = connection.execute(
-        select(t.attempt.c.token, t.attempt.c.session_id).where(t.attempt.c.state.in_(OPEN_STATES))
-    )
-    return {row.token: row.session_id for row in rows}
 
 
 def _others(
@@ -147,7 +105,7 @@ def _lease(connection: Connection, token: str, task_id: int, *, has_blob: Callab
 
 def _build_work(connection: Connection, task: Any, *, has_blob: Callable[[str], bool]) -> BuildWork:
     recipe = load(Recipe, task.recipe)
-    caches = timing.current(connection, recipe, task.class_key, has_blob=has_blob)
+    caches = timing_caches.current(connection, recipe, task.class_key, has_blob=has_blob)
     return BuildWork(task.engine_key, recipe, caches)
 
 
@@ -169,21 +127,25 @@ def _bench_work(connection: Connection, task: Any) -> BenchWork:
     return BenchWork(Schedule(task.schedule), subjects, load(Measure, task.measure))
 
 
-_REPEATED = Prepared(
+_REPEATED = PreparedStatement(
     select(t.attempt.c.token, t.attempt.c.task_id, t.attempt.c.state).where(
         t.attempt.c.session_id == bindparam("session_id_"), t.attempt.c.request_id == bindparam("request_id_")
     )
 )
-_IN_DOMAIN = Prepared(select(t.attempt.c.token).where(t.attempt.c.bench_domain == bindparam("bench_domain_"), t.OPEN))
-_LAST_NUMBER = Prepared(select(func.max(t.attempt.c.number)).where(t.attempt.c.task_id == bindparam("task_id_")))
-_OPEN_ATTEMPT = Prepared(insert(t.attempt))
-_TASK = Prepared(
+_IN_DOMAIN = PreparedStatement(
+    select(t.attempt.c.token).where(t.attempt.c.bench_domain == bindparam("bench_domain_"), t.OPEN)
+)
+_LAST_NUMBER = PreparedStatement(
+    select(func.max(t.attempt.c.number)).where(t.attempt.c.task_id == bindparam("task_id_"))
+)
+_OPEN_ATTEMPT = PreparedStatement(insert(t.attempt))
+_TASK = PreparedStatement(
     select(t.task, t.job.c.measure, t.engine.c.recipe, t.engine.c.class_key)
     .join(t.job, t.job.c.id == t.task.c.job_id)
     .outerjoin(t.engine, t.engine.c.key == t.task.c.engine_key)
     .where(t.task.c.id == bindparam("task_id_"))
 )
-_SUBJECTS = Prepared(
+_SUBJECTS = PreparedStatement(
     select(
         t.subject,
         t.variant.c.content,

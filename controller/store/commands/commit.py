@@ -12,12 +12,14 @@ from controller.model.result import Measurement, Schedule
 from controller.model.task import AttemptState, Failure, FailureKind, TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import now_text
-from controller.store.commands import timing_caches as timing
-from controller.store.commands.attempts import OPEN_STATES, close_attempt, keep_artifacts, settle
-from controller.store.commands.claim import directives
-from controller.store.commands.register import cordon_if_faulty, current_device
+from controller.store.commands import timing_caches
+from controller.store.commands.attempts import close_attempt, keep_artifacts, settle
+from controller.store.commands.cordon import cordon_if_faulty
+from controller.store.queries.devices import current_device
+from controller.store.queries.leases import directives
 from controller.store.queries.results import insert_measurement
-from controller.store.sqlite.prepared import Prepared
+from controller.store.queries.tasks import OPEN_STATES
+from controller.store.sqlite.prepared import PreparedStatement
 
 
 def commit(connection: Connection, session_id: str, token: str, outcome: Outcome) -> Committed:
@@ -112,7 +114,7 @@ def _keep_engine(connection: Connection, row: Any, built: Built) -> None:
     if built.timing_cache is not None:
         engine = _ENGINE.first(connection, key_=row.engine_key)
         use = built.report.timing_cache
-        timing.keep(connection, engine, built.timing_cache, handed=use.handed if use else (), token=row.token)
+        timing_caches.keep(connection, engine, built.timing_cache, handed=use.handed if use else (), token=row.token)
 
 
 def _orphan(connection: Connection, token: str, outcome: Outcome, reason: str) -> Committed:
@@ -124,7 +126,7 @@ def _orphan(connection: Connection, token: str, outcome: Outcome, reason: str) -
     return Committed("", stale=reason)
 
 
-_ATTEMPT = Prepared(
+_ATTEMPT = PreparedStatement(
     select(
         t.attempt,
         t.task.c.kind,
@@ -136,8 +138,8 @@ _ATTEMPT = Prepared(
     .join(t.task, t.task.c.id == t.attempt.c.task_id)
     .where(t.attempt.c.token == bindparam("token_"))
 )
-_SUBJECTS = Prepared(select(t.subject.c.idx).where(t.subject.c.task_id == bindparam("task_id_")))
-_ENGINE = Prepared(
+_SUBJECTS = PreparedStatement(select(t.subject.c.idx).where(t.subject.c.task_id == bindparam("task_id_")))
+_ENGINE = PreparedStatement(
     select(t.engine.c.class_key, t.engine.c.runtime, t.engine.c.runtime_version).where(
         t.engine.c.key == bindparam("key_")
     )

@@ -5,25 +5,9 @@ from sqlalchemy import Connection, select, update
 from controller.model.task import TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import now_text
-from controller.store.commands.attempts import LIVE_STATES, cancel_unwanted_builds, move
+from controller.store.commands.attempts import cancel_unwanted_builds, move
 from controller.store.commands.rows import rank_builds
-
-
-def overdue_jobs(connection: Connection) -> list[int]:
-    """Jobs that still have something to do though their deadline has passed, and that nobody asked to stop yet."""
-    return list(
-        connection.execute(
-            select(t.job.c.id)
-            .join(t.task, t.task.c.job_id == t.job.c.id)
-            .where(
-                t.task.c.state.in_(LIVE_STATES),
-                t.task.c.kind == TaskKind.BENCH.value,
-                t.job.c.deadline_at <= now_text(),
-                t.job.c.cancel_asked_at.is_(None),
-            )
-            .distinct()
-        ).scalars()
-    )
+from controller.store.queries.jobs import overdue_jobs
 
 
 def time_out_overdue(connection: Connection) -> list[int]:

@@ -3,21 +3,18 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
-from controller.model.codec import dump, load_facts
+from controller.model.codec import dump
 from controller.model.facts import Facts
 from controller.model.lease import Registered, Registration
 from controller.model.task import AttemptState, Device
-from controller.model.view import DeviceView
 from controller.store import tables as t
-from controller.store.clock import now_text, parse
-from controller.store.commands.attempts import OPEN_STATES, close_attempts
+from controller.store.clock import now_text
+from controller.store.commands.attempts import close_attempts
 from controller.store.commands.submit import replan_device
-from controller.store.sqlite.prepared import Prepared
-from jetfleet.errors import Conflict, StaleSession
-
-FAULTS_TO_CORDON = 3
+from controller.store.queries.tasks import OPEN_STATES
+from jetfleet.errors import Conflict
 
 
 def register(connection: Connection, who: Registration, *, alive: Collection[str]) -> Registered:
@@ -52,109 +49,6 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
     if known and known.facts_id != facts_id:
         replan_device(connection, Device(who.device_id, name, who.facts, who.bench_domain))
     return Registered(name, _lost(connection, who.held))
-
-
-def current_device(connection: Connection, session_id: str) -> tuple[Device, int]:
-    """The device of a session, and the id of its facts. Raises StaleSession if it is not the current one."""
-    row = _OF_SESSION.first(connection, session_id_=session_id)
-    if row is None:
-        raise StaleSession(f"session {session_id[:8]} is not open", hint="register again")
-    return _device(row, alive={session_id}), row.facts_id
-
-
-def planning_devices(connection: Connection, *, alive: Collection[str]) -> list[Device]:
-    """Every device ever seen, offline ones included, oldest first."""
-    return [_device(row, alive=alive) for row in connection.execute(_devices().order_by(t.device.c.first_seen_at))]
-
-
-def device_views(connection: Connection, *, alive: Collection[str]) -> list[DeviceView]:
-    busy = {
-        row.device_id: row.name
-        for row in connection.execute(
-            select(t.attempt.c.device_id, t.task.c.name)
-            .join(t.task, t.task.c.id == t.attempt.c.task_id)
-            .where(t.attempt.c.state.in_(OPEN_STATES))
-        )
-    }
-    return [
-        DeviceView(
-            id=row.id,
-            name=row.name,
-            online=row.session_id in alive,
-            busy_with=busy.get(row.id, ""),
-            cordoned=row.cordoned,
-            facts=load_facts(row.content),
-            last_seen_at=parse(row.last_seen_at),
-            bench_domain=row.bench_domain or "",
-            agent_version=row.agent_version or "",
-        )
-        for row in connection.execute(_devices().order_by(t.device.c.name))
-    ]
-
-
-def leave(connection: Connection, session_id: str, *, reason: str) -> None:
-    """Ends a session in order; what it still works on goes back."""
-    close_attempts(
-        connection,
-        t.attempt.c.session_id == session_id,
-        AttemptState.RETURNED,
-        message=reason,
-    )
-    connection.execute(
-        update(t.session)
-        .where(t.session.c.id == session_id, t.session.c.ended_at.is_(None))
-        .values(ended_at=now_text(), end_reason=reason)
-    )
-    connection.execute(update(t.device).where(t.device.c.session_id == session_id).values(session_id=None))
-
-
-def touch(connection: Connection, session_ids: Collection[str]) -> None:
-    """Notes for readers of the database that these sessions were heard from."""
-    connection.execute(update(t.device).where(t.device.c.session_id.in_(session_ids)).values(last_seen_at=now_text()))
-
-
-def open_sessions(connection: Connection) -> dict[str, str]:
-    """Session -> its bench domain."""
-    rows = connection.execute(
-        select(t.session.c.id, t.session.c.bench_domain).join(t.device, t.device.c.session_id == t.session.c.id)
-    )
-    return {row.id: row.bench_domain for row in rows}
-
-
-def cordon_if_faulty(connection: Connection, device_id: str) -> None:
-    """Takes a device out of service when its last attempts, all of different tasks, ended in device faults."""
-    last = connection.execute(
-        select(t.attempt.c.task_id, t.attempt.c.failure_kind, t.attempt.c.failure_message)
-        .where(t.attempt.c.device_id == device_id, t.attempt.c.ended_at.is_not(None))
-        .order_by(t.attempt.c.ended_at.desc())
-        .limit(FAULTS_TO_CORDON)
-    ).all()
-    faults = {row.task_id for row in last if row.failure_kind == "DEVICE_FAULT"}
-    if len(faults) == FAULTS_TO_CORDON:
-        reason = f"{FAULTS_TO_CORDON} device faults in a row, last: {last[0].failure_message}; restart its agent"
-        connection.execute(update(t.device).where(t.device.c.id == device_id).values(cordoned=reason))
-
-
-def _devices() -> Select[Any]:
-    return (
-        select(t.device, t.facts.c.content, t.session.c.bench_domain, t.session.c.agent_version)
-        .join(t.facts, t.facts.c.id == t.device.c.facts_id)
-        .outerjoin(t.session, t.session.c.id == t.device.c.session_id)
-    )
-
-
-_OF_SESSION = Prepared(_devices().where(t.device.c.session_id == bindparam("session_id_")))
-
-
-def _device(row: Any, *, alive: Collection[str]) -> Device:
-    return Device(
-        id=row.id,
-        name=row.name,
-        facts=load_facts(row.content),
-        bench_domain=row.bench_domain or "",
-        online=row.session_id in alive,
-        cordoned=row.cordoned,
-    )
 
 
 def _session(connection: Connection, session_id: str) -> Row[Any] | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from controller.core.retry import Tried, plan_again
+from controller.core.retry import PreviousBench, plan_again
 from controller.model.codec import load
 from controller.model.job import Condition, JobSpec, Limits, Measure, Variant
 from controller.model.task import Device, TaskKind, TaskState
@@ -13,8 +13,9 @@ from controller.model.view import Submitted
 from controller.store import tables as t
 from controller.store.clock import seconds_between
 from controller.store.commands.rows import insert_planned
-from controller.store.commands.submit import described, known_engines, known_job
-from controller.store.queries.jobs import job_row
+from controller.store.commands.submit import described
+from controller.store.queries.engines import known_engines
+from controller.store.queries.jobs import job_row, known_job
 from jetfleet.errors import BadInput
 
 
@@ -35,7 +36,7 @@ def retry(
     return Submitted(new_id, planned, repeated_request=False, notes=made.notes)
 
 
-def _tried(connection: Connection, job_id: int) -> list[Tried]:
+def _tried(connection: Connection, job_id: int) -> list[PreviousBench]:
     rows = connection.execute(
         select(t.task.c.state, t.task.c.device_id, t.task.c.conditions, t.variant.c.content)
         .join(t.subject, t.subject.c.task_id == t.task.c.id)
@@ -44,7 +45,7 @@ def _tried(connection: Connection, job_id: int) -> list[Tried]:
         .order_by(t.task.c.id)
     )
     return [
-        Tried(
+        PreviousBench(
             variant=load(Variant, row.content),
             state=TaskState(row.state),
             device_id=row.device_id,

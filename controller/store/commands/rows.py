@@ -9,7 +9,8 @@ from controller.model.result import Schedule
 from controller.model.task import Plan, PlannedBench, PlannedBuild, TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import after, now_text
-from controller.store.commands.attempts import LIVE_STATES, missing_engines, move
+from controller.store.commands.attempts import move
+from controller.store.queries.tasks import LIVE_STATES, missing_engines
 
 
 def insert_planned(connection: Connection, spec: JobSpec, made: Plan, *, key: str, retry_of: int | None = None) -> int:

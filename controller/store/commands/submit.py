@@ -12,9 +12,12 @@ from controller.model.job import JobSpec, Variant
 from controller.model.task import Device, Plan, TaskKind, TaskState
 from controller.model.view import PlannedTask, Submitted
 from controller.store import tables as t
-from controller.store.commands.attempts import LIVE_STATES, cancel_unwanted_builds, missing_engines, move
+from controller.store.commands.attempts import cancel_unwanted_builds, move
 from controller.store.commands.rows import build_name, ensure_build, insert_planned
-from controller.store.sqlite.prepared import Prepared
+from controller.store.queries.engines import known_engines
+from controller.store.queries.jobs import known_job
+from controller.store.queries.tasks import missing_engines
+from controller.store.sqlite.prepared import PreparedStatement
 
 
 def submit(
@@ -96,14 +99,16 @@ def replan_device(connection: Connection, device: Device) -> None:
     cancel_unwanted_builds(connection)
 
 
-_SUBJECTS = Prepared(
+_SUBJECTS = PreparedStatement(
     select(t.subject, t.variant.c.content, t.variant.c.runtime, t.variant.c.job_id)
     .join(t.variant)
     .where(t.subject.c.task_id == bindparam("task_id_"))
     .order_by(t.subject.c.idx)
 )
-_BIND = Prepared(update(t.task).where(t.task.c.id == bindparam("task_id_")).values(device_id=bindparam("device_id_")))
-_ENGINE_FILE = Prepared(select(t.engine.c.sha256).where(t.engine.c.key == bindparam("key_")))
+_BIND = PreparedStatement(
+    update(t.task).where(t.task.c.id == bindparam("task_id_")).values(device_id=bindparam("device_id_"))
+)
+_ENGINE_FILE = PreparedStatement(select(t.engine.c.sha256).where(t.engine.c.key == bindparam("key_")))
 
 
 def _unable(subject: Any, device: Device) -> str:
@@ -123,21 +128,6 @@ def _set_engine(connection: Connection, task_id: int, idx: int, engine_key: str)
     connection.execute(
         update(t.subject).where(t.subject.c.task_id == task_id, t.subject.c.idx == idx).values(engine_key=engine_key)
     )
-
-
-def known_job(connection: Connection, key: str) -> Submitted | None:
-    """The answer to a key that was submitted before."""
-    job = connection.execute(select(t.job.c.id).where(t.job.c.idempotency_key == key)).first()
-    return Submitted(job.id, (), repeated_request=True, notes=()) if job else None
-
-
-def known_engines(connection: Connection) -> set[str]:
-    """Keys of the engines that are built or being built."""
-    built = connection.execute(select(t.engine.c.key).where(t.engine.c.sha256.is_not(None))).scalars()
-    coming = connection.execute(
-        select(t.task.c.engine_key).where(t.task.c.kind == TaskKind.BUILD.value, t.task.c.state.in_(LIVE_STATES))
-    ).scalars()
-    return {*built, *(key for key in coming if key)}
 
 
 def described(made: Plan, names: dict[str, str]) -> tuple[PlannedTask, ...]:

@@ -15,7 +15,7 @@ from controller.model.options import COLD, TIMING_CACHE
 from controller.model.task import Recipe
 from controller.store import tables as t
 from controller.store.clock import now_text
-from controller.store.sqlite.prepared import Prepared
+from controller.store.sqlite.prepared import PreparedStatement
 
 
 def current(
@@ -46,7 +46,7 @@ def keep(connection: Connection, engine: Any, made: Artifact, *, handed: Collect
     )
 
 
-_CURRENT = Prepared(
+_CURRENT = PreparedStatement(
     select(t.timing_cache.c.sha256, t.timing_cache.c.size_bytes)
     .where(
         t.timing_cache.c.class_key == bindparam("class_"),

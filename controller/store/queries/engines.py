@@ -11,9 +11,10 @@ from controller.model.codec import load, load_facts
 from controller.model.engine import Audited, BuildReport, Built, EngineView
 from controller.model.job import Artifact, Role
 from controller.model.result import FlagKind
-from controller.model.task import DeviceClass, Recipe
+from controller.model.task import DeviceClass, Recipe, TaskKind
 from controller.store import tables as t
 from controller.store.clock import parse
+from controller.store.queries.tasks import LIVE_STATES
 from jetfleet.errors import BadInput, NotFound
 
 _KEY = re.compile(r"[0-9a-f]{6,64}")
@@ -43,6 +44,15 @@ def engine_view(connection: Connection, name: str, *, job_id: int = 0) -> Engine
         files=tuple(sorted(files.values(), key=lambda item: (item.role.value, item.name))),
         audit=_audited(connection, bench) if bench else None,
     )
+
+
+def known_engines(connection: Connection) -> set[str]:
+    """Keys of the engines that are built or being built."""
+    built = connection.execute(select(t.engine.c.key).where(t.engine.c.sha256.is_not(None))).scalars()
+    coming = connection.execute(
+        select(t.task.c.engine_key).where(t.task.c.kind == TaskKind.BUILD.value, t.task.c.state.in_(LIVE_STATES))
+    ).scalars()
+    return {*built, *(key for key in coming if key)}
 
 
 def _engines() -> Select[Any]:

@@ -13,11 +13,11 @@ from controller.model.task import AttemptState, Device, Progress, TaskKind, Task
 from controller.model.view import Reason
 from controller.store import tables as t
 from controller.store.clock import now_text, parse, seconds_between
-from controller.store.commands.attempts import OPEN_STATES, history
-from controller.store.commands.claim import directives
-from controller.store.commands.register import planning_devices
+from controller.store.queries.devices import planning_devices
 from controller.store.queries.jobs import job_row, job_tasks
-from controller.store.queue import all_ready
+from controller.store.queries.leases import directives
+from controller.store.queries.queue import all_ready
+from controller.store.queries.tasks import OPEN_STATES, history
 
 
 def reasons(

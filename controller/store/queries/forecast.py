@@ -11,7 +11,7 @@ from controller.core.lifecycle import TERMINAL
 from controller.model.task import AttemptState, TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import seconds_between
-from controller.store.commands.register import planning_devices
+from controller.store.queries.devices import planning_devices
 
 # (kind, name of the task, device of a BENCH or device class of a BUILD) -> seconds, newest first
 Past: TypeAlias = Mapping[tuple[str, str, str], Sequence[float]]

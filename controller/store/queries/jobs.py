@@ -5,18 +5,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, Row, select, union, update
+from sqlalchemy import CompoundSelect, Connection, Row, select, union
 
 from controller.core.lifecycle import OPEN_ATTEMPT, TERMINAL, job_state
 from controller.model.job import Artifact, Role
 from controller.model.task import AttemptState, Failure, FailureKind, Progress, TaskKind, TaskState
-from controller.model.view import JobView, TaskView
+from controller.model.view import JobView, Submitted, TaskView
 from controller.store import tables as t
 from controller.store.clock import now_text, parse, seconds_between
-from controller.store.commands.attempts import LIVE_STATES, cancel_unwanted_builds
-from controller.store.commands.deadlines import end_unbegun
-from controller.store.commands.rows import rank_builds
 from controller.store.queries.forecast import Past, forecast
+from controller.store.queries.tasks import LIVE_STATES
 from jetfleet.errors import NotFound
 
 
@@ -48,6 +46,12 @@ def job_views(connection: Connection, *, limit: int) -> list[JobView]:
     return [_view(job, (), [TaskState(row.state) for row in job_tasks(connection, job.id)]) for job in jobs]
 
 
+def known_job(connection: Connection, key: str) -> Submitted | None:
+    """The answer to a key that was submitted before."""
+    job = connection.execute(select(t.job.c.id).where(t.job.c.idempotency_key == key)).first()
+    return Submitted(job.id, (), repeated_request=True, notes=()) if job else None
+
+
 def is_over(connection: Connection, job_id: int) -> bool:
     return all(TaskState(row.state) in TERMINAL for row in job_tasks(connection, job_id))
 
@@ -57,14 +61,21 @@ def any_live_task(connection: Connection) -> bool:
     return connection.execute(select(t.task.c.id).where(t.task.c.state.in_(LIVE_STATES)).limit(1)).first() is not None
 
 
-def cancel(connection: Connection, job_id: int) -> None:
-    """Ends what has not begun; what runs learns of it at its next Renew. Cancelling twice changes nothing."""
-    job = job_row(connection, job_id)
-    if job.cancel_asked_at is None and not is_over(connection, job_id):
-        connection.execute(update(t.job).where(t.job.c.id == job_id).values(cancel_asked_at=now_text()))
-    end_unbegun(connection, job_id, TaskState.CANCELLED)
-    cancel_unwanted_builds(connection)
-    rank_builds(connection, job_id)
+def overdue_jobs(connection: Connection) -> list[int]:
+    """Jobs that still have something to do though their deadline has passed, and that nobody asked to stop yet."""
+    return list(
+        connection.execute(
+            select(t.job.c.id)
+            .join(t.task, t.task.c.job_id == t.job.c.id)
+            .where(
+                t.task.c.state.in_(LIVE_STATES),
+                t.task.c.kind == TaskKind.BENCH.value,
+                t.job.c.deadline_at <= now_text(),
+                t.job.c.cancel_asked_at.is_(None),
+            )
+            .distinct()
+        ).scalars()
+    )
 
 
 def job_row(connection: Connection, job_id: int) -> Row[Any]:

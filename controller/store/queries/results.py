@@ -24,7 +24,7 @@ from controller.model.task import Device
 from controller.model.view import ResultQuery
 from controller.store import tables as t
 from controller.store.clock import now_text, parse
-from controller.store.sqlite.prepared import Prepared
+from controller.store.sqlite.prepared import PreparedStatement
 
 _ESTIMATES = ("p50", "p90", "p99")
 _PLAIN = (
@@ -86,12 +86,12 @@ def _measured(connection: Connection, task_id: int, index: int | None) -> tuple[
     )
 
 
-_SUBJECTS = Prepared(
+_SUBJECTS = PreparedStatement(
     select(t.subject.c.idx, t.subject.c.variant_id, t.subject.c.engine_key).where(
         t.subject.c.task_id == bindparam("task_id_")
     )
 )
-_INSERT = Prepared(insert(t.measurement))
+_INSERT = PreparedStatement(insert(t.measurement))
 
 
 def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:

@@ -17,7 +17,7 @@ from sqlalchemy.sql import ClauseElement
 _DIALECT = dialect(paramstyle="named")
 
 
-class Prepared:
+class PreparedStatement:
     """`bindparam("name")` in the statement is filled in by the keyword of that name; other values are as they were.
 
     Rows are named tuples. Raises sqlalchemy's DatabaseError, like any other statement.
@@ -61,7 +61,7 @@ class Prepared:
     def _sql(self) -> tuple[str, dict[str, object]]:
         statement = self._statement
         if not isinstance(statement, ClauseElement):
-            raise TypeError(f"{type(statement).__name__} is no statement")
+            raise TypeError(f"{type(statement).__name__} is not a statement")
         compiled = statement.compile(dialect=_DIALECT)
         return str(compiled), dict(compiled.params)
 

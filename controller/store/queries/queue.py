@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Select, bindparam, case, exists, or_, select,
 from controller.core.tensorrt import RUNTIMES
 from controller.model.codec import load
 from controller.model.job import Condition, Variant
-from controller.model.task import AttemptState, Candidate, Ended, FailureKind, TaskKind
+from controller.model.task import AttemptEnd, AttemptState, Candidate, FailureKind, TaskKind
 from controller.store import tables as t
-from controller.store.sqlite.prepared import Prepared
+from controller.store.sqlite.prepared import PreparedStatement
 
 _PAGE = 8  # nearly always the first one fits
 
@@ -31,7 +31,7 @@ def blocks(connection: Connection, device_id: str) -> Iterator[list[Candidate]]:
         yield block
 
 
-def _pages(connection: Connection, page: Prepared, device_id: str) -> Iterator[Any]:
+def _pages(connection: Connection, page: PreparedStatement, device_id: str) -> Iterator[Any]:
     begin, size = 0, _PAGE
     while rows := page.all(connection, device_id_=device_id, begin_=begin, size_=size):
         yield from rows
@@ -63,10 +63,10 @@ def _candidate(connection: Connection, row: Any) -> Candidate:
     )
 
 
-def _faults(connection: Connection, task_id: int) -> tuple[Ended, ...]:
+def _faults(connection: Connection, task_id: int) -> tuple[AttemptEnd, ...]:
     """Only faults of devices matter to scheduling, and they are rare."""
     rows = _FAULTS.all(connection, task_id_=task_id)
-    return tuple(Ended(AttemptState(row.state), row.device_id, FailureKind(row.failure_kind)) for row in rows)
+    return tuple(AttemptEnd(AttemptState(row.state), row.device_id, FailureKind(row.failure_kind)) for row in rows)
 
 
 def _select_ready() -> Select[Any]:
@@ -101,14 +101,14 @@ def _select_ready() -> Select[Any]:
     )
 
 
-def _page(query: Select[Any]) -> Prepared:
-    return Prepared(query.limit(bindparam("size_")).offset(bindparam("begin_")))
+def _page(query: Select[Any]) -> PreparedStatement:
+    return PreparedStatement(query.limit(bindparam("size_")).offset(bindparam("begin_")))
 
 
-_ALL = Prepared(_select_ready())
+_ALL = PreparedStatement(_select_ready())
 _BOUND = _page(_select_ready().where(t.task.c.device_id == bindparam("device_id_")))
 _FREE = _page(_select_ready().where(t.task.c.device_id.is_(None)))
-_FAULTS = Prepared(
+_FAULTS = PreparedStatement(
     select(t.attempt.c.state, t.attempt.c.device_id, t.attempt.c.failure_kind)
     .where(t.attempt.c.task_id == bindparam("task_id_"), t.attempt.c.failure_kind.is_not(None))
     .order_by(t.attempt.c.number)

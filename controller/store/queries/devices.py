@@ -1,0 +1,83 @@
+"""Devices and sessions as planning, claims and people see them."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, select
+
+from controller.model.codec import load_facts
+from controller.model.task import Device
+from controller.model.view import DeviceView
+from controller.store import tables as t
+from controller.store.clock import parse
+from controller.store.queries.tasks import OPEN_STATES
+from controller.store.sqlite.prepared import PreparedStatement
+from jetfleet.errors import StaleSession
+
+
+def current_device(connection: Connection, session_id: str) -> tuple[Device, int]:
+    """The device of a session, and the id of its facts. Raises StaleSession if it is not the current one."""
+    row = _OF_SESSION.first(connection, session_id_=session_id)
+    if row is None:
+        raise StaleSession(f"session {session_id[:8]} is not open", hint="register again")
+    return _device(row, alive={session_id}), row.facts_id
+
+
+def planning_devices(connection: Connection, *, alive: Collection[str]) -> list[Device]:
+    """Every device ever seen, offline ones included, oldest first."""
+    return [_device(row, alive=alive) for row in connection.execute(_devices().order_by(t.device.c.first_seen_at))]
+
+
+def device_views(connection: Connection, *, alive: Collection[str]) -> list[DeviceView]:
+    busy = {
+        row.device_id: row.name
+        for row in connection.execute(
+            select(t.attempt.c.device_id, t.task.c.name)
+            .join(t.task, t.task.c.id == t.attempt.c.task_id)
+            .where(t.attempt.c.state.in_(OPEN_STATES))
+        )
+    }
+    return [
+        DeviceView(
+            id=row.id,
+            name=row.name,
+            online=row.session_id in alive,
+            busy_with=busy.get(row.id, ""),
+            cordoned=row.cordoned,
+            facts=load_facts(row.content),
+            last_seen_at=parse(row.last_seen_at),
+            bench_domain=row.bench_domain or "",
+            agent_version=row.agent_version or "",
+        )
+        for row in connection.execute(_devices().order_by(t.device.c.name))
+    ]
+
+
+def open_sessions(connection: Connection) -> dict[str, str]:
+    """Session -> its bench domain."""
+    rows = connection.execute(
+        select(t.session.c.id, t.session.c.bench_domain).join(t.device, t.device.c.session_id == t.session.c.id)
+    )
+    return {row.id: row.bench_domain for row in rows}
+
+
+def _devices() -> Select[Any]:
+    return (
+        select(t.device, t.facts.c.content, t.session.c.bench_domain, t.session.c.agent_version)
+        .join(t.facts, t.facts.c.id == t.device.c.facts_id)
+        .outerjoin(t.session, t.session.c.id == t.device.c.session_id)
+    )
+
+
+def _device(row: Any, *, alive: Collection[str]) -> Device:
+    return Device(
+        id=row.id,
+        name=row.name,
+        facts=load_facts(row.content),
+        bench_domain=row.bench_domain or "",
+        online=row.session_id in alive,
+        cordoned=row.cordoned,
+    )
+
+
+_OF_SESSION = PreparedStatement(_devices().where(t.device.c.session_id == bindparam("session_id_")))
