@@ -97,5 +97,7 @@ def safe_name(name: str) -> PurePosixPath:
     """A file name from outside as a relative path. Raises BadInput if it could leave its folder."""
     path = PurePosixPath(name)
     if not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or not path.parts:
-        raise BadInput(f"{name!r} is no name for a file inside a folder", expected="a relative path without '..'")
+        raise BadInput(
+            f"{name!r} is not a valid name of a file inside a folder", expected="a relative path without '..'"
+        )
     return path

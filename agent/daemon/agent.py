@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.daemon.client import Link
-from agent.daemon.delivery import Delivery, infrastructure
-from agent.daemon.heartbeat import Halt, Heart, Held, boot_clock
-from agent.daemon.identity import bench_lock, device_id, owned
+from agent.daemon.delivery import Delivery, infrastructure_failure
+from agent.daemon.heartbeat import ActiveAttempt, Heartbeat, StopReason, boot_clock
+from agent.daemon.identity import bench_lock, device_id, lock_state_dir
 from agent.daemon.inputs import fetch_inputs
 from agent.daemon.runner import run_attempt
 from agent.daemon.spool import Spool
@@ -55,7 +55,7 @@ class AgentOptions:
 
 def run(options: AgentOptions) -> None:
     """Runs until SIGTERM, SIGINT or, where asked for, idleness. Raises StateLocked, NeedsUpgrade."""
-    with owned(options.state_dir):
+    with lock_state_dir(options.state_dir):
         asyncio.run(_run(options))
 
 
@@ -71,7 +71,7 @@ class Agent:
         self._blobs = BlobDir(options.state_dir / "blobs")
         self._delivery = Delivery(link, self._session_id, self._blobs, Spool(options.state_dir / "spool"))
         self._attempts = options.state_dir / "attempts"
-        self._heart = Heart(link, self._session_id, every_s=5.0, register=self._register)
+        self._heartbeat = Heartbeat(link, self._session_id, every_s=5.0, register=self._register)
         self._draining = asyncio.Event()
         self._facts = options.read_facts()
         self._worked_at = time.monotonic()
@@ -80,17 +80,17 @@ class Agent:
         self._catch_signals()
         shutil.rmtree(self._attempts, ignore_errors=True)  # of an agent that was killed: nothing in there was finished
         await self._until_done(self._register)
-        heart = asyncio.create_task(self._heart.run())
+        heartbeat = asyncio.create_task(self._heartbeat.run())
         loop = asyncio.create_task(self._loop())
         try:
-            await asyncio.wait({heart, loop}, return_when=asyncio.FIRST_COMPLETED)
-            if heart.done():
-                heart.result()  # a bug: let it be seen
+            await asyncio.wait({heartbeat, loop}, return_when=asyncio.FIRST_COMPLETED)
+            if heartbeat.done():
+                heartbeat.result()  # a bug: let it be seen
             await loop
         finally:
-            for task in (heart, loop):
+            for task in (heartbeat, loop):
                 task.cancel()
-            await asyncio.gather(heart, loop, return_exceptions=True)
+            await asyncio.gather(heartbeat, loop, return_exceptions=True)
             await self._leave()
 
     async def _loop(self) -> None:
@@ -99,7 +99,7 @@ class Agent:
             lease = await self._claim()
             if lease is not None:
                 self._worked_at = time.monotonic()
-                await self._work(lease)
+                await self._run_lease(lease)
                 self._worked_at = time.monotonic()
         await self._until_done(self._delivery.flush, tries=3)
 
@@ -113,12 +113,17 @@ class Agent:
             bench_domain=options.bench_domain,
             agent_version=VERSION,
             facts=self._facts,
-            held_attempts=[*self._delivery.pending(), *([self._heart.held.token] if self._heart.held else [])],
+            held_attempts=self._held_attempts(),
             name=options.name,
         )
         answer = await self._link.register(request)
-        self._heart.every_s = answer.renew_every.ToNanoseconds() / 1e9
+        self._heartbeat.every_s = answer.renew_every.ToNanoseconds() / 1e9
         log.info("registered at %s as %s, session %s", options.address, answer.device_name, self._session_id[:8])
+
+    def _held_attempts(self) -> list[str]:
+        """Tokens of what waits for delivery, and of the work in hand."""
+        active = self._heartbeat.attempt
+        return self._delivery.pending() + ([active.token] if active else [])
 
     async def _claim(self) -> fleet_pb2.Lease | None:
         """Long-polls once; a lost answer is asked for again under the same request id."""
@@ -144,54 +149,55 @@ class Agent:
                 pause_s = await self._pause(pause_s)
         return None
 
-    async def _work(self, lease: fleet_pb2.Lease) -> None:
+    async def _run_lease(self, lease: fleet_pb2.Lease) -> None:
         """One attempt, from its lease to its committed result."""
-        held = Held(lease.attempt_token, lease.task, lease.duration.ToNanoseconds() / 1e9, boot_clock())
-        self._heart.held = held
-        folder = self._attempts / held.token
+        attempt = ActiveAttempt(lease.attempt_token, lease.task, lease.duration.ToNanoseconds() / 1e9, boot_clock())
+        self._heartbeat.attempt = attempt
+        folder = self._attempts / attempt.token
         try:
-            await self._heart.beat()  # the claim's answer may be old: nothing starts on a lease that is gone
-            outcome = _as_halted(held, await self._attempt(held, folder))
+            await self._heartbeat.renew()  # the claim's answer may be old: nothing starts on a lease that is gone
+            outcome = _outcome_after_stop(attempt, await self._fetch_and_run(attempt, folder))
             if outcome is None:
-                log.warning("attempt %s: result dropped, %s", held.token[:8], held.halt)
+                reason = attempt.stop_reason.value if attempt.stop_reason else "stopped"
+                log.warning("attempt %s: result dropped, %s", attempt.token[:8], reason)
                 return
-            await self._delivery.keep(held.token, outcome, folder)
+            await self._delivery.keep(attempt.token, outcome, folder)
             await self._until_done(self._delivery.flush)
-            if outcome.HasField("returned") and held.halt is None:
-                await self._look_again()
+            if outcome.HasField("returned") and attempt.stop_reason is None:
+                await self._refresh_facts()
         finally:
-            self._heart.held = None
+            self._heartbeat.attempt = None
             shutil.rmtree(folder, ignore_errors=True)
 
-    async def _attempt(self, held: Held, folder: Path) -> task_pb2.Outcome:
-        def progressed(progress: task_pb2.Progress) -> None:
-            if progress.phase != held.progress.phase:
-                self._heart.tell_soon()
-            held.progress = progress
+    async def _fetch_and_run(self, attempt: ActiveAttempt, folder: Path) -> task_pb2.Outcome:
+        def on_progress(progress: task_pb2.Progress) -> None:
+            if progress.phase != attempt.progress.phase:
+                self._heartbeat.renew_soon()
+            attempt.progress = progress
 
         try:
-            progressed(task_pb2.Progress(phase="fetch"))
-            await fetch_inputs(held, self._link, self._blobs, blobs_from=self._options.blobs_from)
-            while not held.stop.is_set():
+            on_progress(task_pb2.Progress(phase="fetch"))
+            await fetch_inputs(attempt, self._link, self._blobs, blobs_from=self._options.blobs_from)
+            while not attempt.stop.is_set():
                 with bench_lock(self._options.bench_domain) as alone:
                     if alone:
-                        held.running = True
+                        attempt.running = True
                         return await run_attempt(
-                            held.task,
+                            attempt.task,
                             folder,
                             self._blobs.path,
-                            on_progress=progressed,
-                            stop=held.stop,
+                            on_progress=on_progress,
+                            stop=attempt.stop,
                             env=self._options.env,
                         )
-                progressed(task_pb2.Progress(phase="wait", detail="another agent uses this hardware"))
+                on_progress(task_pb2.Progress(phase="wait", detail="another agent uses this hardware"))
                 await asyncio.sleep(_LOCK_POLL_S)
         except (JetfleetError, OSError) as error:
-            return infrastructure(str(error), held.progress.phase)
-        return infrastructure("stopped", held.progress.phase)
+            return infrastructure_failure(str(error), attempt.progress.phase)
+        return infrastructure_failure("stopped", attempt.progress.phase)
 
-    async def _look_again(self) -> None:
-        """The child found another runtime than was planned for: tell what there is now, and be planned for anew."""
+    async def _refresh_facts(self) -> None:
+        """The child found another runtime than the plan assumed: registers what there is now, to be planned anew."""
         self._facts = await asyncio.to_thread(self._options.read_facts)
         await self._until_done(self._register)
 
@@ -199,7 +205,7 @@ class Agent:
         try:
             await self._link.leave(self._session_id, "drained")
         except JetfleetError as error:
-            log.warning("could not say goodbye: %s", error.message)
+            log.warning("could not sign off: %s", error.message)
 
     async def _until_done(self, step: Callable[[], Awaitable[None]], *, tries: int | None = None) -> None:
         """Repeats a step through outages, with jitter, until it is done or the agent drains. Some errors are final."""
@@ -235,21 +241,22 @@ class Agent:
     def _stop(self) -> None:
         """Once: finish what is in hand, for a while. Twice: give it back now."""
         if self._draining.is_set():
-            self._give_back()
+            self._return_work()
             return
         log.info("draining")
         self._draining.set()
-        asyncio.get_running_loop().call_later(self._options.drain_s, self._give_back)
+        asyncio.get_running_loop().call_later(self._options.drain_s, self._return_work)
 
-    def _give_back(self) -> None:
-        if self._heart.held is not None:
-            self._heart.held.halt_for(Halt.DRAIN)
+    def _return_work(self) -> None:
+        if self._heartbeat.attempt is not None:
+            self._heartbeat.attempt.stop_for(StopReason.DRAIN)
 
 
-def _as_halted(held: Held, outcome: task_pb2.Outcome) -> task_pb2.Outcome | None:
-    """What an outcome means once the work was told to stop; None: it must not be committed."""
-    if held.halt is Halt.LOST:
+def _outcome_after_stop(attempt: ActiveAttempt, outcome: task_pb2.Outcome) -> task_pb2.Outcome | None:
+    """What an outcome means once the work was stopped; None: it must not be committed."""
+    reason = attempt.stop_reason
+    if reason is StopReason.LOST:
         return None
-    if held.halt is Halt.PAUSED or (held.halt is Halt.DRAIN and outcome.HasField("failure")):
-        return task_pb2.Outcome(returned=task_pb2.Returned(reason=held.halt.value))
+    if reason is StopReason.PAUSED or (reason is StopReason.DRAIN and outcome.HasField("failure")):
+        return task_pb2.Outcome(returned=task_pb2.Returned(reason=reason.value))
     return outcome

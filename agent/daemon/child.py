@@ -33,7 +33,7 @@ _SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "KEY")
 
 
 @dataclass(frozen=True)
-class Ended:
+class ChildExit:
     """How the process ended. `signal` is a name, SIGSEGV; `ru_maxrss_bytes` is the kernel's account."""
 
     exit_code: int | None
@@ -92,7 +92,7 @@ class LogFile:
         return " | ".join(line[:200] for line in lines[-count:])
 
 
-class Child:
+class ChildProcess:
     """A process in a session of its own. Start it from a thread that lives as long as the agent.
 
     The kernel's parent-death signal follows the thread that started the child, so a pool's thread will not do.
@@ -129,11 +129,11 @@ class Child:
             os.close(log_write)
         self.pid = self._process.pid
         self._sources = (log_read, progress_read)
-        self._exited: asyncio.Future[Ended] = self._loop.create_future()
+        self._exited: asyncio.Future[ChildExit] = self._loop.create_future()
         self._readers: list[threading.Thread] = []
 
-    def watch(self, log: LogFile) -> "asyncio.Future[Ended]":
-        """Begins to read what the child says; the future is done when it has ended."""
+    def watch(self, log: LogFile) -> "asyncio.Future[ChildExit]":
+        """Begins to read what the child writes; the future is done when it has ended."""
         log_read, progress_read = self._sources
         self._readers = [
             threading.Thread(target=_pump, args=(log_read, log.write), daemon=True),
@@ -153,7 +153,7 @@ class Child:
         self.signal_group(signal.SIGKILL)
         # On a busy machine a killed process takes a while to be gone; what it holds is free only then.
         await asyncio.wait({self._exited}, timeout=_DEATH_S)
-        await asyncio.to_thread(_kill_marked, f"{_COOKIE}={self._cookie}".encode())
+        await asyncio.to_thread(_kill_survivors, f"{_COOKIE}={self._cookie}".encode())
         for reader in self._readers:
             await asyncio.to_thread(reader.join, _DRAIN_S)
 
@@ -161,13 +161,13 @@ class Child:
         _, status, usage = os.wait4(self.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         self._process.returncode = code  # reaped here, so that Popen does not look for it again
-        ended = Ended(code if code >= 0 else None, _signal_name(-code), usage.ru_maxrss * 1024)
+        child_exit = ChildExit(code if code >= 0 else None, _signal_name(-code), usage.ru_maxrss * 1024)
         with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._set_exited, ended)
+            self._loop.call_soon_threadsafe(self._set_exited, child_exit)
 
-    def _set_exited(self, ended: Ended) -> None:
+    def _set_exited(self, child_exit: ChildExit) -> None:
         if not self._exited.done():
-            self._exited.set_result(ended)
+            self._exited.set_result(child_exit)
 
     def _progress_bytes(self) -> Callable[[bytes], None]:
         rest = b""
@@ -183,10 +183,10 @@ class Child:
 
     def _take_progress(self, line: bytes) -> None:
         try:
-            said = json.loads(line)
-            progress = Progress(phase=said["phase"], fraction=said["fraction"], detail=said["detail"])
+            fields = json.loads(line)
+            progress = Progress(phase=fields["phase"], fraction=fields["fraction"], detail=fields["detail"])
         except (ValueError, KeyError, TypeError):
-            _log.warning("child %d said something that is no progress: %.80r", self.pid, line)
+            _log.warning("child %d wrote a line that is not a valid progress report: %.80r", self.pid, line)
             return
         self.phase = progress.phase
         self._on_progress(progress)
@@ -207,7 +207,7 @@ def _pump(descriptor: int, take: Callable[[bytes], None]) -> None:
             take(block)
 
 
-def _kill_marked(mark: bytes) -> None:
+def _kill_survivors(mark: bytes) -> None:
     """Kills processes that carry the attempt's mark in their environment: those that left the child's group."""
     killed: set[int] = set()
     deadline = time.monotonic() + _DEATH_S

@@ -53,7 +53,7 @@ class Delivery:
                 )
             )
         except FileNotFoundError as error:
-            outcome = infrastructure(f"a file of the result is gone: {error.filename}", "commit")
+            outcome = infrastructure_failure(f"a file of the result is gone: {error.filename}", "commit")
         try:
             state = await self._link.commit(self._session_id, token, outcome)
             log.info("attempt %s committed: the task is %s", token[:8], state)
@@ -61,7 +61,7 @@ class Delivery:
             log.warning("attempt %s: %s", token[:8], error.message)
 
 
-def infrastructure(message: str, phase: str) -> task_pb2.Outcome:
+def infrastructure_failure(message: str, phase: str) -> task_pb2.Outcome:
     """An attempt that failed through no fault of its task."""
     failure = task_pb2.Failure(kind=task_pb2.FAILURE_KIND_INFRASTRUCTURE, message=message, phase=phase)
     return task_pb2.Outcome(failure=failure)

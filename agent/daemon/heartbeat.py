@@ -1,4 +1,4 @@
-"""Keeps the session and its lease alive, and stops the work in hand when it is cancelled, lost, or cannot be renewed.
+"""Renews the session and its lease, and stops the work in hand when it is cancelled, lost, or cannot be renewed.
 
 The agent fences itself: work that could not be renewed for most of a lease's life stops before the controller gives
 it to somebody else. Times are those of the boot clock, which also counts while a machine sleeps, and are taken before a
@@ -28,7 +28,7 @@ boot_clock = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 _Directive = fleet_pb2.RenewResponse.Directive
 
 
-class Halt(Enum):
+class StopReason(Enum):
     """Why work in hand must stop."""
 
     CANCEL = "cancelled"  # commit what happened
@@ -38,42 +38,42 @@ class Halt(Enum):
 
 
 @dataclass
-class Held:
+class ActiveAttempt:
     """The attempt in hand."""
 
     token: str
     task: task_pb2.TaskSpec
     lease_s: float
     renewed_at: float
-    halt: Halt | None = None
+    stop_reason: StopReason | None = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     running: bool = False
     progress: task_pb2.Progress = field(default_factory=task_pb2.Progress)
 
-    def halt_for(self, why: Halt) -> None:
+    def stop_for(self, reason: StopReason) -> None:
         """The first reason stands, but a lost lease beats them all."""
-        if self.halt is None or why is Halt.LOST:
-            self.halt = why
+        if self.stop_reason is None or reason is StopReason.LOST:
+            self.stop_reason = reason
         self.stop.set()
 
     def report(self) -> fleet_pb2.AttemptReport:
         return fleet_pb2.AttemptReport(attempt_token=self.token, running=self.running, progress=self.progress)
 
 
-class Heart:
-    """Beats every `every_s`, and at once when asked to. `register` is called when the session is no longer known."""
+class Heartbeat:
+    """Renews every `every_s`, and soon when asked to. `register` is called when the session is no longer known."""
 
     def __init__(self, link: Link, session_id: str, *, every_s: float, register: Callable[[], Awaitable[None]]) -> None:
         self._link, self._session_id, self._register = link, session_id, register
         self.every_s = every_s
-        self.held: Held | None = None
+        self.attempt: ActiveAttempt | None = None
         self._soon = asyncio.Event()
 
     async def run(self) -> None:
-        """Beats, and watches the time, until cancelled."""
-        await asyncio.gather(self._beat_on(), self._watch())
+        """Renews, and watches the time, until cancelled."""
+        await asyncio.gather(self._renew_periodically(), self._watch())
 
-    async def _beat_on(self) -> None:
+    async def _renew_periodically(self) -> None:
         while True:
             try:
                 await asyncio.wait_for(self._soon.wait(), self.every_s)
@@ -81,7 +81,7 @@ class Heart:
             except asyncio.TimeoutError:
                 pass
             self._soon.clear()
-            await self.beat()
+            await self.renew()
 
     async def _watch(self) -> None:
         """Needs no network and no answer: it must notice in time that there is neither."""
@@ -89,23 +89,23 @@ class Heart:
         while True:
             await asyncio.sleep(WATCH_S)
             before, now = now, boot_clock()  # without a gap: a pause between two watches counts too
-            if self.held is None:
+            if self.attempt is None:
                 continue
-            if self.held.running and now - before > PAUSE_S:
-                log.error("attempt %s: this agent was paused", self.held.token[:8])
-                self.held.halt_for(Halt.PAUSED)
-            self._fence(self.held)
+            if self.attempt.running and now - before > PAUSE_S:
+                log.error("attempt %s: this agent was paused", self.attempt.token[:8])
+                self.attempt.stop_for(StopReason.PAUSED)
+            self._fence(self.attempt)
 
-    def tell_soon(self) -> None:
-        """Something changed that people watch: do not wait for the next beat."""
+    def renew_soon(self) -> None:
+        """Something changed that people watch: do not wait for the period to end."""
         self._soon.set()
 
-    async def beat(self) -> None:
-        """One Renew; afterwards the work in hand goes on, or has been told to stop."""
-        held, sent_at = self.held, boot_clock()
+    async def renew(self) -> None:
+        """One Renew; afterwards the work in hand goes on, or has been stopped."""
+        attempt, sent_at = self.attempt, boot_clock()
         try:
             answer = await self._link.renew(
-                self._session_id, [held.report()] if held else [], timeout_s=max(self.every_s, 1.0)
+                self._session_id, [attempt.report()] if attempt else [], timeout_s=max(self.every_s, 1.0)
             )
         except StaleSession:
             log.warning("session %s is not known any more: registering again", self._session_id[:8])
@@ -113,28 +113,27 @@ class Heart:
         except JetfleetError as error:
             log.warning("renew failed: %s", error.message)
         else:
-            if held is not None:
-                self._obey(held, answer, sent_at)
+            if attempt is not None:
+                self._apply(attempt, answer, sent_at)
 
-    def _obey(self, held: Held, answer: fleet_pb2.RenewResponse, sent_at: float) -> None:
-        directive = next((item.directive for item in answer.answers if item.attempt_token == held.token), None)
+    def _apply(self, attempt: ActiveAttempt, answer: fleet_pb2.RenewResponse, sent_at: float) -> None:
+        directive = next((item.directive for item in answer.answers if item.attempt_token == attempt.token), None)
         if directive == _Directive.DIRECTIVE_CONTINUE:
-            held.renewed_at = sent_at
-            held.lease_s = answer.lease.ToNanoseconds() / 1e9
+            attempt.renewed_at = sent_at
+            attempt.lease_s = answer.lease.ToNanoseconds() / 1e9
         elif directive == _Directive.DIRECTIVE_CANCEL:
-            held.renewed_at = sent_at
-            held.halt_for(Halt.CANCEL)
+            attempt.renewed_at = sent_at
+            attempt.stop_for(StopReason.CANCEL)
         else:
-            log.warning("attempt %s: the lease is gone", held.token[:8])
-            held.halt_for(Halt.LOST)
+            log.warning("attempt %s: the lease is gone", attempt.token[:8])
+            attempt.stop_for(StopReason.LOST)
 
-    def _fence(self, held: Held) -> None:
+    def _fence(self, attempt: ActiveAttempt) -> None:
         """Early enough for a child that does not listen to SIGTERM to be killed before the lease ends."""
-        if held.halt is not Halt.LOST and boot_clock() - held.renewed_at > held.lease_s - min(
-            FENCE_S, held.lease_s / 2
-        ):
-            log.error("attempt %s: not renewed for too long, stopping it", held.token[:8])
-            held.halt_for(Halt.LOST)
+        limit_s = attempt.lease_s - min(FENCE_S, attempt.lease_s / 2)
+        if attempt.stop_reason is not StopReason.LOST and boot_clock() - attempt.renewed_at > limit_s:
+            log.error("attempt %s: not renewed for too long, stopping it", attempt.token[:8])
+            attempt.stop_for(StopReason.LOST)
 
     async def _try_register(self) -> None:
         try:

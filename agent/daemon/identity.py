@@ -26,7 +26,7 @@ def device_id(state_dir: Path) -> str:
 
 
 @contextlib.contextmanager
-def owned(state_dir: Path) -> Iterator[None]:
+def lock_state_dir(state_dir: Path) -> Iterator[None]:
     """Holds the state folder for this process. Raises StateLocked if another agent has it."""
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(state_dir / "agent.lock", os.O_RDWR | os.O_CREAT, 0o600)

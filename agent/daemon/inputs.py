@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent.attempt import inputs_of
 from agent.daemon.client import Link
-from agent.daemon.heartbeat import Held
+from agent.daemon.heartbeat import ActiveAttempt
 from jetfleet.blobs import BlobDir
 from jetfleet.errors import Corrupt, Unreachable
 
@@ -15,17 +15,17 @@ log = logging.getLogger(__name__)
 _PAUSE_S = 1.0
 
 
-async def fetch_inputs(held: Held, link: Link, blobs: BlobDir, *, blobs_from: Path | None) -> None:
-    """Returns when every input is here, or the attempt was told to stop. An outage is waited out: the heart fences.
+async def fetch_inputs(attempt: ActiveAttempt, link: Link, blobs: BlobDir, *, blobs_from: Path | None) -> None:
+    """Returns when every input is here, or the attempt was stopped. Waits through an outage: the heartbeat ends that.
 
     `blobs_from` is a BlobDir on this machine (an embedded controller's): its files are taken by hard link.
     """
-    for artifact in inputs_of(held.task):
+    for artifact in inputs_of(attempt.task):
         if await asyncio.to_thread(_is_sound, blobs, artifact.sha256) or (
             blobs_from is not None and blobs.link_from(blobs_from, artifact.sha256)
         ):
             continue
-        while not held.stop.is_set():
+        while not attempt.stop.is_set():
             try:
                 await link.download(artifact, blobs)
                 break

@@ -65,14 +65,14 @@ def _refuse_foreign_folder(out: Path) -> None:
 
 
 async def _run(spec: TaskSpec, *, blobs: Path, out: Path) -> Outcome:
-    def tell(progress: Progress) -> None:
+    def log_progress(progress: Progress) -> None:
         _log.info("task %d: %s %s", spec.task_id, progress.phase, progress.detail)
 
     return await run_attempt(
         spec,
         out,
         lambda sha256: blob_path(blobs, sha256),
-        on_progress=tell,
+        on_progress=log_progress,
         stop=asyncio.Event(),
         env=os.environ,
     )

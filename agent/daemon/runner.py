@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.attempt import AttemptDir, inputs_of
-from agent.daemon.child import Child, Ended, LogFile
-from agent.memory_errors import out_of_memory, speaks_of_memory
+from agent.daemon.child import ChildExit, ChildProcess, LogFile
+from agent.memory_errors import add_memory_advice, mentions_lack_of_memory
 from jetfleet.blobs import check_digest, sha256_file
 from jetfleet.errors import Corrupt, JetfleetError
 from jetfleet.v1.task_pb2 import (
@@ -39,11 +39,11 @@ _log = logging.getLogger(__name__)
 
 STOPPED = "stopped"
 GRACE_S = 5.0
-_MAY_PASS = (FLAG_KIND_UNSTABLE, FLAG_KIND_INTERFERED)
+_MAY_NOT_RECUR = (FLAG_KIND_UNSTABLE, FLAG_KIND_INTERFERED)
 
 
 @dataclass(frozen=True)
-class _Watch:
+class _StopConditions:
     """What ends a child that does not end by itself."""
 
     deadline: float  # of time.monotonic
@@ -76,12 +76,12 @@ async def run_attempt(
         return Outcome(failure=Failure(kind=kind, message=str(error), phase="fetch"))
     begin = time.monotonic()
     limit_s = spec.time_limit.ToNanoseconds() / 1e9 or float("inf")
-    watch = _Watch(begin + limit_s, stop, grace_s)
-    outcome = await _run_child(attempt, "log.txt", watch, env, on_progress)
+    conditions = _StopConditions(begin + limit_s, stop, grace_s)
+    outcome = await _run_child(attempt, "log.txt", conditions, env, on_progress)
     took_s = time.monotonic() - begin
-    if _doubts(outcome) and not stop.is_set() and has_room(took_s, limit_s):
+    if _count_doubtful_flags(outcome) and not stop.is_set() and has_room(took_s, limit_s):
         _log.info("task %d %s was unstable or disturbed: once more in a fresh process", spec.task_id, spec.name)
-        outcome = _settled(outcome, await _run_child(attempt, "log-2.txt", watch, env, on_progress))
+        outcome = _choose_run(outcome, await _run_child(attempt, "log-2.txt", conditions, env, on_progress))
     return outcome
 
 
@@ -110,36 +110,38 @@ def _lay_out(spec: TaskSpec, attempt: AttemptDir, blob_path: Callable[[str], Pat
 async def _run_child(
     attempt: AttemptDir,
     log_name: str,
-    watch: _Watch,
+    conditions: _StopConditions,
     env: Mapping[str, str],
     on_progress: Callable[[Progress], None],
 ) -> Outcome:
     attempt.outcome.unlink(missing_ok=True)
     log = LogFile(attempt.root / log_name)
     kills_before, own_peak = _oom_kills(), _own_peak_bytes()
-    child = Child(attempt.root, env=env, on_progress=on_progress)
+    child = ChildProcess(attempt.root, env=env, on_progress=on_progress)
     exited = child.watch(log)
     try:
-        verdict = await _wait(child, exited, watch)
-        ended = await exited
+        verdict = await _wait(child, exited, conditions)
+        child_exit = await exited
     finally:
         await asyncio.shield(child.clean_up())
         log.close()
     outcome = attempt.read_outcome()
     if outcome is None or (verdict is not None and not _measured_in_time(outcome, verdict)):
         oom_killed = _oom_kills() > kills_before
-        failure = verdict or _explain(ended, oom_killed, log)
+        failure = verdict or _explain_exit(child_exit, oom_killed, log)
         outcome = Outcome(failure=failure)
-    _complete(outcome, child, ended, own_peak)
+    _add_process_facts(outcome, child, child_exit, own_peak)
     outcome.artifacts.append(attempt.publish(attempt.root / log_name, ARTIFACT_ROLE_LOG, log_name))
     return outcome
 
 
-async def _wait(child: Child, exited: "asyncio.Future[Ended]", watch: _Watch) -> Failure | None:
+async def _wait(
+    child: ChildProcess, exited: "asyncio.Future[ChildExit]", conditions: _StopConditions
+) -> Failure | None:
     """Until the child has ended; the failure, where we had to end it."""
-    stopped: asyncio.Future[Any] = asyncio.ensure_future(watch.stop.wait())
+    stopped: asyncio.Future[Any] = asyncio.ensure_future(conditions.stop.wait())
     waiting: set[asyncio.Future[Any]] = {exited, stopped}
-    left_s = watch.deadline - time.monotonic()
+    left_s = conditions.deadline - time.monotonic()
     timeout_s = None if left_s == float("inf") else max(0.0, left_s)
     try:
         await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
@@ -148,41 +150,43 @@ async def _wait(child: Child, exited: "asyncio.Future[Ended]", watch: _Watch) ->
     if exited.done():
         return None
     child.signal_group(signal.SIGTERM)
-    await asyncio.wait({exited}, timeout=watch.grace_s)
+    await asyncio.wait({exited}, timeout=conditions.grace_s)
     child.signal_group(signal.SIGKILL)
-    if watch.stop.is_set():
+    if conditions.stop.is_set():
         return Failure(kind=FAILURE_KIND_INFRASTRUCTURE, message=STOPPED)
     return Failure(kind=FAILURE_KIND_TIME_LIMIT, message=f"still in phase {child.phase or 'start'} at the time limit")
 
 
-def _explain(ended: Ended, oom_killed: bool, log: LogFile) -> Failure:
+def _explain_exit(child_exit: ChildExit, oom_killed: bool, log: LogFile) -> Failure:
     """Why a child that left no outcome ended."""
     words = log.last_lines(3)
     kind: FailureKind.ValueType = FAILURE_KIND_CRASHED
-    if ended.signal == "SIGKILL" and oom_killed:
-        message = out_of_memory("the kernel killed the child for lack of memory")
+    if child_exit.signal == "SIGKILL" and oom_killed:
+        message = add_memory_advice("the kernel killed the child for lack of memory")
         return Failure(kind=FAILURE_KIND_OUT_OF_MEMORY, message=message)
-    how = f"died of {ended.signal}" if ended.signal else f"exited with code {ended.exit_code} and no outcome"
+    how = f"exited with code {child_exit.exit_code} and no outcome"
+    if child_exit.signal:
+        how = f"died of {child_exit.signal}"
     message = f"the child {how}" + (f": {words}" if words else "")
-    if speaks_of_memory(words):
-        kind, message = FAILURE_KIND_OUT_OF_MEMORY, out_of_memory(message)
+    if mentions_lack_of_memory(words):
+        kind, message = FAILURE_KIND_OUT_OF_MEMORY, add_memory_advice(message)
     return Failure(kind=kind, message=message)
 
 
-def _complete(outcome: Outcome, child: Child, ended: Ended, own_peak: int) -> None:
+def _add_process_facts(outcome: Outcome, child: ChildProcess, child_exit: ChildExit, own_peak: int) -> None:
     """Adds what only the parent knows."""
     # The kernel's account begins with the peak of whoever started the child: below ours it says nothing of the child.
-    if not outcome.peak_rss_bytes and ended.ru_maxrss_bytes > own_peak:
-        outcome.peak_rss_bytes = ended.ru_maxrss_bytes
+    if not outcome.peak_rss_bytes and child_exit.ru_maxrss_bytes > own_peak:
+        outcome.peak_rss_bytes = child_exit.ru_maxrss_bytes
     if outcome.HasField("built") and outcome.peak_rss_bytes:
         outcome.built.peak_rss_bytes = outcome.peak_rss_bytes
     if outcome.HasField("failure"):
         failure = outcome.failure
         failure.phase = failure.phase or child.phase or "start"
-        if ended.exit_code is not None:
-            failure.exit_code = ended.exit_code
-        if ended.signal is not None:
-            failure.signal = ended.signal
+        if child_exit.exit_code is not None:
+            failure.exit_code = child_exit.exit_code
+        if child_exit.signal is not None:
+            failure.signal = child_exit.signal
         if outcome.peak_rss_bytes:
             failure.peak_rss_bytes = outcome.peak_rss_bytes
 
@@ -192,17 +196,17 @@ def _measured_in_time(outcome: Outcome, verdict: Failure) -> bool:
     return outcome.HasField("measured") and verdict.kind == FAILURE_KIND_TIME_LIMIT
 
 
-def _doubts(outcome: Outcome) -> int:
+def _count_doubtful_flags(outcome: Outcome) -> int:
     """Flags of what a fresh process may not meet again."""
-    return sum(flag.kind in _MAY_PASS for item in outcome.measured.measurements for flag in item.flags)
+    return sum(flag.kind in _MAY_NOT_RECUR for item in outcome.measured.measurements for flag in item.flags)
 
 
-def _settled(first: Outcome, second: Outcome) -> Outcome:
+def _choose_run(first: Outcome, second: Outcome) -> Outcome:
     """The measurement with fewer doubts, of equals the second; either way it took two processes. Never by its numbers:
     whoever keeps the faster of two reports luck."""
     if second.HasField("failure") and second.failure.message == STOPPED:
         return second
-    better = second.HasField("measured") and _doubts(second) <= _doubts(first)
+    better = second.HasField("measured") and _count_doubtful_flags(second) <= _count_doubtful_flags(first)
     kept, other = (second, first) if better else (first, second)
     for measurement in kept.measured.measurements:
         measurement.processes = 2

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agent.attempt import AttemptDir
-from agent.memory_errors import out_of_memory
+from agent.memory_errors import add_memory_advice
 from agent.runtime.base import BuildRefused, DeviceFault, Report
 from agent.work.bench import run_bench
 from agent.work.build import run_build
@@ -92,7 +92,7 @@ def run(attempt: AttemptDir, reporter: Reporter) -> Outcome:
         traceback.print_exc()
         message = str(error) or type(error).__name__
         if kind == FAILURE_KIND_OUT_OF_MEMORY:
-            message = out_of_memory(message)
+            message = add_memory_advice(message)
         failure = Failure(kind=kind, message=message, phase=reporter.phase)
         return Outcome(failure=failure, peak_rss_bytes=peak_rss_bytes())
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.memory_errors import speaks_of_memory
+from agent.memory_errors import mentions_lack_of_memory
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,4 @@ from agent.memory_errors import speaks_of_memory
     ],
 )
 def test_memory_is_told_from_other_ends(words: str, memory: bool) -> None:
-    assert speaks_of_memory(words) is memory
+    assert mentions_lack_of_memory(words) is memory

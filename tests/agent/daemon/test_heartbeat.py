@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from agent.daemon import heartbeat as heart
-from agent.daemon.heartbeat import Halt, Heart, Held
+from agent.daemon import heartbeat
+from agent.daemon.heartbeat import ActiveAttempt, Heartbeat, StopReason
 from jetfleet.errors import JetfleetError, StaleSession, Unreachable
 from jetfleet.v1 import fleet_pb2, task_pb2
 
@@ -40,100 +40,104 @@ class Link:
         return response
 
 
-def held(*, lease_s: float = 30.0, age_s: float = 0.0) -> Held:
-    return Held(ATTEMPT, task_pb2.TaskSpec(), lease_s, heart.boot_clock() - age_s)
+def active(*, lease_s: float = 30.0, age_s: float = 0.0) -> ActiveAttempt:
+    return ActiveAttempt(ATTEMPT, task_pb2.TaskSpec(), lease_s, heartbeat.boot_clock() - age_s)
 
 
-def heart_of(link: Link, attempt: Held | None = None, *, every_s: float = 0.05) -> tuple[Heart, list[int]]:
+def heartbeat_of(
+    link: Link, attempt: ActiveAttempt | None = None, *, every_s: float = 0.05
+) -> tuple[Heartbeat, list[int]]:
     registered: list[int] = []
 
     async def register() -> None:
         registered.append(1)
 
-    made = Heart(link, "s", every_s=every_s, register=register)  # type: ignore[arg-type]
-    made.held = attempt
+    made = Heartbeat(link, "s", every_s=every_s, register=register)  # type: ignore[arg-type]
+    made.attempt = attempt
     return made, registered
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The boot clock, moved by hand; the heart watches it at every turn of the loop."""
+    """The boot clock, moved by hand; the heartbeat watches it at every turn of the loop."""
     now = [1000.0]
-    monkeypatch.setattr(heart, "boot_clock", lambda: now[0])
-    monkeypatch.setattr(heart, "WATCH_S", 0.0)
+    monkeypatch.setattr(heartbeat, "boot_clock", lambda: now[0])
+    monkeypatch.setattr(heartbeat, "WATCH_S", 0.0)
     return now
 
 
-async def live(made: Heart, clock: list[float], seconds: float) -> None:
-    """So many seconds of the clock, half a one at a time, with a beat and a watch in each; fewer if the work stops."""
-    assert made.held is not None
+async def live(made: Heartbeat, clock: list[float], seconds: float) -> None:
+    """So many seconds of the clock, half a one at a time, each with a renewal and a watch; fewer if the work stops."""
+    assert made.attempt is not None
     task = asyncio.create_task(made.run())
     end = clock[0] + seconds
-    while clock[0] < end and not made.held.stop.is_set():
+    while clock[0] < end and not made.attempt.stop.is_set():
         clock[0] += 0.5
-        await made.beat()
+        await made.renew()
         await asyncio.sleep(0)  # the watch's turn
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.mark.parametrize(
-    ("answer", "halt"),
+    ("answer", "reason"),
     [
         (CONTINUE, None),
-        (fleet_pb2.RenewResponse.DIRECTIVE_CANCEL, Halt.CANCEL),
-        (fleet_pb2.RenewResponse.DIRECTIVE_LOST, Halt.LOST),
-        (None, Halt.LOST),
+        (fleet_pb2.RenewResponse.DIRECTIVE_CANCEL, StopReason.CANCEL),
+        (fleet_pb2.RenewResponse.DIRECTIVE_LOST, StopReason.LOST),
+        (None, StopReason.LOST),
     ],
 )
-async def test_what_the_controller_says_is_done(answer: int | None, halt: Halt | None, clock: list[float]) -> None:
-    attempt = held(age_s=3)
-    made, _ = heart_of(Link(answer), attempt)
-    await made.beat()
-    assert attempt.halt is halt
-    assert attempt.stop.is_set() is (halt is not None)
-    assert (attempt.renewed_at == clock[0]) is (halt is not Halt.LOST)
+async def test_what_the_controller_says_is_done(
+    answer: int | None, reason: StopReason | None, clock: list[float]
+) -> None:
+    attempt = active(age_s=3)
+    made, _ = heartbeat_of(Link(answer), attempt)
+    await made.renew()
+    assert attempt.stop_reason is reason
+    assert attempt.stop.is_set() is (reason is not None)
+    assert (attempt.renewed_at == clock[0]) is (reason is not StopReason.LOST)
 
 
 async def test_an_unknown_session_registers_again_and_an_outage_is_waited_out() -> None:
-    made, registered = heart_of(Link(StaleSession("gone"), Unreachable("away"), CONTINUE), held())
+    made, registered = heartbeat_of(Link(StaleSession("gone"), Unreachable("away"), CONTINUE), active())
     for _ in range(3):
-        await made.beat()
+        await made.renew()
     assert registered == [1]
-    assert made.held is not None
-    assert made.held.halt is None
+    assert made.attempt is not None
+    assert made.attempt.stop_reason is None
 
 
 async def test_work_that_cannot_be_renewed_is_stopped_before_the_lease_ends(clock: list[float]) -> None:
-    attempt = held(lease_s=30)
-    made, _ = heart_of(Link(Unreachable("away")), attempt, every_s=600)
+    attempt = active(lease_s=30)
+    made, _ = heartbeat_of(Link(Unreachable("away")), attempt, every_s=600)
     await live(made, clock, 40)
-    assert attempt.halt is Halt.LOST
-    assert 30 - heart.FENCE_S < clock[0] - attempt.renewed_at < 30 - 5  # not too soon, and the runner's grace fits
+    assert attempt.stop_reason is StopReason.LOST
+    assert 30 - heartbeat.FENCE_S < clock[0] - attempt.renewed_at < 30 - 5  # not too soon, and the runner's grace fits
 
 
 async def test_work_that_is_renewed_goes_on(clock: list[float]) -> None:
-    attempt = held(lease_s=30, age_s=30 - heart.FENCE_S - 1)
-    made, _ = heart_of(Link(CONTINUE), attempt, every_s=600)
+    attempt = active(lease_s=30, age_s=30 - heartbeat.FENCE_S - 1)
+    made, _ = heartbeat_of(Link(CONTINUE), attempt, every_s=600)
     await live(made, clock, 100)
-    assert attempt.halt is None
+    assert attempt.stop_reason is None
 
 
 async def test_a_lost_lease_beats_every_other_reason_and_the_first_reason_stands() -> None:
-    attempt = held()
-    for why in (Halt.CANCEL, Halt.DRAIN):
-        attempt.halt_for(why)
-    assert attempt.halt is Halt.CANCEL
-    attempt.halt_for(Halt.LOST)
-    assert attempt.halt is Halt.LOST
+    attempt = active()
+    for reason in (StopReason.CANCEL, StopReason.DRAIN):
+        attempt.stop_for(reason)
+    assert attempt.stop_reason is StopReason.CANCEL
+    attempt.stop_for(StopReason.LOST)
+    assert attempt.stop_reason is StopReason.LOST
 
 
-async def test_telling_soon_beats_before_the_period_is_over() -> None:
+async def test_renewing_soon_comes_before_the_period_is_over() -> None:
     link = Link(CONTINUE)
-    made, _ = heart_of(link, held(), every_s=600)
+    made, _ = heartbeat_of(link, active(), every_s=600)
     task = asyncio.create_task(made.run())
-    made.tell_soon()
-    made.tell_soon()
+    made.renew_soon()
+    made.renew_soon()
     await asyncio.wait_for(link.asked.wait(), 60)  # long before the period is over
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -144,15 +148,15 @@ def test_a_pause_is_noticed() -> None:
     """A real process, stopped and continued."""
     program = (
         "import asyncio\n"
-        "from tests.agent.daemon.test_heartbeat import CONTINUE, Link, heart_of, held\n"
+        "from tests.agent.daemon.test_heartbeat import CONTINUE, Link, heartbeat_of, active\n"
         "async def main():\n"
-        "    attempt = held(); attempt.running = True\n"
-        "    made, _ = heart_of(Link(CONTINUE), attempt)\n"
+        "    attempt = active(); attempt.running = True\n"
+        "    made, _ = heartbeat_of(Link(CONTINUE), attempt)\n"
         "    task = asyncio.create_task(made.run())\n"
-        "    await asyncio.sleep(0.1)\n"  # the heart's own tasks have begun when this one goes on
+        "    await asyncio.sleep(0.1)\n"  # the heartbeat's own tasks have begun when this one goes on
         "    print('ready', flush=True)\n"
         "    await asyncio.wait_for(attempt.stop.wait(), 20)\n"
-        "    print(attempt.halt.value)\n"
+        "    print(attempt.stop_reason.value)\n"
         "    task.cancel()\n"
         "asyncio.run(main())\n"
     )
@@ -160,7 +164,7 @@ def test_a_pause_is_noticed() -> None:
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
     os.kill(child.pid, 19)
-    time.sleep(heart.PAUSE_S + 0.5)
+    time.sleep(heartbeat.PAUSE_S + 0.5)
     os.kill(child.pid, 18)
     told, _ = child.communicate(timeout=30)
     assert told == "the agent was paused\n"

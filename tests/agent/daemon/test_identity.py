@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.identity import bench_lock, device_id, owned
+from agent.daemon.identity import bench_lock, device_id, lock_state_dir
 from jetfleet.errors import StateLocked
 
 
@@ -18,9 +18,9 @@ def test_a_device_id_is_made_once(tmp_path: Path) -> None:
 
 def test_a_state_folder_has_one_owner(tmp_path: Path) -> None:
     folder = tmp_path / "made" / "for me"
-    with owned(folder), pytest.raises(StateLocked, match="another agent owns"), owned(folder):
+    with lock_state_dir(folder), pytest.raises(StateLocked, match="another agent owns"), lock_state_dir(folder):
         raise AssertionError("two agents own one folder")
-    with owned(folder):
+    with lock_state_dir(folder):
         assert folder.stat().st_mode & 0o777 == 0o700
 
 

@@ -77,7 +77,7 @@ def test_a_model_file_cannot_leave_its_folder(tmp_path: Path, blobs: Blobs, name
     spec = build_task(blobs, runtime="onnxruntime")
     spec.build.artifacts[0].name = name
     failure = once(spec, tmp_path, blobs.folder).failure
-    assert "is no name for a file inside a folder" in failure.message
+    assert "is not a valid name of a file inside a folder" in failure.message
 
 
 @pytest.mark.parametrize(
