@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.device.files import own_or_host, text_of, words_of
-from agent.device.modules import MODULES, THOR, Chip, Module, chip_of, module_id, module_of_spec
+from jetfleet.modules import MODULES, THOR, Chip, Module, chip_of, module_id, module_of_spec
 
 MODULE_VARIABLE = "JETFLEET_MODULE"
 BOARD_FILE = "etc/jetfleet/board.env"

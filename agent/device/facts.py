@@ -12,7 +12,8 @@ from agent.device.gpu import Gpu
 from agent.device.libraries import cuda_version, cudnn_version, dla_compiler_version
 from agent.device.nvpmodel import read_power_modes
 from agent.device.quota import usable_cpus
-from agent.device.release import jetpack_of, read_l4t
+from agent.device.release import read_l4t
+from jetfleet.releases import jetpack_of
 from jetfleet.v1.task_pb2 import Facts
 
 

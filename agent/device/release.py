@@ -1,40 +1,13 @@
-"""Which software a Jetson runs: its L4T release, the JetPack that it came with, and whether this agent works there."""
+"""Which software a Jetson runs: its L4T release, and whether this agent works there."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from agent.device.files import own_or_host
-from agent.device.modules import XAVIER, Chip
 from agent.device.packages import version_of
+from jetfleet.modules import XAVIER, Chip
 
 _RELEASE = re.compile(r"# R(\d+) \(release\), REVISION: ([\d.]+)")
-# L4T release to the JetPack that it came with. A release that is not listed (a preview, a new one) stays unknown.
-_JETPACKS: Mapping[str, str] = {
-    "35.1.0": "5.0.2",
-    "35.2.1": "5.1",
-    "35.3.1": "5.1.1",
-    "35.4.1": "5.1.2",
-    "35.5.0": "5.1.3",
-    "35.6.0": "5.1.4",
-    "35.6.1": "5.1.5",
-    "35.6.2": "5.1.5",
-    "35.6.3": "5.1.5",
-    "35.6.4": "5.1.6",
-    "36.3.0": "6.0",
-    "36.4.0": "6.1",
-    "36.4.2": "6.1",
-    "36.4.3": "6.2",
-    "36.4.4": "6.2.1",
-    "36.4.7": "6.2.1",
-    "36.5.0": "6.2.2",
-    "38.2.0": "7.0",
-    "38.2.1": "7.0",
-    "38.2.2": "7.0",
-    "38.4.0": "7.1",
-    "39.2.0": "7.2",
-    "39.2.1": "7.2.1",
-}
 
 
 def read_l4t(root: Path) -> str | None:
@@ -44,10 +17,6 @@ def read_l4t(root: Path) -> str | None:
         return f"{found.group(1)}.{found.group(2)}"
     package = version_of(root, "nvidia-l4t-core")
     return package.partition("-")[0] if package else None
-
-
-def jetpack_of(l4t: str | None) -> str | None:
-    return _JETPACKS.get(l4t or "")
 
 
 def major(l4t: str | None) -> int | None:

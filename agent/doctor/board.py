@@ -3,8 +3,9 @@
 from agent.device.board import said_otherwise
 from agent.device.nvpmodel import fastest, read_power_modes
 from agent.device.packages import installed
-from agent.device.release import jetpack_of, refusal
+from agent.device.release import refusal
 from agent.doctor.check import Check, Place, fail, ok, skip, warn
+from jetfleet.releases import jetpack_of, place_of
 
 NO_JETSON = "this is no Jetson"
 _BIND_FIRMWARE = (
@@ -53,10 +54,14 @@ def release(place: Place) -> Check:
     if refused := refusal(l4t, place.board.chip):
         why, fix = refused
         return fail(f"JetPack {jetpack or 'unknown'} (L4T {l4t})", why=why, fix=fix)
-    if jetpack is None:
+    known = place_of(l4t)
+    if known is None:
         why = "a release that this agent does not know: a preview, or newer than the agent"
         return warn(f"L4T {l4t}", why=why, fix="upgrade the agent; `agent probe` shows what it could read")
-    return ok(f"JetPack {jetpack} (L4T {l4t})")
+    if known.l4t != l4t:
+        why = f"a patch that this agent does not know: targets take it for JetPack {known.jetpack} (L4T {known.l4t})"
+        return warn(f"L4T {l4t}", why=why, fix="upgrade the agent")
+    return ok(f"JetPack {jetpack}{' preview' if known.preview else ''} (L4T {l4t})")
 
 
 def _release(place: Place) -> str:

@@ -1,14 +1,13 @@
 """Checks of the DLA: TensorRT's compiler for it, and whether board and software have one in common."""
 
-import re
-
 from agent.device.files import entries, text_of
 from agent.device.libraries import DLA_COMPILER, DLA_COMPILER_PACKAGE, dla_compiler_version, find_library
 from agent.device.packages import version_of
 from agent.doctor.board import NO_JETSON
 from agent.doctor.check import Check, Place, fail, ok, skip, warn
 from agent.doctor.driver import CSV_DIR, RUN_NVIDIA
-from agent.runtime.tensorrt.ability import knows_dla
+from jetfleet.modules import AGX_ORIN
+from jetfleet.tensorrt import dla_refusal, line_of, version_number
 
 _TENSORRT_PACKAGES = ("libnvinfer11", "libnvinfer10", "libnvinfer8", "python3-libnvinfer")
 
@@ -60,23 +59,16 @@ def cores(place: Place) -> Check:
         return ok("this module has none")
     found = f"{known.dla_cores} core{'s' if known.dla_cores > 1 else ''}"
     package = version_of(place.root, *_TENSORRT_PACKAGES)
-    version = tuple(int(part) for part in re.findall(r"\d+", (package or "").partition("-")[0])[:3])
-    if package is None or not version:
+    text = ".".join(map(str, version_number(package or "")[:3]))
+    if not text:
         return skip(f"{found}; dpkg lists no TensorRT that could say whether it uses them")
-    text = ".".join(map(str, version))
-    if not knows_dla(version):
-        why = f"TensorRT {text} has no DLA (10.7 was the last, 11.4.1 the next): `placement: dla0` will be refused"
-        return warn(found, why=why, fix=_way(place))
-    if version[0] >= 11 and not _is_agx_orin(place):
-        return warn(found, why=f"NVIDIA names AGX Orin only for the DLA of TensorRT {text}", fix=_way(place))
+    refused = dla_refusal(f"TensorRT {text}", line_of(text), module=place.board.module or "", l4t=place.l4t or "")
+    if refused:
+        return warn(found, why=f"{refused}: `placement: dla0` will be refused", fix=_way(place))
     return ok(f"{found}, and TensorRT {text} uses them")
 
 
 def _way(place: Place) -> str:
     """AGX Orin has two releases with a DLA, the others one."""
-    newer = " or JetPack 7.2.2 with TensorRT 11.4.1" if _is_agx_orin(place) else ""
+    newer = " or JetPack 7.2.2 with TensorRT 11.4.1" if (place.board.module or "").startswith(AGX_ORIN) else ""
     return f"JetPack 6{newer}, where a DLA is wanted; the GPU works as it is"
-
-
-def _is_agx_orin(place: Place) -> bool:
-    return (place.board.module or "").startswith("p3701")

@@ -8,6 +8,7 @@ from agent.doctor.check import Check, Place, fail, ok, skip, warn
 from agent.doctor.driver import NO_GPU, RUN_NVIDIA
 from agent.doctor.host import NOT_LIVE
 from agent.doctor.trial_process import Tried, attempt
+from jetfleet.releases import place_of
 
 # The first CUDA call on a small board that has just booted; a build that times kernels on it.
 _CUDA_S, _ENGINE_S = 120.0, 900.0
@@ -95,7 +96,9 @@ def _no_module(place: Place) -> tuple[str, str]:
     there = {path.parts[-3].removeprefix("python") for path in _bindings(place)}
     if not there:
         if place.confined:
-            return "this image has no TensorRT", "use an image that has: l4t-tensorrt or l4t-jetpack of this L4T"
+            release = place_of(place.l4t)
+            images = " or ".join(release.images) if release else ""
+            return "this image has no TensorRT", f"use an image that has: {images or 'NVIDIA names none for this L4T'}"
         return "TensorRT for Python is not installed", "sudo apt install python3-libnvinfer"
     versions = " and ".join(sorted(there))
     if place.interpreter.text not in there:

@@ -1,60 +1,42 @@
-"""What a TensorRT can do, by its version and the board: typed networks, builder flags, DLA, precisions. Pure.
+"""Whether a board's TensorRT can do what a variant asks, by the table of releases and the board's facts. Pure.
 
 A job that asks for more is told so here, with what would work instead, before anything is built.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from packaging.version import InvalidVersion, Version
 
 from controller.model.facts import Facts
 from controller.model.job import Lowering, Precision, Role, Variant
 from controller.model.options import FLAGS, LOWERING, TYPED
+from jetfleet.modules import MODULES, XAVIER
 from jetfleet.placement import Placement, core_names
+from jetfleet.tensorrt import (
+    SUPPORTED,
+    WORKSTATION,
+    WORKSTATION_CAPABILITIES,
+    ReleaseLine,
+    dla_refusal,
+    line_of,
+    since_which,
+)
 
 RUNTIMES = ("tensorrt", "tensorrt_rtx")
 
 
-@dataclass(frozen=True)
-class Line:
-    """A range of versions: which ways to a precision it has, and whether it drives a DLA."""
-
-    typed: bool = True
-    flags: bool = False
-    dla: bool = False
-
-
-# From each version on, until the next one; None: no support here. NVIDIA's support matrices and migration guides.
-_LINES: Mapping[str, Line | None] = {
-    "0": None,
-    "8.6": Line(typed=False, flags=True, dla=True),
-    "9.0": None,
-    "10.0": Line(flags=True, dla=True),
-    "10.8": Line(flags=True),
-    "11.0": Line(),
-    "11.4.1": Line(dla=True),
-}
-_LINE_STARTS = tuple((Version(start), line) for start, line in _LINES.items())
-_RTX = Line()
-_RTX_CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
 # Where a precision has instructions of its own.
 _PRECISION_SINCE = {Precision.TF32: Version("8.0"), Precision.FP16: Version("5.3"), Precision.INT8: Version("6.1")}
-_OPTION_SINCE = {("hardware_compatibility", "same_compute_capability"): Version("10.13")}
+# Values of options that not every release has, by the field of its line.
+_OPTION_NEEDS = {("hardware_compatibility", "same_compute_capability"): "same_compute_capability"}
 _ON_DLA = (Precision.FP16, Precision.INT8)
 _ELSEWHERE = "place it on gpu"
-# Modules by the first letters of their ids.
-_NO_DLA = {"p3767-0003": "Orin Nano", "p3767-0004": "Orin Nano", "p3767-0005": "Orin Nano", "p3834": "Thor"}
-_AGX_ORIN = "p3701"
-_XAVIER = ("p3668", "p2888")
 
 
 def lowering(facts: Facts, variant: Variant, placement: str) -> Lowering:
     """How the precision reaches an engine on `placement`; total, but only `refusal` tells whether it can."""
-    line = _line(facts, variant.runtime) or _RTX
-    asked = variant.options.get(LOWERING, "")
-    # Up to 10.7 a DLA runs nothing without the flag of its precision.
-    if line.flags and (not line.typed or asked == FLAGS or Placement(placement).is_dla):
+    line, asked = _line(facts, variant.runtime), variant.options.get(LOWERING, "")
+    if line.supported and line.weak and (not line.typed or asked == FLAGS or Placement(placement).is_dla):
         return Lowering.BUILDER_FLAGS
     return Lowering.TYPED_GRAPH
 
@@ -75,8 +57,9 @@ def no_tensorrt(facts: Facts) -> str:
     """Why a board has none that could be used, where that is known."""
     if str(facts.get("jetpack", "")).split(".")[0] != "5" and str(facts.get("l4t", "")).split(".")[0] != "35":
         return ""
-    xavier = str(facts.get("module", "")).startswith(_XAVIER)
-    way_out = "it is the last one for Xavier boards" if xavier else "Orin boards can upgrade to JetPack 6"
+    module = MODULES.get(str(facts.get("module", "")))
+    is_xavier = module is not None and module.chip is XAVIER
+    way_out = "it is the last one for Xavier boards" if is_xavier else "Orin boards can upgrade to JetPack 6"
     return f"JetPack 5 is not supported: its TensorRT needs Python 3.8; {way_out}"
 
 
@@ -87,11 +70,8 @@ def _version(facts: Facts, fact: str) -> Version | None:
         return None
 
 
-def _line(facts: Facts, runtime: str) -> Line | None:
-    version = _version(facts, f"runtime.{runtime}")
-    if runtime != "tensorrt" or version is None:
-        return _RTX if runtime != "tensorrt" else None
-    return [line for start, line in _LINE_STARTS if start.release <= version.release][-1]
+def _line(facts: Facts, runtime: str) -> ReleaseLine:
+    return line_of(str(facts.get("runtime.tensorrt", ""))) if runtime == "tensorrt" else WORKSTATION
 
 
 def _called(facts: Facts, runtime: str) -> str:
@@ -100,8 +80,8 @@ def _called(facts: Facts, runtime: str) -> str:
 
 
 def _version_refusal(facts: Facts, runtime: str, placement: str) -> str:
-    if _line(facts, runtime) is None:
-        return f"{_called(facts, runtime)} is not supported: 8.6, 10 and 11 are"
+    if not _line(facts, runtime).supported:
+        return f"{_called(facts, runtime)} is not supported: {SUPPORTED} are"
     return ""
 
 
@@ -111,8 +91,8 @@ def _gpu_refusal(facts: Facts, runtime: str, placement: str) -> str:
     if Placement(placement).is_gpu and "gpu" not in facts:
         return "it has no GPU that its agent can see"
     capability = str(facts.get("compute_capability", ""))
-    if runtime == "tensorrt_rtx" and capability and capability not in _RTX_CAPABILITIES:
-        known = ", ".join(_RTX_CAPABILITIES)
+    if runtime == "tensorrt_rtx" and capability and capability not in WORKSTATION_CAPABILITIES:
+        known = ", ".join(WORKSTATION_CAPABILITIES)
         return f"tensorrt_rtx builds for desktop GPUs (compute capability {known}), not for {capability}: use tensorrt"
     return ""
 
@@ -120,16 +100,12 @@ def _gpu_refusal(facts: Facts, runtime: str, placement: str) -> str:
 def _dla_refusal(facts: Facts, runtime: str, placement: str) -> str:
     if not Placement(placement).is_dla:
         return ""
-    module = str(facts.get("module", ""))
-    without = next((name for start, name in _NO_DLA.items() if module.startswith(start)), "")
-    if without:
-        return f"{without} has no DLA: {_ELSEWHERE}"
-    version, line = _version(facts, f"runtime.{runtime}"), _line(facts, runtime)
-    if line is None or not line.dla:
-        history = "10.7 was the last; 11.4.1 on AGX Orin brings it back"
-        return f"{_called(facts, runtime)} has no DLA ({history}): {_ELSEWHERE}"
-    if version and version.major > 10 and module and not module.startswith(_AGX_ORIN):
-        return f"{_called(facts, runtime)} drives the DLA of AGX Orin only: {_ELSEWHERE}"
+    module, l4t = str(facts.get("module", "")), str(facts.get("l4t", ""))
+    known = MODULES.get(module)
+    if known and not known.dla_cores:
+        return f"{known.product} has no DLA: {_ELSEWHERE}"
+    if reason := dla_refusal(_called(facts, runtime), _line(facts, runtime), module=module, l4t=l4t):
+        return f"{reason}: {_ELSEWHERE}"
     cores = int(str(facts.get("dla_cores", 0)))
     if not cores:
         return f"it has no DLA: {_ELSEWHERE}"
@@ -158,12 +134,12 @@ def _shape_refusal(facts: Facts, variant: Variant, placement: str) -> str:
 
 def _lowering_refusal(facts: Facts, variant: Variant, placement: str) -> str:
     called, asked = _called(facts, variant.runtime), variant.options.get(LOWERING, "")
-    line = _line(facts, variant.runtime) or _RTX
-    if asked == FLAGS and not line.flags:
+    line = _line(facts, variant.runtime)
+    if asked == FLAGS and not line.weak:
         return f"{called} has no builder flags: leave lowering out (typed graph)"
     if asked == TYPED and not line.typed:
         return f"{called} has no strongly typed networks: leave lowering out (builder flags)"
-    if asked == TYPED and line.flags and Placement(placement).is_dla:
+    if asked == TYPED and line.weak and Placement(placement).is_dla:
         return f"{called} places nothing on a DLA without builder flags: leave lowering out"
     return ""
 
@@ -186,10 +162,11 @@ def _graph_refusal(facts: Facts, variant: Variant, placement: str) -> str:
 
 
 def _option_refusal(facts: Facts, variant: Variant, placement: str) -> str:
-    version = _version(facts, f"runtime.{variant.runtime}")
-    for (name, value), since in _OPTION_SINCE.items():
-        if variant.options.get(name) == value and version and variant.runtime == "tensorrt" and version < since:
-            return f"{name}: {value} came with TensorRT {since}, and it has {version}"
+    line = _line(facts, variant.runtime)
+    for (name, value), ability in _OPTION_NEEDS.items():
+        if variant.options.get(name) == value and not getattr(line, ability):
+            have = facts.get(f"runtime.{variant.runtime}", "")
+            return f"{name}: {value} came with TensorRT {since_which(ability)}, and it has {have}"
     return ""
 
 

@@ -38,4 +38,12 @@ if __name__ == "__main__":
     able = ability(trt, workstation=trt.__name__ == "tensorrt_rtx")
     flags = [creation_flags(trt, typed=typed) for typed in (True, False)]
     told = {"weak": able.weak, "typed": able.typed, "dla": able.dla, "flags": flags, "callbacks": callbacks(trt)}
+    # What the bindings say by name beside what the table of releases says of their version.
+    told["probed"] = {
+        "weak": able.weak,
+        "typed": able.typed,
+        "progress_monitor": able.progress_monitor,
+        "same_compute_capability": hasattr(trt.HardwareCompatibilityLevel, "SAME_COMPUTE_CAPABILITY"),
+    }
+    told["table"] = {name: getattr(able.line, name) for name in told["probed"]}
     json.dump(told, sys.stdout)

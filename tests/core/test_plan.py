@@ -102,7 +102,8 @@ def test_devices_left_out_are_noted_once():
 
 def test_a_note_for_every_variant_that_a_device_cannot_run():
     made = plan(job(TENSORRT, DLA), [orin("nano", module="p3767-0003"), orin("nx")], [])
-    assert made.notes == ("nano is left out of tensorrt-int8-b1-dla0: Orin Nano has no DLA: place it on gpu",)
+    (note,) = made.notes
+    assert note == "nano is left out of tensorrt-int8-b1-dla0: Jetson Orin Nano 8 GB has no DLA: place it on gpu"
     assert len(made.benches) == 3
 
 
@@ -140,7 +141,10 @@ def test_no_matching_device_that_could_run_it(target):
 def test_a_board_that_cannot_says_what_can():
     with pytest.raises(NoDevice) as caught:
         plan(job(tensorrt(Precision.FP16, "gpu+dla0"), targets=(every(),)), [orin("nano", module="p3767-0005")], [])
-    assert caught.value.hint == "nearest: nano (aarch64), but Orin Nano has no DLA: place it on gpu"
+    assert (
+        caught.value.hint
+        == "nearest: nano (aarch64), but Jetson Orin Nano 8 GB (developer kit) has no DLA: place it on gpu"
+    )
 
 
 def test_one_target_without_a_device_refuses_the_whole_job():

@@ -5,11 +5,12 @@ import pytest
 from controller.core.ability import inability
 from controller.core.tensorrt import lowering
 from controller.model.job import Lowering, Precision, Role, ShapeRange, TensorSpec
+from jetfleet.modules import MODULES
 from tests.core.builders import device, orin, tensorrt, variant
 
 FP32, TF32, FP16, INT8 = Precision
 TYPED, FLAGS = Lowering
-AGX = {"module": "p3701-0005", "sku": "agx-orin-64gb"}
+AGX = {"module": "p3701-0005", "sku": "agx-orin-64gb", "l4t": "39.2.2"}
 HISTORY = "10.7 was the last; 11.4.1 on AGX Orin brings it back"
 
 
@@ -85,12 +86,18 @@ def test_a_jetpack_with_a_future_that_lacks_tensorrt():
 
 @pytest.mark.parametrize("module", ["p3767-0003", "p3767-0004", "p3767-0005"])
 def test_orin_nano_has_no_dla(module):
-    assert told(board("10.3.0", module=module), placement="dla0") == "Orin Nano has no DLA: place it on gpu"
+    assert (
+        told(board("10.3.0", module=module), placement="dla0")
+        == f"{MODULES[module].product} has no DLA: place it on gpu"
+    )
 
 
 @pytest.mark.parametrize("module", ["p3834-0008", "p3834-0000"])
 def test_thor_has_no_dla(module):
-    assert told(board("11.4.1", module=module), placement="gpu+dla0") == "Thor has no DLA: place it on gpu"
+    assert (
+        told(board("11.4.1", module=module), placement="gpu+dla0")
+        == f"{MODULES[module].product} has no DLA: place it on gpu"
+    )
 
 
 @pytest.mark.parametrize("version", ["10.8.0", "10.11.0.33+jp6", "10.16.2.10", "11.0.0", "11.4.0.106"])
@@ -104,7 +111,15 @@ def test_dla_came_back_on_agx_orin_only():
     assert told(board("11.4.1", **AGX), placement="gpu+dla0+dla1") == ""
     assert told(board("11.4.1", **AGX), INT8, "dla0") == ""
     assert told(board("11.4.1"), placement="dla0") == "TensorRT 11.4.1 drives the DLA of AGX Orin only: place it on gpu"
-    assert told(board("11.5", drop=("module",)), placement="dla0") == ""  # who knows
+    assert told(board("11.5", drop=("module", "l4t")), placement="dla0") == ""  # who knows
+
+
+@pytest.mark.parametrize("l4t", ["39.2.0", "39.2.1", "36.5.2"])
+def test_dla_came_back_with_jetpack_7_2_2(l4t):
+    older = board("11.4.1", **{**AGX, "l4t": l4t})
+    reason = f"TensorRT 11.4.1 drives a DLA from JetPack 7.2.2 (L4T 39.2.2) on, and this is L4T {l4t}: place it on gpu"
+    assert told(older, placement="dla0") == reason
+    assert told(older) == ""
 
 
 @pytest.mark.parametrize(

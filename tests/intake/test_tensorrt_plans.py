@@ -9,7 +9,7 @@ from controller.model.task import PlannedBuild
 from tests.core.builders import orin
 from tests.intake.conftest import Workplace, linear
 
-AGX = {"module": "p3701-0005", "sku": "agx-orin-64gb"}
+AGX = {"module": "p3701-0005", "sku": "agx-orin-64gb", "l4t": "39.2.2"}
 TYPED, FLAGS = Lowering.TYPED_GRAPH, Lowering.BUILDER_FLAGS
 MODEL = "model: {onnx: m.onnx, data: {calibration: c.npz}}\ncheck: off\n"
 

@@ -11,7 +11,7 @@ from tests.store.fleet import ORIN, StoreFleet
 from tests.store.specs import ANY, on_tensorrt
 from tests.store.test_why import why
 
-NEWER = {**ORIN, "l4t": "39.2.0", "runtime.tensorrt": "11.4.1"}
+NEWER = {**ORIN, "l4t": "39.2.2", "runtime.tensorrt": "11.4.1"}
 WITHOUT_DLA = {**ORIN, "l4t": "39.2.0", "runtime.tensorrt": "10.16.2.10"}
 
 

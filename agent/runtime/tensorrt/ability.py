@@ -1,66 +1,62 @@
-"""What an imported TensorRT can do: probed by name where its bindings tell, from its version where only NVIDIA does."""
+"""What an imported TensorRT can do: its bindings asked by name, and where no name tells, the table of releases."""
 
-import re
 from dataclasses import dataclass
 from types import ModuleType
 
 from jetfleet.errors import BadInput
-
-_OLDEST = (8, 6)
-# NVIDIA's documents: 10.7 is the last 10.x with DLA; it came back on Jetson AGX Orin with 11.4.1.
-_DLA_LAST, _DLA_AGAIN = (10, 7), (11, 4, 1)
-# The newest opset that each release documents for its ONNX parser; the newest one of all.
-_OPSETS = (((8, 6), 17), ((9, 0), 19), ((10, 0), 20), ((10, 15), 24))
-NEWEST_OPSET = 24
+from jetfleet.tensorrt import SUPPORTED, WORKSTATION, ReleaseLine, line_of, version_number
 
 
 @dataclass(frozen=True)
 class Ability:
-    """`label` is its name for people. `weak`: precision flags and calibrators; `typed`: strongly typed networks."""
+    """`label` is its name for people; `line` what is documented of its release.
+
+    `weak`, `typed` and `progress_monitor` are what the bindings say, whatever the line does.
+    """
 
     label: str
     version: tuple[int, ...]
+    line: ReleaseLine
     weak: bool
     typed: bool
-    dla: bool
+    progress_monitor: bool
     caches: bool  # timings: its sibling takes such a cache, and puts nothing into it
-    opset: int | None  # the newest one documented; None: not known here
+
+    @property
+    def dla(self) -> bool:
+        return self.line.dla is not None
+
+    @property
+    def opset(self) -> int | None:
+        """The newest one documented; None: not known here."""
+        return self.line.opset
 
 
 def ability(trt: ModuleType, *, workstation: bool) -> Ability:
     """Of TensorRT, or of its workstation sibling, which counts its versions anew and knows no DLA.
 
-    Raises BadInput for a TensorRT that is too old.
+    Raises BadInput for a TensorRT that is not supported.
     """
-    version = tuple(int(part) for part in re.findall(r"\d+", str(trt.__version__))[:4])
-    if not workstation and version[:2] < _OLDEST:
+    text = str(trt.__version__)
+    line = WORKSTATION if workstation else line_of(text)
+    if not line.supported:
         raise BadInput(
-            f"TensorRT {trt.__version__} is not supported",
+            f"TensorRT {text} is not supported",
             where="tensorrt",
-            expected="8.6, 10 or 11",
+            expected=SUPPORTED,
             hint="upgrade the board to JetPack 6 or 7",
         )
     calibrates = hasattr(trt.IBuilderConfig, "int8_calibrator")
     weak = hasattr(trt.BuilderFlag, "FP16") and calibrates and hasattr(trt.IBuilderConfig, "set_calibration_profile")
     return Ability(
-        label=f"{'TensorRT for RTX' if workstation else 'TensorRT'} {trt.__version__}",
-        version=version,
+        label=f"{'TensorRT for RTX' if workstation else 'TensorRT'} {text}",
+        version=version_number(text),
+        line=line,
         weak=weak,
         typed=not weak or hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"),
-        dla=not workstation and knows_dla(version),
+        progress_monitor=hasattr(trt, "IProgressMonitor"),
         caches=not workstation,
-        opset=NEWEST_OPSET if workstation else documented_opset(version),
     )
-
-
-def knows_dla(version: tuple[int, ...]) -> bool:
-    return version[:2] <= _DLA_LAST or version[:3] >= _DLA_AGAIN
-
-
-def documented_opset(version: tuple[int, ...]) -> int | None:
-    """None beyond the last major version that was known when this was written."""
-    known = [opset for since, opset in _OPSETS if version[:2] >= since]
-    return known[-1] if known and version[0] <= 11 else None
 
 
 def creation_flags(trt: ModuleType, *, typed: bool) -> int:

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# 10.16 on an Orin is known to fail on Q/DQ graphs that it builds on a Thor.
 _NO_QDQ = "int8 from calibration data (lowering: flags) needs no Q/DQ pairs; fp16 shows whether the graph itself builds"
 
 
@@ -124,6 +123,7 @@ class Build:
         configure(trt, config, replace(order.options, pools=pools), order.lowered)
         for warning in unheeded(trt, config, pools):
             self.words.warn(warning)
+        self._warn_of_qdq()
         if order.dla:
             fix_shapes(draft.network, order.task.inputs)
         profile = add_profile(draft.builder, config, draft.network, order.task.inputs)
@@ -139,6 +139,11 @@ class Build:
             self._timing = TimingCache(config, self.words)
             self._timing.load(() if order.options.cold else order.task.timing_caches, order.locate)
         return config
+
+    def _warn_of_qdq(self) -> None:
+        order, capability = self._order, self._cuda.compute_capability if self._cuda is not None else ""
+        if order.lowered.graph == ARTIFACT_ROLE_MODEL_QDQ and capability in order.able.line.qdq_fails_on:
+            self.words.warn(f"{order.able.label} is known to fail on Q/DQ graphs on this GPU: {_NO_QDQ}")
 
     def _calibrate(self, config: "trt.IBuilderConfig", profile: "trt.IOptimizationProfile | None") -> None:
         samples = check_samples(self._calibration(), self._order.task.inputs)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from agent.runtime.tensorrt.options import BuildOptions, Pools
 from agent.runtime.tensorrt.precision import Lowered
 from jetfleet.errors import BadInput
+from jetfleet.tensorrt import since_which
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -112,10 +113,11 @@ def _set_compatibility(trt: ModuleType, config: "trt.IBuilderConfig", name: str)
         "SAME_COMPUTE_CAPABILITY": getattr(trt.HardwareCompatibilityLevel, "SAME_COMPUTE_CAPABILITY", None),
     }
     if levels[name] is None:
+        since = since_which("same_compute_capability")
         raise BadInput(
             f"TensorRT {trt.__version__} does not know {name.lower()}",
             where="options.hardware_compatibility",
-            expected="none, ampere_plus; same_compute_capability from TensorRT 10.13 on",
+            expected=f"none, ampere_plus; same_compute_capability from TensorRT {since} on",
         )
     config.hardware_compatibility_level = levels[name]
 

@@ -8,10 +8,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from agent.runtime.base import BuildRefused
-from agent.runtime.tensorrt.ability import NEWEST_OPSET, Ability, creation_flags
+from agent.runtime.tensorrt.ability import Ability, creation_flags
 from agent.runtime.tensorrt.log import Words, begin, listen, make_recorder, trimmed
 from agent.runtime.tensorrt.opset import read_opset
 from jetfleet.errors import BadInput
+from jetfleet.tensorrt import NEWEST_OPSET
 from jetfleet.v1.task_pb2 import TensorSpec
 
 if TYPE_CHECKING:

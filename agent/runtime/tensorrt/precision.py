@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from agent.runtime.tensorrt.ability import Ability
 from jetfleet.errors import BadInput
 from jetfleet.placement import Placement
+from jetfleet.tensorrt import DLA_RELEASES
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,
     ARTIFACT_ROLE_MODEL_FP16,
@@ -90,7 +91,7 @@ def _refuse_on_dla(task: BuildTask, able: Ability) -> None:
         raise BadInput(
             f"{able.label} has no DLA",
             where="placement",
-            expected="TensorRT up to 10.7 (JetPack 6), or 11.4.1 and later on AGX Orin",
+            expected=DLA_RELEASES,
             hint="placement: gpu",
         )
     if task.precision not in _ON_DLA:

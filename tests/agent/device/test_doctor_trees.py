@@ -100,6 +100,18 @@ BROKEN: dict[str, tuple[Callable[[], Tree], str, str, str]] = {
         "fail",
         "L4T 36.4.2 was released without it",
     ),
+    "a patch that is not listed": (
+        lambda: _orin().put({"etc/nv_tegra_release": "# R36 (release), REVISION: 5.9, GCID: 1\n"}),
+        "JetPack",
+        "warn",
+        "targets take it for JetPack 6.2.3 (L4T 36.5.2)",
+    ),
+    "an early access": (
+        lambda: _orin("7.2").put({"etc/nv_tegra_release": "# R39 (release), REVISION: 0.0, GCID: 1\n"}),
+        "JetPack",
+        "ok",
+        "JetPack 7.2 preview (L4T 39.0.0)",
+    ),
     "L4T 39.2 names what it removed": (lambda: _orin("7.2"), "DLA compiler", "ok", "drivers.csv still names it"),
     "a DLA that TensorRT left": (lambda: _orin("7.2"), "DLA", "warn", "TensorRT 10.16.2 has no DLA"),
     "a DLA of unknown compiler": (

@@ -88,6 +88,12 @@ def test_what_makes_no_sense_is_unknown_too(tmp_path: Path, files: dict[str, str
         assert not found.HasField(name), name
 
 
+def test_a_patch_that_is_not_known_takes_its_lines_place(tmp_path: Path) -> None:
+    text = JETSON["etc/nv_tegra_release"].replace("4.3", "5.9")
+    found = facts(tree(tmp_path, {"etc/nv_tegra_release": text}))
+    assert (found.l4t, found.jetpack) == ("36.5.9", "6.2.3+l4t.36.5.9")
+
+
 def test_a_release_that_is_not_known_has_no_jetpack(tmp_path: Path) -> None:
     text = JETSON["etc/nv_tegra_release"].replace("4.3", "9.9")
     found = facts(tree(tmp_path, {"etc/nv_tegra_release": text}))

@@ -2,9 +2,10 @@
 
 import pytest
 
-from agent.runtime.tensorrt.ability import Ability, documented_opset, knows_dla
+from agent.runtime.tensorrt.ability import Ability
 from agent.runtime.tensorrt.precision import Lowered, lower
 from jetfleet.errors import BadInput
+from jetfleet.tensorrt import line_of
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,
     ARTIFACT_ROLE_MODEL_FP16,
@@ -32,9 +33,9 @@ def able(*version: int) -> Ability:
         version=version,
         weak=version < (11,),
         typed=version >= (10,),
-        dla=knows_dla(version),
+        line=line_of(".".join(map(str, version))),
+        progress_monitor=version >= (10,),
         caches=True,
-        opset=documented_opset(version),
     )
 
 
@@ -100,20 +101,3 @@ def test_what_cannot_be_is_refused_with_the_reason_and_the_way_out(
     assert words in refused.value.message
     assert instead in refused.value.hint
     assert refused.value.where in ("lowering", "precision")
-
-
-@pytest.mark.parametrize(
-    ("version", "dla", "opset"),
-    [
-        ((8, 6, 1), True, 17),
-        ((10, 3, 0, 30), True, 20),
-        ((10, 7, 0), True, 20),
-        ((10, 8, 0), False, 20),
-        ((10, 16, 2), False, 24),
-        ((11, 4, 0), False, 24),
-        ((11, 4, 1), True, 24),
-        ((12, 0, 0), True, None),
-    ],
-)
-def test_what_is_known_of_a_version(version: tuple[int, ...], dla: bool, opset: "int | None") -> None:
-    assert (knows_dla(version), documented_opset(version)) == (dla, opset)

@@ -86,6 +86,15 @@ def test_a_qdq_graph_on_8_6_needs_the_int8_flag(make: Any) -> None:
     assert not hasattr(board.config, "int8_calibrator")
 
 
+@pytest.mark.parametrize(("version", "warned"), [((10, 3, 0), False), ((10, 16, 2), True), ((11, 4, 1), False)])
+def test_a_release_that_fails_on_qdq_graphs_is_warned_of_before_the_build(
+    version: tuple[int, ...], warned: bool, make: Any
+) -> None:
+    """The made-up GPU is an Orin, where 10.16.2 does."""
+    made = make(Board(version=version)).build(MODEL, [X], role=ARTIFACT_ROLE_MODEL_QDQ, precision=PRECISION_INT8)
+    assert any("is known to fail on Q/DQ graphs on this GPU" in text for text in made.told.warnings) is warned
+
+
 def test_calibration_data_reaches_the_calibrator_batch_by_batch(make: Any) -> None:
     board = Board(inputs=[("x", (-1, 3))])
     desk = make(board)

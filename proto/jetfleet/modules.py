@@ -26,6 +26,7 @@ XAVIER = Chip("Xavier", "tegra194", "Xavier (gv11b)", "7.2")
 ORIN = Chip("Orin", "tegra234", "Orin (ga10b)", "8.7")
 THOR = Chip("Thor", "tegra264", "Thor (gb10b)", "11.0")
 CHIPS = (XAVIER, ORIN, THOR)
+AGX_ORIN = "p3701"  # how the ids of its modules begin
 
 
 @dataclass(frozen=True)
