@@ -3,14 +3,15 @@
 Runs outside every timed window. Knows arrays and rules; where they come from is not its business.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from agent.runtime.arrays import Tensor
 from jetfleet.errors import BadInput
+from jetfleet.outputs.bounds import INTEGERS, Bounds, Judgement, Rule
+from jetfleet.outputs.judge import judge, reference_weakness
+from jetfleet.outputs.sets import judge_set
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_UNCHECKED,
     FLAG_KIND_WRONG_OUTPUT,
@@ -23,8 +24,13 @@ from jetfleet.v1.task_pb2 import (
     TensorSpec,
 )
 
-_INTEGERS = "biu"
-_WHOLE = "iu"  # without bool
+_MIN_COSINE = {PRECISION_INT8: 0.99}
+_RULES = {
+    OutputCheck.RULE_CLOSE: Rule.CLOSE,
+    OutputCheck.RULE_COSINE: Rule.COSINE,
+    OutputCheck.RULE_OFF: Rule.OFF,
+    OutputCheck.RULE_SET: Rule.SET,
+}
 
 
 def rule_for(check: OutputCheck, precision: "Precision.ValueType") -> OutputCheck:
@@ -33,98 +39,84 @@ def rule_for(check: OutputCheck, precision: "Precision.ValueType") -> OutputChec
         return check
     if precision == PRECISION_FP32:
         return OutputCheck(rule=OutputCheck.RULE_CLOSE, rtol=1e-3, atol=1e-4)
-    return OutputCheck(rule=OutputCheck.RULE_COSINE, min_cosine=0.99 if precision == PRECISION_INT8 else 0.999)
+    return OutputCheck(rule=OutputCheck.RULE_COSINE, min_cosine=_MIN_COSINE.get(precision, 0.999))
 
 
 def check_outputs(got: Mapping[str, Tensor], want: Mapping[str, Tensor], rule: OutputCheck) -> list[TensorCheck]:
-    """One check per reference tensor. Raises BadInput for a reference that is no tensor of numbers."""
-    return [_check(name, got.get(name), array, rule) for name, array in want.items()]
+    """One check per reference tensor, and per set of them. Raises BadInput for a reference that is not of numbers."""
+    checks, in_sets = [], set()
+    for item in rule.sets:
+        names = [name for name in item.outputs if name in want]
+        in_sets.update(names)
+        if names:
+            checks.append(_check_set(names, got, want, _bounds(rule)))
+    for name, array in want.items():
+        bounds = _bounds(rule.outputs.get(name, rule))
+        if name not in in_sets and bounds.rule is not Rule.OFF:
+            checks.append(_check(name, got.get(name), array, bounds))
+    return checks
 
 
 def check_flags(checks: Sequence[TensorCheck], rule: OutputCheck) -> list[Flag]:
-    """WRONG_OUTPUT if a tensor failed, UNCHECKED if none was looked at."""
-    if rule.rule == OutputCheck.RULE_OFF:
+    """WRONG_OUTPUT if a tensor failed; UNCHECKED if none was looked at, or none could show a fault."""
+    if rule.rule == OutputCheck.RULE_OFF and not checks:
         return [Flag(kind=FLAG_KIND_UNCHECKED, evidence="the job said check: off")]
     if not checks:
         return [Flag(kind=FLAG_KIND_UNCHECKED, evidence="the task has no reference outputs")]
     failed = [f"{check.tensor}: {check.detail}" for check in checks if not check.passed]
-    return [Flag(kind=FLAG_KIND_WRONG_OUTPUT, evidence="; ".join(failed))] if failed else []
+    if failed:
+        return [Flag(kind=FLAG_KIND_WRONG_OUTPUT, evidence="; ".join(failed))]
+    if all(check.weakness for check in checks):
+        weak = "; ".join(f"{check.tensor}: {check.weakness}" for check in checks)
+        return [Flag(kind=FLAG_KIND_UNCHECKED, evidence=f"the reference cannot show a fault: {weak}")]
+    return []
 
 
-def _check(name: str, got: Tensor | None, want: Tensor, rule: OutputCheck) -> TensorCheck:
-    if want.dtype.kind not in "f" + _INTEGERS:
-        raise BadInput(f"a reference of {want.dtype} cannot be compared", where=name, expected="floats or integers")
-    if got is None:
-        return TensorCheck(tensor=name, passed=False, detail="the engine has no such output")
-    if got.shape != want.shape or not _alike(got.dtype, want.dtype):
-        shapes = f"got {got.dtype}{list(got.shape)}, want {want.dtype}{list(want.shape)}"
-        return TensorCheck(tensor=name, passed=False, detail=shapes)
-    return (
-        _check_integers(name, got, want, rule) if want.dtype.kind in _INTEGERS else _check_floats(name, got, want, rule)
+def _bounds(rule: OutputCheck) -> Bounds:
+    return Bounds(
+        _RULES.get(rule.rule, Rule.COSINE),
+        rtol=rule.rtol,
+        atol=rule.atol,
+        min_cosine=rule.min_cosine,
+        min_slice_cosine=rule.min_slice_cosine if rule.HasField("min_slice_cosine") else None,
+        max_norm_error=rule.max_norm_error if rule.HasField("max_norm_error") else None,
+        min_agreement=rule.min_agreement,
     )
 
 
-def _alike(got: np.dtype[Any], want: np.dtype[Any]) -> bool:
-    """One type, or integers of any width, whose values tell: TensorRT 8.x makes int32 of a graph's int64."""
-    return got == want or (got.kind in _WHOLE and want.kind in _WHOLE)
-
-
-def _check_integers(name: str, got: Tensor, want: Tensor, rule: OutputCheck) -> TensorCheck:
-    share = float(np.mean(got == want)) if want.size else 1.0
-    least = rule.min_agreement or 1.0  # 0 would let anything pass: nobody means that, so absent means all
-    detail = f"{100 * share:g} % of elements equal, at least {100 * least:g} % wanted"
-    return TensorCheck(tensor=name, passed=share >= least, equal_share=share, detail=detail)
-
-
-def _check_floats(name: str, got: Tensor, want: Tensor, rule: OutputCheck) -> TensorCheck:
-    a, b = got.astype(np.float64), want.astype(np.float64)
-    check = TensorCheck(tensor=name)
-    comparable = np.isfinite(a) & np.isfinite(b)
-    _fill_metrics(check, a[comparable], b[comparable])
-    if _is_classifier(b):
-        check.top1_agreement = float(np.mean(a.argmax(axis=1) == b.argmax(axis=1)))
-    # An infinity or NaN must be where the reference has it, whatever the rule.
-    strange = ~comparable & ~((a == b) | (np.isnan(a) & np.isnan(b)))
-    if strange.any():
-        check.detail = f"{int(strange.sum())} elements not finite alike, first {_shown(strange, got, want)}"
-    elif rule.rule == OutputCheck.RULE_COSINE:
-        check.passed = check.cosine >= rule.min_cosine
-        check.detail = f"cosine {check.cosine:.6g}, at least {rule.min_cosine:g} wanted"
-    else:
-        with np.errstate(invalid="ignore"):  # infinity less infinity, where both agree
-            off = comparable & (np.abs(a - b) > rule.atol + rule.rtol * np.abs(b))
-        check.passed = not off.any()
-        check.detail = f"|got - want| <= {rule.atol:g} + {rule.rtol:g} |want|"
-        if not check.passed:
-            check.detail = f"{int(off.sum())} of {off.size} break {check.detail}, first {_shown(off, got, want)}"
+def _check(name: str, got: Tensor | None, want: Tensor, bounds: Bounds) -> TensorCheck:
+    try:
+        found = judge(got, want, bounds)
+    except ValueError as error:
+        raise BadInput(str(error), where=name, expected="floats or integers") from error
+    check = _as_message(name, found)
+    check.weakness = reference_weakness(want)
+    if got is not None and got.shape == want.shape and _is_classifier(want):
+        check.top1_agreement = float(np.mean(got.argmax(axis=1) == want.argmax(axis=1)))
     return check
 
 
-def _fill_metrics(check: TensorCheck, got: Tensor, want: Tensor) -> None:
-    """Differences over the elements that are finite on both sides."""
-    difference = np.abs(got - want)
-    nonzero = want != 0
-    check.max_abs = float(difference.max(initial=0.0))
-    if nonzero.any():
-        check.max_rel = float((difference[nonzero] / np.abs(want[nonzero])).max())
-    norms = float(np.linalg.norm(got)) * float(np.linalg.norm(want))
-    if norms > 0:
-        check.cosine = float(got @ want) / norms
-    else:
-        check.cosine = 1.0 if check.max_abs == 0 else 0.0
-    signal, noise = float(want @ want), float(difference @ difference)
-    if signal > 0 and noise > 0:
-        check.snr_db = 10 * math.log10(signal / noise)
+def _check_set(
+    names: Sequence[str], got: Mapping[str, Tensor], want: Mapping[str, Tensor], bounds: Bounds
+) -> TensorCheck:
+    label = "+".join(names)
+    missing = [name for name in names if name not in got]
+    if missing:
+        return TensorCheck(tensor=label, passed=False, detail=f"the engine has no output {missing[0]!r}")
+    check = _as_message(label, judge_set([got[name] for name in names], [want[name] for name in names], bounds))
+    check.weakness = "it is empty" if all(want[name].size == 0 for name in names) else ""
+    return check
+
+
+def _as_message(name: str, found: Judgement) -> TensorCheck:
+    """Field by field: both have the same names. What does not apply stays absent."""
+    known = {key: value for key, value in vars(found).items() if value is not None}
+    return TensorCheck(tensor=name, **known)
 
 
 def _is_classifier(want: Tensor) -> bool:
     """Rows of scores over at least two classes."""
-    return want.ndim == 2 and want.shape[0] > 0 and want.shape[1] >= 2
-
-
-def _shown(where: Tensor, got: Tensor, want: Tensor) -> str:
-    index = tuple(int(axis) for axis in np.unravel_index(int(where.argmax()), where.shape))
-    return f"at {list(index)}: got {got[index]:g}, want {want[index]:g}"
+    return want.dtype.kind == "f" and want.ndim == 2 and want.shape[0] > 0 and want.shape[1] >= 2
 
 
 def top1_accuracy(
@@ -174,7 +166,7 @@ def _fits(array: Tensor, count: int, spec: TensorSpec, batch: int) -> bool:
 def _classes(outputs: Mapping[str, Tensor], batch: int) -> Tensor:
     """The class that each sample of a batch was given: the label itself, or the place of the highest score."""
     first = next(iter(outputs.values()), np.zeros(0))
-    if first.size == batch and first.dtype.kind in _INTEGERS:
+    if first.size == batch and first.dtype.kind in INTEGERS:
         return first.reshape(batch)
     if first.size < 2 * batch or first.size % batch or first.dtype.kind != "f":
         raise BadInput(

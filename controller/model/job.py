@@ -83,17 +83,32 @@ class CheckRule(Enum):
     CLOSE = "close"
     COSINE = "cosine"
     OFF = "off"
+    SET = "set"
 
 
 @dataclass(frozen=True)
 class OutputCheck:
-    """Bounds on outputs against the reference; integer tensors use `min_agreement` under either rule."""
+    """Bounds on outputs against the reference (jetfleet/outputs); integers and sets use `min_agreement`.
+
+    `outputs` holds the rules of single outputs; each of `sets` names outputs whose rows belong together.
+    """
 
     rule: CheckRule
     rtol: float = 1e-3
     atol: float = 1e-4
     min_cosine: float = 0.999
     min_agreement: float = 1.0
+    min_slice_cosine: float | None = None
+    max_norm_error: float | None = None
+    outputs: Mapping[str, "OutputCheck"] = field(default_factory=dict)
+    sets: tuple["OutputSet", ...] = ()
+
+
+@dataclass(frozen=True)
+class OutputSet:
+    """Outputs that are columns of one set of rows, compared in any order."""
+
+    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True)

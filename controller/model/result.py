@@ -100,6 +100,11 @@ class TensorCheck:
     top1_agreement: float | None
     equal_share: float | None
     detail: str
+    norm_ratio: float | None = None
+    worst_slice: str = ""  # "index 7 of axis 1"; empty: none was judged
+    worst_slice_cosine: float | None = None
+    worst_slice_norm_ratio: float | None = None
+    weakness: str = ""  # why the reference can show few faults
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,7 @@ _PLAIN_FIELDS = (
 _CHECK_FIELDS = (
     *("tensor", "passed", "max_abs", "max_rel", "cosine", "snr_db"),
     *("top1_agreement", "equal_share", "detail"),
+    *("norm_ratio", "worst_slice", "worst_slice_cosine", "worst_slice_norm_ratio", "weakness"),
 )
 
 

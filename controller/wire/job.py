@@ -11,6 +11,7 @@ from controller.model.job import (
     Measure,
     Mode,
     OutputCheck,
+    OutputSet,
     ShapeRange,
     Target,
     TensorSpec,
@@ -48,6 +49,10 @@ def tensor_from_pb(spec: task_pb2.TensorSpec) -> TensorSpec:
 
 def check_to_pb(check: OutputCheck) -> task_pb2.OutputCheck:
     return task_pb2.OutputCheck(
+        min_slice_cosine=check.min_slice_cosine,
+        max_norm_error=check.max_norm_error,
+        outputs={name: check_to_pb(item) for name, item in check.outputs.items()},
+        sets=[task_pb2.OutputSet(outputs=item.outputs) for item in check.sets],
         rule=enums.CHECK_RULE[check.rule],
         rtol=check.rtol,
         atol=check.atol,
@@ -63,6 +68,10 @@ def check_from_pb(check: task_pb2.OutputCheck) -> OutputCheck:
         atol=check.atol,
         min_cosine=check.min_cosine,
         min_agreement=check.min_agreement,
+        min_slice_cosine=check.min_slice_cosine if check.HasField("min_slice_cosine") else None,
+        max_norm_error=check.max_norm_error if check.HasField("max_norm_error") else None,
+        outputs={name: check_from_pb(item) for name, item in check.outputs.items()},
+        sets=tuple(OutputSet(tuple(item.outputs)) for item in check.sets),
     )
 
 

@@ -73,10 +73,25 @@ def check_to_pb(check: TensorCheck) -> task_pb2.TensorCheck:
         top1_agreement=check.top1_agreement,
         equal_share=check.equal_share,
         detail=check.detail,
+        norm_ratio=check.norm_ratio,
+        worst_slice=check.worst_slice,
+        worst_slice_cosine=check.worst_slice_cosine,
+        worst_slice_norm_ratio=check.worst_slice_norm_ratio,
+        weakness=check.weakness,
     )
 
 
-_Metric = Literal["max_abs", "max_rel", "cosine", "snr_db", "top1_agreement", "equal_share"]
+_Metric = Literal[
+    "max_abs",
+    "max_rel",
+    "cosine",
+    "snr_db",
+    "top1_agreement",
+    "equal_share",
+    "norm_ratio",
+    "worst_slice_cosine",
+    "worst_slice_norm_ratio",
+]
 
 
 def check_from_pb(message: task_pb2.TensorCheck) -> TensorCheck:
@@ -93,6 +108,11 @@ def check_from_pb(message: task_pb2.TensorCheck) -> TensorCheck:
         top1_agreement=metric("top1_agreement"),
         equal_share=metric("equal_share"),
         detail=message.detail,
+        norm_ratio=metric("norm_ratio"),
+        worst_slice=message.worst_slice,
+        worst_slice_cosine=metric("worst_slice_cosine"),
+        worst_slice_norm_ratio=metric("worst_slice_norm_ratio"),
+        weakness=message.weakness,
     )
 
 

@@ -1,6 +1,7 @@
 """Measurements: written once with their rounds, flags and checks, read back with the facts they were taken under."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select
@@ -245,14 +246,5 @@ def _result_row(row: Row[Any], parts: _Parts) -> ResultRow:
 
 
 def _check(row: Row[Any]) -> TensorCheck:
-    return TensorCheck(
-        tensor=row.tensor,
-        passed=bool(row.passed),
-        max_abs=row.max_abs,
-        max_rel=row.max_rel,
-        cosine=row.cosine,
-        snr_db=row.snr_db,
-        top1_agreement=row.top1_agreement,
-        equal_share=row.equal_share,
-        detail=row.detail,
-    )
+    known = {item.name: getattr(row, item.name) for item in fields(TensorCheck)}
+    return TensorCheck(**{**known, "passed": bool(row.passed)})

@@ -27,12 +27,11 @@ def judge_set(got: Sequence[Array], want: Sequence[Array], bounds: Bounds) -> Ju
         return Judgement(False, f"a set of {count} rows is too large to be matched, at most {_MOST_ROWS}")
     exact = np.concatenate([np.full(_width(array), array.dtype.kind in INTEGERS) for array in want])
     matched = _matched(rows_got, rows_want, exact=exact, tolerance=bounds.row_tolerance)
-    share = matched / count if count else 1.0
+    share, least = matched / count if count else 1.0, bounds.min_agreement or 1.0
     detail = (
-        f"{matched} of {len(rows_want)} rows matched, {len(rows_got)} were given, "
-        f"at least {100 * bounds.min_agreement:g} % wanted"
+        f"{matched} of {len(rows_want)} rows matched, {len(rows_got)} were given, at least {100 * least:g} % wanted"
     )
-    return Judgement(share >= bounds.min_agreement, detail, equal_share=share)
+    return Judgement(share >= least, detail, equal_share=share)
 
 
 def _width(array: Array) -> int:

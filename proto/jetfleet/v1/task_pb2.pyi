@@ -699,7 +699,7 @@ Global___MeasureOptions: _TypeAlias = MeasureOptions  # noqa: Y015
 
 @_typing.final
 class OutputCheck(_message.Message):
-    """Bounds on the difference between an engine's outputs and the reference."""
+    """Bounds on the difference between an engine's outputs and the reference. What each means: jetfleet/outputs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -713,30 +713,72 @@ class OutputCheck(_message.Message):
         RULE_CLOSE: OutputCheck._Rule.ValueType  # 1
         """|got - want| <= atol + rtol * |want|, every element"""
         RULE_COSINE: OutputCheck._Rule.ValueType  # 2
-        """cosine similarity >= min_cosine, every tensor"""
+        """direction and length of the tensor and of every slice of it"""
         RULE_OFF: OutputCheck._Rule.ValueType  # 3
         """no check; the measurement is flagged UNCHECKED"""
+        RULE_SET: OutputCheck._Rule.ValueType  # 4
+        """rows in any order, matched"""
 
     class Rule(_Rule, metaclass=_RuleEnumTypeWrapper): ...
     RULE_UNSPECIFIED: OutputCheck.Rule.ValueType  # 0
     RULE_CLOSE: OutputCheck.Rule.ValueType  # 1
     """|got - want| <= atol + rtol * |want|, every element"""
     RULE_COSINE: OutputCheck.Rule.ValueType  # 2
-    """cosine similarity >= min_cosine, every tensor"""
+    """direction and length of the tensor and of every slice of it"""
     RULE_OFF: OutputCheck.Rule.ValueType  # 3
     """no check; the measurement is flagged UNCHECKED"""
+    RULE_SET: OutputCheck.Rule.ValueType  # 4
+    """rows in any order, matched"""
+
+    @_typing.final
+    class OutputsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___OutputCheck: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___OutputCheck | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     RULE_FIELD_NUMBER: _builtins.int
     RTOL_FIELD_NUMBER: _builtins.int
     ATOL_FIELD_NUMBER: _builtins.int
     MIN_COSINE_FIELD_NUMBER: _builtins.int
     MIN_AGREEMENT_FIELD_NUMBER: _builtins.int
+    MIN_SLICE_COSINE_FIELD_NUMBER: _builtins.int
+    MAX_NORM_ERROR_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    SETS_FIELD_NUMBER: _builtins.int
     rule: Global___OutputCheck.Rule.ValueType
     rtol: _builtins.float
     atol: _builtins.float
     min_cosine: _builtins.float
+    """of the whole tensor"""
     min_agreement: _builtins.float
-    """integer outputs: share of equal elements"""
+    """integer outputs: share of equal elements; sets: share of matched rows"""
+    min_slice_cosine: _builtins.float
+    """absent: follows from min_cosine"""
+    max_norm_error: _builtins.float
+    """of |got| / |want| - 1; absent: follows from min_cosine"""
+    @_builtins.property
+    def outputs(self) -> _containers.MessageMap[_builtins.str, Global___OutputCheck]:
+        """rules of single outputs, by name; theirs hold no further ones"""
+
+    @_builtins.property
+    def sets(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutputSet]:
+        """outputs whose rows belong together: boxes, scores and classes"""
+
     def __init__(
         self,
         *,
@@ -745,14 +787,47 @@ class OutputCheck(_message.Message):
         atol: _builtins.float = ...,
         min_cosine: _builtins.float = ...,
         min_agreement: _builtins.float = ...,
+        min_slice_cosine: _builtins.float | None = ...,
+        max_norm_error: _builtins.float | None = ...,
+        outputs: _abc.Mapping[_builtins.str, Global___OutputCheck] | None = ...,
+        sets: _abc.Iterable[Global___OutputSet] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_norm_error", b"_max_norm_error", "_min_slice_cosine", b"_min_slice_cosine", "max_norm_error", b"max_norm_error", "min_slice_cosine", b"min_slice_cosine"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_norm_error", b"_max_norm_error", "_min_slice_cosine", b"_min_slice_cosine", "atol", b"atol", "max_norm_error", b"max_norm_error", "min_agreement", b"min_agreement", "min_cosine", b"min_cosine", "min_slice_cosine", b"min_slice_cosine", "outputs", b"outputs", "rtol", b"rtol", "rule", b"rule", "sets", b"sets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_norm_error: _TypeAlias = _typing.Literal["max_norm_error"]  # noqa: Y015
+    _WhichOneofArgType__max_norm_error: _TypeAlias = _typing.Literal["_max_norm_error", b"_max_norm_error"]  # noqa: Y015
+    _WhichOneofReturnType__min_slice_cosine: _TypeAlias = _typing.Literal["min_slice_cosine"]  # noqa: Y015
+    _WhichOneofArgType__min_slice_cosine: _TypeAlias = _typing.Literal["_min_slice_cosine", b"_min_slice_cosine"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_norm_error) -> _WhichOneofReturnType__max_norm_error | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_slice_cosine) -> _WhichOneofReturnType__min_slice_cosine | None: ...
+
+Global___OutputCheck: _TypeAlias = OutputCheck  # noqa: Y015
+
+@_typing.final
+class OutputSet(_message.Message):
+    """Outputs that are columns of one set of rows, compared in any order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        outputs: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["atol", b"atol", "min_agreement", b"min_agreement", "min_cosine", b"min_cosine", "rtol", b"rtol", "rule", b"rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outputs", b"outputs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___OutputCheck: _TypeAlias = OutputCheck  # noqa: Y015
+Global___OutputSet: _TypeAlias = OutputSet  # noqa: Y015
 
 @_typing.final
 class Subject(_message.Message):
@@ -1408,6 +1483,11 @@ class TensorCheck(_message.Message):
     TOP1_AGREEMENT_FIELD_NUMBER: _builtins.int
     EQUAL_SHARE_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    NORM_RATIO_FIELD_NUMBER: _builtins.int
+    WORST_SLICE_FIELD_NUMBER: _builtins.int
+    WORST_SLICE_COSINE_FIELD_NUMBER: _builtins.int
+    WORST_SLICE_NORM_RATIO_FIELD_NUMBER: _builtins.int
+    WEAKNESS_FIELD_NUMBER: _builtins.int
     tensor: _builtins.str
     passed: _builtins.bool
     max_abs: _builtins.float
@@ -1418,9 +1498,17 @@ class TensorCheck(_message.Message):
     top1_agreement: _builtins.float
     """where the output looks like a classifier's"""
     equal_share: _builtins.float
-    """integer outputs"""
+    """integer outputs; of a set: the matched rows"""
     detail: _builtins.str
     """the rule that was applied, and where it failed"""
+    norm_ratio: _builtins.float
+    """|got| / |want|"""
+    worst_slice: _builtins.str
+    """"index 7 of axis 1": the slice that lost most; empty: none was judged"""
+    worst_slice_cosine: _builtins.float
+    worst_slice_norm_ratio: _builtins.float
+    weakness: _builtins.str
+    """why the reference can show few faults: constant, empty"""
     def __init__(
         self,
         *,
@@ -1433,10 +1521,15 @@ class TensorCheck(_message.Message):
         top1_agreement: _builtins.float | None = ...,
         equal_share: _builtins.float | None = ...,
         detail: _builtins.str = ...,
+        norm_ratio: _builtins.float | None = ...,
+        worst_slice: _builtins.str = ...,
+        worst_slice_cosine: _builtins.float | None = ...,
+        worst_slice_norm_ratio: _builtins.float | None = ...,
+        weakness: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cosine", b"_cosine", "_equal_share", b"_equal_share", "_max_abs", b"_max_abs", "_max_rel", b"_max_rel", "_snr_db", b"_snr_db", "_top1_agreement", b"_top1_agreement", "cosine", b"cosine", "equal_share", b"equal_share", "max_abs", b"max_abs", "max_rel", b"max_rel", "snr_db", b"snr_db", "top1_agreement", b"top1_agreement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cosine", b"_cosine", "_equal_share", b"_equal_share", "_max_abs", b"_max_abs", "_max_rel", b"_max_rel", "_norm_ratio", b"_norm_ratio", "_snr_db", b"_snr_db", "_top1_agreement", b"_top1_agreement", "_worst_slice_cosine", b"_worst_slice_cosine", "_worst_slice_norm_ratio", b"_worst_slice_norm_ratio", "cosine", b"cosine", "equal_share", b"equal_share", "max_abs", b"max_abs", "max_rel", b"max_rel", "norm_ratio", b"norm_ratio", "snr_db", b"snr_db", "top1_agreement", b"top1_agreement", "worst_slice_cosine", b"worst_slice_cosine", "worst_slice_norm_ratio", b"worst_slice_norm_ratio"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cosine", b"_cosine", "_equal_share", b"_equal_share", "_max_abs", b"_max_abs", "_max_rel", b"_max_rel", "_snr_db", b"_snr_db", "_top1_agreement", b"_top1_agreement", "cosine", b"cosine", "detail", b"detail", "equal_share", b"equal_share", "max_abs", b"max_abs", "max_rel", b"max_rel", "passed", b"passed", "snr_db", b"snr_db", "tensor", b"tensor", "top1_agreement", b"top1_agreement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cosine", b"_cosine", "_equal_share", b"_equal_share", "_max_abs", b"_max_abs", "_max_rel", b"_max_rel", "_norm_ratio", b"_norm_ratio", "_snr_db", b"_snr_db", "_top1_agreement", b"_top1_agreement", "_worst_slice_cosine", b"_worst_slice_cosine", "_worst_slice_norm_ratio", b"_worst_slice_norm_ratio", "cosine", b"cosine", "detail", b"detail", "equal_share", b"equal_share", "max_abs", b"max_abs", "max_rel", b"max_rel", "norm_ratio", b"norm_ratio", "passed", b"passed", "snr_db", b"snr_db", "tensor", b"tensor", "top1_agreement", b"top1_agreement", "weakness", b"weakness", "worst_slice", b"worst_slice", "worst_slice_cosine", b"worst_slice_cosine", "worst_slice_norm_ratio", b"worst_slice_norm_ratio"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cosine: _TypeAlias = _typing.Literal["cosine"]  # noqa: Y015
     _WhichOneofArgType__cosine: _TypeAlias = _typing.Literal["_cosine", b"_cosine"]  # noqa: Y015
@@ -1446,10 +1539,16 @@ class TensorCheck(_message.Message):
     _WhichOneofArgType__max_abs: _TypeAlias = _typing.Literal["_max_abs", b"_max_abs"]  # noqa: Y015
     _WhichOneofReturnType__max_rel: _TypeAlias = _typing.Literal["max_rel"]  # noqa: Y015
     _WhichOneofArgType__max_rel: _TypeAlias = _typing.Literal["_max_rel", b"_max_rel"]  # noqa: Y015
+    _WhichOneofReturnType__norm_ratio: _TypeAlias = _typing.Literal["norm_ratio"]  # noqa: Y015
+    _WhichOneofArgType__norm_ratio: _TypeAlias = _typing.Literal["_norm_ratio", b"_norm_ratio"]  # noqa: Y015
     _WhichOneofReturnType__snr_db: _TypeAlias = _typing.Literal["snr_db"]  # noqa: Y015
     _WhichOneofArgType__snr_db: _TypeAlias = _typing.Literal["_snr_db", b"_snr_db"]  # noqa: Y015
     _WhichOneofReturnType__top1_agreement: _TypeAlias = _typing.Literal["top1_agreement"]  # noqa: Y015
     _WhichOneofArgType__top1_agreement: _TypeAlias = _typing.Literal["_top1_agreement", b"_top1_agreement"]  # noqa: Y015
+    _WhichOneofReturnType__worst_slice_cosine: _TypeAlias = _typing.Literal["worst_slice_cosine"]  # noqa: Y015
+    _WhichOneofArgType__worst_slice_cosine: _TypeAlias = _typing.Literal["_worst_slice_cosine", b"_worst_slice_cosine"]  # noqa: Y015
+    _WhichOneofReturnType__worst_slice_norm_ratio: _TypeAlias = _typing.Literal["worst_slice_norm_ratio"]  # noqa: Y015
+    _WhichOneofArgType__worst_slice_norm_ratio: _TypeAlias = _typing.Literal["_worst_slice_norm_ratio", b"_worst_slice_norm_ratio"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cosine) -> _WhichOneofReturnType__cosine | None: ...
     @_typing.overload
@@ -1459,9 +1558,15 @@ class TensorCheck(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_rel) -> _WhichOneofReturnType__max_rel | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__norm_ratio) -> _WhichOneofReturnType__norm_ratio | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__snr_db) -> _WhichOneofReturnType__snr_db | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top1_agreement) -> _WhichOneofReturnType__top1_agreement | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__worst_slice_cosine) -> _WhichOneofReturnType__worst_slice_cosine | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__worst_slice_norm_ratio) -> _WhichOneofReturnType__worst_slice_norm_ratio | None: ...
 
 Global___TensorCheck: _TypeAlias = TensorCheck  # noqa: Y015
 

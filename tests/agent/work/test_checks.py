@@ -62,8 +62,9 @@ def test_close_is_bounded_by_both_tolerances_and_names_the_place() -> None:
     assert found.snr_db == pytest.approx(10 * np.log10(10_001), rel=1e-3)
 
 
-def test_cosine_ignores_scale_but_not_direction() -> None:
-    assert check(floats(2, 4, 6), floats(1, 2, 3), COSINE).passed
+def test_cosine_looks_at_length_and_direction() -> None:
+    assert check(floats(1.01, 2.02, 3.03), floats(1, 2, 3), COSINE).passed
+    assert not check(floats(2, 4, 6), floats(1, 2, 3), COSINE).passed
     found = check(floats(3, 2, 1), floats(1, 2, 3), COSINE)
     assert not found.passed
     assert "0.714" in found.detail
@@ -200,3 +201,56 @@ def test_evaluation_data_that_do_not_fit_are_refused(labels: Any, samples: Tenso
 def test_an_engine_that_is_no_classifier_has_no_accuracy() -> None:
     with pytest.raises(BadInput, match="classifier"):
         accuracy(lambda inputs: {"y": np.zeros((2, 1), np.float32)}, [1] * 5)
+
+
+def test_a_lost_row_is_told_beside_the_verdict() -> None:
+    want = np.random.default_rng(0).uniform(1, 2, (1, 8, 64)).astype(np.float32)
+    want[:, :4] *= 500
+    got = want.copy()
+    got[:, 6] *= 0.1
+    found = check(got, want, COSINE)
+    assert not found.passed
+    assert found.cosine > 0.9999
+    assert found.worst_slice == "index 6 of axis 1"
+    assert found.worst_slice_norm_ratio == pytest.approx(0.1)
+    assert "index 6 of axis 1" in check_flags([found], COSINE)[0].evidence
+
+
+def test_an_output_may_have_a_rule_of_its_own() -> None:
+    got, want = {"a": floats(1, 2), "b": floats(5, 5)}, {"a": floats(1, 2), "b": floats(1, 9)}
+    rule = OutputCheck(rule=OutputCheck.RULE_CLOSE, rtol=1e-3)
+    assert [item.passed for item in check_outputs(got, want, rule)] == [True, False]
+    rule.outputs["b"].CopyFrom(OutputCheck(rule=OutputCheck.RULE_COSINE, min_cosine=-1, max_norm_error=1))
+    assert [item.passed for item in check_outputs(got, want, rule)] == [True, True]
+    rule.outputs["b"].rule = OutputCheck.RULE_OFF
+    assert [item.tensor for item in check_outputs(got, want, rule)] == ["a"]
+
+
+def test_outputs_of_one_set_are_matched_together() -> None:
+    random = np.random.default_rng(0)
+    want = {"boxes": random.uniform(0, 640, (1, 50, 4)).astype(np.float32), "classes": np.arange(50)[None]}
+    order = random.permutation(50)
+    got = {"boxes": want["boxes"][:, order], "classes": want["classes"][:, order]}
+    rule = OutputCheck(rule=OutputCheck.RULE_COSINE, min_cosine=0.999)
+    assert not any(item.passed for item in check_outputs(got, want, rule))
+    rule.sets.add(outputs=["boxes", "classes"])
+    (found,) = check_outputs(got, want, rule)
+    assert (found.tensor, found.passed, found.equal_share) == ("boxes+classes", True, 1)
+    got["classes"] = want["classes"]
+    assert not check_outputs(got, want, rule)[0].passed
+    del got["classes"]
+    assert check_outputs(got, want, rule)[0].detail == "the engine has no output 'classes'"
+
+
+@pytest.mark.parametrize("reference", [floats(0, 0, 0), floats(7, 7, 7), np.zeros((1, 0), np.float32)])
+def test_a_reference_that_can_show_nothing_leaves_the_engine_unchecked(reference: Tensor) -> None:
+    checks = check_outputs({"y": reference}, {"y": reference}, CLOSE)
+    (flag,) = check_flags(checks, CLOSE)
+    assert flag.kind == FLAG_KIND_UNCHECKED
+    assert "the reference cannot show a fault: y: " in flag.evidence
+
+
+def test_a_reference_of_nothing_but_nan_is_never_equal() -> None:
+    nothing = np.full((1, 3), np.nan, np.float32)
+    for rule in (CLOSE, COSINE):
+        assert not check(nothing, nothing, rule).passed
