@@ -295,7 +295,6 @@ output_check = Table(
     Column("tensor", Text, primary_key=True),
     Column("passed", Boolean, nullable=False),
     *(Column(name, Float) for name in ("max_abs", "max_rel", "cosine", "snr_db", "top1_agreement", "equal_share")),
-    Column("detail", Text, nullable=False),
     *(Column(name, Float) for name in ("norm_ratio", "worst_slice_cosine", "worst_slice_norm_ratio")),
-    *(Column(name, Text, nullable=False) for name in ("worst_slice", "weakness")),
+    *(Column(name, Text, nullable=False) for name in ("detail", "worst_slice", "weakness")),
 )
