@@ -8,10 +8,15 @@ DEMO_STATE ?= .demo
 PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)
 PYTHON310 ?= $(firstword $(wildcard $(PYENV)/versions/3.10*/bin/python) $(shell command -v python3.10))
 VENV310 ?= .venv310
-# The agent's tests that need no controller beside them.
+VENV_AGENT ?= .venv-agent
+# No process, no network, no file that matters: what a contributor waits for.
+PURE_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report house))
+# The agent's tests that start no controller, and the controller's that need no torch.
 AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e testing.processes tests/agent)
+CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
-.PHONY: help venv proto lint drift test models test-models bindings test-bindings test-py310 print-python310 demo bench clean
+.PHONY: help venv venv-agent proto check format lint imports types drift test models test-models bindings test-bindings \
+  test-py310 print-python310 demo bench clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -20,7 +25,7 @@ help:  ## this list
 venv: $(MADE)  ## make .venv with everything in it
 
 $(MADE): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "PYTHON=$(PYTHON) is too old: 3.11 or newer is needed")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "PYTHON=$(PYTHON) is too old: 3.10 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --constraint constraints.txt --editable '.[controller,agent,export,dev]'
 	@touch $@
@@ -28,11 +33,29 @@ $(MADE): pyproject.toml constraints.txt
 proto: $(MADE)  ## generate the code of proto/jetfleet/v1/*.proto
 	$(BIN)/python tests/proto/generate.py proto
 
-lint: $(MADE) .bindings/.made drift  ## ruff, mypy, import rules, generated code
+check: $(MADE)  ## format, lint, imports, types and the pure tests: half a minute
+	@start=$$(date +%s); $(MAKE) --no-print-directory format imports types && \
+	$(BIN)/pytest -q $(PURE_TESTS); status=$$?; \
+	echo "make check: $$(($$(date +%s) - start)) s"; exit $$status
+
+lint: format imports types drift  ## ruff, mypy, import rules, generated code
+
+format: $(MADE)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+imports: $(MADE)
 	$(BIN)/lint-imports
+
+types: $(MADE)
+	$(BIN)/mypy
+
+venv-agent: $(VENV_AGENT)/.made  ## make .venv-agent with what a board installs: no controller, no torch
+
+$(VENV_AGENT)/.made: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV_AGENT)
+	$(VENV_AGENT)/bin/pip install --constraint constraints.txt --editable '.[agent,onnxruntime]'
+	@touch $@
 
 drift: $(MADE)
 	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && $(BIN)/python tests/proto/generate.py "$$out" && \
@@ -40,8 +63,10 @@ drift: $(MADE)
 	{ echo 'generated code differs from the protos: run make proto'; exit 1; }
 
 test: $(MADE)  ## all tests, and branch coverage of the pure rooms
+	@start=$$(date +%s); \
 	$(BIN)/pytest --cov=controller.core --cov=controller.model --cov=controller.analysis --cov-branch \
-	  --cov-report=term-missing:skip-covered --cov-fail-under=95
+	  --cov-report=term-missing:skip-covered --cov-fail-under=95; status=$$?; \
+	echo "make test: $$(($$(date +%s) - start)) s"; exit $$status
 
 models: $(VENV)/.models  ## fetch models that other people made, into .models
 	$(BIN)/python tests/models/fetch.py .models
@@ -60,17 +85,18 @@ bindings: .bindings/.made  ## fetch TensorRT's released Python bindings and stub
 	@touch $@
 
 test-bindings: .bindings/.made  ## hold the names that the runtime uses against every TensorRT's bindings
+	$(BIN)/mypy
 	$(BIN)/pytest -s -m bindings tests/bindings
 
 $(VENV310)/.made: pyproject.toml constraints.txt
 	@test -n "$(PYTHON310)" || { echo 'no Python 3.10 found: make test-py310 PYTHON310=/path/to/python3.10'; exit 1; }
 	$(PYTHON310) -m venv $(VENV310)
-	$(VENV310)/bin/pip install --constraint constraints.txt --editable '.[agent,onnxruntime,tensorrt-rtx]' \
-	  pytest pytest-asyncio pytest-timeout hypothesis onnx onnxconverter-common
+	$(VENV310)/bin/pip install --constraint constraints.txt --editable '.[agent,controller,tensorrt-rtx]' \
+	  pytest pytest-asyncio pytest-timeout hypothesis pandas duckdb datasette
 	@touch $@
 
-test-py310: $(VENV310)/.made  ## the agent's half on JetPack 6's Python, with no controller installed
-	$(VENV310)/bin/python -m pytest --confcutdir tests/proto tests/proto $(AGENT_TESTS)
+test-py310: $(VENV310)/.made  ## both halves on JetPack 6's and Ubuntu 22.04's Python, without torch
+	$(VENV310)/bin/python -m pytest tests/proto $(AGENT_TESTS) $(CONTROLLER_TESTS)
 
 print-python310:
 	@echo $(PYTHON310)
@@ -82,6 +108,6 @@ bench: $(MADE)  ## measure the bars and store them in docs/measured; make bench 
 	$(BIN)/python -m benchmarks $(BARS)
 
 clean:  ## remove environments, caches and the demo
-	rm -rf $(VENV) $(VENV310) $(DEMO_STATE) .models .bindings examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) $(VENV310) $(VENV_AGENT) $(DEMO_STATE) .models .bindings examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .coverage build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

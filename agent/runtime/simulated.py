@@ -151,7 +151,7 @@ class SimulatedSession:
     def _perturbed(self, array: Tensor) -> Tensor:
         error = self._options.output_error
         if not error:
-            return array.copy()
+            return np.array(array)
         if array.dtype.kind == "f":
             return (array * (1 + error)).astype(array.dtype)
         changed = np.random.default_rng(self._options.seed).random(array.shape) < error

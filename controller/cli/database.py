@@ -13,6 +13,8 @@ _READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_F
 _DESCRIBING_PRAGMAS = frozenset({"table_info", "table_xinfo", "table_list", "index_list", "foreign_key_list"})
 # How many steps of SQLite's machine between two looks at Ctrl-C.
 _STEPS = 100_000
+# SQLite's fixed text of SQLITE_INTERRUPT; Python passes the code on only since 3.11.
+_INTERRUPTED = "interrupted"
 
 
 def run_sql(database: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -29,7 +31,7 @@ def run_sql(database: Path, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]
             columns = [column[0] for column in cursor.description or ()]
             return columns, cursor.fetchall()
         except (sqlite3.Error, sqlite3.Warning) as error:
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+            if str(error) == _INTERRUPTED:
                 raise KeyboardInterrupt from None  # SQLite swallowed it: only Ctrl-C makes the handler fail
             raise BadInput(f"{error}", where="SQL", expected="one SELECT", hint=_hint(connection, error)) from None
 

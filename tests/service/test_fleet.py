@@ -14,6 +14,7 @@ from controller.api.client import Client
 from controller.model.job import Measure
 from controller.model.task import JobState
 from controller.model.view import ResultQuery
+from jetfleet.version import VERSION
 from testing.processes import (
     AgentProcess,
     ControllerProcess,
@@ -83,7 +84,7 @@ def test_a_client_of_another_protocol_is_told_who_must_upgrade(controller: Contr
     )
     found = subprocess.run([sys.executable, "-c", from_the_past], capture_output=True, text=True, timeout=60)
     assert found.returncode == 4
-    assert "needs upgrade to 0.1.0" in found.stderr
+    assert f"needs upgrade to {VERSION}" in found.stderr
 
 
 def test_an_agent_refuses_plain_text_to_another_machine(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from controller.store.sqlite.result_codes import ResultCode, result_code
 from jetfleet.errors import DatabaseTooNew, DiskFull, Infrastructure
 
 FILE_NAME = "fleet.db"
@@ -41,12 +42,12 @@ def reading_engine(path: Path) -> Engine:
 
 def translated(error: DatabaseError, path: Path) -> Exception:
     """What a database error means for a user; the error itself where it means a bug."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF == sqlite3.SQLITE_FULL:
+    code = result_code(error.orig)
+    if code is ResultCode.FULL:
         return DiskFull(f"no space left for {path}", hint="free some space; nothing acknowledged was lost")
-    if code is not None and code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+    if code in (ResultCode.IOERR, ResultCode.CANTOPEN, ResultCode.READONLY):
         return Infrastructure(f"cannot read or write {path}: {error.orig}", hint="check the disk and its permissions")
-    if code is not None and code & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    if code in (ResultCode.NOTADB, ResultCode.CORRUPT):
         return Infrastructure(f"{path} is not a usable database: {error.orig}", hint="restore it from a backup")
     return error
 
