@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from agent.runtime.gpu.cuda import Cuda, is_usable
 from agent.runtime.gpu.session import GpuOptions, GpuSession
-from agent.work.measure import Limits, record
+from agent.work.measure import MeasureLimits, measure_alone
 from benchmarks.chain import Chain, compile_chain, nvcc
 from benchmarks.figure import Figure, main
 from benchmarks.processes import BrokenRun, scratch
@@ -95,7 +95,9 @@ def _pairs(library: ctypes.CDLL, shape: tuple[int, int], how: GpuOptions, rounds
         pairs = Pairs()
 
         def ours() -> None:
-            recording = record(session, Limits(0.0, window_s, 1.5 * window_s), lambda phase, fraction, detail: None)
+            recording = measure_alone(
+                session, MeasureLimits(0.0, window_s, 1.5 * window_s), lambda phase, fraction, detail: None
+            )
             pairs.ours_ms.append(float(np.median(np.concatenate(recording.rounds))))
             pairs.ours_wall_ms.append(float(np.median(np.concatenate(recording.stages["e2e"]))))
 
@@ -145,8 +147,8 @@ def _onnxruntime(folder: Path, rounds: int, window_s: float) -> list[Figure]:
         bare_ms: list[float] = []
 
         def ours() -> None:
-            limits = Limits(0.0, window_s, 1.5 * window_s)
-            recording = record(twins.session, limits, lambda phase, fraction, detail: None)
+            limits = MeasureLimits(0.0, window_s, 1.5 * window_s)
+            recording = measure_alone(twins.session, limits, lambda phase, fraction, detail: None)
             latency_ms.append(float(np.median(np.concatenate(recording.rounds))))
             ours_ms.append(float(np.median(np.concatenate(recording.stages["e2e"]))))
 

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from agent.runtime.onnxruntime.cpu import OnnxSession
 from agent.runtime.onnxruntime.graph import open_engine
 from agent.runtime.onnxruntime.options import session_options
-from agent.work.measure import Limits, record
+from agent.work.measure import MeasureLimits, measure_alone
 from benchmarks.figure import Figure, main
 from benchmarks.processes import scratch
 from jetfleet.v1.task_pb2 import TensorSpec
@@ -29,7 +29,7 @@ def harness(tiny: bool) -> list[Figure]:
         bare = _Bare(session)
         ours_ms: list[float] = []
         bare_ms: list[float] = []
-        limits = Limits(warmup_s=0.0, min_s=window_s, max_s=window_s * 1.5)
+        limits = MeasureLimits(warmup_s=0.0, min_s=window_s, max_s=window_s * 1.5)
         for number in range(rounds):
             ours_first = number % 2 == 0
             if ours_first:
@@ -45,8 +45,8 @@ def harness(tiny: bool) -> list[Figure]:
     ]
 
 
-def _ours_p50_ms(session: OnnxSession, limits: Limits) -> float:
-    recording = record(session, limits, lambda phase, fraction, detail: None)
+def _ours_p50_ms(session: OnnxSession, limits: MeasureLimits) -> float:
+    recording = measure_alone(session, limits, lambda phase, fraction, detail: None)
     return float(np.median(np.concatenate(recording.rounds)))
 
 

@@ -29,14 +29,14 @@ class Waiting:
 
     @property
     def is_own(self) -> bool:
-        """Whether there are more own threads than CPUs: then it cannot be told who was waited for."""
+        """Whether there are more own threads than CPUs: then nobody knows who was waited for."""
         return self.runnable > self.cpus * _CROWDED
 
     def __str__(self) -> str:
-        told = f"{self.share:.2%}"
-        return (
-            told if not self.is_own else f"{told}, also for one another: {self.runnable:.1f} threads, {self.cpus} CPUs"
-        )
+        share = f"{self.share:.2%}"
+        if not self.is_own:
+            return share
+        return f"{share}, also for one another: {self.runnable:.1f} threads, {self.cpus} CPUs"
 
 
 class Contention:
@@ -49,7 +49,7 @@ class Contention:
         self._before = self._read()
 
     def waiting(self) -> Waiting | None:
-        """Since it was made; None if the kernel does not tell."""
+        """Since it was made; None if the kernel does not count."""
         elapsed_ns = (time.monotonic() - self._begin) * 1e9
         ran, waited = [], []
         for thread, (ran_ns, waited_ns) in self._read().items():
@@ -73,7 +73,5 @@ def interference(waiting: Waiting | None) -> list[Flag]:
     """What waiting means for a measurement; an unknown one yields no flag, nor does one that may be its own doing."""
     if waiting is None or waiting.share <= LIMIT or waiting.is_own:
         return []
-    told = (
-        f"a thread waited for a CPU {waiting.share:.1%} of the time (limit {LIMIT:.0%}): other processes were running"
-    )
-    return [Flag(kind=FLAG_KIND_INTERFERED, evidence=told)]
+    seen = f"a thread waited for a CPU {waiting.share:.1%} of the time (limit {LIMIT:.0%})"
+    return [Flag(kind=FLAG_KIND_INTERFERED, evidence=f"{seen}: other processes were running")]

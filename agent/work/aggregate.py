@@ -1,4 +1,4 @@
-"""What subjects measured together amount to: the row of the whole, and what one subject's fault means for the others.
+"""Subjects measured together: the row of their aggregate, and what one subject's fault means for the others.
 
 Pure; knows neither sessions nor files.
 """
@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from agent.telemetry.contention import LIMIT
-from agent.work.subject import Checked
+from agent.work.subject import LoadedSubject
 from agent.work.summary import Recording, untimed
-from agent.work.together import Company
+from agent.work.together import GroupRecording
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_INTERFERED,
     FLAG_KIND_TACTICS_SKIPPED,
@@ -27,44 +27,46 @@ from jetfleet.v1.task_pb2 import (
 # What the lock adds to an inference for each other thread, held against processes of their own: 1.7 us beside one, 4 us
 # beside two (docs/measured).
 _LOCK_MS = 0.002
-_NO_LATENCY = "a whole has no latency of its own: see its subjects"
+_NO_LATENCY = "an aggregate has no latency of its own: see its subjects"
+_WRONG = "not timed: the outputs are wrong"
 
 
-def whole(parts: Sequence[Measurement], subjects: Sequence[Subject], company: Company) -> Measurement:
+def aggregate(parts: Sequence[Measurement], subjects: Sequence[Subject], seen: GroupRecording) -> Measurement:
     """The sum of its parts. No rounds: those of the parts, which lie in the same windows, say all there is to say.
 
     `window` is the wall clock that the parts share, each part's own is shorter by what the edges of windows cut off;
     so the throughput is the sum of theirs and not n / window, which would count a cut inference as none.
     """
-    found = _frame(parts, subjects, _NO_LATENCY)
+    found = _without_numbers(parts, subjects, _NO_LATENCY)
     found.n = sum(part.n for part in parts)
     found.throughput_per_s = sum(part.throughput_per_s for part in parts)
-    found.window.FromNanoseconds(round(company.window_s * 1e9))
+    found.window.FromNanoseconds(round(seen.window_s * 1e9))
     found.warmup.CopyFrom(parts[0].warmup)
     found.warmup_n = sum(part.warmup_n for part in parts)
     return found
 
 
-def not_timed(loaded: Sequence[Checked]) -> list[Measurement]:
-    """Measurements of all and of the whole, where the outputs of some are wrong: those beside them have no numbers."""
-    subjects = [checked.subject for checked in loaded]
-    wrong = [part_name(index, checked.subject) for index, checked in enumerate(loaded) if checked.is_wrong]
+def untimed_measurements(loaded: Sequence[LoadedSubject]) -> list[Measurement]:
+    """Measurements without numbers, where the outputs of some are wrong: those beside them have none either."""
+    wrong = [subject_name(index, each.subject) for index, each in enumerate(loaded) if each.is_wrong]
     others = f"not timed: the outputs of {' and '.join(wrong)} are wrong"
     parts = []
-    for index, checked in enumerate(loaded):
-        part = checked.label(untimed("not timed: the outputs are wrong" if checked.is_wrong else others), index)
-        if not checked.is_wrong:
+    for index, each in enumerate(loaded):
+        part = each.label(untimed(_WRONG if each.is_wrong else others), index)
+        if not each.is_wrong:
             part.flags.append(Flag(kind=FLAG_KIND_TOO_FEW_SAMPLES, evidence=others))
         parts.append(part)
-    return [*parts, _frame(parts, subjects, others)]
+    if len(parts) == 1:
+        return parts
+    return [*parts, _without_numbers(parts, [each.subject for each in loaded], others)]
 
 
-def lost_windows(company: Company, index: int) -> list[Flag]:
+def lost_window_flags(seen: GroupRecording, index: int) -> list[Flag]:
     """UNSTABLE where a subject was once so slow that none of its inferences fitted into a window."""
-    lost = company.lost[index]
+    lost = seen.lost[index]
     if not lost:
         return []
-    evidence = f"in {lost} of {company.runs} windows no inference fitted, and they were left out"
+    evidence = f"in {lost} of {seen.runs} windows no inference fitted, and they were left out"
     return [Flag(kind=FLAG_KIND_UNSTABLE, evidence=evidence)]
 
 
@@ -77,12 +79,12 @@ def lock_flags(recording: Recording, others: int) -> list[Flag]:
     share = _LOCK_MS * others / wall_ms
     if share <= LIMIT:
         return []
-    told = f"waiting for Python's lock is about {share:.0%} of {wall_ms:.3g} ms (limit {LIMIT:.0%})"
-    return [Flag(kind=FLAG_KIND_INTERFERED, evidence=f"{told}: too short to be measured beside others")]
+    cause = f"waiting for Python's lock is about {share:.0%} of {wall_ms:.3g} ms (limit {LIMIT:.0%})"
+    return [Flag(kind=FLAG_KIND_INTERFERED, evidence=f"{cause}: too short to be measured beside others")]
 
 
-def blame(found: Iterable[tuple[int, Subject, Iterable[Flag]]]) -> list[Flag]:
-    """The parts' flags as the whole bears them: each with whose it is, and what several share once.
+def name_subjects(found: Iterable[tuple[int, Subject, Iterable[Flag]]]) -> list[Flag]:
+    """The parts' flags as the aggregate has them: each with whose it is, and what several share once.
 
     A remark on an engine is no fault of the number, and stays with its part.
     """
@@ -90,18 +92,18 @@ def blame(found: Iterable[tuple[int, Subject, Iterable[Flag]]]) -> list[Flag]:
     for index, subject, flags in found:
         for flag in flags:
             if flag.kind != FLAG_KIND_TACTICS_SKIPPED:
-                names.setdefault((flag.kind, flag.evidence), []).append(part_name(index, subject))
-    return [Flag(kind=kind, evidence=f"{' and '.join(who)}: {told}") for (kind, told), who in names.items()]
+                names.setdefault((flag.kind, flag.evidence), []).append(subject_name(index, subject))
+    return [Flag(kind=kind, evidence=f"{' and '.join(who)}: {evidence}") for (kind, evidence), who in names.items()]
 
 
-def part_name(index: int, subject: Subject) -> str:
+def subject_name(index: int, subject: Subject) -> str:
     return f"subject {index} on {subject.placement}"
 
 
-def _frame(parts: Sequence[Measurement], subjects: Sequence[Subject], reason: str) -> Measurement:
+def _without_numbers(parts: Sequence[Measurement], subjects: Sequence[Subject], reason: str) -> Measurement:
     found = untimed(reason)
     simulated = any(part.provenance == PROVENANCE_SIMULATED for part in parts)
     found.provenance = PROVENANCE_SIMULATED if simulated else PROVENANCE_MEASURED
     found.processes = 1
-    found.flags.extend(blame((index, subjects[index], part.flags) for index, part in enumerate(parts)))
+    found.flags.extend(name_subjects((index, subjects[index], part.flags) for index, part in enumerate(parts)))
     return found

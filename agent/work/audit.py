@@ -25,7 +25,7 @@ _COMPUTE = frozenset(
     )
 )
 # TensorRT's words for such layers: CaskConvolution, CaskConvActPool, CaskDeconvolution, CaskGemmMatrixMultiply, its
-# compiler Myelin's gemm, correlation and kernels that hold a matrix product, and regions that do not tell their inside.
+# compiler Myelin's gemm, correlation and kernels that hold a matrix product, and regions that hide what is inside.
 _TENSORRT = re.compile(
     r"\w*(Convolution|ConvActPool|MatrixMultiply|FullyConnected)\w*|Cask\w*Gemm\w*"
     r"|gemm|conv|conv_act_pool|deconv|correlation|\w+ \((gemm|mha)\)|Myelin|DLA"
@@ -33,7 +33,7 @@ _TENSORRT = re.compile(
 
 
 def compute(kernels: Sequence[Kernel]) -> list[Kernel]:
-    """Those that multiply and accumulate, or may: a region that does not tell its inside counts as one."""
+    """Those that multiply and accumulate, or may: a region that hides what is inside counts as one."""
     return [kernel for kernel in kernels if kernel.op in _COMPUTE or _built(kernel)]
 
 
@@ -61,7 +61,7 @@ def _honoured(wanted: frozenset[str], found: Sequence[Kernel]) -> bool:
     right = sum(kernel.type in wanted for kernel in found)
     if not any(_built(kernel) for kernel in found):
         return right >= HONOURED_SHARE * len(found)
-    # Regions that do not tell may hold what was asked for: those that tell must outnumber them.
+    # Opaque regions may hold what was asked for: the others must outnumber them.
     hidden = sum(not kernel.type for kernel in found)
     return right > 0 or len(found) - hidden <= hidden
 

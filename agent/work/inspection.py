@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from agent.attempt import AttemptDir
 from agent.runtime.base import Inspection, LayerTime, Report
 from agent.runtime.registry import open_runtime
-from agent.work.aggregate import blame
+from agent.work.aggregate import name_subjects
 from agent.work.audit import evidence, precision_flags
 from agent.work.subject import inputs_of
 from jetfleet.v1.task_pb2 import (
@@ -23,8 +23,8 @@ from jetfleet.v1.task_pb2 import (
 log = logging.getLogger(__name__)
 
 
-def has_something_to_inspect(outcome: Outcome) -> bool:
-    """Whether anything was timed."""
+def was_timed(outcome: Outcome) -> bool:
+    """Whether any subject was: what was not has nothing to inspect."""
     return any(item.n for item in outcome.measured.measurements)
 
 
@@ -33,25 +33,25 @@ def inspect_bench(
 ) -> None:
     """Adds flags, times on DLAs and files to an outcome, and the types that ran to the notes; logs what fails."""
     measurements = list(outcome.measured.measurements)
-    wholes = [item for item in measurements if not item.HasField("subject_index")]
+    aggregates = [item for item in measurements if not item.HasField("subject_index")]
     added = []
     for measurement in measurements:
         if not measurement.n or not measurement.HasField("subject_index"):
             continue
         index, subject = measurement.subject_index, task.subjects[measurement.subject_index]
         report("inspect", None, subject.placement)
-        prefix = f"{index}." if wholes else ""
+        prefix = f"{index}." if aggregates else ""
         known = len(measurement.flags)
         try:
             found = _inspect(subject, attempt, index)
-            _publish(found, outcome, attempt, f"-{index}" if wholes else "")
-            _tell(found, subject, measurement, notes, prefix)
+            _publish(found, outcome, attempt, f"-{index}" if aggregates else "")
+            _record_findings(found, subject, measurement, notes, prefix)
         except Exception as error:
             log.exception("%s was timed, but could not be inspected", subject.variant_key)
             notes[f"{prefix}inspection"] = f"failed: {type(error).__name__}: {error}"
         added.append((index, subject, measurement.flags[known:]))
-    for item in wholes:
-        item.flags.extend(blame(added))
+    for item in aggregates:
+        item.flags.extend(name_subjects(added))
 
 
 def layer_profile(layers: Sequence[LayerTime], runs: int) -> dict[str, object]:
@@ -70,7 +70,9 @@ def _inspect(subject: Subject, attempt: AttemptDir, index: int) -> Inspection:
     return runtime.inspect(attempt.locate(subject.engine), subject, inputs_of(subject, attempt), scratch)
 
 
-def _tell(found: Inspection, subject: Subject, measurement: Measurement, notes: dict[str, str], prefix: str) -> None:
+def _record_findings(
+    found: Inspection, subject: Subject, measurement: Measurement, notes: dict[str, str], prefix: str
+) -> None:
     if found.kernels:
         notes[f"{prefix}precision"] = evidence(found.kernels)
     measurement.flags.extend(precision_flags(subject.precision, found.kernels))
@@ -80,15 +82,15 @@ def _tell(found: Inspection, subject: Subject, measurement: Measurement, notes: 
 
 def _publish(found: Inspection, outcome: Outcome, attempt: AttemptDir, suffix: str) -> None:
     for file in found.files:
-        outcome.artifacts.append(attempt.publish(file.path, file.role, _suffixed(file.name, suffix)))
+        outcome.artifacts.append(attempt.publish(file.path, file.role, _add_suffix(file.name, suffix)))
     if found.layers:
         path = attempt.root / "layer-profile.part"
         path.write_text(json.dumps(layer_profile(found.layers, found.runs), indent=1) + "\n")
-        name = _suffixed("layer-profile.json", suffix)
+        name = _add_suffix("layer-profile.json", suffix)
         outcome.artifacts.append(attempt.publish(path, ARTIFACT_ROLE_LAYER_PROFILE, name))
 
 
-def _suffixed(name: str, suffix: str) -> str:
+def _add_suffix(name: str, suffix: str) -> str:
     """layers.json of subject 1 is layers-1.json: an attempt's files of one role have different names."""
     path = PurePosixPath(name)
     return path.stem + suffix + path.suffix

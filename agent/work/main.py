@@ -1,6 +1,6 @@
 """The child process of an attempt: `python -m agent.work ATTEMPT_DIR`.
 
-It is disposable: it may crash, hang or be killed at any instruction, and the agent will tell what happened. What it
+It is disposable: it may crash, hang or be killed at any instruction, and the agent reports what happened. What it
 knows how to explain it writes as its outcome; anything else is a traceback in the log and a bad exit code.
 """
 
@@ -21,7 +21,7 @@ from agent.runtime.base import BuildRefused, DeviceFault, Report
 from agent.work.bench import run_bench
 from agent.work.build import run_build
 from agent.work.environment import gather
-from agent.work.inspection import has_something_to_inspect, inspect_bench
+from agent.work.inspection import inspect_bench, was_timed
 from jetfleet.errors import BadInput, Infrastructure, JetfleetError
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
@@ -80,11 +80,11 @@ def run(attempt: AttemptDir, reporter: Reporter) -> Outcome:
         spec = TaskSpec.FromString(attempt.task.read_bytes())
         _log.info("task %d %s begins", spec.task_id, spec.name)
         outcome = _dispatch(spec, attempt, reporter, notes)
-        if has_something_to_inspect(outcome):
+        if was_timed(outcome):
             # An inspection that takes the process with it, or more time than is left, costs no measurement.
-            attempt.write_outcome(_completed(outcome, attempt, {**notes, "inspection": "did not end"}))
+            attempt.write_outcome(_add_environment(outcome, attempt, {**notes, "inspection": "did not end"}))
             inspect_bench(spec.bench, outcome, attempt, reporter, notes)
-        return _completed(outcome, attempt, notes)
+        return _add_environment(outcome, attempt, notes)
     except (JetfleetError, MemoryError, OSError) as error:
         kind = _kind(error)
         if kind is None:
@@ -97,7 +97,7 @@ def run(attempt: AttemptDir, reporter: Reporter) -> Outcome:
         return Outcome(failure=failure, peak_rss_bytes=peak_rss_bytes())
 
 
-def _completed(outcome: Outcome, attempt: AttemptDir, notes: Mapping[str, str]) -> Outcome:
+def _add_environment(outcome: Outcome, attempt: AttemptDir, notes: Mapping[str, str]) -> Outcome:
     """A copy of the outcome, with the record of the surroundings."""
     environment = attempt.root / "environment.part"
     environment.write_text(json.dumps(gather(notes), indent=1, sort_keys=True) + "\n")
@@ -117,7 +117,7 @@ def _dispatch(spec: TaskSpec, attempt: AttemptDir, report: Report, notes: dict[s
 
 
 def _kind(error: BaseException) -> "FailureKind.ValueType | None":
-    """What a failure is to the scheduler; None where nobody can tell."""
+    """What a failure is to the scheduler; None where it is not known."""
     if isinstance(error, BadInput):
         return FAILURE_KIND_BAD_INPUT
     if isinstance(error, BuildRefused):
@@ -153,7 +153,7 @@ def _die_with_parent(env: Mapping[str, str]) -> None:
 
 
 def _set_limits(env: Mapping[str, str]) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash is told by its signal; a core would fill the disk
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the signal says what a crash was; a core would fill the disk
     memory = env.get("JETFLEET_MEMORY_LIMIT_BYTES")
     if memory:
         resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))

@@ -1,11 +1,10 @@
-"""The timed loop: warm up until steady, then rounds until the median is known well enough.
+"""How a BENCH is timed: warm up until every lane is steady, then rounds until every median is known well enough.
 
-Knows sessions, not runtimes; what the numbers amount to is the summary's, files and processes are others' business.
+Knows lanes and their numbers; how lanes run is together's business, what the numbers amount to the summary's.
 """
 
 import gc
 import math
-from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.runtime.base import Collected, Report, Session
+from agent.runtime.base import Report, Session
 from agent.work import stats
 from agent.work.summary import Recording, half_width
+from agent.work.together import CallerThread, GroupRecording, Lane, LaneGroup
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import BenchTask, MeasureOptions
 
@@ -33,7 +33,7 @@ REPORT_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class MeasureLimits:
     """MeasureOptions in seconds, checked."""
 
     warmup_s: float
@@ -46,7 +46,7 @@ class Limits:
         return self.warmup_s + max(1.0, 3 * self.warmup_s)
 
 
-def check_options(task: BenchTask) -> Limits:
+def check_options(task: BenchTask) -> MeasureLimits:
     """Raises BadInput for what is not implemented, or makes no sense."""
     options = task.measure
     if options.mode != MeasureOptions.MODE_LATENCY:
@@ -68,7 +68,7 @@ def check_options(task: BenchTask) -> Limits:
             where="measure",
             expected="0 <= min_duration <= max_duration, and max_duration above 0",
         )
-    return Limits(warmup_s, min_s, max_s)
+    return MeasureLimits(warmup_s, min_s, max_s)
 
 
 def _seconds(options: MeasureOptions, name: str) -> float:
@@ -76,28 +76,62 @@ def _seconds(options: MeasureOptions, name: str) -> float:
     return float(duration.seconds + duration.nanos / 1e9)
 
 
-def record(session: Session, limits: Limits, report: Report) -> Recording:
-    """Warms up, then times rounds until enough is known or the time is up."""
-    recording = Recording()
-    latency_s = _warm_up(session, limits, recording, report)
-    count = round_size(latency_s, limits)
-    buffer = array("q", bytes(8 * count))
+def measure_alone(session: Session, limits: MeasureLimits, report: Report) -> Recording:
+    """One session, in this thread: a group of one lane."""
+    return measure([Lane(session, CallerThread())], limits, report).recordings[0]
+
+
+def measure(lanes: Sequence[Lane], limits: MeasureLimits, report: Report) -> GroupRecording:
+    """Warms up all lanes together, then times windows that they share until enough is known or the time is up."""
+    group, seen = LaneGroup(lanes), GroupRecording.of(len(lanes))
+    slowest_s = _warm_up(group, seen, limits, report)
+    count = round_size(slowest_s, limits)
+    length_s = count * slowest_s
     checked, reported_s = 0, 0.0
     with quiet_collector():
-        while not is_over(recording.window_s, len(recording.rounds), limits):
-            recording.add(*_timed_round(session, buffer))
-            if recording.window_s - reported_s >= REPORT_EVERY_S:
-                reported_s = recording.window_s
-                report("measure", min(1.0, reported_s / limits.max_s), f"{recording.n} samples")
+        while not seen.windows_s or not is_over(seen.spent_s, seen.runs, limits):
+            if seen.add(group.time_round(length_s, count=count)) < MIN_ROUND_SAMPLES:
+                length_s *= 2
+            if seen.spent_s - reported_s >= REPORT_EVERY_S:
+                reported_s = seen.spent_s
+                counts = " + ".join(str(recording.n) for recording in seen.recordings)
+                report("measure", min(1.0, reported_s / limits.max_s), f"{counts} samples")
             # The check costs more as rounds add up: look again only when there is a fifth more to see.
-            if recording.window_s >= limits.min_s and len(recording.rounds) >= 1.2 * checked:
-                checked = len(recording.rounds)
-                if is_enough(recording.rounds):
+            if seen.window_s >= limits.min_s and len(seen.windows_s) >= 1.2 * checked:
+                checked = len(seen.windows_s)
+                if all(is_enough(recording.rounds) for recording in seen.recordings):
                     break
-    return recording
+    return seen
 
 
-def round_size(latency_s: float, limits: Limits) -> int:
+def _warm_up(group: LaneGroup, seen: GroupRecording, limits: MeasureLimits, report: Report) -> float:
+    """At least as long as asked and until the medians of windows stop moving, with all lanes busy to the end.
+
+    Returns the slowest lane's latency in seconds.
+    """
+    beside = f", {len(seen.recordings)} subjects together" if len(seen.recordings) > 1 else ""
+    report("warm-up", None, f"at least {limits.warmup_s:g} s{beside}")
+    medians: list[list[float]] = [[] for _ in seen.recordings]
+    elapsed_s = 0.0
+    while True:
+        timelines = group.warm_up(max(WARMUP_WINDOW_S, (MIN_ROUND_SAMPLES + 1) * group.slowest_s))
+        elapsed_s += min(int(timeline.ends_ns[-1]) for timeline in timelines) / 1e9
+        for recording, windows, timeline in zip(seen.recordings, medians, timelines, strict=True):
+            recording.warmup_n += len(timeline.ends_ns)
+            recording.warmup_s = elapsed_s
+            windows.append(timeline.latency_s)
+        if elapsed_s >= limits.longest_warmup_s or all(is_steady(windows, elapsed_s, limits) for windows in medians):
+            return group.slowest_s
+
+
+def is_steady(medians: Sequence[float], elapsed_s: float, limits: MeasureLimits) -> bool:
+    """Whether a warm-up of so long, in windows with these medians, has lasted as asked and settled."""
+    last = medians[-STEADY_WINDOWS:]
+    steady = len(last) == STEADY_WINDOWS and max(last) <= min(last) * (1 + STEADY_SPREAD)
+    return elapsed_s >= limits.warmup_s and steady
+
+
+def round_size(latency_s: float, limits: MeasureLimits) -> int:
     """Inferences in a round: a tenth of the shortest window, at most a second, yet enough for a median."""
     latency_s = max(latency_s, 1e-7)
     length_s = min(limits.min_s / ROUNDS_IN_MIN, LONGEST_ROUND_S)
@@ -106,49 +140,7 @@ def round_size(latency_s: float, limits: Limits) -> int:
     return max(MIN_ROUND_SAMPLES, min(wanted, affordable))
 
 
-def _warm_up(session: Session, limits: Limits, recording: Recording, report: Report) -> float:
-    """At least as long as asked and until the medians of windows stop moving; returns the latency in seconds."""
-    report("warm-up", None, f"at least {limits.warmup_s:g} s")
-    clock, infer = session.clock, session.infer
-    begin = clock()
-    medians: list[float] = []
-    while True:
-        window: list[int] = []
-        opened = clock()
-        while len(window) < MIN_ROUND_SAMPLES or clock() - opened < WARMUP_WINDOW_S * 1e9:
-            before = clock()
-            infer()
-            window.append(clock() - before)
-        medians.append(float(np.median(window)))
-        recording.warmup_n += len(window)
-        recording.warmup_s = (clock() - begin) / 1e9
-        if recording.warmup_s >= limits.longest_warmup_s or is_steady(medians, recording.warmup_s, limits):
-            return medians[-1] / 1e9
-
-
-def is_steady(medians: Sequence[float], elapsed_s: float, limits: Limits) -> bool:
-    """Whether a warm-up of so long, in windows with these medians, has lasted as asked and settled."""
-    last = medians[-STEADY_WINDOWS:]
-    steady = len(last) == STEADY_WINDOWS and max(last) <= min(last) * (1 + STEADY_SPREAD)
-    return elapsed_s >= limits.warmup_s and steady
-
-
-def _timed_round(session: Session, buffer: "array[int]") -> tuple[Floats, int, Collected]:
-    """One round into a buffer made before; nothing else happens between the first and the last clock reading."""
-    clock, infer, count = session.clock, session.infer, len(buffer)
-    infer()  # what ran between the rounds has been through the caches
-    session.prepare(count)
-    begin = clock()
-    for index in range(count):
-        before = clock()
-        infer()
-        buffer[index] = clock() - before
-    elapsed_ns = clock() - begin
-    collected = session.collect()
-    return np.frombuffer(buffer, dtype=np.int64) / 1e6, elapsed_ns, collected
-
-
-def is_over(spent_s: float, rounds: int, limits: Limits) -> bool:
+def is_over(spent_s: float, rounds: int, limits: MeasureLimits) -> bool:
     """Whether another round would outlast the longest window."""
     return rounds > 0 and spent_s * (1 + 1 / rounds) > limits.max_s
 

@@ -25,7 +25,7 @@ from jetfleet.v1.task_pb2 import (
 
 
 @dataclass(frozen=True)
-class Checked:
+class LoadedSubject:
     """A loaded subject with what is known before it is timed; its inputs are bound, unless its outputs are wrong."""
 
     subject: Subject
@@ -52,7 +52,7 @@ class Checked:
         return measurement
 
 
-def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, report: Report) -> Checked:
+def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, report: Report) -> LoadedSubject:
     """Outputs first: what answers wrongly is not timed. Raises what the runtime raises, and leaves no session then."""
     report("load", None, f"opening {subject.runtime}")
     session = runtime.load(attempt.locate(subject.engine), subject, attempt.locate)
@@ -60,12 +60,12 @@ def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, repo
         report("check", None, "")
         inputs = inputs_of(subject, attempt)
         checks, flags = _check(session, subject, inputs, attempt)
-        checked = Checked(subject, runtime, session, checks, flags)
-        if checked.is_wrong:
-            return checked
+        loaded = LoadedSubject(subject, runtime, session, checks, flags)
+        if loaded.is_wrong:
+            return loaded
         accuracy, evaluated = _evaluate(session, subject, attempt, report)
         session.bind(inputs)
-        return replace(checked, accuracy=accuracy, accuracy_n=evaluated)
+        return replace(loaded, accuracy=accuracy, accuracy_n=evaluated)
     except BaseException:
         session.close()
         raise

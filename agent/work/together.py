@@ -1,35 +1,42 @@
-"""Subjects that are measured at the same time: a thread for each, all of them busy in common windows of wall clock.
+"""Lanes: sessions that infer at the same time, in windows that all of them share. A subject alone is a group of one.
 
 One process, because several would take turns on a GPU; inside one, streams and DLAs overlap, and runtimes give Python's
-lock back while they infer. A window begins when the last subject has done its first inference and ends when the first
-of them has done its last: what lies inside ran in full company, whatever a thread took to wake up.
+lock back while they infer. A window begins when the last lane has done its first inference and ends when the first of
+them has done its last: what lies inside ran beside all others, through warm caches, whatever a thread took to wake up.
 """
 
 import math
 from array import array
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from threading import Barrier, BrokenBarrierError
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.runtime.base import Collected, Report, Session
-from agent.work.measure import (
-    MIN_ROUND_SAMPLES,
-    REPORT_EVERY_S,
-    WARMUP_WINDOW_S,
-    Limits,
-    is_enough,
-    is_over,
-    is_steady,
-    quiet_collector,
-    round_size,
-)
+from agent.runtime.base import Collected, Session
 from agent.work.summary import Recording
 
-_SPARE = 1.5  # room in a tape, over what its subject will need at the pace it had last
+_Arguments = ParamSpec("_Arguments")
+_Answer = TypeVar("_Answer")
+
+_FIRST_GUESS_S = 0.0005  # latency of a lane that has not run yet
+_SPARE = 1.5  # room in a buffer, over what its lane will need at the pace that it had last...
+_SPARE_SAMPLES = 5  # ...and on top of that
+_NO_END_NS = 1 << 62
+
+
+class CallerThread(Executor):
+    """Runs a call at once in the thread that submits it, and raises what it raises: for a lane that has no others."""
+
+    def submit(
+        self, fn: Callable[_Arguments, _Answer], /, *args: _Arguments.args, **kwargs: _Arguments.kwargs
+    ) -> "Future[_Answer]":
+        done: Future[_Answer] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
 
 
 @dataclass(frozen=True)
@@ -40,24 +47,9 @@ class Lane:
     thread: Executor
 
 
-@dataclass
-class Company:
-    """What was seen of the lanes together: a recording of each, over the same windows."""
-
-    recordings: list[Recording]
-    windows_s: list[float] = field(default_factory=list)  # wall clock that all of them share, one per round
-    runs: int = 0  # windows, with those that were lost
-    spent_s: float = 0.0  # on them, with what a window needs to begin and to end
-    lost: list[int] = field(default_factory=list)  # per lane: windows lost because no inference of it fitted
-
-    @property
-    def window_s(self) -> float:
-        return sum(self.windows_s)
-
-
 @dataclass(frozen=True)
-class Tape:
-    """Begin and end of each inference, in time order: nanoseconds from when the lanes were let go."""
+class Timeline:
+    """Begin and end of each inference of a lane, in time order: nanoseconds from when the lanes were started."""
 
     begins_ns: NDArray[np.int64]
     ends_ns: NDArray[np.int64]
@@ -68,72 +60,55 @@ class Tape:
         return float(np.median(self.ends_ns - self.begins_ns)) / 1e9
 
 
-def common_window(tapes: Sequence[Tape]) -> tuple[int, int]:
+@dataclass
+class GroupRecording:
+    """What was seen of the lanes together: a recording of each, over the same windows."""
+
+    recordings: list[Recording]
+    windows_s: list[float] = field(default_factory=list)  # wall clock that all of them share, one per round
+    runs: int = 0  # windows, with those that were lost
+    spent_s: float = 0.0  # on them, with what some of the lanes did before all were there or after one had stopped
+    lost: list[int] = field(default_factory=list)  # per lane: windows lost because no inference of it fitted
+
+    @classmethod
+    def of(cls, lanes: int) -> "GroupRecording":
+        return cls([Recording() for _ in range(lanes)], lost=[0] * lanes)
+
+    @property
+    def window_s(self) -> float:
+        return sum(self.windows_s)
+
+    def add(self, timelines: Sequence[Timeline]) -> int:
+        """Adds one window to the recordings; returns the fewest samples that a lane had in it."""
+        window = common_window(timelines)
+        slices = [samples_inside(timeline, window) for timeline in timelines]
+        counts: list[int] = [part.stop - part.start for part in slices]
+        self.runs += 1
+        first_ns = min(int(timeline.ends_ns[0]) for timeline in timelines)
+        self.spent_s += (max(int(timeline.ends_ns[-1]) for timeline in timelines) - first_ns) / 1e9
+        if 0 in counts:
+            self.lost = [lost + (not count) for lost, count in zip(self.lost, counts, strict=True)]
+            return 0
+        self.windows_s.append((window[1] - window[0]) / 1e9)
+        for recording, timeline, part in zip(self.recordings, timelines, slices, strict=True):
+            begins, ends = timeline.begins_ns[part], timeline.ends_ns[part]
+            # A lane's own wall clock: what the window's edges cut off at both ends is neither counted nor timed.
+            recording.add((ends - begins) / 1e6, int(ends[-1] - begins[0]), _cut(timeline.collected, part))
+        return min(counts)
+
+
+def common_window(timelines: Sequence[Timeline]) -> tuple[int, int]:
     """From when all have ended their first inference until one has ended its last."""
-    return max(int(tape.ends_ns[0]) for tape in tapes), min(int(tape.ends_ns[-1]) for tape in tapes)
+    begin = max(int(timeline.ends_ns[0]) for timeline in timelines)
+    end = min(int(timeline.ends_ns[-1]) for timeline in timelines)
+    return begin, end
 
 
-def inside(tape: Tape, window: tuple[int, int]) -> slice:
+def samples_inside(timeline: Timeline, window: tuple[int, int]) -> slice:
     """The inferences that both began and ended in a window."""
-    first = int(np.searchsorted(tape.begins_ns, window[0], side="left"))
-    last = int(np.searchsorted(tape.ends_ns, window[1], side="right"))
+    first = int(np.searchsorted(timeline.begins_ns, window[0], side="left"))
+    last = int(np.searchsorted(timeline.ends_ns, window[1], side="right"))
     return slice(first, max(first, last))
-
-
-def record_together(lanes: Sequence[Lane], limits: Limits, report: Report) -> Company:
-    """Warms up all lanes together until each is steady, then times common windows until each is known well enough."""
-    stage = _Stage(lanes)
-    company = Company([Recording() for _ in lanes], lost=[0] * len(lanes))
-    slowest_s = _warm_up(stage, company, limits, report)
-    length_s = round_size(slowest_s, limits) * slowest_s
-    checked, reported_s = 0, 0.0
-    with quiet_collector():
-        while not company.windows_s or not is_over(company.spent_s, company.runs, limits):
-            if _add(company, stage.run(length_s + stage.slowest_s, timed=True)) < MIN_ROUND_SAMPLES:
-                length_s *= 2
-            if company.spent_s - reported_s >= REPORT_EVERY_S:
-                reported_s = company.spent_s
-                counts = " + ".join(str(recording.n) for recording in company.recordings)
-                report("measure", min(1.0, reported_s / limits.max_s), f"{counts} samples")
-            if company.window_s >= limits.min_s and len(company.windows_s) >= 1.2 * checked:
-                checked = len(company.windows_s)
-                if all(is_enough(recording.rounds) for recording in company.recordings):
-                    break
-    return company
-
-
-def _warm_up(stage: "_Stage", company: Company, limits: Limits, report: Report) -> float:
-    """Windows of all, also for those that are steady already; returns the slowest lane's latency in seconds."""
-    report("warm-up", None, f"at least {limits.warmup_s:g} s, {len(company.recordings)} subjects together")
-    medians: list[list[float]] = [[] for _ in company.recordings]
-    elapsed_s = 0.0
-    while True:
-        tapes = stage.run(max(WARMUP_WINDOW_S, (MIN_ROUND_SAMPLES + 1) * stage.slowest_s), timed=False)
-        elapsed_s += min(int(tape.ends_ns[-1]) for tape in tapes) / 1e9
-        for recording, seen, tape in zip(company.recordings, medians, tapes, strict=True):
-            recording.warmup_n += len(tape.ends_ns)
-            recording.warmup_s = elapsed_s
-            seen.append(tape.latency_s)
-        if elapsed_s >= limits.longest_warmup_s or all(is_steady(seen, elapsed_s, limits) for seen in medians):
-            return stage.slowest_s
-
-
-def _add(company: Company, tapes: Sequence[Tape]) -> int:
-    """Adds one window to the recordings; returns the fewest samples that a lane had in it."""
-    window = common_window(tapes)
-    slices = [inside(tape, window) for tape in tapes]
-    counts = [part.stop - part.start for part in slices]
-    company.runs += 1
-    company.spent_s += max(int(tape.ends_ns[-1]) for tape in tapes) / 1e9
-    if 0 in counts:
-        company.lost = [lost + (not count) for lost, count in zip(company.lost, counts, strict=True)]
-        return 0
-    company.windows_s.append((window[1] - window[0]) / 1e9)
-    for recording, tape, part in zip(company.recordings, tapes, slices, strict=True):
-        begins, ends = tape.begins_ns[part], tape.ends_ns[part]
-        # A lane's own wall clock: what the window's edges cut off at both ends is neither counted nor timed.
-        recording.add((ends - begins) / 1e6, int(ends[-1] - begins[0]), _cut(tape.collected, part))
-    return min(counts, default=0)
 
 
 def _cut(collected: Collected, part: slice) -> Collected:
@@ -141,47 +116,66 @@ def _cut(collected: Collected, part: slice) -> Collected:
     return Collected(stages, None if collected.latency_ms is None else collected.latency_ms[part])
 
 
-class _Stage:
-    """The lanes with their buffers; lets all go at once and stops each at its first inference that ends too late."""
+class LaneGroup:
+    """The lanes with their buffers. Starts all at once, and stops each at its first inference that ends too late."""
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
         self._lanes = lanes
-        self._latencies_s = [WARMUP_WINDOW_S / 100] * len(lanes)
-        self._buffers = [_Buffer() for _ in lanes]
+        self._latencies_s = [_FIRST_GUESS_S] * len(lanes)
+        self._timestamps = [_Timestamps() for _ in lanes]
 
     @property
     def slowest_s(self) -> float:
-        """Median latency of the slowest lane in the last window."""
+        """Median latency of the slowest lane when they last ran."""
         return max(self._latencies_s)
 
-    def run(self, length_s: float, *, timed: bool) -> list[Tape]:
+    def warm_up(self, length_s: float) -> list[Timeline]:
         """Every lane infers back to back for so long by its own session's clock; raises what a session raised."""
-        gate = _Gate([lane.session for lane in self._lanes])
+        return self._run(self._rooms(length_s), length_s, timed=False)
+
+    def time_round(self, length_s: float, *, count: int) -> list[Timeline]:
+        """The same with what the sessions record: so long at least after the first inference of the slowest lane.
+
+        A lane alone counts instead: its rounds have `count` samples, after the first inference.
+        """
+        if len(self._lanes) == 1:
+            return self._run([count + 1], math.inf, timed=True)
+        length_s += self.slowest_s
+        return self._run(self._rooms(length_s), length_s, timed=True)
+
+    def _rooms(self, length_s: float) -> list[int]:
+        """The most inferences of each lane in so long: a lane that has done as many ends the window for all."""
+        return [math.ceil(_SPARE * length_s / latency_s) + _SPARE_SAMPLES for latency_s in self._latencies_s]
+
+    def _run(self, rooms: Sequence[int], length_s: float, *, timed: bool) -> list[Timeline]:
+        gate = _StartGate([lane.session for lane in self._lanes])
+        length_ns = _NO_END_NS if length_s == math.inf else int(length_s * 1e9)
         futures = []
-        for index, (lane, buffer) in enumerate(zip(self._lanes, self._buffers, strict=True)):
-            buffer.make_room(math.ceil(_SPARE * length_s / self._latencies_s[index]) + MIN_ROUND_SAMPLES)
-            futures.append(lane.thread.submit(_play, gate, index, buffer, int(length_s * 1e9), timed))
+        for index, (lane, timestamps) in enumerate(zip(self._lanes, self._timestamps, strict=True)):
+            timestamps.make_room(rooms[index])
+            run = _LaneRun(gate, index, timestamps, room=rooms[index], length_ns=length_ns, timed=timed)
+            futures.append(lane.thread.submit(run))
         errors = [error for future in futures if (error := future.exception()) is not None]
         if errors:  # the others only say that they waited in vain for the one that failed
             raise next((error for error in errors if not isinstance(error, BrokenBarrierError)), errors[0])
-        tapes = [future.result() for future in futures]
-        self._latencies_s = [max(tape.latency_s, 1e-7) for tape in tapes]
-        return tapes
+        timelines = [future.result() for future in futures]
+        self._latencies_s = [max(timeline.latency_s, 1e-7) for timeline in timelines]
+        return timelines
 
 
-class _Buffer:
-    """Begins and ends of inferences, made before they are needed."""
+class _Timestamps:
+    """Begins and ends of inferences by a session's clock; room for them is made before they are needed."""
 
     def __init__(self) -> None:
-        self.begins, self.ends = array("q"), array("q")
+        self.begins_ns, self.ends_ns = array("q"), array("q")
 
     def make_room(self, count: int) -> None:
-        missing = bytes(8 * max(0, count - len(self.ends)))
-        self.begins.frombytes(missing)
-        self.ends.frombytes(missing)
+        missing = bytes(8 * max(0, count - len(self.ends_ns)))
+        self.begins_ns.frombytes(missing)
+        self.ends_ns.frombytes(missing)
 
 
-class _Gate:
+class _StartGate:
     """Where lanes wait for one another. Their clocks are read in the moment in which all are let go."""
 
     def __init__(self, sessions: Sequence[Session]) -> None:
@@ -194,29 +188,47 @@ class _Gate:
         self.opened_ns = [session.clock() for session in self.sessions]
 
 
-def _play(gate: _Gate, index: int, buffer: _Buffer, length_ns: int, timed: bool) -> Tape:
-    """In a lane's thread: infers until the time is up or the buffer full, which ends the window for all."""
-    session = gate.sessions[index]
-    clock, infer, begins, ends = session.clock, session.infer, buffer.begins, buffer.ends
-    count, room = 0, len(ends)
-    try:
-        if timed:
-            session.prepare(room)
-        gate.wait()
-    except BaseException:
-        gate.abort()
-        raise
-    until = gate.opened_ns[index] + length_ns
-    while count < room:
-        begins[count] = clock()
+@dataclass(frozen=True)
+class _LaneRun:
+    """One run of a lane, in its thread: until the time is up or the room is full."""
+
+    gate: _StartGate
+    index: int
+    timestamps: _Timestamps
+    room: int
+    length_ns: int
+    timed: bool
+
+    def __call__(self) -> Timeline:
+        session = self.gate.sessions[self.index]
+        try:
+            if self.timed:
+                session.prepare(self.room)
+            self.gate.wait()
+        except BaseException:
+            self.gate.abort()
+            raise
+        opened_ns = self.gate.opened_ns[self.index]
+        count = time_inferences(session, self.timestamps, room=self.room, until_ns=opened_ns + self.length_ns)
+        collected = session.collect() if self.timed else Collected()
+        begins_ns = np.frombuffer(self.timestamps.begins_ns, dtype=np.int64, count=count) - opened_ns
+        ends_ns = np.frombuffer(self.timestamps.ends_ns, dtype=np.int64, count=count) - opened_ns
+        return Timeline(begins_ns, ends_ns, collected)
+
+
+def time_inferences(session: Session, timestamps: _Timestamps, *, room: int, until_ns: int) -> int:
+    """The timed loop: infers until one inference ends too late, at most `room` times; returns how often.
+
+    Nothing is allocated, locked or logged in it, and between the two readings of the clock stands the inference alone.
+    """
+    clock, infer = session.clock, session.infer
+    begins_ns, ends_ns = timestamps.begins_ns, timestamps.ends_ns
+    for index in range(room):
+        before = clock()
         infer()
-        ends[count] = after = clock()
-        count += 1
-        if after >= until:
-            break
-    collected = session.collect() if timed else Collected()
-    return Tape(_since(gate.opened_ns[index], begins, count), _since(gate.opened_ns[index], ends, count), collected)
-
-
-def _since(opened_ns: int, readings: "array[int]", count: int) -> NDArray[np.int64]:
-    return np.frombuffer(readings, dtype=np.int64, count=count) - opened_ns
+        after = clock()
+        begins_ns[index] = before
+        ends_ns[index] = after
+        if after >= until_ns:
+            return index + 1
+    return room

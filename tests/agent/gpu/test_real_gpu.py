@@ -16,7 +16,7 @@ from agent.runtime.gpu.cuda import Cuda, is_usable
 from agent.runtime.gpu.session import GpuSession, Slot
 from agent.runtime.onnxruntime.runtime import OnnxRuntime
 from agent.runtime.registry import versions
-from agent.work.measure import Limits, record
+from agent.work.measure import MeasureLimits, measure_alone
 from agent.work.summary import summarise
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
@@ -133,7 +133,7 @@ def test_stages_add_up_and_the_residual_is_what_the_host_saw_besides(tmp_path: P
     engine = build(tmp_path, classifier()[0], spec)
     with closing(OnnxRuntime().load(engine, subject(spec, wait=wait), nowhere)) as session:
         session.bind({"x": X})
-        recording = record(session, Limits(0.1, 0.3, 1.0), silent)
+        recording = measure_alone(session, MeasureLimits(0.1, 0.3, 1.0), silent)
     stages = {name: np.concatenate(blocks) for name, blocks in recording.stages.items()}
     latency = np.concatenate(recording.rounds)
     assert np.allclose(stages["h2d"] + stages["compute"] + stages["d2h"], latency)

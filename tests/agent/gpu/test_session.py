@@ -7,7 +7,7 @@ import pytest
 
 from agent.runtime.base import DeviceFault
 from agent.runtime.gpu.session import GpuOptions, GpuSession
-from agent.work.measure import Limits, record
+from agent.work.measure import MeasureLimits, measure_alone
 from agent.work.summary import summarise
 from jetfleet.errors import BadInput
 from tests.agent.gpu.fakes import DoublingEngine, FakeCuda, FakeFailure
@@ -95,7 +95,7 @@ def test_fewer_or_more_inferences_than_prepared() -> None:
 def test_the_measuring_loop_believes_the_device_and_keeps_the_wall_clock() -> None:
     session = opened(FakeCuda(), takes_ms=1.5)
     session.bind({"x": X})
-    found = summarise(record(session, Limits(0.0, 0.01, 0.05), silent), 1)
+    found = summarise(measure_alone(session, MeasureLimits(0.0, 0.01, 0.05), silent), 1)
     assert found.p50_ms.value == 2.0
     assert [stage.name for stage in found.stages] == ["h2d", "compute", "d2h", "enqueue", "e2e", "residual"]
     mean = {stage.name: stage.mean_ms for stage in found.stages}

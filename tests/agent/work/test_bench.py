@@ -65,13 +65,13 @@ def done(spec: TaskSpec, folder: Path, blobs: Blobs) -> tuple[Outcome, AttemptDi
     return run(attempt, Reporter(None)), attempt
 
 
-def parts_and_whole(outcome: Outcome) -> tuple[list[Measurement], Measurement]:
+def parts_and_aggregate(outcome: Outcome) -> tuple[list[Measurement], Measurement]:
     assert outcome.HasField("measured"), outcome
-    *parts, whole = outcome.measured.measurements
+    *parts, aggregate = outcome.measured.measurements
     assert [part.subject_index for part in parts] == list(range(len(parts)))
     assert all(part.HasField("subject_index") for part in parts)
-    assert not whole.HasField("subject_index")
-    return parts, whole
+    assert not aggregate.HasField("subject_index")
+    return parts, aggregate
 
 
 def noted(outcome: Outcome, attempt: AttemptDir) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def noted(outcome: Outcome, attempt: AttemptDir) -> dict[str, Any]:
     return found
 
 
-def test_simulated_subjects_have_rows_of_their_own_and_one_for_the_whole(tmp_path: Path, blobs: Blobs) -> None:
+def test_simulated_subjects_have_rows_of_their_own_and_one_for_the_aggregate(tmp_path: Path, blobs: Blobs) -> None:
     references = blobs.references({}, {"y": OUTPUT})
     spec = concurrent(
         bench_task(blobs, artifacts=references, latency_ms="2", jitter="0"),
@@ -89,15 +89,15 @@ def test_simulated_subjects_have_rows_of_their_own_and_one_for_the_whole(tmp_pat
         placements=["gpu", "dla0", "dla1"],
     )
     outcome, attempt = done(spec, tmp_path, blobs)
-    parts, whole = parts_and_whole(outcome)
+    parts, aggregate = parts_and_aggregate(outcome)
     assert [part.p50_ms.value for part in parts] == [2.0, 8.0, 10.0]
     assert [part.throughput_per_s for part in parts] == pytest.approx([1000, 250, 200])  # batch 2
-    assert whole.throughput_per_s == pytest.approx(1450)
-    assert whole.n == sum(part.n for part in parts)
+    assert aggregate.throughput_per_s == pytest.approx(1450)
+    assert aggregate.n == sum(part.n for part in parts)
     assert [len(part.rounds) for part in parts] == [len(parts[0].rounds)] * 3
-    assert not any(item.flags for item in (*parts, whole))
-    assert {item.provenance for item in (*parts, whole)} == {PROVENANCE_SIMULATED}
-    assert {item.processes for item in (*parts, whole)} == {1}
+    assert not any(item.flags for item in (*parts, aggregate))
+    assert {item.provenance for item in (*parts, aggregate)} == {PROVENANCE_SIMULATED}
+    assert {item.processes for item in (*parts, aggregate)} == {1}
     assert all(part.checks[0].passed for part in parts)
     names = [part.samples.name for part in parts]
     assert names == ["samples-0.npy", "samples-1.npy", "samples-2.npy"]
@@ -112,15 +112,15 @@ def test_one_wrong_subject_and_nothing_is_timed(tmp_path: Path, blobs: Blobs) ->
     right = bench_task(blobs, artifacts=references)
     wrong = bench_task(blobs, artifacts=references, output_error="0.1")
     outcome, _ = done(concurrent(right, wrong, placements=["gpu", "dla0"]), tmp_path, blobs)
-    (beside, bad), whole = parts_and_whole(outcome)
+    (beside, bad), aggregate = parts_and_aggregate(outcome)
     assert [flag.kind for flag in bad.flags] == [FLAG_KIND_WRONG_OUTPUT]
     assert [flag.kind for flag in beside.flags] == [FLAG_KIND_TOO_FEW_SAMPLES]
     assert beside.p50_ms.reason == "not timed: the outputs of subject 1 on dla0 are wrong"
     assert beside.checks[0].passed
     assert not bad.checks[0].passed
-    assert {item.n for item in (beside, bad, whole)} == {0}
-    assert {flag.kind for flag in whole.flags} == {FLAG_KIND_WRONG_OUTPUT, FLAG_KIND_TOO_FEW_SAMPLES}
-    assert any(flag.evidence.startswith("subject 1 on dla0: y: ") for flag in whole.flags)
+    assert {item.n for item in (beside, bad, aggregate)} == {0}
+    assert {flag.kind for flag in aggregate.flags} == {FLAG_KIND_WRONG_OUTPUT, FLAG_KIND_TOO_FEW_SAMPLES}
+    assert any(flag.evidence.startswith("subject 1 on dla0: y: ") for flag in aggregate.flags)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def fakes(blobs: Blobs, *options: dict[str, str], placements: Sequence[str]) -> 
 def test_a_session_lives_in_one_thread_and_is_inspected_when_all_are_closed(tmp_path: Path, blobs: Blobs) -> None:
     spec = fakes(blobs, {}, {"type": "float32"}, placements=["gpu", "dla1"])
     outcome, attempt = done(spec, tmp_path, blobs)
-    (first, second), whole = parts_and_whole(outcome)
+    (first, second), aggregate = parts_and_aggregate(outcome)
     assert len({session.thread for session in FakeRuntime.sessions}) == 2
     assert not any(session.is_open for session in FakeRuntime.sessions)
     assert first.p50_ms.value == 0.5
@@ -151,7 +151,9 @@ def test_a_session_lives_in_one_thread_and_is_inspected_when_all_are_closed(tmp_
     honoured = FLAG_KIND_PRECISION_NOT_HONOURED
     assert honoured not in [flag.kind for flag in first.flags]
     (flag,) = [flag for flag in second.flags if flag.kind == honoured]
-    assert [item.evidence for item in whole.flags if item.kind == honoured] == [f"subject 1 on dla1: {flag.evidence}"]
+    assert [item.evidence for item in aggregate.flags if item.kind == honoured] == [
+        f"subject 1 on dla1: {flag.evidence}"
+    ]
     found = {(item.role, item.name): item for item in outcome.artifacts}
     for index in range(2):
         assert (ARTIFACT_ROLE_LAYERS, f"layers-{index}.json") in found
@@ -178,7 +180,7 @@ def test_an_inspection_that_fails_costs_no_measurement(
     tmp_path: Path, blobs: Blobs, caplog: pytest.LogCaptureFixture
 ) -> None:
     outcome, attempt = done(fakes(blobs, {"inspect": "fail"}, {}, placements=["gpu", "dla0"]), tmp_path, blobs)
-    (first, second), _ = parts_and_whole(outcome)
+    (first, second), _ = parts_and_aggregate(outcome)
     assert first.n > 0
     assert second.dla_time_share == 0.75  # the others are still looked into
     assert noted(outcome, attempt)["0.inspection"] == "failed: RuntimeError: the profiler is not well"
@@ -206,15 +208,17 @@ def test_the_outcome_is_there_before_the_inspection(
     assert noted(outcome, attempt)["inspection"] == "did not end"
 
 
-def test_what_a_build_left_behind_is_the_subjects_and_no_fault_of_the_whole(tmp_path: Path, blobs: Blobs) -> None:
+def test_what_a_build_left_behind_is_the_subjects_and_no_fault_of_the_aggregate(tmp_path: Path, blobs: Blobs) -> None:
     spec = concurrent(*[bench_task(blobs, check=OFF, latency_ms="50")] * 2, placements=["gpu", "dla0"])
     skipped = Flag(kind=FLAG_KIND_TACTICS_SKIPPED, evidence="3 tactics skipped")
     spec.bench.subjects[1].flags.append(skipped)
-    (first, second), whole = parts_and_whole(done(spec, tmp_path, blobs)[0])
+    (first, second), aggregate = parts_and_aggregate(done(spec, tmp_path, blobs)[0])
     assert skipped in second.flags
     assert skipped not in first.flags
-    told = "subject 0 on gpu and subject 1 on dla0: the job said check: off"  # what both have, the whole has once
-    assert list(whole.flags) == [Flag(kind=FLAG_KIND_UNCHECKED, evidence=told)]
+    evidence = (
+        "subject 0 on gpu and subject 1 on dla0: the job said check: off"  # what both have, the aggregate has once
+    )
+    assert list(aggregate.flags) == [Flag(kind=FLAG_KIND_UNCHECKED, evidence=evidence)]
 
 
 def test_cpu_subjects_share_the_threads_out() -> None:
@@ -237,13 +241,13 @@ def test_cpu_subjects_share_the_threads_out() -> None:
 def test_two_cpu_subjects_of_onnx_runtime_run_at_once(tmp_path: Path, blobs: Blobs, engine: bytes) -> None:
     alone = bench_task(blobs, engine=engine, runtime="onnxruntime", check=OFF, seconds=(0.1, 0.3, 2.0))
     outcome, attempt = done(concurrent(alone, alone, placements=["cpu", "cpu"]), tmp_path, blobs)
-    parts, whole = parts_and_whole(outcome)
-    assert {item.provenance for item in (*parts, whole)} == {PROVENANCE_MEASURED}
+    parts, aggregate = parts_and_aggregate(outcome)
+    assert {item.provenance for item in (*parts, aggregate)} == {PROVENANCE_MEASURED}
     for part in parts:
         assert part.n == sum(item.n for item in part.rounds) > 0
         assert 0 < part.min_ms <= part.p50_ms.value <= part.max_ms
-        assert part.window.ToNanoseconds() <= whole.window.ToNanoseconds()
-    assert whole.throughput_per_s == pytest.approx(sum(part.throughput_per_s for part in parts))
+        assert part.window.ToNanoseconds() <= aggregate.window.ToNanoseconds()
+    assert aggregate.throughput_per_s == pytest.approx(sum(part.throughput_per_s for part in parts))
     notes = noted(outcome, attempt)
     threads = str(max(1, len(os.sched_getaffinity(0)) // 2))
     assert [notes[f"{index}.intra_op_threads"] for index in (0, 1)] == [threads, threads]

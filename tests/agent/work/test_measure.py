@@ -1,11 +1,12 @@
 """The timed loop on sessions whose every latency is scripted: when it stops, what it says, and what it leaves alone."""
 
 import gc
+import threading
 
 import numpy as np
 import pytest
 
-from agent.work.measure import Limits, check_options, record, round_size
+from agent.work.measure import MeasureLimits, check_options, measure_alone, round_size
 from agent.work.summary import Recording, find_flags, summarise, untimed
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
@@ -20,7 +21,7 @@ from tests.agent.scripted import Scripted, WithEvents, noisy, silent
 
 
 def test_a_quiet_engine_is_timed_for_the_shortest_window_and_no_longer() -> None:
-    recording = record(Scripted(noisy(2.0, 0.01)), Limits(0.5, 1.0, 10.0), silent)
+    recording = measure_alone(Scripted(noisy(2.0, 0.01)), MeasureLimits(0.5, 1.0, 10.0), silent)
     assert 1.0 <= recording.window_s < 1.2
     found = summarise(recording, batch=4)
     assert found.n == recording.n >= 368
@@ -33,27 +34,27 @@ def test_a_quiet_engine_is_timed_for_the_shortest_window_and_no_longer() -> None
 
 
 def test_it_goes_on_until_p99_is_supported() -> None:
-    recording = record(Scripted(noisy(20.0, 0.01)), Limits(0.1, 1.0, 30.0), silent)
+    recording = measure_alone(Scripted(noisy(20.0, 0.01)), MeasureLimits(0.1, 1.0, 30.0), silent)
     assert 368 <= recording.n <= 368 * 1.2 + 20  # it looks again when there is a fifth more to see
 
 
 def test_noise_is_timed_longer_and_flagged_only_if_the_limit_does_not_help() -> None:
-    recording = record(Scripted(noisy(2.0, 0.2)), Limits(0.1, 0.2, 60.0), silent)
+    recording = measure_alone(Scripted(noisy(2.0, 0.2)), MeasureLimits(0.1, 0.2, 60.0), silent)
     assert recording.window_s > 0.5
     assert not summarise(recording, 1).flags
-    (flag,) = summarise(record(Scripted(noisy(20.0, 0.5)), Limits(0.1, 0.5, 2.0), silent), 1).flags
+    (flag,) = summarise(measure_alone(Scripted(noisy(20.0, 0.5)), MeasureLimits(0.1, 0.5, 2.0), silent), 1).flags
     assert flag.kind == FLAG_KIND_UNSTABLE
     assert "known to" in flag.evidence
 
 
 def test_an_engine_that_slows_down_is_unstable_and_the_evidence_says_so() -> None:
-    found = summarise(record(Scripted(lambda now: 2.0 + now), Limits(0.1, 1.0, 2.0), silent), 1)
+    found = summarise(measure_alone(Scripted(lambda now: 2.0 + now), MeasureLimits(0.1, 1.0, 2.0), silent), 1)
     assert [flag.kind for flag in found.flags] == [FLAG_KIND_UNSTABLE]
     assert "above the first" in found.flags[0].evidence
 
 
 def test_a_slow_engine_has_a_median_but_no_interval() -> None:
-    found = summarise(record(Scripted(noisy(1000.0, 0.01)), Limits(0.1, 1.0, 12.0), silent), 1)
+    found = summarise(measure_alone(Scripted(noisy(1000.0, 0.01)), MeasureLimits(0.1, 1.0, 12.0), silent), 1)
     assert found.n == 10
     assert found.p50_ms.HasField("value")
     assert not found.p50_ms.HasField("low")
@@ -64,29 +65,50 @@ def test_a_slow_engine_has_a_median_but_no_interval() -> None:
 
 
 def test_warm_up_lasts_as_long_as_asked_and_until_steady() -> None:
-    steady = record(Scripted(lambda now: 2.0), Limits(0.5, 0.1, 1.0), silent)
+    steady = measure_alone(Scripted(lambda now: 2.0), MeasureLimits(0.5, 0.1, 1.0), silent)
     assert 0.5 <= steady.warmup_s < 0.6
     settling = Scripted(lambda now: 2.0 if now > 0.8 else 4.0 - 2 * now)
-    recording = record(settling, Limits(0.1, 0.1, 1.0), silent)
+    recording = measure_alone(settling, MeasureLimits(0.1, 0.1, 1.0), silent)
     assert 0.8 <= recording.warmup_s < 1.1
     assert max(float(block.max()) for block in recording.rounds) == pytest.approx(2.0)
 
 
 def test_warm_up_of_an_engine_that_never_settles_ends() -> None:
-    limits = Limits(0.5, 0.1, 1.0)
-    recording = record(Scripted(noisy(2.0, 0.9)), limits, silent)
+    limits = MeasureLimits(0.5, 0.1, 1.0)
+    recording = measure_alone(Scripted(noisy(2.0, 0.9)), limits, silent)
     assert limits.longest_warmup_s <= recording.warmup_s < limits.longest_warmup_s + 0.1
 
 
 def test_time_between_rounds_is_not_the_engines() -> None:
-    recording = record(Scripted(lambda now: 1.0, bookkeeping_ms=500.0), Limits(0.1, 0.5, 5.0), silent)
+    recording = measure_alone(Scripted(lambda now: 1.0, bookkeeping_ms=500.0), MeasureLimits(0.1, 0.5, 5.0), silent)
     assert summarise(recording, 1).throughput_per_s == pytest.approx(1000, rel=0.01)
     assert max(float(block.max()) for block in recording.rounds) == pytest.approx(1.0)
 
 
+def test_an_engine_alone_runs_in_the_callers_thread_in_rounds_of_one_size() -> None:
+    threads: set[int] = set()
+
+    def latency_ms(now: float) -> float:
+        threads.add(threading.get_ident())
+        return 2.0
+
+    recording = measure_alone(Scripted(latency_ms), MeasureLimits(0.1, 1.0, 10.0), silent)
+    assert threads == {threading.get_ident()}
+    assert {len(block) for block in recording.rounds} == {round_size(0.002, MeasureLimits(0.1, 1.0, 10.0))}
+    assert recording.window_s == pytest.approx(0.002 * recording.n)
+
+
+def test_the_first_inference_of_a_round_is_not_a_sample() -> None:
+    session = Scripted(lambda now: 20.0 if session.prepared and not session.done else 2.0)
+    recording = measure_alone(session, MeasureLimits(0.1, 0.5, 5.0), silent)
+    assert len(session.prepared) == len(recording.rounds) > 1
+    assert max(float(block.max()) for block in recording.rounds) == 2.0
+    assert recording.window_s == pytest.approx(0.002 * recording.n)
+
+
 def test_nothing_is_collected_while_timing_and_the_collector_is_put_back() -> None:
     session = Scripted(lambda now: 2.0)
-    record(session, Limits(0.0, 0.1, 1.0), silent)
+    measure_alone(session, MeasureLimits(0.0, 0.1, 1.0), silent)
     timed = sum(session.prepared)
     assert timed > 0
     assert not any(session.collector_was_on[-timed:])
@@ -95,7 +117,7 @@ def test_nothing_is_collected_while_timing_and_the_collector_is_put_back() -> No
 
 
 def test_the_devices_own_clock_is_believed_and_the_stages_add_up() -> None:
-    found = summarise(record(WithEvents(lambda now: 1.5), Limits(0.1, 0.1, 1.0), silent), 1)
+    found = summarise(measure_alone(WithEvents(lambda now: 1.5), MeasureLimits(0.1, 0.1, 1.0), silent), 1)
     assert found.p50_ms.value == pytest.approx(1.25)
     stages = {stage.name: stage.p50_ms for stage in found.stages}
     assert stages == {
@@ -112,20 +134,20 @@ def test_the_devices_own_clock_is_believed_and_the_stages_add_up() -> None:
 
 
 def test_a_cpu_session_has_no_copy_stages() -> None:
-    assert not summarise(record(Scripted(lambda now: 1.5), Limits(0.1, 0.1, 1.0), silent), 1).stages
+    assert not summarise(measure_alone(Scripted(lambda now: 1.5), MeasureLimits(0.1, 0.1, 1.0), silent), 1).stages
 
 
 @pytest.mark.parametrize(
     ("latency_s", "limits", "count"),
     [
-        (0.001, Limits(0, 1, 10), 100),  # a tenth of the shortest window
-        (0.02, Limits(0, 1, 10), 20),  # enough for a median
-        (0.2, Limits(0, 1, 10), 5),  # as many as ten rounds leave room for
-        (5.0, Limits(0, 1, 10), 5),  # a median needs some
-        (1e-5, Limits(0, 60, 60), 100_000),  # a second at most
+        (0.001, MeasureLimits(0, 1, 10), 100),  # a tenth of the shortest window
+        (0.02, MeasureLimits(0, 1, 10), 20),  # enough for a median
+        (0.2, MeasureLimits(0, 1, 10), 5),  # as many as ten rounds leave room for
+        (5.0, MeasureLimits(0, 1, 10), 5),  # a median needs some
+        (1e-5, MeasureLimits(0, 60, 60), 100_000),  # a second at most
     ],
 )
-def test_round_size(latency_s: float, limits: Limits, count: int) -> None:
+def test_round_size(latency_s: float, limits: MeasureLimits, count: int) -> None:
     assert round_size(latency_s, limits) == count
 
 
@@ -154,10 +176,10 @@ def test_an_untimed_measurement_gives_the_reason_everywhere() -> None:
 
 def test_options_are_read_in_seconds() -> None:
     task = BenchTask(schedule=BenchTask.SCHEDULE_ALONE, subjects=[Subject()], measure=measure_options(0.5, 1, 10))
-    assert check_options(task) == Limits(0.5, 1.0, 10.0)
+    assert check_options(task) == MeasureLimits(0.5, 1.0, 10.0)
     task.schedule = BenchTask.SCHEDULE_CONCURRENT
     task.subjects.add()
-    assert check_options(task) == Limits(0.5, 1.0, 10.0)
+    assert check_options(task) == MeasureLimits(0.5, 1.0, 10.0)
 
 
 @pytest.mark.parametrize(
