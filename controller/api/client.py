@@ -31,17 +31,10 @@ from controller.model.engine import EngineView
 from controller.model.job import Condition, JobSpec
 from controller.model.task import JobState
 from controller.model.view import ControllerInfo, DeviceView, JobView, Reason, ResultQuery
-from controller.wire.engine import engine_view_from_pb
-from controller.wire.job import job_spec_to_pb
-from controller.wire.result import row_from_pb
-from controller.wire.view import (
-    controller_info_from_pb,
-    device_view_from_pb,
-    job_view_from_pb,
-    reason_from_pb,
-    result_query_to_pb,
-    submitted_from_pb,
-)
+from controller.wire.engine import ENGINE_VIEW
+from controller.wire.job import JOB_SPEC
+from controller.wire.result import ROW
+from controller.wire.view import CONTROLLER_INFO, DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY, SUBMITTED
 from jetfleet.address import default_state_dir
 from jetfleet.errors import JetfleetError, Unreachable
 from jetfleet.rpc import CALL_METADATA, raising
@@ -80,7 +73,7 @@ class Client:
     def hello(self, *, timeout_s: float = 5.0) -> ControllerInfo:
         """Who is there. Tried once, so that an absent controller is noticed at once. Raises Unreachable."""
         call = raising(self._stub.Hello, address=self.address)
-        return controller_info_from_pb(call(control_pb2.HelloRequest(), timeout=timeout_s))
+        return CONTROLLER_INFO.decode(call(control_pb2.HelloRequest(), timeout=timeout_s))
 
     def submit(
         self,
@@ -99,10 +92,10 @@ class Client:
             self._files.upload(files, on_progress=on_progress)
         request = control_pb2.SubmitJobRequest(
             idempotency_key=idempotency_key or str(uuid.uuid4()),
-            spec=job_spec_to_pb(spec),
+            spec=JOB_SPEC.encode(spec),
             validate_only=validate_only,
         )
-        return Job(**vars(submitted_from_pb(self._call(self._stub.SubmitJob, request))), client=self)
+        return Job(**vars(SUBMITTED.decode(self._call(self._stub.SubmitJob, request))), client=self)
 
     def submit_file(
         self,
@@ -135,12 +128,12 @@ class Client:
         )
 
     def job(self, job_id: int) -> JobView:
-        return job_view_from_pb(self._call(self._stub.GetJob, control_pb2.GetJobRequest(job_id=job_id)))
+        return JOB_VIEW.decode(self._call(self._stub.GetJob, control_pb2.GetJobRequest(job_id=job_id)))
 
     def jobs(self, limit: int = 20) -> list[JobView]:
         """Newest first, without their tasks."""
         reply = self._call(self._stub.ListJobs, control_pb2.ListJobsRequest(limit=limit))
-        return [job_view_from_pb(item) for item in reply.jobs]
+        return [JOB_VIEW.decode(item) for item in reply.jobs]
 
     def watch(self, job_id: int, *, on_drop: Callable[[JetfleetError], None] | None = None) -> Iterator[JobView]:
         """The job now and at every change, until it has ended, across lost links and restarts of the controller.
@@ -156,7 +149,7 @@ class Client:
                     lost = item
                     break
                 patience.renew()
-                view = job_view_from_pb(item)
+                view = JOB_VIEW.decode(item)
                 yield view
                 if view.state in ENDED:
                     return
@@ -173,7 +166,7 @@ class Client:
 
     def cancel(self, job_id: int) -> JobView:
         """Asks every unfinished task to stop; returns the job as it is then, which may not have ended yet."""
-        return job_view_from_pb(self._call(self._stub.CancelJob, control_pb2.CancelJobRequest(job_id=job_id)))
+        return JOB_VIEW.decode(self._call(self._stub.CancelJob, control_pb2.CancelJobRequest(job_id=job_id)))
 
     def retry(self, job_id: int, *, idempotency_key: str = "") -> Job:
         """A new job of what did not succeed in one that is over. The same key gives the same job.
@@ -181,21 +174,21 @@ class Client:
         Raises BadInput if the job is not over, or everything in it succeeded.
         """
         request = control_pb2.RetryJobRequest(job_id=job_id, idempotency_key=idempotency_key or str(uuid.uuid4()))
-        return Job(**vars(submitted_from_pb(self._call(self._stub.RetryJob, request))), client=self)
+        return Job(**vars(SUBMITTED.decode(self._call(self._stub.RetryJob, request))), client=self)
 
     def explain(self, job_id: int) -> list[Reason]:
         """For every unfinished task: what it waits for."""
         reply = self._call(self._stub.ExplainJob, control_pb2.ExplainJobRequest(job_id=job_id))
-        return [reason_from_pb(item) for item in reply.reasons]
+        return [REASON.decode(item) for item in reply.reasons]
 
     def devices(self) -> list[DeviceView]:
         reply = self._call(self._stub.ListDevices, control_pb2.ListDevicesRequest())
-        return [device_view_from_pb(item) for item in reply.devices]
+        return [DEVICE_VIEW.decode(item) for item in reply.devices]
 
     def engines(self, limit: int = 50) -> list[EngineView]:
         """Those that are still wanted, then the newest, without what `engine` tells beyond it."""
         reply = self._call(self._stub.ListEngines, control_pb2.ListEnginesRequest(limit=limit))
-        return [engine_view_from_pb(item) for item in reply.engines]
+        return [ENGINE_VIEW.decode(item) for item in reply.engines]
 
     def engine(self, name: str, *, job_id: int = 0) -> EngineView:
         """One engine by its key, the key's first digits, or the key of a variant that uses it (of a job, if given).
@@ -203,7 +196,7 @@ class Client:
         Raises NotFound for none, BadInput for several.
         """
         request = control_pb2.GetEngineRequest(name=name, job_id=job_id)
-        return engine_view_from_pb(self._call(self._stub.GetEngine, request))
+        return ENGINE_VIEW.decode(self._call(self._stub.GetEngine, request))
 
     def results(self, query: ResultQuery | None = None) -> Results:
         """Newest first; no query: everything, up to its limit. Asked for page by page."""
@@ -211,8 +204,8 @@ class Client:
         found = Results()
         while True:
             left = replace(query, limit=query.limit - len(found))
-            reply = self._call(self._stub.Results, result_query_to_pb(left))
-            found.extend(row_from_pb(item) for item in reply.rows)
+            reply = self._call(self._stub.Results, RESULT_QUERY.encode(left))
+            found.extend(ROW.decode(item) for item in reply.rows)
             if not reply.more or len(found) >= query.limit:
                 return found
             query = replace(query, before_id=found[-1].measurement_id)

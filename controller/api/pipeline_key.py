@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from controller.model.job import JobSpec
-from controller.wire.job import job_spec_to_pb
+from controller.wire.job import JOB_SPEC
 
 OWN_VARIABLE = "JETFLEET_IDEMPOTENCY_KEY"
 
@@ -45,4 +45,4 @@ def pipeline_key(spec: JobSpec, environment: Mapping[str, str]) -> PipelineKey |
 
 def spec_digest(spec: JobSpec) -> str:
     """SHA-256 of everything that the job asks for, its files by their digests."""
-    return sha256(job_spec_to_pb(spec).SerializeToString(deterministic=True)).hexdigest()
+    return sha256(JOB_SPEC.encode(spec).SerializeToString(deterministic=True)).hexdigest()

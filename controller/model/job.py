@@ -87,6 +87,13 @@ class CheckRule(Enum):
 
 
 @dataclass(frozen=True)
+class OutputSet:
+    """Outputs that are columns of one set of rows, compared in any order."""
+
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class OutputCheck:
     """Bounds on outputs against the reference (jetfleet/outputs); integers and sets use `min_agreement`.
 
@@ -100,15 +107,8 @@ class OutputCheck:
     min_agreement: float = 1.0
     min_slice_cosine: float | None = None
     max_norm_error: float | None = None
-    outputs: Mapping[str, "OutputCheck"] = field(default_factory=dict)
-    sets: tuple["OutputSet", ...] = ()
-
-
-@dataclass(frozen=True)
-class OutputSet:
-    """Outputs that are columns of one set of rows, compared in any order."""
-
-    outputs: tuple[str, ...]
+    outputs: "Mapping[str, OutputCheck]" = field(default_factory=dict)
+    sets: tuple[OutputSet, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,10 @@ from controller.store.commands.cancel import cancel
 from controller.store.commands.retry import retry
 from controller.store.commands.submit import submit
 from controller.store.queries import devices, engines, explain, forecast, jobs, results
-from controller.wire.engine import engine_view_to_pb
-from controller.wire.job import job_spec_from_pb
-from controller.wire.result import row_to_pb
-from controller.wire.view import (
-    device_view_to_pb,
-    job_view_to_pb,
-    reason_to_pb,
-    result_query_from_pb,
-    submitted_to_pb,
-)
+from controller.wire.engine import ENGINE_VIEW
+from controller.wire.job import JOB_SPEC
+from controller.wire.result import ROW
+from controller.wire.view import DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY, SUBMITTED
 from jetfleet.errors import BadInput, Unreachable
 from jetfleet.v1 import control_pb2, control_pb2_grpc
 from jetfleet.version import VERSION
@@ -62,14 +56,14 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         if not request.idempotency_key and not request.validate_only:
             raise BadInput("a submit without idempotency_key")
-        spec = job_spec_from_pb(request.spec)
+        spec = JOB_SPEC.decode(request.spec)
         if not request.validate_only:
             self._refuse_missing_files(spec)
         submitted = await self._plan(spec, key=request.idempotency_key, validate_only=request.validate_only)
         if not request.validate_only:
             log.info("job %d (%s) submitted", submitted.job_id, spec.name)
             self._service.changed()
-        return submitted_to_pb(submitted)
+        return SUBMITTED.encode(submitted)
 
     async def GetJob(self, request: control_pb2.GetJobRequest, context: Context) -> control_pb2.Job:
         self.last_call = time.monotonic()
@@ -78,7 +72,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
     async def ListJobs(self, request: control_pb2.ListJobsRequest, context: Context) -> control_pb2.ListJobsResponse:
         self.last_call = time.monotonic()
         views = await self._service.read(partial(jobs.job_views, limit=request.limit or 50))
-        return control_pb2.ListJobsResponse(jobs=[job_view_to_pb(view) for view in views])
+        return control_pb2.ListJobsResponse(jobs=[JOB_VIEW.encode(view) for view in views])
 
     async def WatchJob(self, request: control_pb2.WatchJobRequest, context: Context) -> AsyncIterator[control_pb2.Job]:
         news = self._service.news
@@ -122,7 +116,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         submitted = await self._service.write(retried)
         log.info("job %d retries job %d", submitted.job_id, request.job_id)
         self._service.changed()
-        return submitted_to_pb(submitted)
+        return SUBMITTED.encode(submitted)
 
     async def ExplainJob(
         self, request: control_pb2.ExplainJobRequest, context: Context
@@ -132,18 +126,18 @@ class ControlService(control_pb2_grpc.ControlServicer):
         reasons = await self._service.read(
             partial(explain.reasons, job_id=request.job_id, alive=liveness.alive(), progress=dict(liveness.progress))
         )
-        return control_pb2.ExplainJobResponse(reasons=[reason_to_pb(reason) for reason in reasons])
+        return control_pb2.ExplainJobResponse(reasons=[REASON.encode(reason) for reason in reasons])
 
     async def ListDevices(
         self, request: control_pb2.ListDevicesRequest, context: Context
     ) -> control_pb2.ListDevicesResponse:
         self.last_call = time.monotonic()
         views = await self._service.read(partial(devices.device_views, alive=self._service.liveness.alive()))
-        return control_pb2.ListDevicesResponse(devices=[device_view_to_pb(view) for view in views])
+        return control_pb2.ListDevicesResponse(devices=[DEVICE_VIEW.encode(view) for view in views])
 
     async def Results(self, request: control_pb2.ResultsRequest, context: Context) -> control_pb2.ResultsResponse:
         self.last_call = time.monotonic()
-        query = result_query_from_pb(request)
+        query = RESULT_QUERY.decode(request)
         page = replace(query, limit=min(query.limit, _PAGE_ROWS))
         rows = await self._service.read(partial(results.query_rows, query=page))
         return _page(rows, asked=query.limit)
@@ -154,12 +148,12 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         limit = min(request.limit or 50, _PAGE_ROWS)
         views = await self._service.read(partial(engines.engine_views, limit=limit))
-        return control_pb2.ListEnginesResponse(engines=[engine_view_to_pb(view) for view in views])
+        return control_pb2.ListEnginesResponse(engines=[ENGINE_VIEW.encode(view) for view in views])
 
     async def GetEngine(self, request: control_pb2.GetEngineRequest, context: Context) -> control_pb2.Engine:
         self.last_call = time.monotonic()
         look = partial(engines.engine_view, name=request.name, job_id=request.job_id)
-        return engine_view_to_pb(await self._service.read(look))
+        return ENGINE_VIEW.encode(await self._service.read(look))
 
     async def _past(self, job_id: int) -> forecast.Past:
         """What an ETA comes from: read once for a watcher, because it is much to read and hardly changes."""
@@ -170,7 +164,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         look = partial(
             jobs.job_view, job_id=job_id, progress=dict(liveness.progress), past=past, alive=liveness.alive()
         )
-        return job_view_to_pb(await self._service.read(look))
+        return JOB_VIEW.encode(await self._service.read(look))
 
     async def _plan(self, spec: JobSpec, *, key: str, validate_only: bool) -> Submitted:
         alive = self._service.liveness.alive()
@@ -192,7 +186,7 @@ def _page(rows: Sequence[Row], *, asked: int) -> control_pb2.ResultsResponse:
     """As many rows as fit, one at least; `more` if the caller asked for more than that and there may be some."""
     answer, size = control_pb2.ResultsResponse(), 0
     for row in rows:
-        message = row_to_pb(row)
+        message = ROW.encode(row)
         size += message.ByteSize()
         if answer.rows and size > _PAGE_BYTES:
             break

@@ -18,15 +18,10 @@ from controller.store.commands.register import register
 from controller.store.commands.renew import start_attempts
 from controller.store.queries.devices import current_device
 from controller.store.queries.leases import directives
-from controller.wire.lease import (
-    DIRECTIVE,
-    lease_to_pb,
-    outcome_from_pb,
-    registration_from_pb,
-    unusable,
-)
+from controller.wire.enums import DIRECTIVE
+from controller.wire.lease import REGISTERED, REGISTRATION, lease_to_pb, outcome_from_pb, unusable
 from controller.wire.time import to_duration
-from controller.wire.view import progress_from_pb
+from controller.wire.view import PROGRESS
 from jetfleet.errors import BadInput, StaleAttempt
 from jetfleet.v1 import fleet_pb2, fleet_pb2_grpc
 
@@ -44,7 +39,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         self._service = service
 
     async def Register(self, request: fleet_pb2.RegisterRequest, context: Context) -> fleet_pb2.RegisterResponse:
-        service, who = self._service, registration_from_pb(request)
+        service, who = self._service, REGISTRATION.decode(request)
         twins = service.liveness.alive(within_s=min(_TWIN_S, service.liveness.lease_s / 2))
         registered = await service.write(partial(register, who=who, alive=twins))
         service.liveness.hear(who.session_id)
@@ -52,11 +47,8 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         service.liveness.renew(set(who.held) - set(registered.lost))
         service.changed()
         log.info("session %s registered as %s", who.session_id[:8], registered.device_name)
-        return fleet_pb2.RegisterResponse(
-            device_name=registered.device_name,
-            lease=to_duration(service.options.lease_s),
-            renew_every=to_duration(service.options.renew_s),
-            lost_attempts=registered.lost,
+        return REGISTERED.encode(
+            registered, lease=to_duration(service.options.lease_s), renew_every=to_duration(service.options.renew_s)
         )
 
     async def Claim(self, request: fleet_pb2.ClaimRequest, context: Context) -> fleet_pb2.ClaimResponse:
@@ -100,7 +92,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         await self._note_progress(request, kept)
         return fleet_pb2.RenewResponse(
             answers=[
-                fleet_pb2.RenewResponse.Answer(attempt_token=token, directive=DIRECTIVE[directive])
+                fleet_pb2.RenewResponse.Answer(attempt_token=token, directive=DIRECTIVE.encode(directive))
                 for token, directive in found.items()
             ],
             drain=service.stopping.is_set(),
@@ -135,7 +127,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             if report.attempt_token in kept:
                 if report.running and self._service.liveness.start(report.attempt_token):
                     started.append(report.attempt_token)
-                self._service.liveness.progress[report.attempt_token] = progress_from_pb(report.progress)
+                self._service.liveness.progress[report.attempt_token] = PROGRESS.decode(report.progress)
         if started:
             await self._service.write(partial(start_attempts, tokens=started))
         if kept:

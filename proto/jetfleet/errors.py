@@ -42,6 +42,10 @@ class BadInput(JetfleetError):
     status = "INVALID_ARGUMENT"
 
 
+class UnknownValue(BadInput):
+    """A value that only a newer version knows, or that was left out where one is needed."""
+
+
 class NotFound(JetfleetError):
     exit_code = 2
     status = "NOT_FOUND"

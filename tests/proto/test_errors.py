@@ -30,6 +30,7 @@ EXIT_CODES = {
     "JetfleetError": 1,
     "TaskFailed": 1,
     "BadInput": 2,
+    "UnknownValue": 2,
     "NotFound": 2,
     "Infrastructure": 4,
     "NoDevice": 4,
