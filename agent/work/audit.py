@@ -32,16 +32,16 @@ _TENSORRT = re.compile(
 )
 
 
-def compute(kernels: Sequence[Kernel]) -> list[Kernel]:
+def compute_kernels(kernels: Sequence[Kernel]) -> list[Kernel]:
     """Those that multiply and accumulate, or may: a region that hides what is inside counts as one."""
-    return [kernel for kernel in kernels if kernel.op in _COMPUTE or _built(kernel)]
+    return [kernel for kernel in kernels if kernel.op in _COMPUTE or _is_tensorrts(kernel)]
 
 
-def evidence(kernels: Sequence[Kernel]) -> str:
+def describe_types(kernels: Sequence[Kernel]) -> str:
     """What the compute kernels ran in, for people: `12 of 12 compute nodes ran in float32`."""
-    found = compute(kernels)
+    found = compute_kernels(kernels)
     if not found:
-        return _nothing(kernels)
+        return _describe_none(kernels)
     types = Counter(_type(kernel) for kernel in found)
     parts = [f"{count} of {len(found)} compute nodes ran in {name}" for name, count in types.most_common()]
     operators = ", ".join(f"{count} {op}" for op, count in Counter(kernel.op for kernel in found).most_common())
@@ -50,30 +50,30 @@ def evidence(kernels: Sequence[Kernel]) -> str:
 
 def precision_flags(asked: "Precision.ValueType", kernels: Sequence[Kernel]) -> list[Flag]:
     """PRECISION_NOT_HONOURED where too few of the compute kernels ran in the type that was asked for."""
-    found = compute(kernels)
-    if asked not in _WANTED or not found or _honoured(_WANTED[asked], found):
+    found = compute_kernels(kernels)
+    if asked not in _WANTED or not found or _is_honoured(_WANTED[asked], found):
         return []
     asked_name = Precision.Name(asked).removeprefix("PRECISION_").lower()
-    return [Flag(kind=FLAG_KIND_PRECISION_NOT_HONOURED, evidence=f"asked {asked_name}: {evidence(kernels)}")]
+    return [Flag(kind=FLAG_KIND_PRECISION_NOT_HONOURED, evidence=f"asked {asked_name}: {describe_types(kernels)}")]
 
 
-def _honoured(wanted: frozenset[str], found: Sequence[Kernel]) -> bool:
+def _is_honoured(wanted: frozenset[str], found: Sequence[Kernel]) -> bool:
     right = sum(kernel.type in wanted for kernel in found)
-    if not any(_built(kernel) for kernel in found):
+    if not any(_is_tensorrts(kernel) for kernel in found):
         return right >= HONOURED_SHARE * len(found)
     # Opaque regions may hold what was asked for: the others must outnumber them.
     hidden = sum(not kernel.type for kernel in found)
     return right > 0 or len(found) - hidden <= hidden
 
 
-def _built(kernel: Kernel) -> bool:
+def _is_tensorrts(kernel: Kernel) -> bool:
     """Whether TensorRT names it so; its words and ONNX Runtime's differ, if only by a capital."""
     return bool(_TENSORRT.fullmatch(kernel.op)) and kernel.op not in _COMPUTE
 
 
-def _nothing(kernels: Sequence[Kernel]) -> str:
+def _describe_none(kernels: Sequence[Kernel]) -> str:
     if kernels and not any(kernel.op for kernel in kernels):
-        return "unknown: the engine tells the names of its layers only"
+        return "unknown: the engine names its layers and nothing else"
     return "no compute nodes (no convolution or matrix product)"
 
 

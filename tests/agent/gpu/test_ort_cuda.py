@@ -23,7 +23,7 @@ from agent.runtime.onnxruntime.graph import open_engine
 from agent.runtime.onnxruntime.options import session_options
 from agent.runtime.onnxruntime.profile import read_layers, read_profile
 from agent.runtime.onnxruntime.runtime import OnnxRuntime
-from agent.work.audit import evidence, precision_flags
+from agent.work.audit import describe_types, precision_flags
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP16,
@@ -163,7 +163,7 @@ def test_a_kernel_that_fell_back_to_the_cpu_does_not_count_as_the_precision_aske
     (tmp_path / "p.json").write_text(json.dumps(events))
     kernels = read_profile(tmp_path / "p.json", on_gpu=True)
     assert kernels == [Kernel("Conv", "float16"), Kernel("Conv", "float16 on the CPU")]
-    assert "1 of 2 compute nodes ran in float16 on the CPU" in evidence(kernels)
+    assert "1 of 2 compute nodes ran in float16 on the CPU" in describe_types(kernels)
     assert precision_flags(PRECISION_FP16, kernels)
     assert not precision_flags(PRECISION_FP16, read_profile(tmp_path / "p.json"))
 

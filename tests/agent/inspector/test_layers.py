@@ -6,7 +6,7 @@ import pytest
 
 from agent.runtime.base import Kernel, LayerTime
 from agent.runtime.tensorrt.layers import Layer, computed_in, dla_time_share, kernels, parse_layers
-from agent.work.audit import evidence, precision_flags
+from agent.work.audit import describe_types, precision_flags
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import PRECISION_FP16, PRECISION_FP32, PRECISION_INT8
 
@@ -74,7 +74,7 @@ def test_myelins_own_kernels_are_compute_where_they_hold_a_product() -> None:
         "wait",
         "gemm",
     ]
-    assert evidence(kernels(sample("10-detailed"))) == (
+    assert describe_types(kernels(sample("10-detailed"))) == (
         "5 of 5 compute nodes ran in float16 (2 gemm, 1 CaskConvolution, 1 kgen (gemm), 1 correlation)"
     )
 
@@ -97,7 +97,7 @@ def test_a_kernels_name_outranks_its_tensors(tactic: str, type_: str) -> None:
 def test_names_alone_tell_nothing_and_flag_nothing(name: str) -> None:
     found = kernels(sample(name))
     assert set(found) == {Kernel("", "")}
-    assert evidence(found) == "unknown: the engine tells the names of its layers only"
+    assert describe_types(found) == "unknown: the engine names its layers and nothing else"
     assert precision_flags(PRECISION_FP16, found) == precision_flags(PRECISION_INT8, found) == []
 
 

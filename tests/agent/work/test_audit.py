@@ -12,7 +12,7 @@ from agent.attempt import AttemptDir
 from agent.runtime.base import Kernel
 from agent.runtime.onnxruntime.profile import read_profile
 from agent.runtime.onnxruntime.runtime import OnnxRuntime
-from agent.work.audit import evidence, precision_flags
+from agent.work.audit import describe_types, precision_flags
 from agent.work.main import Reporter, run
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
@@ -110,7 +110,7 @@ def test_an_fp32_engine_computes_in_float32(tmp_path: Path) -> None:
 
 def test_an_int8_engine_computes_in_integers(tmp_path: Path) -> None:
     found = kernels(tmp_path, PRECISION_INT8)
-    assert evidence(found).startswith("1 of 1 compute nodes ran in int8 (1 ")
+    assert describe_types(found).startswith("1 of 1 compute nodes ran in int8 (1 ")
     assert precision_flags(PRECISION_INT8, found) == []
 
 
@@ -143,8 +143,8 @@ def test_a_few_wider_kernels_do_not_make_another_precision() -> None:
 def test_without_compute_nodes_nothing_is_concluded() -> None:
     found = [Kernel("Relu", "float32"), Kernel("Cast", "")]
     assert precision_flags(PRECISION_FP16, found) == []
-    assert evidence(found) == "no compute nodes (no convolution or matrix product)"
-    assert evidence([Kernel("Gemm", "")]) == "1 of 1 compute nodes ran in an unknown type (1 Gemm)"
+    assert describe_types(found) == "no compute nodes (no convolution or matrix product)"
+    assert describe_types([Kernel("Gemm", "")]) == "1 of 1 compute nodes ran in an unknown type (1 Gemm)"
 
 
 def test_a_node_in_a_loop_counts_once(tmp_path: Path) -> None:
