@@ -54,9 +54,12 @@ def _rebuild(kind: Any, data: Any) -> Any:
     if origin in (Union, UnionType):
         member = next((item for item in get_args(kind) if item is not NoneType), kind)
         return None if data is None else _rebuild(member, data)
+    if origin is Mapping:
+        member = get_args(kind)[1]
+        return {key: _rebuild(member, item) for key, item in data.items()}
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = _hints(kind)
-        return kind(**{name: _rebuild(hints[name], item) for name, item in data.items()})
+        return kind(**{name: _rebuild(hints.get(name), item) for name, item in data.items()})
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(data)
     return data

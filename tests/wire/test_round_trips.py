@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from controller.model.lease import Lease, Outcome
 from controller.wire.codec import MessageCodec
 from tests.house.source import modules
-from tests.wire.strategies import values_of
+from tests.model.strategies import values_of
 
 CODECS = {
     name: item

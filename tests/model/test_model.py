@@ -7,6 +7,8 @@ import itertools
 from datetime import datetime, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controller.model.job import Condition, Op, Precision
 from controller.model.result import (
@@ -34,6 +36,14 @@ def test_no_flag_is_valid_and_every_flag_has_a_say():
     assert verdict([]) == VALID
     assert {*DISQUALIFYING, *REMARKS} == set(FlagKind)
     assert len(DISQUALIFYING) + len(REMARKS) == len(FlagKind)
+
+
+@given(st.lists(st.sampled_from(FlagKind)), st.sampled_from(FlagKind))
+def test_one_more_flag_never_makes_a_verdict_better(flags, more):
+    order = [kind.value for kind in DISQUALIFYING] + [VALID]
+    assert order.index(verdict([*flags, more])) <= order.index(verdict(flags))
+    assert verdict(reversed(flags)) == verdict(flags) == verdict([*flags, *flags])
+    assert (verdict(flags) == VALID) is {*flags}.issubset(REMARKS)
 
 
 def test_a_measurement_derives_its_verdict():
