@@ -39,7 +39,7 @@ def commit(tiny: bool) -> list[Figure]:
 
 def _time_one(client: Client, state_dir: Path) -> float:
     """Milliseconds by the wall clock that both processes share; the database tells when the commit was made."""
-    job_id = client.submit(simulated_spec("empty", options=EMPTY_WORK), {}).job_id
+    job_id = client.submit_spec(simulated_spec("empty", options=EMPTY_WORK), {}).job_id
     acknowledged = time.time()
     client.wait(job_id)
     database = sqlite3.connect(f"file:{state_dir / 'fleet.db'}?mode=ro", uri=True)

@@ -59,7 +59,7 @@ async def dispatch(tiny: bool) -> list[Figure]:
 async def _burst(served: ControllerProcess, tally: Tally, spec: JobSpec) -> _Burst:
     with served.client() as client:
         done = len(tally.committed_at)
-        job_id = (await asyncio.to_thread(client.submit, spec, {})).job_id
+        job_id = (await asyncio.to_thread(client.submit_spec, spec, {})).job_id
         begin, cpu_s = time.monotonic(), served.cpu_s()
         total = len(client.job(job_id).tasks)
         while len(tally.committed_at) < done + total:

@@ -26,7 +26,7 @@ async def fleetbuild(tiny: bool) -> list[Figure]:
         ):
             await asyncio.sleep(0.5)  # everybody waits for work
             begin = time.monotonic()
-            await asyncio.to_thread(client.submit, simulated_spec("fleet"), {})
+            await asyncio.to_thread(client.submit_spec, simulated_spec("fleet"), {})
             while tally.benches < count:
                 if time.monotonic() - begin > 60:
                     raise BrokenRun(f"{tally.benches} of {count} boards had a result in a minute")

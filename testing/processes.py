@@ -230,7 +230,7 @@ def _simulated_variant(
 
 def submit(client: Client, job: tuple[JobSpec, dict[str, Path]], *, key: str | None = None) -> int:
     spec, files = job
-    return client.submit(spec, files, idempotency_key=key or uuid.uuid4().hex).job_id
+    return client.submit_spec(spec, files, idempotency_key=key or uuid.uuid4().hex).job_id
 
 
 def wait_online(client: Client, *names: str) -> None:

@@ -1,81 +1,143 @@
-"""The Python API: what the Control service can do, in the words of the model. The CLI is its first user.
+"""The Python API's client: the Control service, and the ways to submit. The CLI is its first user.
 
-    from controller.api.discovery import connect
+from controller import connect
 
-    with connect() as client:                        # finds the controller, or starts one
-        job = client.submit_file("job.yaml")         # exports, uploads what is missing, plans, queues
-        job.wait()
-        for row in job.results():                    # typed rows, newest first
-            print(row.variant_key, row.device, row.measurement.p50_ms.value, row.measurement.verdict)
-        frame = job.results().to_pandas()
-        for item in client.compare([job], by="variant", baseline="onnxruntime-fp32-b1-cpu").comparisons:
-            print(item.row.variant_key, item.ratio, item.answer.value, item.reason)
-
-Synchronous, and safe to repeat: a call that got no answer is made again. Errors are the project's own, whether they
-were raised here or by the controller.
+with connect() as client:                        # finds the controller, or starts one
+    job = client.submit_file("job.yaml")         # exports, uploads what is missing, plans, queues
+    job.wait()
+    print(job.results())                         # typed rows, newest first
 """
 
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
-from controller.api.compare import compare_jobs
-from controller.api.job import Job, Results
-from controller.client.link import Patience, messages, open_channel, persistent
-from controller.client.transfer import OnProgress, Transfer
-from controller.model.comparison import Axis, Compared
-from controller.model.engine import EngineView
-from controller.model.job import Condition, JobSpec
-from controller.model.task import JobState
-from controller.model.view import ControllerInfo, DeviceView, JobView, Reason, ResultQuery
-from controller.wire.engine import ENGINE_VIEW
-from controller.wire.job import JOB_SPEC
-from controller.wire.result import ROW
-from controller.wire.view import CONTROLLER_INFO, DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY, SUBMITTED
+from controller.api.control_client import ControlClient
+from controller.api.job import Job
+from controller.api.submission import SubmitOptions, prepare_files, prepare_model, submit_prepared
+from controller.client.transfer import OnProgress
+from controller.model.job import JobSpec, Precision
+from controller.model.view import Submitted
 from jetfleet.address import default_state_dir
-from jetfleet.errors import JetfleetError, Unreachable
-from jetfleet.rpc import CALL_METADATA, raising
-from jetfleet.v1 import control_pb2, control_pb2_grpc
 
-ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})
+T = TypeVar("T")
+OneOrMore: TypeAlias = T | Sequence[T]
 
 
-class Client:
+class Client(ControlClient):
     """A controller at a gRPC address (`unix:PATH`, `127.0.0.1:50051`). Use as a context manager.
 
+    `state_dir` keeps exports and local agents; `tell` hears of each step of a submit: `print`, for example.
     `timeout_s` bounds one try of a call, `patience_s` all its tries while nobody answers, and `reconnect_s` the
     silence that `watch` puts up with, long enough for the controller's machine to restart.
     """
 
     def __init__(
-        self, address: str, *, timeout_s: float = 30.0, patience_s: float = 10.0, reconnect_s: float = 120.0
+        self,
+        address: str,
+        *,
+        state_dir: Path | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+        timeout_s: float = 30.0,
+        patience_s: float = 10.0,
+        reconnect_s: float = 120.0,
     ) -> None:
-        self.address = address
-        self._timeout_s, self._patience_s, self._reconnect_s = timeout_s, patience_s, reconnect_s
-        self._channel = open_channel(address)
-        self._stub = control_pb2_grpc.ControlStub(self._channel)
-        self._files = Transfer(self._channel, address=address, timeout_s=timeout_s, patience_s=patience_s)
-
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._channel.close()
-
-    def hello(self, *, timeout_s: float = 5.0) -> ControllerInfo:
-        """Who is there. Tried once, so that an absent controller is noticed at once. Raises Unreachable."""
-        call = raising(self._stub.Hello, address=self.address)
-        return CONTROLLER_INFO.decode(call(control_pb2.HelloRequest(), timeout=timeout_s))
+        super().__init__(address, timeout_s=timeout_s, patience_s=patience_s, reconnect_s=reconnect_s)
+        self.state_dir = state_dir or default_state_dir()
+        self.tell = tell
 
     def submit(
+        self,
+        model: object,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        precision: OneOrMore[Precision | str] | None = None,
+        batch: OneOrMore[int] | None = None,
+        placement: OneOrMore[str] | None = None,
+        runtime: OneOrMore[str] | None = None,
+        targets: OneOrMore[Mapping[str, Any]] | None = None,
+        data: Mapping[str, Any] | None = None,
+        measure: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        idempotency_key: str = "",
+        local: int | None = None,
+        validate_only: bool = False,
+        on_progress: OnProgress | None = None,
+        **sections: Any,
+    ) -> Job:
+        """A job from arguments: they say what job.yaml says, in the same words, and are checked in the same way.
+
+        `model` is an nn.Module, a path to an ONNX file, or MODULE:CALLABLE. In `inputs`, a list is a shape:
+        `{"x": ["batch", 3, 224, 224]}`. `sections` are the rest of job.yaml: `check`, `limits`, `options`, `export`,
+        `priority`, `args` of a callable, `exclude` and `include` of the matrix. Raises BadInput, with the argument.
+        """
+        arguments = {
+            "name": name,
+            "inputs": inputs,
+            "precision": precision,
+            "batch": batch,
+            "placement": placement,
+            "runtime": runtime,
+            "targets": targets,
+            "data": data,
+            "measure": measure,
+            **sections,
+        }
+        options = SubmitOptions(
+            state_dir=self.state_dir,
+            local=local,
+            idempotency_key=idempotency_key,
+            validate_only=validate_only,
+            tell=self.tell,
+            on_progress=on_progress,
+        )
+        prepared = prepare_model(model, arguments, state_dir=self.state_dir, tell=self.tell)
+        return self._job(submit_prepared(self, [prepared], options)[0])
+
+    def submit_file(
+        self,
+        path: Path | str,
+        *,
+        local: int | None = None,
+        idempotency_key: str = "",
+        validate_only: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Job:
+        """A job.yaml, prepared on this machine (its model exported, its references computed) and submitted.
+
+        What `controller submit` does. `local` has that many agents of this machine take part; None starts one where
+        an embedded controller would have nobody. Raises BadInput for what is wrong with the file or its model.
+        """
+        return self.submit_files(
+            [path],
+            local=local,
+            idempotency_key=idempotency_key,
+            validate_only=validate_only,
+            on_progress=on_progress,
+        )[0]
+
+    def submit_files(
+        self,
+        paths: Sequence[Path | str],
+        *,
+        local: int | None = None,
+        idempotency_key: str = "",
+        validate_only: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> list[Job]:
+        """Several job files: all are submitted, or none if one is wrong. Raises JobsRefused with every error."""
+        options = SubmitOptions(
+            state_dir=self.state_dir,
+            local=local,
+            idempotency_key=idempotency_key,
+            validate_only=validate_only,
+            tell=self.tell,
+            on_progress=on_progress,
+        )
+        prepared = prepare_files([Path(path) for path in paths], state_dir=self.state_dir, tell=self.tell)
+        return [self._job(item) for item in submit_prepared(self, prepared, options)]
+
+    def submit_spec(
         self,
         spec: JobSpec,
         files: Mapping[str, Path],
@@ -84,165 +146,17 @@ class Client:
         validate_only: bool = False,
         on_progress: OnProgress | None = None,
     ) -> Job:
-        """Uploads what the controller lacks and submits. With `validate_only` nothing is sent but the plan's question.
-
-        The same key gives the same job, however often it is sent; without one, every call is a new job.
-        """
-        if not validate_only:
-            self._files.upload(files, on_progress=on_progress)
-        request = control_pb2.SubmitJobRequest(
-            idempotency_key=idempotency_key or str(uuid.uuid4()),
-            spec=JOB_SPEC.encode(spec),
-            validate_only=validate_only,
+        """A spec that is complete, with its files by digest; see ControlClient.submit_spec."""
+        submitted = super().submit_spec(
+            spec, files, idempotency_key=idempotency_key, validate_only=validate_only, on_progress=on_progress
         )
-        return Job(**vars(SUBMITTED.decode(self._call(self._stub.SubmitJob, request))), client=self)
-
-    def submit_file(
-        self,
-        path: Path | str,
-        *,
-        state_dir: Path | None = None,
-        local: int | None = None,
-        idempotency_key: str = "",
-        validate_only: bool = False,
-        tell: Callable[[str], None] = lambda _: None,
-        on_progress: OnProgress | None = None,
-    ) -> Job:
-        """A job.yaml, prepared on this machine (its model exported, its references computed) and submitted.
-
-        `state_dir` keeps the exports, as it does for the command. `local` has that many agents of this machine take
-        part; None starts one where an embedded controller would have nobody. `tell` hears of each step.
-        """
-        from controller.api.local import ensure_local_agents
-        from controller.intake.prepare import prepare  # pydantic and the like: seconds that other calls do not owe
-
-        folder = state_dir or default_state_dir()
-        prepared = prepare(Path(path), state_dir=folder, progress=tell)
-        ensure_local_agents(self, count=local, state_dir=folder, tell=tell)
-        return self.submit(
-            prepared.spec,
-            prepared.files,
-            idempotency_key=idempotency_key,
-            validate_only=validate_only,
-            on_progress=on_progress,
-        )
-
-    def job(self, job_id: int) -> JobView:
-        return JOB_VIEW.decode(self._call(self._stub.GetJob, control_pb2.GetJobRequest(job_id=job_id)))
-
-    def jobs(self, limit: int = 20) -> list[JobView]:
-        """Newest first, without their tasks."""
-        reply = self._call(self._stub.ListJobs, control_pb2.ListJobsRequest(limit=limit))
-        return [JOB_VIEW.decode(item) for item in reply.jobs]
-
-    def watch(self, job_id: int, *, on_drop: Callable[[JetfleetError], None] | None = None) -> Iterator[JobView]:
-        """The job now and at every change, until it has ended, across lost links and restarts of the controller.
-
-        `on_drop` hears of each lost link. Raises Unreachable when the silence lasts longer than `reconnect_s`.
-        """
-        patience = Patience(self._reconnect_s)
-        while True:
-            lost: JetfleetError = Unreachable(f"the controller at {self.address} ended the stream")
-            request = control_pb2.WatchJobRequest(job_id=job_id)
-            for item in messages(self._stub.WatchJob(request, metadata=tuple(CALL_METADATA)), address=self.address):
-                if isinstance(item, JetfleetError):
-                    lost = item
-                    break
-                patience.renew()
-                view = JOB_VIEW.decode(item)
-                yield view
-                if view.state in ENDED:
-                    return
-            if on_drop:
-                on_drop(lost)
-            patience.wait(lost)
-
-    def wait(self, job_id: int) -> JobView:
-        """The job when it has ended."""
-        view = self.job(job_id)
-        for latest in self.watch(job_id):
-            view = latest
-        return view
-
-    def cancel(self, job_id: int) -> JobView:
-        """Asks every unfinished task to stop; returns the job as it is then, which may not have ended yet."""
-        return JOB_VIEW.decode(self._call(self._stub.CancelJob, control_pb2.CancelJobRequest(job_id=job_id)))
+        return self._job(submitted)
 
     def retry(self, job_id: int, *, idempotency_key: str = "") -> Job:
-        """A new job of what did not succeed in one that is over. The same key gives the same job.
+        """A new job of what did not succeed in one that is over; see ControlClient.retry."""
+        return self._job(super().retry(job_id, idempotency_key=idempotency_key))
 
-        Raises BadInput if the job is not over, or everything in it succeeded.
-        """
-        request = control_pb2.RetryJobRequest(job_id=job_id, idempotency_key=idempotency_key or str(uuid.uuid4()))
-        return Job(**vars(SUBMITTED.decode(self._call(self._stub.RetryJob, request))), client=self)
-
-    def explain(self, job_id: int) -> list[Reason]:
-        """For every unfinished task: what it waits for."""
-        reply = self._call(self._stub.ExplainJob, control_pb2.ExplainJobRequest(job_id=job_id))
-        return [REASON.decode(item) for item in reply.reasons]
-
-    def devices(self) -> list[DeviceView]:
-        reply = self._call(self._stub.ListDevices, control_pb2.ListDevicesRequest())
-        return [DEVICE_VIEW.decode(item) for item in reply.devices]
-
-    def engines(self, limit: int = 50) -> list[EngineView]:
-        """Those that are still wanted, then the newest, without what `engine` tells beyond it."""
-        reply = self._call(self._stub.ListEngines, control_pb2.ListEnginesRequest(limit=limit))
-        return [ENGINE_VIEW.decode(item) for item in reply.engines]
-
-    def engine(self, name: str, *, job_id: int = 0) -> EngineView:
-        """One engine by its key, the key's first digits, or the key of a variant that uses it (of a job, if given).
-
-        Raises NotFound for none, BadInput for several.
-        """
-        request = control_pb2.GetEngineRequest(name=name, job_id=job_id)
-        return ENGINE_VIEW.decode(self._call(self._stub.GetEngine, request))
-
-    def results(self, query: ResultQuery | None = None) -> Results:
-        """Newest first; no query: everything, up to its limit. Asked for page by page."""
-        query = query or ResultQuery()
-        found = Results()
-        while True:
-            left = replace(query, limit=query.limit - len(found))
-            reply = self._call(self._stub.Results, RESULT_QUERY.encode(left))
-            found.extend(ROW.decode(item) for item in reply.rows)
-            if not reply.more or len(found) >= query.limit:
-                return found
-            query = replace(query, before_id=found[-1].measurement_id)
-
-    def compare(
-        self,
-        jobs: Sequence[int | Job],
-        *,
-        by: Axis | str | None = None,
-        baseline: str = "",
-        across: Sequence[str] = (),
-        conditions: tuple[Condition, ...] = (),
-        variant_keys: tuple[str, ...] = (),
-    ) -> Compared:
-        """Each variant, device or job against the baseline one, with an answer and its reason for every row.
-
-        `by` is device, variant or job; left out, whatever the jobs have several of. `baseline` is a variant key, a
-        device's name or a job's id; left out, the oldest job or the first by name. `across` names facts that may
-        differ, `conditions` and `variant_keys` leave rows out. Raises NotFound, BadInput.
-        """
-        job_ids = [job if isinstance(job, int) else job.id for job in jobs]
-        for job_id in job_ids:
-            self.job(job_id)  # a job that does not exist is a mistake, not an empty table
-        return compare_jobs(
-            self.results,
-            job_ids,
-            by=by,
-            baseline=baseline,
-            across=across,
-            conditions=conditions,
-            variant_keys=variant_keys,
-        )
-
-    def download(self, sha256: str, path: Path, *, on_progress: OnProgress | None = None) -> None:
-        """A file by digest (a log, samples, an engine), verified; continues where an earlier try stopped."""
-        self._files.download(sha256, path, on_progress=on_progress)
-
-    def _call(self, method: Callable[..., Any], request: Any) -> Any:
-        call = raising(method, address=self.address)
-        return persistent(lambda: call(request, timeout=self._timeout_s), patience=Patience(self._patience_s))
+    def _job(self, submitted: Submitted) -> Job:
+        if isinstance(submitted, Job):
+            return submitted
+        return Job(**vars(submitted), client=self)

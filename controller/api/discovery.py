@@ -26,18 +26,19 @@ def connect(
     tell: Callable[[str], None] = lambda _: None,
     start_s: float = _START_S,
 ) -> Client:
-    """A client whose controller has answered; no state folder: the default one. `tell` hears when one is started.
+    """A client whose controller has answered; no state folder: the default one. `tell` hears when one is started, and
+    then of each step of a submit.
 
     Raises Unreachable if an explicit address (or JETFLEET_ADDRESS) does not answer: then nothing is started. Raises
     what the started controller died of: DatabaseTooNew, StateLocked, DiskFull.
     """
-    if chosen := explicit_address(address):
-        return _open_client(chosen)
     folder = (state_dir or default_state_dir()).resolve()
-    found = find_running(folder)
+    chosen = explicit_address(address)
+    found = _open_client(chosen, state_dir=folder) if chosen else find_running(folder)
     if found is None:
         tell(f"no controller is running: starting one for {folder}")
         found = _start(folder, start_s=start_s)
+    found.tell = tell
     return found
 
 
@@ -60,7 +61,7 @@ def find_running(state_dir: Path) -> Client | None:
             hint="give the controller's address with --address, or use another state folder",
         )
     try:
-        return _open_client(socket_address(state_dir))
+        return _open_client(socket_address(state_dir), state_dir=state_dir)
     except Unreachable:
         return None
 
@@ -73,8 +74,8 @@ def make_state_dir(state_dir: Path) -> None:
         raise Infrastructure(f"cannot make the state folder: {error.strerror}", where=str(state_dir)) from None
 
 
-def _open_client(address: str) -> Client:
-    client = Client(address)
+def _open_client(address: str, *, state_dir: Path) -> Client:
+    client = Client(address, state_dir=state_dir)
     try:
         client.hello()
     except JetfleetError:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from controller.api.client import Client
+from controller.api.control_client import ControlClient
 from controller.api.spawn import DetachedProcess
 from controller.model.view import DeviceView
 from jetfleet.errors import Infrastructure
@@ -48,7 +48,7 @@ def spawn_agent(
 
 
 def ensure_local_agents(
-    client: Client,
+    client: ControlClient,
     *,
     count: int | None,
     state_dir: Path,
@@ -66,7 +66,7 @@ def ensure_local_agents(
 
 
 def start_local_agents(
-    client: Client,
+    client: ControlClient,
     *,
     count: int,
     state_dir: Path,
@@ -100,7 +100,9 @@ def start_local_agents(
         time.sleep(_POLL_S)
 
 
-def start_embedded_agents(client: Client, *, state_dir: Path, tell: Callable[[str], None] = lambda _: None) -> None:
+def start_embedded_agents(
+    client: ControlClient, *, state_dir: Path, tell: Callable[[str], None] = lambda _: None
+) -> None:
     """Starts an embedded controller's own agents where nobody is online: it can have no others, and they stop when
     idle. Does nothing for a daemon, whose fleet is its owner's business.
     """
@@ -121,7 +123,7 @@ def stopped_local_count(devices: Sequence[DeviceView]) -> int:
     return max([1, *(int(number) for number in numbers if number.isdecimal())])
 
 
-def _online(client: Client) -> set[str]:
+def _online(client: ControlClient) -> set[str]:
     return {device.name for device in client.devices() if device.online}
 
 

@@ -47,7 +47,7 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
 @app.command()
 def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Follow a job until it ends; exit by how it ended. Ctrl-C detaches, and the job goes on."""
-    from controller.api.client import ENDED
+    from controller.api.control_client import ENDED
     from controller.api.local import start_embedded_agents
     from controller.cli.follow import finish, follow
 

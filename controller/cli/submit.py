@@ -1,7 +1,6 @@
 """`controller submit`: job files become jobs. All of them are checked before the first is submitted."""
 
-import os
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +11,7 @@ from controller.cli.job_output import follow_all, print_plans, print_submitted
 from controller.cli.settings import Settings, print_message, settings_of
 
 if TYPE_CHECKING:
-    from controller.api.client import Client
-    from controller.intake.prepare import Prepared
-    from controller.model.job import JobSpec
-    from controller.model.view import Submitted
+    from controller.api.submission import JobsRefused, SubmitOptions
 
 
 def submit(
@@ -46,26 +42,49 @@ def submit(
 
     Prints the jobs' ids. With no controller running, one is started, with an agent on this machine.
     """
-    from controller.api.local import ensure_local_agents
+    from controller.api.submission import JobsRefused, SubmitOptions
 
     settings = settings_of(context)
-    threads = _threads(local_threads)
+    options = SubmitOptions(
+        state_dir=settings.state_dir,
+        local=local,
+        local_threads=_threads(local_threads),
+        idempotency_key=idempotency_key,
+        validate_only=dry_run,
+        tell=print_message,
+        on_progress=UploadProgress(),
+    )
     settings.check_address()  # before minutes of export, not after
-    prepared = _prepare(jobs, settings, as_json=as_json)
+    try:
+        code = _submit(settings, jobs, options, wait=wait, as_json=as_json)
+    except JobsRefused as refused:
+        code = _print_refused(refused, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def _submit(settings: Settings, jobs: list[Path], options: "SubmitOptions", *, wait: bool, as_json: bool) -> int:
+    """The exit code: 0, or with `wait` the worst of the jobs'."""
+    from controller.api.submission import prepare_files, submit_prepared
+
+    prepared = prepare_files(jobs, state_dir=options.state_dir, tell=options.tell)
+    report = partial(print_submitted, settings, wait=wait, as_json=as_json, several=len(jobs) > 1)
     with settings.connect() as client:
-        ensure_local_agents(client, count=local, threads=threads, state_dir=settings.state_dir, tell=print_message)
-        keys = [] if dry_run else _keys(idempotency_key, [item.spec for item in prepared])
-        if len(jobs) > 1 or not any(keys):  # before minutes of upload, too; a job that is there is not planned again
-            plans = _validate(client, jobs, prepared, as_json=as_json)
-        if dry_run:
-            print_plans(plans, as_json=as_json)
-            return
-        submitted = []
-        for item, key in zip(prepared, keys, strict=True):
-            submitted.append(client.submit(item.spec, item.files, idempotency_key=key, on_progress=_Meter()))
-            print_submitted(settings, submitted[-1], wait=wait, as_json=as_json, several=len(jobs) > 1)
-        if wait:
-            raise typer.Exit(follow_all(settings, client, submitted, as_json=as_json))
+        if options.validate_only:
+            print_plans(submit_prepared(client, prepared, options), as_json=as_json)
+            return 0
+        submitted = submit_prepared(client, prepared, options, on_submitted=report)
+        return follow_all(settings, client, submitted, as_json=as_json) if wait else 0
+
+
+def _print_refused(refused: "JobsRefused", *, as_json: bool) -> int:
+    """Every mistake, under the name of its job where the error does not say it; returns the worst exit code."""
+    codes = []
+    for name, error in refused.errors:
+        if not error.where.startswith(name):
+            print_message(f"{name}:")
+        codes.append(print_error(error, as_json=as_json))
+    print_message(f"{refused}")
+    return worst_exit_code(codes)
 
 
 def _threads(text: str) -> list[int]:
@@ -76,70 +95,16 @@ def _threads(text: str) -> list[int]:
     return [int(number) for number in numbers]
 
 
-def _prepare(jobs: Sequence[Path], settings: Settings, *, as_json: bool) -> "list[Prepared]":
-    """Every job, ready to submit; or every mistake told, and the end."""
-    from controller.intake.prepare import prepare
-    from jetfleet.errors import JetfleetError
-
-    found, codes = [], []
-    for path in jobs:
-        try:
-            found.append(prepare(path, state_dir=settings.state_dir, progress=print_message))
-        except JetfleetError as error:
-            if len(jobs) == 1:
-                raise
-            codes.append(print_error(error, as_json=as_json))
-    _stop_if_wrong(codes, len(jobs))
-    return found
-
-
-def _validate(
-    client: "Client", jobs: Sequence[Path], prepared: "Sequence[Prepared]", *, as_json: bool
-) -> "list[Submitted]":
-    """The plan of every job, or everything that keeps one from being planned told, and the end."""
-    from jetfleet.errors import JetfleetError
-
-    found: list[Submitted] = []
-    codes = []
-    for path, item in zip(jobs, prepared, strict=True):
-        try:
-            found.append(client.submit(item.spec, item.files, validate_only=True))
-        except JetfleetError as error:
-            if len(jobs) == 1:
-                raise
-            print_message(f"{path}:")
-            codes.append(print_error(error, as_json=as_json))
-    _stop_if_wrong(codes, len(jobs))
-    return found
-
-
-def _stop_if_wrong(codes: Sequence[int], jobs: int) -> None:
-    if codes:
-        print_message(f"{len(codes)} of {jobs} jobs are wrong: none was submitted")
-        raise typer.Exit(worst_exit_code(codes))
-
-
-def _keys(given: str, specs: "Sequence[JobSpec]") -> list[str]:
-    """An idempotency key for each job; empty for a new one. A given key is numbered where there are several jobs."""
-    from controller.api.pipeline_key import pipeline_key
-
-    if given:
-        return [given] if len(specs) == 1 else [f"{given}/{number}" for number in range(1, len(specs) + 1)]
-    found = [pipeline_key(spec, os.environ) for spec in specs]
-    if found[0] is not None:
-        print_message(
-            f"idempotency key from {', '.join(found[0].variables)} and the job: the same step finds the same job"
-        )
-    return [key.key if key else "" for key in found]
-
-
-class _Meter:
-    """Tells of an upload in tenths: often enough for a slow link, seldom enough for a log."""
+class UploadProgress:
+    """Prints the progress of uploads in tenths: often enough for a slow link, seldom enough for a log."""
 
     def __init__(self) -> None:
-        self._tenth = 0
+        self._sent, self._tenth = 0, 0
 
     def __call__(self, sent: int, total: int) -> None:
+        if sent < self._sent:  # the next job's upload
+            self._tenth = 0
+        self._sent = sent
         tenth = 10 * sent // total if total else 10
         if tenth > self._tenth:
             self._tenth = tenth

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controller.intake import child
@@ -32,13 +32,27 @@ def prepare(
     job_file: Path, *, state_dir: Path, progress: Callable[[str], None], timeout_s: float = MODEL_TIMEOUT_S
 ) -> Prepared:
     """Reads the job file and makes everything that its variants need. Raises BadInput, TimeLimit, DiskFull."""
-    loaded = load_spec(job_file)
+    return prepare_loaded(load_spec(job_file), state_dir=state_dir, progress=progress, timeout_s=timeout_s)
+
+
+def prepare_loaded(
+    loaded: LoadedJob,
+    *,
+    state_dir: Path,
+    progress: Callable[[str], None],
+    timeout_s: float = MODEL_TIMEOUT_S,
+    onnx: Path | None = None,
+) -> Prepared:
+    """The same for a job that is read already; `onnx` is where its ONNX file lies, if not where the job says."""
     cache = state_dir.absolute() / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     out = Path(tempfile.mkdtemp(prefix="model-", dir=cache))
     try:
         try:
-            made = child.run(request_for(loaded, cache, out), timeout_s=timeout_s, progress=progress)
+            request = request_for(loaded, cache, out)
+            if onnx is not None:
+                request = replace(request, onnx=str(onnx.absolute()))
+            made = child.run(request, timeout_s=timeout_s, progress=progress)
         except ModelError as error:
             raise placed(loaded, error) from error
         blobs = BlobDir(cache / "blobs")

@@ -43,17 +43,17 @@ def test_a_job_from_submit_to_results(client: Client, board: AgentProcess, tmp_p
 def test_the_same_key_gives_the_same_job(client: Client, board: AgentProcess, tmp_path: Path) -> None:
     spec, files = simulated_job(tmp_path / "job")
     key = uuid.uuid4().hex
-    first = client.submit(spec, files, idempotency_key=key)
-    again = client.submit(spec, files, idempotency_key=key)
+    first = client.submit_spec(spec, files, idempotency_key=key)
+    again = client.submit_spec(spec, files, idempotency_key=key)
     assert (again.job_id, again.repeated_request) == (first.job_id, True)
-    assert client.submit(spec, files).job_id != first.job_id
+    assert client.submit_spec(spec, files).job_id != first.job_id
 
 
 def test_validating_sends_no_file_and_stores_no_job(
     client: Client, board: AgentProcess, controller: ControllerProcess, tmp_path: Path
 ) -> None:
     spec, files = simulated_job(tmp_path / "job")
-    planned = client.submit(spec, files, validate_only=True)
+    planned = client.submit_spec(spec, files, validate_only=True)
     assert (planned.job_id, len(planned.tasks)) == (0, 2)
     assert client.jobs() == []
     assert not [path for path in (controller.state_dir / "blobs" / "objects").rglob("*") if path.is_file()]
@@ -65,7 +65,7 @@ def test_errors_are_the_controllers_own(client: Client, tmp_path: Path) -> None:
             call(4711)
     spec, files = simulated_job(tmp_path / "job")
     with pytest.raises(NoDevice):
-        client.submit(spec, files)
+        client.submit_spec(spec, files)
 
 
 def test_nobody_there_is_noticed_at_once(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from controller.api.client import Client
 from controller.api.discovery import connect
-from controller.api.job import Job, Results
+from controller.api.job import Job
+from controller.api.results import Results
 from controller.model.comparison import Answer, Axis
 from controller.model.result import Estimate, Flag, FlagKind, Provenance
 from controller.model.task import JobState
@@ -30,7 +31,7 @@ def board(start_agent: StartAgent, client: Client) -> AgentProcess:
 
 def submitted(client: Client, folder: Path, **options: str) -> Job:
     spec, files = simulated_job(folder, options=options)
-    return client.submit(spec, files)
+    return client.submit_spec(spec, files)
 
 
 def test_a_job_is_followed_and_compared_through_its_object(client: Client, board: AgentProcess, tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_mistakes_are_said(client: Client, board: AgentProcess, tmp_path: Path) 
     with pytest.raises(BadInput, match="not an axis"):
         client.compare([job], by="colour")
     spec, files = simulated_job(tmp_path / "dry")
-    dry = client.submit(spec, files, validate_only=True)
+    dry = client.submit_spec(spec, files, validate_only=True)
     assert dry.id == 0
     for call in (dry.wait, dry.view, dry.results, dry.cancel):
         with pytest.raises(BadInput, match="dry run"):
@@ -84,8 +85,8 @@ def test_a_job_file_is_prepared_and_submitted(
     )
     monkeypatch.setenv(STATE_VARIABLE, str(controller.state_dir))
     said: list[str] = []
-    with connect() as client:
-        dry = client.submit_file(tmp_path / "job.yaml", validate_only=True, tell=said.append)
+    with connect(tell=said.append) as client:
+        dry = client.submit_file(tmp_path / "job.yaml", validate_only=True)
         assert (dry.id, client.jobs()) == (0, [])
         job = client.submit_file(str(tmp_path / "job.yaml"), idempotency_key="once")
         assert job.wait().state is JobState.SUCCEEDED

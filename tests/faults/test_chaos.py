@@ -60,7 +60,7 @@ def _submit(controller: ControllerProcess, folder: Path, *, key: str) -> int:
     def attempt() -> int:
         try:
             with Client(controller.address) as client:
-                return client.submit(spec, files, idempotency_key=key).job_id
+                return client.submit_spec(spec, files, idempotency_key=key).job_id
         except JetfleetError:
             return 0
 

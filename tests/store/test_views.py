@@ -42,7 +42,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         agent.start()
         with Client(controller.address) as client:
             wait_online(client, "board")
-            client.submit(*simulated_job(folder / "job", batches=(1, 2))).wait()
+            client.submit_spec(*simulated_job(folder / "job", batches=(1, 2))).wait()
         yield folder / "state" / "fleet.db"
     finally:
         agent.kill()

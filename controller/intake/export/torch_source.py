@@ -33,15 +33,30 @@ DIFFERENT = "the export answers differently from PyTorch"
 class TorchSource:
     """A module in memory and its export on disk; its answers are PyTorch's."""
 
-    def __init__(self, request: Request, folder: Path, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        folder: Path,
+        progress: Callable[[str], None],
+        *,
+        module: torch.nn.Module | None = None,
+    ) -> None:
+        """With a `module`, that one is exported, and always: the code of a notebook has no file to know it by."""
         self._request, self._progress = request, progress
-        progress(f"loading {request.torch}")
-        self._user = UserModule(request)
+        if module is None:
+            progress(f"loading {request.torch}")
+        self._user = UserModule(request, module)
         self.signature = signature(self._user.inputs)
         # Before the key is taken: a first run may import modules and make weights. And a plain mistake is told as one.
         example = self._example(_EXAMPLE_BATCH, self._user.inputs)
         self._outputs = tuple(self._user.forward(example, tell=progress))
-        made, self.cached = exportcache.fetch(Path(request.cache), exportcache.key_of(self._content()), self._export)
+        if module is None:
+            key = exportcache.key_of(self._content())
+            made, self.cached = exportcache.fetch(Path(request.cache), key, self._export)
+        else:
+            made, self.cached = folder.with_name(f"{folder.name}-export"), False
+            made.mkdir(parents=True)
+            self._export(made)
         progress("the export is in the cache" if self.cached else "exported, and its outputs agree with PyTorch's")
         self.laid = graph.lay_out(made / graph.MODEL_NAME, folder)
 

@@ -23,9 +23,9 @@ Call = tuple[tuple[object, ...], dict[str, object]]
 class UserModule:
     """A module on the CPU, in evaluation mode, with the inputs that job.yaml describes, in forward()'s order."""
 
-    def __init__(self, request: Request) -> None:
-        torch.manual_seed(request.seed)
-        self.module = _load(request)
+    def __init__(self, request: Request, module: torch.nn.Module | None = None) -> None:
+        """The module that was given, or the one that the request's entry makes."""
+        self.module = _load(request) if module is None else module.eval().cpu()
         self._entry = [request.torch, repr(sorted(request.args.items()))]
         parameters = list(_parameters(self.module))
         found = _inputs(request.inputs, self.module)
@@ -84,6 +84,7 @@ class UserModule:
 
 
 def _load(request: Request) -> torch.nn.Module:
+    torch.manual_seed(request.seed)
     function = usercode.import_callable(request.torch, Path(request.folder))
     module = usercode.call(request.torch, function, request.args)
     if not isinstance(module, torch.nn.Module):

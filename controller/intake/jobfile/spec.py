@@ -18,7 +18,7 @@ from controller.intake.jobfile.yaml import Document, Steps, parse, read
 from controller.model.job import CheckRule, Limits, Measure, OutputCheck, Precision, Target
 from jetfleet.errors import BadInput
 
-__all__ = ["LoadedJob", "json_schema", "load_spec", "load_text"]
+__all__ = ["LoadedJob", "json_schema", "load_document", "load_spec", "load_text"]
 
 # Pydantic's word for a mistake, as "expected" of ours.
 _EXPECTED = {
@@ -93,15 +93,16 @@ class LoadedJob:
 
 def load_spec(path: Path) -> LoadedJob:
     """Checks a job file without touching its model: fast. Raises BadInput."""
-    return _load(path, read(path))
+    return load_document(path, read(path))
 
 
 def load_text(text: str, path: Path) -> LoadedJob:
     """The same for text that is not on disk; `path` is where it would be."""
-    return _load(path, parse(text, str(path)))
+    return load_document(path, parse(text, str(path)))
 
 
-def _load(path: Path, document: Document) -> LoadedJob:
+def load_document(path: Path, document: Document) -> LoadedJob:
+    """The same for a document; `path` is where its file is or would be: paths in it start at that folder."""
     try:
         job = Job.model_validate(document.root.plain())
     except ValidationError as error:

@@ -1,0 +1,212 @@
+"""The Control service in the words of the model: one method per call, none of which needs what a job is made from.
+
+Synchronous, and safe to repeat: a call that got no answer is made again. Errors are the project's own, whether they
+were raised here or by the controller.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from controller.api.compare import compare_jobs
+from controller.api.listing import Devices, Jobs
+from controller.api.results import Results
+from controller.client.link import Patience, messages, open_channel, persistent
+from controller.client.transfer import OnProgress, Transfer
+from controller.model.comparison import Axis, Compared
+from controller.model.engine import EngineView
+from controller.model.job import Condition, JobSpec
+from controller.model.task import JobState
+from controller.model.view import ControllerInfo, JobView, Reason, ResultQuery, Submitted
+from controller.wire.engine import ENGINE_VIEW
+from controller.wire.job import JOB_SPEC
+from controller.wire.result import ROW
+from controller.wire.view import CONTROLLER_INFO, DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY, SUBMITTED
+from jetfleet.errors import JetfleetError, Unreachable
+from jetfleet.rpc import CALL_METADATA, raising
+from jetfleet.v1 import control_pb2, control_pb2_grpc
+
+Self = TypeVar("Self", bound="ControlClient")
+
+ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})
+
+
+class ControlClient:
+    """A controller at a gRPC address (`unix:PATH`, `127.0.0.1:50051`). Use as a context manager.
+
+    `timeout_s` bounds one try of a call, `patience_s` all its tries while nobody answers, and `reconnect_s` the
+    silence that `watch` puts up with, long enough for the controller's machine to restart.
+    """
+
+    def __init__(
+        self, address: str, *, timeout_s: float = 30.0, patience_s: float = 10.0, reconnect_s: float = 120.0
+    ) -> None:
+        self.address = address
+        self._timeout_s, self._patience_s, self._reconnect_s = timeout_s, patience_s, reconnect_s
+        self._channel = open_channel(address)
+        self._stub = control_pb2_grpc.ControlStub(self._channel)
+        self._files = Transfer(self._channel, address=address, timeout_s=timeout_s, patience_s=patience_s)
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.address!r})"
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def hello(self, *, timeout_s: float = 5.0) -> ControllerInfo:
+        """Who is there. Tried once, so that an absent controller is noticed at once. Raises Unreachable."""
+        call = raising(self._stub.Hello, address=self.address)
+        return CONTROLLER_INFO.decode(call(control_pb2.HelloRequest(), timeout=timeout_s))
+
+    def submit_spec(
+        self,
+        spec: JobSpec,
+        files: Mapping[str, Path],
+        *,
+        idempotency_key: str = "",
+        validate_only: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Submitted:
+        """Uploads what the controller lacks and submits. With `validate_only` nothing is sent but the plan's question.
+
+        The same key gives the same job, however often it is sent; without one, every call is a new job.
+        """
+        if not validate_only:
+            self._files.upload(files, on_progress=on_progress)
+        request = control_pb2.SubmitJobRequest(
+            idempotency_key=idempotency_key or str(uuid.uuid4()),
+            spec=JOB_SPEC.encode(spec),
+            validate_only=validate_only,
+        )
+        return SUBMITTED.decode(self._call(self._stub.SubmitJob, request))
+
+    def job(self, job_id: int) -> JobView:
+        return JOB_VIEW.decode(self._call(self._stub.GetJob, control_pb2.GetJobRequest(job_id=job_id)))
+
+    def jobs(self, limit: int = 20) -> Jobs:
+        """Newest first, without their tasks."""
+        reply = self._call(self._stub.ListJobs, control_pb2.ListJobsRequest(limit=limit))
+        return Jobs(JOB_VIEW.decode(item) for item in reply.jobs)
+
+    def watch(self, job_id: int, *, on_drop: Callable[[JetfleetError], None] | None = None) -> Iterator[JobView]:
+        """The job now and at every change, until it has ended, across lost links and restarts of the controller.
+
+        `on_drop` hears of each lost link. Raises Unreachable when the silence lasts longer than `reconnect_s`.
+        """
+        patience = Patience(self._reconnect_s)
+        while True:
+            lost: JetfleetError = Unreachable(f"the controller at {self.address} ended the stream")
+            request = control_pb2.WatchJobRequest(job_id=job_id)
+            for item in messages(self._stub.WatchJob(request, metadata=tuple(CALL_METADATA)), address=self.address):
+                if isinstance(item, JetfleetError):
+                    lost = item
+                    break
+                patience.renew()
+                view = JOB_VIEW.decode(item)
+                yield view
+                if view.state in ENDED:
+                    return
+            if on_drop:
+                on_drop(lost)
+            patience.wait(lost)
+
+    def wait(self, job_id: int) -> JobView:
+        """The job when it has ended."""
+        view = self.job(job_id)
+        for latest in self.watch(job_id):
+            view = latest
+        return view
+
+    def cancel(self, job_id: int) -> JobView:
+        """Asks every unfinished task to stop; returns the job as it is then, which may not have ended yet."""
+        return JOB_VIEW.decode(self._call(self._stub.CancelJob, control_pb2.CancelJobRequest(job_id=job_id)))
+
+    def retry(self, job_id: int, *, idempotency_key: str = "") -> Submitted:
+        """A new job of what did not succeed in one that is over. The same key gives the same job.
+
+        Raises BadInput if the job is not over, or everything in it succeeded.
+        """
+        request = control_pb2.RetryJobRequest(job_id=job_id, idempotency_key=idempotency_key or str(uuid.uuid4()))
+        return SUBMITTED.decode(self._call(self._stub.RetryJob, request))
+
+    def explain(self, job_id: int) -> list[Reason]:
+        """For every unfinished task: what it waits for."""
+        reply = self._call(self._stub.ExplainJob, control_pb2.ExplainJobRequest(job_id=job_id))
+        return [REASON.decode(item) for item in reply.reasons]
+
+    def devices(self) -> Devices:
+        reply = self._call(self._stub.ListDevices, control_pb2.ListDevicesRequest())
+        return Devices(DEVICE_VIEW.decode(item) for item in reply.devices)
+
+    def engines(self, limit: int = 50) -> list[EngineView]:
+        """Those that are still wanted, then the newest, without what `engine` tells beyond it."""
+        reply = self._call(self._stub.ListEngines, control_pb2.ListEnginesRequest(limit=limit))
+        return [ENGINE_VIEW.decode(item) for item in reply.engines]
+
+    def engine(self, name: str, *, job_id: int = 0) -> EngineView:
+        """One engine by its key, the key's first digits, or the key of a variant that uses it (of a job, if given).
+
+        Raises NotFound for none, BadInput for several.
+        """
+        request = control_pb2.GetEngineRequest(name=name, job_id=job_id)
+        return ENGINE_VIEW.decode(self._call(self._stub.GetEngine, request))
+
+    def results(self, query: ResultQuery | None = None) -> Results:
+        """Newest first; no query: everything, up to its limit. Asked for page by page."""
+        query = query or ResultQuery()
+        found = Results()
+        while True:
+            left = replace(query, limit=query.limit - len(found))
+            reply = self._call(self._stub.Results, RESULT_QUERY.encode(left))
+            found.extend(ROW.decode(item) for item in reply.rows)
+            if not reply.more or len(found) >= query.limit:
+                return found
+            query = replace(query, before_id=found[-1].measurement_id)
+
+    def compare(
+        self,
+        jobs: Sequence[int | Submitted],
+        *,
+        by: Axis | str | None = None,
+        baseline: str = "",
+        across: Sequence[str] = (),
+        conditions: tuple[Condition, ...] = (),
+        variant_keys: tuple[str, ...] = (),
+    ) -> Compared:
+        """Each variant, device or job against the baseline one, with an answer and its reason for every row.
+
+        `by` is device, variant or job; left out, whatever the jobs have several of. `baseline` is a variant key, a
+        device's name or a job's id; left out, the oldest job or the first by name. `across` names facts that may
+        differ, `conditions` and `variant_keys` leave rows out. Raises NotFound, BadInput.
+        """
+        job_ids = [job if isinstance(job, int) else job.job_id for job in jobs]
+        for job_id in job_ids:
+            self.job(job_id)  # a job that does not exist is a mistake, not an empty table
+        return compare_jobs(
+            self.results,
+            job_ids,
+            by=by,
+            baseline=baseline,
+            across=across,
+            conditions=conditions,
+            variant_keys=variant_keys,
+        )
+
+    def download(self, sha256: str, path: Path, *, on_progress: OnProgress | None = None) -> None:
+        """A file by digest (a log, samples, an engine), verified; continues where an earlier try stopped."""
+        self._files.download(sha256, path, on_progress=on_progress)
+
+    def _call(self, method: Callable[..., Any], request: Any) -> Any:
+        call = raising(method, address=self.address)
+        return persistent(lambda: call(request, timeout=self._timeout_s), patience=Patience(self._patience_s))
