@@ -77,7 +77,7 @@ def test_a_mistake_is_placed(
 
 
 def test_what_cannot_be_exported_or_copied_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="branches"):
+    with pytest.raises(BadInput, match="cannot be exported"):
         prepare(Branch(), tmp_path, inputs=INPUTS)
     kept = Net()
     vars(kept)["last"] = kept.linear(torch.zeros(1, 4))  # no leaf: torch copies leaves only
