@@ -100,7 +100,7 @@ def test_functions_are_inlined(tmp_path: Path) -> None:
 
 def test_names_of_nodes_are_made_unique() -> None:
     nodes = [NODE("Relu", ["x"], ["a"], name="n"), NODE("Neg", ["a"], ["b"], name="n"), NODE("Abs", ["b"], ["y"])]
-    made = to_float16(model_of(nodes, [X], [value("y", ["N", 1, 4, 4])]))
+    made = to_float16(model_of(nodes, [X], [value("y", ["N", 1, 4, 4])])).model
     names = [node.name for node in made.graph.node]
     assert len(set(names)) == len(names)
 

@@ -1,56 +1,45 @@
 """An FP32 graph to FP16 with float32 inputs and outputs, typed cleanly enough for a strongly typed builder.
 
-onnxconverter-common does the conversion. What it gets wrong is put out of its way first: outputs that are read inside
-the graph or come from an operator that stays in float32, weights that both kinds of operators read, constants in
-nodes, and nodes without names.
+Every float tensor is half or float32, by the node that makes it; a cast stands where a reader wants the other. A body
+of an If, Loop or Scan takes and gives float32 and is converted inside, as the graph itself is.
 """
 
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
-from onnxconverter_common import float16
 
-_FLOAT = onnx.TensorProto.FLOAT
-_LARGEST = 1e4  # the converter's own limit of a weight in half precision
-_SCALING = frozenset(
-    (
-        *("BatchNormalization", "InstanceNormalization", "LayerNormalization", "PRelu"),
-        *("Conv", "ConvTranspose", "Gemm", "MatMul", "Mul", "Div", "Pow", "QuantizeLinear"),
-    )
-)
-# Attributes that name the type of an output, which the converter leaves as they are.
-_TYPE_ATTRIBUTES = frozenset({"to", "dtype", "output_datatype"})
+from controller.intake.lowering.float32_nodes import LARGEST, bodies, find_masks, float32_nodes, inner_nodes, inspect
+
+_FLOAT, _HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
+_MASKED = 3e4  # what a larger mask is cut to: two of them still add up to a finite half
+_WORDS = {_FLOAT: "float32", _HALF: "float16"}
 
 
-def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The converted graph, whose types are not inferred yet. Changes `model`. Raises ValueError."""
-    graph = model.graph
-    _name_nodes(graph)
-    _lift_constants(graph)
-    _guard_inputs(graph)
-    large = _large_weights(graph)
-    kept = [node.name for node in _nodes(graph) if _stays(node, model) or _is_scaled_by(node, large)]
-    _guard_outputs(graph, set(kept))
-    _part_weights(graph, set(kept))
+@dataclass(frozen=True)
+class Float16Graph:
+    """A converted model, whose types are not inferred yet, and what was not lowered as it stood."""
+
+    model: onnx.ModelProto
+    kept: Mapping[str, str]  # nodes in float32, and why
+    cut: tuple[str, ...]  # masks that were made smaller
+
+
+def to_float16(model: onnx.ModelProto, ranges: Mapping[str, float] | None = None) -> Float16Graph:
+    """`ranges`: the largest finite |x| of each tensor in the reference run. Changes `model`. Raises ValueError."""
+    _name_nodes(model.graph)
+    for graph in _graphs(model.graph):
+        _lift_constants(graph)
     typed = infer_types(model, strict=False)
-    _refuse_untyped(typed.graph)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # one line for every weight that is clamped
-        made = float16.convert_float_to_float16(
-            typed,
-            keep_io_types=True,
-            max_finite_val=_LARGEST,
-            disable_shape_infer=True,
-            op_block_list=[],
-            node_block_list=kept,
-        )
-    del made.graph.value_info[:]
-    _sort(made.graph)
-    return made
+    opsets = {item.domain: item.version for item in typed.opset_import}
+    made = _Conversion(opsets, ranges or {}, names=_all_names(typed.graph))
+    made.convert(typed.graph, outer=None)
+    for graph in _graphs(typed.graph):
+        del graph.value_info[:]
+    return Float16Graph(typed, made.kept, tuple(sorted(made.cut)))
 
 
 def infer_types(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
@@ -60,31 +49,143 @@ def infer_types(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
     return onnx.shape_inference.infer_shapes(model, check_type=strict, strict_mode=strict)
 
 
-def _refuse_untyped(graph: onnx.GraphProto) -> None:
-    """The converter puts casts where it knows types: an operator that ONNX does not define leaves it without."""
-    typed = {item.name for item in (*graph.input, *graph.output, *graph.value_info)}
-    read = {name for node in _nodes(graph) for name in node.input}
+@dataclass
+class _Scope:
+    """One graph while it is converted: the type that each float tensor has, here or in the graph around it."""
+
+    graph: onnx.GraphProto
+    outer: "_Scope | None"
+    types: dict[str, int] = field(default_factory=dict)
+    casts: dict[tuple[str, int], str] = field(default_factory=dict)
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    masks: frozenset[str] = frozenset()
+
+    def owner(self, name: str) -> "_Scope | None":
+        """The graph that holds a float tensor; None for what is not a float."""
+        if name in self.types:
+            return self
+        return self.outer.owner(name) if self.outer else None
+
+    def cast_of(self, name: str, kind: int) -> str | None:
+        """The tensor in another type, where this graph or one around it has made it already."""
+        found = self.casts.get((name, kind))
+        return found or (self.outer.cast_of(name, kind) if self.outer else None)
+
+
+@dataclass
+class _Conversion:
+    opsets: Mapping[str, int]
+    ranges: Mapping[str, float]
+    kept: dict[str, str] = field(default_factory=dict)
+    cut: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+
+    def convert(self, graph: onnx.GraphProto, *, outer: _Scope | None) -> None:
+        seen = inspect(graph)
+        _refuse_untyped(graph, seen.types)
+        kept = float32_nodes(seen, self.opsets, self.ranges if outer is None else {})
+        self.kept |= kept
+        scope = _Scope(graph, outer, masks=find_masks(seen).constants)
+        scope.types = {
+            name: _FLOAT for name in (*seen.weights, *(item.name for item in graph.input)) if seen.is_float(name)
+        }
+        results = {item.name for item in graph.output}
+        for node in graph.node:
+            for body in bodies(node):
+                self.convert(body, outer=scope)
+            kind = _FLOAT if node.name in kept else _HALF
+            for index, name in enumerate(node.input):
+                node.input[index] = self._as(name, kind, scope)
+            scope.nodes.append(node)
+            made = [name for name in node.output if seen.is_float(name)]
+            scope.types.update(dict.fromkeys(made, kind))
+            for name in made if kind == _HALF else ():
+                if name in results:
+                    self._give_float32(node, name, scope)
+        del graph.node[:]
+        graph.node.extend(scope.nodes)
+        if outer is None:
+            _drop_unread(graph)
+
+    def _as(self, name: str, kind: int, scope: _Scope) -> str:
+        """The tensor's name in the wanted type, behind a cast where it has the other."""
+        owner = scope.owner(name)
+        if owner is None or owner.types[name] == kind:
+            return name
+        known = scope.cast_of(name, kind)
+        if known:
+            return known
+        new = self._name(f"{name}/{_WORDS[kind]}")
+        weight = next((item for item in owner.graph.initializer if item.name == name), None)
+        if weight is not None:
+            owner.graph.initializer.append(self._half_of(weight, new, is_mask=name in owner.masks))
+            owner.types[new], owner.casts[name, kind] = kind, new
+        else:
+            scope.nodes.append(onnx.helper.make_node("Cast", [name], [new], name=f"{new}/cast", to=kind))
+            scope.types[new], scope.casts[name, kind] = kind, new
+        return new
+
+    def _name(self, wanted: str) -> str:
+        """A name that no graph has: what a body makes may not hide a tensor around it."""
+        name, number = wanted, 1
+        while name in self.names:
+            number += 1
+            name = f"{wanted}/{number}"
+        self.names.add(name)
+        return name
+
+    def _half_of(self, weight: onnx.TensorProto, name: str, *, is_mask: bool) -> onnx.TensorProto:
+        array = numpy_helper.to_array(weight)
+        if is_mask:
+            self.cut.add(weight.name)
+            too_large = np.isfinite(array) & (np.abs(array) > LARGEST)
+            array = np.where(too_large, np.sign(array) * _MASKED, array)
+        with np.errstate(over="ignore"):
+            return numpy_helper.from_array(array.astype(np.float16), name)
+
+    def _give_float32(self, node: onnx.NodeProto, name: str, scope: _Scope) -> None:
+        """A graph gives float32: what made the output in half now makes it under another name."""
+        inner = self._name(f"{name}/{_WORDS[_HALF]}")
+        for index, output in enumerate(node.output):
+            if output == name:
+                node.output[index] = inner
+        scope.nodes.append(onnx.helper.make_node("Cast", [inner], [name], name=f"{name}/cast", to=_FLOAT))
+        scope.types |= {inner: _HALF, name: _FLOAT}
+        scope.casts[name, _HALF] = inner
+
+
+def _refuse_untyped(graph: onnx.GraphProto, types: Mapping[str, int]) -> None:
+    """Casts are put where types are known: an operator that ONNX does not define leaves what it makes without."""
+    known = {item.name for item in graph.value_info} | types.keys()
+    read = {name for node in graph.node for item in (node, *inner_nodes(node)) for name in item.input}
     for node in graph.node:
-        if any(name in read and name not in typed for name in node.output):
+        if any(name in read and name not in known for name in node.output):
             raise ValueError(f"the types of operator {node.op_type} ({node.name!r}) are not known to ONNX")
 
 
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    yield graph
     for node in graph.node:
-        yield node
-        yield from _inner(node)
+        for body in bodies(node):
+            yield from _graphs(body)
+
+
+def _all_names(graph: onnx.GraphProto) -> set[str]:
+    found = {name for item in _graphs(graph) for node in item.node for name in node.output}
+    return found | {item.name for found in _graphs(graph) for item in (*found.input, *found.initializer)}
 
 
 def _name_nodes(graph: onnx.GraphProto) -> None:
-    """Unique names everywhere: the converter finds nodes, and names its casts, by them."""
-    counts = Counter(node.name for node in _nodes(graph))
-    for index, node in enumerate(_nodes(graph)):
+    """Unique names everywhere: nodes that keep float32 are known by them."""
+    nodes = [node for found in _graphs(graph) for node in found.node]
+    counts = Counter(node.name for node in nodes)
+    for index, node in enumerate(nodes):
         if not node.name or counts[node.name] > 1:
             node.name = f"{node.op_type}_{index}_{node.output[0] if node.output else ''}"
 
 
 def _lift_constants(graph: onnx.GraphProto) -> None:
-    """Float constants become weights: those that feed float32 operators then keep their precision."""
+    """Constants become weights: those that feed float32 nodes then keep their precision."""
     kept = []
     for node in graph.node:
         value = next((item for item in node.attribute if item.name in ("value", "value_float", "value_floats")), None)
@@ -98,115 +199,12 @@ def _lift_constants(graph: onnx.GraphProto) -> None:
     graph.node.extend(kept)
 
 
-def _stays(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
-    """Whether a node keeps float32: by the converter's list, by its definition, or because it makes float32 itself."""
-    if node.op_type in float16.DEFAULT_OP_BLOCK_LIST:
-        return True
-    named = {item.name: item for item in node.attribute}
-    if any(name in named and named[name].i == _FLOAT for name in _TYPE_ATTRIBUTES):
-        return True
-    if node.op_type == "ConstantOfShape" and "value" not in named:
-        return True
-    version = next((item.version for item in model.opset_import if item.domain == node.domain), 1)
-    try:
-        schema = onnx.defs.get_schema(node.op_type, version, node.domain)
-    except onnx.defs.SchemaError:
-        return True
-    return not (_takes_halves(schema, schema.inputs, node.input) and _takes_halves(schema, schema.outputs, node.output))
-
-
-def _large_weights(graph: onnx.GraphProto) -> set[str]:
-    """Float weights that the converter would cut off."""
-    arrays = ((item.name, numpy_helper.to_array(item)) for item in graph.initializer if item.data_type == _FLOAT)
-    return {name for name, array in arrays if array.size and np.abs(array).max() > _LARGEST}
-
-
-def _is_scaled_by(node: onnx.NodeProto, large: set[str]) -> bool:
-    """Whether cutting off a weight would change the answer. Where it is added, it is a mask, which may be less."""
-    return node.op_type in _SCALING and not large.isdisjoint(node.input)
-
-
-def _takes_halves(
-    schema: onnx.defs.OpSchema, formal: Sequence[onnx.defs.OpSchema.FormalParameter], actual: Sequence[str]
-) -> bool:
-    """Whether every parameter that a node uses may be float16 where it may be float32."""
-    allowed = {item.type_param_str: set(item.allowed_type_strs) for item in schema.type_constraints}
-    for index, name in enumerate(actual):
-        kind = formal[min(index, len(formal) - 1)].type_str
-        types = allowed.get(kind, {kind})
-        if name and "tensor(float)" in types and "tensor(float16)" not in types:
-            return False
-    return True
-
-
-def _guard_inputs(graph: onnx.GraphProto) -> None:
-    """Puts an Identity behind every float input that a subgraph reads: only the top level gets a cast."""
-    inside = [node for outer in graph.node for node in _inner(outer)]
-    read = {name for node in inside for name in node.input}
-    for item in graph.input:
-        if item.type.tensor_type.elem_type == _FLOAT and item.name in read:
-            inner = f"{item.name}/inner"
-            for node in inside:
-                for index, name in enumerate(node.input):
-                    if name == item.name:
-                        node.input[index] = inner
-            graph.node.insert(0, onnx.helper.make_node("Identity", [item.name], [inner], name=f"{inner}/identity"))
-
-
-def _guard_outputs(graph: onnx.GraphProto, kept: set[str]) -> None:
-    """Puts an Identity before every float output that is read inside, or that an operator in float32 makes."""
-    read = {name for node in _nodes(graph) for name in node.input}
-    makers = {name: node for node in graph.node for name in node.output}
-    for item in graph.output:
-        maker = makers.get(item.name)
-        if item.type.tensor_type.elem_type != _FLOAT or maker is None:
-            continue
-        if item.name in read or maker.name in kept:
-            inner = f"{item.name}/inner"
-            for node in _nodes(graph):
-                for names in (node.input, node.output):
-                    for index, name in enumerate(names):
-                        if name == item.name:
-                            names[index] = inner
-            graph.node.append(onnx.helper.make_node("Identity", [inner], [item.name], name=f"{inner}/identity"))
-
-
-def _part_weights(graph: onnx.GraphProto, kept: set[str]) -> None:
-    """A copy of its own, for those that keep float32, of every float weight that the others read too."""
-    weights = {item.name: item for item in graph.initializer if item.data_type == _FLOAT}
-    others = {name for node in _nodes(graph) if node.name not in kept for name in node.input}
-    for node in graph.node:
-        for index, name in enumerate(node.input if node.name in kept else ()):
-            if name in weights and name in others:
-                copy = f"{name}/float32"
-                if copy not in weights:
-                    weights[copy] = graph.initializer.add()
-                    weights[copy].CopyFrom(weights[name])
-                    weights[copy].name = copy
-                node.input[index] = copy
-
-
-def _sort(graph: onnx.GraphProto) -> None:
-    """Puts every node after what it reads, also inside its subgraphs, where the converter does not look."""
-    made = {name for node in graph.node for name in node.output}
-    waiting, ready, done = list(graph.node), set[str](), list[onnx.NodeProto]()
-    while waiting:
-        later = []
-        for node in waiting:
-            reads = {*node.input, *(name for inner in _inner(node) for name in inner.input)}
-            if reads & made <= ready:
-                ready.update(node.output)
-                done.append(node)
-            else:
-                later.append(node)
-        if len(later) == len(waiting):
-            raise ValueError("its nodes read each other in a circle")
-        waiting = later
-    del graph.node[:]
-    graph.node.extend(done)
-
-
-def _inner(node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            yield from _nodes(graph)
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    """Weights that only halves are read of."""
+    read = {item.name for item in graph.output}
+    read |= {name for node in graph.node for item in (node, *inner_nodes(node)) for name in item.input}
+    for found in _graphs(graph):
+        read |= {item.name for item in found.output}
+    unread = [item for item in graph.initializer if item.name not in read]
+    for item in unread:
+        graph.initializer.remove(item)

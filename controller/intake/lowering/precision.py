@@ -24,7 +24,7 @@ from controller.model.job import GRAPH_DATA, Precision, Role
 from jetfleet.blobs import sha256_file
 
 # Bound to the key of every cached graph: raise it when this module, float16 or qdq lowers differently.
-_RECIPE = 2
+_RECIPE = 3
 _TOOLS = ("onnx", "onnxruntime", "onnxconverter-common")
 ROLES = {Precision.FP32: Role.MODEL_FP32, Precision.FP16: Role.MODEL_FP16, Precision.INT8: Role.MODEL_QDQ}
 # How onnx and ONNX Runtime name the operator that they stumble over.
@@ -133,7 +133,7 @@ def _make(source: Laid, asked: ToLower, calibration: Calibration | None, folder:
         model = onnx.inliner.inline_local_functions(model)
     signature = _signature(model)
     try:
-        made = qdq.to_qdq(model, calibration, asked.base) if calibration else float16.to_float16(model)
+        made = qdq.to_qdq(model, calibration, asked.base) if calibration else float16.to_float16(model).model
         made = float16.infer_types(made, strict=True)
     except Exception as error:  # onnx, its converter and ONNX Runtime's quantiser each raise classes of their own
         raise refusal(asked, condensed(error)) from error

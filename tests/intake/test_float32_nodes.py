@@ -1,0 +1,226 @@
+"""What keeps float32 in a half precision graph, judged by evaluating the graph in true half precision."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
+
+from controller.intake.lowering.float16 import Float16Graph, infer_types, to_float16
+from controller.intake.lowering.ranges import float_ranges
+from tests.intake.graphs import NODE, floats, model_of, value
+
+SCALAR = np.float32
+
+
+def both(model: onnx.ModelProto, inputs: dict[str, Any], folder: Path) -> tuple[Float16Graph, list[Any], list[Any]]:
+    """The converted graph, what it answers in true half, and what the model answers in float32."""
+    path = folder / "m.onnx"
+    onnx.save_model(model, str(path))
+    wanted = ReferenceEvaluator(str(path)).run(None, inputs)
+    made = to_float16(onnx.load(str(path)), float_ranges(path, inputs))
+    typed = infer_types(made.model, strict=True)
+    with np.errstate(all="ignore"):
+        return made, ReferenceEvaluator(typed).run(None, inputs), wanted
+
+
+def kept(made: Float16Graph, op: str) -> bool:
+    return any(name.startswith(f"{op}_") or name == op for name in made.kept)
+
+
+@pytest.mark.parametrize("offset", [9_000.0, 20_000.0, 60_000.0])
+def test_a_constant_that_half_can_hold_is_not_cut(tmp_path: Path, offset: float) -> None:
+    model = model_of(
+        [NODE("Add", ["x", "c"], ["y"])], [value("x", ["N", 4])], [value("y", ["N", 4])], c=SCALAR([offset])
+    )
+    made, (got,), (want,) = both(model, {"x": floats(2, 4)}, tmp_path)
+    assert np.allclose(got, want, rtol=1e-3)
+    assert made.cut == ()
+
+
+@pytest.mark.parametrize("factor", [1e5, 3e38, 1e-6, 1e-12])
+def test_a_constant_that_half_cannot_hold_keeps_its_node_in_float32(tmp_path: Path, factor: float) -> None:
+    nodes = [NODE("Mul", ["x", "c"], ["a"]), NODE("Div", ["a", "c"], ["b"]), NODE("Neg", ["b"], ["y"])]
+    model = model_of(nodes, [value("x", ["N", 4])], [value("y", ["N", 4])], c=SCALAR([factor]))
+    made, (got,), (want,) = both(model, {"x": floats(2, 4) / 4}, tmp_path)
+    assert np.allclose(got, want, rtol=2e-3)
+    assert kept(made, "Mul")
+    assert "constant 'c' is" in next(iter(made.kept.values()))
+
+
+@pytest.mark.parametrize("fill", [-1e9, -3.4e38, float("-inf")])
+def test_a_mask_before_a_softmax_is_cut_and_listed(tmp_path: Path, fill: float) -> None:
+    nodes = [NODE("Add", ["x", "m"], ["a"]), NODE("Softmax", ["a"], ["y"], axis=-1)]
+    model = model_of(
+        nodes, [value("x", ["N", 4])], [value("y", ["N", 4])], m=np.array([[0, 0, 0, fill]], dtype=np.float32)
+    )
+    made, (got,), (want,) = both(model, {"x": floats(2, 4)}, tmp_path)
+    assert np.allclose(got, want, atol=2e-3)
+    assert made.cut == (() if np.isinf(fill) else ("m",))
+    assert made.kept == {}
+
+
+def test_a_padding_mask_made_from_integers_stays_finite_where_a_whole_row_is_masked(tmp_path: Path) -> None:
+    nodes = [
+        NODE("Cast", ["ids"], ["f"], to=TensorProto.FLOAT),
+        NODE("Sub", ["one", "f"], ["inverse"]),
+        NODE("Mul", ["inverse", "lowest"], ["mask"]),
+        NODE("Add", ["x", "mask"], ["a"]),
+        NODE("Add", ["a", "mask"], ["b"]),
+        NODE("Softmax", ["b"], ["y"], axis=-1),
+    ]
+    inputs = [value("x", ["N", 4]), value("ids", ["N", 4], TensorProto.INT64)]
+    model = model_of(nodes, inputs, [value("y", ["N", 4])], one=SCALAR([1]), lowest=SCALAR([-3.4e38 / 4]))
+    made, (got,), (want,) = both(model, {"x": floats(2, 4), "ids": np.array([[1, 1, 0, 0], [0, 0, 0, 0]])}, tmp_path)
+    assert np.isfinite(got).all()
+    assert np.allclose(got[0], want[0], atol=2e-3)
+    assert made.cut == ("lowest",)
+
+
+def test_a_large_constant_that_is_added_but_masks_nothing_is_kept(tmp_path: Path) -> None:
+    nodes = [NODE("Add", ["x", "c"], ["a"]), NODE("Sub", ["a", "c"], ["b"]), NODE("Neg", ["b"], ["y"])]
+    model = model_of(nodes, [value("x", ["N", 4])], [value("y", ["N", 4])], c=SCALAR([1e6]))
+    made, (got,), (want,) = both(model, {"x": 100 * floats(2, 4)}, tmp_path)
+    assert np.allclose(got, want, rtol=2e-3, atol=0.2)
+    assert made.cut == ()
+
+
+def test_what_would_overflow_keeps_float32_and_is_named(tmp_path: Path) -> None:
+    nodes = [
+        NODE("MatMul", ["x", "w"], ["big"]),
+        NODE("Sqrt", ["big"], ["root"]),
+        NODE("Mul", ["root", "root"], ["again"]),
+        NODE("Log", ["again"], ["y"]),
+    ]
+    model = model_of(nodes, [value("x", ["N", 8])], [value("y", ["N", 4])], w=np.full((8, 4), 300, np.float32))
+    made, (got,), (want,) = both(model, {"x": np.full((2, 8), 500, np.float32)}, tmp_path)
+    assert np.allclose(got, want, rtol=2e-3)
+    assert any("'big' reaches 1.2e+06, half precision ends at 65504" in reason for reason in made.kept.values())
+
+
+@pytest.mark.parametrize("square", ["Pow", "Mul"])
+def test_a_normalisation_in_single_operators_keeps_its_statistics(tmp_path: Path, square: str) -> None:
+    second = NODE("Pow", ["x", "two"], ["q"]) if square == "Pow" else NODE("Mul", ["x", "x"], ["q"])
+    nodes = [
+        second,
+        NODE("ReduceMean", ["q"], ["mean"], axes=[-1]),
+        NODE("Add", ["mean", "eps"], ["v"]),
+        NODE("Sqrt", ["v"], ["root"]),
+        NODE("Reciprocal", ["root"], ["r"]),
+        NODE("Mul", ["x", "r"], ["n"]),
+        NODE("MatMul", ["n", "w"], ["y"]),
+    ]
+    constants = {"two": SCALAR([2]), "eps": SCALAR([1e-5]), "w": floats(64, 4)}
+    if square == "Mul":
+        del constants["two"]
+    model = model_of(nodes, [value("x", ["N", 64])], [value("y", ["N", 4])], **constants)
+    made, (got,), (want,) = both(model, {"x": 200 * floats(2, 64)}, tmp_path)
+    assert np.allclose(got, want, rtol=2e-2, atol=2e-2)
+    assert len(made.kept) == 5
+    assert not kept(made, "MatMul")
+
+
+def rotary(positions: int) -> onnx.ModelProto:
+    """cos(position x frequency), as rotary embeddings have it, times an activation."""
+    nodes = [
+        NODE("Cast", ["ids"], ["p"], to=TensorProto.FLOAT),
+        NODE("MatMul", ["p", "frequencies"], ["angle"]),
+        NODE("Cos", ["angle"], ["cos"]),
+        NODE("Mul", ["x", "cos"], ["n"]),
+        NODE("MatMul", ["n", "w"], ["y"]),
+    ]
+    inputs = [value("x", [positions, 32]), value("ids", [positions, 1], TensorProto.INT64)]
+    frequencies = (1 / 10000 ** (np.arange(32) / 32)).astype(np.float32)[None]
+    return model_of(nodes, inputs, [value("y", [positions, 4])], frequencies=frequencies, w=floats(32, 4))
+
+
+def test_rotary_angles_are_right_at_every_position(tmp_path: Path) -> None:
+    made, (got,), (want,) = both(rotary(2600), {"x": floats(2600, 32), "ids": np.arange(2600)[:, None]}, tmp_path)
+    assert np.allclose(got, want, atol=3e-2)
+    assert kept(made, "Cos")
+    assert sum(name.startswith("MatMul") for name in made.kept) == 1
+
+
+def test_buckets_of_relative_positions_are_the_same_in_half(tmp_path: Path) -> None:
+    """T5: log(distance / 16) / log(128 / 16) * 16, cut to an integer that chooses a row."""
+    nodes = [
+        NODE("Cast", ["distance"], ["d"], to=TensorProto.FLOAT),
+        NODE("Div", ["d", "exact"], ["a"]),
+        NODE("Log", ["a"], ["b"]),
+        NODE("Div", ["b", "log8"], ["c"]),
+        NODE("Mul", ["c", "exact"], ["e"]),
+        NODE("Cast", ["e"], ["bucket"], to=TensorProto.INT64),
+        NODE("Gather", ["table", "bucket"], ["row"]),
+        NODE("Add", ["x", "row"], ["y"]),
+    ]
+    inputs = [value("x", ["N", 8]), value("distance", ["N"], TensorProto.INT64)]
+    constants = {"exact": SCALAR([16]), "log8": np.log(SCALAR([8])), "table": floats(32, 8)}
+    model = model_of(nodes, inputs, [value("y", ["N", 8]), value("bucket", ["N"], TensorProto.INT64)], **constants)
+    distance = np.arange(16, 128)
+    made, got, want = both(model, {"x": floats(len(distance), 8), "distance": distance}, tmp_path)
+    assert np.array_equal(got[1], want[1])
+    assert np.allclose(got[0], want[0], atol=1e-2)
+    assert not kept(made, "Gather")
+
+
+def test_an_embedding_is_an_activation(tmp_path: Path) -> None:
+    nodes = [NODE("Gather", ["table", "ids"], ["e"]), NODE("Mul", ["e", "e"], ["a"]), NODE("Neg", ["a"], ["y"])]
+    model = model_of(nodes, [value("ids", ["N"], TensorProto.INT64)], [value("y", ["N", 8])], table=floats(32, 8))
+    made, _, _ = both(model, {"ids": np.arange(4)}, tmp_path)
+    assert made.kept == {}
+
+
+def test_times_of_a_diffusion_keep_float32_up_to_the_first_layer(tmp_path: Path) -> None:
+    nodes = [
+        NODE("Mul", ["t", "frequencies"], ["angle"]),
+        NODE("Sin", ["angle"], ["sin"]),
+        NODE("MatMul", ["sin", "w"], ["h"]),
+        NODE("Relu", ["h"], ["y"]),
+    ]
+    model = model_of(
+        nodes,
+        [value("t", ["N", 1])],
+        [value("y", ["N", 4])],
+        frequencies=np.linspace(0, 1, 16, dtype=np.float32)[None],
+        w=floats(16, 4),
+    )
+    made, (got,), (want,) = both(model, {"t": np.array([[999.0], [1.0]], np.float32)}, tmp_path)
+    assert np.allclose(got, want, atol=1e-2)
+    assert len(made.kept) == 2
+
+
+def test_a_weight_that_only_a_body_reads_as_float32_stays_float32(tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [
+            NODE("Resize", ["v", "", "scales"], ["r"]),
+            NODE("ReduceMean", ["r"], ["m"], axes=[2, 3], keepdims=0),
+            NODE("Identity", ["c"], ["go"]),
+            NODE("Identity", ["v"], ["v2"]),
+        ],
+        "body",
+        [value("i", [], TensorProto.INT64), value("c", [], TensorProto.BOOL), value("v", ["N", 2, 4, 4])],
+        [value("go", [], TensorProto.BOOL), value("v2", ["N", 2, 4, 4]), value("m", ["N", 2])],
+    )
+    nodes = [NODE("Relu", ["x"], ["a"]), NODE("Loop", ["trips", "yes", "a"], ["y", "history"], body=body)]
+    model = model_of(
+        nodes,
+        [value("x", ["N", 2, 4, 4])],
+        [value("y", ["N", 2, 4, 4]), value("history", [3, "N", 2])],
+        trips=np.array(3),
+        yes=np.array(True),
+        scales=SCALAR([1, 1, 2, 2]),
+    )
+    _, got, want = both(model, {"x": floats(1, 2, 4, 4)}, tmp_path)
+    assert all(np.allclose(a, b, atol=1e-2) for a, b in zip(got, want, strict=True))
+
+
+def test_ranges_are_those_of_the_reference_run(tmp_path: Path) -> None:
+    nodes = [NODE("Mul", ["x", "c"], ["a"]), NODE("Neg", ["a"], ["b"]), NODE("Abs", ["b"], ["y"])]
+    model = model_of(nodes, [value("x", [2])], [value("y", [2])], c=SCALAR([1000]))
+    onnx.save_model(model, str(tmp_path / "m.onnx"))
+    found = float_ranges(tmp_path / "m.onnx", {"x": np.array([3, np.inf], np.float32)})
+    assert found == {"x": 3, "a": 3000, "b": 3000, "y": 3000}
+    assert [item.name for item in tmp_path.iterdir()] == ["m.onnx"]
