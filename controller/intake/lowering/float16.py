@@ -12,7 +12,9 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from controller.intake.lowering.float32_nodes import LARGEST, bodies, find_masks, float32_nodes, inner_nodes, inspect
+from controller.intake.lowering.float32_nodes import float32_nodes
+from controller.intake.lowering.graph_view import bodies, inner_nodes, inspect
+from controller.intake.lowering.masks import LARGEST, find_masks
 
 _FLOAT, _HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 _MASKED = 3e4  # what a larger mask is cut to: two of them still add up to a finite half
@@ -105,7 +107,8 @@ class _Conversion:
         del graph.node[:]
         graph.node.extend(scope.nodes)
         if outer is None:
-            _drop_unread(graph)
+            held = {item.name for item in graph.initializer}
+            _drop_unread(graph, {name: new for (name, _), new in scope.casts.items() if name in held})
 
     def _as(self, name: str, kind: int, scope: _Scope) -> str:
         """The tensor's name in the wanted type, behind a cast where it has the other."""
@@ -199,12 +202,18 @@ def _lift_constants(graph: onnx.GraphProto) -> None:
     graph.node.extend(kept)
 
 
-def _drop_unread(graph: onnx.GraphProto) -> None:
-    """Weights that only halves are read of."""
-    read = {item.name for item in graph.output}
-    read |= {name for node in graph.node for item in (node, *inner_nodes(node)) for name in item.input}
-    for found in _graphs(graph):
-        read |= {item.name for item in found.output}
-    unread = [item for item in graph.initializer if item.name not in read]
-    for item in unread:
-        graph.initializer.remove(item)
+def _drop_unread(graph: onnx.GraphProto, halves: Mapping[str, str]) -> None:
+    """A weight that is read as half alone goes, and its half takes the name. `halves`: name of a weight -> its half."""
+    nodes = [item for node in graph.node for item in (node, *inner_nodes(node))]
+    read = {name for node in nodes for name in node.input}
+    read |= {item.name for found in _graphs(graph) for item in found.output}
+    weights = [item for item in graph.initializer if item.name in read]
+    named = {half: name for name, half in halves.items() if name not in read}
+    for item in weights:
+        item.name = named.get(item.name, item.name)
+    for node in nodes:
+        for index, name in enumerate(node.input):
+            node.input[index] = named.get(name, name)
+    kept = [onnx.TensorProto.FromString(item.SerializeToString()) for item in weights]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
