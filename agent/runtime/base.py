@@ -145,15 +145,6 @@ class Runtime(Protocol):
         """
 
 
-def refuse_unknown_options(options: Mapping[str, str], known: frozenset[str], runtime: str) -> None:
-    """Raises BadInput for an option that would silently change nothing."""
-    unknown = sorted(set(options) - known)
-    if unknown:
-        raise BadInput(
-            f"{runtime} has no option {', '.join(unknown)}", where="options", expected=", ".join(sorted(known))
-        )
-
-
 def refuse_other_version(subject: Subject, version: str) -> None:
     """Raises BadInput for an engine that another version of its runtime built: it might load, and be something else."""
     if subject.runtime_version and subject.runtime_version != version:

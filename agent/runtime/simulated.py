@@ -26,9 +26,9 @@ from agent.runtime.base import (
     Made,
     Report,
     refuse_other_version,
-    refuse_unknown_options,
 )
 from jetfleet.errors import BadInput
+from jetfleet.options import refuse_unknown_options
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_REFERENCE_OUTPUT, PROVENANCE_SIMULATED, BuildTask, Subject
 
 _OPTIONS = frozenset(("latency_ms", "jitter", "seed", "build_s", "output_error", "fail", "fail_at", "fail_mb", "wall"))
@@ -37,7 +37,7 @@ _DRAWS = 4096
 
 
 class _Options:
-    """The task's options, read. Raises BadInput for one that is unknown or no number."""
+    """The task's options, read. Raises BadInput for one that is unknown or not a valid number."""
 
     def __init__(self, options: Mapping[str, str]) -> None:
         refuse_unknown_options(options, _OPTIONS, "simulated")
@@ -61,7 +61,9 @@ class _Options:
         except ValueError:
             value = float("nan")
         if not 0 <= value < float("inf"):
-            raise BadInput(f"{text!r} is no number", where=f"options.{name}", expected="a finite number, 0 or more")
+            raise BadInput(
+                f"{text!r} is not a valid number", where=f"options.{name}", expected="a finite number, 0 or more"
+            )
         return value
 
     def strike(self, phase: str) -> None:

@@ -11,9 +11,9 @@ from controller.core.keys import build_artifacts, device_class, engine_key
 from controller.core.select import nearest_miss, unmet
 from controller.model.facts import shown
 from controller.model.job import Condition, JobSpec, Quantifier, Target, TensorSpec, Variant
-from controller.model.options import build_options
 from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, PlannedSubject, Recipe
 from jetfleet.errors import BadInput, NoDevice
+from jetfleet.options import build_options
 from jetfleet.placement import Placement
 
 _EVERY_DEVICE = Target(Quantifier.EVERY)

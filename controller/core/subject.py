@@ -2,8 +2,8 @@
 
 from controller.model.job import BUILD_ROLES, Artifact, Role, Variant
 from controller.model.lease import Subject
-from controller.model.options import run_options
 from controller.model.result import Flag
+from jetfleet.options import run_options
 
 # The reference and the evaluation data; the graph that the engine was built from stays where it is.
 _CHECKED = frozenset(Role) - BUILD_ROLES

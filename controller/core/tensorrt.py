@@ -9,8 +9,9 @@ from packaging.version import InvalidVersion, Version
 
 from controller.model.facts import Facts
 from controller.model.job import Lowering, Precision, Role, Variant
-from controller.model.options import FLAGS, LOWERING, TYPED
 from jetfleet.modules import MODULES, XAVIER
+from jetfleet.option_kinds import Choice
+from jetfleet.options import FLAGS, LOWERING, TYPED, options_of
 from jetfleet.placement import Placement, core_names
 from jetfleet.tensorrt import (
     SUPPORTED,
@@ -27,8 +28,6 @@ RUNTIMES = ("tensorrt", "tensorrt_rtx")
 
 # Where a precision has instructions of its own.
 _PRECISION_SINCE = {Precision.TF32: Version("8.0"), Precision.FP16: Version("5.3"), Precision.INT8: Version("6.1")}
-# Values of options that not every release has, by the field of its line.
-_OPTION_NEEDS = {("hardware_compatibility", "same_compute_capability"): "same_compute_capability"}
 _ON_DLA = (Precision.FP16, Precision.INT8)
 _ELSEWHERE = "place it on gpu"
 
@@ -163,10 +162,12 @@ def _graph_refusal(facts: Facts, variant: Variant, placement: str) -> str:
 
 def _option_refusal(facts: Facts, variant: Variant, placement: str) -> str:
     line = _line(facts, variant.runtime)
-    for (name, value), ability in _OPTION_NEEDS.items():
-        if variant.options.get(name) == value and not getattr(line, ability):
+    for option in options_of(variant.runtime):
+        value = variant.options.get(option.name, "")
+        ability = option.need_of(value) if isinstance(option, Choice) else ""
+        if ability and not getattr(line, ability):
             have = facts.get(f"runtime.{variant.runtime}", "")
-            return f"{name}: {value} came with TensorRT {since_which(ability)}, and it has {have}"
+            return f"{option.name}: {value} came with TensorRT {since_which(ability)}, and it has {have}"
     return ""
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.model.options import build_options, run_options
+from jetfleet.options import build_options, run_options
 
 OPTIONS = {
     "lowering": "flags",

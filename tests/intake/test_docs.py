@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.intake.jobfile.options import Builder, OnnxRuntime, TensorRt
 from controller.intake.jobfile.spec import load_text
+from jetfleet.options import OPTIONS
+from tests.intake.option_tables import written
 
 TEXT = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
@@ -18,7 +19,7 @@ def test_an_example_is_a_job_file_or_a_part_of_one(block: str) -> None:
     assert load_text(block if block.startswith("apiVersion") else HEAD + block, Path("job.yaml")).job.name
 
 
-def test_every_option_is_told() -> None:
-    names = {*OnnxRuntime.model_fields, *Builder.model_fields, *TensorRt.model_fields}
-    assert [name for name in sorted(names) if f"`{name}`" not in TEXT] == []
+def test_the_tables_of_options_are_those_of_the_declaration() -> None:
+    assert written(TEXT) == TEXT, "python -m tests.intake.option_tables"
+    assert [option.name for option in OPTIONS if f"| `{option.name}` |" not in TEXT] == []
     assert len(BLOCKS) >= 4

@@ -78,7 +78,7 @@ BAD = [
     (TENSORRT + "{workspace_mib: 0}", "6:29", "0 is not allowed here", ""),
     (TENSORRT + "{workspace_mib: '5'}", "6:29", "'5' is not allowed here", ""),
     (TENSORRT + "{dla_managed_sram_kib: 2}", "6:36", "2 is not allowed here", ""),
-    (TENSORRT + "{dla_managed_sram_kib: 1000}", "6:36", "1000 is no size for a DLA's memory", ""),
+    (TENSORRT + "{dla_managed_sram_kib: 1000}", "6:36", "1000 is not a valid size for a DLA's memory", ""),
     (TENSORRT + "{sparsity: 1}", "6:24", "1 is not allowed here", ""),
     (TENSORRT + "{wait: spinn}", "6:20", "'spinn' is not allowed here", "did you mean 'spin'?"),
     (TENSORRT + "{lowering: weak}", "6:24", "'weak' is not allowed here", ""),

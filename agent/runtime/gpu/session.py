@@ -20,10 +20,9 @@ from agent.runtime.arrays import Tensor
 from agent.runtime.base import Collected
 from agent.runtime.gpu.cuda import CaptureFailed, Cuda, DeviceBuffer, Event, Graph, Stream, Wait
 from jetfleet.errors import BadInput
+from jetfleet.options import OptionValues
 
 _log = logging.getLogger(__name__)
-
-GPU_OPTIONS = frozenset({"cuda_graph", "wait", "zero_copy"})
 
 # Begin of the copies in, begin of the work, begin of the copies out, end.
 _Marks: TypeAlias = tuple[Event, Event, Event, Event]
@@ -77,21 +76,12 @@ class GpuOptions:
     zero_copy: bool = True  # where the device can
 
     @classmethod
-    def read(cls, options: Mapping[str, str]) -> "GpuOptions":
-        """Of a task's options those that are GPU_OPTIONS. Raises BadInput for a value that means nothing."""
+    def of(cls, options: OptionValues) -> "GpuOptions":
         return cls(
-            wait="spin" if _choice(options, "wait", ("block", "spin")) == "spin" else "block",
-            cuda_graph=_choice(options, "cuda_graph", ("off", "on")) == "on",
-            zero_copy=_choice(options, "zero_copy", ("auto", "off")) == "auto",
+            wait="spin" if options.word("wait") == "spin" else "block",
+            cuda_graph=options.is_on("cuda_graph"),
+            zero_copy=options.word("zero_copy") != "off",
         )
-
-
-def _choice(options: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
-    """The first choice is the default."""
-    found = options.get(name, choices[0])
-    if found not in choices:
-        raise BadInput(f"{found!r} is not a choice", where=name, expected=", ".join(choices))
-    return found
 
 
 class GpuSession:

@@ -15,12 +15,13 @@ from agent.runtime.base import DeviceFault
 from agent.runtime.gpu.cuda import Cuda, Stream, is_usable
 from agent.runtime.gpu.session import GpuOptions, GpuSession, Slot
 from agent.runtime.onnxruntime.graph import NUMPY, Providers, check_inputs, has_fixed_shape, open_engine
-from agent.runtime.onnxruntime.options import CPU_OPTIONS, describe_options, raise_if_out_of_memory, session_options
+from agent.runtime.onnxruntime.options import describe_options, raise_if_out_of_memory, session_options
 from jetfleet.errors import BadInput
+from jetfleet.option_kinds import Audience
+from jetfleet.options import ONNXRUNTIME, read_options
 from jetfleet.v1.task_pb2 import PRECISION_TF32, Precision, Subject, TensorSpec
 
 CUDA_PROVIDER = "CUDAExecutionProvider"
-CUDA_OPTIONS = CPU_OPTIONS | {"wait", "cuda_graph"}
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 
 
@@ -45,7 +46,7 @@ def cuda_session_options(options: Mapping[str, str]) -> onnxruntime.SessionOptio
     That rewriting also quantises biases, in the type of their scales: in half floats those underflow, and answers come
     out wrong (seen with 1.31.1: cosine 0.92). Raises BadInput for options unknown or unusable.
     """
-    made = session_options(options, CUDA_OPTIONS)
+    made = session_options(options, on_gpu=True)
     made.add_session_config_entry("session.disable_quant_qdq", "1")
     made.add_session_config_entry(_RECORD_ASSIGNMENT, "1")  # unknown to older versions, which ignore it
     return made
@@ -54,7 +55,7 @@ def cuda_session_options(options: Mapping[str, str]) -> onnxruntime.SessionOptio
 def open_on_gpu(engine: Path, subject: Subject) -> GpuSession:
     """Raises BadInput for options or outputs that cannot be used, DeviceFault where CUDA or its provider fail."""
     options = cuda_session_options(subject.options)
-    how = GpuOptions.read(subject.options)
+    how = GpuOptions.of(read_options(subject.options, ONNXRUNTIME, Audience.BUILDER, Audience.GPU_RUN))
     cuda = Cuda.open(wait=how.wait)
     try:
         stream = cuda.stream()

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from agent.runtime.base import refuse_unknown_options
-from jetfleet.errors import BadInput
+from jetfleet.option_kinds import Audience
+from jetfleet.options import ONNXRUNTIME, read_options
 
-CPU_OPTIONS = frozenset({"threads", "spinning"})
 SPINNING = "session.intra_op.allow_spinning"
 # Each of these is an exception class of its own, with no common base.
 UNREADABLE = (ort_errors.InvalidProtobuf, ort_errors.InvalidArgument, ort_errors.NoSuchFile, ort_errors.NoModel)
@@ -18,19 +17,15 @@ REFUSED = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.NotImplemented, 
 _OUT_OF_MEMORY = ("Failed to allocate memory", "bad_alloc", "bad allocation", "out of memory", "ALLOC_FAILED")
 
 
-def session_options(options: Mapping[str, str], known: frozenset[str] = CPU_OPTIONS) -> onnxruntime.SessionOptions:
+def session_options(options: Mapping[str, str], *, on_gpu: bool = False) -> onnxruntime.SessionOptions:
     """One pool of as many threads as this process may use CPUs. Raises BadInput for options unknown or unusable."""
-    refuse_unknown_options(options, known, "onnxruntime")
-    threads = options.get("threads") or os.environ.get("JETFLEET_THREADS") or str(len(os.sched_getaffinity(0)))
-    if not threads.isdigit() or int(threads) < 1:
-        raise BadInput(f"{threads!r} is no number of threads", where="threads", expected="1 or more")
-    spinning = {"on": "1", "off": "0"}.get(options.get("spinning", "on"))
-    if spinning is None:
-        raise BadInput(f"{options['spinning']!r} is not a choice", where="spinning", expected="on, off")
+    audiences = (Audience.BUILDER, Audience.GPU_RUN) if on_gpu else (Audience.BUILDER,)
+    threads = os.environ.get("JETFLEET_THREADS") or str(len(os.sched_getaffinity(0)))
+    values = read_options({"threads": threads, **options}, ONNXRUNTIME, *audiences)
     made = onnxruntime.SessionOptions()
-    made.intra_op_num_threads = int(threads)
+    made.intra_op_num_threads = values.number("threads") or 1
     made.inter_op_num_threads = 1
-    made.add_session_config_entry(SPINNING, spinning)
+    made.add_session_config_entry(SPINNING, "1" if values.is_on("spinning") else "0")
     return made
 
 

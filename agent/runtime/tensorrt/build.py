@@ -20,11 +20,12 @@ from agent.runtime.tensorrt.layers import Layer, dla_report, parse_layers
 from agent.runtime.tensorrt.log import Words
 from agent.runtime.tensorrt.memory import Peak, available_bytes, is_shared, reader
 from agent.runtime.tensorrt.network import Draft, add_profile, check_inputs, device_type, fix_shapes, parse
-from agent.runtime.tensorrt.options import BuildOptions
+from agent.runtime.tensorrt.options import pools_of
 from agent.runtime.tensorrt.precision import Lowered
 from agent.runtime.tensorrt.progress import Progress, make_monitor
 from agent.runtime.tensorrt.timing import TimingCache
 from jetfleet.errors import BadInput, Cancelled
+from jetfleet.options import COLD, TIMING_CACHE, OptionValues
 from jetfleet.placement import Placement
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,
@@ -49,7 +50,7 @@ class Order:
     """What to build, checked, and where it goes."""
 
     task: BuildTask
-    options: BuildOptions
+    options: OptionValues
     lowered: Lowered
     able: Ability
     model: Path
@@ -59,6 +60,10 @@ class Order:
     @property
     def dla(self) -> bool:
         return Placement(self.task.placement).is_dla
+
+    @property
+    def requires_full_dla(self) -> bool:
+        return self.dla and self.options.word("dla_require") == "full"
 
     def beside(self, name: str) -> Path:
         return self.out.with_name(f"{self.out.name}.{name}")
@@ -86,7 +91,7 @@ class Build:
         parse(self._trt, draft, order.model, self.words, order.able, adjust_for_dla=order.dla)
         check_inputs(self._trt, draft.network, order.task.inputs)
         peak_bytes = self._build(self._configured(), report, stop)
-        if order.dla and order.options.dla_require_full:
+        if order.requires_full_dla:
             refuse_partial(self._layers, self.words.lines)  # what fitted alone may not have fitted together
         return self._made(peak_bytes)
 
@@ -119,8 +124,8 @@ class Build:
     def _configured(self) -> "trt.IBuilderConfig":
         trt, order, draft = self._trt, self._order, self._draft
         config = draft.builder.create_builder_config()
-        pools = safe_pools(order.options.pools, available_bytes() if self._shared else None)
-        configure(trt, config, replace(order.options, pools=pools), order.lowered)
+        pools = safe_pools(pools_of(order.options), available_bytes() if self._shared else None)
+        configure(trt, config, order.options, pools, order.lowered)
         for warning in unheeded(trt, config, pools):
             self.words.warn(warning)
         self._warn_of_qdq()
@@ -131,13 +136,15 @@ class Build:
             self._calibrate(config, profile)
         if order.dla:
             refuse_without_cores(draft.builder.num_DLA_cores)
-            place_on_dla(trt, config, gpu_fallback=order.options.gpu_fallback)
+            place_on_dla(trt, config, gpu_fallback=order.options.is_on("gpu_fallback"))
             self._layers = eligibility(config, draft.network)
-            if order.options.dla_require_full:
+            if order.requires_full_dla:
                 refuse_partial(self._layers, self.words.lines)
         if order.able.caches:
             self._timing = TimingCache(config, self.words)
-            self._timing.load(() if order.options.cold else order.task.timing_caches, order.locate)
+            self._timing.load(
+                () if order.options.word(TIMING_CACHE) == COLD else order.task.timing_caches, order.locate
+            )
         return config
 
     def _warn_of_qdq(self) -> None:
@@ -211,7 +218,7 @@ class Build:
                 self._trt,
                 order.out,
                 dla_core=0 if order.dla else None,
-                host_code=order.options.version_compatible,
+                host_code=order.options.is_on("version_compatible"),
             )
             text = loaded.layers(self._trt)
             layers = parse_layers(text, dla=order.dla)

@@ -3,9 +3,10 @@
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from agent.runtime.tensorrt.options import BuildOptions, Pools
+from agent.runtime.tensorrt.options import Pools
 from agent.runtime.tensorrt.precision import Lowered
 from jetfleet.errors import BadInput
+from jetfleet.options import OptionValues
 from jetfleet.tensorrt import since_which
 
 if TYPE_CHECKING:
@@ -37,20 +38,21 @@ def safe_pools(pools: Pools, available_bytes: int | None) -> Pools:
     )
 
 
-def configure(trt: ModuleType, config: "trt.IBuilderConfig", options: BuildOptions, lowered: Lowered) -> None:
+def configure(
+    trt: ModuleType, config: "trt.IBuilderConfig", options: OptionValues, pools: Pools, lowered: Lowered
+) -> None:
     """Sets what the options and the precision say. Raises BadInput for an option that this TensorRT does not have."""
-    _set_pools(trt, config, options.pools)
-    if options.builder_optimization_level is not None:
-        config.builder_optimization_level = options.builder_optimization_level
-    if options.max_aux_streams is not None:
-        config.max_aux_streams = options.max_aux_streams
-    config.avg_timing_iterations = options.avg_timing_iterations
-    _set_verbosity(trt, config, options.profiling_verbosity)
-    _set_compatibility(trt, config, options.hardware_compatibility)
+    _set_pools(trt, config, pools)
+    for name in ("builder_optimization_level", "max_aux_streams", "avg_timing_iterations"):
+        number = options.number(name)
+        if number is not None:
+            setattr(config, name, number)
+    _set_verbosity(trt, config, options.word("profiling_verbosity"))
+    _set_compatibility(trt, config, options.word("hardware_compatibility"))
     _set_flag(config, trt.BuilderFlag.TF32, on=lowered.tf32)  # on by default: an fp32 engine would not be one
-    _set_flag(config, trt.BuilderFlag.SPARSE_WEIGHTS, on=options.sparsity)
-    _set_flag(config, trt.BuilderFlag.REFIT, on=options.refit)
-    _set_flag(config, trt.BuilderFlag.VERSION_COMPATIBLE, on=options.version_compatible)
+    _set_flag(config, trt.BuilderFlag.SPARSE_WEIGHTS, on=options.is_on("sparsity"))
+    _set_flag(config, trt.BuilderFlag.REFIT, on=options.is_on("refit"))
+    _set_flag(config, trt.BuilderFlag.VERSION_COMPATIBLE, on=options.is_on("version_compatible"))
     _set_precision(trt, config, lowered)
 
 
@@ -98,24 +100,24 @@ def _pool(trt: ModuleType, name: str) -> Any:
 
 def _set_verbosity(trt: ModuleType, config: "trt.IBuilderConfig", name: str) -> None:
     levels = {
-        "DETAILED": trt.ProfilingVerbosity.DETAILED,
-        "LAYER_NAMES_ONLY": trt.ProfilingVerbosity.LAYER_NAMES_ONLY,
-        "NONE": trt.ProfilingVerbosity.NONE,
+        "detailed": trt.ProfilingVerbosity.DETAILED,
+        "layer_names_only": trt.ProfilingVerbosity.LAYER_NAMES_ONLY,
+        "none": trt.ProfilingVerbosity.NONE,
     }
     config.profiling_verbosity = levels[name]
 
 
 def _set_compatibility(trt: ModuleType, config: "trt.IBuilderConfig", name: str) -> None:
-    if name == "NONE":
+    if name in ("", "none"):
         return
     levels = {
-        "AMPERE_PLUS": trt.HardwareCompatibilityLevel.AMPERE_PLUS,
-        "SAME_COMPUTE_CAPABILITY": getattr(trt.HardwareCompatibilityLevel, "SAME_COMPUTE_CAPABILITY", None),
+        "ampere_plus": trt.HardwareCompatibilityLevel.AMPERE_PLUS,
+        "same_compute_capability": getattr(trt.HardwareCompatibilityLevel, "SAME_COMPUTE_CAPABILITY", None),
     }
     if levels[name] is None:
         since = since_which("same_compute_capability")
         raise BadInput(
-            f"TensorRT {trt.__version__} does not know {name.lower()}",
+            f"TensorRT {trt.__version__} does not know {name}",
             where="options.hardware_compatibility",
             expected=f"none, ampere_plus; same_compute_capability from TensorRT {since} on",
         )

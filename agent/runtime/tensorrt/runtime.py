@@ -10,18 +10,20 @@ from threading import Event
 from types import ModuleType
 
 from agent.runtime.arrays import Tensor
-from agent.runtime.base import Inspection, Locate, Made, Report, refuse_other_version, refuse_unknown_options
+from agent.runtime.base import Inspection, Locate, Made, Report, refuse_other_version
 from agent.runtime.gpu.cuda import Cuda
-from agent.runtime.gpu.session import GPU_OPTIONS, GpuOptions, GpuSession
+from agent.runtime.gpu.session import GpuOptions, GpuSession
 from agent.runtime.tensorrt.ability import ability
 from agent.runtime.tensorrt.build import Build, Order, model_path
 from agent.runtime.tensorrt.engine import Loaded, TrtEngine
 from agent.runtime.tensorrt.inspect import inspect_engine
 from agent.runtime.tensorrt.memory import open_cuda
-from agent.runtime.tensorrt.options import BUILD_OPTIONS, read_options
+from agent.runtime.tensorrt.options import read_build_options
 from agent.runtime.tensorrt.precision import lower
 from agent.runtime.tensorrt.sigterm import stop_on_sigterm
 from jetfleet.errors import BadInput
+from jetfleet.option_kinds import Audience
+from jetfleet.options import read_options
 from jetfleet.placement import CORES, DLA, GPU, Placement
 from jetfleet.v1.task_pb2 import PROVENANCE_MEASURED, BuildTask, Subject
 
@@ -84,22 +86,22 @@ class TensorRt:
     def _order(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate) -> Order:
         """Everything that can be refused before a file is opened. Raises BadInput."""
         _refuse_placement(task.placement, _BUILT_FOR, self.name)
-        options = read_options(task.options, self.name)
+        options = read_build_options(task.options, self.name)
         able = ability(self.trt, workstation=self.workstation)
         lowered = lower(task, able)
         return Order(task, options, lowered, able, model_path(task, lowered, model_dir), out, locate)
 
     def _open(self, engine: Path, subject: Subject) -> tuple[GpuSession, Loaded, TrtEngine]:
         _refuse_placement(subject.placement, _RUN_ON, self.name)
-        refuse_unknown_options(subject.options, BUILD_OPTIONS | GPU_OPTIONS, self.name)
-        how = GpuOptions.read(subject.options)
+        options = read_options(subject.options, self.name, Audience.BUILDER, Audience.DLA_BUILDER, Audience.GPU_RUN)
+        how = GpuOptions.of(options)
         cuda = Cuda.open(wait=how.wait)
         try:
             loaded = Loaded(
                 self.trt,
                 engine,
                 dla_core=Placement(subject.placement).core,
-                host_code=subject.options.get("version_compatible") == "on",
+                host_code=options.is_on("version_compatible"),
             )
             try:
                 made = TrtEngine(self.trt, loaded, subject)

@@ -1,13 +1,17 @@
-"""What each runtime may be told in job.yaml: names, ranges and defaults. They reach an agent as text.
+"""What each runtime may be told in job.yaml, as a schema made from the declaration of all options.
 
 A default that is written out is as good as none, so that two job files that mean the same share their engines.
 """
 
-from typing import Annotated, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Optional, TypeAlias, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema, create_model
+from pydantic_core import CoreSchema
 
 from controller.intake.jobfile.strict import Strict, problem
+from jetfleet.option_kinds import Choice, Number, Option
+from jetfleet.options import ONNXRUNTIME, RTX, TENSORRT, options_of
 
 
 def _switch(value: object) -> object:
@@ -21,35 +25,16 @@ def _text_of(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
-def _dla_size(kib: int) -> int:
-    if kib & (kib - 1):
-        raise problem(f"{kib} is no size for a DLA's memory", expected="a power of two")
-    return kib
+def _power_of_two(number: int) -> int:
+    if number & (number - 1):
+        raise problem(f"{number} is not a valid size for a DLA's memory", expected="a power of two")
+    return number
 
 
 Switch: TypeAlias = Annotated[
     Literal["on", "off"], BeforeValidator(_switch), WithJsonSchema({"enum": ["on", "off", True, False]})
 ]
-Size: TypeAlias = Annotated[int, Field(ge=1, le=1 << 20)]
-DlaKib: TypeAlias = Annotated[int, Field(ge=4, le=1 << 20), AfterValidator(_dla_size)]
-DlaMib: TypeAlias = Annotated[int, Field(ge=1, le=1 << 20), AfterValidator(_dla_size)]
 Sizes: TypeAlias = Annotated[list[Annotated[int, Field(ge=1, le=1 << 31)]], Field(max_length=16)]
-
-
-class OnGpu(Strict):
-    """How an inference on a GPU is launched and waited for; no part of the engine."""
-
-    wait: Literal["block", "spin"] = Field(
-        default="block", description="spin: a CPU core is kept busy, and hears of the end sooner"
-    )
-    cuda_graph: Switch = Field(default="off", description="record the launches once, and replay them as one")
-
-
-class OnnxRuntime(OnGpu):
-    """ONNX Runtime, on a CPU or by its CUDA provider; `wait` and `cuda_graph` are for a GPU."""
-
-    threads: int | None = Field(default=None, ge=1, le=4096, description="default: as many as CPUs may be used")
-    spinning: Switch = Field(default="on", description="whether idle threads keep their CPU busy")
 
 
 class Range(Strict):
@@ -60,74 +45,82 @@ class Range(Strict):
     max: Sizes
 
 
-class Builder(OnGpu):
-    """What both TensorRTs have."""
+class RuntimeOptions(Strict):
+    """The options of one runtime; `text` are those that are not as by default."""
 
+    def text(self) -> dict[str, str]:
+        values = self.model_dump(exclude_defaults=True, exclude={"profile"})
+        return {name: str(value) for name, value in values.items()}
+
+    def ranges(self) -> dict[str, Range]:
+        """The shapes of its inputs; none where the runtime takes none."""
+        return {}
+
+
+class _WithProfile(RuntimeOptions):
     profile: dict[str, Range] = Field(
         default_factory=dict, description="optimisation profile, by input; without one an engine takes one shape"
     )
-    builder_optimization_level: int | None = Field(default=None, ge=0, le=5, description="default: TensorRT's, 3")
-    workspace_mib: Size | None = Field(
-        default=None, description="scratch memory of a layer, at most; default: leaves room where host and GPU share it"
-    )
-    tactic_dram_mib: Size | None = Field(
-        default=None, description="memory that trying a kernel may take; default: likewise"
-    )
-    sparsity: Switch = Field(default="off", description="use 2:4 sparse weights where the model has them")
-    avg_timing_iterations: int = Field(
-        default=8, ge=1, le=1000, description="runs that a kernel's timing is taken over"
-    )
-    profiling_verbosity: Literal["detailed", "layer_names_only", "none"] = Field(
-        default="detailed", description="less than detailed, and the layers' precisions cannot be audited"
-    )
-    max_aux_streams: int | None = Field(default=None, ge=0, le=64, description="for layers that run side by side")
-    refit: Switch = Field(default="off", description="weights can be exchanged afterwards; may be slower")
-    zero_copy: Literal["auto", "off"] = Field(
-        default="auto", description="off: copy even where host and GPU share their memory"
-    )
+
+    def ranges(self) -> dict[str, Range]:
+        return self.profile
 
 
-class TensorRt(Builder):
-    """TensorRT on a Jetson or another NVIDIA GPU."""
+def _type_of(option: Option) -> Any:
+    if isinstance(option, Choice):
+        kind = Switch if option.is_switch else cast(Any, Literal)[option.choices]
+    elif isinstance(option, Number):
+        kind = Annotated[int, Field(ge=option.least, le=option.most)]
+        if option.power_of_two:
+            kind = Annotated[kind, AfterValidator(_power_of_two)]
+    else:
+        raise TypeError(f"{option.name} is of a kind that job.yaml has no schema for")
+    return kind if option.default is not None else cast(Any, Optional)[kind]
 
-    lowering: Literal["typed", "flags"] | None = Field(
-        default=None,
-        description="how a precision reaches the engine: typed (in the graph) or flags (the builder chooses, up to "
-        "TensorRT 10); default: typed where there is it, and flags for a DLA up to 10.7",
-    )
-    version_compatible: Switch = Field(default="off", description="later versions may load the engine; may be slower")
-    hardware_compatibility: Literal["none", "ampere_plus", "same_compute_capability"] = Field(
-        default="none", description="other GPUs may load the engine; may be slower"
-    )
-    timing_cache: Literal["on", "cold"] = Field(
-        default="on", description="cold: time every kernel anew, and build an engine of its own"
-    )
-    gpu_fallback: Switch = Field(default="on", description="layers that a DLA does not take run on the GPU")
-    dla_require: Literal["partial", "full"] = Field(
-        default="partial", description="full: refuse an engine of which a part runs on the GPU"
-    )
-    dla_managed_sram_kib: DlaKib | None = Field(default=None, description="a power of two")
-    dla_local_dram_mib: DlaMib | None = Field(default=None, description="a power of two")
-    dla_global_dram_mib: DlaMib | None = Field(default=None, description="a power of two")
+
+def _field_of(option: Option) -> tuple[Any, Any]:
+    note = f"; default: {option.default_note}" if option.default_note else ""
+    return _type_of(option), Field(default=option.default, description=option.help + note)
+
+
+def _model_of(runtime: str, name: str, base: type[RuntimeOptions], about: str) -> type[RuntimeOptions]:
+    fields: dict[str, Any] = {option.name: _field_of(option) for option in options_of(runtime)}
+    return create_model(name, __base__=base, __doc__=about, **fields)
+
+
+MODELS = {
+    ONNXRUNTIME: _model_of(
+        ONNXRUNTIME, "OnnxRuntime", RuntimeOptions, "ONNX Runtime, on a CPU or by its CUDA provider."
+    ),
+    TENSORRT: _model_of(TENSORRT, "TensorRt", _WithProfile, "TensorRT on a Jetson or another NVIDIA GPU."),
+    RTX: _model_of(RTX, "TensorRtRtx", _WithProfile, "TensorRT for RTX, on desktop GPUs."),
+}
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """A field's schema is the model of its runtime, which is made from the declaration."""
+
+    runtime: str
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler.generate_schema(MODELS[self.runtime])
 
 
 class Options(Strict):
     """What a runtime is told, by runtime; it applies to all variants of that runtime."""
 
-    onnxruntime: OnnxRuntime = OnnxRuntime()
-    tensorrt: TensorRt = TensorRt()
-    tensorrt_rtx: Builder = Builder()
+    onnxruntime: Annotated[RuntimeOptions, _Declared(ONNXRUNTIME)] = MODELS[ONNXRUNTIME]()
+    tensorrt: Annotated[RuntimeOptions, _Declared(TENSORRT)] = MODELS[TENSORRT]()
+    tensorrt_rtx: Annotated[RuntimeOptions, _Declared(RTX)] = MODELS[RTX]()
     simulated: dict[str, Annotated[str, BeforeValidator(_text_of)]] = Field(default_factory=dict)
 
     def profile(self, runtime: str) -> dict[str, Range]:
-        """The ranges of a runtime's inputs; none where it knows none."""
+        """The ranges of a runtime's inputs; none where it takes none."""
         found = getattr(self, runtime)
-        return found.profile if isinstance(found, Builder) else {}
+        return found.ranges() if isinstance(found, RuntimeOptions) else {}
 
     def text(self, runtime: str) -> dict[str, str]:
         """The options of a runtime as its variants carry them: what is not as by default; shapes are not options."""
         found = getattr(self, runtime)
-        if isinstance(found, dict):
-            return dict(found)
-        values = found.model_dump(exclude_defaults=True, exclude={"profile"})
-        return {name: str(value) for name, value in values.items()}
+        return found.text() if isinstance(found, RuntimeOptions) else dict(found)

@@ -13,7 +13,7 @@ from controller.intake.jobfile import matrix, profiles
 from controller.intake.jobfile.schema import Job, json_schema
 from controller.intake.jobfile.selectors import targets_of
 from controller.intake.jobfile.suggest import nearest
-from controller.intake.jobfile.unused_options import check_heeded
+from controller.intake.jobfile.unused_options import refuse_unused
 from controller.intake.jobfile.yaml import Document, Steps, parse, read
 from controller.model.job import CheckRule, Limits, Measure, OutputCheck, Precision, Target
 from jetfleet.errors import BadInput
@@ -109,7 +109,7 @@ def load_document(path: Path, document: Document) -> LoadedJob:
         raise _explain(document, error) from error
     loaded = LoadedJob(path, document, job, targets_of(job.targets, document))
     points = matrix.points(job.variants, document, own_batch=1)  # what is wrong with any batch is wrong now
-    check_heeded(job.options, points, document)
+    refuse_unused(job.options, points, document)
     profiles.check_order(job.options, points, document)
     _refuse_uncalibrated(loaded)
     if loaded.measure.warmup_s + loaded.measure.max_s > loaded.limits.bench_s:

@@ -1,15 +1,16 @@
-"""Options that no variant of the job would heed: refused, never ignored. Pure."""
+"""Options that no variant of the job would read: refused, never ignored. Pure."""
 
 from collections.abc import Sequence
 
 from controller.intake.jobfile.matrix import Point
 from controller.intake.jobfile.options import Options
 from controller.intake.jobfile.yaml import Document
-from controller.model.options import DLA_OPTIONS, RUN_OPTIONS
+from jetfleet.option_kinds import Audience
+from jetfleet.options import names_read_by
 from jetfleet.placement import CPU, DLA, Placement
 
 
-def check_heeded(options: Options, points: Sequence[Point], document: Document) -> None:
+def refuse_unused(options: Options, points: Sequence[Point], document: Document) -> None:
     """Raises BadInput for a GPU's or a DLA's option of a runtime that is placed on none of them."""
     for runtime in dict.fromkeys(point.runtime for point in points):
         asked = getattr(options, runtime)
@@ -18,9 +19,9 @@ def check_heeded(options: Options, points: Sequence[Point], document: Document) 
         placements = [Placement(point.placement) for point in points if point.runtime == runtime]
         kinds = frozenset[str]().union(*(placement.kinds for placement in placements))
         for name in sorted(asked.model_fields_set):
-            if name in DLA_OPTIONS and DLA not in kinds:
+            if name in names_read_by(Audience.DLA_BUILDER) and DLA not in kinds:
                 place = "a DLA", "dla0"
-            elif name in RUN_OPTIONS and kinds == {CPU}:
+            elif name in names_read_by(Audience.GPU_RUN) and kinds == {CPU}:
                 place = "a GPU", "gpu"
             else:
                 continue

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from controller.model.job import Artifact, Role
-from controller.model.options import COLD, TIMING_CACHE
 from controller.model.task import Recipe
 from controller.store import tables as t
 from controller.store.clock import now_text
 from controller.store.sqlite.prepared import PreparedStatement
+from jetfleet.options import COLD, TIMING_CACHE
 
 
 def current(

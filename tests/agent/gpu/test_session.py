@@ -10,6 +10,8 @@ from agent.runtime.gpu.session import GpuOptions, GpuSession
 from agent.work.measure import MeasureLimits, measure_alone
 from agent.work.summary import summarise
 from jetfleet.errors import BadInput
+from jetfleet.option_kinds import Audience
+from jetfleet.options import read_options
 from tests.agent.gpu.fakes import DoublingEngine, FakeCuda, FakeFailure
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -220,9 +222,13 @@ def test_how_it_ran_is_described() -> None:
 
 
 def test_options_are_read_and_nonsense_is_refused() -> None:
-    assert GpuOptions.read({}) == GpuOptions("block", cuda_graph=False, zero_copy=True)
-    given = {"wait": "spin", "cuda_graph": "on", "zero_copy": "off", "threads": "2"}
-    assert GpuOptions.read(given) == GpuOptions("spin", cuda_graph=True, zero_copy=False)
+    def read(options: dict[str, str], runtime: str = "tensorrt") -> GpuOptions:
+        return GpuOptions.of(read_options(options, runtime, Audience.GPU_RUN))
+
+    for runtime in ("tensorrt", "tensorrt_rtx", "onnxruntime"):
+        assert read({}, runtime) == GpuOptions("block", cuda_graph=False, zero_copy=True)
+    given = {"wait": "spin", "cuda_graph": "on", "zero_copy": "off"}
+    assert read(given) == GpuOptions("spin", cuda_graph=True, zero_copy=False)
     for name, value in (("wait", "sleep"), ("cuda_graph", "yes"), ("zero_copy", "on")):
         with pytest.raises(BadInput, match=value):
-            GpuOptions.read({name: value})
+            read({name: value})
