@@ -87,20 +87,16 @@ def measure(lanes: Sequence[Lane], limits: MeasureLimits, report: Report) -> Gro
     slowest_s = _warm_up(group, seen, limits, report)
     count = round_size(slowest_s, limits)
     length_s = count * slowest_s
-    checked, reported_s = 0, 0.0
+    stopping = _Stopping(limits)
+    reported_s = 0.0
     with quiet_collector():
-        while not seen.windows_s or not is_over(seen.spent_s, seen.runs, limits):
+        while not stopping.is_due(seen):
             if seen.add(group.time_round(length_s, count=count)) < MIN_ROUND_SAMPLES:
                 length_s *= 2
             if seen.spent_s - reported_s >= REPORT_EVERY_S:
                 reported_s = seen.spent_s
                 counts = " + ".join(str(recording.n) for recording in seen.recordings)
                 report("measure", min(1.0, reported_s / limits.max_s), f"{counts} samples")
-            # The check costs more as rounds add up: look again only when there is a fifth more to see.
-            if seen.window_s >= limits.min_s and len(seen.windows_s) >= 1.2 * checked:
-                checked = len(seen.windows_s)
-                if all(is_enough(recording.rounds) for recording in seen.recordings):
-                    break
     return seen
 
 
@@ -122,6 +118,26 @@ def _warm_up(group: LaneGroup, seen: GroupRecording, limits: MeasureLimits, repo
             windows.append(timeline.latency_s)
         if elapsed_s >= limits.longest_warmup_s or all(is_steady(windows, elapsed_s, limits) for windows in medians):
             return group.slowest_s
+
+
+class _Stopping:
+    """Whether the rounds so far are the last: enough is known of every lane, or the time is up."""
+
+    def __init__(self, limits: MeasureLimits) -> None:
+        self._limits = limits
+        self._checked = 0  # windows, when it was last looked whether they are enough
+
+    def is_due(self, seen: GroupRecording) -> bool:
+        windows = len(seen.windows_s)
+        if not windows:
+            return False
+        if is_over(seen.spent_s, seen.runs, self._limits):
+            return True
+        # The check costs more as rounds add up: look again only when there is a fifth more to see.
+        if seen.window_s < self._limits.min_s or windows < 1.2 * self._checked:
+            return False
+        self._checked = windows
+        return all(is_enough(recording.rounds) for recording in seen.recordings)
 
 
 def is_steady(medians: Sequence[float], elapsed_s: float, limits: MeasureLimits) -> bool:
