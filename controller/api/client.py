@@ -27,7 +27,7 @@ OneOrMore: TypeAlias = T | Sequence[T]
 class Client(ControlClient):
     """A controller at a gRPC address (`unix:PATH`, `127.0.0.1:50051`). Use as a context manager.
 
-    `state_dir` keeps exports and local agents; `tell` hears of each step of a submit: `print`, for example.
+    `state_dir` keeps exports and local agents; `on_message` hears of each step of a submit: `print`, for example.
     `timeout_s` bounds one try of a call, `patience_s` all its tries while nobody answers, and `reconnect_s` the
     silence that `watch` puts up with, long enough for the controller's machine to restart.
     """
@@ -37,14 +37,14 @@ class Client(ControlClient):
         address: str,
         *,
         state_dir: Path | None = None,
-        tell: Callable[[str], None] = lambda _: None,
+        on_message: Callable[[str], None] = lambda _: None,
         timeout_s: float = 30.0,
         patience_s: float = 10.0,
         reconnect_s: float = 120.0,
     ) -> None:
         super().__init__(address, timeout_s=timeout_s, patience_s=patience_s, reconnect_s=reconnect_s)
         self.state_dir = state_dir or default_state_dir()
-        self.tell = tell
+        self.on_message = on_message
 
     def submit(
         self,
@@ -88,10 +88,10 @@ class Client(ControlClient):
             local=local,
             idempotency_key=idempotency_key,
             validate_only=validate_only,
-            tell=self.tell,
+            on_message=self.on_message,
             on_progress=on_progress,
         )
-        prepared = prepare_model(model, arguments, state_dir=self.state_dir, tell=self.tell)
+        prepared = prepare_model(model, arguments, state_dir=self.state_dir, on_message=self.on_message)
         return self._job(submit_prepared(self, [prepared], options)[0])
 
     def submit_file(
@@ -131,10 +131,10 @@ class Client(ControlClient):
             local=local,
             idempotency_key=idempotency_key,
             validate_only=validate_only,
-            tell=self.tell,
+            on_message=self.on_message,
             on_progress=on_progress,
         )
-        prepared = prepare_files([Path(path) for path in paths], state_dir=self.state_dir, tell=self.tell)
+        prepared = prepare_files([Path(path) for path in paths], state_dir=self.state_dir, on_message=self.on_message)
         return [self._job(item) for item in submit_prepared(self, prepared, options)]
 
     def submit_spec(

@@ -23,11 +23,11 @@ def connect(
     state_dir: Path | None = None,
     *,
     address: str | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    on_message: Callable[[str], None] = lambda _: None,
     start_s: float = _START_S,
 ) -> Client:
-    """A client whose controller has answered; no state folder: the default one. `tell` hears when one is started, and
-    then of each step of a submit.
+    """A client whose controller has answered; no state folder: the default one. `on_message` hears when one is
+    started, and then of each step of a submit.
 
     Raises Unreachable if an explicit address (or JETFLEET_ADDRESS) does not answer: then nothing is started. Raises
     what the started controller died of: DatabaseTooNew, StateLocked, DiskFull.
@@ -36,9 +36,9 @@ def connect(
     chosen = explicit_address(address)
     found = _open_client(chosen, state_dir=folder) if chosen else find_running(folder)
     if found is None:
-        tell(f"no controller is running: starting one for {folder}")
+        on_message(f"no controller is running: starting one for {folder}")
         found = _start(folder, start_s=start_s)
-    found.tell = tell
+    found.on_message = on_message
     return found
 
 

@@ -53,16 +53,18 @@ def ensure_local_agents(
     count: int | None,
     state_dir: Path,
     threads: Sequence[int] = (),
-    tell: Callable[[str], None] = lambda _: None,
+    on_message: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Local agents as many as asked for; unasked, those that an embedded controller would be useless without.
 
     `threads` are those of the agents that are started, in their order; the rest use every CPU.
     """
     if count is None and not threads:
-        start_embedded_agents(client, state_dir=state_dir, tell=tell)
+        start_embedded_agents(client, state_dir=state_dir, on_message=on_message)
     else:
-        start_local_agents(client, count=max(count or 1, len(threads)), state_dir=state_dir, threads=threads, tell=tell)
+        start_local_agents(
+            client, count=max(count or 1, len(threads)), state_dir=state_dir, threads=threads, on_message=on_message
+        )
 
 
 def start_local_agents(
@@ -71,7 +73,7 @@ def start_local_agents(
     count: int,
     state_dir: Path,
     threads: Sequence[int] = (),
-    tell: Callable[[str], None] = lambda _: None,
+    on_message: Callable[[str], None] = lambda _: None,
     online_s: float = _ONLINE_S,
 ) -> None:
     """Returns when local agents 1 to `count` are online, started if need be. Raises what kept one from starting."""
@@ -80,7 +82,7 @@ def start_local_agents(
     absent = [number for number in range(1, count + 1) if local_name(number) not in online]
     if not absent:
         return
-    tell(f"starting {len(absent)} local agent{'s' if len(absent) > 1 else ''}")
+    on_message(f"starting {len(absent)} local agent{'s' if len(absent) > 1 else ''}")
     processes = {
         local_name(number): spawn_agent(
             number,
@@ -101,13 +103,13 @@ def start_local_agents(
 
 
 def start_embedded_agents(
-    client: ControlClient, *, state_dir: Path, tell: Callable[[str], None] = lambda _: None
+    client: ControlClient, *, state_dir: Path, on_message: Callable[[str], None] = lambda _: None
 ) -> None:
     """Starts an embedded controller's own agents where nobody is online: it can have no others, and they stop when
     idle. Does nothing for a daemon, whose fleet is its owner's business.
     """
     if client.hello().embedded and (count := stopped_local_count(client.devices())):
-        start_local_agents(client, count=count, state_dir=state_dir, tell=tell)
+        start_local_agents(client, count=count, state_dir=state_dir, on_message=on_message)
 
 
 def stopped_local_count(devices: Sequence[DeviceView]) -> int:

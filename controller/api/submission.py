@@ -33,8 +33,8 @@ class JobsRefused(Exception):
 class SubmitOptions:
     """`local` has that many agents of this machine take part; None starts one where an embedded controller has none.
 
-    `local_threads` are the CPU threads of each of them. `tell` hears of each step. `idempotency_key`: the same key
-    gives the same job; empty, it is made from the run of a CI system that this process is in, if it is in one.
+    `local_threads` are the CPU threads of each of them. `on_message` hears of each step. `idempotency_key`: the same
+    key gives the same job; empty, it is made from the run of a CI system that this process is in, if it is in one.
     """
 
     state_dir: Path
@@ -42,12 +42,12 @@ class SubmitOptions:
     local_threads: Sequence[int] = ()
     idempotency_key: str = ""
     validate_only: bool = False
-    tell: Callable[[str], None] = lambda _: None
+    on_message: Callable[[str], None] = lambda _: None
     on_progress: OnProgress | None = None
 
 
 def prepare_files(
-    paths: Sequence[Path], *, state_dir: Path, tell: Callable[[str], None] = lambda _: None
+    paths: Sequence[Path], *, state_dir: Path, on_message: Callable[[str], None] = lambda _: None
 ) -> "list[tuple[str, Prepared]]":
     """Each job file's path and the job, ready to submit: models exported, references computed. Needs no controller.
 
@@ -55,16 +55,18 @@ def prepare_files(
     """
     from controller.intake.prepare import prepare  # pydantic and the like: seconds that other calls do not owe
 
-    return _each([(str(path), path) for path in paths], lambda path: prepare(path, state_dir=state_dir, progress=tell))
+    return _each(
+        [(str(path), path) for path in paths], lambda path: prepare(path, state_dir=state_dir, progress=on_message)
+    )
 
 
 def prepare_model(
-    model: object, arguments: Mapping[str, Any], *, state_dir: Path, tell: Callable[[str], None] = lambda _: None
+    model: object, arguments: Mapping[str, Any], *, state_dir: Path, on_message: Callable[[str], None] = lambda _: None
 ) -> "tuple[str, Prepared]":
     """A job from a model and the arguments of `Client.submit`, ready to submit, under its name. As prepare_files."""
     from controller.intake.prepare_arguments import prepare_arguments
 
-    prepared = prepare_arguments(model, arguments, state_dir=state_dir, progress=tell)
+    prepared = prepare_arguments(model, arguments, state_dir=state_dir, progress=on_message)
     return prepared.spec.name, prepared
 
 
@@ -80,7 +82,11 @@ def submit_prepared(
     `on_submitted` hears of each job at once. With `validate_only` nothing is stored, and the plans are returned.
     """
     ensure_local_agents(
-        client, count=options.local, threads=options.local_threads, state_dir=options.state_dir, tell=options.tell
+        client,
+        count=options.local,
+        threads=options.local_threads,
+        state_dir=options.state_dir,
+        on_message=options.on_message,
     )
     if options.validate_only:
         return _plans(client, prepared)
@@ -124,5 +130,5 @@ def _keys(options: SubmitOptions, specs: Sequence[JobSpec]) -> list[str]:
     found = [pipeline_key(spec, os.environ) for spec in specs]
     if found[0] is not None:
         names = ", ".join(found[0].variables)
-        options.tell(f"idempotency key from {names} and the job: the same step finds the same job")
+        options.on_message(f"idempotency key from {names} and the job: the same step finds the same job")
     return [key.key if key else "" for key in found]

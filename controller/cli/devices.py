@@ -42,14 +42,14 @@ def show(
 ) -> None:
     """Show all that is known about a device; what it does not say reads unknown."""
     with settings_of(context).connect() as client:
-        device = _named(client.devices(), name)
+        device = _find_device(client.devices(), name)
     from controller.record.records import device_record
     from controller.report.text.devices import device_table
 
     print_json_or_tables({"device": device_record(device)}, device_table(device), as_json=as_json)
 
 
-def _named(devices: list["DeviceView"], name: str) -> "DeviceView":
+def _find_device(devices: list["DeviceView"], name: str) -> "DeviceView":
     found = [device for device in devices if name in (device.id, device.name)]
     if len(found) == 1:
         return found[0]

@@ -61,11 +61,11 @@ def show(
         engine = client.engine(name, job_id=job or 0)
         for role, path in (("layers", layers), ("layer-profile", profile)):
             if path is not None:
-                _fetch(client, engine, role, path)
+                _download(client, engine, role, path)
     _print(engine, as_json=as_json)
 
 
-def _fetch(client: "Client", engine: "EngineView", role: str, path: Path) -> None:
+def _download(client: "Client", engine: "EngineView", role: str, path: Path) -> None:
     """Raises NotFound where nobody left such a file."""
     from jetfleet.errors import NotFound
 

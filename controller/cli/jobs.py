@@ -54,7 +54,7 @@ def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> Non
     settings = settings_of(context)
     with settings.connect() as client:
         if client.job(job_id).state not in ENDED:
-            start_embedded_agents(client, state_dir=settings.state_dir, tell=print_message)
+            start_embedded_agents(client, state_dir=settings.state_dir, on_message=print_message)
         code = finish(client, follow(settings, client, job_id), as_json=as_json)
     raise typer.Exit(code)
 
@@ -92,7 +92,7 @@ def retry(
     settings = settings_of(context)
     with settings.connect() as client:
         submitted = client.retry(job_id, idempotency_key=idempotency_key)
-        start_embedded_agents(client, state_dir=settings.state_dir, tell=print_message)
+        start_embedded_agents(client, state_dir=settings.state_dir, on_message=print_message)
         print_submitted(settings, submitted, wait=wait, as_json=as_json)
         if wait:
             raise typer.Exit(follow_all(settings, client, [submitted], as_json=as_json))

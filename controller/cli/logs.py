@@ -32,16 +32,16 @@ def logs(
         raise typer.BadParameter("--raw is for a file or a pipe: a log may hold anything that a terminal obeys")
     with settings_of(context).connect() as client, tempfile.TemporaryDirectory(prefix="jetfleet-") as folder:
         shown = 0
-        for shown, (view, log) in enumerate(_wanted(client.job(job_id), task), start=1):
+        for shown, (view, log) in enumerate(_logs_of(client.job(job_id), task), start=1):
             path = Path(folder) / f"{shown}.log"
-            _fetch(client, log, path)
+            _download(client, log, path)
             _print(path, _heading(view, log), raw=raw)
             path.unlink()
         if not shown:
             print_message("no logs yet: a log comes when its attempt has ended")
 
 
-def _wanted(job: "JobView", task_id: int | None) -> "Iterator[tuple[TaskView, Artifact]]":
+def _logs_of(job: "JobView", task_id: int | None) -> "Iterator[tuple[TaskView, Artifact]]":
     from jetfleet.errors import NotFound
 
     tasks = [task for task in job.tasks if task_id in (None, task.id)]
@@ -50,7 +50,7 @@ def _wanted(job: "JobView", task_id: int | None) -> "Iterator[tuple[TaskView, Ar
     return ((task, log) for task in tasks for log in task.logs)
 
 
-def _fetch(client: "Client", log: "Artifact", path: Path) -> None:
+def _download(client: "Client", log: "Artifact", path: Path) -> None:
     """Verified on arrival: a log that is not what its digest says is never shown."""
     client.download(log.sha256, path)
 

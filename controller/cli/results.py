@@ -83,18 +83,18 @@ def condition(text: str) -> "Condition":
     fact, op, value = parts["fact"], parts["op"], parts["value"]
     kind = fact_type(fact)
     if kind is None:
-        raise BadInput(f"there is no fact {fact!r}", where="--where", expected=_nearest(fact))
+        raise BadInput(f"there is no fact {fact!r}", where="--where", expected=_similar_facts(fact))
     if op != "=":
         if kind not in (FactType.VERSION, FactType.NUMBER):
             raise BadInput(
                 f"{fact} is {kind.value}, which {op} cannot compare", where="--where", expected=f"{fact}=VALUE"
             )
-        return Condition(fact, Op.VERSION, (_range(f"{op}{value}"),))
+        return Condition(fact, Op.VERSION, (_version_range(f"{op}{value}"),))
     values = tuple(item.strip() for item in value.split(","))
     return Condition(fact, Op.EQUALS if len(values) == 1 else Op.IN, values)
 
 
-def _range(text: str) -> str:
+def _version_range(text: str) -> str:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     from jetfleet.errors import BadInput
@@ -108,7 +108,7 @@ def _range(text: str) -> str:
     return text
 
 
-def _nearest(fact: str) -> str:
+def _similar_facts(fact: str) -> str:
     from difflib import get_close_matches
 
     from controller.model.facts import FACT_TYPES, FAMILIES

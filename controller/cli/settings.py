@@ -30,7 +30,7 @@ class Settings:
         """A client whose controller has answered, started if need be. Use as a context manager."""
         from controller.api.discovery import connect
 
-        return connect(self.state_dir, address=self.address, tell=print_message)
+        return connect(self.state_dir, address=self.address, on_message=print_message)
 
     def check_address(self) -> None:
         """Raises Unreachable if an explicit address does not answer; makes the state folder. Starts nothing."""

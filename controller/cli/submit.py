@@ -51,7 +51,7 @@ def submit(
         local_threads=_threads(local_threads),
         idempotency_key=idempotency_key,
         validate_only=dry_run,
-        tell=print_message,
+        on_message=print_message,
         on_progress=UploadProgress(),
     )
     settings.check_address()  # before minutes of export, not after
@@ -66,7 +66,7 @@ def _submit(settings: Settings, jobs: list[Path], options: "SubmitOptions", *, w
     """The exit code: 0, or with `wait` the worst of the jobs'."""
     from controller.api.submission import prepare_files, submit_prepared
 
-    prepared = prepare_files(jobs, state_dir=options.state_dir, tell=options.tell)
+    prepared = prepare_files(jobs, state_dir=options.state_dir, on_message=options.on_message)
     report = partial(print_submitted, settings, wait=wait, as_json=as_json, several=len(jobs) > 1)
     with settings.connect() as client:
         if options.validate_only:

@@ -26,7 +26,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_running_controller_is_used(controller: ControllerProcess, client: Client) -> None:
     told: list[str] = []
-    with connect(controller.state_dir, tell=told.append) as found:
+    with connect(controller.state_dir, on_message=told.append) as found:
         assert found.hello() == client.hello()
         assert not found.hello().embedded
     assert told == []

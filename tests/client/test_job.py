@@ -85,7 +85,7 @@ def test_a_job_file_is_prepared_and_submitted(
     )
     monkeypatch.setenv(STATE_VARIABLE, str(controller.state_dir))
     said: list[str] = []
-    with connect(tell=said.append) as client:
+    with connect(on_message=said.append) as client:
         dry = client.submit_file(tmp_path / "job.yaml", validate_only=True)
         assert (dry.id, client.jobs()) == (0, [])
         job = client.submit_file(str(tmp_path / "job.yaml"), idempotency_key="once")
