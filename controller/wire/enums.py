@@ -47,6 +47,7 @@ class EnumCodec(Generic[E]):
         raise UnknownValue(
             f"{self.descriptor.name} {number} is not known to this version" if number else f"no {self.descriptor.name}",
             expected="one of " + ", ".join(member.name for member in self.model),
+            hint="does the other side run a newer version?" if number else "",
         )
 
 

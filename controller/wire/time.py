@@ -18,14 +18,19 @@ def duration_fields(seconds: float) -> dict[str, int]:
     """The fields of a Duration, to the nanosecond. Raises BadInput for what no Duration holds: NaN, infinity."""
     if not abs(seconds) <= _LONGEST_S:
         raise BadInput(f"{seconds} s is not a valid duration")
-    whole, nanos = divmod(abs(round(seconds * 1e9)), _NANOS)
+    length_s = abs(seconds)
+    # Whole seconds apart, because their product with 1e9 is more than a float can tell apart after 104 days.
+    whole, nanos = divmod(int(length_s) * _NANOS + round((length_s - int(length_s)) * 1e9), _NANOS)
     sign = -1 if seconds < 0 else 1
     return {"seconds": sign * whole, "nanos": sign * nanos}
 
 
 def seconds_of(message: Any) -> float:
-    """The seconds of a Duration."""
-    return (int(message.seconds) * _NANOS + int(message.nanos)) / 1e9
+    """The seconds of a Duration. Raises BadInput for one that is longer than protobuf allows."""
+    seconds: float = (message.seconds * _NANOS + message.nanos) / _NANOS  # of whole numbers: correctly rounded
+    if not abs(seconds) <= _LONGEST_S:
+        raise BadInput(f"{seconds} s is not a valid duration")
+    return seconds
 
 
 def timestamp_fields(moment: datetime) -> dict[str, int]:

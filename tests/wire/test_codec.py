@@ -175,6 +175,11 @@ def test_a_duration_holds_numbers_only(seconds):
         MEASURE.encode(Measure(warmup_s=seconds))
 
 
+def test_a_duration_that_protobuf_does_not_allow_is_bad_input():
+    with pytest.raises(BadInput, match="not a valid duration"):
+        MEASURE.decode(task_pb2.MeasureOptions(warmup={"seconds": 2**62}))
+
+
 def test_a_negative_duration_has_one_sign():
     assert duration_fields(-1.5) == {"seconds": -1, "nanos": -500_000_000}
     assert MEASURE.decode(MEASURE.encode(Measure(warmup_s=-1.5))).warmup_s == -1.5
