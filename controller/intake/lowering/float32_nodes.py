@@ -26,6 +26,7 @@ _IN_FLOAT32 = frozenset(
         *("ConstantOfShape", "RandomUniform", "RandomNormal", "Multinomial", "GridSample", "MaxRoiPool"),
     )
 )
+_QUANTISING = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
 def float32_nodes(graph: GraphView, opsets: Mapping[str, int], ranges: Mapping[str, float]) -> dict[str, str]:
@@ -94,7 +95,9 @@ def _is_tiny(graph: GraphView, name: str) -> bool:
 
 
 def _constant_reason(node: onnx.NodeProto, graph: GraphView, masks: Masks) -> str:
-    for name in {*node.input, *(item for inner in inner_nodes(node) for item in inner.input)}:
+    # A scale is fitted to halves by whoever made it.
+    inputs = node.input[:1] if node.op_type in _QUANTISING else node.input
+    for name in {*inputs, *(item for inner in inner_nodes(node) for item in inner.input)}:
         if name not in graph.weights or name in masks.constants:
             continue
         if is_too_large(graph, name):

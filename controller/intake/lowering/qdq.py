@@ -78,7 +78,7 @@ def to_qdq(model: onnx.ModelProto, calibration: Calibration, base: Precision) ->
     _drop_unused_domains(made)
     if base is Precision.FP16:
         _fit_scales(made)
-        made = to_float16(made)
+        made = to_float16(made).model
     if not qdqrules.check(made):
         raise ValueError("the quantiser left it as it was")
     return made
