@@ -15,7 +15,7 @@ PURE_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report house
 AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e testing.processes tests/agent)
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
-.PHONY: help venv venv-agent proto check format lint imports types drift test models test-models bindings test-bindings \
+.PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
   test-py310 print-python310 demo bench clean
 .DEFAULT_GOAL := help
 
@@ -32,6 +32,9 @@ $(MADE): pyproject.toml constraints.txt
 
 proto: $(MADE)  ## generate the code of proto/jetfleet/v1/*.proto
 	$(BIN)/python tests/proto/generate.py proto
+
+docs: $(MADE)  ## write the tables of docs/ that are made from code
+	$(BIN)/python -m tests.report.document
 
 check: $(MADE)  ## format, lint, imports, types and the pure tests: half a minute
 	@start=$$(date +%s); $(MAKE) --no-print-directory format imports types && \

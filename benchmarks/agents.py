@@ -99,8 +99,8 @@ class FakeAgent:
 def measured() -> task_pb2.Outcome:
     """The smallest VALID measurement."""
     item = task_pb2.Measurement(subject_index=0, provenance=task_pb2.PROVENANCE_SIMULATED, n=500)
-    for estimate, value in ((item.p50_ms, 2.0), (item.p90_ms, 2.1), (item.p99_ms, 2.2)):
-        estimate.value = value
+    for name, value in (("p50_ms", 2.0), ("p90_ms", 2.1), ("p99_ms", 2.2)):
+        item.metrics[name].value = value
     return task_pb2.Outcome(measured=task_pb2.Measured(measurements=[item]))
 
 

@@ -1,6 +1,7 @@
 """Asking a large database: the rows of one job and of its baseline among a million, while boards renew."""
 
 import asyncio
+import json
 import sqlite3
 import time
 from pathlib import Path
@@ -9,13 +10,18 @@ from statistics import median
 from benchmarks.agents import agents, put_engine
 from benchmarks.figure import Figure, main, percentile
 from benchmarks.processes import BrokenRun, ControllerProcess, controller, scratch
+from controller.model.codec import dump
+from controller.model.job import CheckRule, OutputCheck, Precision, Variant
 from controller.model.view import ResultQuery
 from controller.store.sqlite.database import FILE_NAME, open_database
+from jetfleet.metrics import METRICS
 
 _VARIANTS, _DEVICES = 20, 25
 _PER_JOB = _VARIANTS * _DEVICES
 _BOARDS = 50
 _NOW = "2026-01-01T00:00:00.000+00:00"
+
+_VARIANT = Variant("", "onnxruntime", Precision.FP32, 1, "cpu", (), (), OutputCheck(CheckRule.CLOSE))
 
 # `:n` counts from 0. Every fiftieth measurement is not VALID.
 _FILL = (
@@ -30,14 +36,11 @@ _FILL = (
     " created_at) SELECT n + 1, 'key-' || n, 'nightly', 'model', 0, '{}', 1, 1, '', :now FROM job_n",
     "INSERT INTO variant (id, job_id, key, runtime, precision, batch, placement, content)"
     " SELECT j.n * :variants + v.n + 1, j.n + 1, 'onnxruntime-fp32-b' || (v.n + 1) || '-cpu', 'onnxruntime', 'fp32',"
-    " v.n + 1, 'cpu', '{}' FROM job_n j, variant_n v",
+    " v.n + 1, 'cpu', :variant FROM job_n j, variant_n v",
     "INSERT INTO measurement (id, task_id, attempt_token, job_id, subject_idx, variant_id, engine_key, device_id,"
-    " facts_id, measured_at, provenance, verdict, n, p50_ms, p50_ms_low, p50_ms_high, p50_reason, p90_ms, p90_reason,"
-    " p99_ms, p99_reason, mean_ms, std_ms, min_ms, max_ms, throughput_per_s, window_s, warmup_s, warmup_n, processes,"
-    " accuracy_n)"
+    " facts_id, measured_at, provenance, verdict, n, window_s, warmup_s, warmup_n, processes, accuracy_n)"
     " SELECT m.id, m.id, 'token-' || m.id, m.j + 1, 0, m.j * :variants + m.v + 1, 'engine-' || m.v, 'stored-' || m.d,"
-    " m.d + 1, :now, 'MEASURED', iif(m.id % 50, 'VALID', 'UNSTABLE'), 500, 2.0, 1.9, 2.1, '', 2.2, '', 2.5, '', 2.0,"
-    " 0.1, 1.9, 3.0, 480.0, 1.0, 0.5, 100, 1, 0 FROM"
+    " m.d + 1, :now, 'MEASURED', iif(m.id % 50, 'VALID', 'UNSTABLE'), 500, 1.0, 0.5, 100, 1, 0 FROM"
     " (SELECT j.n AS j, v.n AS v, d.n AS d, j.n * :per_job + v.n * :devices + d.n + 1 AS id"
     " FROM job_n j, variant_n v, device_n d) m",
     "INSERT INTO task (id, kind, name, state, job_id, priority, time_limit_s, device_id, schedule, created_at)"
@@ -46,6 +49,9 @@ _FILL = (
     " SELECT task_id, subject_idx, variant_id, engine_key, 'cpu', 1, 1 FROM measurement",
     "INSERT INTO round (measurement_id, idx, n, p50_ms, mean_ms)"
     " SELECT m.id, r.value, 50, 2.0, 2.0 FROM measurement m, json_each('[0, 1, 2, 3, 4]') r WHERE m.id > :rounds_after",
+    "INSERT INTO metric (measurement_id, name, value, low, high, reason)"
+    " SELECT m.id, n.value, 2.0, 1.9, 2.1, '' FROM measurement m, json_each(:metrics) n"
+    " WHERE m.job_id IN (:jobs, :jobs / 2) OR (n.value = 'p50_ms' AND m.id > :rounds_after)",
 )
 
 
@@ -94,7 +100,7 @@ def _compare_s(served: ControllerProcess, job_ids: tuple[int, int]) -> float:
 
 
 def _fill(state: Path, count: int) -> None:
-    """Measurements, half of them with rounds, with their tasks and subjects; no attempts, which nobody reads here."""
+    """Measurements, half of them with rounds, with their tasks and subjects, two jobs with all metrics; no attempts."""
     open_database(state).dispose()
     database = sqlite3.connect(state / FILE_NAME)
     database.execute("PRAGMA synchronous = OFF")
@@ -108,6 +114,9 @@ def _fill(state: Path, count: int) -> None:
         "devices": _DEVICES,
         "per_job": _PER_JOB,
         "rounds_after": max(0, count // 2 - 2 * _PER_JOB),
+        "jobs": count // _PER_JOB,
+        "metrics": json.dumps([metric.name for metric in METRICS]),  # as many as a GPU has
+        "variant": dump(_VARIANT),
     }
     for statement in _FILL:
         database.execute(statement, values)

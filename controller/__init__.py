@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from controller.api.listing import Devices, Jobs
     from controller.api.results import Results
     from controller.api.submission import JobsRefused
-    from controller.model.comparison import Answer, Axis, Compared, Comparison
+    from controller.model.comparison import Answer, Axis, Comparison, ComparisonReport
     from controller.model.engine import EngineView
     from controller.model.job import Condition, JobSpec, Op, Precision, Variant
     from controller.model.result import Estimate, Measurement, Provenance, Row
@@ -28,7 +28,7 @@ _HOMES = {
     "controller.api.listing": ("Devices", "Jobs"),
     "controller.api.results": ("Results",),
     "controller.api.submission": ("JobsRefused",),
-    "controller.model.comparison": ("Answer", "Axis", "Compared", "Comparison"),
+    "controller.model.comparison": ("Answer", "Axis", "Comparison", "ComparisonReport"),
     "controller.model.engine": ("EngineView",),
     "controller.model.job": ("Condition", "JobSpec", "Op", "Precision", "Variant"),
     "controller.model.result": ("Estimate", "Measurement", "Provenance", "Row"),
@@ -43,8 +43,8 @@ __all__ = [
     "Axis",
     "BadInput",
     "Client",
-    "Compared",
     "Comparison",
+    "ComparisonReport",
     "Condition",
     "DeviceView",
     "Devices",

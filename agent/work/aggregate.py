@@ -39,7 +39,7 @@ def aggregate(parts: Sequence[Measurement], subjects: Sequence[Subject], seen: G
     """
     found = _without_numbers(parts, subjects, _NO_LATENCY)
     found.n = sum(part.n for part in parts)
-    found.throughput_per_s = sum(part.throughput_per_s for part in parts)
+    found.metrics["throughput_per_s"].value = sum(part.metrics["throughput_per_s"].value for part in parts)
     found.window.FromNanoseconds(round(seen.window_s * 1e9))
     found.warmup.CopyFrom(parts[0].warmup)
     found.warmup_n = sum(part.warmup_n for part in parts)

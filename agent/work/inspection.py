@@ -77,7 +77,7 @@ def _record_findings(
         notes[f"{prefix}precision"] = describe_types(found.kernels)
     measurement.flags.extend(precision_flags(subject.precision, found.kernels))
     if found.dla_time_share is not None:
-        measurement.dla_time_share = found.dla_time_share
+        measurement.metrics["dla_time_share"].value = found.dla_time_share
 
 
 def _publish(found: Inspection, outcome: Outcome, attempt: AttemptDir, suffix: str) -> None:

@@ -48,7 +48,7 @@ class LoadedSubject:
         measurement.checks.extend(self.checks)
         measurement.flags.extend([*self.flags, *self.subject.flags])
         if self.accuracy is not None:
-            measurement.accuracy, measurement.accuracy_n = self.accuracy, self.accuracy_n
+            measurement.metrics["accuracy"].value, measurement.accuracy_n = self.accuracy, self.accuracy_n
         return measurement
 
 

@@ -3,7 +3,7 @@
 Rounds are the unit of statistics because neighbouring samples are not independent. Pure; knows no session or file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from agent.runtime.base import Collected
 from agent.work import stats
+from jetfleet.metrics import METRICS, MetricSpec, percentile
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_TOO_FEW_SAMPLES,
     FLAG_KIND_UNSTABLE,
@@ -18,7 +19,6 @@ from jetfleet.v1.task_pb2 import (
     Flag,
     Measurement,
     Round,
-    Stage,
 )
 
 Floats = NDArray[np.float64]
@@ -42,40 +42,44 @@ class Recording:
         return sum(len(block) for block in self.rounds)
 
     def add(self, wall_ms: Floats, elapsed_ns: int, collected: Collected) -> None:
-        """One round by the host's clock. Where the device has a clock of its own, the latency is by that, and the
-        host's becomes the stage e2e; what is not in any stage by then is the residual."""
-        stages = dict(collected.stages_ms)
-        latency_ms = wall_ms
-        if collected.latency_ms is not None:
+        """One round by the host's clock, which is e2e. Where the device has a clock of its own, the latency is by that,
+        and what is not in any stage by then is the residual; elsewhere an inference is all compute."""
+        if collected.latency_ms is None:
+            latency_ms, stages = wall_ms, {"compute": wall_ms, **collected.stages_ms}
+        else:
             latency_ms = collected.latency_ms
-            stages |= {"e2e": wall_ms, "residual": wall_ms - latency_ms}
+            stages = {**collected.stages_ms, "residual": wall_ms - latency_ms}
+        stages |= {"latency": latency_ms, "e2e": wall_ms}
         self.window_s += elapsed_ns / 1e9
         self.rounds.append(latency_ms)
         for name, values in stages.items():
             self.stages.setdefault(name, []).append(values)
 
 
+class _Times:
+    """What was recorded of one stage, or of whole inferences."""
+
+    def __init__(self, rounds: Sequence[Floats]) -> None:
+        self.rounds = rounds
+        self.samples = np.concatenate(rounds)  # in time order
+        self.ordered = np.sort(self.samples)
+
+
 def summarise(recording: Recording, batch: int) -> Measurement:
     """The recording as numbers, each with its interval or the reason why it has none, and with what is wrong."""
-    samples = np.concatenate(recording.rounds)
-    ordered = np.sort(samples)
     found = Measurement(
-        n=len(samples),
-        p50_ms=_median(recording.rounds, ordered),
-        p90_ms=_tail(samples, ordered, 0.90),
-        p99_ms=_tail(samples, ordered, 0.99),
-        mean_ms=float(samples.mean()),
-        min_ms=float(ordered[0]),
-        max_ms=float(ordered[-1]),
+        n=recording.n,
         warmup_n=recording.warmup_n,
         rounds=[_round(block) for block in recording.rounds],
-        stages=[_stage(name, blocks) for name, blocks in recording.stages.items()],
         flags=find_flags(recording.rounds),
     )
-    if len(samples) > 1:
-        found.std_ms = float(samples.std(ddof=1))
+    times = {stage: _Times(blocks) for stage, blocks in (("", recording.rounds), *recording.stages.items())}
+    for metric in METRICS:
+        estimate = _estimate(metric, times[metric.stage]) if metric.statistic and metric.stage in times else None
+        if estimate is not None:
+            found.metrics[metric.name].CopyFrom(estimate)
     if recording.window_s > 0:
-        found.throughput_per_s = len(samples) * max(batch, 1) / recording.window_s
+        found.metrics["throughput_per_s"].value = recording.n * max(batch, 1) / recording.window_s
     found.window.FromNanoseconds(round(recording.window_s * 1e9))
     found.warmup.FromNanoseconds(round(recording.warmup_s * 1e9))
     return found
@@ -83,8 +87,11 @@ def summarise(recording: Recording, batch: int) -> Measurement:
 
 def untimed(reason: str) -> Measurement:
     """The measurement of an engine that was not timed."""
-    absent = [Estimate(reason=reason) for _ in range(3)]
-    return Measurement(n=0, p50_ms=absent[0], p90_ms=absent[1], p99_ms=absent[2])
+    found = Measurement(n=0)
+    for metric in METRICS:
+        if metric.has_interval:
+            found.metrics[metric.name].reason = reason
+    return found
 
 
 def find_flags(rounds: Sequence[Floats]) -> list[Flag]:
@@ -102,17 +109,43 @@ def find_flags(rounds: Sequence[Floats]) -> list[Flag]:
     return [Flag(kind=FLAG_KIND_UNSTABLE, evidence="; ".join(reasons))] if reasons else []
 
 
-def _median(rounds: Sequence[Floats], ordered: Floats) -> Estimate:
-    estimate = Estimate(value=stats.nearest_rank(ordered, 0.5))
-    interval = stats.median_interval(rounds)
+def _estimate(metric: MetricSpec, times: _Times) -> Estimate | None:
+    """None where the samples are too few for it; with an interval, that is told as the reason."""
+    share = percentile(metric.statistic)
+    if share is None:
+        value = _PLAIN[metric.statistic](times.samples)
+        return None if value is None else Estimate(value=value)
+    if metric.has_interval:
+        return _median(times) if share == 0.5 else _tail(times, share)
+    if share != 0.5 and len(times.samples) < stats.samples_needed(share):
+        return None
+    return Estimate(value=stats.nearest_rank(times.ordered, share))
+
+
+def _deviation(samples: Floats) -> float | None:
+    return float(samples.std(ddof=1)) if len(samples) > 1 else None
+
+
+_PLAIN: Mapping[str, Callable[[Floats], float | None]] = {
+    "min": lambda samples: float(samples.min()),
+    "mean": lambda samples: float(samples.mean()),
+    "max": lambda samples: float(samples.max()),
+    "std": _deviation,
+}
+
+
+def _median(times: _Times) -> Estimate:
+    estimate = Estimate(value=stats.nearest_rank(times.ordered, 0.5))
+    interval = stats.median_interval(times.rounds)
     if interval is None:
-        estimate.reason = f"no interval: {len(rounds)} rounds < {stats.MIN_ROUNDS}"
+        estimate.reason = f"no interval: {len(times.rounds)} rounds < {stats.MIN_ROUNDS}"
     else:
         estimate.low, estimate.high = interval
     return estimate
 
 
-def _tail(samples: Floats, ordered: Floats, share: float) -> Estimate:
+def _tail(times: _Times, share: float) -> Estimate:
+    samples, ordered = times.samples, times.ordered
     needed = stats.samples_needed(share)
     if len(samples) < needed:
         return Estimate(reason=f"n={len(samples)} < {needed}")
@@ -128,11 +161,6 @@ def _tail(samples: Floats, ordered: Floats, share: float) -> Estimate:
 
 def _round(block: Floats) -> Round:
     return Round(n=len(block), p50_ms=stats.nearest_rank(np.sort(block), 0.5), mean_ms=float(block.mean()))
-
-
-def _stage(name: str, blocks: Sequence[Floats]) -> Stage:
-    values = np.concatenate(blocks)
-    return Stage(name=name, p50_ms=stats.nearest_rank(np.sort(values), 0.5), mean_ms=float(values.mean()))
 
 
 def half_width(rounds: Sequence[Floats], *, replicates: int = 2000) -> float | None:

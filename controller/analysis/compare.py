@@ -8,7 +8,7 @@ from controller.analysis.choose import Chosen, Place, choose, of_place, order_of
 from controller.analysis.comparability import check_names, differences
 from controller.analysis.noise_floor import MINIMUM, noise_floor
 from controller.analysis.spread import spreads
-from controller.model.comparison import Answer, Axis, Compared, Comparison, Floor
+from controller.model.comparison import Answer, Axis, Comparison, ComparisonReport, NoiseFloor
 from controller.model.result import VALID, Estimate, Row
 from jetfleet.errors import BadInput
 
@@ -21,7 +21,7 @@ def compare(
     across: frozenset[str] = frozenset(),
     history: Iterable[Row] = (),
     minimum: float = MINIMUM,
-) -> Compared:
+) -> ComparisonReport:
     """Every variant, device or job among the rows against the baseline one.
 
     No `by`: jobs where there are several, else variants, else devices. No `baseline`: the oldest job, or the first by
@@ -33,7 +33,7 @@ def compare(
     base = _baseline(rows, axis, baseline, values)
     chosen = choose(rows, axis)
     known = {row.measurement_id: row for row in (*history, *rows)}
-    return Compared(
+    return ComparisonReport(
         by=axis,
         baseline=base,
         comparisons=tuple(
@@ -128,7 +128,7 @@ def ratio_of(row: Row, baseline: Row) -> Estimate:
     return Estimate(ratio, min(interval[0], ratio), max(interval[1], ratio))
 
 
-def decide(ratio: Estimate, floor: Floor) -> tuple[Answer, str]:
+def decide(ratio: Estimate, floor: NoiseFloor) -> tuple[Answer, str]:
     """The rule, on a logarithmic scale: 2 % faster is 1 / 1.02, so that swapping the two swaps the answer."""
     if ratio.low is None or ratio.high is None:
         return Answer.CANNOT_TELL, ratio.reason

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from controller.analysis.comparability import circumstances
 from controller.analysis.stats import student_t
-from controller.model.comparison import Floor
+from controller.model.comparison import NoiseFloor
 from controller.model.result import VALID, Row
 
 MINIMUM = 0.02  # two sessions on one board agree within this, or are flagged (the project's bar for repeats)
@@ -18,18 +18,18 @@ FALSE_ALARMS = 0.01
 _PRIOR_FREEDOM = 4
 
 
-def noise_floor(row: Row, baseline: Row, history: Iterable[Row], *, minimum: float = MINIMUM) -> Floor:
+def noise_floor(row: Row, baseline: Row, history: Iterable[Row], *, minimum: float = MINIMUM) -> NoiseFloor:
     """The larger of the minimum and of what the devices of both have shown.
 
     The pair itself is left out: were it A/A, its own difference would make the floor that hides it.
     """
     pair = {row.measurement_id, baseline.measurement_id}
     others = [item for item in history if item.measurement_id not in pair]
-    best = Floor(minimum, f"the minimum of {minimum:.1%}")
+    best = NoiseFloor(minimum, f"the minimum of {minimum:.1%}")
     for device in sorted({row.device, baseline.device}):
         learnt, runs = repeatability([item for item in others if item.device == device], minimum=minimum)
         if runs and learnt > best.share:
-            best = Floor(learnt, f"{learnt:.1%}, learnt from {runs} A/A runs on {device}")
+            best = NoiseFloor(learnt, f"{learnt:.1%}, learnt from {runs} A/A runs on {device}")
     return best
 
 

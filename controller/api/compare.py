@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from controller.analysis.compare import compare
-from controller.model.comparison import Axis, Compared
+from controller.model.comparison import Axis, ComparisonReport
 from controller.model.job import Condition
 from controller.model.result import Row
 from controller.model.view import ResultQuery
@@ -26,7 +26,7 @@ def compare_jobs(
     across: Sequence[str] = (),
     conditions: tuple[Condition, ...] = (),
     variant_keys: tuple[str, ...] = (),
-) -> Compared:
+) -> ComparisonReport:
     """Raises BadInput for an axis, a baseline or a fact that does not exist."""
     axis = Axis(by) if by in {item.value for item in Axis} else by or None
     if isinstance(axis, str):

@@ -16,7 +16,7 @@ from controller.api.listing import Devices, Jobs
 from controller.api.results import Results
 from controller.client.link import Patience, messages, open_channel, persistent
 from controller.client.transfer import OnProgress, Transfer
-from controller.model.comparison import Axis, Compared
+from controller.model.comparison import Axis, ComparisonReport
 from controller.model.engine import EngineView
 from controller.model.job import Condition, JobSpec
 from controller.model.task import JobState
@@ -183,7 +183,7 @@ class ControlClient:
         across: Sequence[str] = (),
         conditions: tuple[Condition, ...] = (),
         variant_keys: tuple[str, ...] = (),
-    ) -> Compared:
+    ) -> ComparisonReport:
         """Each variant, device or job against the baseline one, with an answer and its reason for every row.
 
         `by` is device, variant or job; left out, whatever the jobs have several of. `baseline` is a variant key, a

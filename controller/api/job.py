@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from controller.api.control_client import ControlClient
 from controller.api.results import Results
-from controller.model.comparison import Axis, Compared
+from controller.model.comparison import Axis, ComparisonReport
 from controller.model.view import JobView, ResultQuery, Submitted
 from jetfleet.errors import BadInput
 
@@ -42,7 +42,7 @@ class Job(Submitted):
 
     def compare(
         self, *others: "int | Job", by: Axis | str | None = None, baseline: str = "", across: Sequence[str] = ()
-    ) -> Compared:
+    ) -> ComparisonReport:
         """This job, with others if given: see Client.compare."""
         return self.client.compare([self, *others], by=by, baseline=baseline, across=across)
 

@@ -11,7 +11,7 @@ from controller.cli.results import conditions
 from controller.cli.settings import settings_of
 
 if TYPE_CHECKING:
-    from controller.model.comparison import Compared
+    from controller.model.comparison import ComparisonReport
 
 
 class By(str, Enum):
@@ -65,11 +65,12 @@ def compare(
     _print(compared, chosen)
 
 
-def _print(compared: "Compared", chosen: Format) -> None:
-    from controller.report.text.compare import compare_table, compared_record, csv_table, spread_table, why
+def _print(compared: "ComparisonReport", chosen: Format) -> None:
+    from controller.report.text.compare import compare_table, csv_table, spread_table, why
 
     if chosen is Format.JSON:
-        from controller.record.records import print_json
+        from controller.cli.formats import print_json
+        from controller.record.comparison import compared_record
 
         print_json({"compared": compared_record(compared)}, out=sys.stdout)
     elif chosen is Format.CSV:

@@ -27,7 +27,7 @@ def list_devices(context: typer.Context, as_json: AsJson = False) -> None:
     """List every device that ever registered."""
     with settings_of(context).connect() as client:
         found = client.devices()
-    from controller.record.records import device_record
+    from controller.record.devices import device_record
     from controller.report.text.devices import devices_table
 
     document = {"devices": [device_record(device) for device in found]}
@@ -43,7 +43,7 @@ def show(
     """Show all that is known about a device; what it does not say reads unknown."""
     with settings_of(context).connect() as client:
         device = _find_device(client.devices(), name)
-    from controller.record.records import device_record
+    from controller.record.devices import device_record
     from controller.report.text.devices import device_table
 
     print_json_or_tables({"device": device_record(device)}, device_table(device), as_json=as_json)

@@ -36,7 +36,7 @@ def export(
         raise BadInput("neither --check nor --output is given", expected="--check, or --output FOLDER")
     checked = look(job, state_dir=settings_of(context).state_dir, progress=print_message, output=output)
     if as_json:
-        from controller.record.records import print_json
+        from controller.cli.formats import print_json
 
         print_json({"export": _record(checked)}, out=sys.stdout)
     else:

@@ -45,7 +45,9 @@ def finish(client: Client, job: JobView, *, as_json: bool, lines: bool = False) 
     """Prints what came out of a job; returns the exit code that its end means. `lines`: JSON in one line."""
     rows = client.results(ResultQuery(job_ids=(job.id,)))
     if as_json:
-        from controller.record.records import job_record, print_json, result_record
+        from controller.cli.formats import print_json
+        from controller.record.jobs import job_record
+        from controller.record.results import result_record
 
         document = {"job": job_record(job), "results": [result_record(row) for row in rows]}
         print_json(document, out=sys.stdout, in_one_line=lines)

@@ -1,9 +1,10 @@
-"""How a verb ends: `--json`, `--csv`, `--markdown` or a table, one at most, and what they share."""
+"""How a verb ends: `--json` (docs/json.md), `--csv`, `--markdown` or a table, one at most, and what they share."""
 
+import json
 import sys
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -18,6 +19,17 @@ class Format(Enum):
     MARKDOWN = "--markdown"
 
 
+# Of every JSON document. It changes when a key is renamed, removed or given another meaning, and not when one is added.
+SCHEMA_VERSION = 1
+
+
+def print_json(document: Mapping[str, Any], *, out: TextIO, in_one_line: bool = False) -> None:
+    """ASCII only, so that no text from a device can reach a terminal as anything but itself."""
+    indent = None if in_one_line else 2
+    versioned = {"schema_version": SCHEMA_VERSION, **document}
+    print(json.dumps(versioned, indent=indent, ensure_ascii=True, allow_nan=False), file=out, flush=True)
+
+
 def one_format(*, json: bool, csv: bool, markdown: bool) -> Format:
     """Raises BadParameter for more than one."""
     asked = [item for item, on in ((Format.JSON, json), (Format.CSV, csv), (Format.MARKDOWN, markdown)) if on]
@@ -29,8 +41,6 @@ def one_format(*, json: bool, csv: bool, markdown: bool) -> Format:
 def print_json_or_tables(document: Mapping[str, Any], *sections: "Table | Iterable[str]", as_json: bool) -> None:
     """One JSON object, or the tables with the lines that belong to them; a blank line before a table that follows."""
     if as_json:
-        from controller.record.records import print_json
-
         print_json(document, out=sys.stdout)
         return
     from controller.report.text.table import Table, print_table

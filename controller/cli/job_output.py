@@ -51,7 +51,8 @@ def print_plans(plans: "Sequence[Submitted]", *, as_json: bool) -> None:
 
 
 def _print_record(submitted: "Submitted", *, lines: bool) -> None:
-    from controller.record.records import print_json, submitted_record
+    from controller.cli.formats import print_json
+    from controller.record.jobs import submitted_record
 
     print_json({"submitted": submitted_record(submitted)}, out=sys.stdout, in_one_line=lines)
 

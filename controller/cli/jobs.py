@@ -24,12 +24,11 @@ def jobs(
     """List jobs, newest first."""
     with settings_of(context).connect() as client:
         found = client.jobs(limit)
-    from controller.record.records import job_record
+    from controller.record.jobs import job_summary_record
     from controller.report.text.jobs import jobs_table
 
-    # Listings come without tasks: an empty list here would say that the job has none.
-    records = [{key: value for key, value in job_record(job).items() if key != "tasks"} for job in found]
-    print_json_or_tables({"jobs": records}, jobs_table(found), as_json=as_json)
+    document = {"jobs": [job_summary_record(job) for job in found]}
+    print_json_or_tables(document, jobs_table(found), as_json=as_json)
 
 
 @app.command()
@@ -37,7 +36,7 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
     """Show a job with its tasks."""
     with settings_of(context).connect() as client:
         job = client.job(job_id)
-    from controller.record.records import job_record
+    from controller.record.jobs import job_record
     from controller.report.text.jobs import about, doing, failures, jobs_table, tasks_table
 
     tables = (jobs_table([job]), about(job), tasks_table(job.tasks), doing(job.tasks), failures(job.tasks))
@@ -65,7 +64,8 @@ def cancel(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> No
     with settings_of(context).connect() as client:
         job = client.cancel(job_id)
     if as_json:
-        from controller.record.records import job_record, print_json
+        from controller.cli.formats import print_json
+        from controller.record.jobs import job_record
 
         print_json({"job": job_record(job)}, out=sys.stdout)
     else:
@@ -103,7 +103,7 @@ def why(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
     """Say for every unfinished task what it waits for."""
     with settings_of(context).connect() as client:
         reasons = client.explain(job_id)
-    from controller.record.records import reason_record
+    from controller.record.jobs import reason_record
     from controller.report.text.jobs import reasons_table
 
     document = {"reasons": [reason_record(item) for item in reasons]}

@@ -27,7 +27,7 @@ def query(
 
     columns, rows = run_sql(settings_of(context).state_dir / _DATABASE, sql)
     if as_json:
-        from controller.record.records import print_json
+        from controller.cli.formats import print_json
 
         print_json({"columns": columns, "rows": [[_json_value(cell) for cell in row] for row in rows]}, out=sys.stdout)
         return

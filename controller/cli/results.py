@@ -56,7 +56,8 @@ def _print(rows: Sequence["Row"], chosen: Format) -> None:
     from controller.report.text.results import csv_table, evidence, results_table
 
     if chosen is Format.JSON:
-        from controller.record.records import print_json, result_record
+        from controller.cli.formats import print_json
+        from controller.record.results import result_record
 
         print_json({"results": [result_record(row) for row in rows]}, out=sys.stdout)
     elif chosen is Format.CSV:

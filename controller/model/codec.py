@@ -51,6 +51,8 @@ def _rebuild(kind: Any, data: Any) -> Any:
     origin = get_origin(kind)
     if origin is tuple:
         return tuple(_rebuild(get_args(kind)[0], item) for item in data)
+    if origin is Mapping:
+        return {name: _rebuild(get_args(kind)[1], item) for name, item in data.items()}
     if origin in (Union, UnionType):
         member = next((item for item in get_args(kind) if item is not NoneType), kind)
         return None if data is None else _rebuild(member, data)
@@ -63,6 +65,12 @@ def _rebuild(kind: Any, data: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(data)
     return data
+
+
+@lru_cache(maxsize=1024)
+def load_labels(text: str) -> Mapping[str, str]:
+    """A plain mapping of texts. Shared by everybody who asks: change nothing in it."""
+    return {str(key): str(value) for key, value in json.loads(text).items()}
 
 
 @lru_cache(maxsize=1024)

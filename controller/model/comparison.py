@@ -25,7 +25,7 @@ class Answer(Enum):
 
 
 @dataclass(frozen=True)
-class Floor:
+class NoiseFloor:
     """The noise floor: a difference up to `share` (0.02 is 2 %) says nothing about the thing that was compared."""
 
     share: float
@@ -41,7 +41,7 @@ class Comparison:
     answer: Answer
     reason: str
     ratio: Estimate | None = None
-    floor: Floor | None = None
+    floor: NoiseFloor | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -76,7 +76,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparisonReport:
     """The whole answer; `baseline` is a variant key, a device's name or a job's id, by `by`."""
 
     by: Axis

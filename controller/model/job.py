@@ -190,7 +190,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """A job ready to be planned. `source` is job.yaml as the user wrote it."""
+    """A job ready to be planned. `source` is job.yaml as the user wrote it, `labels` are for finding its results."""
 
     name: str
     model_name: str
@@ -200,3 +200,4 @@ class JobSpec:
     limits: Limits = Limits()
     priority: int = 0
     source: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)

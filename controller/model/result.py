@@ -1,7 +1,7 @@
 """Measurements as the controller keeps and shows them, and the verdict that their flags derive."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
@@ -73,16 +73,12 @@ class Estimate:
     reason: str = ""
 
 
+_UNKNOWN = Estimate(None)
+
+
 @dataclass(frozen=True)
 class Round:
     n: int
-    p50_ms: float
-    mean_ms: float
-
-
-@dataclass(frozen=True)
-class Stage:
-    name: str
     p50_ms: float
     mean_ms: float
 
@@ -114,30 +110,32 @@ class Measurement:
     subject_index: int | None
     provenance: Provenance
     n: int
-    p50_ms: Estimate
-    p90_ms: Estimate
-    p99_ms: Estimate
-    mean_ms: float | None
-    std_ms: float | None
-    min_ms: float | None
-    max_ms: float | None
-    throughput_per_s: float | None
     window_s: float
     warmup_s: float
     warmup_n: int
     rounds: tuple[Round, ...]
-    stages: tuple[Stage, ...]
     checks: tuple[TensorCheck, ...]
-    accuracy: float | None
     accuracy_n: int
     flags: tuple[Flag, ...]
     samples: Artifact | None
     processes: int = 1
-    dla_time_share: float | None = None
+    metrics: Mapping[str, Estimate] = field(default_factory=dict)  # by the names of jetfleet.metrics
 
     @property
     def verdict(self) -> str:
         return verdict(flag.kind for flag in self.flags)
+
+    @property
+    def p50_ms(self) -> Estimate:
+        """The headline, which comparisons are about: the median latency of one inference."""
+        return self.estimate("p50_ms")
+
+    def estimate(self, name: str) -> Estimate:
+        """A metric by its name in jetfleet.metrics; without a value where it was not measured."""
+        return self.metrics.get(name, _UNKNOWN)
+
+    def value(self, name: str) -> float | None:
+        return self.estimate(name).value
 
 
 @dataclass(frozen=True)
@@ -145,10 +143,11 @@ class Row:
     """A measurement with what it was a measurement of, and the facts at the time.
 
     `placement` is the subject's, or of a whole task its variant's; such a row has no `engine_key`, and no `lowering`,
-    where its subjects have several.
+    where its subjects have several. Rows of one `task_id` were measured together.
     """
 
     measurement_id: int
+    task_id: int
     job_id: int
     job_name: str
     model_name: str
@@ -166,6 +165,9 @@ class Row:
     schedule: Schedule = Schedule.ALONE
     mode: Mode = Mode.LATENCY
     lowering: Lowering | None = None
+    options: Mapping[str, str] = field(default_factory=dict)  # of the variant
+    model_sha256: str = ""  # of the ONNX graph that the variant was made from; its external data is not in it
+    labels: Mapping[str, str] = field(default_factory=dict)  # of the job
 
     @property
     def part(self) -> str:

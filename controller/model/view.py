@@ -1,6 +1,7 @@
 """Jobs, tasks and devices as people see them: what the Control service answers, and the CLI prints."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.model.facts import Facts
@@ -40,6 +41,7 @@ class JobView:
     retry_of: int | None = None
     deadline_at: datetime | None = None
     eta_s: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,3 +104,4 @@ class ResultQuery:
     variant_keys: tuple[str, ...] = ()
     limit: int = 1000
     before_id: int | None = None  # only measurements older than this one
+    labels: Mapping[str, str] = field(default_factory=dict)  # only of jobs that have all of these

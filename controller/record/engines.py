@@ -1,4 +1,4 @@
-"""Engines as `--json` prints them: {"engines": [...]} and {"engine": {...}}. See records.py for its manners."""
+"""Engines as data: what stands under `engines` and `engine`."""
 
 from dataclasses import asdict
 from typing import Any

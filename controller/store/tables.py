@@ -32,6 +32,7 @@ job = Table(
     Column("build_limit_s", Integer, nullable=False),
     Column("bench_limit_s", Integer, nullable=False),
     Column("source", Text, nullable=False),  # job.yaml as submitted
+    Column("labels", Text, nullable=False, server_default="{}"),  # names and values as JSON
     Column("created_at", Text, nullable=False),
     Column("deadline_at", Text),  # when what is unfinished times out
     Column("cancel_asked_at", Text),  # by somebody, or by the deadline
@@ -241,16 +242,11 @@ measurement = Table(
     Column("provenance", Text, nullable=False),
     Column("verdict", Text, nullable=False),  # derived from the flags at commit; kept so that SQL can filter on it
     Column("n", Integer, nullable=False),
-    *(Column(f"{name}_ms{suffix}", Float) for name in ("p50", "p90", "p99") for suffix in ("", "_low", "_high")),
-    *(Column(f"{name}_reason", Text, nullable=False) for name in ("p50", "p90", "p99")),
-    *(Column(name, Float) for name in ("mean_ms", "std_ms", "min_ms", "max_ms", "throughput_per_s")),
     Column("window_s", Float, nullable=False),
     Column("warmup_s", Float, nullable=False),
     Column("warmup_n", Integer, nullable=False),
     Column("processes", Integer, nullable=False),
-    Column("accuracy", Float),
     Column("accuracy_n", Integer, nullable=False),
-    Column("dla_time_share", Float),
     Column("samples_sha256", Text),
     Column("samples_bytes", Integer),
     sqlite_autoincrement=True,
@@ -269,14 +265,17 @@ round_ = Table(
     Column("mean_ms", Float, nullable=False),
 )
 
-stage = Table(
-    "stage",
+# The numbers of a measurement, by the names of jetfleet.metrics; what was not measured has no row.
+metric = Table(
+    "metric",
     metadata,
     Column("measurement_id", Integer, ForeignKey("measurement.id"), primary_key=True),
-    Column("idx", Integer, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("p50_ms", Float, nullable=False),
-    Column("mean_ms", Float, nullable=False),
+    Column("name", Text, primary_key=True),
+    Column("value", Float),
+    Column("low", Float),  # 95 % interval
+    Column("high", Float),
+    Column("reason", Text, nullable=False),  # why value or interval is absent
+    sqlite_with_rowid=False,
 )
 
 flag = Table(

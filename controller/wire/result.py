@@ -6,7 +6,6 @@ from controller.model.result import (
     Measurement,
     Round,
     Row,
-    Stage,
     TensorCheck,
 )
 from controller.model.task import Failure
@@ -19,11 +18,8 @@ FAILURE = message_codec(Failure, task_pb2.Failure)
 ESTIMATE = message_codec(Estimate, task_pb2.Estimate)
 FLAG = message_codec(Flag, task_pb2.Flag)
 ROUND = message_codec(Round, task_pb2.Round)
-STAGE = message_codec(Stage, task_pb2.Stage)
 TENSOR_CHECK = message_codec(TensorCheck, task_pb2.TensorCheck)
-MEASUREMENT = message_codec(
-    Measurement, task_pb2.Measurement, nested=(ESTIMATE, ROUND, STAGE, TENSOR_CHECK, FLAG, ARTIFACT)
-)
+MEASUREMENT = message_codec(Measurement, task_pb2.Measurement, nested=(ESTIMATE, ROUND, TENSOR_CHECK, FLAG, ARTIFACT))
 ROW = message_codec(
     Row,
     control_pb2.Row,

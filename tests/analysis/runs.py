@@ -28,24 +28,15 @@ def measurement(rounds: list[float], *flags: FlagKind, provenance: Provenance = 
         subject_index=0,
         provenance=provenance,
         n=50 * len(rounds),
-        p50_ms=Estimate(statistics.median(rounds)) if rounds else Estimate(None, reason="no rounds"),
-        p90_ms=Estimate(None),
-        p99_ms=Estimate(None),
-        mean_ms=None,
-        std_ms=None,
-        min_ms=None,
-        max_ms=None,
-        throughput_per_s=None,
         window_s=1.0,
         warmup_s=0.5,
         warmup_n=10,
         rounds=tuple(Round(50, value, value) for value in rounds),
-        stages=(),
         checks=(),
-        accuracy=None,
         accuracy_n=0,
         flags=tuple(Flag(kind, "seen") for kind in flags),
         samples=None,
+        metrics={"p50_ms": Estimate(statistics.median(rounds)) if rounds else Estimate(None, reason="no rounds")},
     )
 
 
@@ -60,6 +51,7 @@ def row(number: int, rounds: list[float] | float = 10.0, *flags: FlagKind, **cha
     values = steady(rounds) if isinstance(rounds, float) else rounds
     made = Row(
         measurement_id=number,
+        task_id=number,
         job_id=number,
         job_name="job",
         model_name="mlp",

@@ -7,7 +7,7 @@ import pytest
 
 from controller.analysis.choose import choose
 from controller.analysis.compare import compare, decide
-from controller.model.comparison import Answer, Axis, Compared, Floor
+from controller.model.comparison import Answer, Axis, ComparisonReport, NoiseFloor
 from controller.model.job import Mode, Precision
 from controller.model.result import Estimate, FlagKind, Provenance, Row, Schedule
 from jetfleet.errors import BadInput
@@ -19,7 +19,7 @@ def one(*rows: Row, **options: Any) -> Any:
     return found
 
 
-def answers(found: Compared) -> list[Answer]:
+def answers(found: ComparisonReport) -> list[Answer]:
     return [item.answer for item in found.comparisons]
 
 
@@ -36,7 +36,7 @@ def test_the_answers(p50_ms: float, answer: Answer) -> None:
 
 
 def test_the_rule_is_symmetric() -> None:
-    floor = Floor(0.02, "x")
+    floor = NoiseFloor(0.02, "x")
     assert decide(Estimate(1.03, 1.021, 1.04), floor)[0] is Answer.SLOWER
     assert decide(Estimate(1 / 1.03, 1 / 1.04, 1 / 1.021), floor)[0] is Answer.FASTER
     assert decide(Estimate(1.0, 0.99, 1.03), floor)[0] is Answer.CANNOT_TELL
@@ -50,7 +50,7 @@ def test_few_rounds_cannot_tell_and_say_so() -> None:
 
 
 def test_the_interval_always_holds_the_ratio() -> None:
-    odd = replace(row(2, 10.6).measurement, p50_ms=Estimate(10.0))
+    odd = replace(row(2, 10.6).measurement, metrics={"p50_ms": Estimate(10.0)})
     found = one(row(1), row(2, measurement=odd))
     assert found.ratio.low <= found.ratio.value == pytest.approx(1.0, rel=1e-3)
     assert found.answer is Answer.CANNOT_TELL
@@ -172,7 +172,7 @@ def together(number: int, index: int | None, p50_ms: float = 10.0, **changes: An
     made = row(number, p50_ms, **{"variant_key": "tensorrt-fp16-b1-gpu+dla0", "engine_key": str(index), **changes})
     p50 = made.measurement.p50_ms if index is not None else Estimate(None, reason="no one latency")
     place = "gpu+dla0" if index is None else ("gpu", "dla0")[index]
-    measured = replace(made.measurement, subject_index=index, p50_ms=p50)
+    measured = replace(made.measurement, subject_index=index, metrics={"p50_ms": p50})
     return replace(made, schedule=Schedule.CONCURRENT, placement=place, measurement=measured)
 
 

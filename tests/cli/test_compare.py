@@ -60,7 +60,7 @@ def test_the_other_formats(fleet: Command, jobs: list[str]) -> None:
     assert (found["by"], found["baseline"]) == ("job", jobs[1])
     (item,) = found["comparisons"]
     assert (item["answer"], item["row"]["provenance"]) == ("FASTER", "SIMULATED")
-    assert item["ratio"]["low"] <= item["ratio"]["value"] <= item["ratio"]["high"] < 0.6
+    assert item["ratio_low"] <= item["ratio"] <= item["ratio_high"] < 0.6
     (line,) = csv.DictReader(io.StringIO(fleet("compare", *jobs, "--csv").stdout))
     assert (line["answer"], line["baseline"]) == ("SLOWER", jobs[0])
     marked = fleet("compare", *jobs, "--markdown").stdout.splitlines()

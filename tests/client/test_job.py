@@ -98,11 +98,11 @@ def test_a_frame_has_a_column_for_every_fact_and_no_invented_number() -> None:
     frame = Results([first, replace(first, facts={"power_mode": "15W"})]).to_pandas()
     assert list(frame["p50_ms"]) == [14.7213, 14.7213]
     assert frame["p99_ms"].isna().all()
-    assert list(frame["p99_reason"]) == ["few", "few"]
+    assert list(frame["p99_ms_reason"]) == ["few", "few"]
     assert list(frame["flags"]) == ["UNSTABLE: why"] * 2
     assert list(frame["fact.cpu_isa"].fillna("?")) == ["avx2 fma", "?"]
     assert list(frame["fact.power_mode"].fillna("?")) == ["?", "15W"]
-    assert list(Results().to_pandas().columns)[:2] == ["measurement_id", "job_id"]
+    assert list(Results().to_pandas().columns)[:2] == ["measurement_id", "task_id"]
 
 
 def test_without_pandas_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,28 +47,28 @@ def test_one_more_flag_never_makes_a_verdict_better(flags, more):
 
 
 def test_a_measurement_derives_its_verdict():
-    numbers = dict.fromkeys(
-        ("mean_ms", "std_ms", "min_ms", "max_ms", "throughput_per_s", "accuracy", "samples", "subject_index")
-    )
     made = Measurement(
         provenance=Provenance.MEASURED,
         n=3,
-        p50_ms=Estimate(1.0),
-        p90_ms=Estimate(None, reason="n=3"),
-        p99_ms=Estimate(None, reason="n=3"),
+        subject_index=None,
         window_s=1.0,
         warmup_s=0.5,
         warmup_n=1,
         rounds=(),
-        stages=(),
         checks=(),
         accuracy_n=0,
         flags=(Flag(FlagKind.UNSTABLE, "drift"), Flag(FlagKind.WRONG_OUTPUT, "off")),
-        **numbers,
+        samples=None,
+        metrics={"p50_ms": Estimate(1.0), "p99_ms": Estimate(None, reason="n=3")},
     )
     assert made.verdict == "WRONG_OUTPUT"
-    row = Row(1, 1, "j", "m", "v", "d", "r", "1", Precision.FP32, 1, "cpu", "k", datetime.now(timezone.utc), {}, made)
+    row = Row(
+        1, 1, 1, "j", "m", "v", "d", "r", "1", Precision.FP32, 1, "cpu", "k", datetime.now(timezone.utc), {}, made
+    )
     assert row.measurement.verdict == "WRONG_OUTPUT"
+    assert made.p50_ms == Estimate(1.0)
+    assert (made.value("p99_ms"), made.estimate("p99_ms").reason) == (None, "n=3")
+    assert made.estimate("p90_ms") == Estimate(None)
 
 
 @pytest.mark.parametrize(

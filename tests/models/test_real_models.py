@@ -136,7 +136,5 @@ def _hold(name: str, rows: list[dict[str, object]], precisions: tuple[str, ...],
         assert all(check["passed"] for check in checks), checks
         assert row["provenance"] == "MEASURED"
         p50 = row["p50_ms"]
-        assert isinstance(p50, dict)
-        report(
-            f"{name:20} {row['precision']!s:5} p50 {p50['value']:8.3f} ms, {len(checks)} outputs, {added} lines added"
-        )
+        assert isinstance(p50, float)
+        report(f"{name:20} {row['precision']!s:5} p50 {p50:8.3f} ms, {len(checks)} outputs, {added} lines added")

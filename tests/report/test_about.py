@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from controller.model.job import Artifact, Role
 from controller.model.task import JobState, TaskState
-from controller.record.records import job_record
+from controller.record.jobs import job_record
 from controller.report.text.jobs import about, failures
 from controller.report.text.progress import LiveProgress
 from controller.report.text.words import moment

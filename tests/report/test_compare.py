@@ -4,15 +4,16 @@ import io
 import json
 
 from controller.analysis.compare import compare
-from controller.model.comparison import Axis, Compared
+from controller.cli.formats import print_json
+from controller.model.comparison import Axis, ComparisonReport
 from controller.model.result import FlagKind, Provenance
-from controller.record.records import print_json
-from controller.report.text.compare import compare_table, compared_record, csv_table, spread_table, why
+from controller.record.comparison import compared_record
+from controller.report.text.compare import compare_table, csv_table, spread_table, why
 from controller.report.text.table import Table, plain_lines, print_csv, print_markdown, rich_table
 from tests.analysis.runs import BOARD, row
 
 
-def sample() -> Compared:
+def sample() -> ComparisonReport:
     fake = {"provenance": Provenance.SIMULATED}
     rows = [
         row(1, job_id=1),
@@ -71,7 +72,7 @@ def test_csv_has_a_line_for_each_comparison() -> None:
     out = io.StringIO()
     print_csv(csv_table(sample()), out=out)
     heading, *lines = out.getvalue().splitlines()
-    assert heading.startswith("by,baseline,job_id,model,variant,device,provenance,verdict")
+    assert heading.startswith("by,baseline,measurement_id,task_id,job_id,model,variant,device,provenance,verdict")
     assert len(lines) == 7
     assert all(line.startswith("device,nano-1,") for line in lines)
 
@@ -83,8 +84,9 @@ def test_json_is_whole_and_plain() -> None:
     assert (found["by"], found["baseline"]) == ("device", "nano-1")
     by_device = {item["row"]["device"]: item for item in found["comparisons"]}
     assert by_device["nano-2"]["answer"] == "SLOWER"
-    assert by_device["nano-2"]["noise_floor"] == {"share": 0.02, "source": "the minimum of 2.0%"}
-    assert by_device["nano-2"]["ratio"]["reason"] is None
+    assert by_device["nano-2"]["noise_floor"] == 0.02
+    assert by_device["nano-2"]["noise_floor_source"] == "the minimum of 2.0%"
+    assert by_device["nano-2"]["ratio_reason"] is None
     assert by_device["nano-9"]["baseline"] is None
     assert by_device["nano-8"]["row"]["provenance"] == "SIMULATED"
     assert {item["provenance"] for item in found["spreads"]} == {"MEASURED", "SIMULATED"}

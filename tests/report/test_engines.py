@@ -2,11 +2,11 @@
 
 import io
 
+from controller.cli.formats import print_json
 from controller.model.engine import BuildReport, Built, DlaPlacement, EngineView, TimingCacheUse
 from controller.model.job import Artifact, Lowering, Precision, Role, ShapeRange, TensorSpec
 from controller.model.task import DeviceClass, Recipe
 from controller.record.engines import engine_record, engine_summary_record
-from controller.record.records import print_json
 from controller.report.text.engines import engine_table, engines_table, fallback_table, warnings
 from tests.report.rows import WHEN
 

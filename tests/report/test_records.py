@@ -3,17 +3,13 @@
 import io
 import json
 
+from controller.cli.formats import print_json
 from controller.model.result import Estimate, Flag, FlagKind, Provenance, TensorCheck
 from controller.model.task import Failure, FailureKind, Progress, TaskKind, TaskState
 from controller.model.view import PlannedTask, Reason, Submitted
-from controller.record.records import (
-    device_record,
-    job_record,
-    print_json,
-    reason_record,
-    result_record,
-    submitted_record,
-)
+from controller.record.devices import device_record
+from controller.record.jobs import job_record, reason_record, submitted_record
+from controller.record.results import result_record
 from tests.report.rows import device, job, row, task
 
 
@@ -30,11 +26,11 @@ def test_a_result() -> None:
     assert record["provenance"] == "SIMULATED"
     assert record["verdict"] == "UNSTABLE"
     assert record["flags"] == [{"kind": "UNSTABLE", "evidence": "why"}]
-    assert record["p50_ms"] == {"value": 14.7213, "low": 14.67, "high": 14.77, "reason": None}
-    assert record["p99_ms"] == {"value": None, "low": None, "high": None, "reason": "few"}
+    assert [record[f"p50_ms{end}"] for end in ("", "_low", "_high", "_reason")] == [14.7213, 14.67, 14.77, None]
+    assert [record[f"p99_ms{end}"] for end in ("", "_low", "_high", "_reason")] == [None, None, None, "few"]
     assert record["checks"][0]["snr_db"] is None
     assert record["facts"] == {"arch": "x86_64", "cpu_isa": ["avx2", "fma"]}
-    assert record["measured_at"] == "2026-03-01T12:00:00+00:00"
+    assert record["measured_at"] == "2026-03-01T12:00:00.000+00:00"
     assert (record["subject_index"], record["schedule"], record["mode"]) == (0, "ALONE", "latency")
     assert (record["lowering"], record["dla_time_share"]) == (None, None)
 

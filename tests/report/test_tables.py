@@ -57,7 +57,12 @@ def test_a_result_reads_with_interval_accuracy_and_verdict() -> None:
 
 
 def test_what_is_missing_says_so_and_why() -> None:
-    sparse = row(n=120, p99_ms=Estimate(None, reason="needs 300 samples"), accuracy=None, throughput_per_s=None)
+    sparse = row(
+        n=120,
+        p99_ms=Estimate(None, reason="needs 300 samples"),
+        accuracy=Estimate(None),
+        throughput_per_s=Estimate(None),
+    )
     shown = cells(results_table([sparse]))
     assert (shown["p99 ms"], shown["accuracy"], shown["per s"]) == ("n/a (n=120)", "unknown", "unknown")
     assert list(evidence([sparse])) == ["job 12, onnxruntime-fp32-b1-cpu on bench-1: no p99: needs 300 samples"]
@@ -91,7 +96,7 @@ def test_a_whole_task_and_its_subjects_are_told_apart() -> None:
     ]
     assert cells(results_table(parts[2:]))["p50 ms"] == "n/a (n=800)"
     assert list(evidence(parts[2:])) == ["whole tasks: no p50, p90, p99: no one latency"]
-    assert cells(csv_table(parts[2:]))["p50_reason"] == "no one latency"
+    assert cells(csv_table(parts[2:]))["p50_ms_reason"] == "no one latency"
     assert [cells(csv_table([item]))["subject_index"] for item in parts] == ["0", "1", ""]
 
 
@@ -100,12 +105,11 @@ def test_what_a_whole_task_says_of_its_subjects_is_said_once() -> None:
     of_both = replace(disturbed, evidence="subject 0 on cpu and subject 1 on cpu: waited 9 %")
     own = Flag(FlagKind.UNSTABLE, "drifts")
     absent = Estimate(None, reason="no one latency")
-    parts = [row(flags=(disturbed, own)), replace(row(subject_index=1, flags=(disturbed,)), measurement_id=8)]
+    parts = [row(flags=(disturbed, own)), row(subject_index=1, flags=(disturbed,))]
     whole = row(subject_index=None, flags=(of_both,), p50_ms=absent, p90_ms=absent, p99_ms=absent)
-    whole = replace(whole, measurement_id=9, placement="cpu+cpu")
     together = [replace(item, schedule=Schedule.CONCURRENT) for item in (whole, *parts)]
     called = "job 12, onnxruntime-fp32-b1-cpu"
-    alone = replace(row(flags=(disturbed,)), job_id=13)
+    alone = replace(row(flags=(disturbed,)), job_id=13, task_id=6)
     assert list(evidence([alone, *together])) == [
         "job 13, onnxruntime-fp32-b1-cpu on bench-1: INTERFERED: waited 9 %",
         f"{called} (whole task) on bench-1: INTERFERED: subject 0 on cpu and subject 1 on cpu: waited 9 %",
@@ -118,8 +122,8 @@ def test_csv_has_every_field_and_leaves_the_unknown_empty() -> None:
     out = io.StringIO()
     print_csv(csv_table([row(p99_ms=Estimate(None, reason="few"), facts={"arch": "x86_64"})]), out=out)
     (record,) = csv.DictReader(io.StringIO(out.getvalue()))
-    assert (record["p50_ms"], record["p50_low_ms"], record["p99_ms"]) == ("14.7213", "14.67", "")
-    assert (record["arch"], record["jetpack"], record["verdict"]) == ("x86_64", "", "VALID")
+    assert (record["p50_ms"], record["p50_ms_low"], record["p99_ms"]) == ("14.7213", "14.67", "")
+    assert (record["fact.arch"], record["p99_ms_reason"], record["verdict"]) == ("x86_64", "few", "VALID")
 
 
 def test_csv_cells_are_never_formulas() -> None:

@@ -99,18 +99,18 @@ def measured(bench: task_pb2.BenchTask) -> task_pb2.Outcome:
     items = []
     for index, subject in enumerate(bench.subjects):
         item = task_pb2.Measurement(subject_index=index, provenance=task_pb2.PROVENANCE_SIMULATED, n=500, processes=1)
-        for estimate, value in ((item.p50_ms, 2.0), (item.p90_ms, 2.1), (item.p99_ms, 2.2)):
-            estimate.value = value + index
-        item.throughput_per_s = 500.0
+        for name, value in (("p50_ms", 2.0), ("p90_ms", 2.1), ("p99_ms", 2.2)):
+            item.metrics[name].value = value + index
+        item.metrics["throughput_per_s"].value = 500.0
         item.flags.extend(subject.flags)
         if subject.placement.startswith("dla"):
-            item.dla_time_share = 0.9
+            item.metrics["dla_time_share"].value = 0.9
         items.append(item)
     if len(items) > 1:
         whole = task_pb2.Measurement(provenance=task_pb2.PROVENANCE_SIMULATED, n=1000, processes=1)
-        for estimate in (whole.p50_ms, whole.p90_ms, whole.p99_ms):
-            estimate.reason = "several subjects have no one latency"
-        whole.throughput_per_s = 500.0 * len(items)
+        for name in ("p50_ms", "p90_ms", "p99_ms"):
+            whole.metrics[name].reason = "several subjects have no one latency"
+        whole.metrics["throughput_per_s"].value = 500.0 * len(items)
         items.append(whole)
     return task_pb2.Outcome(measured=task_pb2.Measured(measurements=items))
 

@@ -94,7 +94,7 @@ def test_the_client_tells_what_the_build_told(client: Client, board: ScriptedAge
     assert [(flag.kind, flag.evidence) for flag in row.measurement.flags] == [
         (FlagKind.TACTICS_SKIPPED, "3 tactics were skipped for lack of memory while building")
     ]
-    assert (row.measurement.verdict, row.measurement.dla_time_share) == ("VALID", 0.9)
+    assert (row.measurement.verdict, row.measurement.value("dla_time_share")) == ("VALID", 0.9)
     assert (row.lowering, row.schedule, row.part) == (Lowering.BUILDER_FLAGS, Schedule.ALONE, "")
     with pytest.raises(NotFound, match="no engine is called nothing"):
         client.engine("nothing")

@@ -164,7 +164,8 @@ def measured_together(subjects: int, *, whole: bool = True, files: tuple[Artifac
     """What several subjects did at the same time; the whole has a throughput, and no latency."""
     rows = [measurement(p50_ms=2.0 + index, subject_index=index) for index in range(subjects)]
     absent = Estimate(None, reason="several subjects have no one latency")
-    total = replace(measurement(subject_index=None), p50_ms=absent, p90_ms=absent, p99_ms=absent, rounds=())
+    numbers = {**dict.fromkeys(("p50_ms", "p90_ms", "p99_ms"), absent), "throughput_per_s": Estimate(480.0)}
+    total = replace(measurement(subject_index=None), metrics=numbers, rounds=())
     return Outcome(Measured((*rows, *((total,) if whole else ()))), files, 1000)
 
 
@@ -177,22 +178,21 @@ def measurement(*flags: FlagKind, p50_ms: float = 2.0, subject_index: int | None
         subject_index=subject_index,
         provenance=Provenance.MEASURED,
         n=500,
-        p50_ms=Estimate(p50_ms, p50_ms - 0.1, p50_ms + 0.1),
-        p90_ms=Estimate(3.0),
-        p99_ms=Estimate(None, reason="n=120 < 368"),
-        mean_ms=2.1,
-        std_ms=0.2,
-        min_ms=1.9,
-        max_ms=5.0,
-        throughput_per_s=480.0,
         window_s=1.0,
         warmup_s=0.5,
         warmup_n=100,
         rounds=(Round(250, 2.0, 2.1), Round(250, 2.01, 2.1)),
-        stages=(),
         checks=(TensorCheck("y", True, 1e-6, 1e-5, 1.0, 90.0, None, None, "close"),),
-        accuracy=0.98,
         accuracy_n=540,
         flags=tuple(Flag(kind, f"evidence of {kind.value}") for kind in flags),
         samples=Artifact(Role.SAMPLES, "samples.npy", DIGEST, 4128),
+        metrics={
+            "p50_ms": Estimate(p50_ms, p50_ms - 0.1, p50_ms + 0.1),
+            "p90_ms": Estimate(3.0),
+            "p99_ms": Estimate(None, reason="n=120 < 368"),
+            "mean_ms": Estimate(2.1),
+            "compute_p50_ms": Estimate(1.5),
+            "throughput_per_s": Estimate(480.0),
+            "accuracy": Estimate(0.98),
+        },
     )

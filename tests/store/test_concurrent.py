@@ -6,7 +6,7 @@ import pytest
 
 from controller.model.job import Lowering, Mode
 from controller.model.lease import BenchWork, BuildWork, Lease, Measured, Outcome
-from controller.model.result import Row, Schedule
+from controller.model.result import Estimate, Row, Schedule
 from controller.model.view import ResultQuery
 from controller.store.queries.results import query_rows
 from tests.store.fleet import ORIN, StoreFleet, measured, measured_together, measurement
@@ -55,7 +55,7 @@ def test_there_is_a_row_for_each_subject_and_one_for_the_whole(fleet: StoreFleet
     assert (whole.runtime, whole.runtime_version, whole.engine_key, whole.lowering) == ("tensorrt", "10.3.0", "", None)
     assert whole.measurement.p50_ms.value is None
     assert whole.measurement.p50_ms.reason == "several subjects have no one latency"
-    assert whole.measurement.throughput_per_s == 480.0
+    assert whole.measurement.value("throughput_per_s") == 480.0
     assert {row.variant_key for row in (whole, *subjects)} == {KEY}
     assert {row.schedule for row in (whole, *subjects)} == {Schedule.CONCURRENT}
     assert {row.placement: row.lowering for row in subjects} == {
@@ -69,7 +69,7 @@ def test_the_views_tell_the_whole_and_its_subjects_apart(fleet: StoreFleet) -> N
     fleet.commit("orin/1", bench(fleet).token, measured_together(3))
     found = fleet.sql(
         "SELECT variant, subject_index, placement, schedule, mode, runtime, runtime_version, lowering, p50_ms,"
-        " p50_reason FROM v_results ORDER BY subject_index"
+        " p50_ms_reason FROM v_results ORDER BY subject_index"
     )
     assert {(row["variant"], row["schedule"], row["mode"]) for row in found} == {(KEY, "CONCURRENT", "latency")}
     assert {(row["runtime"], row["runtime_version"]) for row in found} == {("tensorrt", "10.3.0")}
@@ -79,7 +79,7 @@ def test_the_views_tell_the_whole_and_its_subjects_apart(fleet: StoreFleet) -> N
         (1, "dla0", "builder-flags", 3.0),
         (2, "dla1", "builder-flags", 4.0),
     ]
-    assert found[0]["p50_reason"] == "several subjects have no one latency"
+    assert found[0]["p50_ms_reason"] == "several subjects have no one latency"
     rounds = fleet.sql("SELECT DISTINCT subject_index FROM v_rounds ORDER BY 1")
     assert [row["subject_index"] for row in rounds] == [0, 1, 2]
 
@@ -120,11 +120,11 @@ def test_a_subject_that_was_measured_twice_is_refused(fleet: StoreFleet) -> None
 
 def test_the_one_row_of_a_subject_alone_tells_its_manner(fleet: StoreFleet) -> None:
     lease = bench(fleet, "dla1")
-    share = replace(measurement(), dla_time_share=0.75)
+    share = replace(measurement(), metrics={"dla_time_share": Estimate(0.75)})
     fleet.commit("orin/1", lease.token, replace(measured(), end=Measured((share,))))
     (row,) = rows(fleet)
     assert (row.schedule, row.mode, row.part, row.placement) == (Schedule.ALONE, Mode.LATENCY, "", "dla1")
-    assert row.measurement.dla_time_share == 0.75
+    assert row.measurement.value("dla_time_share") == 0.75
     assert fleet.sql("SELECT dla_time_share AS share FROM v_results") == [{"share": 0.75}]
 
 

@@ -108,10 +108,10 @@ def test_v_results_shows_unknown_as_null_with_its_reason(fleet: StoreFleet) -> N
     fleet.register("a")
     fleet.submit(spec())
     fleet.run_all("a/1")
-    row = fleet.sql("SELECT p99_ms, p99_reason, verdict, provenance, outputs_ok, device FROM v_results")[0]
+    row = fleet.sql("SELECT p99_ms, p99_ms_reason, verdict, provenance, outputs_ok, device FROM v_results")[0]
     assert row == {
         "p99_ms": None,
-        "p99_reason": "n=120 < 368",
+        "p99_ms_reason": "n=120 < 368",
         "verdict": "VALID",
         "provenance": "MEASURED",
         "outputs_ok": 1,

@@ -22,7 +22,10 @@ import pandas
 import pytest
 
 from controller.api.client import Client
+from controller.record.results import COLUMNS, result_frame, result_record
 from controller.store.sqlite.views import VIEWS
+from jetfleet.address import socket_address
+from jetfleet.metrics import COLUMNS as METRIC_COLUMNS
 from testing.processes import AgentProcess, ControllerProcess, simulated_board, simulated_job, wait_online
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "database.md"
@@ -42,7 +45,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         agent.start()
         with Client(controller.address) as client:
             wait_online(client, "board")
-            client.submit_spec(*simulated_job(folder / "job", batches=(1, 2))).wait()
+            client.submit_spec(*simulated_job(folder / "job", batches=(1, 2), options={"latency_ms": "2"})).wait()
         yield folder / "state" / "fleet.db"
     finally:
         agent.kill()
@@ -119,8 +122,30 @@ def test_every_view_answers(database: Path, view: str) -> None:
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_document_names_every_column_in_its_order(database: Path, view: str) -> None:
     section = DOCUMENT.read_text().partition(f"## {view}\n")[2].partition("\n## ")[0]
-    named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    lines = re.findall(r"^\| (?:`(\w+)`|\*(metrics)\*) \|", section, re.MULTILINE)
+    named = [name for column, metrics in lines for name in (METRIC_COLUMNS if metrics else (column,))]
     assert named == columns_of(database, view)
+
+
+def test_a_row_is_called_and_holds_the_same_in_every_form(database: Path) -> None:
+    """Also the order of columns; JSON in a cell is an object in JSON, and columns of their own in a table."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        view = pandas.read_sql("SELECT * FROM v_results ORDER BY measurement_id DESC", connection)
+    with Client(socket_address(database.parent)) as client:
+        rows = client.results()
+    columns, records = result_frame(rows)
+    assert [name for name in view.columns if name not in ("options", "labels", "facts")] == list(COLUMNS)
+    assert list(columns[: len(COLUMNS)]) == list(COLUMNS)
+    for stored, record, row in zip(view.to_dict("records"), records, rows, strict=True):
+        document = result_record(row)
+        for name in COLUMNS:
+            value = None if pandas.isna(stored[name]) else stored[name]
+            assert record[name] == value, name
+            if name != "flags":
+                assert document[name] == value, name
+        assert json.loads(stored["facts"]) == document["facts"]
+        assert (json.loads(stored["options"]), json.loads(stored["labels"])) == (document["options"], {})
+        assert record["option.latency_ms"] == document["options"]["latency_ms"]
 
 
 def examples() -> list[str]:

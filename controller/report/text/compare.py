@@ -1,11 +1,11 @@
 """Comparisons for people and programs: each row against its baseline, the answer, and below the table every why."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from controller.model.comparison import Answer, Compared, Comparison, Floor, Spread
+from controller.model.comparison import Answer, Comparison, ComparisonReport
 from controller.model.result import VALID, Estimate, Provenance, Row
-from controller.report.text.table import Table
+from controller.record.comparison import compared_frame
+from controller.report.text.table import Table, data_table
 from controller.report.text.words import estimate, number, one_line
 
 _NONE = "n/a"
@@ -14,7 +14,7 @@ _PLAIN = frozenset({Answer.FASTER, Answer.SLOWER, Answer.SAME})
 _EMPTY = "nothing to compare: these results hold one {by} only, {baseline}"
 
 
-def compare_table(compared: Compared) -> Table:
+def compare_table(compared: ComparisonReport) -> Table:
     return Table(
         columns=("job", "variant", "device", "provenance", "p50 ms", "baseline ms", "ratio", "95 % interval", "answer"),
         rows=[_cells(item) for item in compared.comparisons],
@@ -24,7 +24,7 @@ def compare_table(compared: Compared) -> Table:
     )
 
 
-def why(compared: Compared) -> Iterator[str]:
+def why(compared: ComparisonReport) -> Iterator[str]:
     """Below the table: what was held against what, the floors, and whatever an answer alone does not say."""
     if not compared.comparisons:
         return
@@ -41,7 +41,7 @@ def why(compared: Compared) -> Iterator[str]:
         yield f"{simulated} of {len(compared.comparisons)} rows are SIMULATED: made-up numbers, not measurements"
 
 
-def spread_table(compared: Compared) -> Table:
+def spread_table(compared: ComparisonReport) -> Table:
     """Equal boards beside each other."""
     return Table(
         columns=("variant", "boards", "provenance", "fastest ms", "median ms", "slowest ms", "spread", "odd boards"),
@@ -64,24 +64,10 @@ def spread_table(compared: Compared) -> Table:
     )
 
 
-def csv_table(compared: Compared) -> Table:
-    """One line per comparison. Empty cells are unknown; columns are only ever added at the end."""
-    columns = (
-        *("by", "baseline", "job_id", "model", "variant", "device", "provenance", "verdict", "measurement_id"),
-        *("baseline_measurement_id", "p50_ms", "baseline_p50_ms", "ratio", "ratio_low", "ratio_high"),
-        *("noise_floor", "noise_floor_source", "answer", "reason", "notes", "schedule", "subject_index"),
-    )
-    return Table(columns=columns, rows=[_csv_cells(compared, item) for item in compared.comparisons])
-
-
-def compared_record(compared: Compared) -> dict[str, Any]:
-    """The document {"compared": ...} of `--json`: see controller/record/records.py for its manners."""
-    return {
-        "by": compared.by.value,
-        "baseline": compared.baseline or None,
-        "comparisons": [_comparison_record(item) for item in compared.comparisons],
-        "spreads": [_spread_record(item) for item in compared.spreads],
-    }
+def csv_table(compared: ComparisonReport) -> Table:
+    """One line per comparison. Empty cells are unknown; read columns by name, more may come."""
+    columns, records = compared_frame(compared)
+    return data_table(columns, records)
 
 
 def _cells(item: Comparison) -> tuple[str, ...]:
@@ -112,82 +98,10 @@ def _interval(ratio: Estimate | None) -> str:
     return f"{ratio.low:.3f} .. {ratio.high:.3f}"
 
 
-def _floors(compared: Compared) -> str:
+def _floors(compared: ComparisonReport) -> str:
     found = sorted({item.floor.source for item in compared.comparisons if item.floor is not None})
     return f". Noise floor: {'; '.join(found)}" if found else ""
 
 
 def _provenance(row: Row) -> str:
     return row.measurement.provenance.value
-
-
-def _csv_cells(compared: Compared, item: Comparison) -> tuple[str, ...]:
-    row, base = item.row, item.baseline
-    ratio = item.ratio or Estimate(None)
-    figures = (
-        row.measurement.p50_ms.value,
-        base.measurement.p50_ms.value if base else None,
-        ratio.value,
-        ratio.low,
-        ratio.high,
-        item.floor.share if item.floor else None,
-    )
-    return (
-        *(compared.by.value, compared.baseline, str(row.job_id), row.model_name, row.variant_key, row.device),
-        *(_provenance(row), row.measurement.verdict, str(row.measurement_id), str(base.measurement_id) if base else ""),
-        *("" if figure is None else repr(figure) for figure in figures),
-        *(item.floor.source if item.floor else "", item.answer.value, item.reason, "; ".join(item.notes)),
-        *(row.schedule.value, "" if (index := row.measurement.subject_index) is None else str(index)),
-    )
-
-
-def _comparison_record(item: Comparison) -> dict[str, Any]:
-    return {
-        "answer": item.answer.value,
-        "reason": item.reason,
-        "notes": list(item.notes),
-        "ratio": item.ratio and _estimate_record(item.ratio),
-        "noise_floor": item.floor and _floor_record(item.floor),
-        "row": _row_record(item.row),
-        "baseline": item.baseline and _row_record(item.baseline),
-    }
-
-
-def _row_record(row: Row) -> dict[str, Any]:
-    return {
-        "measurement_id": row.measurement_id,
-        "job_id": row.job_id,
-        "model": row.model_name,
-        "variant": row.variant_key,
-        "device": row.device,
-        "provenance": _provenance(row),
-        "verdict": row.measurement.verdict,
-        "measured_at": row.measured_at.isoformat(),
-        "p50_ms": row.measurement.p50_ms.value,
-        "schedule": row.schedule.value,
-        "subject_index": row.measurement.subject_index,
-    }
-
-
-def _estimate_record(item: Estimate) -> dict[str, Any]:
-    return {"value": item.value, "low": item.low, "high": item.high, "reason": item.reason or None}
-
-
-def _floor_record(item: Floor) -> dict[str, Any]:
-    return {"share": item.share, "source": item.source}
-
-
-def _spread_record(item: Spread) -> dict[str, Any]:
-    return {
-        "model": item.model_name,
-        "variant": item.variant_key,
-        "label": item.label,
-        "provenance": item.provenance.value,
-        "p50_ms": dict(item.p50_ms),
-        "min_ms": item.min_ms,
-        "median_ms": item.median_ms,
-        "max_ms": item.max_ms,
-        "relative": item.relative,
-        "outliers": list(item.outliers),
-        "reason": item.reason,
-    }

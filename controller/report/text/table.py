@@ -54,6 +54,19 @@ class Table:
     empty: str = "nothing to show"
 
 
+def data_table(columns: tuple[str, ...], records: Sequence[Mapping[str, object]]) -> Table:
+    """Records as text for programs: empty is unknown, a number is written as Python reads it back."""
+    return Table(columns=columns, rows=[tuple(_data_cell(record[name]) for name in columns) for record in records])
+
+
+def _data_cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    return value if isinstance(value, str) else repr(value)
+
+
 def on_terminal(out: TextIO) -> bool:
     """Whether somebody watches: no pipe, no dumb terminal, no CI (whose logs would keep every frame)."""
     return out.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")

@@ -15,9 +15,9 @@ from controller.store.clock import now_text
 from controller.store.commands import timing_caches
 from controller.store.commands.attempts import close_attempt, keep_artifacts, settle
 from controller.store.commands.cordon import cordon_if_faulty
+from controller.store.commands.measurements import insert_measurement
 from controller.store.queries.devices import current_device
 from controller.store.queries.leases import directives
-from controller.store.queries.results import insert_measurement
 from controller.store.queries.tasks import OPEN_STATES
 from controller.store.sqlite.prepared import PreparedStatement
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from controller.core.retry import PreviousBench, plan_again
-from controller.model.codec import load
+from controller.model.codec import load, load_labels
 from controller.model.job import Condition, JobSpec, Limits, Measure, Variant
 from controller.model.task import Device, TaskKind, TaskState
 from controller.model.view import Submitted
@@ -67,6 +67,7 @@ def _spec(job: Row[Any], variants: dict[str, Variant]) -> JobSpec:
         limits=Limits(job.build_limit_s, job.bench_limit_s, deadline_s),
         priority=job.priority,
         source=job.source,
+        labels=load_labels(job.labels),
     )
 
 

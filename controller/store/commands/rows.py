@@ -93,6 +93,7 @@ def _insert_job(connection: Connection, spec: JobSpec, *, key: str, retry_of: in
                 build_limit_s=spec.limits.build_s,
                 bench_limit_s=spec.limits.bench_s,
                 source=spec.source,
+                labels=dump(dict(spec.labels)),
                 created_at=now,
                 deadline_at=None if deadline_s is None else after(now, deadline_s),
                 retry_of=retry_of,

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import CompoundSelect, Connection, Row, select, union
 
 from controller.core.lifecycle import OPEN_ATTEMPT, TERMINAL, job_state
+from controller.model.codec import load_labels
 from controller.model.job import Artifact, Role
 from controller.model.task import AttemptState, Failure, FailureKind, Progress, TaskKind, TaskState
 from controller.model.view import JobView, Submitted, TaskView
@@ -116,6 +117,7 @@ def _view(job: Row[Any], tasks: tuple[TaskView, ...], states: list[TaskState]) -
         total=len(states),
         retry_of=job.retry_of,
         deadline_at=parse(job.deadline_at) if job.deadline_at else None,
+        labels=load_labels(job.labels),
     )
 
 

@@ -1,14 +1,14 @@
-"""Measurements: written once with their rounds, flags and checks, read back with the facts they were taken under."""
+"""Measurements, read back with the facts they were taken under."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from controller.core.select import matches
-from controller.model.codec import load, load_facts
-from controller.model.job import Artifact, Lowering, Measure, Precision, Role
+from controller.model.codec import load, load_facts, load_labels
+from controller.model.job import Artifact, Lowering, Measure, Precision, Role, Variant
 from controller.model.result import (
     Estimate,
     Flag,
@@ -17,82 +17,15 @@ from controller.model.result import (
     Provenance,
     Round,
     Schedule,
-    Stage,
     TensorCheck,
 )
 from controller.model.result import Row as ResultRow
 from controller.model.task import Device
 from controller.model.view import ResultQuery
 from controller.store import tables as t
-from controller.store.clock import now_text, parse
-from controller.store.sqlite.prepared import PreparedStatement
+from controller.store.clock import parse
 
-_ESTIMATES = ("p50", "p90", "p99")
-_PLAIN = (
-    "mean_ms",
-    "std_ms",
-    "min_ms",
-    "max_ms",
-    "throughput_per_s",
-    "window_s",
-    "warmup_s",
-    "warmup_n",
-    "processes",
-    "accuracy",
-    "accuracy_n",
-    "dla_time_share",
-)
-
-
-def insert_measurement(connection: Connection, attempt: Any, item: Measurement) -> None:
-    """Part of the commit of an attempt; the verdict is derived here, from the flags."""
-    variant_id, engine_key = _measured(connection, attempt.task_id, item.subject_index)
-    values: dict[str, Any] = {name: getattr(item, name) for name in _PLAIN}
-    for name in _ESTIMATES:
-        estimate: Estimate = getattr(item, f"{name}_ms")
-        values |= {
-            f"{name}_ms": estimate.value,
-            f"{name}_ms_low": estimate.low,
-            f"{name}_ms_high": estimate.high,
-            f"{name}_reason": estimate.reason,
-        }
-    measurement_id = _INSERT.run(
-        connection,
-        task_id=attempt.task_id,
-        attempt_token=attempt.token,
-        job_id=attempt.job_id,
-        subject_idx=item.subject_index,
-        variant_id=variant_id,
-        engine_key=engine_key,
-        device_id=attempt.device_id,
-        facts_id=attempt.facts_id,
-        measured_at=now_text(),
-        provenance=item.provenance.value,
-        verdict=item.verdict,
-        n=item.n,
-        samples_sha256=item.samples.sha256 if item.samples else None,
-        samples_bytes=item.samples.size_bytes if item.samples else None,
-        **values,
-    )
-    _insert_parts(connection, measurement_id, item)
-
-
-def _measured(connection: Connection, task_id: int, index: int | None) -> tuple[int | None, str | None]:
-    """Variant and engine of a subject; of a whole task what all its subjects agree on."""
-    rows = [row for row in _SUBJECTS.all(connection, task_id_=task_id) if index in (None, row.idx)]
-    variants, engines = {row.variant_id for row in rows}, {row.engine_key for row in rows}
-    return (
-        variants.pop() if len(variants) == 1 else None,
-        engines.pop() if len(engines) == 1 else None,
-    )
-
-
-_SUBJECTS = PreparedStatement(
-    select(t.subject.c.idx, t.subject.c.variant_id, t.subject.c.engine_key).where(
-        t.subject.c.task_id == bindparam("task_id_")
-    )
-)
-_INSERT = PreparedStatement(insert(t.measurement))
+_PLAIN = ("window_s", "warmup_s", "warmup_n", "processes", "accuracy_n")
 
 
 def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
@@ -104,6 +37,8 @@ def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
         wanted = wanted.where(t.variant.c.key.in_(query.variant_keys))
     if query.conditions:
         wanted = wanted.where(t.measurement.c.facts_id.in_(_matching_facts(connection, query)))
+    for name, value in query.labels.items():
+        wanted = wanted.where(_label(name) == value)
     if query.before_id is not None:
         wanted = wanted.where(t.measurement.c.id < query.before_id)
     found = connection.execute(wanted.order_by(t.measurement.c.id.desc()).limit(query.limit)).all()
@@ -120,21 +55,9 @@ def _matching_facts(connection: Connection, query: ResultQuery) -> list[int]:
     ]
 
 
-def _insert_parts(connection: Connection, measurement_id: int | None, item: Measurement) -> None:
-    def rows(parts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        return [{"measurement_id": measurement_id, **part} for part in parts]
-
-    for table, parts in (
-        (t.round_, rows({"idx": k, **vars(part)} for k, part in enumerate(item.rounds))),
-        (t.stage, rows({"idx": k, **vars(part)} for k, part in enumerate(item.stages))),
-        (
-            t.flag,
-            rows({"idx": k, "kind": part.kind.value, "evidence": part.evidence} for k, part in enumerate(item.flags)),
-        ),
-        (t.output_check, rows(vars(part) for part in item.checks)),
-    ):
-        if parts:
-            connection.execute(insert(table), parts)
+def _label(name: str) -> ColumnElement[Any]:
+    """The value of one label of the job. A name may hold dots, so its path is quoted."""
+    return func.json_extract(t.job.c.labels, f'$."{name}"')
 
 
 def _select_rows() -> Select[Any]:
@@ -154,7 +77,9 @@ def _select_rows() -> Select[Any]:
             t.device.c.name.label("device_name"),
             func.coalesce(t.engine.c.runtime_version, _first_version()).label("runtime_version"),
             t.engine.c.lowering,
-            t.facts.c.content,
+            t.facts.c.content.label("facts"),
+            t.variant.c.content.label("variant"),
+            t.job.c.labels,
         )
         .join(t.job, t.job.c.id == t.measurement.c.job_id)
         .join(t.variant, t.variant.c.id == t.measurement.c.variant_id)
@@ -185,7 +110,7 @@ class _Parts:
 
     def __init__(self, connection: Connection, ids: Sequence[int]) -> None:
         self.rounds = _grouped(connection, t.round_, t.round_.c.idx, ids)
-        self.stages = _grouped(connection, t.stage, t.stage.c.idx, ids)
+        self.metrics = _grouped(connection, t.metric, t.metric.c.name, ids)
         self.flags = _grouped(connection, t.flag, t.flag.c.idx, ids)
         self.checks = _grouped(connection, t.output_check, t.output_check.c.tensor, ids)
 
@@ -201,30 +126,26 @@ def _grouped(
     return found
 
 
-def _estimate(row: Row[Any], name: str) -> Estimate:
-    values = row._mapping
-    return Estimate(values[f"{name}_ms"], values[f"{name}_ms_low"], values[f"{name}_ms_high"], values[f"{name}_reason"])
-
-
 def _result_row(row: Row[Any], parts: _Parts) -> ResultRow:
     measurement = Measurement(
         subject_index=row.subject_idx,
         provenance=Provenance(row.provenance),
         n=row.n,
-        p50_ms=_estimate(row, "p50"),
-        p90_ms=_estimate(row, "p90"),
-        p99_ms=_estimate(row, "p99"),
         rounds=tuple(Round(item.n, item.p50_ms, item.mean_ms) for item in parts.rounds.get(row.id, ())),
-        stages=tuple(Stage(item.name, item.p50_ms, item.mean_ms) for item in parts.stages.get(row.id, ())),
         checks=tuple(_check(item) for item in parts.checks.get(row.id, ())),
         flags=tuple(Flag(FlagKind(item.kind), item.evidence) for item in parts.flags.get(row.id, ())),
         samples=Artifact(Role.SAMPLES, "samples.npy", row.samples_sha256, row.samples_bytes)
         if row.samples_sha256
         else None,
+        metrics={
+            item.name: Estimate(item.value, item.low, item.high, item.reason) for item in parts.metrics.get(row.id, ())
+        },
         **{name: row._mapping[name] for name in _PLAIN},
     )
+    variant = load(Variant, row.variant)
     return ResultRow(
         measurement_id=row.id,
+        task_id=row.task_id,
         job_id=row.job_id,
         job_name=row.job_name,
         model_name=row.model_name,
@@ -237,11 +158,14 @@ def _result_row(row: Row[Any], parts: _Parts) -> ResultRow:
         placement=row.placement,
         engine_key=row.engine_key or "",
         measured_at=parse(row.measured_at),
-        facts=load_facts(row.content),
+        facts=load_facts(row.facts),
         measurement=measurement,
         schedule=Schedule(row.schedule) if row.schedule else Schedule.ALONE,
         mode=load(Measure, row.measure).mode,
         lowering=Lowering(row.lowering) if row.lowering else None,
+        options=variant.options,
+        model_sha256=next((item.sha256 for item in variant.artifacts if item.role is Role.MODEL_FP32), ""),
+        labels=load_labels(row.labels),
     )
 
 

@@ -4,22 +4,37 @@
 it; `provenance` is in every view that holds numbers, so that nobody mixes SIMULATED with MEASURED unknowingly.
 """
 
+from jetfleet.metrics import METRICS
+
+_METRIC = "(SELECT {part} FROM metric WHERE measurement_id = m.id AND name = '{name}') AS {column}"
+_PARTS = ("value", "low", "high", "nullif(reason, '')")
+
+# Looked up one by one: a query pays for those that it names, however many there are.
+_METRIC_COLUMNS = ",\n       ".join(
+    _METRIC.replace("{part}", part).replace("{name}", metric.name).replace("{column}", column)
+    for metric in METRICS
+    for part, column in zip(_PARTS, metric.columns, strict=False)
+)
+
 V_RESULTS = """
 CREATE VIEW v_results AS
-SELECT m.id AS measurement_id, m.job_id, j.name AS job, j.model_name AS model, v.key AS variant, d.name AS device,
-       v.runtime, coalesce(e.runtime_version, (
+SELECT m.id AS measurement_id, m.task_id, m.job_id, j.name AS job, j.model_name AS model, v.key AS variant,
+       d.name AS device, v.runtime, coalesce(e.runtime_version, (
          SELECT e0.runtime_version FROM subject s0 JOIN engine e0 ON e0.key = s0.engine_key
          WHERE s0.task_id = m.task_id AND s0.idx = 0
        )) AS runtime_version,
        v.precision, v.batch, coalesce(s.placement, v.placement) AS placement, m.provenance, m.verdict, m.n,
-       m.p50_ms, m.p50_ms_low, m.p50_ms_high, m.p90_ms, m.p99_ms, m.p99_ms_low, m.p99_ms_high, m.p99_reason,
-       m.mean_ms, m.std_ms, m.min_ms, m.max_ms, m.throughput_per_s, m.accuracy, m.accuracy_n,
-       m.warmup_s, m.window_s, m.processes,
+       {metrics},
+       m.accuracy_n, m.warmup_s, m.warmup_n, m.window_s, m.processes,
        (SELECT group_concat(f.kind || ': ' || f.evidence, '; ') FROM flag f WHERE f.measurement_id = m.id) AS flags,
        (SELECT min(c.passed) FROM output_check c WHERE c.measurement_id = m.id) AS outputs_ok,
-       m.measured_at, m.engine_key, m.samples_sha256, x.content AS facts,
-       m.subject_idx AS subject_index, coalesce(k.schedule, 'ALONE') AS schedule,
-       coalesce(json_extract(j.measure, '$.mode'), 'latency') AS mode, e.lowering, m.dla_time_share, m.p50_reason
+       m.measured_at, m.engine_key, m.samples_sha256, m.subject_idx AS subject_index,
+       coalesce(k.schedule, 'ALONE') AS schedule, coalesce(json_extract(j.measure, '$.mode'), 'latency') AS mode,
+       e.lowering,
+       (SELECT json_extract(a.value, '$.sha256') FROM json_each(v.content, '$.artifacts') a
+        WHERE json_extract(a.value, '$.role') = 'model-fp32') AS model_sha256,
+       json_extract(j.labels, '$.commit') AS "commit", json_extract(j.labels, '$.branch') AS branch,
+       json_extract(v.content, '$.options') AS options, j.labels, x.content AS facts
 FROM measurement m
 JOIN job j ON j.id = m.job_id
 JOIN device d ON d.id = m.device_id
@@ -28,7 +43,7 @@ LEFT JOIN variant v ON v.id = m.variant_id
 LEFT JOIN engine e ON e.key = m.engine_key
 LEFT JOIN task k ON k.id = m.task_id
 LEFT JOIN subject s ON s.task_id = m.task_id AND s.idx = m.subject_idx
-"""
+""".replace("{metrics}", _METRIC_COLUMNS)
 
 V_ROUNDS = """
 CREATE VIEW v_rounds AS

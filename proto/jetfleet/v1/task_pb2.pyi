@@ -1571,86 +1571,54 @@ class TensorCheck(_message.Message):
 Global___TensorCheck: _TypeAlias = TensorCheck  # noqa: Y015
 
 @_typing.final
-class Stage(_message.Message):
-    """Summary of one stage (h2d, compute, d2h, ...) in milliseconds."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    P50_MS_FIELD_NUMBER: _builtins.int
-    MEAN_MS_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    p50_ms: _builtins.float
-    mean_ms: _builtins.float
-    def __init__(
-        self,
-        *,
-        name: _builtins.str = ...,
-        p50_ms: _builtins.float = ...,
-        mean_ms: _builtins.float = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mean_ms", b"mean_ms", "name", b"name", "p50_ms", b"p50_ms"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Stage: _TypeAlias = Stage  # noqa: Y015
-
-@_typing.final
 class Measurement(_message.Message):
     """One subject's numbers, or with no subject_index the whole task's."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetricsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Estimate: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Estimate | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SUBJECT_INDEX_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
     N_FIELD_NUMBER: _builtins.int
-    P50_MS_FIELD_NUMBER: _builtins.int
-    P90_MS_FIELD_NUMBER: _builtins.int
-    P99_MS_FIELD_NUMBER: _builtins.int
-    MEAN_MS_FIELD_NUMBER: _builtins.int
-    STD_MS_FIELD_NUMBER: _builtins.int
-    MIN_MS_FIELD_NUMBER: _builtins.int
-    MAX_MS_FIELD_NUMBER: _builtins.int
-    THROUGHPUT_PER_S_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
     WARMUP_FIELD_NUMBER: _builtins.int
     WARMUP_N_FIELD_NUMBER: _builtins.int
     ROUNDS_FIELD_NUMBER: _builtins.int
-    STAGES_FIELD_NUMBER: _builtins.int
     CHECKS_FIELD_NUMBER: _builtins.int
-    ACCURACY_FIELD_NUMBER: _builtins.int
     ACCURACY_N_FIELD_NUMBER: _builtins.int
     FLAGS_FIELD_NUMBER: _builtins.int
     SAMPLES_FIELD_NUMBER: _builtins.int
     PROCESSES_FIELD_NUMBER: _builtins.int
-    DLA_TIME_SHARE_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
     subject_index: _builtins.int
     provenance: Global___Provenance.ValueType
     n: _builtins.int
     """samples in the steady window"""
-    mean_ms: _builtins.float
-    std_ms: _builtins.float
-    min_ms: _builtins.float
-    max_ms: _builtins.float
-    throughput_per_s: _builtins.float
-    """samples (inferences x batch) / wall clock"""
     warmup_n: _builtins.int
-    accuracy: _builtins.float
-    """top-1 on the evaluation data"""
     accuracy_n: _builtins.int
     """evaluated samples"""
     processes: _builtins.int
     """fresh processes it took: 2 = repeated once for stability"""
-    dla_time_share: _builtins.float
-    """of the layers' time, from the layer profile; absent: no DLA in it"""
-    @_builtins.property
-    def p50_ms(self) -> Global___Estimate: ...
-    @_builtins.property
-    def p90_ms(self) -> Global___Estimate: ...
-    @_builtins.property
-    def p99_ms(self) -> Global___Estimate: ...
     @_builtins.property
     def window(self) -> _duration_pb2.Duration:
         """wall clock of the steady window"""
@@ -1662,8 +1630,6 @@ class Measurement(_message.Message):
     @_builtins.property
     def rounds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Round]: ...
     @_builtins.property
-    def stages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Stage]: ...
-    @_builtins.property
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TensorCheck]: ...
     @_builtins.property
     def flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flag]: ...
@@ -1671,69 +1637,34 @@ class Measurement(_message.Message):
     def samples(self) -> Global___Artifact:
         """every latency of the steady window"""
 
+    @_builtins.property
+    def metrics(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
+        """by the names of jetfleet/metrics.py; absent: not measured, or no such stage"""
+
     def __init__(
         self,
         *,
         subject_index: _builtins.int | None = ...,
         provenance: Global___Provenance.ValueType = ...,
         n: _builtins.int = ...,
-        p50_ms: Global___Estimate | None = ...,
-        p90_ms: Global___Estimate | None = ...,
-        p99_ms: Global___Estimate | None = ...,
-        mean_ms: _builtins.float | None = ...,
-        std_ms: _builtins.float | None = ...,
-        min_ms: _builtins.float | None = ...,
-        max_ms: _builtins.float | None = ...,
-        throughput_per_s: _builtins.float | None = ...,
         window: _duration_pb2.Duration | None = ...,
         warmup: _duration_pb2.Duration | None = ...,
         warmup_n: _builtins.int = ...,
         rounds: _abc.Iterable[Global___Round] | None = ...,
-        stages: _abc.Iterable[Global___Stage] | None = ...,
         checks: _abc.Iterable[Global___TensorCheck] | None = ...,
-        accuracy: _builtins.float | None = ...,
         accuracy_n: _builtins.int = ...,
         flags: _abc.Iterable[Global___Flag] | None = ...,
         samples: Global___Artifact | None = ...,
         processes: _builtins.int = ...,
-        dla_time_share: _builtins.float | None = ...,
+        metrics: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_dla_time_share", b"_dla_time_share", "_max_ms", b"_max_ms", "_mean_ms", b"_mean_ms", "_min_ms", b"_min_ms", "_std_ms", b"_std_ms", "_subject_index", b"_subject_index", "_throughput_per_s", b"_throughput_per_s", "accuracy", b"accuracy", "dla_time_share", b"dla_time_share", "max_ms", b"max_ms", "mean_ms", b"mean_ms", "min_ms", b"min_ms", "p50_ms", b"p50_ms", "p90_ms", b"p90_ms", "p99_ms", b"p99_ms", "samples", b"samples", "std_ms", b"std_ms", "subject_index", b"subject_index", "throughput_per_s", b"throughput_per_s", "warmup", b"warmup", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index", "samples", b"samples", "subject_index", b"subject_index", "warmup", b"warmup", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_dla_time_share", b"_dla_time_share", "_max_ms", b"_max_ms", "_mean_ms", b"_mean_ms", "_min_ms", b"_min_ms", "_std_ms", b"_std_ms", "_subject_index", b"_subject_index", "_throughput_per_s", b"_throughput_per_s", "accuracy", b"accuracy", "accuracy_n", b"accuracy_n", "checks", b"checks", "dla_time_share", b"dla_time_share", "flags", b"flags", "max_ms", b"max_ms", "mean_ms", b"mean_ms", "min_ms", b"min_ms", "n", b"n", "p50_ms", b"p50_ms", "p90_ms", b"p90_ms", "p99_ms", b"p99_ms", "processes", b"processes", "provenance", b"provenance", "rounds", b"rounds", "samples", b"samples", "stages", b"stages", "std_ms", b"std_ms", "subject_index", b"subject_index", "throughput_per_s", b"throughput_per_s", "warmup", b"warmup", "warmup_n", b"warmup_n", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index", "accuracy_n", b"accuracy_n", "checks", b"checks", "flags", b"flags", "metrics", b"metrics", "n", b"n", "processes", b"processes", "provenance", b"provenance", "rounds", b"rounds", "samples", b"samples", "subject_index", b"subject_index", "warmup", b"warmup", "warmup_n", b"warmup_n", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__accuracy: _TypeAlias = _typing.Literal["accuracy"]  # noqa: Y015
-    _WhichOneofArgType__accuracy: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy"]  # noqa: Y015
-    _WhichOneofReturnType__dla_time_share: _TypeAlias = _typing.Literal["dla_time_share"]  # noqa: Y015
-    _WhichOneofArgType__dla_time_share: _TypeAlias = _typing.Literal["_dla_time_share", b"_dla_time_share"]  # noqa: Y015
-    _WhichOneofReturnType__max_ms: _TypeAlias = _typing.Literal["max_ms"]  # noqa: Y015
-    _WhichOneofArgType__max_ms: _TypeAlias = _typing.Literal["_max_ms", b"_max_ms"]  # noqa: Y015
-    _WhichOneofReturnType__mean_ms: _TypeAlias = _typing.Literal["mean_ms"]  # noqa: Y015
-    _WhichOneofArgType__mean_ms: _TypeAlias = _typing.Literal["_mean_ms", b"_mean_ms"]  # noqa: Y015
-    _WhichOneofReturnType__min_ms: _TypeAlias = _typing.Literal["min_ms"]  # noqa: Y015
-    _WhichOneofArgType__min_ms: _TypeAlias = _typing.Literal["_min_ms", b"_min_ms"]  # noqa: Y015
-    _WhichOneofReturnType__std_ms: _TypeAlias = _typing.Literal["std_ms"]  # noqa: Y015
-    _WhichOneofArgType__std_ms: _TypeAlias = _typing.Literal["_std_ms", b"_std_ms"]  # noqa: Y015
     _WhichOneofReturnType__subject_index: _TypeAlias = _typing.Literal["subject_index"]  # noqa: Y015
     _WhichOneofArgType__subject_index: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index"]  # noqa: Y015
-    _WhichOneofReturnType__throughput_per_s: _TypeAlias = _typing.Literal["throughput_per_s"]  # noqa: Y015
-    _WhichOneofArgType__throughput_per_s: _TypeAlias = _typing.Literal["_throughput_per_s", b"_throughput_per_s"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__accuracy) -> _WhichOneofReturnType__accuracy | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__dla_time_share) -> _WhichOneofReturnType__dla_time_share | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_ms) -> _WhichOneofReturnType__max_ms | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_ms) -> _WhichOneofReturnType__mean_ms | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_ms) -> _WhichOneofReturnType__min_ms | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__std_ms) -> _WhichOneofReturnType__std_ms | None: ...
-    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__subject_index) -> _WhichOneofReturnType__subject_index | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__throughput_per_s) -> _WhichOneofReturnType__throughput_per_s | None: ...
 
 Global___Measurement: _TypeAlias = Measurement  # noqa: Y015
 

@@ -9,6 +9,7 @@ import pytest
 from agent.work.measure import MeasureLimits, check_options, measure_alone, round_size
 from agent.work.summary import Recording, find_flags, summarise, untimed
 from jetfleet.errors import BadInput
+from jetfleet.metrics import METRICS, NAMES, STAGES
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_TOO_FEW_SAMPLES,
     FLAG_KIND_UNSTABLE,
@@ -25,10 +26,10 @@ def test_a_quiet_engine_is_timed_for_the_shortest_window_and_no_longer() -> None
     assert 1.0 <= recording.window_s < 1.2
     found = summarise(recording, batch=4)
     assert found.n == recording.n >= 368
-    assert found.p50_ms.low <= found.p50_ms.value <= found.p50_ms.high
-    assert found.p50_ms.value == pytest.approx(2.0, rel=0.005)
-    assert found.p99_ms.value == pytest.approx(2.0 * 1.0233, rel=0.01)
-    assert found.throughput_per_s == pytest.approx(4 * 500, rel=0.01)
+    assert found.metrics["p50_ms"].low <= found.metrics["p50_ms"].value <= found.metrics["p50_ms"].high
+    assert found.metrics["p50_ms"].value == pytest.approx(2.0, rel=0.005)
+    assert found.metrics["p99_ms"].value == pytest.approx(2.0 * 1.0233, rel=0.01)
+    assert found.metrics["throughput_per_s"].value == pytest.approx(4 * 500, rel=0.01)
     assert sum(item.n for item in found.rounds) == found.n
     assert not found.flags
 
@@ -56,11 +57,11 @@ def test_an_engine_that_slows_down_is_unstable_and_the_evidence_says_so() -> Non
 def test_a_slow_engine_has_a_median_but_no_interval() -> None:
     found = summarise(measure_alone(Scripted(noisy(1000.0, 0.01)), MeasureLimits(0.1, 1.0, 12.0), silent), 1)
     assert found.n == 10
-    assert found.p50_ms.HasField("value")
-    assert not found.p50_ms.HasField("low")
-    assert not found.p99_ms.HasField("value")
-    assert found.p99_ms.reason == "n=10 < 368"
-    assert found.p90_ms.reason == "n=10 < 36"
+    assert found.metrics["p50_ms"].HasField("value")
+    assert not found.metrics["p50_ms"].HasField("low")
+    assert not found.metrics["p99_ms"].HasField("value")
+    assert found.metrics["p99_ms"].reason == "n=10 < 368"
+    assert found.metrics["p90_ms"].reason == "n=10 < 36"
     assert [flag.kind for flag in found.flags] == [FLAG_KIND_TOO_FEW_SAMPLES]
 
 
@@ -81,7 +82,7 @@ def test_warm_up_of_an_engine_that_never_settles_ends() -> None:
 
 def test_time_between_rounds_is_not_the_engines() -> None:
     recording = measure_alone(Scripted(lambda now: 1.0, bookkeeping_ms=500.0), MeasureLimits(0.1, 0.5, 5.0), silent)
-    assert summarise(recording, 1).throughput_per_s == pytest.approx(1000, rel=0.01)
+    assert summarise(recording, 1).metrics["throughput_per_s"].value == pytest.approx(1000, rel=0.01)
     assert max(float(block.max()) for block in recording.rounds) == pytest.approx(1.0)
 
 
@@ -118,9 +119,10 @@ def test_nothing_is_collected_while_timing_and_the_collector_is_put_back() -> No
 
 def test_the_devices_own_clock_is_believed_and_the_stages_add_up() -> None:
     found = summarise(measure_alone(WithEvents(lambda now: 1.5), MeasureLimits(0.1, 0.1, 1.0), silent), 1)
-    assert found.p50_ms.value == pytest.approx(1.25)
-    stages = {stage.name: stage.p50_ms for stage in found.stages}
+    assert found.metrics["p50_ms"].value == pytest.approx(1.25)
+    stages = {stage: found.metrics[f"{stage}_p50_ms"].value for stage in STAGES}
     assert stages == {
+        "latency": 1.25,
         "h2d": 0.25,
         "compute": 0.75,
         "d2h": 0.25,
@@ -128,13 +130,24 @@ def test_the_devices_own_clock_is_believed_and_the_stages_add_up() -> None:
         "e2e": 1.5,
         "residual": 0.25,  # what the host saw beyond the device's own clock
     }
-    assert stages["h2d"] + stages["compute"] + stages["d2h"] == found.p50_ms.value
-    assert found.p50_ms.value + stages["residual"] == stages["e2e"]
-    assert found.throughput_per_s == pytest.approx(1000 / stages["e2e"])
+    assert stages["h2d"] + stages["compute"] + stages["d2h"] == found.metrics["p50_ms"].value
+    assert found.metrics["p50_ms"].value + stages["residual"] == stages["e2e"]
+    assert found.metrics["throughput_per_s"].value == pytest.approx(1000 / stages["e2e"])
 
 
-def test_a_cpu_session_has_no_copy_stages() -> None:
-    assert not summarise(measure_alone(Scripted(lambda now: 1.5), MeasureLimits(0.1, 0.1, 1.0), silent), 1).stages
+def test_every_stage_has_every_statistic_and_a_cpu_session_no_copies() -> None:
+    limits = MeasureLimits(0.1, 1.0, 2.0)
+    on_gpu = summarise(measure_alone(WithEvents(lambda now: 1.5), limits, silent), 1)
+    assert {metric.name for metric in METRICS if metric.statistic} <= set(on_gpu.metrics)
+    on_cpu = summarise(measure_alone(Scripted(lambda now: 1.5), limits, silent), 1)
+    of_stages = {metric.stage for metric in METRICS if metric.name in on_cpu.metrics}
+    assert of_stages == {"", "compute", "latency", "e2e"}  # absent, not zero
+    assert on_cpu.metrics["compute_p99_ms"].value == on_cpu.metrics["e2e_p99_ms"].value == pytest.approx(1.5)
+
+
+def test_what_an_agent_sends_is_declared() -> None:
+    found = summarise(measure_alone(WithEvents(lambda now: 1.5), MeasureLimits(0.1, 0.1, 1.0), silent), 1)
+    assert set(found.metrics) <= NAMES
 
 
 @pytest.mark.parametrize(
@@ -162,16 +175,18 @@ def test_correlated_samples_have_a_p99_but_no_interval_for_it() -> None:
     calm, busy = np.full(200, 1.0), np.full(200, 9.0)
     recording = Recording(window_s=1.0, rounds=[calm, calm, calm, busy, calm, calm])
     found = summarise(recording, 1)
-    assert found.p99_ms.value == 9.0
-    assert not found.p90_ms.HasField("low")
-    assert "independent samples" in found.p90_ms.reason
+    assert found.metrics["p99_ms"].value == 9.0
+    assert not found.metrics["p90_ms"].HasField("low")
+    assert "independent samples" in found.metrics["p90_ms"].reason
 
 
 def test_an_untimed_measurement_gives_the_reason_everywhere() -> None:
     found = untimed("not timed: wrong")
     assert found.n == 0
-    assert {found.p50_ms.reason, found.p90_ms.reason, found.p99_ms.reason} == {"not timed: wrong"}
-    assert not found.p50_ms.HasField("value")
+    assert {found.metrics["p50_ms"].reason, found.metrics["p90_ms"].reason, found.metrics["p99_ms"].reason} == {
+        "not timed: wrong"
+    }
+    assert not found.metrics["p50_ms"].HasField("value")
 
 
 def test_options_are_read_in_seconds() -> None:

@@ -1,0 +1,22 @@
+"""Devices as data: what stands under `devices` and `device`."""
+
+from typing import Any, TypeAlias
+
+from controller.model.view import DeviceView
+from controller.record.results import facts_record
+
+Record: TypeAlias = dict[str, Any]
+
+
+def device_record(device: DeviceView) -> Record:
+    return {
+        "id": device.id,
+        "name": device.name,
+        "online": device.online,
+        "cordoned": device.cordoned or None,
+        "busy_with": device.busy_with or None,
+        "last_seen_at": device.last_seen_at.isoformat(),
+        "agent_version": device.agent_version or None,
+        "bench_domain": device.bench_domain or None,
+        "facts": facts_record(device.facts),
+    }

@@ -1,0 +1,77 @@
+"""Measurements, written once, with their metrics, rounds, flags and checks. Metrics that are not declared are left out:
+an agent that is newer than the controller may send some.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from controller.model.result import Measurement
+from controller.store import tables as t
+from controller.store.clock import now_text
+from controller.store.sqlite.prepared import PreparedStatement
+from jetfleet.metrics import NAMES
+
+
+def insert_measurement(connection: Connection, attempt: Any, item: Measurement) -> None:
+    """Part of the commit of an attempt; the verdict is derived here, from the flags."""
+    variant_id, engine_key = _measured(connection, attempt.task_id, item.subject_index)
+    measurement_id = _INSERT.run(
+        connection,
+        task_id=attempt.task_id,
+        attempt_token=attempt.token,
+        job_id=attempt.job_id,
+        subject_idx=item.subject_index,
+        variant_id=variant_id,
+        engine_key=engine_key,
+        device_id=attempt.device_id,
+        facts_id=attempt.facts_id,
+        measured_at=now_text(),
+        provenance=item.provenance.value,
+        verdict=item.verdict,
+        n=item.n,
+        samples_sha256=item.samples.sha256 if item.samples else None,
+        samples_bytes=item.samples.size_bytes if item.samples else None,
+        window_s=item.window_s,
+        warmup_s=item.warmup_s,
+        warmup_n=item.warmup_n,
+        processes=item.processes,
+        accuracy_n=item.accuracy_n,
+    )
+    _insert_parts(connection, measurement_id, item)
+
+
+def _measured(connection: Connection, task_id: int, index: int | None) -> tuple[int | None, str | None]:
+    """Variant and engine of a subject; of a whole task what all its subjects agree on."""
+    rows = [row for row in _SUBJECTS.all(connection, task_id_=task_id) if index in (None, row.idx)]
+    variants, engines = {row.variant_id for row in rows}, {row.engine_key for row in rows}
+    return (
+        variants.pop() if len(variants) == 1 else None,
+        engines.pop() if len(engines) == 1 else None,
+    )
+
+
+def _insert_parts(connection: Connection, measurement_id: int | None, item: Measurement) -> None:
+    def rows(parts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{"measurement_id": measurement_id, **part} for part in parts]
+
+    for table, parts in (
+        (t.round_, rows({"idx": k, **vars(part)} for k, part in enumerate(item.rounds))),
+        (t.metric, rows({"name": name, **vars(part)} for name, part in item.metrics.items() if name in NAMES)),
+        (
+            t.flag,
+            rows({"idx": k, "kind": part.kind.value, "evidence": part.evidence} for k, part in enumerate(item.flags)),
+        ),
+        (t.output_check, rows(vars(part) for part in item.checks)),
+    ):
+        if parts:
+            connection.execute(insert(table), parts)
+
+
+_SUBJECTS = PreparedStatement(
+    select(t.subject.c.idx, t.subject.c.variant_id, t.subject.c.engine_key).where(
+        t.subject.c.task_id == bindparam("task_id_")
+    )
+)
+_INSERT = PreparedStatement(insert(t.measurement))

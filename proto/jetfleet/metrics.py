@@ -1,0 +1,104 @@
+"""The one list of metrics. What an agent fills, the controller stores and every view, file and document shows derives
+from it: a metric is added here, and in the code that measures it, and nowhere else.
+
+The words are trtexec's: latency = h2d + compute + d2h by the device's clock, enqueue = the host's time in the enqueue
+call, e2e = wall clock of the host around the whole inference. A stage that a runtime does not have is absent, not zero.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Better(Enum):
+    LOWER = "lower"
+    HIGHER = "higher"
+    NEITHER = "neither"
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """A number of a measurement. With an interval, `NAME_low`, `NAME_high` and `NAME_reason` go with it everywhere."""
+
+    name: str
+    unit: str
+    better: Better
+    meaning: str
+    has_interval: bool = False
+    stage: str = ""  # of STAGES; empty: not of a stage
+    statistic: str = ""  # of latencies; empty: not a statistic of them
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What it is called in SQL, CSV, JSON and pandas: the value, its 95 % interval, and why one is missing."""
+        if not self.has_interval:
+            return (self.name,)
+        return (self.name, f"{self.name}_low", f"{self.name}_high", f"{self.name}_reason")
+
+
+STATISTICS = ("min", "mean", "p50", "p90", "p95", "p99", "max")
+
+STAGES = {
+    "h2d": "copies from host to device",
+    "compute": "the engine's own time; on a CPU all of the latency",
+    "d2h": "copies from device to host",
+    "enqueue": "the host's time in the enqueue call; overlaps the others",
+    "latency": "h2d + compute + d2h; on a CPU the wall clock. The unprefixed figures are of these samples",
+    "e2e": "wall clock of the host around one inference",
+    "residual": "e2e less latency: what no stage accounts for",
+}
+
+_MEANINGS = {
+    "min": "minimum",
+    "mean": "mean, nothing clipped",
+    "std": "standard deviation",
+    "p50": "median",
+    "max": "maximum",
+}
+
+
+def percentile(statistic: str) -> float | None:
+    """0.99 of `p99`; None for what is not a percentile."""
+    digits = statistic.removeprefix("p")
+    return float(f"0.{digits}") if statistic.startswith("p") and digits.isdigit() else None
+
+
+def _latencies() -> Iterator[MetricSpec]:
+    """Of one inference, which is a whole batch: the figures that results are read and compared by."""
+    for statistic in ("p50", "p90", "p95", "p99", "mean", "std", "min", "max"):
+        yield MetricSpec(
+            name=f"{statistic}_ms",
+            unit="ms",
+            better=Better.LOWER,
+            meaning=f"latency of one inference (the whole batch): {_meaning(statistic)}",
+            has_interval=percentile(statistic) is not None,
+            statistic=statistic,
+        )
+
+
+def _stages() -> Iterator[MetricSpec]:
+    for stage, meaning in STAGES.items():
+        for statistic in STATISTICS:
+            yield MetricSpec(
+                name=f"{stage}_{statistic}_ms",
+                unit="ms",
+                better=Better.LOWER,
+                meaning=f"{meaning}: {_meaning(statistic)}",
+                stage=stage,
+                statistic=statistic,
+            )
+
+
+def _meaning(statistic: str) -> str:
+    return _MEANINGS.get(statistic) or f"{statistic[1:]}th percentile, nearest rank"
+
+
+METRICS = (
+    *_latencies(),
+    MetricSpec("throughput_per_s", "1/s", Better.HIGHER, "items (inferences x batch) per second of the timed window"),
+    MetricSpec("accuracy", "share", Better.HIGHER, "top-1 on the evaluation data, 0 to 1; over `accuracy_n` samples"),
+    MetricSpec("dla_time_share", "share", Better.NEITHER, "a DLA's share of the layers' time, 0 to 1; none: no DLA"),
+    *_stages(),
+)
+COLUMNS = tuple(column for metric in METRICS for column in metric.columns)
+NAMES = frozenset(metric.name for metric in METRICS)
