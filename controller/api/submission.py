@@ -15,7 +15,7 @@ from controller.model.view import Submitted
 from jetfleet.errors import JetfleetError
 
 if TYPE_CHECKING:
-    from controller.intake.prepare import Prepared
+    from controller.intake.prepare import PreparedJob
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -48,7 +48,7 @@ class SubmitOptions:
 
 def prepare_files(
     paths: Sequence[Path], *, state_dir: Path, on_message: Callable[[str], None] = lambda _: None
-) -> "list[tuple[str, Prepared]]":
+) -> "list[tuple[str, PreparedJob]]":
     """Each job file's path and the job, ready to submit: models exported, references computed. Needs no controller.
 
     Raises what is wrong with the one file, or JobsRefused for several.
@@ -62,7 +62,7 @@ def prepare_files(
 
 def prepare_model(
     model: object, arguments: Mapping[str, Any], *, state_dir: Path, on_message: Callable[[str], None] = lambda _: None
-) -> "tuple[str, Prepared]":
+) -> "tuple[str, PreparedJob]":
     """A job from a model and the arguments of `Client.submit`, ready to submit, under its name. As prepare_files."""
     from controller.intake.prepare_arguments import prepare_arguments
 
@@ -72,7 +72,7 @@ def prepare_model(
 
 def submit_prepared(
     client: ControlClient,
-    prepared: "Sequence[tuple[str, Prepared]]",
+    prepared: "Sequence[tuple[str, PreparedJob]]",
     options: SubmitOptions,
     *,
     on_submitted: Callable[[Submitted], None] = lambda _: None,
@@ -101,7 +101,7 @@ def submit_prepared(
     return submitted
 
 
-def _plans(client: ControlClient, prepared: "Sequence[tuple[str, Prepared]]") -> list[Submitted]:
+def _plans(client: ControlClient, prepared: "Sequence[tuple[str, PreparedJob]]") -> list[Submitted]:
     plans = _each(prepared, lambda item: client.submit_spec(item.spec, item.files, validate_only=True))
     return [plan for _, plan in plans]
 

@@ -12,7 +12,7 @@ from jetfleet.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from controller.intake.model_report import Checked, Port
+    from controller.intake.model_report import ModelReport, Port
 
 
 def export(
@@ -43,13 +43,13 @@ def export(
         _print(checked)
 
 
-def _record(checked: "Checked") -> dict[str, object]:
+def _record(checked: "ModelReport") -> dict[str, object]:
     from dataclasses import asdict
 
     return asdict(checked)
 
 
-def _print(checked: "Checked") -> None:
+def _print(checked: "ModelReport") -> None:
     from controller.report.text.words import one_line
 
     _print_ports("input", checked.inputs)

@@ -10,21 +10,20 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from controller.intake.exchange import Made, Request
-from controller.intake.graph import datasets
-from controller.intake.graph import onnx_files as graph
+from controller.intake.exchange import ModelAnswer, ModelRequest
+from controller.intake.graph import datasets, onnx_files
 from controller.intake.graph.agreement import agree
-from controller.intake.graph.reference import Reference
+from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.shapes import check_batches
 from controller.intake.graph.tensors import make as make_input
 from controller.intake.jobfile.yaml import Steps
-from controller.intake.model_report import Agreement, Checked, Port
-from controller.intake.prepare_model import Source, open_source
+from controller.intake.model_report import Agreement, ModelReport, Port
+from controller.intake.prepare_model import ModelSource, open_source
 
 _BATCHES = (1, 3)
 
 
-def check(request: Request, progress: Callable[[str], None]) -> Made:
+def check(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
     """Raises ModelError."""
     folder = Path(request.out) / "model"
     folder.mkdir(parents=True)
@@ -34,15 +33,15 @@ def check(request: Request, progress: Callable[[str], None]) -> Made:
     if request.evaluation:
         largest = max([signature.own_batch, *(batch for batch, _ in request.batches)])
         datasets.load(Path(request.folder) / request.evaluation, signature, largest_batch=largest)
-    found = Reference(source.laid.path, optimised=not request.torch)
+    found = ReferenceSession(source.graph.path, optimised=not request.torch)
     agreements = []
     for batch in _BATCHES if signature.dynamic else (signature.own_batch,):
         progress(f"comparing the outputs for batch {batch}")
         agreements.append(_agreement(request, source, found, batch))
-    return Made(signature.inputs, signature.own_batch, (), _describe(request, source, agreements))
+    return ModelAnswer(signature.inputs, signature.own_batch, (), _describe(request, source, agreements))
 
 
-def _agreement(request: Request, source: Source, candidate: Reference, batch: int) -> Agreement:
+def _agreement(request: ModelRequest, source: ModelSource, candidate: ReferenceSession, batch: int) -> Agreement:
     folder = Path(request.folder)
     inputs = {item.name: make_input(item, batch, seed=request.seed, folder=folder) for item in source.signature.inputs}
     told = "the export answers differently from PyTorch" if request.torch else "optimising the graph changes its answer"
@@ -53,12 +52,12 @@ def _agreement(request: Request, source: Source, candidate: Reference, batch: in
     return Agreement(batch, errors[worst], worst)
 
 
-def _describe(request: Request, source: Source, agreements: Iterable[Agreement]) -> Checked:
-    laid = source.laid
-    model = onnx.load_model(str(laid.path), load_external_data=False)
-    files = [laid.path, *(laid.folder / name for name in laid.data)]
-    return Checked(
-        inputs=tuple(Port(item.name, item.dtype, item.dims) for item in laid.inputs),
+def _describe(request: ModelRequest, source: ModelSource, agreements: Iterable[Agreement]) -> ModelReport:
+    graph = source.graph
+    model = onnx.load_model(str(graph.path), load_external_data=False)
+    files = [graph.path, *(graph.folder / name for name in graph.data)]
+    return ModelReport(
+        inputs=tuple(Port(item.name, item.dtype, item.dims) for item in graph.inputs),
         outputs=tuple(map(_port, model.graph.output)),
         opset=next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx")),
         size_bytes=sum(path.stat().st_size for path in files),
@@ -73,4 +72,4 @@ def _describe(request: Request, source: Source, agreements: Iterable[Agreement])
 def _port(item: onnx.ValueInfoProto) -> Port:
     tensor = item.type.tensor_type
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
-    return Port(item.name, dtype.name, tuple(map(graph.dim_of, tensor.shape.dim)))
+    return Port(item.name, dtype.name, tuple(map(onnx_files.dim_of, tensor.shape.dim)))

@@ -1,91 +1,81 @@
-"""Runs the model child: bounded in time and memory, in a process group of its own, killed with its parent."""
+"""The model child, from a job file to its answer: a folder for its files, a request, and its errors placed."""
 
-import contextlib
 import os
-import select
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from controller.intake.exchange import Made, Request, read_answer, write_request
-from controller.intake.worker import ANSWER_NAME
-from jetfleet.errors import BadInput, TimeLimit
+from controller.intake import child_process, required_graphs
+from controller.intake.exchange import ModelAnswer, ModelRequest
+from controller.intake.jobfile import matrix
+from controller.intake.jobfile.inputs import input_request
+from controller.intake.jobfile.model_error import ModelError
+from controller.intake.jobfile.spec import LoadedJob
+from jetfleet.errors import BadInput
 
-_TAIL_BYTES = 2000
-
-
-def run(request: Request, *, timeout_s: float, progress: Callable[[str], None]) -> Made:
-    """Raises the child's ModelError, BadInput if it died of the model, TimeLimit."""
-    folder = Path(request.out)
-    request_path, log_path = folder / "request.json", folder / "log.txt"
-    write_request(request_path, request)
-    reader, writer = os.pipe()
-    with open(reader, "rb", buffering=0) as pipe, log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "controller.intake.worker", str(request_path), str(writer), str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=(writer,),
-            env=_environment(os.environ),
-            start_new_session=True,
-        )
-        os.close(writer)
-        try:
-            in_time = _follow(pipe.fileno(), process, time.monotonic() + timeout_s, progress)
-        finally:
-            _kill_group(process)
-    if not in_time:
-        raise TimeLimit(f"the model was not ready after {timeout_s:g} s", hint="is there a loop in its code?")
-    if process.returncode != 0:
-        raise _death(process.returncode, log_path, request.memory_bytes)
-    return read_answer(folder / ANSWER_NAME)
+MODEL_TIMEOUT_S = 1800.0
+_MEMORY_SHARE = 3 / 4
 
 
-def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    """The user's environment, for the user's code, less anything of ours that might be a secret."""
-    kept = {name: value for name, value in own.items() if not name.startswith("JETFLEET_")}
-    # Without this, `-m` lets a folder called `controller` in the user's working directory hide this package.
-    return {**kept, "PYTHONSAFEPATH": "1"}
+@contextmanager
+def model_answer(
+    loaded: LoadedJob,
+    *,
+    cache: Path,
+    progress: Callable[[str], None],
+    timeout_s: float,
+    check: bool = False,
+    onnx: Path | None = None,
+) -> Iterator[ModelAnswer]:
+    """What the child made of the job file's model; its files are there until the end of the block.
 
-
-def _follow(pipe: int, process: "subprocess.Popen[bytes]", deadline: float, progress: Callable[[str], None]) -> bool:
-    """Passes progress on until the child ends; False if the deadline comes first."""
-    rest = b""
-    while (left_s := deadline - time.monotonic()) > 0:
-        ready, _, _ = select.select([pipe], [], [], left_s)
-        if not ready:
-            return False
-        block = os.read(pipe, 1 << 16)
-        if not block:
-            break
-        *lines, rest = (rest + block).split(b"\n")
-        for line in lines:
-            progress(line.decode("utf-8", "replace"))
+    `check`: only hold the model against its reference. `onnx`: where its ONNX file lies, if not where the job says.
+    Raises BadInput, TimeLimit.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    out = Path(tempfile.mkdtemp(prefix="model-", dir=cache))
     try:
-        process.wait(max(deadline - time.monotonic(), 0))
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+        try:
+            answer = child_process.run(
+                request_for(loaded, cache, out, check=check, onnx=onnx), timeout_s=timeout_s, progress=progress
+            )
+        except ModelError as error:
+            raise bad_input(loaded, error) from error
+        yield answer
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
 
 
-def _kill_group(process: "subprocess.Popen[bytes]") -> None:
-    """Ends the child and whatever it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def bad_input(loaded: LoadedJob, error: ModelError) -> BadInput:
+    """The error with its place in the job file."""
+    where = error.where or loaded.document.where(error.steps)
+    return BadInput(error.message, where=where, expected=error.expected, hint=error.hint)
 
 
-def _death(code: int, log: Path, memory_bytes: int) -> BadInput:
-    with log.open("rb") as file:
-        file.seek(max(log.stat().st_size - _TAIL_BYTES, 0))
-        lines = file.read().decode("utf-8", "replace").splitlines()
-    last = "".join(letter for letter in (lines[-1] if lines else "") if letter.isprintable())[:300]
-    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-    return BadInput(
-        f"the process that looked at the model {how}" + (f": {last}" if last else ""),
-        expected=f"a model that loads and runs within {memory_bytes / (1 << 30):.1f} GiB of memory",
+def request_for(
+    loaded: LoadedJob, cache: Path, out: Path, *, check: bool = False, onnx: Path | None = None
+) -> ModelRequest:
+    model, variants = loaded.job.model, loaded.job.variants
+    return ModelRequest(
+        folder=str(loaded.folder.absolute()),
+        torch=model.torch or "",
+        onnx=str(onnx.absolute()) if onnx is not None else model.onnx or "",
+        args=dict(model.args),
+        inputs={name: input_request(section) for name, section in model.inputs.items()},
+        evaluation=model.data.evaluation or "",
+        calibration=model.data.calibration or "",
+        lower=required_graphs.lowering_requests(loaded),
+        batches=matrix.batch_places(variants),
+        own_batch=variants.batch is None,
+        seed=loaded.job.export.seed,
+        opset=loaded.job.export.opset,
+        exporter=loaded.job.export.exporter,
+        export_cache=str(cache / "exports"),
+        lowering_cache=str(cache / "lowered"),
+        out=str(out),
+        memory_bytes=int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _MEMORY_SHARE),
+        float32_steps=required_graphs.float32_steps(loaded),
+        check=check,
     )

@@ -1,7 +1,6 @@
 """What `controller export --check` found, as plain data that the model child can write down."""
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Checked:
+class ModelReport:
     """A model that was held against its reference. `files`: the graph first, then its external data."""
 
     inputs: tuple[Port, ...]
@@ -35,14 +34,3 @@ class Checked:
     cached: bool
     agreements: tuple[Agreement, ...]
     files: tuple[str, ...]
-
-
-def read_checked(raw: dict[str, Any]) -> Checked:
-    """From the JSON of `dataclasses.asdict`."""
-    ports = {key: tuple(_port(**port) for port in raw[key]) for key in ("inputs", "outputs")}
-    agreements = tuple(Agreement(**item) for item in raw["agreements"])
-    return Checked(**{**raw, **ports, "agreements": agreements, "files": tuple(raw["files"])})
-
-
-def _port(name: str, dtype: str, dims: list[int | str | None]) -> Port:
-    return Port(name, dtype, tuple(dims))

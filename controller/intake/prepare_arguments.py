@@ -7,16 +7,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from controller.intake.exchange import ModelError
+from controller.intake.child import bad_input, request_for
 from controller.intake.jobfile.arguments import document_of
+from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.spec import LoadedJob, load_document
-from controller.intake.prepare import Prepared, placed, prepare_loaded, request_for
+from controller.intake.prepare import PreparedJob, prepare_loaded
 from jetfleet.errors import BadInput
 
 
 def prepare_arguments(
     model: object, arguments: Mapping[str, Any], *, state_dir: Path, progress: Callable[[str], None]
-) -> Prepared:
+) -> PreparedJob:
     """`model` is a path to an ONNX file, MODULE:CALLABLE, or an nn.Module, which is exported in this process.
 
     Relative paths start at the working directory. Raises BadInput, TimeLimit, DiskFull.
@@ -51,4 +52,4 @@ def _export(model: Any, loaded: LoadedJob, cache: Path, folder: Path, progress: 
     try:
         return export_module(model, request_for(loaded, cache, folder), folder / "model", progress)
     except ModelError as error:
-        raise placed(loaded, error) from error
+        raise bad_input(loaded, error) from error

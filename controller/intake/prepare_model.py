@@ -4,28 +4,31 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from controller.intake.exchange import Asked, Made, MadeFile, ModelError, Request, uncalibrated
-from controller.intake.graph import datasets
-from controller.intake.graph import onnx_files as graph
+from controller.intake.exchange import LoweringRequest, ModelAnswer, ModelFile, ModelRequest
+from controller.intake.graph import datasets, onnx_files
 from controller.intake.graph.datasets import LABELS, Evaluation
-from controller.intake.graph.reference import Reference
+from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.shapes import Signature, Unresolved, check_batches, guesses, resolve
 from controller.intake.graph.tensors import Array, write_npy
 from controller.intake.graph.tensors import make as make_input
+from controller.intake.jobfile.inputs import InputRequest
+from controller.intake.jobfile.model_error import ModelError, calibration_missing
 from controller.intake.lowering import calibration as calibrating
-from controller.intake.lowering import precision
-from controller.intake.lowering import source_precision as brought
+from controller.intake.lowering import precision, source_precision
 from controller.intake.lowering.calibration import Calibration
 from controller.model.job import Precision, Role
 
+# Inputs, and the outputs to them.
+Arrays: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
 
-class Source(Protocol):
+
+class ModelSource(Protocol):
     """A model, laid out as ONNX, that can answer in FP32."""
 
     signature: Signature
-    laid: graph.Laid
+    graph: onnx_files.GraphFiles
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]: ...
 
@@ -33,33 +36,33 @@ class Source(Protocol):
 class OnnxSource:
     """A user's ONNX file, which is its own reference."""
 
-    def __init__(self, request: Request, folder: Path) -> None:
-        self.laid = graph.lay_out(Path(request.folder) / request.onnx, folder)
-        self._reference: Reference | None = None
+    def __init__(self, request: ModelRequest, folder: Path) -> None:
+        self.graph = onnx_files.lay_out(Path(request.folder) / request.onnx, folder)
+        self._reference: ReferenceSession | None = None
         try:
-            self.signature = resolve(self.laid.inputs, request.inputs)
+            self.signature = resolve(self.graph.inputs, request.inputs)
         except Unresolved as error:
             raise self._advised(error, request) from error
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         if self._reference is None:
-            self._reference = Reference(self.laid.path)
+            self._reference = ReferenceSession(self.graph.path)
         return self._reference.run(inputs)
 
-    def _advised(self, error: Unresolved, request: Request) -> Unresolved:
+    def _advised(self, error: Unresolved, request: ModelRequest) -> Unresolved:
         """The error with shapes that the model was seen to run with, if a few tries find any."""
         candidates = list(guesses(error.dims))
         for shapes in candidates:
-            asked = {name: replace(item, values=None) for name, item in request.inputs.items()}
-            asked |= {name: Asked(shape=shape) for name, shape in shapes.items()}
+            inputs = {name: replace(item, values=None) for name, item in request.inputs.items()}
+            inputs |= {name: InputRequest(shape=shape) for name, shape in shapes.items()}
             with contextlib.suppress(ModelError):
-                found = resolve(self.laid.inputs, asked).inputs
+                found = resolve(self.graph.inputs, inputs).inputs
                 self.run({item.name: make_input(item, 1, seed=0, folder=Path(request.folder)) for item in found})
                 return error.advise(shapes, tried=True)
         return error.advise(candidates[0], tried=False)
 
 
-def make(request: Request, progress: Callable[[str], None]) -> Made:
+def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
     """Raises ModelError."""
     out = Path(request.out)
     folder = out / "model"
@@ -67,13 +70,13 @@ def make(request: Request, progress: Callable[[str], None]) -> Made:
     source = open_source(request, folder, progress)
     check_batches(source.signature, request.batches)
     batches = {batch for batch, _ in request.batches} | ({source.signature.own_batch} if request.own_batch else set())
-    own = brought.look(source.laid)
+    own = source_precision.detect(source.graph)
     if own.precision is Precision.FP32:
-        _refuse_uncalibrated(request)
+        _refuse_missing_calibration(request)
     else:
-        brought.accept(own, source.laid, request)
+        source_precision.accept(own, source.graph, request)
         progress(f"the model {own.because}: {own.precision.value} runs it as it is")
-    files = _graph_files(own.precision, source.laid.path, source.laid.data)
+    files = _graph_files(own.precision, source.graph.path, source.graph.data)
     evaluation = None
     if request.evaluation:
         progress("reading the evaluation data")
@@ -81,24 +84,36 @@ def make(request: Request, progress: Callable[[str], None]) -> Made:
         evaluation = datasets.load(path, source.signature, largest_batch=max(batches))
         files += _evaluation_files(evaluation, out)
     calibration = _calibration(request, source.signature)
-    references: dict[int, tuple[Mapping[str, Array], Mapping[str, Array]]] = {}
+    references: dict[int, Arrays] = {}
     for batch in sorted(batches):
         progress(f"computing the reference outputs for batch {batch}")
         inputs = _reference_inputs(request, source.signature, evaluation, calibration, batch)
         references[batch] = (inputs, source.run(inputs))
         files += _reference_files(out, references[batch], batch)
-    for asked in request.lower if own.precision is Precision.FP32 else ():
-        lowered = precision.lower(source.laid, asked, calibration, cache=Path(request.lowered), progress=progress)
-        precision.hold(lowered, asked, references, progress=progress)
-        files += _graph_files(
-            asked.precision, lowered.path, lowered.data, base=asked.base if asked.precision is Precision.INT8 else None
-        )
+    if own.precision is Precision.FP32:
+        for wanted in request.lower:
+            files += _lowered_files(request, wanted, source.graph, calibration, references, progress=progress)
     if calibration:
         files += _array_files(out, Role.CALIBRATION, calibration.samples())
-    return Made(inputs=source.signature.inputs, own_batch=source.signature.own_batch, files=tuple(files))
+    return ModelAnswer(inputs=source.signature.inputs, own_batch=source.signature.own_batch, files=tuple(files))
 
 
-def open_source(request: Request, folder: Path, progress: Callable[[str], None]) -> Source:
+def _lowered_files(
+    request: ModelRequest,
+    wanted: LoweringRequest,
+    graph: onnx_files.GraphFiles,
+    calibration: Calibration | None,
+    references: Mapping[int, Arrays],
+    *,
+    progress: Callable[[str], None],
+) -> list[ModelFile]:
+    lowered = precision.lower(graph, wanted, calibration, cache=Path(request.lowering_cache), progress=progress)
+    precision.compare(lowered, wanted, references, progress=progress)
+    base = wanted.base if wanted.precision is Precision.INT8 else None
+    return _graph_files(wanted.precision, lowered.path, lowered.data, base=base)
+
+
+def open_source(request: ModelRequest, folder: Path, progress: Callable[[str], None]) -> ModelSource:
     if request.onnx:
         progress(f"checking {request.onnx}")
         return OnnxSource(request, folder)
@@ -107,26 +122,26 @@ def open_source(request: Request, folder: Path, progress: Callable[[str], None])
     return TorchSource(request, folder, progress)
 
 
-def _evaluation_files(evaluation: Evaluation, out: Path) -> list[MadeFile]:
+def _evaluation_files(evaluation: Evaluation, out: Path) -> list[ModelFile]:
     files = _array_files(out, Role.EVALUATION_INPUT, evaluation.inputs)
     return [*files, _write(out, Role.EVALUATION_LABELS, LABELS, evaluation.labels, 0)]
 
 
-def _graph_files(kind: Precision, path: Path, data: Sequence[str], *, base: Precision | None = None) -> list[MadeFile]:
-    files = [MadeFile(precision.ROLES[kind], path.name, str(path), precision=kind, base=base)]
+def _graph_files(kind: Precision, path: Path, data: Sequence[str], *, base: Precision | None = None) -> list[ModelFile]:
+    files = [ModelFile(precision.ROLES[kind], path.name, str(path), precision=kind, base=base)]
     return files + [
-        MadeFile(Role.MODEL_DATA, name, str(path.with_name(name)), precision=kind, base=base) for name in data
+        ModelFile(Role.MODEL_DATA, name, str(path.with_name(name)), precision=kind, base=base) for name in data
     ]
 
 
-def _refuse_uncalibrated(request: Request) -> None:
+def _refuse_missing_calibration(request: ModelRequest) -> None:
     """Where the spec could not: an ONNX file might have been quantised already."""
-    asked = next((item for item in request.lower if item.precision is Precision.INT8), None)
-    if asked is not None and not request.calibration:
-        raise uncalibrated(asked.steps, evaluation=bool(request.evaluation))
+    int8 = next((item for item in request.lower if item.precision is Precision.INT8), None)
+    if int8 is not None and not request.calibration:
+        raise calibration_missing(int8.steps, evaluation=bool(request.evaluation))
 
 
-def _calibration(request: Request, signature: Signature) -> Calibration | None:
+def _calibration(request: ModelRequest, signature: Signature) -> Calibration | None:
     """Read where it is named, whether a variant needs it or not: a file that is wrong is wrong now."""
     if not request.calibration:
         return None
@@ -139,7 +154,11 @@ def _calibration(request: Request, signature: Signature) -> Calibration | None:
 
 
 def _reference_inputs(
-    request: Request, signature: Signature, evaluation: Evaluation | None, calibration: Calibration | None, batch: int
+    request: ModelRequest,
+    signature: Signature,
+    evaluation: Evaluation | None,
+    calibration: Calibration | None,
+    batch: int,
 ) -> dict[str, Array]:
     """Evaluation samples; else what job.yaml says; else calibration rows, whose range INT8 knows; else noise."""
     real = evaluation.first(batch) if evaluation else {}
@@ -153,21 +172,19 @@ def _reference_inputs(
     }
 
 
-def _reference_files(
-    out: Path, reference: tuple[Mapping[str, Array], Mapping[str, Array]], batch: int
-) -> list[MadeFile]:
-    files: list[MadeFile] = []
+def _reference_files(out: Path, reference: Arrays, batch: int) -> list[ModelFile]:
+    files: list[ModelFile] = []
     for role, arrays in zip((Role.REFERENCE_INPUT, Role.REFERENCE_OUTPUT), reference, strict=True):
         files += _array_files(out, role, arrays, batch=batch)
     return files
 
 
-def _array_files(out: Path, role: Role, arrays: Mapping[str, Array], *, batch: int | None = None) -> list[MadeFile]:
+def _array_files(out: Path, role: Role, arrays: Mapping[str, Array], *, batch: int | None = None) -> list[ModelFile]:
     return [_write(out, role, name, array, index, batch=batch) for index, (name, array) in enumerate(arrays.items())]
 
 
-def _write(out: Path, role: Role, name: str, array: Array, index: int, *, batch: int | None = None) -> MadeFile:
+def _write(out: Path, role: Role, name: str, array: Array, index: int, *, batch: int | None = None) -> ModelFile:
     """One tensor as .npy; a tensor's name never becomes part of a path."""
     path = out / f"{role.value}-{batch or 'all'}-{index}.npy"
     write_npy(path, array)
-    return MadeFile(role, name, str(path), batch)
+    return ModelFile(role, name, str(path), batch)

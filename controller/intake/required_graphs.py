@@ -4,15 +4,15 @@ INT8 is Q/DQ over FP16 on a GPU or DLA and over FP32 on a CPU. TensorRT may make
 from the FP32 graph and the calibration data: which way it goes is decided per device, so its variants carry both.
 """
 
-from controller.intake.exchange import MadeFile, ToLower
-from controller.intake.jobfile.matrix import Point, points, precisions_named
+from controller.intake.exchange import LoweringRequest, ModelFile
+from controller.intake.jobfile.matrix import VariantPoint, precision_places
 from controller.intake.jobfile.spec import LoadedJob
 from controller.intake.jobfile.yaml import Steps
 from controller.model.job import CheckRule, Precision, Role
 from jetfleet.placement import CPU, Placement
 
+_FLOAT32 = frozenset({Precision.FP32, Precision.TF32})
 _TYPED = frozenset({"tensorrt", "tensorrt_rtx"})
-_ANY_BATCH = 0  # of no job file, so that no `exclude` by batch applies
 
 
 def base_of(runtime: str, placement: str) -> Precision:
@@ -21,7 +21,7 @@ def base_of(runtime: str, placement: str) -> Precision:
     return Precision.FP32 if on_cpu and runtime not in _TYPED else Precision.FP16
 
 
-def needs(point: Point, item: MadeFile) -> bool:
+def needs(point: VariantPoint, item: ModelFile) -> bool:
     """Whether a variant carries a file. TF32 is the FP32 graph, run otherwise."""
     if item.batch not in (None, point.batch):
         return False
@@ -33,33 +33,36 @@ def needs(point: Point, item: MadeFile) -> bool:
     return item.precision in (None, graph) and item.base in (None, base_of(point.runtime, point.placement))
 
 
-def to_lower(loaded: LoadedJob) -> tuple[ToLower, ...]:
+def lowering_requests(loaded: LoadedJob) -> tuple[LoweringRequest, ...]:
     """Every graph beside FP32 that some variant needs: INT8 once for each kind of floats under it."""
-    named = dict(precisions_named(loaded.job.variants, loaded.document))
-    made = []
-    for precision in (item for item in named if item in (Precision.FP16, Precision.INT8)):
-        wanted = [point for point in _points(loaded) if point.precision is precision]
+    places = dict(precision_places(loaded.job.variants, loaded.points))
+    requests = []
+    for precision in (item for item in places if item in (Precision.FP16, Precision.INT8)):
+        wanted = [point for point in loaded.points if point.precision is precision]
         bases = {
             base_of(point.runtime, point.placement) if precision is Precision.INT8 else Precision.FP16
             for point in wanted
         }
         typed = any(point.runtime in _TYPED for point in wanted)
-        made += [_asked(loaded, precision, named[precision], base, typed=typed) for base in Precision if base in bases]
-    return tuple(made)
+        requests += [
+            _lowering_request(loaded, precision, places[precision], base, typed=typed)
+            for base in Precision
+            if base in bases
+        ]
+    return tuple(requests)
 
 
-def unlowered(loaded: LoadedJob) -> Steps:
+def float32_steps(loaded: LoadedJob) -> Steps:
     """What asks for the graph in float32; empty: nothing does."""
-    named = precisions_named(loaded.job.variants, loaded.document)
-    left = {point.precision for point in _points(loaded)} & {Precision.FP32, Precision.TF32}
-    return next((steps for precision, steps in named if precision in left), ())
+    places = precision_places(loaded.job.variants, loaded.points)
+    return next((steps for precision, steps in places if precision in _FLOAT32), ())
 
 
-def _points(loaded: LoadedJob) -> tuple[Point, ...]:
-    return points(loaded.job.variants, loaded.document, own_batch=_ANY_BATCH)
-
-
-def _asked(loaded: LoadedJob, precision: Precision, steps: Steps, base: Precision, *, typed: bool) -> ToLower:
+def _lowering_request(
+    loaded: LoadedJob, precision: Precision, steps: Steps, base: Precision, *, typed: bool
+) -> LoweringRequest:
     check = loaded.check_for(precision)
-    held = check.rule is not CheckRule.OFF
-    return ToLower(precision, steps, held, check.min_cosine, check.min_agreement, base=base, typed=typed)
+    check_outputs = check.rule is not CheckRule.OFF
+    return LoweringRequest(
+        precision, steps, check_outputs, check.min_cosine, check.min_agreement, base=base, typed=typed
+    )

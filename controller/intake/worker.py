@@ -1,6 +1,6 @@
-"""The model child's main: user code, torch, onnx and hostile files live and die here, never in the CLI's process.
+"""The model child's work: user code, torch, onnx and hostile files live and die here, never in the CLI's process.
 
-Started with a request file; answers with a file beside it, and with lines of progress on a pipe.
+Started by launch.py with a request file; answers with a file beside it, and with lines of progress on a pipe.
 """
 
 import ctypes
@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from controller.intake.exchange import Made, ModelError, Request, read_request, write_answer
+from controller.intake.exchange import ANSWER_NAME, ModelAnswer, ModelRequest, read_request, write_answer
+from controller.intake.jobfile.model_error import ModelError
 
-ANSWER_NAME = "answer.json"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -21,13 +21,12 @@ def main(arguments: list[str]) -> int:
     request_path, progress_fd, parent = Path(arguments[0]), int(arguments[1]), int(arguments[2])
     _die_with(parent)
     os.set_inheritable(progress_fd, False)
-    os.environ.pop("PYTHONSAFEPATH", None)
     request = read_request(request_path)
     resource.setrlimit(resource.RLIMIT_DATA, (request.memory_bytes, request.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with os.fdopen(progress_fd, "w", encoding="utf-8", buffering=1) as pipe:
-        answer = _answer(request, lambda line: _say(pipe.write, line))
-    write_answer(request_path.with_name(ANSWER_NAME), answer)
+        found = answer(request, lambda line: _say(pipe.write, line))
+    write_answer(request_path.with_name(ANSWER_NAME), found)
     # Threads and atexit handlers of the user's code have no say in how this ends.
     sys.stdout.flush()
     os._exit(0)
@@ -37,7 +36,7 @@ def _say(write: Callable[[str], object], line: str) -> None:
     write(line.replace("\n", " ") + "\n")
 
 
-def _answer(request: Request, progress: Callable[[str], None]) -> Made | ModelError:
+def answer(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer | ModelError:
     if request.check:
         from controller.intake.check_model import check as make
     else:
@@ -57,7 +56,3 @@ def _die_with(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

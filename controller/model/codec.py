@@ -50,21 +50,26 @@ def _hints(kind: type[Any]) -> dict[str, Any]:
 def _rebuild(kind: Any, data: Any) -> Any:
     origin = get_origin(kind)
     if origin is tuple:
-        return tuple(_rebuild(get_args(kind)[0], item) for item in data)
-    if origin is Mapping:
-        return {name: _rebuild(get_args(kind)[1], item) for name, item in data.items()}
+        return _rebuild_tuple(get_args(kind), data)
+    if origin in (dict, Mapping):
+        value_kind = get_args(kind)[1]
+        return {key: _rebuild(value_kind, item) for key, item in data.items()}
     if origin in (Union, UnionType):
         member = next((item for item in get_args(kind) if item is not NoneType), kind)
         return None if data is None else _rebuild(member, data)
-    if origin is Mapping:
-        member = get_args(kind)[1]
-        return {key: _rebuild(member, item) for key, item in data.items()}
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = _hints(kind)
         return kind(**{name: _rebuild(hints.get(name), item) for name, item in data.items()})
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(data)
     return data
+
+
+def _rebuild_tuple(kinds: tuple[Any, ...], data: list[Any]) -> tuple[Any, ...]:
+    """A tuple of one kind (`tuple[int, ...]`) or of one kind for each place (`tuple[int, str]`)."""
+    if len(kinds) == 2 and kinds[1] is Ellipsis:
+        return tuple(_rebuild(kinds[0], item) for item in data)
+    return tuple(_rebuild(kind, item) for kind, item in zip(kinds, data, strict=True))
 
 
 @lru_cache(maxsize=1024)

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from controller.intake.prepare import Prepared, prepare
+from controller.intake.prepare import PreparedJob, prepare
 from jetfleet.errors import BadInput
 
 Graph = Callable[..., onnx.ModelProto]
@@ -50,7 +50,7 @@ class Workplace:
     def job(self, rest: str) -> Path:
         return self.write("job.yaml", f"apiVersion: jetfleet/v1\nname: test\n{rest}")
 
-    def prepare(self, rest: str, *, timeout_s: float = 60) -> Prepared:
+    def prepare(self, rest: str, *, timeout_s: float = 60) -> PreparedJob:
         self.progress.clear()
         return prepare(self.job(rest), state_dir=self.state, progress=self.progress.append, timeout_s=timeout_s)
 
@@ -60,7 +60,7 @@ class Workplace:
         caught.value.where = caught.value.where.replace(f"{self.folder}/", "")
         return caught.value
 
-    def arrays(self, prepared: Prepared, role: str, batch: int) -> dict[str, np.ndarray[Any, Any]]:
+    def arrays(self, prepared: PreparedJob, role: str, batch: int) -> dict[str, np.ndarray[Any, Any]]:
         variant = next(item for item in prepared.spec.variants if item.batch == batch)
         chosen = [item for item in variant.artifacts if item.role.value == role]
         return {item.name: np.load(prepared.files[item.sha256], allow_pickle=False) for item in chosen}

@@ -7,12 +7,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from controller.intake.exchange import ToLower
-from controller.intake.prepare import Prepared
+from controller.intake.exchange import LoweringRequest
+from controller.intake.prepare import PreparedJob
 from controller.model.job import Precision, Role
 from tests.intake.conftest import Workplace
 
-FP16 = ToLower(Precision.FP16, ("variants", "precision", 0), True, 0.999, 1.0)
+FP16 = LoweringRequest(Precision.FP16, ("variants", "precision", 0), True, 0.999, 1.0)
 JOB = "model:\n  onnx: m.onnx\n  data: {calibration: c.npz}\n"
 NODE = helper.make_node
 RANDOM = np.random.default_rng(3)
@@ -77,7 +77,7 @@ def network_rows(count: int = 20) -> dict[str, Any]:
     return {"image": floats(count, 2, 6, 6), "words": RANDOM.integers(0, 5, count)}
 
 
-def graph_of(prepared: Prepared, role: Role) -> onnx.ModelProto:
+def graph_of(prepared: PreparedJob, role: Role) -> onnx.ModelProto:
     (digest,) = {item.sha256 for variant in prepared.spec.variants for item in variant.artifacts if item.role is role}
     return onnx.load(str(prepared.files[digest]))
 

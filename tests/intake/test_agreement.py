@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from controller.intake.exchange import ModelError
 from controller.intake.graph.agreement import agree
 from controller.intake.graph.tensors import Array
+from controller.intake.jobfile.model_error import ModelError
 
 
 def difference(found: Array, wanted: Array) -> float:

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from controller.intake.exchange import Input, ModelError
 from controller.intake.graph.shapes import Signature, signature
+from controller.intake.jobfile.inputs import Input
+from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering.calibration import Calibration, load
 from tests.intake.conftest import Workplace, linear
 from tests.intake.graphs import JOB, save
@@ -59,7 +60,7 @@ def test_a_model_without_a_batch_takes_stacked_inputs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message", "expected"),
     [
-        ({"y": ROWS}, "c.npz: 'y' is no input", "x, state, rate"),
+        ({"y": ROWS}, "c.npz: 'y' is not an input of the model", "x, state, rate"),
         ({"x": ROWS}, "c.npz has no array 'state'", "arrays x, state; it has x"),
         ({"x": ROWS[:, :3], "state": STATES}, "c.npz: x has shape [20, 3]", "float32 [rows, 4]"),
         ({"x": ROWS.astype("f8"), "state": STATES}, "c.npz: x is float64", "float32 [rows, 4]"),
@@ -87,7 +88,7 @@ def test_refused(tmp_path: Path, arrays: dict[str, Any], message: str, expected:
         ({"x": ROWS[:, :3]}, "c.npz: x has shape [20, 3]", "float32 [rows, 4]", "rows along dimension 0"),
         ({"x": ROWS.astype("f8")}, "c.npz: x is float64", "float32 [rows, 4]", "x.astype(numpy.float32)"),
         ({"labels": np.arange(3)}, "c.npz has no array 'x'", "arrays x; it has labels", "numpy.savez('c.npz', x=...)"),
-        ({"xs": ROWS}, "c.npz: 'xs' is no input", "x", "did you mean 'x'?"),
+        ({"xs": ROWS}, "c.npz: 'xs' is not an input of the model", "x", "did you mean 'x'?"),
         ({"x": ROWS[:0]}, "c.npz: rows of x 0", "the same number of rows, 1 or more", "the same samples"),
         ({}, "/c.npz: No such file or directory", "a .npz file", ""),
     ],

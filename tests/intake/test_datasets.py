@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from controller.intake.exchange import Input, ModelError
 from controller.intake.graph import tensors
 from controller.intake.graph.datasets import load
 from controller.intake.graph.shapes import Signature, signature
+from controller.intake.jobfile.inputs import Input
+from controller.intake.jobfile.model_error import ModelError
 from tests.intake.conftest import Workplace, linear
 
 X = Input("x", "float32", ("batch", 4))
@@ -31,7 +32,7 @@ def refused(folder: Path, found: Signature, *, largest_batch: int = 1, **arrays:
     [
         ({"X": ROWS, "labels": LABELS}, "eval.npz has no array 'x'", "arrays x, labels; it has X, labels"),
         ({"x": ROWS}, "eval.npz has no array 'labels'", "arrays x, labels; it has x"),
-        ({"x": ROWS, "labels": LABELS, "y": ROWS}, "eval.npz: 'y' is no input", "x, labels"),
+        ({"x": ROWS, "labels": LABELS, "y": ROWS}, "eval.npz: 'y' is not an input of the model", "x, labels"),
         ({"x": ROWS[:, :3], "labels": LABELS}, "eval.npz: x has shape [6, 3]", "float32 [rows, 4]"),
         ({"x": ROWS[0], "labels": LABELS}, "eval.npz: x has shape [4]", "float32 [rows, 4]"),
         ({"x": ROWS.astype("f8"), "labels": LABELS}, "eval.npz: x is float64", "float32 [rows, 4]"),

@@ -34,12 +34,12 @@ def test_a_module_and_its_files(place: Workplace) -> None:
     output = place.folder / "out"
     done = run(place, str(job), "--output", str(output), "--json")
     assert done.returncode == 0, done.stderr
-    checked = json.loads(done.stdout)["export"]
-    assert checked["files"] == [str(output / "model.onnx")]
-    assert checked["size_bytes"] == (output / "model.onnx").stat().st_size
-    assert checked["outputs"] == [{"name": "output", "dtype": "float32", "dims": ["batch", 2]}]
-    assert (checked["reference"], checked["exporter"], checked["opset"]) == ("PyTorch", "dynamo", 18)
-    assert all(item["max_abs_error"] < 1e-4 for item in checked["agreements"])
+    report = json.loads(done.stdout)["export"]
+    assert report["files"] == [str(output / "model.onnx")]
+    assert report["size_bytes"] == (output / "model.onnx").stat().st_size
+    assert report["outputs"] == [{"name": "output", "dtype": "float32", "dims": ["batch", 2]}]
+    assert (report["reference"], report["exporter"], report["opset"]) == ("PyTorch", "dynamo", 18)
+    assert all(item["max_abs_error"] < 1e-4 for item in report["agreements"])
     again = run(place, str(job), "--output", str(output))
     assert (again.returncode, again.stderr.splitlines()[0]) == (2, f"error: {output} is there already")
 

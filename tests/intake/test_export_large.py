@@ -61,7 +61,7 @@ def test_over_two_gigabytes(place: Workplace) -> None:
     """2.3 GB of float32: 9 layers of 8,000 x 8,000. Needs about 10 GB of memory and of disk."""
     place.write("widenet.py", NET)
     job = place.job(JOB.format(width=8000, depth=9))
-    checked = check(job, state_dir=place.state, progress=place.progress.append)
-    assert checked.size_bytes > 1 << 31
-    assert [item.batch for item in checked.agreements] == [1, 3]
+    report = check(job, state_dir=place.state, progress=place.progress.append)
+    assert report.size_bytes > 1 << 31
+    assert [item.batch for item in report.agreements] == [1, 3]
     assert check(job, state_dir=place.state, progress=place.progress.append).cached

@@ -6,7 +6,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from controller.intake.prepare import Prepared
+from controller.intake.prepare import PreparedJob
 from tests.intake.conftest import Workplace
 
 HEAD = "import torch\nfrom torch import nn\nclass Net(nn.Module):\n    def forward(self, x):\n        "
@@ -56,7 +56,7 @@ variants: {batch: [1, 4]}
 """
 
 
-def model_of(prepared: Prepared) -> str:
+def model_of(prepared: PreparedJob) -> str:
     artifact = next(item for item in prepared.spec.variants[0].artifacts if item.role.value == "model-fp32")
     return str(prepared.files[artifact.sha256])
 

@@ -9,10 +9,10 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from controller.intake.exchange import ModelError
 from controller.intake.graph.onnx_files import lay_out
+from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering.float16 import to_float16
-from controller.intake.lowering.precision import hold, lower
+from controller.intake.lowering.precision import compare, lower
 from tests.intake.graphs import FP16, NODE, floats, model_of, value
 
 
@@ -26,7 +26,7 @@ def lowered(folder: Path, model: onnx.ModelProto, references: Any) -> tuple[onnx
     session = onnxruntime.InferenceSession(str(laid.path), providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_outputs()]
     wanted = dict(zip(names, session.run(names, references), strict=True))
-    hold(made, FP16, {1: (references, wanted)}, progress=progress.append)
+    compare(made, FP16, {1: (references, wanted)}, progress=progress.append)
     return onnx.load(str(made.path)), progress
 
 

@@ -13,13 +13,26 @@ HEAD = "apiVersion: jetfleet/v1\nname: test\nmodel: {onnx: m.onnx}\nvariants: "
 
 def keys(variants: str, *, own_batch: int = 1) -> list[str]:
     loaded = load_text(HEAD + variants, Path("job.yaml"))
-    return [point.key for point in matrix.points(loaded.job.variants, loaded.document, own_batch=own_batch)]
+    points = matrix.with_own_batch(loaded.points, loaded.job.variants, loaded.document, own_batch=own_batch)
+    return [point.key for point in points]
 
 
 def test_defaults() -> None:
     assert keys("{}") == ["onnxruntime-fp32-b1-cpu"]
     assert keys("{}", own_batch=4) == ["onnxruntime-fp32-b4-cpu"]
     assert keys("{runtime: [tensorrt, simulated]}") == ["tensorrt-fp32-b1-gpu", "simulated-fp32-b1-cpu"]
+
+
+def test_what_only_the_graphs_batch_decides() -> None:
+    assert keys("{precision: [fp32, fp16], exclude: [{batch: 4, precision: fp16}]}", own_batch=4) == [
+        "onnxruntime-fp32-b4-cpu"
+    ]
+    included = "{include: [{batch: 1}]}"
+    assert keys(included, own_batch=4) == ["onnxruntime-fp32-b4-cpu", "onnxruntime-fp32-b1-cpu"]
+    with pytest.raises(BadInput, match="onnxruntime-fp32-b1-cpu is asked for twice"):
+        keys(included, own_batch=1)
+    with pytest.raises(BadInput, match="nothing is left of the matrix"):
+        keys("{exclude: [{batch: 1}]}")
 
 
 def test_every_combination() -> None:

@@ -8,7 +8,7 @@ import onnx
 import pytest
 import torch
 
-from controller.intake.prepare import Prepared
+from controller.intake.prepare import PreparedJob
 from controller.intake.prepare_arguments import prepare_arguments
 from controller.model.job import Role
 from jetfleet.errors import BadInput
@@ -29,7 +29,7 @@ class Branch(Net):
         return x if x.sum() > 0 else -x
 
 
-def prepare(model: object, folder: Path, **arguments: Any) -> Prepared:
+def prepare(model: object, folder: Path, **arguments: Any) -> PreparedJob:
     return prepare_arguments(model, arguments, state_dir=folder / "state", progress=lambda _: None)
 
 

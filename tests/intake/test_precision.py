@@ -8,15 +8,15 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from controller.intake.exchange import ModelError
-from controller.intake.lowering.precision import Lowered, hold, refusal, similarity
-from controller.intake.prepare import Prepared
+from controller.intake.jobfile.model_error import ModelError
+from controller.intake.lowering.precision import LoweredGraph, compare, refusal, similarity
+from controller.intake.prepare import PreparedJob
 from controller.model.job import CheckRule, Precision, Role
 from tests.intake.conftest import Workplace, linear
 from tests.intake.graphs import FP16, JOB, NODE, floats, graph_of, model_of, network, network_rows, save, value
 
 
-def roles(prepared: Prepared, precision: Precision) -> set[str]:
+def roles(prepared: PreparedJob, precision: Precision) -> set[str]:
     variants = [item for item in prepared.spec.variants if item.precision is precision]
     return {item.role.value for variant in variants for item in variant.artifacts if "model" in item.role.value}
 
@@ -232,4 +232,4 @@ def test_a_lowered_graph_that_does_not_load(tmp_path: Path) -> None:
     path = tmp_path / "model-fp16.onnx"
     path.write_bytes(b"no graph")
     with pytest.raises(ModelError, match="cannot be lowered to fp16: ONNX Runtime cannot load the model"):
-        hold(Lowered(path, ()), FP16, {}, progress=lambda line: None)
+        compare(LoweredGraph(path, ()), FP16, {}, progress=lambda line: None)

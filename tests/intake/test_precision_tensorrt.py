@@ -94,10 +94,10 @@ def test_a_weight_that_stays_in_float32_builds() -> None:
 # The rest it takes and makes something else of: unsigned zero points become signed, an infinite scale makes zeros.
 REFUSED = {
     "has a zero point that is not a signed 0 (it is INT8)",
-    "has a zero point that is no constant",
+    "has a zero point that is not constant",
     "has 1 scales and 2 zero points",
     "has a scale that is not positive",
-    "has a scale that is no constant",
+    "has a scale that is not constant",
     "is an operator that TensorRT does not",
     "has 3 scales for axis 0 of [4, 3]",
 }

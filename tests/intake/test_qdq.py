@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from controller.intake.lowering import rules as qdqrules
+from controller.intake.lowering import rules
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.qdq import to_qdq
 from controller.model.job import Precision, Role
@@ -41,7 +41,7 @@ def test_an_int8_graph_is_what_tensorrt_takes(place: Workplace, job: str, pairs:
     made = graph_of(place.prepare(job), Role.MODEL_QDQ)
     assert hold_to_qdq_rules(made) == pairs
     held = {item.name: numpy_helper.to_array(item) for item in made.graph.initializer}
-    found = [node for node in made.graph.node if node.op_type in qdqrules.PAIR]
+    found = [node for node in made.graph.node if node.op_type in rules.PAIR]
     assert {held[node.input[1]].dtype for node in found} == {np.dtype(floating)}
     channels = {
         node.input[0]: (held[node.input[1]].shape, next(item.i for item in node.attribute if item.name == "axis"))
@@ -132,11 +132,11 @@ def of_weights(scale: Any, zero: Any, **named: int) -> onnx.ModelProto:
 BROKEN = [
     (quantised(), held(z=np.int8(1)), "has a zero point that is not a signed 0 (it is INT8)", "INT8, all 0"),
     (quantised(), held(z=np.uint8(0)), "has a zero point that is not a signed 0 (it is UINT8)", "INT8, all 0"),
-    (quantised(), held(z=None), "has a zero point that is no constant", "an initializer, INT8 0"),
+    (quantised(), held(z=None), "has a zero point that is not constant", "an initializer, INT8 0"),
     (quantised(), held(z=np.int8([0, 0])), "has 1 scales and 2 zero points", "as many zero points as scales"),
     (quantised(), held(s=np.float32(0)), "has a scale that is not positive", "scales above 0"),
     (quantised(), held(s=np.float32(np.inf)), "not positive: its range is not finite", "scales above 0"),
-    (quantised(), held(s=None), "has a scale that is no constant", "a scale that is an initializer"),
+    (quantised(), held(s=None), "has a scale that is not constant", "a scale that is an initializer"),
     (quantised(), held(s=np.ones(4, "f4"), z=np.zeros(4, "i1")), "quantises an activation per channel", "one scale"),
     (quantised(), first_node(inputs=2), "has no zero point: ONNX takes it as UINT8 then", "a zero point, INT8 0"),
     (
@@ -163,8 +163,8 @@ def test_what_tensorrt_would_refuse_is_caught(
     broken = onnx.ModelProto()
     broken.CopyFrom(model)
     change(broken)
-    with pytest.raises(qdqrules.QdqError) as caught:
-        qdqrules.check(broken)
+    with pytest.raises(rules.QdqError) as caught:
+        rules.check(broken)
     assert " 'here' " in str(caught.value)
     assert problem in str(caught.value)
     assert expected in caught.value.expected
@@ -183,7 +183,7 @@ def test_what_tensorrt_would_refuse_is_caught(
     ],
 )
 def test_what_tensorrt_takes_passes(model: onnx.ModelProto, count: int) -> None:
-    assert qdqrules.check(model) == count
+    assert rules.check(model) == count
 
 
 def test_pairs_in_a_subgraph_are_looked_at_too() -> None:
@@ -200,10 +200,10 @@ def test_pairs_in_a_subgraph_are_looked_at_too() -> None:
         s=np.float32(0.1),
         z=np.int8(0),
     )
-    assert qdqrules.check(model) == 2
+    assert rules.check(model) == 2
     held(z=np.uint8(0))(model)
-    with pytest.raises(qdqrules.QdqError, match="QuantizeLinear 'here' has a zero point"):
-        qdqrules.check(model)
+    with pytest.raises(rules.QdqError, match="QuantizeLinear 'here' has a zero point"):
+        rules.check(model)
 
 
 def test_int8_classifies_within_a_point_of_fp32(place: Workplace) -> None:

@@ -2,11 +2,12 @@
 
 import pytest
 
-from controller.intake.exchange import Asked, ModelError
 from controller.intake.graph.shapes import GraphInput, Signature, Unresolved, resolve
+from controller.intake.jobfile.inputs import InputRequest
+from controller.intake.jobfile.model_error import ModelError
 
 
-def found(*inputs: GraphInput, **asked: Asked) -> Signature:
+def found(*inputs: GraphInput, **asked: InputRequest) -> Signature:
     return resolve(inputs, asked)
 
 
@@ -26,7 +27,7 @@ def test_an_open_first_dimension_is_the_batch() -> None:
 
 def test_same_name_same_number() -> None:
     assert shapes(found(item("x", "N", 3), item("state", 2, "N", 4)), 5) == [(5, 3), (2, 5, 4)]
-    asked = Asked(shape=(1, 7))
+    asked = InputRequest(shape=(1, 7))
     assert shapes(found(item("x", "N", "T"), item("mask", "N", "T"), x=asked), 1) == [(1, 7), (1, 7)]
 
 
@@ -35,7 +36,7 @@ def test_the_usual_names_of_the_batch_are_it_wherever_they_stand() -> None:
 
 
 def test_job_yaml_may_put_the_batch_anywhere() -> None:
-    signature = found(item("x", "T", "B", 3), x=Asked(shape=(10, "batch", 3)))
+    signature = found(item("x", "T", "B", 3), x=InputRequest(shape=(10, "batch", 3)))
     assert shapes(signature, 5) == [(10, 5, 3)]
 
 
@@ -49,9 +50,11 @@ def test_a_fixed_graph_has_the_batch_that_its_inputs_agree_on() -> None:
     assert found(item("x", 2, 3), item("y", 2), item("scalar")).fixed_batch == 2
     disagreeing = found(item("x", 2, 3), item("y", 1))
     assert (disagreeing.fixed_batch, disagreeing.own_batch) == (None, 1)
-    assert found(item("x", "N", 3), x=Asked(shape=(4, 3))).own_batch == 4
+    assert found(item("x", "N", 3), x=InputRequest(shape=(4, 3))).own_batch == 4
 
 
 def test_one_name_cannot_be_two_sizes() -> None:
     with pytest.raises(ModelError, match="dimension 1 of input 'mask' is 7, not 8"):
-        found(item("x", "N", "T"), item("mask", "N", "T"), x=Asked(shape=(1, 7)), mask=Asked(shape=(1, 8)))
+        found(
+            item("x", "N", "T"), item("mask", "N", "T"), x=InputRequest(shape=(1, 7)), mask=InputRequest(shape=(1, 8))
+        )

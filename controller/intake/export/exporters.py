@@ -8,11 +8,12 @@ import onnx
 import onnx_ir
 import torch
 
-from controller.intake.exchange import Input, ModelError
 from controller.intake.export.failures import explain, fixed
 from controller.intake.export.user_module import UserModule
-from controller.intake.graph import onnx_files as graph
+from controller.intake.graph import onnx_files
 from controller.intake.graph.tensors import Array
+from controller.intake.jobfile.inputs import Input
+from controller.intake.jobfile.model_error import ModelError
 
 # A protobuf ends at 2 GiB. Beyond half of that the weights go into a file of their own.
 EXTERNAL_OVER_BYTES = 1 << 30
@@ -53,7 +54,7 @@ def by_tracing(
             torch.onnx.export(
                 module,
                 arguments,
-                str(folder / graph.MODEL_NAME),
+                str(folder / onnx_files.MODEL_NAME),
                 kwargs=keywords,
                 input_names=[item.name for item in found.inputs],
                 output_names=list(outputs),
@@ -74,8 +75,8 @@ def save(model: onnx_ir.Model, folder: Path) -> None:
     _forget_notes(model)
     tensors = (value.const_value for value in model.graph.initializers.values())
     large = sum(tensor.nbytes for tensor in tensors if tensor is not None) > EXTERNAL_OVER_BYTES
-    data = f"{graph.MODEL_NAME}.data" if large else None
-    onnx_ir.save(model, str(folder / graph.MODEL_NAME), external_data=data)
+    data = f"{onnx_files.MODEL_NAME}.data" if large else None
+    onnx_ir.save(model, str(folder / onnx_files.MODEL_NAME), external_data=data)
 
 
 def _forget_notes(model: onnx_ir.Model) -> None:
@@ -100,8 +101,8 @@ def _forget_notes(model: onnx_ir.Model) -> None:
 
 def refuse_fixed(folder: Path, inputs: Sequence[Input]) -> None:
     """Raises ModelError if the export made a number of a size that was to stay open, or lost an input."""
-    model = onnx.load_model(str(folder / graph.MODEL_NAME), load_external_data=False)
-    declared = {item.name: item.dims for item in graph.describe(folder, (), model).inputs}
+    model = onnx.load_model(str(folder / onnx_files.MODEL_NAME), load_external_data=False)
+    declared = {item.name: item.dims for item in onnx_files.describe(folder, (), model).inputs}
     for item in inputs:
         if item.name not in declared:
             raise ModelError(

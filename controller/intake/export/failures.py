@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 
-from controller.intake.exchange import Input, ModelError
-from controller.intake.export import user_code as usercode
-from controller.intake.graph import onnx_files as graph
+from controller.intake.export import user_code
+from controller.intake.graph import onnx_files
+from controller.intake.jobfile.inputs import Input
+from controller.intake.jobfile.model_error import ModelError
 
 _LINE = re.compile(r'File "([^"]+)", line (\d+)')
 _FIXED = re.compile(r"static shape of \d+ for dimension inputs\[['\"]?(\w+)['\"]?\]\.shape\[(\d+)\]")
@@ -31,8 +32,9 @@ def explain(error: BaseException, inputs: Sequence[Input]) -> ModelError:
     if node is not None:
         return _unknown_operator(node, causes[-1])
     places = [*_LINE.findall(text), *_frames(causes[-1])]
+    reason = f"{type(causes[-1]).__name__}: {onnx_files.first_line(causes[-1])}"
     return ModelError(
-        f"the model cannot be exported: {type(causes[-1]).__name__}: {graph.first_line(causes[-1])}{_inside(places)}",
+        f"the model cannot be exported: {reason}{_inside(places)}",
         steps=("model", "torch"),
         where=_users(places),
         expected="a forward() that can be traced, with sizes left open where inputs say so",
@@ -60,7 +62,7 @@ def _fixed_input(name: str, inputs: Sequence[Input]) -> Input:
 def _unknown_operator(node: torch.fx.Node, error: BaseException) -> ModelError:
     places = _LINE.findall(str(node.meta.get("stack_trace", "")))
     return ModelError(
-        f"the exporter has no ONNX for the operator {node.target}{_inside(places)}: {graph.first_line(error)}",
+        f"the exporter has no ONNX for the operator {node.target}{_inside(places)}: {onnx_files.first_line(error)}",
         steps=("model", "torch"),
         where=_users(places),
         expected="operators that ONNX has",
@@ -94,7 +96,7 @@ def _frames(error: BaseException) -> list[tuple[str, str]]:
 
 def _users(places: Sequence[tuple[str, str]]) -> str:
     """The innermost line that is the user's own."""
-    lines = [f"{file}:{line}" for file, line in places if usercode.is_users(file)]
+    lines = [f"{file}:{line}" for file, line in places if user_code.is_users(file)]
     return lines[-1] if lines else ""
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import torch
 
-from controller.intake.exchange import ModelError, Request
+from controller.intake.exchange import ModelRequest
 from controller.intake.export.torch_source import TorchSource
+from controller.intake.jobfile.model_error import ModelError
 
 
-def export_module(module: torch.nn.Module, request: Request, folder: Path, progress: Callable[[str], None]) -> Path:
+def export_module(
+    module: torch.nn.Module, request: ModelRequest, folder: Path, progress: Callable[[str], None]
+) -> Path:
     """The ONNX file, in a new folder, which was held against PyTorch's answers. Raises ModelError."""
     try:
         own = copy.deepcopy(module)
@@ -28,4 +31,4 @@ def export_module(module: torch.nn.Module, request: Request, folder: Path, progr
     folder.mkdir(parents=True)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of torch's exporter about itself are not the caller's
-        return TorchSource(request, folder, progress, module=own).laid.path
+        return TorchSource(request, folder, progress, module=own).graph.path

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 
 import torch
 
-from controller.intake.exchange import ModelError
+from controller.intake.jobfile.model_error import ModelError
 
 _NUMBERS = (bool, int, float, str, torch.SymInt, torch.SymFloat, torch.SymBool)
 
@@ -26,7 +26,7 @@ def flatten(
                 name += ".out"
             tensors[name] = leaf
         elif isinstance(leaf, _NUMBERS):
-            tell(f"note: forward() returns a {type(leaf).__name__} as {name!r}, which is no tensor and is left out")
+            tell(f"note: forward() returns a {type(leaf).__name__} as {name!r}, which is not a tensor and is left out")
         elif leaf is not None:
             raise ModelError(
                 f"forward() returns a {type(leaf).__name__} as {name!r}",

@@ -11,16 +11,18 @@ import onnx
 import onnxscript
 import torch
 
-from controller.intake.exchange import Input, ModelError, Request
-from controller.intake.export import cache as exportcache
-from controller.intake.export import user_code as usercode
+from controller.intake import graph_cache
+from controller.intake.exchange import ModelRequest
+from controller.intake.export import user_code
 from controller.intake.export.exporters import EXPORTERS, refuse_fixed
 from controller.intake.export.user_module import UserModule
-from controller.intake.graph import onnx_files as graph
+from controller.intake.graph import onnx_files
 from controller.intake.graph.agreement import agree
-from controller.intake.graph.reference import Reference
+from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.shapes import signature
 from controller.intake.graph.tensors import Array, make
+from controller.intake.jobfile.inputs import Input
+from controller.intake.jobfile.model_error import ModelError
 from jetfleet.blobs import sha256_file
 
 # Bound to the key of every cached export: raise it when an export is made differently.
@@ -35,7 +37,7 @@ class TorchSource:
 
     def __init__(
         self,
-        request: Request,
+        request: ModelRequest,
         folder: Path,
         progress: Callable[[str], None],
         *,
@@ -51,14 +53,14 @@ class TorchSource:
         example = self._example(_EXAMPLE_BATCH, self._user.inputs)
         self._outputs = tuple(self._user.forward(example, tell=progress))
         if module is None:
-            key = exportcache.key_of(self._content())
-            made, self.cached = exportcache.fetch(Path(request.cache), key, self._export)
+            key = graph_cache.key_of(self._content())
+            export, self.cached = graph_cache.fetch(Path(request.export_cache), key, self._export)
         else:
-            made, self.cached = folder.with_name(f"{folder.name}-export"), False
-            made.mkdir(parents=True)
-            self._export(made)
+            export, self.cached = folder.with_name(f"{folder.name}-export"), False
+            export.mkdir(parents=True)
+            self._export(export)
         progress("the export is in the cache" if self.cached else "exported, and its outputs agree with PyTorch's")
-        self.laid = graph.lay_out(made / graph.MODEL_NAME, folder)
+        self.graph = onnx_files.lay_out(export / onnx_files.MODEL_NAME, folder)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         return {name: tensor.numpy() for name, tensor in self._user.forward(inputs).items()}
@@ -69,7 +71,7 @@ class TorchSource:
             "recipe": _RECIPE,
             **self._user.content(),
             "outputs": self._outputs,
-            "sources": {name: sha256_file(path) for name, path in usercode.sources().items()},
+            "sources": {name: sha256_file(path) for name, path in user_code.sources().items()},
             "exporter": [
                 self._request.exporter,
                 self._request.opset,
@@ -90,7 +92,7 @@ class TorchSource:
 
     def _compare(self, folder: Path) -> None:
         """Raises ModelError unless the export answers like PyTorch, at sizes that it was not traced with."""
-        reference = Reference(folder / graph.MODEL_NAME)
+        reference = ReferenceSession(folder / onnx_files.MODEL_NAME)
         inputs, wanted = self._other_sizes()
         try:
             found = reference.run(inputs)

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 import site
 import sys
 import sysconfig
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 
-from controller.intake.exchange import ModelError
+from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import Steps
 from jetfleet import errors
@@ -25,7 +26,7 @@ _LIBRARIES = tuple(
     )
 )
 # The controller and the contract, which an editable installation keeps outside of the libraries' folders.
-_OURS = (str(Path(__file__).resolve().parents[1]), str(Path(errors.__file__).resolve().parent))
+_OURS = (f"{Path(__file__).resolve().parents[2]}{os.sep}", f"{Path(errors.__file__).resolve().parent}{os.sep}")
 
 
 def import_callable(entry: str, folder: Path) -> Callable[..., object]:
@@ -77,7 +78,7 @@ def is_users(file: str) -> bool:
 
 
 def sources() -> dict[str, Path]:
-    """Every imported module that is no library: its name and its source file."""
+    """Every imported module outside of the libraries: its name and its source file."""
     found = {}
     for name, module in list(sys.modules.items()):
         try:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 
-from controller.intake.exchange import Asked, Input, ModelError, Request
-from controller.intake.export import user_code as usercode
+from controller.intake.exchange import ModelRequest
+from controller.intake.export import user_code
 from controller.intake.export.outputs import flatten
-from controller.intake.graph.shapes import quoted
 from controller.intake.graph.tensors import Array
-from controller.intake.jobfile.yaml import Steps
+from controller.intake.jobfile.inputs import Input, InputRequest
+from controller.intake.jobfile.model_error import ModelError
+from controller.intake.jobfile.yaml import Steps, quoted
 
 Call = tuple[tuple[object, ...], dict[str, object]]
 
@@ -23,7 +24,7 @@ Call = tuple[tuple[object, ...], dict[str, object]]
 class UserModule:
     """A module on the CPU, in evaluation mode, with the inputs that job.yaml describes, in forward()'s order."""
 
-    def __init__(self, request: Request, module: torch.nn.Module | None = None) -> None:
+    def __init__(self, request: ModelRequest, module: torch.nn.Module | None = None) -> None:
         """The module that was given, or the one that the request's entry makes."""
         self.module = _load(request) if module is None else module.eval().cpu()
         self._entry = [request.torch, repr(sorted(request.args.items()))]
@@ -41,7 +42,7 @@ class UserModule:
             with torch.inference_mode():
                 found = self.module(*arguments, **keywords)
         except Exception as error:
-            raise usercode.blame(error, "running the model raised", fallback=("model", "inputs")) from error
+            raise user_code.blame(error, "running the model raised", fallback=("model", "inputs")) from error
         return flatten(found, taken=inputs, tell=tell)
 
     def call_with(self, inputs: Mapping[str, Array]) -> Call:
@@ -83,10 +84,10 @@ class UserModule:
         }
 
 
-def _load(request: Request) -> torch.nn.Module:
+def _load(request: ModelRequest) -> torch.nn.Module:
     torch.manual_seed(request.seed)
-    function = usercode.import_callable(request.torch, Path(request.folder))
-    module = usercode.call(request.torch, function, request.args)
+    function = user_code.import_callable(request.torch, Path(request.folder))
+    module = user_code.call(request.torch, function, request.args)
     if not isinstance(module, torch.nn.Module):
         kind = type(module).__name__
         message = f"{request.torch} returned {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
@@ -98,7 +99,7 @@ def _parameters(module: torch.nn.Module) -> dict[str, inspect.Parameter]:
     return dict(inspect.signature(module.forward).parameters)
 
 
-def _inputs(asked: Mapping[str, Asked], module: torch.nn.Module) -> list[Input]:
+def _inputs(requests: Mapping[str, InputRequest], module: torch.nn.Module) -> list[Input]:
     """A module declares no shapes, so job.yaml must. Raises ModelError with the lines to add."""
     required = [
         name
@@ -106,23 +107,23 @@ def _inputs(asked: Mapping[str, Asked], module: torch.nn.Module) -> list[Input]:
         if item.default is item.empty and item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD)
     ]
     found = []
-    for name, item in asked.items():
+    for name, item in requests.items():
         if item.shape is None:
             steps: Steps = ("model", "inputs", name)
             raise ModelError(f"input {name!r} has no shape", steps=steps, expected="shape: [batch, ...]")
         found.append(Input(name, item.dtype or "float32", item.shape, item.values, item.axes))
     if len(found) < max(len(required), 1):
-        raise _undescribed(required, list(asked))
+        raise _undescribed(required, list(requests))
     _refuse_two_sizes(found)
     return found
 
 
-def _undescribed(required: Sequence[str], asked: Sequence[str]) -> ModelError:
+def _undescribed(required: Sequence[str], requests: Sequence[str]) -> ModelError:
     lines = [f"    {quoted(name)}: {{shape: [batch, 3, 224, 224]}}" for name in required or ["INPUT"]]
     return ModelError(
         f"forward() takes {', '.join(required) or 'arguments'}, "
-        f"and job.yaml describes {', '.join(asked) or 'none of them'}",
-        steps=("model", "inputs") if asked else ("model",),
+        f"and job.yaml describes {', '.join(requests) or 'none of them'}",
+        steps=("model", "inputs") if requests else ("model",),
         expected="a shape for every input",
         hint="\n".join(["write, with your own shapes:", "model:", "  inputs:", *lines]),
     )

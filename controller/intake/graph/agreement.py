@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from controller.intake.exchange import ModelError
 from controller.intake.graph.tensors import Array
+from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 
 RTOL, ATOL = 1e-3, 1e-4

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from controller.intake.exchange import Input, ModelError
 from controller.intake.graph.shapes import Signature
 from controller.intake.graph.tensors import Array, read_npz
+from controller.intake.jobfile.inputs import Input
+from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import Steps
 
@@ -66,7 +67,7 @@ def _check_names(arrays: Mapping[str, Array], rowed: Mapping[str, Input], file: 
             raise ModelError(f"{file} has no array {name!r}", steps=_AT, expected=expected, hint=hint)
     for name in arrays:
         if name not in wanted:
-            raise ModelError(f"{file}: {name!r} is no input", steps=_AT, expected=", ".join(wanted))
+            raise ModelError(f"{file}: {name!r} is not an input of the model", steps=_AT, expected=", ".join(wanted))
 
 
 def _check_rows(name: str, array: Array, item: Input, rows: int, file: str) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from controller.intake.exchange import ModelError
 from controller.intake.graph.shapes import GraphDim, GraphInput
+from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 from controller.model.job import GRAPH_DATA
 
@@ -27,8 +27,8 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}")
 
 
 @dataclass(frozen=True)
-class Laid:
-    """A model as we laid it out: `folder/model.onnx`, and its external data as plain names beside it."""
+class GraphFiles:
+    """A model as we graph it out: `folder/model.onnx`, and its external data as plain names beside it."""
 
     folder: Path
     data: tuple[str, ...]
@@ -40,7 +40,7 @@ class Laid:
         return self.folder / MODEL_NAME
 
 
-def lay_out(source: Path, folder: Path) -> Laid:
+def lay_out(source: Path, folder: Path) -> GraphFiles:
     """Copies a user's model into an empty folder, checked. Raises ModelError."""
     model = _parse(source)
     _check_opset(model)
@@ -53,7 +53,7 @@ def lay_out(source: Path, folder: Path) -> Laid:
     return describe(folder, tuple(names.values()), model)
 
 
-def describe(folder: Path, data: Sequence[str], model: onnx.ModelProto) -> Laid:
+def describe(folder: Path, data: Sequence[str], model: onnx.ModelProto) -> GraphFiles:
     """Checks a model where it lies and reads its signature. Raises ModelError."""
     try:
         onnx.checker.check_model(str(folder / MODEL_NAME))
@@ -63,7 +63,7 @@ def describe(folder: Path, data: Sequence[str], model: onnx.ModelProto) -> Laid:
         item.values.name for item in model.graph.sparse_initializer
     }
     inputs = tuple(_graph_input(item) for item in model.graph.input if item.name not in held)
-    return Laid(folder, tuple(data), inputs, tuple(item.name for item in model.graph.output))
+    return GraphFiles(folder, tuple(data), inputs, tuple(item.name for item in model.graph.output))
 
 
 def first_line(error: BaseException, *, limit: int = 300) -> str:

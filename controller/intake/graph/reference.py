@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from controller.intake.exchange import ModelError
 from controller.intake.graph.onnx_files import first_line
 from controller.intake.graph.tensors import Array
+from controller.intake.jobfile.model_error import ModelError
 
 _NOISE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : |Load model from \S+ failed: ?")
 
 
-class Reference:
+class ReferenceSession:
     """A loaded graph. Raises ModelError where the graph or its inputs cannot be."""
 
     def __init__(self, model: Path, *, optimised: bool = False) -> None:

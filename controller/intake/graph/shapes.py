@@ -6,15 +6,14 @@ first dimensions could be the same number. A graph without one has the batch siz
 agree on, or none at all.
 """
 
-import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from controller.intake.exchange import Asked, Axes, Dim, Input, ModelError
+from controller.intake.jobfile.inputs import Axes, Dim, Input, InputRequest
+from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.suggest import nearest
-from controller.intake.jobfile.yaml import Steps
+from controller.intake.jobfile.yaml import Steps, quoted
 
 # A name, or None for a dimension that is open and has no name.
 GraphDim: TypeAlias = int | str | None
@@ -47,17 +46,17 @@ class Signature:
         return self.fixed_batch or 1
 
 
-def resolve(graph: Sequence[GraphInput], asked: Mapping[str, Asked]) -> Signature:
+def resolve(graph: Sequence[GraphInput], requests: Mapping[str, InputRequest]) -> Signature:
     """Raises ModelError, which names the input, the dimension and the YAML that settles it."""
-    _refuse_unknown(graph, asked)
+    _refuse_unknown(graph, requests)
     bound: dict[str, Dim] = {}
     for item in graph:
-        _bind(item, asked.get(item.name, Asked()), bound)
-    leading = _leading_names(graph, asked, bound)
+        _bind(item, requests.get(item.name, InputRequest()), bound)
+    leading = _leading_names(graph, requests, bound)
     found: list[Input] = []
     open_inputs: dict[str, tuple[GraphDim, ...]] = {}
     for item in graph:
-        wanted = asked.get(item.name, Asked())
+        wanted = requests.get(item.name, InputRequest())
         dims: tuple[GraphDim, ...] = wanted.shape if wanted.shape is not None else _settle(item, bound, leading)
         if all(isinstance(dim, int) or dim == "batch" for dim in dims):
             settled = tuple(dim if isinstance(dim, int) else _BATCH for dim in dims if dim is not None)
@@ -65,7 +64,7 @@ def resolve(graph: Sequence[GraphInput], asked: Mapping[str, Asked]) -> Signatur
         else:
             open_inputs[item.name] = dims
     if open_inputs:
-        raise _unresolved(open_inputs, asked, {item.name: item.dims for item in graph})
+        raise _unresolved(open_inputs, requests, {item.name: item.dims for item in graph})
     return signature(found)
 
 
@@ -106,9 +105,9 @@ def check_batches(found: Signature, named: Iterable[tuple[int, Steps]]) -> None:
         )
 
 
-def _refuse_unknown(graph: Sequence[GraphInput], asked: Mapping[str, Asked]) -> None:
+def _refuse_unknown(graph: Sequence[GraphInput], requests: Mapping[str, InputRequest]) -> None:
     names = [item.name for item in graph]
-    for name in asked:
+    for name in requests:
         if name not in names:
             expected = ", ".join(names) or "no inputs"
             raise ModelError(
@@ -119,7 +118,7 @@ def _refuse_unknown(graph: Sequence[GraphInput], asked: Mapping[str, Asked]) -> 
             )
 
 
-def _bind(item: GraphInput, wanted: Asked, bound: dict[str, Dim]) -> None:
+def _bind(item: GraphInput, wanted: InputRequest, bound: dict[str, Dim]) -> None:
     """Holds what job.yaml says of an input against the graph, and learns what its named dimensions are."""
     steps: Steps = ("model", "inputs", item.name)
     if wanted.dtype is not None and wanted.dtype != item.dtype:
@@ -143,7 +142,9 @@ def _bind(item: GraphInput, wanted: Asked, bound: dict[str, Dim]) -> None:
             )
 
 
-def _leading_names(graph: Sequence[GraphInput], asked: Mapping[str, Asked], bound: Mapping[str, Dim]) -> frozenset[str]:
+def _leading_names(
+    graph: Sequence[GraphInput], requests: Mapping[str, InputRequest], bound: Mapping[str, Dim]
+) -> frozenset[str]:
     """Names of open first dimensions that stand for the batch: those bound to it, else the first one met."""
     batch_names = {name for name, size in bound.items() if size == "batch"}
     free = [
@@ -152,14 +153,14 @@ def _leading_names(graph: Sequence[GraphInput], asked: Mapping[str, Asked], boun
         if item.dims
         and isinstance(item.dims[0], str)
         and item.dims[0] not in bound
-        and asked_shape(asked, item) is None
+        and _requested_shape(requests, item) is None
     ]
     usual = {name for item in graph for name in item.dims if isinstance(name, str) and name.lower() in _BATCH_NAMES}
     return frozenset(batch_names | (set() if batch_names else set(free[:1])) | (usual - set(bound)))
 
 
-def asked_shape(asked: Mapping[str, Asked], item: GraphInput) -> tuple[Dim, ...] | None:
-    return asked.get(item.name, Asked()).shape
+def _requested_shape(requests: Mapping[str, InputRequest], item: GraphInput) -> tuple[Dim, ...] | None:
+    return requests.get(item.name, InputRequest()).shape
 
 
 def _settle(item: GraphInput, bound: Mapping[str, Dim], leading: frozenset[str]) -> tuple[GraphDim, ...]:
@@ -175,20 +176,24 @@ def _settle(item: GraphInput, bound: Mapping[str, Dim], leading: frozenset[str])
 class Unresolved(ModelError):
     """Dimensions that nobody has settled. `dims` holds all those of each open input, as far as they are known."""
 
-    def __init__(self, dims: Mapping[str, tuple[GraphDim, ...]], asked: Mapping[str, Asked], where: str) -> None:
+    def __init__(
+        self, dims: Mapping[str, tuple[GraphDim, ...]], requests: Mapping[str, InputRequest], where: str
+    ) -> None:
         name = next(iter(dims))
-        steps: Steps = ("model", "inputs", name) if name in asked else ("model", "inputs") if asked else ("model",)
+        steps: Steps = (
+            ("model", "inputs", name) if name in requests else ("model", "inputs") if requests else ("model",)
+        )
         super().__init__(f"{where} has no size: the graph leaves it open", steps=steps)
-        self.dims, self.asked = dims, asked
+        self.dims, self.requests = dims, requests
 
     def advise(self, shapes: Mapping[str, tuple[Dim, ...]], *, tried: bool) -> "Unresolved":
         """The same error with the lines of YAML that settle it."""
         first = next(iter(shapes))
-        if first in self.asked:
+        if first in self.requests:
             below, lines = first, [f"      shape: {_listed(shapes[first])}"]
         else:
-            new = [name for name in shapes if name not in self.asked]
-            below, lines = ("inputs", []) if self.asked else ("model", ["  inputs:"])
+            new = [name for name in shapes if name not in self.requests]
+            below, lines = ("inputs", []) if self.requests else ("model", ["  inputs:"])
             lines += [f"    {quoted(name)}: {{shape: {_listed(shapes[name])}}}" for name in new]
         said = "the model runs with these sizes" if tried else "sizes are a guess"
         self.expected = "a size for each of " + "; ".join(f"{name} {_listed(dims)}" for name, dims in self.dims.items())
@@ -197,13 +202,15 @@ class Unresolved(ModelError):
 
 
 def _unresolved(
-    inputs: Mapping[str, tuple[GraphDim, ...]], asked: Mapping[str, Asked], declared: Mapping[str, Sequence[GraphDim]]
+    inputs: Mapping[str, tuple[GraphDim, ...]],
+    requests: Mapping[str, InputRequest],
+    declared: Mapping[str, Sequence[GraphDim]],
 ) -> Unresolved:
     name, dims = next(iter(inputs.items()))
     index = next(index for index, dim in enumerate(dims) if not isinstance(dim, int) and dim != "batch")
     named = declared[name][index]
     called = f" ({named})" if isinstance(named, str) else ""
-    return Unresolved(inputs, asked, f"dimension {index}{called} of input {name!r}")
+    return Unresolved(inputs, requests, f"dimension {index}{called} of input {name!r}")
 
 
 def guesses(dims: Mapping[str, tuple[GraphDim, ...]]) -> Iterator[dict[str, tuple[Dim, ...]]]:
@@ -223,10 +230,3 @@ def _filled(dims: Sequence[GraphDim], size: Dim) -> tuple[Dim, ...]:
 
 def _listed(dims: Iterable[GraphDim]) -> str:
     return f"[{', '.join('?' if dim is None else str(dim).removeprefix(_OPEN) for dim in dims)}]"
-
-
-def quoted(name: str) -> str:
-    """A key as YAML takes it."""
-    return (
-        name if re.fullmatch(r"[A-Za-z_][\w./-]*", name) and name not in {"null", "true", "false"} else json.dumps(name)
-    )

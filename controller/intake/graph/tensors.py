@@ -10,7 +10,8 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from numpy.lib import format as npy
 
-from controller.intake.exchange import Input, ModelError
+from controller.intake.jobfile.inputs import Input
+from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -77,7 +78,7 @@ def _from_file(item: Input, batch: int, path: Path) -> Array:
 
 
 def read_npy(path: Path, *, steps: Steps) -> Array:
-    """Raises ModelError if the file is missing, is no array, needs pickle, or is too large."""
+    """Raises ModelError if the file is missing, is not an array, needs pickle, or is too large."""
     try:
         with path.open("rb") as file:
             return _read(file, path.stat().st_size, path.name, steps)

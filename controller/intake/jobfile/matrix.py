@@ -1,7 +1,10 @@
-"""The matrix: from axes to points, less what is excluded, plus what is included. Pure; knows no files."""
+"""The matrix: from axes to variants, less what is excluded, plus what is included. Pure; knows no files.
+
+`expand` runs once, when the job file is read; `with_own_batch` fills in what only the graph knows.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -14,14 +17,16 @@ from jetfleet.errors import BadInput
 from jetfleet.placement import CORES, CPU, DLA, GPU, Placement
 
 MAX_VARIANTS = 1000
+OWN_BATCH = 0  # in place of a batch size that the graph decides
+_MATRIX: Steps = ("variants",)
 # The parts of which a runtime's placements are made; the simulated one takes any.
 _PLACEMENTS = {"onnxruntime": (CPU, GPU), "tensorrt": (GPU, *CORES), "tensorrt_rtx": (GPU,)}
 _ON_DLA = (Precision.FP16, Precision.INT8)
 
 
 @dataclass(frozen=True)
-class Point:
-    """One variant before its files; `steps` lead to what asked for it."""
+class VariantPoint:
+    """One variant before its files; `steps` lead to what asked for it. `batch` may be OWN_BATCH."""
 
     runtime: str
     precision: Precision
@@ -34,15 +39,11 @@ class Point:
         return variant_key(runtime=self.runtime, precision=self.precision, batch=self.batch, placement=self.placement)
 
 
-def points(variants: schema.Variants, document: Document, *, own_batch: int) -> tuple[Point, ...]:
-    """Every variant, in the order of the axes; `own_batch` where no batch is asked. Raises BadInput."""
-    batches = variants.batch if variants.batch is not None else [own_batch]
-    steps: Steps = ("variants",)
-    found = [
-        point
-        for point in _combine(variants.runtime, variants.precision, batches, placements=variants.placement, steps=steps)
-        if not any(_covers(excluded, point) for excluded in variants.exclude)
-    ]
+def expand(variants: schema.VariantsSection, document: Document) -> tuple[VariantPoint, ...]:
+    """Every variant, in the order of the axes; OWN_BATCH where no batch is asked. Raises BadInput."""
+    batches = variants.batch if variants.batch is not None else [OWN_BATCH]
+    combined = _combine(variants.runtime, variants.precision, batches, placements=variants.placement, steps=_MATRIX)
+    found = [point for point in combined if not _is_excluded(point, variants)]
     for index, included in enumerate(variants.include):
         runtimes, precisions = _listed(included.runtime), _listed(included.precision)
         found += _combine(
@@ -52,13 +53,27 @@ def points(variants: schema.Variants, document: Document, *, own_batch: int) -> 
             placements=_listed(included.placement) or variants.placement,
             steps=("variants", "include", index),
         )
-    if not found:
-        raise document.error(("variants", "exclude"), "nothing is left of the matrix", expected="at least one variant")
-    _refuse_impossible(found, document)
+    _refuse_empty(found, document)
+    _refuse_twice(found, document)
+    for point in found:
+        _refuse_impossible(point, document)
+    if len(found) > MAX_VARIANTS:
+        raise document.error(_MATRIX, f"{len(found)} variants", expected=f"at most {MAX_VARIANTS} in one job")
     return tuple(found)
 
 
-def batches_named(variants: schema.Variants) -> tuple[tuple[int, Steps], ...]:
+def with_own_batch(
+    points: Sequence[VariantPoint], variants: schema.VariantsSection, document: Document, *, own_batch: int
+) -> tuple[VariantPoint, ...]:
+    """The variants once the graph's batch size is known. Raises BadInput for what only that makes wrong."""
+    known = [replace(point, batch=own_batch) if point.batch == OWN_BATCH else point for point in points]
+    found = [point for point in known if point.steps != _MATRIX or not _is_excluded(point, variants)]
+    _refuse_empty(found, document)
+    _refuse_twice(found, document)
+    return tuple(found)
+
+
+def batch_places(variants: schema.VariantsSection) -> tuple[tuple[int, Steps], ...]:
     """Every batch size that the job file names, with its place: the matrix first, then `include`."""
     named: list[tuple[int, Steps]] = [
         (batch, ("variants", "batch", index)) for index, batch in enumerate(variants.batch or ())
@@ -68,7 +83,9 @@ def batches_named(variants: schema.Variants) -> tuple[tuple[int, Steps], ...]:
     return tuple(named)
 
 
-def precisions_named(variants: schema.Variants, document: Document) -> tuple[tuple[Precision, Steps], ...]:
+def precision_places(
+    variants: schema.VariantsSection, points: Iterable[VariantPoint]
+) -> tuple[tuple[Precision, Steps], ...]:
     """Every precision that some variant has, each once, with the place that first names it."""
     named: list[tuple[Precision, Steps]] = [
         (Precision(item), ("variants", "precision", index)) for index, item in enumerate(variants.precision)
@@ -77,8 +94,7 @@ def precisions_named(variants: schema.Variants, document: Document) -> tuple[tup
         named += [
             (Precision(item), ("variants", "include", index, "precision")) for item in _listed(included.precision)
         ]
-    # Where the graph decides on the batch, what is excluded by batch is not known yet.
-    left = {point.precision for point in points(variants, document, own_batch=1)} if variants.batch else set(Precision)
+    left = {point.precision for point in points}
     first: dict[Precision, Steps] = {}
     for precision, steps in named:
         first.setdefault(precision, steps)
@@ -92,17 +108,21 @@ def _combine(
     *,
     placements: Sequence[str] | None,
     steps: Steps,
-) -> Iterator[Point]:
+) -> Iterator[VariantPoint]:
     for runtime, precision, batch in product(runtimes, precisions, batches):
         for placement in placements or [default_placement(runtime)]:
-            yield Point(runtime, Precision(precision), batch, placement, steps)
+            yield VariantPoint(runtime, Precision(precision), batch, placement, steps)
 
 
 def default_placement(runtime: str) -> str:
     return GPU if runtime in RUNTIMES else CPU
 
 
-def _covers(selector: schema.Point, point: Point) -> bool:
+def _is_excluded(point: VariantPoint, variants: schema.VariantsSection) -> bool:
+    return any(_covers(excluded, point) for excluded in variants.exclude)
+
+
+def _covers(selector: schema.AxesSection, point: VariantPoint) -> bool:
     """Whether every axis that the selector names holds the point's value."""
     runtimes, precisions = _listed(selector.runtime), _listed(selector.precision)
     batches, placements = _listed(selector.batch), _listed(selector.placement)
@@ -120,34 +140,42 @@ def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _refuse_impossible(found: Iterable[Point], document: Document) -> None:
-    seen: dict[str, Point] = {}
+def _refuse_empty(found: Sequence[VariantPoint], document: Document) -> None:
+    if not found:
+        raise document.error(("variants", "exclude"), "nothing is left of the matrix", expected="at least one variant")
+
+
+def _refuse_twice(found: Iterable[VariantPoint], document: Document) -> None:
+    keys: set[str] = set()
     for point in found:
-        if point.key in seen:
+        if point.key in keys:
             raise document.error(point.steps, f"the variant {point.key} is asked for twice", expected="it once")
-        seen[point.key] = point
-        possible = _PLACEMENTS.get(point.runtime)
-        if possible is None:
-            continue
-        if not set(Placement(point.placement).parts) <= set(possible):
-            message = f"{point.runtime} on {point.placement} is not possible"
-            raise _misplaced(point, message, " or ".join(possible), document)
-        _refuse_precision(point, document)
-    if len(seen) > MAX_VARIANTS:
-        raise document.error(("variants",), f"{len(seen)} variants", expected=f"at most {MAX_VARIANTS} in one job")
+        keys.add(point.key)
 
 
-def _refuse_precision(point: Point, document: Document) -> None:
+def _refuse_impossible(point: VariantPoint, document: Document) -> None:
+    possible = _PLACEMENTS.get(point.runtime)
+    if possible is None:
+        return
+    if not set(Placement(point.placement).parts) <= set(possible):
+        message = f"{point.runtime} on {point.placement} is not possible"
+        raise _impossible(point, message, " or ".join(possible), document)
+    _refuse_precision(point, document)
+
+
+def _refuse_precision(point: VariantPoint, document: Document) -> None:
     kinds = Placement(point.placement).kinds
     if point.precision is Precision.TF32 and CPU in kinds:
         message = f"{point.runtime} has no tf32 on a CPU: it is a mode of NVIDIA's GPUs"
-        raise _misplaced(point, message, "fp32, fp16 or int8, or placement: [gpu]", document, axis="precision")
+        raise _impossible(point, message, "fp32, fp16 or int8, or placement: [gpu]", document, axis="precision")
     if point.precision not in _ON_DLA and DLA in kinds:
         message = f"a DLA runs fp16 and int8, not {point.precision.value}"
-        raise _misplaced(point, message, "fp16 or int8, or placement: [gpu]", document, axis="precision")
+        raise _impossible(point, message, "fp16 or int8, or placement: [gpu]", document, axis="precision")
 
 
-def _misplaced(point: Point, message: str, expected: str, document: Document, *, axis: str = "placement") -> BadInput:
+def _impossible(
+    point: VariantPoint, message: str, expected: str, document: Document, *, axis: str = "placement"
+) -> BadInput:
     values = {"runtime": point.runtime, "precision": point.precision.value, "placement": point.placement}
     named = ", ".join(f"{name}: {values[name]}" for name in dict.fromkeys(("runtime", axis, "placement")))
     hint = f"exclude: [{{{named}}}]"

@@ -5,12 +5,11 @@ Pure. What is wrong in itself is told before the model is looked at; what the mo
 
 from collections.abc import Mapping, Sequence
 
-from controller.intake.exchange import Input
-from controller.intake.graph.shapes import quoted
-from controller.intake.jobfile.matrix import Point
+from controller.intake.jobfile.inputs import Input
+from controller.intake.jobfile.matrix import VariantPoint
 from controller.intake.jobfile.options import Options, Range
 from controller.intake.jobfile.suggest import nearest
-from controller.intake.jobfile.yaml import Document, Steps
+from controller.intake.jobfile.yaml import Document, Steps, quoted
 from controller.model.job import ShapeRange
 from jetfleet.placement import DLA, Placement
 
@@ -18,8 +17,8 @@ _ENDS = ("min", "opt", "max")
 Profile = Mapping[str, Range]
 
 
-def check_order(options: Options, points: Sequence[Point], document: Document) -> None:
-    """Raises BadInput for a range that is none, and for one that is asked of a DLA."""
+def check_order(options: Options, points: Sequence[VariantPoint], document: Document) -> None:
+    """Raises BadInput for a range whose ends are not in order, and for one that is asked of a DLA."""
     for runtime in dict.fromkeys(point.runtime for point in points):
         on_dla = any(DLA in Placement(point.placement).kinds for point in points if point.runtime == runtime)
         for name, item in options.profile(runtime).items():
@@ -35,7 +34,7 @@ def check_order(options: Options, points: Sequence[Point], document: Document) -
 
 
 def ranges(
-    options: Options, points: Sequence[Point], inputs: Sequence[Input], document: Document
+    options: Options, points: Sequence[VariantPoint], inputs: Sequence[Input], document: Document
 ) -> dict[str, dict[str, ShapeRange]]:
     """The range of each input by runtime. Raises BadInput where the model or a variant does not fit it."""
     found: dict[str, dict[str, ShapeRange]] = {}
@@ -77,14 +76,14 @@ def _check_names(profile: Profile, inputs: Sequence[Input], steps: Steps, docume
             raise document.error((*steps, name), message, expected=", ".join(names), hint=hint, key=True)
 
 
-def _check_fixed(item: Input, asked: Range, steps: Steps, document: Document) -> None:
+def _check_fixed(item: Input, limits: Range, steps: Steps, document: Document) -> None:
     """A dimension has a range only where the graph leaves it open."""
-    if len(asked.opt) != len(item.dims):
-        message = f"input {item.name!r} has {len(item.dims)} dimensions, not {len(asked.opt)}"
+    if len(limits.opt) != len(item.dims):
+        message = f"input {item.name!r} has {len(item.dims)} dimensions, not {len(limits.opt)}"
         raise document.error((*steps, "min"), message, expected=f"a shape like {_listed(item.shape(1))}")
     for index, dim in enumerate(item.dims):
         for end in _ENDS:
-            size = getattr(asked, end)[index]
+            size = getattr(limits, end)[index]
             if index not in item.open and size != dim:
                 raise document.error(
                     (*steps, end, index),
@@ -117,13 +116,13 @@ def _check_batch(profile: Profile, inputs: Sequence[Input], steps: Steps, docume
             )
 
 
-def _check_inside(item: Input, asked: Range, point: Point, steps: Steps, document: Document) -> None:
+def _check_inside(item: Input, limits: Range, point: VariantPoint, steps: Steps, document: Document) -> None:
     shape = item.shape(point.batch)
-    for index, (low, size, high) in enumerate(zip(asked.min, shape, asked.max, strict=True)):
+    for index, (low, size, high) in enumerate(zip(limits.min, shape, limits.max, strict=True)):
         if low <= size <= high:
             continue
         end = "min" if size < low else "max"
-        right = [*getattr(asked, end)]
+        right = [*getattr(limits, end)]
         right[index] = size
         called = " (the batch)" if item.dims[index] == "batch" else ""
         raise document.error(

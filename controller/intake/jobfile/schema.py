@@ -40,7 +40,7 @@ def _open_dim(text: str) -> str:
 OpenDim: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*=([2-9]|[1-9][0-9]{1,8})$"), AfterValidator(_open_dim)]
 
 
-class Tensor(Strict):
+class InputSection(Strict):
     """One input of the model."""
 
     shape: list[Annotated[int, Field(ge=1, le=1 << 31)] | Literal["batch"] | OpenDim] | None = Field(
@@ -55,14 +55,14 @@ class Tensor(Strict):
     )
 
 
-class Data(Strict):
+class DataSection(Strict):
     evaluation: str | None = Field(default=None, description=".npz with one array per input, and `labels`")
     calibration: str | None = Field(
         default=None, description=".npz with one array per input, which int8 learns its ranges from"
     )
 
 
-class Model(Strict):
+class ModelSection(Strict):
     """Exactly one of torch and onnx; paths are relative to the job file."""
 
     torch: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")] | None = Field(
@@ -70,11 +70,11 @@ class Model(Strict):
     )
     args: dict[str, Any] = Field(default_factory=dict, description="keyword arguments for the torch callable")
     onnx: Annotated[str, Field(min_length=1)] | None = Field(default=None, description="path of an ONNX file")
-    inputs: dict[str, Tensor] = Field(default_factory=dict)
-    data: Data = Data()
+    inputs: dict[str, InputSection] = Field(default_factory=dict)
+    data: DataSection = DataSection()
 
     @model_validator(mode="after")
-    def _one_source(self) -> "Model":
+    def _one_source(self) -> "ModelSection":
         if (self.torch is None) == (self.onnx is None):
             found = "has neither torch nor onnx" if self.torch is None else "has both torch and onnx"
             raise problem(f"model {found}", expected="torch: MODULE:CALLABLE, or onnx: PATH")
@@ -90,7 +90,7 @@ Batch: TypeAlias = Annotated[int, Field(ge=1, le=65536)]
 PlacementText: TypeAlias = Annotated[str, Field(pattern=PATTERN)]
 
 
-class Point(Strict):
+class AxesSection(Strict):
     """Axes and the value, or list of values, of each."""
 
     precision: Precisions | list[Precisions] | None = None
@@ -99,7 +99,7 @@ class Point(Strict):
     runtime: Runtime | list[Runtime] | None = None
 
 
-class Variants(Strict):
+class VariantsSection(Strict):
     """The matrix: every combination of the axes, less exclude, plus include."""
 
     precision: Annotated[list[Precisions], Field(min_length=1), AfterValidator(distinct)] = Field(default=["fp32"])
@@ -111,27 +111,27 @@ class Variants(Strict):
         description="default: gpu for tensorrt, else cpu; joined by + they are measured at the same time: gpu+dla0",
     )
     runtime: Annotated[list[Runtime], Field(min_length=1), AfterValidator(distinct)] = Field(default=["onnxruntime"])
-    exclude: list[Point] = Field(default_factory=list)
-    include: list[Point] = Field(default_factory=list)
+    exclude: list[AxesSection] = Field(default_factory=list)
+    include: list[AxesSection] = Field(default_factory=list)
 
 
 Selector: TypeAlias = dict[str, bool | int | float | str | list[bool | int | float | str]]
 
 
-class Target(Strict):
+class TargetSection(Strict):
     """Every device that matches the selector (offline ones included), or any one of them."""
 
     every: Selector | None = None
     any: Selector | None = None
 
     @model_validator(mode="after")
-    def _one_quantifier(self) -> "Target":
+    def _one_quantifier(self) -> "TargetSection":
         if (self.every is None) == (self.any is None):
             raise problem("a target needs exactly one of every and any", expected="{every: {FACT: VALUE}}")
         return self
 
 
-class Measure(Strict):
+class MeasureSection(Strict):
     LATER: ClassVar = {"paced_fps": "mode: latency, the mode that works today"}
 
     mode: Annotated[Literal["latency"], later(dict.fromkeys(("throughput", "paced"), "latency, which works today"))] = (
@@ -144,13 +144,13 @@ class Measure(Strict):
     )
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Measure":
+    def _ordered(self) -> "MeasureSection":
         if self.max_seconds is not None and self.max_seconds < self.seconds:
             raise problem(f"max_seconds {self.max_seconds:g} is less than seconds {self.seconds:g}")
         return self
 
 
-class Check(Strict):
+class CheckSection(Strict):
     """How outputs are held against the FP32 reference; `check: off` is short for `check: {rule: off}`."""
 
     rule: Literal["close", "cosine", "off"] | None = Field(
@@ -162,7 +162,7 @@ class Check(Strict):
     min_agreement: float = Field(default=1.0, ge=0, le=1, description="share of equal elements, of integer outputs")
 
 
-class Limits(Strict):
+class LimitsSection(Strict):
     """Longest one attempt may take, and the whole job."""
 
     build_s: int = Field(default=1800, ge=1, le=86400)
@@ -172,7 +172,7 @@ class Limits(Strict):
     )
 
 
-class Export(Strict):
+class ExportSection(Strict):
     opset: int = Field(default=18, ge=18, le=20, description="of a torch model's export")
     exporter: Literal["dynamo", "legacy"] = Field(
         default="dynamo", description="legacy: TorchScript tracing, which takes branches as the example took them"
@@ -182,25 +182,25 @@ class Export(Strict):
     )
 
 
-class Job(Strict):
+class JobFile(Strict):
     """job.yaml"""
 
     LATER: ClassVar = dict.fromkeys(("pipeline", "constraints", "objective", "retry"), "the job without it")
 
     api_version: Literal["jetfleet/v1"] = Field(alias="apiVersion")
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-    model: Model
-    variants: Variants = Variants()
-    targets: Annotated[list[Target], Field(min_length=1)] = Field(default=[Target(every={})])
-    measure: Measure = Measure()
-    check: Check | Literal["off"] = Check()
-    limits: Limits = Limits()
+    model: ModelSection
+    variants: VariantsSection = VariantsSection()
+    targets: Annotated[list[TargetSection], Field(min_length=1)] = Field(default=[TargetSection(every={})])
+    measure: MeasureSection = MeasureSection()
+    check: CheckSection | Literal["off"] = CheckSection()
+    limits: LimitsSection = LimitsSection()
     priority: int = Field(default=0, ge=-1000, le=1000, description="higher goes first")
     options: Options = Options()
-    export: Export = Export()
+    export: ExportSection = ExportSection()
 
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema of job.yaml, for editors; docs/jobspec.schema.json is this, written out."""
-    schema = Job.model_json_schema(by_alias=True)
+    schema = JobFile.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -15,7 +15,7 @@ from controller.model.job import Condition, Op, Quantifier, Target
 _OPERATOR = re.compile(r"\s*(>=|<=|==|!=|~=|<|>)")
 
 
-def targets_of(targets: Sequence[schema.Target], document: Document) -> tuple[Target, ...]:
+def targets_of(targets: Sequence[schema.TargetSection], document: Document) -> tuple[Target, ...]:
     """Raises BadInput with the place of the first condition that cannot be."""
     found = []
     for index, target in enumerate(targets):

@@ -1,4 +1,4 @@
-"""Reads job.yaml: text to a checked Job, and every way in which the text is wrong to one error with its place."""
+"""Reads job.yaml: text to a JobFile, its targets and its variants; what is wrong becomes one error with its place."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from controller.intake.exchange import uncalibrated
 from controller.intake.jobfile import matrix, profiles
-from controller.intake.jobfile.schema import Job, json_schema
+from controller.intake.jobfile.model_error import calibration_missing
+from controller.intake.jobfile.schema import JobFile, json_schema
 from controller.intake.jobfile.selectors import targets_of
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.unused_options import refuse_unused
@@ -57,8 +57,9 @@ class LoadedJob:
 
     path: Path
     document: Document
-    job: Job
+    job: JobFile
     targets: tuple[Target, ...]
+    points: tuple[matrix.VariantPoint, ...]
 
     @property
     def folder(self) -> Path:
@@ -66,28 +67,28 @@ class LoadedJob:
 
     @property
     def measure(self) -> Measure:
-        asked = self.job.measure
-        longest = asked.max_seconds if asked.max_seconds is not None else max(Measure.max_s, asked.seconds)
-        return Measure(warmup_s=asked.warmup_s, min_s=asked.seconds, max_s=longest)
+        section = self.job.measure
+        longest = section.max_seconds if section.max_seconds is not None else max(Measure.max_s, section.seconds)
+        return Measure(warmup_s=section.warmup_s, min_s=section.seconds, max_s=longest)
 
     @property
     def limits(self) -> Limits:
-        asked = self.job.limits
-        return Limits(build_s=asked.build_s, bench_s=asked.bench_s, deadline_s=asked.deadline_s)
+        section = self.job.limits
+        return Limits(build_s=section.build_s, bench_s=section.bench_s, deadline_s=section.deadline_s)
 
     def check_for(self, precision: Precision) -> OutputCheck:
         """The rule that a variant's outputs are held to: job.yaml's, or the precision's where it says nothing."""
-        asked = self.job.check
-        if isinstance(asked, str):
+        section = self.job.check
+        if isinstance(section, str):
             return OutputCheck(CheckRule.OFF)
         return OutputCheck(
-            CheckRule(asked.rule or ("close" if precision is Precision.FP32 else "cosine")),
-            rtol=asked.rtol,
-            atol=asked.atol,
+            CheckRule(section.rule or ("close" if precision is Precision.FP32 else "cosine")),
+            rtol=section.rtol,
+            atol=section.atol,
             min_cosine=_MIN_COSINE.get(precision, OutputCheck.min_cosine)
-            if asked.min_cosine is None
-            else asked.min_cosine,
-            min_agreement=asked.min_agreement,
+            if section.min_cosine is None
+            else section.min_cosine,
+            min_agreement=section.min_agreement,
         )
 
 
@@ -104,14 +105,14 @@ def load_text(text: str, path: Path) -> LoadedJob:
 def load_document(path: Path, document: Document) -> LoadedJob:
     """The same for a document; `path` is where its file is or would be: paths in it start at that folder."""
     try:
-        job = Job.model_validate(document.root.plain())
+        job = JobFile.model_validate(document.root.plain())
     except ValidationError as error:
         raise _explain(document, error) from error
-    loaded = LoadedJob(path, document, job, targets_of(job.targets, document))
-    points = matrix.points(job.variants, document, own_batch=1)  # what is wrong with any batch is wrong now
+    points = matrix.expand(job.variants, document)
+    loaded = LoadedJob(path, document, job, targets_of(job.targets, document), points)
     refuse_unused(job.options, points, document)
     profiles.check_order(job.options, points, document)
-    _refuse_uncalibrated(loaded)
+    _refuse_missing_calibration(loaded)
     if loaded.measure.warmup_s + loaded.measure.max_s > loaded.limits.bench_s:
         raise document.error(
             ("measure",) if job.measure.model_fields_set else ("limits",),
@@ -121,12 +122,12 @@ def load_document(path: Path, document: Document) -> LoadedJob:
     return loaded
 
 
-def _refuse_uncalibrated(loaded: LoadedJob) -> None:
+def _refuse_missing_calibration(loaded: LoadedJob) -> None:
     """An ONNX file may be quantised already, which only reading it tells: the model child asks for its data."""
     model = loaded.job.model
-    asked = dict(matrix.precisions_named(loaded.job.variants, loaded.document))
-    if Precision.INT8 in asked and model.onnx is None and not model.data.calibration:
-        error = uncalibrated(asked[Precision.INT8], evaluation=bool(model.data.evaluation))
+    places = dict(matrix.precision_places(loaded.job.variants, loaded.points))
+    if Precision.INT8 in places and model.onnx is None and not model.data.calibration:
+        error = calibration_missing(places[Precision.INT8], evaluation=bool(model.data.evaluation))
         raise loaded.document.error(error.steps, error.message, expected=error.expected, hint=error.hint)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from controller.intake.jobfile.matrix import Point
+from controller.intake.jobfile.matrix import VariantPoint
 from controller.intake.jobfile.options import Options
 from controller.intake.jobfile.yaml import Document
 from jetfleet.option_kinds import Audience
@@ -10,7 +10,7 @@ from jetfleet.options import names_read_by
 from jetfleet.placement import CPU, DLA, Placement
 
 
-def refuse_unused(options: Options, points: Sequence[Point], document: Document) -> None:
+def refuse_unused(options: Options, points: Sequence[VariantPoint], document: Document) -> None:
     """Raises BadInput for a GPU's or a DLA's option of a runtime that is placed on none of them."""
     for runtime in dict.fromkeys(point.runtime for point in points):
         asked = getattr(options, runtime)

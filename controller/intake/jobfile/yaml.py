@@ -4,6 +4,7 @@ Refused: aliases, anchors, tags, duplicate keys, several documents, keys that ar
 limits. Plain scalars follow the core schema of YAML 1.2, so `no`, `on` and `yes` are text and `012` is twelve.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_PLAIN_KEY = re.compile(r"[A-Za-z_][\w./-]*")
 _FLOW_HINT = 'inside { } and [ ], quote text that holds any of , : # [ ] { }, for example "uniform[0,255]"'
 
 
@@ -217,3 +219,9 @@ def _number(text: str) -> int | float:
 def _mark(event: yaml.Event) -> Mark:
     mark = event.start_mark
     return Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
+
+
+def quoted(name: str) -> str:
+    """A key as YAML takes it."""
+    plain = _PLAIN_KEY.fullmatch(name) and name not in {"null", "true", "false"}
+    return name if plain else json.dumps(name)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from controller.intake.exchange import Input, ModelError
 from controller.intake.graph.datasets import LABELS
 from controller.intake.graph.shapes import Signature
 from controller.intake.graph.tensors import Array, read_npz
+from controller.intake.jobfile.inputs import Input
+from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import Steps
 
@@ -87,7 +88,9 @@ def load(path: Path, signature: Signature, *, constant: Callable[[Input], Array]
     for name in arrays:
         if name not in inputs and name != LABELS:
             hint = nearest(name, inputs) or f"leave {name!r} out of {path.name}"
-            raise ModelError(f"{path.name}: {name!r} is no input", steps=_AT, expected=", ".join(inputs), hint=hint)
+            raise ModelError(
+                f"{path.name}: {name!r} is not an input of the model", steps=_AT, expected=", ".join(inputs), hint=hint
+            )
     found: dict[str, Array] = {}
     for name, item in inputs.items():
         if name not in arrays and (name in axes or stacked):

@@ -13,11 +13,12 @@ import numpy as np
 import onnx
 import onnx.inliner
 
-from controller.intake.exchange import ModelError, ToLower
-from controller.intake.export import cache as exportcache
-from controller.intake.graph.onnx_files import MODEL_NAME, Laid
-from controller.intake.graph.reference import Reference, condensed
+from controller.intake import graph_cache
+from controller.intake.exchange import LoweringRequest
+from controller.intake.graph.onnx_files import MODEL_NAME, GraphFiles
+from controller.intake.graph.reference import ReferenceSession, condensed
 from controller.intake.graph.tensors import Array
+from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering import float16, qdq
 from controller.intake.lowering.calibration import Calibration
 from controller.model.job import GRAPH_DATA, Precision, Role
@@ -34,7 +35,7 @@ _OPERATOR = re.compile(
 
 
 @dataclass(frozen=True)
-class Lowered:
+class LoweredGraph:
     """A graph of another precision, and the names of its external data beside it."""
 
     path: Path
@@ -42,46 +43,51 @@ class Lowered:
 
 
 def lower(
-    source: Laid, asked: ToLower, calibration: Calibration | None, *, cache: Path, progress: Callable[[str], None]
-) -> Lowered:
+    source: GraphFiles,
+    request: LoweringRequest,
+    calibration: Calibration | None,
+    *,
+    cache: Path,
+    progress: Callable[[str], None],
+) -> LoweredGraph:
     """The lowered graph, from the cache where it was made before. Raises ModelError, which names the operator."""
 
     def make(folder: Path) -> None:
-        progress(_announcement(asked, calibration))
-        _make(source, asked, calibration, folder)
+        progress(_announcement(request, calibration))
+        _make(source, request, calibration, folder)
 
-    if asked.precision is not Precision.INT8:
+    if request.precision is not Precision.INT8:
         calibration = None
-    folder, hit = exportcache.fetch(cache, exportcache.key_of(_content(source, asked, calibration)), make)
+    folder, hit = graph_cache.fetch(cache, graph_cache.key_of(_content(source, request, calibration)), make)
     if hit:
-        progress(f"the {_named(asked)} graph is in the cache")
-    path, data = folder / _graph_name(asked), GRAPH_DATA[ROLES[asked.precision]]
-    return Lowered(path, (data,) if (folder / data).exists() else ())
+        progress(f"the {_label(request)} graph is in the cache")
+    path, data = folder / _graph_name(request), GRAPH_DATA[ROLES[request.precision]]
+    return LoweredGraph(path, (data,) if (folder / data).exists() else ())
 
 
-def hold(
-    lowered: Lowered,
-    asked: ToLower,
+def compare(
+    lowered: LoweredGraph,
+    request: LoweringRequest,
     references: Mapping[int, tuple[Mapping[str, Array], Mapping[str, Array]]],
     *,
     progress: Callable[[str], None],
 ) -> None:
     """Runs the graph on the reference inputs of each batch size. Raises ModelError for outputs too far from FP32."""
     try:
-        session = Reference(lowered.path)
+        session = ReferenceSession(lowered.path)
         answers = {batch: session.run(inputs) for batch, (inputs, _) in references.items()}
     except ModelError as error:
-        raise refusal(asked, error.message) from error
+        raise refusal(request, error.message) from error
     worst: dict[str, float] = {}
     for batch, (_, wanted) in references.items():
         for name, array in wanted.items():
             found = similarity(answers[batch][name], array)
             worst[name] = min(found, worst.get(name, found))
-            bound = asked.min_agreement if array.dtype.kind != "f" else asked.min_cosine
-            if asked.checked and found < bound:
-                raise _dissimilar(asked, name, found, bound=bound, integers=array.dtype.kind != "f")
+            bound = request.min_agreement if array.dtype.kind != "f" else request.min_cosine
+            if request.check_outputs and found < bound:
+                raise _dissimilar(request, name, found, bound=bound, integers=array.dtype.kind != "f")
     shown = ", ".join(f"{name} {value:.6f}" for name, value in worst.items())
-    progress(f"{_named(asked)} against the FP32 reference: {shown}")
+    progress(f"{_label(request)} against the FP32 reference: {shown}")
 
 
 def similarity(got: Array, want: Array) -> float:
@@ -99,49 +105,49 @@ def similarity(got: Array, want: Array) -> float:
     return float(a @ b) / norms if norms else float(np.array_equal(a, b))
 
 
-def _content(source: Laid, asked: ToLower, calibration: Calibration | None) -> dict[str, object]:
+def _content(source: GraphFiles, request: LoweringRequest, calibration: Calibration | None) -> dict[str, object]:
     """Everything that decides the lowered graph: what its key is taken over."""
     return {
         "recipe": _RECIPE,
-        "precision": asked.precision.value,
-        "base": asked.base.value,
+        "precision": request.precision.value,
+        "base": request.base.value,
         "source": {name: sha256_file(source.folder / name) for name in (MODEL_NAME, *source.data)},
         "calibration": calibration.digest() if calibration else "",
-        "options": qdq.options(asked.base) if asked.precision is Precision.INT8 else {},
+        "options": qdq.options(request.base) if request.precision is Precision.INT8 else {},
         "tools": {name: version(name) for name in _TOOLS},
     }
 
 
-def _announcement(asked: ToLower, calibration: Calibration | None) -> str:
+def _announcement(request: LoweringRequest, calibration: Calibration | None) -> str:
     rows = f", calibrating with {calibration.rows} rows" if calibration else ""
-    return f"lowering to {_named(asked)}{rows}"
+    return f"lowering to {_label(request)}{rows}"
 
 
-def _named(asked: ToLower) -> str:
-    over = f" over {asked.base.value}" if asked.precision is Precision.INT8 else ""
-    return f"{asked.precision.value}{over}"
+def _label(request: LoweringRequest) -> str:
+    over = f" over {request.base.value}" if request.precision is Precision.INT8 else ""
+    return f"{request.precision.value}{over}"
 
 
-def _graph_name(asked: ToLower) -> str:
+def _graph_name(request: LoweringRequest) -> str:
     """A name of its own for every role: the files of several graphs may lie in one folder."""
-    return GRAPH_DATA[ROLES[asked.precision]].removesuffix(".data")
+    return GRAPH_DATA[ROLES[request.precision]].removesuffix(".data")
 
 
-def _make(source: Laid, asked: ToLower, calibration: Calibration | None, folder: Path) -> None:
+def _make(source: GraphFiles, request: LoweringRequest, calibration: Calibration | None, folder: Path) -> None:
     model = onnx.load(str(source.path))
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     signature = _signature(model)
     try:
-        made = qdq.to_qdq(model, calibration, asked.base) if calibration else float16.to_float16(model).model
-        made = float16.infer_types(made, strict=True)
+        converted = qdq.to_qdq(model, calibration, request.base) if calibration else float16.to_float16(model).model
+        converted = float16.infer_types(converted, strict=True)
     except Exception as error:  # onnx, its converter and ONNX Runtime's quantiser each raise classes of their own
-        raise refusal(asked, condensed(error)) from error
-    if _signature(made) != signature:
-        raise refusal(asked, "inputs or outputs did not keep their types")
-    large = made.ByteSize() > qdq.EXTERNAL_OVER_BYTES
-    data = GRAPH_DATA[ROLES[asked.precision]]
-    onnx.save_model(made, str(folder / _graph_name(asked)), save_as_external_data=large, location=data)
+        raise refusal(request, condensed(error)) from error
+    if _signature(converted) != signature:
+        raise refusal(request, "inputs or outputs did not keep their types")
+    large = converted.ByteSize() > qdq.EXTERNAL_OVER_BYTES
+    data = GRAPH_DATA[ROLES[request.precision]]
+    onnx.save_model(converted, str(folder / _graph_name(request)), save_as_external_data=large, location=data)
 
 
 def _signature(model: onnx.ModelProto) -> list[tuple[str, int]]:
@@ -150,24 +156,24 @@ def _signature(model: onnx.ModelProto) -> list[tuple[str, int]]:
     return [(item.name, item.type.tensor_type.elem_type) for item in (*items, *model.graph.output)]
 
 
-def refusal(asked: ToLower, message: str) -> ModelError:
+def refusal(request: LoweringRequest, message: str) -> ModelError:
     match = _OPERATOR.search(message)
     operator = next((name for name in match.groups() if name), "") if match else ""
     at = f" at operator {operator}" if operator and f"operator {operator}" not in message else ""
     return ModelError(
-        f"the model cannot be lowered to {asked.precision.value}{at}: {message}",
-        steps=asked.steps,
+        f"the model cannot be lowered to {request.precision.value}{at}: {message}",
+        steps=request.steps,
         expected="a model whose operators exist in that precision",
-        hint=f"leave {asked.precision.value} out of variants.precision, or replace the operator",
+        hint=f"leave {request.precision.value} out of variants.precision, or replace the operator",
     )
 
 
-def _dissimilar(asked: ToLower, tensor: str, found: float, *, bound: float, integers: bool) -> ModelError:
+def _dissimilar(request: LoweringRequest, tensor: str, found: float, *, bound: float, integers: bool) -> ModelError:
     measure, key = ("share of equal elements", "min_agreement") if integers else ("cosine similarity", "min_cosine")
-    compare = "compare" if asked.precision is not Precision.INT8 else "calibrate and compare"
+    compare = "compare" if request.precision is not Precision.INT8 else "calibrate and compare"
     return ModelError(
-        f"in {asked.precision.value}, output {tensor!r} is too far from FP32: {measure} {found:.6g}",
-        steps=asked.steps,
+        f"in {request.precision.value}, output {tensor!r} is too far from FP32: {measure} {found:.6g}",
+        steps=request.steps,
         expected=f"at least {bound:g}",
         hint=f"{compare} with inputs like those that the model will see (model.data, values); "
         f"or set check: {{{key}: ...}}, or check: off",

@@ -21,7 +21,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, 
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from controller.intake.graph.tensors import Array
-from controller.intake.lowering import rules as qdqrules
+from controller.intake.lowering import rules
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.float16 import to_float16
 from controller.model.job import Precision
@@ -74,14 +74,14 @@ def to_qdq(model: onnx.ModelProto, calibration: Calibration, base: Precision) ->
             calibrate_method=CalibrationMethod.MinMax,
             extra_options=options(base),
         )
-        made = onnx.load(str(target))
-    _drop_unused_domains(made)
+        quantised = onnx.load(str(target))
+    _drop_unused_domains(quantised)
     if base is Precision.FP16:
-        _fit_scales(made)
-        made = to_float16(made).model
-    if not qdqrules.check(made):
+        _fit_scales(quantised)
+        quantised = to_float16(quantised).model
+    if not rules.check(quantised):
         raise ValueError("the quantiser left it as it was")
-    return made
+    return quantised
 
 
 def options(base: Precision) -> dict[str, object]:
@@ -92,7 +92,7 @@ def options(base: Precision) -> dict[str, object]:
 
 def _fit_scales(model: onnx.ModelProto) -> None:
     """Rounds every scale up to one that FP16 holds, so that no value is clipped and none is divided by 0."""
-    names = {node.input[1] for node in model.graph.node if node.op_type in qdqrules.PAIR}
+    names = {node.input[1] for node in model.graph.node if node.op_type in rules.PAIR}
     for item in model.graph.initializer:
         if item.name in names:
             exact = numpy_helper.to_array(item)

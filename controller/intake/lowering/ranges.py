@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from controller.intake.graph.reference import Reference
+from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.tensors import Array
 
 _FLOAT = onnx.TensorProto.FLOAT
@@ -34,7 +34,7 @@ def _measure(model: onnx.ModelProto, path: Path, names: Sequence[str], inputs: M
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix="ranges-", suffix=".onnx") as file:
         file.write(probe.SerializeToString())
         file.flush()
-        answers = Reference(Path(file.name)).run(inputs)
+        answers = ReferenceSession(Path(file.name)).run(inputs)
     return {name: _largest(array) for name, array in answers.items() if array.dtype.kind == "f"}
 
 

@@ -76,7 +76,7 @@ def _check_node(node: onnx.NodeProto, known: _Known) -> None:
     if scale is None:
         raise QdqError(
             node,
-            "has a scale that is no constant",
+            "has a scale that is not constant",
             expected="a scale that is an initializer",
             hint="export with constant folding; TensorRT quantises with static scales only",
         )
@@ -106,7 +106,9 @@ def _check_zero(node: onnx.NodeProto, scale: Array, known: _Known) -> None:
         return
     zero = known.arrays.get(node.input[2])
     if zero is None:
-        raise QdqError(node, "has a zero point that is no constant", expected="an initializer, INT8 0", hint=_SYMMETRIC)
+        raise QdqError(
+            node, "has a zero point that is not constant", expected="an initializer, INT8 0", hint=_SYMMETRIC
+        )
     if zero.data_type != onnx.TensorProto.INT8 or numpy_helper.to_array(zero).any():
         kind = onnx.TensorProto.DataType.Name(zero.data_type)
         raise QdqError(

@@ -5,47 +5,50 @@ from dataclasses import dataclass
 
 import onnx
 
-from controller.intake.exchange import ModelError, Request, ToLower
-from controller.intake.graph.onnx_files import Laid
+from controller.intake.exchange import LoweringRequest, ModelRequest
+from controller.intake.graph.onnx_files import GraphFiles
+from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
-from controller.intake.lowering import rules as qdqrules
+from controller.intake.lowering import rules
 from controller.model.job import Precision
 
-_QUANTISING = frozenset({*qdqrules.PAIR, *qdqrules.OTHERS})
+_QUANTISING = frozenset({*rules.PAIR, *rules.OTHERS})
 _HALVES = {onnx.TensorProto.FLOAT16: "FP16", onnx.TensorProto.BFLOAT16: "BF16"}
 
 
 @dataclass(frozen=True)
-class Brought:
+class SourcePrecision:
     """What a graph computes in, and by what that was seen: `because` ends a sentence that begins with the model."""
 
     precision: Precision
     because: str = ""
 
 
-def look(laid: Laid) -> Brought:
+def detect(graph: GraphFiles) -> SourcePrecision:
     """Raises ModelError for BF16, which is none of our precisions."""
-    model = onnx.load_model(str(laid.path), load_external_data=False)
+    model = onnx.load_model(str(graph.path), load_external_data=False)
     node = next((item for item in _nodes([model.graph, *model.functions]) if item.op_type in _QUANTISING), None)
     if node is not None:
-        return Brought(
+        return SourcePrecision(
             Precision.INT8, f"is quantised already, at operator {node.op_type} {node.name or node.output[0]!r}"
         )
     name, kind = next(((name, kind) for name, kind in _types(model) if kind in _HALVES), ("", 0))
     if not name:
-        return Brought(Precision.FP32)
+        return SourcePrecision(Precision.FP32)
     if kind == onnx.TensorProto.BFLOAT16:
         message = f"the model's tensor {name!r} is BF16"
         raise ModelError(message, expected="a model in float32 or float16", hint="export it in float32")
-    return Brought(Precision.FP16, f"is in FP16 already, at tensor {name!r}")
+    return SourcePrecision(Precision.FP16, f"is in FP16 already, at tensor {name!r}")
 
 
-def accept(found: Brought, laid: Laid, request: Request) -> None:
+def accept(found: SourcePrecision, graph: GraphFiles, request: ModelRequest) -> None:
     """Raises ModelError where another precision is asked of a model than it brings, or TensorRT would not take it."""
-    asked = {item.precision: item.steps for item in request.lower}
-    others: list[tuple[str, Steps]] = [(key.value, steps) for key, steps in asked.items() if key is not found.precision]
-    if request.unlowered:
-        others.insert(0, ("fp32", request.unlowered))
+    places = {item.precision: item.steps for item in request.lower}
+    others: list[tuple[str, Steps]] = [
+        (key.value, steps) for key, steps in places.items() if key is not found.precision
+    ]
+    if request.float32_steps:
+        others.insert(0, ("fp32", request.float32_steps))
     for name, steps in others:
         raise ModelError(
             f"the model cannot run in {name}: it {found.because}",
@@ -54,17 +57,17 @@ def accept(found: Brought, laid: Laid, request: Request) -> None:
             hint=f"variants: {{precision: [{found.precision.value}]}} runs it as it is",
         )
     if found.precision is Precision.INT8:
-        _hold_to_rules(laid, next(item for item in request.lower if item.precision is Precision.INT8))
+        _check_rules(graph, next(item for item in request.lower if item.precision is Precision.INT8))
 
 
-def _hold_to_rules(laid: Laid, asked: ToLower) -> None:
-    if not asked.typed:
+def _check_rules(graph: GraphFiles, request: LoweringRequest) -> None:
+    if not request.typed:
         return
     try:
-        qdqrules.check(onnx.load_model(str(laid.path)))
-    except qdqrules.QdqError as error:
+        rules.check(onnx.load_model(str(graph.path)))
+    except rules.QdqError as error:
         message = f"TensorRT does not take the model's quantisation: {error}"
-        raise ModelError(message, steps=asked.steps, expected=error.expected, hint=error.hint) from error
+        raise ModelError(message, steps=request.steps, expected=error.expected, hint=error.hint) from error
 
 
 def _types(model: onnx.ModelProto) -> Iterator[tuple[str, int]]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.intake.exchange import ModelError
-from controller.intake.export import user_code as usercode
+from controller.intake.export import user_code
+from controller.intake.jobfile.model_error import ModelError
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def _clean_imports() -> Iterator[None]:
 def refused(folder: Path, source: str, entry: str = "mynet:load") -> ModelError:
     (folder / "mynet.py").write_text(source)
     with pytest.raises(ModelError) as caught:
-        usercode.call(entry, usercode.import_callable(entry, folder), {})
+        user_code.call(entry, user_code.import_callable(entry, folder), {})
     caught.value.where = caught.value.where.replace(f"{folder}/", "")
     return caught.value
 
@@ -68,7 +68,7 @@ def test_suggestions(tmp_path: Path) -> None:
 def test_sources_are_those_of_no_library(tmp_path: Path) -> None:
     (tmp_path / "part.py").write_text("x = 1")
     (tmp_path / "whole.py").write_text("import json, part\ndef load(): return 3")
-    assert usercode.call("whole:load", usercode.import_callable("whole:load", tmp_path), {}) == 3
-    found = usercode.sources()
+    assert user_code.call("whole:load", user_code.import_callable("whole:load", tmp_path), {}) == 3
+    found = user_code.sources()
     assert (found["whole"], found["part"]) == (tmp_path / "whole.py", tmp_path / "part.py")
     assert not {"json", "pytest", "numpy"} & set(found)
