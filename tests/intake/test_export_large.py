@@ -29,7 +29,7 @@ import json, sys
 from pathlib import Path
 from controller.intake.export import exporters
 from controller.intake.prepare_model import make
-from controller.intake.prepare import request_for
+from controller.intake.child import request_for
 from controller.intake.jobfile.spec import load_spec
 job, state, out = map(Path, sys.argv[1:])
 exporters.EXTERNAL_OVER_BYTES = 0
