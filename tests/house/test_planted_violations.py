@@ -19,6 +19,8 @@ AGENT = "rooms of the agent, top to bottom"
 PURE = "the pure rooms reach nothing that acts, by any detour"
 CHILD = "the child reaches no grpc, by any detour"
 DAEMON = "the daemon reaches no numpy and no runtime, by any detour"
+INTAKE = "rooms of the intake, top to bottom"
+PREPARE = "a job is prepared without the libraries that look at models"
 SERVICE = "the service and the store reach no model library, by any detour"
 
 EVERYTHING = "import grpc, torch, sqlalchemy, numpy, controller.cli.main, controller.service.server"
@@ -39,6 +41,16 @@ PLANTED = {
     "a half in the wire contract": ("proto/jetfleet/rpc.py", "import agent.attempt", {TABLE, WIRE}),
     "pydantic in the service": ("controller/service/fleet.py", "import pydantic", {TABLE, SERVICE}),
     "torch beside the exporters": ("controller/intake/prepare.py", "import torch", {TABLE}),
+    "the model child in the command": (
+        "controller/intake/child_process.py",
+        "from controller.intake.worker import main",
+        {PREPARE},
+    ),
+    "what crosses to the model child in the job file": (
+        "controller/intake/jobfile/spec.py",
+        "from controller.intake.exchange import ModelRequest",
+        {INTAKE},
+    ),
     "sqlalchemy in the api": ("controller/api/discovery.py", "import sqlalchemy", {TABLE}),
     "grpc in the store": ("controller/store/tables.py", "import grpc", {TABLE}),
     "messages in the store": ("controller/store/tables.py", "import jetfleet.v1.task_pb2", {TABLE}),
