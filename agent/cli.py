@@ -202,16 +202,16 @@ def _probe(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from agent.doctor.check import look_at
-    from agent.doctor.checks import CHECKS, examine, exit_code
+    from agent.doctor.check import read_context
+    from agent.doctor.checks import CHECKS, exit_code, run_checks
     from agent.doctor.table import as_json, row, verdict
 
     if not options.root.is_dir():
         raise BadInput("there is no such folder", where=f"--root {options.root}")
     address = options.address or os.environ.get(ADDRESS_VARIABLE)
-    place = look_at(options.root.resolve(), env=os.environ, state_dir=_state_dir(options), address=address)
+    place = read_context(options.root.resolve(), env=os.environ, state_dir=_state_dir(options), address=address)
     width, checks = max(map(len, CHECKS)), []
-    for check in examine(place):
+    for check in run_checks(place):
         checks.append(check)
         if not options.json:
             print(row(check, width=width, colour=sys.stdout.isatty()), flush=True)

@@ -39,7 +39,7 @@ class Board:
 
 
 def read_board(root: Path, env: Mapping[str, str]) -> Board:
-    """Nothing is known of what is no Jetson."""
+    """Nothing is known of what is not a Jetson."""
     words = tuple(word for tree in TREES.values() for word in words_of(root / tree / "compatible"))
     model = next((text for tree in TREES.values() if (text := text_of(root / tree / "model"))), None)
     chip = chip_of(words)
@@ -58,7 +58,7 @@ def read_board(root: Path, env: Mapping[str, str]) -> Board:
     return Board(model=model, chip=chip)
 
 
-def said_otherwise(root: Path, env: Mapping[str, str], module: str | None) -> str | None:
+def conflicting_claim(root: Path, env: Mapping[str, str], module: str | None) -> str | None:
     """What the environment or the board file claims, where the hardware's own word won over it."""
     claims = (_board_file(root).get(MODULE_VARIABLE), env.get(MODULE_VARIABLE))
     return next((claim for claim in claims if claim and module_id(claim) != module), None)
@@ -73,7 +73,7 @@ def memory_bytes(root: Path) -> int | None:
     return None
 
 
-def told(root: Path, env: Mapping[str, str], variable: str) -> str | None:
+def setting(root: Path, env: Mapping[str, str], variable: str) -> str | None:
     """A variable of the board file, else of the environment."""
     return _board_file(root).get(variable) or env.get(variable) or None
 

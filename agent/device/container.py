@@ -16,9 +16,9 @@ def read_container(root: Path, env: Mapping[str, str]) -> str | None:
         return "podman"
     if (root / ".dockerenv").exists():
         return "docker"
-    told = text_of(root / "run/systemd/container") or env.get("container")
-    if told:
-        return told
+    setting = text_of(root / "run/systemd/container") or env.get("container")
+    if setting:
+        return setting
     return "none" if (root / "proc/self").exists() or (root / "proc/cpuinfo").exists() else None
 
 

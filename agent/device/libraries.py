@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.device.board import told
+from agent.device.board import setting
 from agent.device.files import entries, text_of
 from agent.device.packages import version_of
 
@@ -64,7 +64,7 @@ def dla_compiler_version(root: Path, env: Mapping[str, str]) -> str | None:
     library = find_library(root, DLA_COMPILER)
     if library is None or not library.size_bytes:
         return None
-    return version_of(root, DLA_COMPILER_PACKAGE) or told(root, env, DLA_COMPILER_VARIABLE)
+    return version_of(root, DLA_COMPILER_PACKAGE) or setting(root, env, DLA_COMPILER_VARIABLE)
 
 
 def _library(path: Path) -> Library | None:

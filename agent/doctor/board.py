@@ -1,21 +1,21 @@
 """Checks of what the board is: its identity, its release, and how it may draw power."""
 
-from agent.device.board import said_otherwise
+from agent.device.board import conflicting_claim
 from agent.device.nvpmodel import fastest, read_power_modes
 from agent.device.packages import installed
 from agent.device.release import refusal
-from agent.doctor.check import Check, Place, fail, ok, skip, warn
+from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
 from jetfleet.releases import jetpack_of, place_of
 
-NO_JETSON = "this is no Jetson"
+NOT_A_JETSON = "this machine is not a Jetson"
 _BIND_FIRMWARE = (
     "start the container with `-v /sys/firmware:/host/sys/firmware:ro`, or tell it: `-e JETFLEET_MODULE=p3767-0003`"
 )
 
 
-def identity(place: Place) -> Check:
+def identity(place: CheckContext) -> CheckResult:
     if place.kind != "jetson":
-        return skip(NO_JETSON)
+        return skip(NOT_A_JETSON)
     board = place.board
     if board.module is None:
         return _unidentified(place)
@@ -24,12 +24,12 @@ def identity(place: Place) -> Check:
     if known is None:
         why = "this agent's table does not know the module: its SKU and DLA cores stay unknown"
         return warn(found, why=why, fix="upgrade the agent, or report the id")
-    if claim := said_otherwise(place.root, place.env, board.module):
+    if claim := conflicting_claim(place.root, place.env, board.module):
         return warn(found, why=f"JETFLEET_MODULE says {claim}, the board says otherwise", fix="unset JETFLEET_MODULE")
     return ok(found)
 
 
-def _unidentified(place: Place) -> Check:
+def _unidentified(place: CheckContext) -> CheckResult:
     if place.confined:
         why = "Docker masks /sys/firmware, so the device tree cannot be read here"
         return fail("no module id", why=why, fix=_BIND_FIRMWARE)
@@ -40,9 +40,9 @@ def _unidentified(place: Place) -> Check:
     return fail(place.board.model or "no module id", why=why, fix=fix)
 
 
-def release(place: Place) -> Check:
+def release(place: CheckContext) -> CheckResult:
     if place.kind != "jetson":
-        return skip(NO_JETSON)
+        return skip(NOT_A_JETSON)
     l4t = place.l4t
     if l4t is None:
         return fail(
@@ -64,16 +64,16 @@ def release(place: Place) -> Check:
     return ok(f"JetPack {jetpack}{' preview' if known.preview else ''} (L4T {l4t})")
 
 
-def _release(place: Place) -> str:
+def _release(place: CheckContext) -> str:
     if place.confined:
         return "start the container with `--runtime nvidia`, or `-v /etc/nv_tegra_release:/etc/nv_tegra_release:ro`"
     return "sudo apt install --reinstall nvidia-l4t-core"
 
 
-def packages(place: Place) -> Check:
+def packages(place: CheckContext) -> CheckResult:
     """L4T's packages belong together: a partial upgrade leaves a driver and libraries of two releases."""
     if place.kind != "jetson":
-        return skip(NO_JETSON)
+        return skip(NOT_A_JETSON)
     versions = {name: text.partition("-")[0] for name, text in installed(place.root, "nvidia-l4t-").items()}
     if not versions:
         return skip("dpkg lists none here" + ("; they are the host's" if place.confined else ""))
@@ -85,9 +85,9 @@ def packages(place: Place) -> Check:
     return ok(f"{len(versions)} of {usual}")
 
 
-def power_mode(place: Place) -> Check:
+def power_mode(place: CheckContext) -> CheckResult:
     if place.kind != "jetson":
-        return skip(NO_JETSON)
+        return skip(NOT_A_JETSON)
     found = read_power_modes(place.root)
     if not found.modes or found.current is None:
         return _unknown_mode(place, known=bool(found.modes))
@@ -99,7 +99,7 @@ def power_mode(place: Place) -> Check:
     return warn(found.current, why=why, fix=fix)
 
 
-def _unknown_mode(place: Place, *, known: bool) -> Check:
+def _unknown_mode(place: CheckContext, *, known: bool) -> CheckResult:
     missing = "/var/lib/nvpmodel/status" if known else "/etc/nvpmodel.conf"
     if place.confined:
         fix = (

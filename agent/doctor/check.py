@@ -17,7 +17,7 @@ Kind = Literal["jetson", "gpu", "cpu"]
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckResult:
     """`found` is what was seen; `why` what that means, if it is not well; `fix` what to do, as a command where it can.
 
     A failure without a fix is a defect of its check. `name` is given by the list of all checks.
@@ -30,20 +30,20 @@ class Check:
     name: str = ""
 
 
-def ok(found: str) -> Check:
-    return Check("ok", found)
+def ok(found: str) -> CheckResult:
+    return CheckResult("ok", found)
 
 
-def warn(found: str, *, why: str, fix: str = "") -> Check:
-    return Check("warn", found, why, fix)
+def warn(found: str, *, why: str, fix: str = "") -> CheckResult:
+    return CheckResult("warn", found, why, fix)
 
 
-def fail(found: str, *, why: str, fix: str) -> Check:
-    return Check("fail", found, why, fix)
+def fail(found: str, *, why: str, fix: str) -> CheckResult:
+    return CheckResult("fail", found, why, fix)
 
 
-def skip(why: str) -> Check:
-    return Check("skip", "", why)
+def skip(why: str) -> CheckResult:
+    return CheckResult("skip", "", why)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Interpreter:
 
 
 @dataclass(frozen=True)
-class Place:
+class CheckContext:
     """What is examined. A tree that is not this machine's (`live` False) can be read, but nothing can be run in it."""
 
     root: Path
@@ -97,9 +97,11 @@ class Place:
         return major(self.l4t)
 
 
-def look_at(root: Path, *, env: Mapping[str, str] = os.environ, state_dir: Path, address: str | None = None) -> Place:
+def read_context(
+    root: Path, *, env: Mapping[str, str] = os.environ, state_dir: Path, address: str | None = None
+) -> CheckContext:
     board, container = read_board(root, env), read_container(root, env)
-    return Place(root, env, state_dir, address, board, read_l4t(root), container)
+    return CheckContext(root, env, state_dir, address, board, read_l4t(root), container)
 
 
 def this_interpreter() -> Interpreter:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from agent.doctor import board, controller, dla, driver, engine, host, sensors
-from agent.doctor.check import Check, Place, fail
+from agent.doctor.check import CheckContext, CheckResult, fail
 from jetfleet.errors import Infrastructure
 
-CHECKS: Mapping[str, Callable[[Place], Check]] = {
+CHECKS: Mapping[str, Callable[[CheckContext], CheckResult]] = {
     "board": board.identity,
     "JetPack": board.release,
     "L4T packages": board.packages,
@@ -38,7 +38,7 @@ CHECKS: Mapping[str, Callable[[Place], Check]] = {
 }
 
 
-def examine(place: Place) -> Iterator[Check]:
+def run_checks(place: CheckContext) -> Iterator[CheckResult]:
     """One check after the other, as they are done: some take minutes."""
     for name, check in CHECKS.items():
         try:
@@ -48,6 +48,6 @@ def examine(place: Place) -> Iterator[Check]:
             yield replace(fail(str(error), why=why, fix="run it as the agent's user, or report it"), name=name)
 
 
-def exit_code(checks: Iterable[Check]) -> int:
+def exit_code(checks: Iterable[CheckResult]) -> int:
     """0 where nothing fails, else that of everything that is not the job's fault."""
     return Infrastructure.exit_code if any(check.state == "fail" for check in checks) else 0

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from agent.daemon.client import Link
-from agent.doctor.check import Check, Place, fail, ok, skip, warn
+from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
 from agent.doctor.host import NOT_LIVE
 from jetfleet.errors import JetfleetError
 from jetfleet.v1 import control_pb2
@@ -14,7 +14,7 @@ _APART_S = 60.0
 _CALL_S = 10.0
 
 
-def controller(place: Place) -> Check:
+def controller(place: CheckContext) -> CheckResult:
     if not place.live:
         return skip(NOT_LIVE)
     if place.address is None:
@@ -37,8 +37,8 @@ async def _hello(address: str) -> tuple[control_pb2.HelloResponse, float | None]
     return answer, (before + after) / 2 - answer.now.ToNanoseconds() / 1e9
 
 
-def judge(answer: control_pb2.HelloResponse, apart_s: float | None, *, address: str) -> Check:
-    """Leases and results do not depend on this clock, so a wrong one is no failure; logs are hard to read with it."""
+def judge(answer: control_pb2.HelloResponse, apart_s: float | None, *, address: str) -> CheckResult:
+    """Leases and results do not depend on this clock: a wrong one is not a failure, but makes logs hard to read."""
     found = f"{address}, version {answer.version}"
     if answer.version != VERSION:
         why = f"this agent is {VERSION}"

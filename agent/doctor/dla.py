@@ -3,8 +3,8 @@
 from agent.device.files import entries, text_of
 from agent.device.libraries import DLA_COMPILER, DLA_COMPILER_PACKAGE, dla_compiler_version, find_library
 from agent.device.packages import version_of
-from agent.doctor.board import NO_JETSON
-from agent.doctor.check import Check, Place, fail, ok, skip, warn
+from agent.doctor.board import NOT_A_JETSON
+from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
 from agent.doctor.driver import CSV_DIR, RUN_NVIDIA
 from jetfleet.modules import AGX_ORIN
 from jetfleet.tensorrt import dla_refusal, line_of, version_number
@@ -12,10 +12,10 @@ from jetfleet.tensorrt import dla_refusal, line_of, version_number
 _TENSORRT_PACKAGES = ("libnvinfer11", "libnvinfer10", "libnvinfer8", "python3-libnvinfer")
 
 
-def compiler(place: Place) -> Check:
+def compiler(place: CheckContext) -> CheckResult:
     """TensorRT links to it up to JetPack 6, on boards without a DLA too: where it is missing, nothing imports."""
     if place.kind != "jetson":
-        return skip(NO_JETSON)
+        return skip(NOT_A_JETSON)
     if place.release is None:
         return skip("the release is unknown, and with it whether its TensorRT needs one")
     library, needed = find_library(place.root, DLA_COMPILER), place.release <= 36
@@ -32,7 +32,7 @@ def compiler(place: Place) -> Check:
     return fail(f"no {DLA_COMPILER}", why=why + hint, fix=fix)
 
 
-def _versioned(place: Place) -> Check:
+def _versioned(place: CheckContext) -> CheckResult:
     version, known = dla_compiler_version(place.root, place.env), place.board.known
     if version is None and known is not None and known.dla_cores:
         why = "its version is unknown, so no engine for a DLA can be shared with another board"
@@ -43,18 +43,18 @@ def _versioned(place: Place) -> Check:
     return ok(version or f"{DLA_COMPILER}, unknown version")
 
 
-def _removed(place: Place) -> Check:
+def _removed(place: CheckContext) -> CheckResult:
     """From JetPack 7 on TensorRT does without; L4T 39.2 still names the file in drivers.csv, which is not there."""
     if any(DLA_COMPILER in (text_of(path) or "") for path in entries(place.root / CSV_DIR, "*.csv")):
         return ok(f"none, and drivers.csv still names it: images whose TensorRT wants {DLA_COMPILER} fail here")
     return ok("none, and this release's TensorRT does without")
 
 
-def cores(place: Place) -> Check:
+def cores(place: CheckContext) -> CheckResult:
     """The hardware's cores, and whether the TensorRT that dpkg lists still has them."""
     known = place.board.known
     if place.kind != "jetson" or known is None:
-        return skip(NO_JETSON if place.kind != "jetson" else "the module is unknown")
+        return skip(NOT_A_JETSON if place.kind != "jetson" else "the module is unknown")
     if not known.dla_cores:
         return ok("this module has none")
     found = f"{known.dla_cores} core{'s' if known.dla_cores > 1 else ''}"
@@ -68,7 +68,7 @@ def cores(place: Place) -> Check:
     return ok(f"{found}, and TensorRT {text} uses them")
 
 
-def _way(place: Place) -> str:
+def _way(place: CheckContext) -> str:
     """AGX Orin has two releases with a DLA, the others one."""
     newer = " or JetPack 7.2.2 with TensorRT 11.4.1" if (place.board.module or "").startswith(AGX_ORIN) else ""
     return f"JetPack 6{newer}, where a DLA is wanted; the GPU works as it is"

@@ -7,8 +7,8 @@ from pathlib import Path
 from agent.device.container import has_nvidia_runtime
 from agent.device.files import entries
 from agent.device.libraries import find_library
-from agent.doctor.board import NO_JETSON
-from agent.doctor.check import Check, Place, fail, ok, skip
+from agent.doctor.board import NOT_A_JETSON
+from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip
 
 RUN_NVIDIA = "start the container with `docker run --runtime nvidia` (not --gpus, which csv mode refuses)"
 NO_GPU = "this machine has no NVIDIA GPU"
@@ -17,7 +17,7 @@ _GPUS = ("dev/nvhost-gpu", "dev/nvidia0")
 CSV_DIR = "etc/nvidia-container-runtime/host-files-for-container.d"
 
 
-def device_nodes(place: Place) -> Check:
+def device_nodes(place: CheckContext) -> CheckResult:
     if place.kind == "cpu":
         return skip(NO_GPU)
     if place.kind == "gpu":
@@ -47,7 +47,7 @@ def _is_closed(node: Path) -> bool:
     return stat.S_ISCHR(node.stat().st_mode) and not os.access(node, os.R_OK | os.W_OK)
 
 
-def nvidia_runtime(place: Place) -> Check:
+def nvidia_runtime(place: CheckContext) -> CheckResult:
     if place.kind == "cpu":
         return skip(NO_GPU)
     if not place.confined:
@@ -60,7 +60,7 @@ def nvidia_runtime(place: Place) -> Check:
     return ok(f"{place.container} with the NVIDIA runtime")
 
 
-def cuda_library(place: Place) -> Check:
+def cuda_library(place: CheckContext) -> CheckResult:
     """The file; whether it loads and CUDA starts is the next check's."""
     if place.kind == "cpu":
         return skip(NO_GPU)
@@ -77,10 +77,10 @@ def cuda_library(place: Place) -> Check:
     return ok(shown)
 
 
-def container_files(place: Place) -> Check:
+def container_files(place: CheckContext) -> CheckResult:
     """What the host will hand to containers; natively on a Jetson with NVIDIA's container runtime."""
     if place.kind != "jetson":
-        return skip(NO_JETSON)
+        return skip(NOT_A_JETSON)
     if place.confined:
         return skip("only the host can see it")
     lists = [path.name for path in entries(place.root / CSV_DIR, "*.csv")]

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from agent.device.files import entries
-from agent.doctor.check import Check, Place, fail, ok, skip, warn
+from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
 from agent.doctor.driver import NO_GPU, RUN_NVIDIA
 from agent.doctor.host import NOT_LIVE
-from agent.doctor.trial_process import Tried, attempt
+from agent.doctor.trial_process import TrialResult, run_trial
 from jetfleet.releases import place_of
 
 # The first CUDA call on a small board that has just booted; a build that times kernels on it.
@@ -15,15 +15,15 @@ _CUDA_S, _ENGINE_S = 120.0, 900.0
 _OLD_IMAGE = "an image for another L4T, or a container without the driver's files"
 
 
-def cuda_context(place: Place) -> Check:
+def cuda_context(place: CheckContext) -> CheckResult:
     if place.kind == "cpu":
         return skip(NO_GPU)
     if not place.live:
         return skip(NOT_LIVE)
-    return judge_cuda(attempt("cuda", limit_s=_CUDA_S, env=place.env), place)
+    return judge_cuda(run_trial("cuda", limit_s=_CUDA_S, env=place.env), place)
 
 
-def judge_cuda(tried: Tried, place: Place) -> Check:
+def judge_cuda(tried: TrialResult, place: CheckContext) -> CheckResult:
     if not tried.error:
         return ok(f"{tried.steps['device']}; {tried.steps['context']}")
     if "libcuda.so.1" in tried.error or "file too short" in tried.error:
@@ -41,18 +41,18 @@ def judge_cuda(tried: Tried, place: Place) -> Check:
     return fail(tried.error, why="the driver is there, and cannot use the GPU", fix=fix)
 
 
-def tensorrt(place: Place) -> Check:
+def tensorrt(place: CheckContext) -> CheckResult:
     if place.kind == "cpu":
         return skip(NO_GPU)
     if not place.live:
         return _in_a_tree(place)
-    tried = attempt("tensorrt", "gpu", limit_s=_ENGINE_S, env=place.env)
+    tried = run_trial("tensorrt", "gpu", limit_s=_ENGINE_S, env=place.env)
     if place.kind == "gpu" and "No module named 'tensorrt'" in tried.error:
         return skip("not installed; on a server ONNX Runtime's CUDA provider serves too (`pip install tensorrt`)")
     return judge_engine(tried, place)
 
 
-def judge_engine(tried: Tried, place: Place) -> Check:
+def judge_engine(tried: TrialResult, place: CheckContext) -> CheckResult:
     """What a trial of TensorRT means: an engine's whole life, or where it ended."""
     if not tried.error:
         return ok(f"{tried.steps['import']}: engine of {tried.steps['build']}, {tried.steps['run']}")
@@ -71,7 +71,7 @@ def judge_engine(tried: Tried, place: Place) -> Check:
     )
 
 
-def explain_import(error: str, place: Place) -> tuple[str, str]:
+def explain_import(error: str, place: CheckContext) -> tuple[str, str]:
     """Why TensorRT's import fails, from the loader's words, and what to do."""
     if "libnvdla_compiler" in error:
         return "the DLA compiler's library is missing or empty", "see the check `DLA compiler` above"
@@ -91,7 +91,7 @@ def explain_import(error: str, place: Place) -> tuple[str, str]:
     return "TensorRT does not import", "python -c 'import tensorrt' shows the whole error"
 
 
-def _no_module(place: Place) -> tuple[str, str]:
+def _no_module(place: CheckContext) -> tuple[str, str]:
     """JetPack's bindings belong to the distribution's own Python."""
     there = {path.parts[-3].removeprefix("python") for path in _bindings(place)}
     if not there:
@@ -110,24 +110,24 @@ def _no_module(place: Place) -> tuple[str, str]:
     return "TensorRT is installed, and this Python does not look there", "python -c 'import sys; print(sys.path)'"
 
 
-def _bindings(place: Place) -> list[Path]:
+def _bindings(place: CheckContext) -> list[Path]:
     return entries(place.root / "usr/lib", "python3*/dist-packages/tensorrt")
 
 
-def _in_a_tree(place: Place) -> Check:
+def _in_a_tree(place: CheckContext) -> CheckResult:
     if not _bindings(place):
         why, fix = _no_module(place)
         return warn("not found", why=why, fix=fix)
     return skip(NOT_LIVE)
 
 
-def onnxruntime(place: Place) -> Check:
+def onnxruntime(place: CheckContext) -> CheckResult:
     if not place.live:
         return skip(NOT_LIVE)
-    return judge_onnxruntime(attempt("onnxruntime", "cpu", limit_s=_ENGINE_S, env=place.env), place)
+    return judge_onnxruntime(run_trial("onnxruntime", "cpu", limit_s=_ENGINE_S, env=place.env), place)
 
 
-def judge_onnxruntime(tried: Tried, place: Place) -> Check:
+def judge_onnxruntime(tried: TrialResult, place: CheckContext) -> CheckResult:
     if not tried.error:
         return ok(f"{tried.steps['import']}: engine of {tried.steps['build']}, {tried.steps['run']}")
     if "import" not in tried.steps and "No module named 'onnxruntime'" in tried.error:
@@ -139,12 +139,12 @@ def judge_onnxruntime(tried: Tried, place: Place) -> Check:
     )
 
 
-def onnxruntime_on_gpu(place: Place) -> Check:
+def onnxruntime_on_gpu(place: CheckContext) -> CheckResult:
     if place.kind == "cpu":
         return skip(NO_GPU)
     if not place.live:
         return skip(NOT_LIVE)
-    tried = attempt("onnxruntime", "gpu", limit_s=_ENGINE_S, env=place.env)
+    tried = run_trial("onnxruntime", "gpu", limit_s=_ENGINE_S, env=place.env)
     if not tried.error:
         return ok(f"{tried.steps['import']}: engine of {tried.steps['build']}, {tried.steps['run']}")
     if tried.crashed:

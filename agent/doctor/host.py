@@ -8,14 +8,14 @@ from pathlib import Path
 
 import agent.doctor.check as this_package
 from agent.device.files import text_of
-from agent.doctor.check import Check, Place, fail, ok, skip, warn
+from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
 
 NOT_LIVE = "a tree is looked at, not this machine"
 UNIT = "jetfleet-agent.service"
 _GIB = 1 << 30
 
 
-def memory(place: Place) -> Check:
+def memory(place: CheckContext) -> CheckResult:
     sizes = _meminfo(place.root)
     if "MemAvailable" not in sizes:
         return skip("/proc/meminfo cannot be read")
@@ -28,7 +28,7 @@ def memory(place: Place) -> Check:
     return (fail if free < _GIB // 2 else warn)(found, why=why, fix=fix)
 
 
-def swap(place: Place) -> Check:
+def swap(place: CheckContext) -> CheckResult:
     lines = (text_of(place.root / "proc/swaps") or "").splitlines()[1:]
     files = [line.split()[0] for line in lines if line.split()]
     zram = [name for name in files if "zram" in name]
@@ -42,7 +42,7 @@ def swap(place: Place) -> Check:
     return ok(found)
 
 
-def disk(place: Place) -> Check:
+def disk(place: CheckContext) -> CheckResult:
     if not place.live:
         return skip(NOT_LIVE)
     folder = next(path for path in (place.state_dir, *place.state_dir.parents) if path.exists())
@@ -62,7 +62,7 @@ def disk(place: Place) -> Check:
     return ok(found)
 
 
-def python(place: Place) -> Check:
+def python(place: CheckContext) -> CheckResult:
     if not place.live:
         return skip(NOT_LIVE)
     found = f"{place.interpreter.text}" + (f" in {place.interpreter.venv}" if place.interpreter.venv else ", no venv")
@@ -72,7 +72,7 @@ def python(place: Place) -> Check:
     return ok(found)
 
 
-def clock(place: Place) -> Check:
+def clock(place: CheckContext) -> CheckResult:
     """A clock from before this agent was installed is certainly wrong; a synchronised one is right."""
     installed = Path(this_package.__file__).stat().st_mtime
     if place.live and time.time() < installed - 86_400:
@@ -86,7 +86,7 @@ def clock(place: Place) -> Check:
     return warn("not known to be synchronised", why=why, fix="sudo timedatectl set-ntp true && timedatectl")
 
 
-def service(place: Place) -> Check:
+def service(place: CheckContext) -> CheckResult:
     if not place.live:
         return skip(NOT_LIVE)
     if not (place.root / "run/systemd/system").exists() or shutil.which("systemctl") is None:
@@ -96,7 +96,7 @@ def service(place: Place) -> Check:
     return unit_state(dict(line.split("=", 1) for line in said.splitlines() if "=" in line))
 
 
-def unit_state(said: dict[str, str]) -> Check:
+def unit_state(said: dict[str, str]) -> CheckResult:
     """What systemd's properties of the agent's unit mean."""
     if said.get("LoadState") != "loaded":
         return skip(f"{UNIT} is not installed")

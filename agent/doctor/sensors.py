@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from agent.device.clocks import Clock, all_locked, offline_cpus, read_cpu_clocks, read_gpu_clock
 from agent.device.rails import read_rails, total
 from agent.device.thermal import over_current_events, read_zones, throttling
-from agent.doctor.board import NO_JETSON
-from agent.doctor.check import Check, Place, fail, ok, skip, warn
+from agent.doctor.board import NOT_A_JETSON
+from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
 
 _HOT_CELSIUS = 85.0  # a few degrees below where Orin's software throttling begins
 _JETSON_CLOCKS = (
@@ -14,9 +14,9 @@ _JETSON_CLOCKS = (
 )
 
 
-def power_rails(place: Place) -> Check:
+def power_rails(place: CheckContext) -> CheckResult:
     if place.kind != "jetson":
-        return skip(NO_JETSON)
+        return skip(NOT_A_JETSON)
     rails = read_rails(place.root)
     whole = total(rails)
     if whole is None:
@@ -31,7 +31,7 @@ def power_rails(place: Place) -> Check:
     return ok(f"{shown}; total {whole.power_mw:.0f} mW ({of})")
 
 
-def temperatures(place: Place) -> Check:
+def temperatures(place: CheckContext) -> CheckResult:
     zones = [zone for zone in read_zones(place.root) if zone.celsius is not None]
     if not zones:
         return skip("no temperature can be read here")
@@ -44,9 +44,9 @@ def temperatures(place: Place) -> Check:
     return ok(found)
 
 
-def throttle(place: Place) -> Check:
+def throttle(place: CheckContext) -> CheckResult:
     if place.kind != "jetson":
-        return skip(NO_JETSON)
+        return skip(NOT_A_JETSON)
     states = throttling(place.root)
     if not states:
         return skip("this board shows no throttle alerts")
@@ -59,9 +59,9 @@ def throttle(place: Place) -> Check:
     return ok(f"none of {len(states)} alerts")
 
 
-def over_current(place: Place) -> Check:
+def over_current(place: CheckContext) -> CheckResult:
     if place.kind != "jetson":
-        return skip(NO_JETSON)
+        return skip(NOT_A_JETSON)
     events = over_current_events(place.root)
     if not events:
         return skip("this board does not count them")
@@ -73,9 +73,9 @@ def over_current(place: Place) -> Check:
     return ok("none since boot")
 
 
-def gpu_clock(place: Place) -> Check:
+def gpu_clock(place: CheckContext) -> CheckResult:
     if place.kind != "jetson":
-        return skip(NO_JETSON)
+        return skip(NOT_A_JETSON)
     clock = read_gpu_clock(place.root)
     if clock is None:
         fix = "`ls /sys/class/devfreq` shows what this release has; report it with `agent probe`"
@@ -87,7 +87,7 @@ def gpu_clock(place: Place) -> Check:
     return warn(found, why=why, fix=_JETSON_CLOCKS)
 
 
-def cpu_clocks(place: Place) -> Check:
+def cpu_clocks(place: CheckContext) -> CheckResult:
     clocks = read_cpu_clocks(place.root)
     if not clocks:
         return skip("no CPU's clock can be read here")
@@ -100,7 +100,7 @@ def cpu_clocks(place: Place) -> Check:
     return _governed(clocks, found)
 
 
-def _governed(clocks: Sequence[Clock], found: str) -> Check:
+def _governed(clocks: Sequence[Clock], found: str) -> CheckResult:
     if all(clock.governor == "performance" for clock in clocks):
         return ok(found)
     fix = "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor"

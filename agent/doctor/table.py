@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from agent.doctor.check import Check, State
+from agent.doctor.check import CheckResult, State
 
 _COLOURS: dict[State, str] = {"ok": "32", "warn": "33", "fail": "31;1", "skip": "90"}
 
 
-def row(check: Check, *, width: int, colour: bool) -> str:
+def row(check: CheckResult, *, width: int, colour: bool) -> str:
     """The line of a check; `width` is that of the longest name."""
     state = f"{check.state:<4}"
     if colour:
@@ -24,12 +24,12 @@ def row(check: Check, *, width: int, colour: bool) -> str:
     return "\n".join(lines)
 
 
-def verdict(checks: Sequence[Check]) -> str:
+def verdict(checks: Sequence[CheckResult]) -> str:
     count = {state: sum(check.state == state for check in checks) for state in _COLOURS}
     parts = [f"{count['ok']} ok", f"{count['warn']} to look at", f"{count['fail']} failed", f"{count['skip']} skipped"]
     return ", ".join(parts)
 
 
-def as_json(checks: Iterable[Check]) -> str:
+def as_json(checks: Iterable[CheckResult]) -> str:
     """A list of objects: name, state, found, why, fix."""
     return json.dumps([{"name": check.name, **asdict(check)} for check in checks], indent=1, ensure_ascii=False)

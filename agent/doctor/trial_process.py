@@ -15,7 +15,7 @@ _LAST_LINES = 3
 
 
 @dataclass(frozen=True)
-class Tried:
+class TrialResult:
     """`steps` maps each step that was done to its detail; `error` is empty for a trial that went through.
 
     `crashed` says that no explanation came from the child itself: it died, or was killed at the time limit.
@@ -26,7 +26,7 @@ class Tried:
     crashed: bool = False
 
 
-def attempt(*what: str, limit_s: float, env: Mapping[str, str]) -> Tried:
+def run_trial(*what: str, limit_s: float, env: Mapping[str, str]) -> TrialResult:
     """Runs `agent.doctor.trial` with these arguments, and kills its whole group at the limit."""
     with tempfile.TemporaryDirectory(prefix="jetfleet-doctor-") as folder:
         steps, log = Path(folder) / "steps", Path(folder) / "log"
@@ -51,18 +51,18 @@ def attempt(*what: str, limit_s: float, env: Mapping[str, str]) -> Tried:
         return read(steps.read_text(encoding="utf-8"), code, log.read_text(errors="replace"), limit_s=limit_s)
 
 
-def read(steps: str, code: int | None, log: str, *, limit_s: float) -> Tried:
+def read(steps: str, code: int | None, log: str, *, limit_s: float) -> TrialResult:
     """`code` is the child's exit code, negative for a signal, None at the time limit."""
     lines = [json.loads(line) for line in steps.splitlines() if line.endswith("}")]
     done = {line["step"]: line["detail"] for line in lines if "step" in line}
-    told = next((line["error"] for line in lines if "error" in line), "")
-    if told or code == 0:
-        return Tried(done, told)
+    error = next((line["error"] for line in lines if "error" in line), "")
+    if error or code == 0:
+        return TrialResult(done, error)
     if code is None:
-        return Tried(done, f"no end after {limit_s:.0f} s", crashed=True)
+        return TrialResult(done, f"no end after {limit_s:.0f} s", crashed=True)
     how = f"died of {_signal(-code)}" if code < 0 else f"ended with code {code}"
     last = [line.strip()[:200] for line in log.splitlines() if line.strip()][-_LAST_LINES:]
-    return Tried(done, how + (f": {' | '.join(last)}" if last else ""), crashed=True)
+    return TrialResult(done, how + (f": {' | '.join(last)}" if last else ""), crashed=True)
 
 
 def _signal(number: int) -> str:

@@ -32,7 +32,7 @@ class DeviceFault(Infrastructure):
 
 
 @dataclass(frozen=True)
-class Collected:
+class RoundRecord:
     """What a session recorded during a round, beside the host clock.
 
     `stages_ms` maps a stage (h2d, compute, d2h, enqueue) to one value per inference; a stage that does not exist on
@@ -70,10 +70,10 @@ class File:
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a build left beside its engine. `told` is what the builder knows of it: neither engine nor build time."""
+class BuildResult:
+    """What a build left beside its engine. `built` is what the builder knows of it: neither engine nor build time."""
 
-    told: Built = field(default_factory=Built)
+    built: Built = field(default_factory=Built)
     files: tuple[File, ...] = ()
 
 
@@ -109,7 +109,7 @@ class Session(Protocol):
     def prepare(self, count: int) -> None:
         """Called before a round of at most `count` inferences: allocate now what they will need."""
 
-    def collect(self) -> Collected:
+    def collect(self) -> RoundRecord:
         """Called after a round: what was recorded since `prepare`, one value for each inference that was done."""
 
     def describe(self) -> dict[str, str]:
@@ -128,7 +128,7 @@ class Runtime(Protocol):
     def version(self) -> str:
         """Full version; engines are only valid under the one they were built with."""
 
-    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> Made:
+    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> BuildResult:
         """Writes the engine of the model in `model_dir` to `out`; what it writes beside it lies beside `out`.
 
         `locate` finds the task's other files: calibration data, timing caches. Raises BadInput for a model that cannot

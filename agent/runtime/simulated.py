@@ -19,12 +19,12 @@ import numpy as np
 from agent.runtime.arrays import Tensor, read_npy
 from agent.runtime.base import (
     BuildRefused,
-    Collected,
+    BuildResult,
     DeviceFault,
     Inspection,
     Locate,
-    Made,
     Report,
+    RoundRecord,
     refuse_other_version,
 )
 from jetfleet.errors import BadInput
@@ -66,7 +66,7 @@ class _Options:
             )
         return value
 
-    def strike(self, phase: str) -> None:
+    def fail_if_asked(self, phase: str) -> None:
         """Dies as asked, if it is this phase's turn."""
         if self.fail and self.fail_at == phase:
             _FAILURES[self.fail](self.fail_mb, phase)
@@ -81,18 +81,18 @@ class SimulatedRuntime:
     def version(self) -> str:
         return "1.0"
 
-    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> Made:
+    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> BuildResult:
         options = _Options(task.options)
         report("build", 0.0, "pretending to build")
-        options.strike("build")
+        options.fail_if_asked("build")
         time.sleep(options.build_s)
         out.write_text(json.dumps({"simulated": self.version(), "engine_key": task.engine_key}) + "\n")
-        return Made()
+        return BuildResult()
 
     def load(self, engine: Path, subject: Subject, locate: Locate) -> "SimulatedSession":
         refuse_other_version(subject, self.version())
         options = _Options(subject.options)
-        options.strike("load")
+        options.fail_if_asked("load")
         try:
             json.loads(engine.read_text())["simulated"]
         except (ValueError, KeyError, TypeError) as error:
@@ -105,7 +105,7 @@ class SimulatedRuntime:
         return SimulatedSession(options, wanted)
 
     def inspect(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> Inspection:
-        _Options(subject.options).strike("inspect")
+        _Options(subject.options).fail_if_asked("inspect")
         return Inspection()
 
 
@@ -139,10 +139,10 @@ class SimulatedSession:
         return {name: self._perturbed(array) for name, array in self._wanted.items()}
 
     def prepare(self, count: int) -> None:
-        self._options.strike("measure")
+        self._options.fail_if_asked("measure")
 
-    def collect(self) -> Collected:
-        return Collected()
+    def collect(self) -> RoundRecord:
+        return RoundRecord()
 
     def describe(self) -> dict[str, str]:
         return {"latency_ms": str(self._options.latency_ms), "jitter": str(self._options.jitter)}

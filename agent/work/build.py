@@ -37,7 +37,7 @@ def run_build(task: BuildTask, attempt: AttemptDir, report: Report) -> Outcome:
     made = runtime.build(task, model_dir, engine, attempt.locate, report)
     elapsed_s = time.monotonic() - begin
     built = Built(engine=attempt.publish(engine, ARTIFACT_ROLE_ENGINE, f"{task.engine_key[:12] or 'engine'}.engine"))
-    built.MergeFrom(made.told)
+    built.MergeFrom(made.built)
     built.build_time.FromNanoseconds(round(elapsed_s * 1e9))
     outcome = Outcome()
     for file in made.files:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.runtime.base import Collected
+from agent.runtime.base import RoundRecord
 from agent.work import stats
 from jetfleet.metrics import METRICS, MetricSpec, percentile
 from jetfleet.v1.task_pb2 import (
@@ -41,7 +41,7 @@ class Recording:
     def n(self) -> int:
         return sum(len(block) for block in self.rounds)
 
-    def add(self, wall_ms: Floats, elapsed_ns: int, collected: Collected) -> None:
+    def add(self, wall_ms: Floats, elapsed_ns: int, collected: RoundRecord) -> None:
         """One round by the host's clock, which is e2e. Where the device has a clock of its own, the latency is by that,
         and what is not in any stage by then is the residual; elsewhere an inference is all compute."""
         if collected.latency_ms is None:

@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.runtime.base import Collected, Session
+from agent.runtime.base import RoundRecord, Session
 from agent.work.summary import Recording
 
 _Arguments = ParamSpec("_Arguments")
@@ -53,7 +53,7 @@ class Timeline:
 
     begins_ns: NDArray[np.int64]
     ends_ns: NDArray[np.int64]
-    collected: Collected = field(default_factory=Collected)
+    collected: RoundRecord = field(default_factory=RoundRecord)
 
     @property
     def latency_s(self) -> float:
@@ -111,9 +111,9 @@ def samples_inside(timeline: Timeline, window: tuple[int, int]) -> slice:
     return slice(first, max(first, last))
 
 
-def _cut(collected: Collected, part: slice) -> Collected:
+def _cut(collected: RoundRecord, part: slice) -> RoundRecord:
     stages = {name: values[part] for name, values in collected.stages_ms.items()}
-    return Collected(stages, None if collected.latency_ms is None else collected.latency_ms[part])
+    return RoundRecord(stages, None if collected.latency_ms is None else collected.latency_ms[part])
 
 
 class LaneGroup:
@@ -210,7 +210,7 @@ class _LaneRun:
             raise
         opened_ns = self.gate.opened_ns[self.index]
         count = time_inferences(session, self.timestamps, room=self.room, until_ns=opened_ns + self.length_ns)
-        collected = session.collect() if self.timed else Collected()
+        collected = session.collect() if self.timed else RoundRecord()
         begins_ns = np.frombuffer(self.timestamps.begins_ns, dtype=np.int64, count=count) - opened_ns
         ends_ns = np.frombuffer(self.timestamps.ends_ns, dtype=np.int64, count=count) - opened_ns
         return Timeline(begins_ns, ends_ns, collected)

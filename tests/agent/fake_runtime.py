@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from agent.runtime.arrays import Tensor
-from agent.runtime.base import Collected, File, Inspection, Kernel, LayerTime, Locate, Made, Report
+from agent.runtime.base import BuildResult, File, Inspection, Kernel, LayerTime, Locate, Report, RoundRecord
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_LAYERS, PROVENANCE_MEASURED, BuildTask, Subject
 
 MODULES = {"fake": ("tests.agent.fake_runtime", "FakeRuntime")}
@@ -26,8 +26,8 @@ class FakeRuntime:
     def version(self) -> str:
         return "1"
 
-    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> Made:
-        return Made()
+    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> BuildResult:
+        return BuildResult()
 
     def load(self, engine: Path, subject: Subject, locate: Locate) -> "FakeSession":
         session = FakeSession(subject.placement)
@@ -78,9 +78,9 @@ class FakeSession:
         self._own()
         self._done = 0
 
-    def collect(self) -> Collected:
+    def collect(self) -> RoundRecord:
         self._own()
-        return Collected({"compute": np.full(self._done, 0.5)}, np.full(self._done, 0.5))
+        return RoundRecord({"compute": np.full(self._done, 0.5)}, np.full(self._done, 0.5))
 
     def describe(self) -> dict[str, str]:
         return {"placed": self._placement}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from agent.runtime.arrays import Tensor
-from agent.runtime.base import Collected
+from agent.runtime.base import RoundRecord
 
 
 class Scripted:
@@ -38,8 +38,8 @@ class Scripted:
         self.done = 0
         self.now_ns += self._bookkeeping_ns
 
-    def collect(self) -> Collected:
-        return Collected()
+    def collect(self) -> RoundRecord:
+        return RoundRecord()
 
     def describe(self) -> dict[str, str]:
         return {}
@@ -50,10 +50,10 @@ class Scripted:
 class WithEvents(Scripted):
     """Like a CUDA session: the device's clock says less than the host's, and the stages add up to it."""
 
-    def collect(self) -> Collected:
+    def collect(self) -> RoundRecord:
         stages = {"h2d": 0.25, "compute": 0.75, "d2h": 0.25, "enqueue": 0.1}
         made = {name: np.full(self.done, ms) for name, ms in stages.items()}
-        return Collected(made, made["h2d"] + made["compute"] + made["d2h"])
+        return RoundRecord(made, made["h2d"] + made["compute"] + made["d2h"])
 
 
 def silent(phase: str, fraction: float | None, detail: str) -> None: ...

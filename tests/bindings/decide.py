@@ -7,8 +7,8 @@ import sys
 from agent.runtime.tensorrt.ability import ability, creation_flags
 from agent.runtime.tensorrt.calibrate import make_calibrator
 from agent.runtime.tensorrt.inspect import Times
-from agent.runtime.tensorrt.log import Words, implement, listen, make_recorder
-from agent.runtime.tensorrt.progress import Progress, make_monitor
+from agent.runtime.tensorrt.log import BuilderLog, implement, listen, make_recorder
+from agent.runtime.tensorrt.progress import BuildProgress, make_monitor
 
 
 class NoData:
@@ -22,12 +22,12 @@ class NoData:
 
 def callbacks(trt):
     """An object each of the interfaces that TensorRT calls back, which the bindings really take for one."""
-    words = Words()
+    builder_log = BuilderLog()
     made = {
-        "ILogger": listen(trt, words),
-        "IErrorRecorder": make_recorder(trt, words),
+        "ILogger": listen(trt, builder_log),
+        "IErrorRecorder": make_recorder(trt, builder_log),
         "IProfiler": implement(trt.IProfiler, Times(), ("report_layer_time",)),
-        "IProgressMonitor": make_monitor(trt, Progress(lambda *_: None, bool)),
+        "IProgressMonitor": make_monitor(trt, BuildProgress(lambda *_: None, bool)),
         "IInt8EntropyCalibrator2": make_calibrator(trt, NoData()),
     }
     return sorted(name for name, item in made.items() if item is not None and isinstance(item, getattr(trt, name)))

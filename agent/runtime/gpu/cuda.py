@@ -252,7 +252,7 @@ def _graphs() -> Any:
 
 
 def _must(answer: tuple[Any, ...]) -> tuple[Any, ...]:
-    """An answer of cuda-python less its status. Raises CaptureFailed for one that is no success."""
+    """An answer of cuda-python less its status. Raises CaptureFailed for one that is not a success."""
     status, *values = answer
     if int(status) != 0:
         raise CaptureFailed(str(status.name))

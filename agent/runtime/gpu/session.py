@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.runtime.arrays import Tensor
-from agent.runtime.base import Collected
+from agent.runtime.base import RoundRecord
 from agent.runtime.gpu.cuda import CaptureFailed, Cuda, DeviceBuffer, Event, Graph, Stream, Wait
 from jetfleet.errors import BadInput
 from jetfleet.options import OptionValues
@@ -152,7 +152,7 @@ class GpuSession:
         self._enqueued_ns = array("q", bytes(8 * (count + 1)))  # one more, for the spare
         self._prepared, self._count = count, 0
 
-    def collect(self) -> Collected:
+    def collect(self) -> RoundRecord:
         """h2d, compute and d2h by CUDA events, and their sum, which is trtexec's latency; enqueue by the host's clock.
 
         Without copies h2d and d2h are 0, and `describe` says why.
@@ -166,7 +166,7 @@ class GpuSession:
             d2h = _ms([(finished, end) for _, _, finished, end in marks])
         enqueue = np.frombuffer(self._enqueued_ns, dtype=np.int64)[:done] / 1e6
         stages = {"h2d": h2d, "compute": compute, "d2h": d2h, "enqueue": enqueue}
-        return Collected(stages_ms=stages, latency_ms=h2d + compute + d2h)
+        return RoundRecord(stages_ms=stages, latency_ms=h2d + compute + d2h)
 
     def describe(self) -> dict[str, str]:
         copies = "zero-copy: host and device share memory, h2d and d2h are 0"

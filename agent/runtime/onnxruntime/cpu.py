@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 
 from agent.runtime.arrays import Tensor
-from agent.runtime.base import Collected
+from agent.runtime.base import RoundRecord
 from agent.runtime.onnxruntime.graph import NUMPY, has_fixed_shape
 from agent.runtime.onnxruntime.options import describe_options, raise_if_out_of_memory
 from jetfleet.errors import BadInput
@@ -72,8 +72,8 @@ class OnnxSession:
     def prepare(self, count: int) -> None:
         """Nothing to take: the host clock is the only one."""
 
-    def collect(self) -> Collected:
-        return Collected()
+    def collect(self) -> RoundRecord:
+        return RoundRecord()
 
     def describe(self) -> dict[str, str]:
         return {"providers": ",".join(self._session.get_providers()), **describe_options(self._options)}

@@ -126,9 +126,9 @@ def assignment(session: onnxruntime.InferenceSession) -> str:
     if not nodes:
         return "unknown: this version of ONNX Runtime does not tell"
     elsewhere = Counter(op for provider, op in nodes if provider != CUDA_PROVIDER)
-    told = f"{len(nodes) - sum(elsewhere.values())} of {len(nodes)} on {CUDA_PROVIDER}"
+    share = f"{len(nodes) - sum(elsewhere.values())} of {len(nodes)} on {CUDA_PROVIDER}"
     others = ", ".join(f"{count} {op}" for op, count in elsewhere.most_common())
-    return f"{told}, on the CPU {others}" if others else told
+    return f"{share}, on the CPU {others}" if others else share
 
 
 def _nodes(session: onnxruntime.InferenceSession) -> list[tuple[str, str]]:

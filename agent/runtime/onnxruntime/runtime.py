@@ -12,9 +12,9 @@ import onnxruntime
 
 from agent.runtime.arrays import Tensor
 from agent.runtime.base import (
+    BuildResult,
     Inspection,
     Locate,
-    Made,
     Report,
     Session,
     model_file,
@@ -64,16 +64,16 @@ class OnnxRuntime:
     def version(self) -> str:
         return str(onnxruntime.__version__)
 
-    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> Made:
+    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> BuildResult:
         on_gpu = _is_on_gpu(task.placement)
         model = model_dir / _graph(task, on_gpu=on_gpu)
         options = _session_options(task.options, on_gpu=on_gpu)
         report("build", None, f"optimising {model.name}")
         if not on_gpu:
             optimise(model, out, task.inputs, options)
-            return Made()
+            return BuildResult()
         optimise(model, out, task.inputs, options, cuda_providers(task.precision))
-        return Made(told=Built(warnings=left_to_the_cpu(out, task.precision)))
+        return BuildResult(built=Built(warnings=left_to_the_cpu(out, task.precision)))
 
     def load(self, engine: Path, subject: Subject, locate: Locate) -> Session:
         on_gpu = _is_on_gpu(subject.placement)

@@ -9,20 +9,20 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from agent.runtime.arrays import Tensor, read_npy
-from agent.runtime.base import BuildRefused, DeviceFault, File, Locate, Made, Report, model_file
+from agent.runtime.base import BuildRefused, BuildResult, DeviceFault, File, Locate, Report, model_file
 from agent.runtime.gpu.cuda import Cuda
 from agent.runtime.tensorrt.ability import Ability
 from agent.runtime.tensorrt.calibrate import Calibrator, Uploader, check_samples, make_calibrator
-from agent.runtime.tensorrt.config import configure, place_on_dla, safe_pools, unheeded
-from agent.runtime.tensorrt.dla import Eligible, eligibility, refuse_partial, refuse_without_cores
-from agent.runtime.tensorrt.engine import Loaded
+from agent.runtime.tensorrt.config import configure, ignored_limits, place_on_dla, safe_pools
+from agent.runtime.tensorrt.dla import LayerEligibility, eligibility, refuse_partial, refuse_without_cores
+from agent.runtime.tensorrt.engine import LoadedEngine
 from agent.runtime.tensorrt.layers import Layer, dla_report, parse_layers
-from agent.runtime.tensorrt.log import Words
-from agent.runtime.tensorrt.memory import Peak, available_bytes, is_shared, reader
+from agent.runtime.tensorrt.log import BuilderLog
+from agent.runtime.tensorrt.memory import PeakMemory, available_bytes, is_shared, reader
 from agent.runtime.tensorrt.network import Draft, add_profile, check_inputs, device_type, fix_shapes, parse
 from agent.runtime.tensorrt.options import pools_of
-from agent.runtime.tensorrt.precision import Lowered
-from agent.runtime.tensorrt.progress import Progress, make_monitor
+from agent.runtime.tensorrt.precision import PrecisionPlan
+from agent.runtime.tensorrt.progress import BuildProgress, make_monitor
 from agent.runtime.tensorrt.timing import TimingCache
 from jetfleet.errors import BadInput, Cancelled
 from jetfleet.options import COLD, TIMING_CACHE, OptionValues
@@ -46,12 +46,12 @@ _NO_QDQ = "int8 from calibration data (lowering: flags) needs no Q/DQ pairs; fp1
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """What to build, checked, and where it goes."""
 
     task: BuildTask
     options: OptionValues
-    lowered: Lowered
+    lowered: PrecisionPlan
     able: Ability
     model: Path
     out: Path
@@ -72,28 +72,28 @@ class Order:
 class Build:
     """One build. Whatever TensorRT calls or reads while it builds is kept here until `close`."""
 
-    def __init__(self, trt: ModuleType, order: Order, cuda: Cuda | None) -> None:
+    def __init__(self, trt: ModuleType, order: BuildRequest, cuda: Cuda | None) -> None:
         self._trt, self._order, self._cuda = trt, order, cuda
         self._shared = is_shared(cuda)
-        self.words = Words()
-        self._draft = Draft(trt, self.words, typed=order.lowered.typed)
+        self.builder_log = BuilderLog()
+        self._draft = Draft(trt, self.builder_log, typed=order.lowered.typed)
         self._calibrator: Calibrator | None = None
         self._uploader: Uploader | None = None
         self._kept: list[Any] = []
-        self._layers: list[Eligible] = []
+        self._layers: list[LayerEligibility] = []
         self._timing: TimingCache | None = None
         self._files: list[File] = []
 
-    def run(self, report: Report, stop: threading.Event) -> Made:
+    def run(self, report: Report, stop: threading.Event) -> BuildResult:
         """Raises BadInput, BuildRefused, MemoryError, and Cancelled if `stop` ended the build."""
         order, draft = self._order, self._draft
         report("build", 0.0, f"parsing {order.model.name}")
-        parse(self._trt, draft, order.model, self.words, order.able, adjust_for_dla=order.dla)
+        parse(self._trt, draft, order.model, self.builder_log, order.able, adjust_for_dla=order.dla)
         check_inputs(self._trt, draft.network, order.task.inputs)
-        peak_bytes = self._build(self._configured(), report, stop)
+        peak_bytes = self._build(self._configure(), report, stop)
         if order.requires_full_dla:
-            refuse_partial(self._layers, self.words.lines)  # what fitted alone may not have fitted together
-        return self._made(peak_bytes)
+            refuse_partial(self._layers, self.builder_log.lines)  # what fitted alone may not have fitted together
+        return self._result(peak_bytes)
 
     def close(self) -> None:
         """Gives everything back, in the order in which TensorRT wants to lose it; harmless when repeated."""
@@ -106,11 +106,11 @@ class Build:
     def _build(self, config: "trt.IBuilderConfig", report: Report, stop: threading.Event) -> int | None:
         """Writes the plan; the most memory that it took."""
         draft = self._draft
-        monitor = make_monitor(self._trt, Progress(report, stop.is_set))
+        monitor = make_monitor(self._trt, BuildProgress(report, stop.is_set))
         if monitor is not None:
             self._kept.append(monitor)
             config.progress_monitor = monitor
-        with Peak(reader(shared=self._shared, cuda=self._cuda)) as peak:
+        with PeakMemory(reader(shared=self._shared, cuda=self._cuda)) as peak:
             plan = draft.builder.build_serialized_network(draft.network, config)
         if stop.is_set():
             raise Cancelled("the build was stopped")
@@ -121,13 +121,13 @@ class Build:
         self._order.out.write_bytes(memoryview(plan))
         return peak.used_bytes
 
-    def _configured(self) -> "trt.IBuilderConfig":
+    def _configure(self) -> "trt.IBuilderConfig":
         trt, order, draft = self._trt, self._order, self._draft
         config = draft.builder.create_builder_config()
         pools = safe_pools(pools_of(order.options), available_bytes() if self._shared else None)
         configure(trt, config, order.options, pools, order.lowered)
-        for warning in unheeded(trt, config, pools):
-            self.words.warn(warning)
+        for warning in ignored_limits(trt, config, pools):
+            self.builder_log.warn(warning)
         self._warn_of_qdq()
         if order.dla:
             fix_shapes(draft.network, order.task.inputs)
@@ -139,9 +139,9 @@ class Build:
             place_on_dla(trt, config, gpu_fallback=order.options.is_on("gpu_fallback"))
             self._layers = eligibility(config, draft.network)
             if order.requires_full_dla:
-                refuse_partial(self._layers, self.words.lines)
+                refuse_partial(self._layers, self.builder_log.lines)
         if order.able.caches:
-            self._timing = TimingCache(config, self.words)
+            self._timing = TimingCache(config, self.builder_log)
             self._timing.load(
                 () if order.options.word(TIMING_CACHE) == COLD else order.task.timing_caches, order.locate
             )
@@ -150,7 +150,7 @@ class Build:
     def _warn_of_qdq(self) -> None:
         order, capability = self._order, self._cuda.compute_capability if self._cuda is not None else ""
         if order.lowered.graph == ARTIFACT_ROLE_MODEL_QDQ and capability in order.able.line.qdq_fails_on:
-            self.words.warn(f"{order.able.label} is known to fail on Q/DQ graphs on this GPU: {_NO_QDQ}")
+            self.builder_log.warn(f"{order.able.label} is known to fail on Q/DQ graphs on this GPU: {_NO_QDQ}")
 
     def _calibrate(self, config: "trt.IBuilderConfig", profile: "trt.IOptimizationProfile | None") -> None:
         samples = check_samples(self._calibration(), self._order.task.inputs)
@@ -173,48 +173,48 @@ class Build:
         return {item.name: read_npy(self._order.locate(item), name=item.name, mapped=True) for item in items}
 
     def _refusal(self) -> Exception:
-        reason = self.words.reason()
-        if self.words.out_of_memory():
+        reason = self.builder_log.reason()
+        if self.builder_log.out_of_memory():
             return MemoryError(f"TensorRT ran out of memory: {reason}")
         hint = _NO_QDQ if self._order.lowered.graph == ARTIFACT_ROLE_MODEL_QDQ and self._order.able.weak else ""
         return BuildRefused(f"TensorRT built no engine: {reason}", where=self._order.model.name, hint=hint)
 
-    def _made(self, peak_bytes: int | None) -> Made:
-        order, told = self._order, Built()
+    def _result(self, peak_bytes: int | None) -> BuildResult:
+        order, built = self._order, Built()
         if self._timing is not None:
-            if (use := self._timing.told()) is not None:
-                told.timing_cache.CopyFrom(use)
+            if (use := self._timing.use()) is not None:
+                built.timing_cache.CopyFrom(use)
             self._keep("timing.cache", ARTIFACT_ROLE_TIMING_CACHE, self._timing.save)
         self.close()  # what is left needs none of it, and on a small board the engine needs its memory
-        engine_layers = self._inspected(told)
+        engine_layers = self._inspect(built)
         if self._calibrator is not None and self._calibrator.cache:
             path = order.beside("calibration.cache")
             path.write_bytes(self._calibrator.cache)
             self._files.append(File(ARTIFACT_ROLE_CALIBRATION_CACHE, "calibration.cache", path))
         if order.dla:
-            told.dla.CopyFrom(dla_report(_rows(self._layers), engine_layers, self.words.lines))
-        if not told.HasField("device_memory_bytes") and self.words.activation_bytes is not None:
-            told.device_memory_bytes = self.words.activation_bytes
+            built.dla.CopyFrom(dla_report(_rows(self._layers), engine_layers, self.builder_log.lines))
+        if not built.HasField("device_memory_bytes") and self.builder_log.activation_bytes is not None:
+            built.device_memory_bytes = self.builder_log.activation_bytes
         if peak_bytes is not None:
-            told.peak_device_bytes = max(0, peak_bytes)
-        told.tactics_skipped = self.words.tactics_skipped
-        told.warnings.extend(self.words.warnings)
-        return Made(told, tuple(self._files))
+            built.peak_device_bytes = max(0, peak_bytes)
+        built.tactics_skipped = self.builder_log.tactics_skipped
+        built.warnings.extend(self.builder_log.warnings)
+        return BuildResult(built, tuple(self._files))
 
     def _keep(self, name: str, role: Any, save: Callable[[Path], bool]) -> None:
         path = self._order.beside(name)
         if save(path):
             self._files.append(File(role, name, path))
 
-    def _inspected(self, told: Built) -> Sequence[Layer]:
+    def _inspect(self, built: Built) -> Sequence[Layer]:
         """The engine's own layers, where there is a GPU to load it on; a built engine is none the worse without."""
         order = self._order
         if self._cuda is None:
-            self.words.warn("the engine was not inspected: there is no GPU that pycuda opens")
+            self.builder_log.warn("the engine was not inspected: there is no GPU that pycuda opens")
             return []
         loaded = None
         try:
-            loaded = Loaded(
+            loaded = LoadedEngine(
                 self._trt,
                 order.out,
                 dla_core=0 if order.dla else None,
@@ -223,10 +223,10 @@ class Build:
             text = loaded.layers(self._trt)
             layers = parse_layers(text, dla=order.dla)
             if (size := loaded.device_memory_bytes()) is not None:
-                told.device_memory_bytes = size
+                built.device_memory_bytes = size
         except Exception as error:
             log.exception("what was built could not be looked into")
-            self.words.warn(f"the engine was not inspected: {error}")
+            self.builder_log.warn(f"the engine was not inspected: {error}")
             return []
         finally:
             if loaded is not None:
@@ -237,11 +237,11 @@ class Build:
         return layers
 
 
-def _rows(layers: Sequence[Eligible]) -> list[tuple[str, str, bool]]:
+def _rows(layers: Sequence[LayerEligibility]) -> list[tuple[str, str, bool]]:
     return [(layer.name, layer.type, layer.on_dla) for layer in layers]
 
 
-def model_path(task: BuildTask, lowered: Lowered, model_dir: Path) -> Path:
+def model_path(task: BuildTask, lowered: PrecisionPlan, model_dir: Path) -> Path:
     """The one graph to build from. Raises BadInput."""
     path = model_dir / model_file(task, (lowered.graph,))
     if not path.is_file():

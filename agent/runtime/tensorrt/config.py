@@ -4,7 +4,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from agent.runtime.tensorrt.options import Pools
-from agent.runtime.tensorrt.precision import Lowered
+from agent.runtime.tensorrt.precision import PrecisionPlan
 from jetfleet.errors import BadInput
 from jetfleet.options import OptionValues
 from jetfleet.tensorrt import since_which
@@ -39,7 +39,7 @@ def safe_pools(pools: Pools, available_bytes: int | None) -> Pools:
 
 
 def configure(
-    trt: ModuleType, config: "trt.IBuilderConfig", options: OptionValues, pools: Pools, lowered: Lowered
+    trt: ModuleType, config: "trt.IBuilderConfig", options: OptionValues, pools: Pools, lowered: PrecisionPlan
 ) -> None:
     """Sets what the options and the precision say. Raises BadInput for an option that this TensorRT does not have."""
     _set_pools(trt, config, pools)
@@ -63,7 +63,7 @@ def place_on_dla(trt: ModuleType, config: "trt.IBuilderConfig", *, gpu_fallback:
     _set_flag(config, trt.BuilderFlag.GPU_FALLBACK, on=gpu_fallback)
 
 
-def _set_precision(trt: ModuleType, config: "trt.IBuilderConfig", lowered: Lowered) -> None:
+def _set_precision(trt: ModuleType, config: "trt.IBuilderConfig", lowered: PrecisionPlan) -> None:
     fp16, int8 = getattr(trt.BuilderFlag, "FP16", None), getattr(trt.BuilderFlag, "INT8", None)
     for name, flag in (("FP16", fp16), ("INT8", int8)):
         if name in lowered.flags and flag is not None:
@@ -75,7 +75,7 @@ def _set_pools(trt: ModuleType, config: "trt.IBuilderConfig", pools: Pools) -> N
         config.set_memory_pool_limit(_pool(trt, name), limit)
 
 
-def unheeded(trt: ModuleType, config: "trt.IBuilderConfig", pools: Pools) -> list[str]:
+def ignored_limits(trt: ModuleType, config: "trt.IBuilderConfig", pools: Pools) -> list[str]:
     """Limits that TensorRT does not have as they were set: out of its bounds it leaves one alone, and goes on."""
     found = {
         name: (limit, int(config.get_memory_pool_limit(_pool(trt, name)))) for name, limit in pools.limits().items()

@@ -15,7 +15,7 @@ _NAMED = 20  # layers in a refusal
 
 
 @dataclass(frozen=True)
-class Eligible:
+class LayerEligibility:
     """A layer of the network, TensorRT's word for its type, and whether it can run on a DLA as it is."""
 
     name: str
@@ -33,13 +33,13 @@ def refuse_without_cores(cores: int) -> None:
         )
 
 
-def eligibility(config: "trt.IBuilderConfig", network: "trt.INetworkDefinition") -> list[Eligible]:
+def eligibility(config: "trt.IBuilderConfig", network: "trt.INetworkDefinition") -> list[LayerEligibility]:
     """For the device, the precision and the shapes that the config has already. TensorRT logs why not, if it does."""
     layers = [network.get_layer(index) for index in range(network.num_layers)]
-    return [Eligible(layer.name, str(layer.type.name), bool(config.can_run_on_DLA(layer))) for layer in layers]
+    return [LayerEligibility(layer.name, str(layer.type.name), bool(config.can_run_on_DLA(layer))) for layer in layers]
 
 
-def refuse_partial(layers: Sequence[Eligible], lines: Iterable[str]) -> None:
+def refuse_partial(layers: Sequence[LayerEligibility], lines: Iterable[str]) -> None:
     """For `dla_require: full`. Raises BuildRefused with the layers that would run on the GPU, and why."""
     report = dla_report([(layer.name, layer.type, layer.on_dla) for layer in layers], [], lines)
     if not report.layers_on_gpu:

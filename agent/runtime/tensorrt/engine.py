@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agent.runtime.base import DeviceFault
 from agent.runtime.gpu.session import Slot
 from agent.runtime.tensorrt.dla import refuse_without_cores
-from agent.runtime.tensorrt.log import Words, begin, listen, make_recorder
+from agent.runtime.tensorrt.log import BuilderLog, begin, listen, make_recorder
 from agent.runtime.tensorrt.network import device_type, numpy_name
 from jetfleet.errors import BadInput
 from jetfleet.placement import core_names
@@ -31,7 +31,7 @@ _NO_PLAN = re.compile(
 )
 
 
-class Loaded:
+class LoadedEngine:
     """A deserialised engine with everything that TensorRT must not lose before it."""
 
     engine: "trt.ICudaEngine"
@@ -40,10 +40,10 @@ class Loaded:
     def __init__(self, trt: ModuleType, plan: Path, *, dla_core: int | None = None, host_code: bool = False) -> None:
         """Raises BadInput for an engine of another TensorRT, of another board or for a DLA that is not there,
         DeviceFault, MemoryError."""
-        self.words = Words()
-        self._recorder = make_recorder(trt, self.words)
-        logger = listen(trt, self.words)
-        self._runtime = begin(lambda: trt.Runtime(logger), self.words)
+        self.builder_log = BuilderLog()
+        self._recorder = make_recorder(trt, self.builder_log)
+        logger = listen(trt, self.builder_log)
+        self._runtime = begin(lambda: trt.Runtime(logger), self.builder_log)
         self._runtime.error_recorder = self._recorder
         if dla_core is not None:
             _set_dla(self._runtime, dla_core)
@@ -51,7 +51,7 @@ class Loaded:
             self._runtime.engine_host_code_allowed = True
         engine = self._runtime.deserialize_cuda_engine(_content(plan))
         if engine is None:
-            raise refusal(self.words, plan.name, str(trt.__version__))
+            raise refusal(self.builder_log, plan.name, str(trt.__version__))
         self.engine = engine
 
     def device_memory_bytes(self) -> int | None:
@@ -79,9 +79,9 @@ class TrtEngine:
 
     context: "trt.IExecutionContext"
 
-    def __init__(self, trt: ModuleType, loaded: Loaded, subject: Subject) -> None:
+    def __init__(self, trt: ModuleType, loaded: LoadedEngine, subject: Subject) -> None:
         """Raises BadInput for inputs that the engine does not take, DeviceFault, MemoryError."""
-        self._loaded, self._words = loaded, loaded.words
+        self._loaded, self._builder_log = loaded, loaded.builder_log
         self._notes = {"tensorrt": str(trt.__version__)}
         engine = loaded.engine
         check_inputs(trt, engine, subject.inputs)
@@ -94,7 +94,9 @@ class TrtEngine:
                 raise self._fault(f"TensorRT does not take the shape {list(spec.shape)} of input {spec.name!r}")
         self._infer_shapes(context)
         given = {spec.name: spec.dtype for spec in subject.inputs}
-        self.inputs = [_told(slot, given) for slot in self._slots(trt, _names(engine, trt.TensorIOMode.INPUT))]
+        self.inputs = [
+            _with_given_type(slot, given) for slot in self._slots(trt, _names(engine, trt.TensorIOMode.INPUT))
+        ]
         self.outputs = self._slots(trt, _names(engine, trt.TensorIOMode.OUTPUT))
         self._execute: Any = context.execute_async_v3
         self._notes["layers"] = str(engine.num_layers)
@@ -118,7 +120,7 @@ class TrtEngine:
 
     def describe(self) -> dict[str, str]:
         """With TensorRT's warnings: an engine of another model of board loads, and may be slow."""
-        said = self._words.warnings
+        said = self._builder_log.warnings
         return {**self._notes, "warnings": "; ".join(said)} if said else dict(self._notes)
 
     def close(self) -> None:
@@ -150,8 +152,8 @@ class TrtEngine:
         return slots
 
     def _fault(self, message: str) -> Exception:
-        reason = f"{message}: {self._words.reason()}"
-        return MemoryError(reason) if self._words.out_of_memory() else DeviceFault(reason)
+        reason = f"{message}: {self._builder_log.reason()}"
+        return MemoryError(reason) if self._builder_log.out_of_memory() else DeviceFault(reason)
 
 
 def check_inputs(trt: ModuleType, engine: "trt.ICudaEngine", inputs: Sequence[TensorSpec]) -> None:
@@ -180,10 +182,10 @@ def check_inputs(trt: ModuleType, engine: "trt.ICudaEngine", inputs: Sequence[Te
             )
 
 
-def refusal(words: Words, where: str, version: str) -> Exception:
+def refusal(builder_log: BuilderLog, where: str, version: str) -> Exception:
     """Why a plan did not load, from what TensorRT said."""
-    said, reason = " ".join([*words.errors, *words.warnings]), words.reason()
-    if words.out_of_memory():
+    said, reason = " ".join([*builder_log.errors, *builder_log.warnings]), builder_log.reason()
+    if builder_log.out_of_memory():
         return MemoryError(f"there is no memory to load the engine: {reason}")
     if _OTHER_VERSION.search(said):
         return BadInput(
@@ -200,14 +202,14 @@ def refusal(words: Words, where: str, version: str) -> Exception:
             hint="build it on this board: submit the job once more",
         )
     if _NO_PLAN.search(said):
-        return BadInput(f"this is no engine of TensorRT: {reason}", where=where, expected="a serialized engine")
+        return BadInput(f"this is not a TensorRT engine: {reason}", where=where, expected="a serialized engine")
     return DeviceFault(f"TensorRT did not load the engine: {reason}", where=where)
 
 
 def _content(plan: Path) -> Any:
     """A plan as a buffer: mapped, not read, because on a Jetson the host's copy takes its memory from the GPU."""
     if not plan.stat().st_size:
-        raise BadInput("this is no engine of TensorRT: it is empty", where=plan.name, expected="a serialized engine")
+        raise BadInput("this is not a TensorRT engine: it is empty", where=plan.name, expected="a serialized engine")
     with plan.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
@@ -223,7 +225,7 @@ def _set_dla(runtime: "trt.Runtime", core: int) -> None:
     runtime.DLA_core = core  # before the engine is loaded
 
 
-def _told(slot: Slot, given: Mapping[str, str]) -> Slot:
+def _with_given_type(slot: Slot, given: Mapping[str, str]) -> Slot:
     """An input, with the type that the subject gives it in where the engine has another."""
     return slot if given[slot.name] == slot.dtype else replace(slot, given=given[slot.name])
 

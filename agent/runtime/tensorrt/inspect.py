@@ -7,7 +7,7 @@ from types import ModuleType
 from agent.runtime.arrays import Tensor
 from agent.runtime.base import File, Inspection, LayerTime
 from agent.runtime.gpu.session import GpuSession
-from agent.runtime.tensorrt.engine import Loaded, TrtEngine
+from agent.runtime.tensorrt.engine import LoadedEngine, TrtEngine
 from agent.runtime.tensorrt.layers import dla_time_share, kernels, parse_layers
 from agent.runtime.tensorrt.log import implement
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_LAYERS
@@ -33,7 +33,7 @@ class Times:
 
 def inspect_engine(
     trt: ModuleType,
-    loaded: Loaded,
+    loaded: LoadedEngine,
     engine: TrtEngine,
     session: GpuSession,
     inputs: Mapping[str, Tensor],

@@ -67,10 +67,10 @@ def parse_layers(text: str, *, dla: bool = False) -> list[Layer]:
     if not text.strip():
         return []
     try:
-        told = json.loads(text, strict=False)  # names and metadata hold control characters
+        inspected = json.loads(text, strict=False)  # names and metadata hold control characters
     except ValueError as error:
         raise _unreadable(f"it is not JSON ({error})") from error
-    entries = told.get("Layers", []) if isinstance(told, dict) else None
+    entries = inspected.get("Layers", []) if isinstance(inspected, dict) else None
     if not isinstance(entries, list):
         raise _unreadable("it holds no list of layers")
     return [_layer(entry, dla) for entry in entries]
@@ -156,10 +156,10 @@ def _layer(entry: object, dla: bool) -> Layer:
 def _types(tensors: object) -> tuple[str, ...]:
     if not isinstance(tensors, list):
         return ()
-    return tuple(_numpy(_told(tensor)) for tensor in tensors if isinstance(tensor, dict))
+    return tuple(_numpy(_format_of(tensor)) for tensor in tensors if isinstance(tensor, dict))
 
 
-def _told(tensor: Mapping[str, Any]) -> str:
+def _format_of(tensor: Mapping[str, Any]) -> str:
     """11.x has a field of its own for the type, spelt in two ways; before, it stands within the format."""
     return next((str(tensor[key]) for key in ("DataType", "Datatype", "Format/Datatype") if key in tensor), "")
 

@@ -25,7 +25,7 @@ _LEVELS = {
 }
 _KEPT_LINES = 20_000
 _KEPT_WARNINGS = 20
-_TOLD = 4  # of a failure's words
+_MOST_REASONS = 4  # of a failure's words
 _LINE = 300  # characters of each
 
 _OUT_OF_MEMORY = re.compile(
@@ -49,7 +49,7 @@ _ALLOCATION = "FAILED_ALLOCATION"  # a member of trt.ErrorCodeTRT
 _SOURCE = re.compile(r"^\[[\w./]+::\S+::\d+\] |\.? \(?In \w+ at [\w./-]+:\d+(?=\)*$)|^[\w./-]+\.[ch]pp:\d+: ")
 
 
-class Words:
+class BuilderLog:
     """What was said since this began to listen, and an IErrorRecorder's methods.
 
     Called from TensorRT's threads, so behind a lock. `thread` is the one that made this, and works with TensorRT.
@@ -148,7 +148,7 @@ def decisive(messages: Iterable[str]) -> str:
     """The few that say why, each once and in one line: causes before what follows from them, memory before all."""
     distinct = list(dict.fromkeys(text for message in messages if (text := trimmed(message))))
     distinct.sort(key=lambda text: (not _OUT_OF_MEMORY.search(text), bool(_CONSEQUENCE.search(text))))
-    return "; ".join(distinct[:_TOLD])
+    return "; ".join(distinct[:_MOST_REASONS])
 
 
 def trimmed(message: str) -> str:
@@ -162,10 +162,10 @@ def ran_out_of_memory(errors: Iterable[str], skipped: int) -> bool:
 
     A skipped tactic alone is only slower, unless it was the last one for its layer.
     """
-    told = list(errors)
-    if any(_OUT_OF_MEMORY.search(message) for message in told):
+    messages = list(errors)
+    if any(_OUT_OF_MEMORY.search(message) for message in messages):
         return True
-    return skipped > 0 and (not told or any(_NO_TACTIC.search(message) for message in told))
+    return skipped > 0 and (not messages or any(_NO_TACTIC.search(message) for message in messages))
 
 
 def implement(interface: Any, methods: object, names: Iterable[str]) -> Any:
@@ -178,16 +178,16 @@ def implement(interface: Any, methods: object, names: Iterable[str]) -> Any:
     return type(interface.__name__, (interface,), calls)()
 
 
-class _Switchboard:
+class _LogRouter:
     """An ILogger's method. TensorRT keeps the first logger that it is given for the whole process, so there is one."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # as Words has
-        self._listening: weakref.WeakSet[Words] = weakref.WeakSet()
+        self._lock = threading.RLock()  # as BuilderLog has
+        self._listening: weakref.WeakSet[BuilderLog] = weakref.WeakSet()
 
-    def connect(self, words: Words) -> None:
+    def connect(self, builder_log: BuilderLog) -> None:
         with self._lock:
-            self._listening.add(words)
+            self._listening.add(builder_log)
 
     def log(self, severity: Any, msg: str) -> None:
         name = str(severity.name)
@@ -195,18 +195,18 @@ class _Switchboard:
             listening = list(self._listening)
         here = threading.get_ident()
         # What one of several subjects is told is not the others' affair. A thread of TensorRT's own is anybody's.
-        for words in [words for words in listening if words.thread == here] or listening:
-            words.hear(name, msg)
+        for builder_log in [builder_log for builder_log in listening if builder_log.thread == here] or listening:
+            builder_log.hear(name, msg)
         if name in _LEVELS:
             _log.log(_LEVELS[name], "%s", msg)
 
 
-_LOGGERS: dict[ModuleType, tuple[Any, _Switchboard]] = {}  # never given up: TensorRT does not let go of its logger
+_LOGGERS: dict[ModuleType, tuple[Any, _LogRouter]] = {}  # never given up: TensorRT does not let go of its logger
 _LOGGERS_LOCK = threading.Lock()  # the subjects of one measurement load in a thread each
 
 
-def listen(trt: ModuleType, words: Words) -> Any:
-    """The process's one logger of this TensorRT, which from now on tells `words` too, for as long as they are kept.
+def listen(trt: ModuleType, builder_log: BuilderLog) -> Any:
+    """The process's one logger of this TensorRT, which from now on writes to this log too, for as long as it is kept.
 
     Whoever parses or loads asks for it first, so TensorRT's own plugins (EfficientNMS_TRT and others) are registered
     with it, once: without that neither its parser nor its runtime finds them.
@@ -214,20 +214,20 @@ def listen(trt: ModuleType, words: Words) -> Any:
     with _LOGGERS_LOCK:
         first = trt not in _LOGGERS
         if first:
-            switchboard = _Switchboard()
-            _LOGGERS[trt] = implement(trt.ILogger, switchboard, ("log",)), switchboard
-        logger, switchboard = _LOGGERS[trt]
-        switchboard.connect(words)
+            router = _LogRouter()
+            _LOGGERS[trt] = implement(trt.ILogger, router, ("log",)), router
+        logger, router = _LOGGERS[trt]
+        router.connect(builder_log)
         register = getattr(trt, "init_libnvinfer_plugins", None)
         if first and register is not None and not register(logger, ""):
-            words.warn("TensorRT's own plugins are not there: a model or engine that needs one fails")
+            builder_log.warn("TensorRT's own plugins are not there: a model or engine that needs one fails")
     return logger
 
 
-Made = TypeVar("Made")
+Started = TypeVar("Started")
 
 
-def begin(make: Callable[[], Made], words: Words) -> Made:
+def begin(make: Callable[[], Started], builder_log: BuilderLog) -> Started:
     """A builder or a runtime. Where TensorRT makes none the bindings say only that; the reason stands in its log.
 
     Raises DeviceFault, MemoryError.
@@ -235,12 +235,12 @@ def begin(make: Callable[[], Made], words: Words) -> Made:
     try:
         return make()
     except TypeError as error:  # pybind11's, for a factory that returned nothing
-        reason = f"TensorRT does not start: {words.reason()}"
-        if words.out_of_memory():
+        reason = f"TensorRT does not start: {builder_log.reason()}"
+        if builder_log.out_of_memory():
             raise MemoryError(reason) from error
         raise DeviceFault(reason, where="tensorrt", hint="`agent doctor` checks driver, CUDA and TensorRT") from error
 
 
-def make_recorder(trt: ModuleType, words: Words) -> Any:
+def make_recorder(trt: ModuleType, builder_log: BuilderLog) -> Any:
     names = ("num_errors", "get_error_code", "get_error_desc", "has_overflowed", "clear", "report_error")
-    return implement(trt.IErrorRecorder, words, names)
+    return implement(trt.IErrorRecorder, builder_log, names)

@@ -46,7 +46,7 @@ Read: TypeAlias = Callable[[], "int | None"]
 OpenReader: TypeAlias = Callable[[], AbstractContextManager[Read]]
 
 
-class Peak(AbstractContextManager["Peak"]):
+class PeakMemory(AbstractContextManager["PeakMemory"]):
     """Watches how little memory is free while the body runs. The reader is opened, used and closed in one thread.
 
     Sampled: what comes and goes within one interval is not seen.
@@ -66,7 +66,7 @@ class Peak(AbstractContextManager["Peak"]):
             return None
         return self._first - self._lowest
 
-    def __enter__(self) -> "Peak":
+    def __enter__(self) -> "PeakMemory":
         self._thread.start()
         self._begun.wait()
         return self
@@ -93,7 +93,7 @@ class Peak(AbstractContextManager["Peak"]):
 
 
 def reader(*, shared: bool, cuda: Cuda | None) -> OpenReader | None:
-    """How to read the free memory of a device, for Peak; None: there is no device."""
+    """How to read the free memory of a device, for PeakMemory; None: there is no device."""
     if shared:
         return _host_reader
     return None if cuda is None else _device_reader

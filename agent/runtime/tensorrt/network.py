@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from agent.runtime.base import BuildRefused
 from agent.runtime.tensorrt.ability import Ability, creation_flags
-from agent.runtime.tensorrt.log import Words, begin, listen, make_recorder, trimmed
+from agent.runtime.tensorrt.log import BuilderLog, begin, listen, make_recorder, trimmed
 from agent.runtime.tensorrt.opset import read_opset
 from jetfleet.errors import BadInput
 from jetfleet.tensorrt import NEWEST_OPSET
@@ -28,7 +28,7 @@ _NO_OPERATOR = re.compile(r"plugin not found|no importer registered|^\(?false\)?
 _NODE = re.compile(r'While parsing node number (?P<index>\d+) \[(?P<operator>\w+) -> "(?P<output>[^"]*)"')
 _NODE_NAME = re.compile(r'^(?:Node name: |name: ")(?P<name>[^"\n]+)', re.MULTILINE)
 _NAMED = re.compile(r"\w")
-_TOLD = 3  # of the parser's errors
+_MOST_ERRORS = 3  # of the parser's errors
 _INT64, _INT32 = "int64", "int32"
 _NUMPY = {
     "FLOAT": "float32",
@@ -50,10 +50,10 @@ class Draft:
     network: "trt.INetworkDefinition"
     parser: "trt.OnnxParser"
 
-    def __init__(self, trt: ModuleType, words: Words, *, typed: bool) -> None:
-        self._logger = listen(trt, words)
-        self._recorder = make_recorder(trt, words)
-        self.builder = begin(lambda: trt.Builder(self._logger), words)
+    def __init__(self, trt: ModuleType, builder_log: BuilderLog, *, typed: bool) -> None:
+        self._logger = listen(trt, builder_log)
+        self._recorder = make_recorder(trt, builder_log)
+        self.builder = begin(lambda: trt.Builder(self._logger), builder_log)
         self.network = self.builder.create_network(creation_flags(trt, typed=typed))
         self.builder.error_recorder = self._recorder
         self.parser = trt.OnnxParser(self.network, self._logger)
@@ -66,7 +66,9 @@ class Draft:
             self.__dict__.pop(name, None)
 
 
-def parse(trt: ModuleType, draft: Draft, model: Path, words: Words, able: Ability, *, adjust_for_dla: bool) -> None:
+def parse(
+    trt: ModuleType, draft: Draft, model: Path, builder_log: BuilderLog, able: Ability, *, adjust_for_dla: bool
+) -> None:
     """From the file and not from its bytes: external weights lie beside it.
 
     Raises BadInput for a file that cannot be read, BuildRefused, naming node and operator, for one that this TensorRT
@@ -82,9 +84,9 @@ def parse(trt: ModuleType, draft: Draft, model: Path, words: Words, able: Abilit
     parsed = parser.parse_from_file(str(model))
     newer = "" if opset is None or able.opset is None or opset <= able.opset else _newer(opset, able)
     if not parsed:
-        raise _refusal(parser, words, model.name, newer)
+        raise _refusal(parser, builder_log, model.name, newer)
     if newer:
-        words.warn(f"{newer}; its parser took the graph all the same")
+        builder_log.warn(f"{newer}; its parser took the graph all the same")
     if draft.network.num_inputs == 0 and draft.network.num_layers == 0:
         raise BadInput("the model cannot be read: it holds no graph", where=model.name)
 
@@ -104,30 +106,32 @@ def _newer(opset: int, able: Ability) -> str:
     return f"the graph's opset {opset} is too new: {able.label} documents operators up to opset {able.opset}"
 
 
-def _refusal(parser: "trt.OnnxParser", words: Words, where: str, newer: str) -> Exception:
+def _refusal(parser: "trt.OnnxParser", builder_log: BuilderLog, where: str, newer: str) -> Exception:
     errors = [parser.get_error(index) for index in range(parser.num_errors)]
     codes = [_code(error) for error in errors]
-    if words.out_of_memory() or "MEM_ALLOC_FAILED" in codes:
-        return MemoryError(f"TensorRT's parser ran out of memory: {words.reason()}")
-    told = "; ".join(_told(error, words) for error in errors[:_TOLD]) or words.reason()
-    more = f" (and {len(errors) - _TOLD} more)" if len(errors) > _TOLD else ""
+    if builder_log.out_of_memory() or "MEM_ALLOC_FAILED" in codes:
+        return MemoryError(f"TensorRT's parser ran out of memory: {builder_log.reason()}")
+    described = (
+        "; ".join(_describe_error(error, builder_log) for error in errors[:_MOST_ERRORS]) or builder_log.reason()
+    )
+    more = f" (and {len(errors) - _MOST_ERRORS} more)" if len(errors) > _MOST_ERRORS else ""
     hint = newer and f"{newer}: export the model with an older opset"
-    if no_file := _NO_FILE.search("\n".join(words.errors)):
+    if no_file := _NO_FILE.search("\n".join(builder_log.errors)):
         return BadInput(
             f"the model cannot be read: there is no file {Path(no_file['path']).name!r} beside it",
             where=where,
             hint="the files with its external weights belong to the task, by the names that the graph knows them by",
         )
     if any(code in _UNREADABLE for code in codes):
-        return BadInput(f"the model cannot be read: {told}{more}", where=where, hint=hint)
-    return BuildRefused(f"TensorRT's parser refused the model: {told}{more}", where=where, hint=hint)
+        return BadInput(f"the model cannot be read: {described}{more}", where=where, hint=hint)
+    return BuildRefused(f"TensorRT's parser refused the model: {described}{more}", where=where, hint=hint)
 
 
-def _told(error: "trt.ParserError", words: Words) -> str:
+def _describe_error(error: "trt.ParserError", builder_log: BuilderLog) -> str:
     """`node 1 'bern' (Bernoulli): operator Bernoulli is not supported`, as far as this TensorRT tells."""
     index = int(error.node())
     description = trimmed(str(error.desc()))
-    name, operator = _node(error, words)
+    name, operator = _node(error, builder_log)
     if operator and (_NO_OPERATOR.search(description) or _code(error).startswith("UNSUPPORTED_NODE")):
         kept = "" if _NO_OPERATOR.search(description) else f" as it is used here ({description})"
         description = f"operator {operator} is not supported{kept}"
@@ -136,12 +140,12 @@ def _told(error: "trt.ParserError", words: Words) -> str:
     return f"node {index} {name!r} ({operator or 'unknown operator'}): {description}"
 
 
-def _node(error: "trt.ParserError", words: Words) -> tuple[str, str]:
+def _node(error: "trt.ParserError", builder_log: BuilderLog) -> tuple[str, str]:
     """Name and operator of the node, from the error (10.0 and later) or from the log."""
     name, operator = getattr(error, "node_name", None), getattr(error, "node_operator", None)
     if name is not None and operator is not None:
         return str(name()), str(operator())
-    lines = "\n".join(words.errors)
+    lines = "\n".join(builder_log.errors)
     node, named = _NODE.search(lines), _NODE_NAME.search(lines)
     return (named["name"] if named else ""), (node["operator"] if node else "")
 
@@ -198,13 +202,13 @@ def add_profile(
     for spec in inputs:
         least, opt, most = span(spec)
         profile.set_shape(spec.name, least, opt, most)
-    _tell_apart(network)
+    _separate_dimension_names(network)
     if config.add_optimization_profile(profile) < 0:
         raise BuildRefused("TensorRT does not take the optimisation profile", where="inputs")
     return profile
 
 
-def _tell_apart(network: "trt.INetworkDefinition") -> None:
+def _separate_dimension_names(network: "trt.INetworkDefinition") -> None:
     """Some exporters call every unknown dimension `?`; to TensorRT dimensions of one name have one size.
 
     The first one keeps the name: TensorRT insists that it stays in use.

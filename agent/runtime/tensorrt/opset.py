@@ -14,7 +14,7 @@ _SMALL = 1 << 16
 
 
 def read_opset(path: Path) -> int | None:
-    """The version of ONNX's own operators; None if the file names none. Raises BadInput for what is no ONNX file."""
+    """The version of ONNX's own operators; None if it names none. Raises BadInput for what is not an ONNX file."""
     size = path.stat().st_size
     if not size:
         raise BadInput("the model cannot be read: the file is empty", where=path.name)
@@ -26,7 +26,7 @@ def read_opset(path: Path) -> int | None:
                     if domain in _OWN:
                         return version
     except ValueError as error:
-        raise BadInput(f"the model cannot be read: it is no ONNX file ({error})", where=path.name) from error
+        raise BadInput(f"the model cannot be read: it is not a valid ONNX file ({error})", where=path.name) from error
     return None
 
 

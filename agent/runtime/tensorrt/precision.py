@@ -35,7 +35,7 @@ _WHERE = "precision"
 
 
 @dataclass(frozen=True)
-class Lowered:
+class PrecisionPlan:
     """`graph`: the role of the graph to build from. `flags`: names of trt.BuilderFlag to set."""
 
     graph: "ArtifactRole.ValueType"
@@ -45,7 +45,7 @@ class Lowered:
     calibrate: bool = False
 
 
-def lower(task: BuildTask, able: Ability) -> Lowered:
+def lower(task: BuildTask, able: Ability) -> PrecisionPlan:
     """Raises BadInput for what this TensorRT or this placement does not have."""
     if task.precision not in _TYPED:
         raise BadInput(f"TensorRT has no precision {_word(task)}", where=_WHERE, expected="fp32, tf32, fp16, int8")
@@ -107,7 +107,7 @@ def _refuse_on_dla(task: BuildTask, able: Ability) -> None:
             )
 
 
-def _typed(task: BuildTask, roles: Collection[int], able: Ability) -> Lowered:
+def _typed(task: BuildTask, roles: Collection[int], able: Ability) -> PrecisionPlan:
     graph = _TYPED[task.precision]
     if graph == _QDQ and _QDQ not in roles:
         flags = ", or with lowering: flags, where TensorRT calibrates itself" if able.weak else ""
@@ -120,22 +120,24 @@ def _typed(task: BuildTask, roles: Collection[int], able: Ability) -> Lowered:
         )
     if graph not in roles:
         raise _no_graph(task, graph)
-    return Lowered(graph, typed=True, tf32=task.precision == PRECISION_TF32)
+    return PrecisionPlan(graph, typed=True, tf32=task.precision == PRECISION_TF32)
 
 
-def _weak(task: BuildTask, roles: Collection[int], able: Ability, *, dla: bool) -> Lowered:
+def _weak(task: BuildTask, roles: Collection[int], able: Ability, *, dla: bool) -> PrecisionPlan:
     flags = _FLAGS[task.precision]
     if task.precision == PRECISION_INT8:
         return _weak_int8(task, roles, flags, able, dla=dla)
     graphs = [role for role in (_FP32, _FP16) if role in roles]
     if not graphs or (task.precision != PRECISION_FP16 and graphs[0] != _FP32):
         raise _no_graph(task, _FP32)
-    return Lowered(graphs[0], typed=False, flags=flags, tf32=task.precision == PRECISION_TF32)
+    return PrecisionPlan(graphs[0], typed=False, flags=flags, tf32=task.precision == PRECISION_TF32)
 
 
-def _weak_int8(task: BuildTask, roles: Collection[int], flags: tuple[str, ...], able: Ability, *, dla: bool) -> Lowered:
+def _weak_int8(
+    task: BuildTask, roles: Collection[int], flags: tuple[str, ...], able: Ability, *, dla: bool
+) -> PrecisionPlan:
     if ARTIFACT_ROLE_CALIBRATION in roles and _FP32 in roles:
-        return Lowered(_FP32, typed=False, flags=flags, calibrate=True)
+        return PrecisionPlan(_FP32, typed=False, flags=flags, calibrate=True)
     if dla:
         raise BadInput(
             f"int8 on a DLA of {able.label} comes from calibration alone, not from Q/DQ pairs",
@@ -144,7 +146,7 @@ def _weak_int8(task: BuildTask, roles: Collection[int], flags: tuple[str, ...], 
             hint="give the job calibration data, or precision: fp16",
         )
     if _QDQ in roles:
-        return Lowered(_QDQ, typed=False, flags=flags)
+        return PrecisionPlan(_QDQ, typed=False, flags=flags)
     raise BadInput(
         "int8 needs ranges, and the task brings neither calibration data with an fp32 graph nor a Q/DQ graph",
         where=_WHERE,

@@ -13,7 +13,7 @@ from agent.runtime.base import Report
 from agent.runtime.tensorrt.log import implement
 
 _SHALLOW = 3  # phases down to here are always told; below, only what moves the whole
-_WORTH_TELLING = 0.01
+_WORTH_REPORTING = 0.01
 
 
 class _Phase:
@@ -29,14 +29,14 @@ class _Phase:
         return min(1.0, (self.done + min(1.0, self.within + below)) / self.steps)
 
 
-class Progress:
+class BuildProgress:
     """An IProgressMonitor's methods. `stop`: whether the build is to end; asked after every step."""
 
     def __init__(self, report: Report, stop: Callable[[], bool]) -> None:
         self._report, self._stop = report, stop
         self._lock = threading.Lock()  # TensorRT calls from several threads
         self._open: dict[str, _Phase] = {}
-        self._told = 0.0
+        self._reported = 0.0
         self._highest = 0.0
 
     def phase_start(self, phase_name: str, parent_phase: "str | None", num_steps: int) -> None:
@@ -63,8 +63,8 @@ class Progress:
 
     def _tell(self, phase: _Phase, *, always: bool) -> None:
         self._highest = max(self._highest, _overall(phase))
-        if always or self._highest - self._told >= _WORTH_TELLING:
-            self._told = self._highest
+        if always or self._highest - self._reported >= _WORTH_REPORTING:
+            self._reported = self._highest
             self._report("build", self._highest, _path(phase))
 
 
@@ -85,7 +85,7 @@ def _path(phase: _Phase) -> str:
     return phase.name if outermost is phase else f"{outermost.name} / {phase.name}"
 
 
-def make_monitor(trt: ModuleType, progress: Progress) -> Any:
+def make_monitor(trt: ModuleType, progress: BuildProgress) -> Any:
     """None on a TensorRT that reports no progress, and cannot be stopped while it builds."""
     interface = getattr(trt, "IProgressMonitor", None)
     if interface is None:

@@ -10,12 +10,12 @@ from threading import Event
 from types import ModuleType
 
 from agent.runtime.arrays import Tensor
-from agent.runtime.base import Inspection, Locate, Made, Report, refuse_other_version
+from agent.runtime.base import BuildResult, Inspection, Locate, Report, refuse_other_version
 from agent.runtime.gpu.cuda import Cuda
 from agent.runtime.gpu.session import GpuOptions, GpuSession
 from agent.runtime.tensorrt.ability import ability
-from agent.runtime.tensorrt.build import Build, Order, model_path
-from agent.runtime.tensorrt.engine import Loaded, TrtEngine
+from agent.runtime.tensorrt.build import Build, BuildRequest, model_path
+from agent.runtime.tensorrt.engine import LoadedEngine, TrtEngine
 from agent.runtime.tensorrt.inspect import inspect_engine
 from agent.runtime.tensorrt.memory import open_cuda
 from agent.runtime.tensorrt.options import read_build_options
@@ -41,19 +41,19 @@ class TensorRt:
         """Raises ImportError or OSError where this TensorRT, or a library that it needs, is not installed."""
         self.trt: ModuleType = trt or importlib.import_module(self.name)
         if not hasattr(self.trt, "Builder"):
-            raise ImportError(f"the module {self.name} that is installed is no TensorRT")
+            raise ImportError(f"the module {self.name} that is installed is not TensorRT")
 
     def version(self) -> str:
         return str(self.trt.__version__)
 
-    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> Made:
+    def build(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report) -> BuildResult:
         """A SIGTERM meanwhile stops the build, where this TensorRT can be stopped, and then the process."""
         with stop_on_sigterm(able=hasattr(self.trt, "IProgressMonitor")) as stop:
             return self.build_until(stop, task, model_dir, out, locate, report)
 
     def build_until(
         self, stop: Event, task: BuildTask, model_dir: Path, out: Path, locate: Locate, report: Report
-    ) -> Made:
+    ) -> BuildResult:
         """As `build`; raises Cancelled once `stop` is set and the builder has come to the end of its step."""
         order = self._order(task, model_dir, out, locate)
         cuda = open_cuda()
@@ -83,21 +83,21 @@ class TensorRt:
         finally:
             session.close()
 
-    def _order(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate) -> Order:
+    def _order(self, task: BuildTask, model_dir: Path, out: Path, locate: Locate) -> BuildRequest:
         """Everything that can be refused before a file is opened. Raises BadInput."""
         _refuse_placement(task.placement, _BUILT_FOR, self.name)
         options = read_build_options(task.options, self.name)
         able = ability(self.trt, workstation=self.workstation)
         lowered = lower(task, able)
-        return Order(task, options, lowered, able, model_path(task, lowered, model_dir), out, locate)
+        return BuildRequest(task, options, lowered, able, model_path(task, lowered, model_dir), out, locate)
 
-    def _open(self, engine: Path, subject: Subject) -> tuple[GpuSession, Loaded, TrtEngine]:
+    def _open(self, engine: Path, subject: Subject) -> tuple[GpuSession, LoadedEngine, TrtEngine]:
         _refuse_placement(subject.placement, _RUN_ON, self.name)
         options = read_options(subject.options, self.name, Audience.BUILDER, Audience.DLA_BUILDER, Audience.GPU_RUN)
         how = GpuOptions.of(options)
         cuda = Cuda.open(wait=how.wait)
         try:
-            loaded = Loaded(
+            loaded = LoadedEngine(
                 self.trt,
                 engine,
                 dla_core=Placement(subject.placement).core,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.runtime.tensorrt.log import Words
+from agent.runtime.tensorrt.log import BuilderLog
 from jetfleet.v1.task_pb2 import Artifact, TimingCacheUse
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ _log = logging.getLogger(__name__)
 class TimingCache:
     """The cache of one build. TensorRT needs the object until the build is over: keep this until then."""
 
-    def __init__(self, config: "trt.IBuilderConfig", words: Words) -> None:
-        self._config, self._words = config, words
+    def __init__(self, config: "trt.IBuilderConfig", builder_log: BuilderLog) -> None:
+        self._config, self._builder_log = config, builder_log
         self._cache: trt.ITimingCache | None = None
         self._handed: list[str] = []
         self._keys: int | None = None
@@ -32,7 +32,7 @@ class TimingCache:
         for artifact in artifacts:
             self._add(artifact, locate(artifact).read_bytes())
         if not self._config.set_timing_cache(self._cache, False):
-            self._words.warn("TensorRT does not take the timing cache: every layer is timed")
+            self._builder_log.warn("TensorRT does not take the timing cache: every layer is timed")
             self._handed = []
             self._cache = self._config.create_timing_cache(b"")
             if self._cache is None or not self._config.set_timing_cache(self._cache, False):
@@ -52,7 +52,7 @@ class TimingCache:
         )
         return True
 
-    def told(self) -> TimingCacheUse | None:
+    def use(self) -> TimingCacheUse | None:
         """None where TensorRT keeps no cache. Only what was timed anew can be counted, and not by every version."""
         if self._cache is None:
             return None
@@ -65,7 +65,7 @@ class TimingCache:
     def _add(self, artifact: Artifact, content: bytes) -> None:
         cache = self._config.create_timing_cache(content) if content else None
         if cache is None or self._cache is None or not self._cache.combine(cache, False):
-            self._words.warn(f"timing cache {artifact.sha256[:12]} does not load here, and is left out")
+            self._builder_log.warn(f"timing cache {artifact.sha256[:12]} does not load here, and is left out")
             return
         self._handed.append(artifact.sha256)
         self._bytes_in += len(content)

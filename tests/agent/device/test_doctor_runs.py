@@ -11,12 +11,12 @@ import onnx
 import pytest
 
 from agent.doctor import trial
-from agent.doctor.check import Interpreter, Place, look_at
+from agent.doctor.check import CheckContext, Interpreter, read_context
 from agent.doctor.controller import controller as reach
 from agent.doctor.controller import judge
 from agent.doctor.engine import judge_cuda, judge_engine, judge_onnxruntime
 from agent.doctor.host import unit_state
-from agent.doctor.trial_process import Tried, attempt, read
+from agent.doctor.trial_process import TrialResult, read, run_trial
 from jetfleet.v1 import control_pb2
 from jetfleet.version import VERSION
 from testing.processes import ControllerProcess
@@ -31,10 +31,10 @@ def doctor(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=whole)
 
 
-def place(root: Path, interpreter: Interpreter | None = None, *, address: str | None = None) -> Place:
-    found = look_at(root, env={}, state_dir=root / "state", address=address)
+def place(root: Path, interpreter: Interpreter | None = None, *, address: str | None = None) -> CheckContext:
+    found = read_context(root, env={}, state_dir=root / "state", address=address)
     given = interpreter or found.interpreter
-    return Place(root, {}, found.state_dir, address, found.board, found.l4t, found.container, given)
+    return CheckContext(root, {}, found.state_dir, address, found.board, found.l4t, found.container, given)
 
 
 def test_the_tiny_network_is_what_its_comment_says() -> None:
@@ -49,7 +49,7 @@ def test_the_tiny_network_is_what_its_comment_says() -> None:
 
 
 def test_onnx_runtime_builds_and_runs_it() -> None:
-    tried = attempt("onnxruntime", "cpu", limit_s=LIMIT_S, env=os.environ)
+    tried = run_trial("onnxruntime", "cpu", limit_s=LIMIT_S, env=os.environ)
     assert tried.error == ""
     assert list(tried.steps) == ["import", "build", "load", "run"]
     check = judge_onnxruntime(tried, place(Path("/")))
@@ -57,14 +57,14 @@ def test_onnx_runtime_builds_and_runs_it() -> None:
 
 
 def test_a_runtime_that_answers_something_else_is_noticed() -> None:
-    tried = attempt("simulated", "cpu", limit_s=LIMIT_S, env=os.environ)
+    tried = run_trial("simulated", "cpu", limit_s=LIMIT_S, env=os.environ)
     assert "import" in tried.steps
     assert "run" not in tried.steps
     assert "the output is wrong" in tried.error
 
 
 def test_a_runtime_that_is_not_there_says_so() -> None:
-    tried = attempt("abacus", "cpu", limit_s=LIMIT_S, env=os.environ)
+    tried = run_trial("abacus", "cpu", limit_s=LIMIT_S, env=os.environ)
     assert (dict(tried.steps), tried.crashed) == ({}, False)
     assert "there is no runtime 'abacus'" in tried.error
 
@@ -81,23 +81,23 @@ def test_a_runtime_that_is_not_there_says_so() -> None:
 )
 def test_cuda_in_a_child(library: Path, variables: dict[str, str], state: str, said: str) -> None:
     env = {**os.environ, "LD_LIBRARY_PATH": str(library.parent), **variables}
-    check = judge_cuda(attempt("cuda", limit_s=LIMIT_S, env=env), place(Path("/")))
+    check = judge_cuda(run_trial("cuda", limit_s=LIMIT_S, env=env), place(Path("/")))
     assert check.state == state
     assert said in f"{check.found}\n{check.why}\n{check.fix}"
 
 
 def test_a_driver_that_hangs_is_ended(library: Path) -> None:
     env = {**os.environ, "LD_LIBRARY_PATH": str(library.parent), "FAKE_CUDA_DIES": "2"}
-    tried = attempt("cuda", limit_s=3.0, env=env)
+    tried = run_trial("cuda", limit_s=3.0, env=env)
     assert (tried.error, tried.crashed) == ("no end after 3 s", True)
 
 
 def test_how_a_child_ended() -> None:
     steps = '{"step": "import", "detail": "10.3.0"}\n'
-    assert read(steps, -11, "noise\n", limit_s=1) == Tried({"import": "10.3.0"}, "died of SIGSEGV: noise", True)
+    assert read(steps, -11, "noise\n", limit_s=1) == TrialResult({"import": "10.3.0"}, "died of SIGSEGV: noise", True)
     assert read(steps, 3, "", limit_s=1).error == "ended with code 3"
-    assert read(steps + '{"error": "no"}\n', 1, "", limit_s=1) == Tried({"import": "10.3.0"}, "no", False)
-    assert read(steps + '{"step": "bui', 0, "", limit_s=1) == Tried({"import": "10.3.0"}, "", False)
+    assert read(steps + '{"error": "no"}\n', 1, "", limit_s=1) == TrialResult({"import": "10.3.0"}, "no", False)
+    assert read(steps + '{"step": "bui', 0, "", limit_s=1) == TrialResult({"import": "10.3.0"}, "", False)
     assert "signal 999" in read("", -999, "", limit_s=1).error
 
 
@@ -128,14 +128,14 @@ NEWER = Interpreter((3, 12), None, True)
 )
 def test_why_tensorrt_does_not_import(tmp_path: Path, error: str, interpreter: Interpreter, why: str, fix: str) -> None:
     here = place(jetson("orin-nano-8gb", "6.2").write(tmp_path), interpreter)
-    check = judge_engine(Tried({}, PREFIX + error), here)
+    check = judge_engine(TrialResult({}, PREFIX + error), here)
     assert check.state == "fail"
     assert why in check.why
     assert fix in check.fix
 
 
 def test_where_tensorrt_is_nowhere(tmp_path: Path) -> None:
-    error = Tried({}, PREFIX + "No module named 'tensorrt'")
+    error = TrialResult({}, PREFIX + "No module named 'tensorrt'")
     native = place(jetson("orin-nano-8gb", "6.2").drop("usr/lib/python3.10").write(tmp_path / "native"), SYSTEM)
     assert judge_engine(error, native).fix == "sudo apt install python3-libnvinfer"
     confined = place(jetson("orin-nano-8gb", "6.2", container=True).write(tmp_path / "container"), SYSTEM)
@@ -145,18 +145,18 @@ def test_where_tensorrt_is_nowhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tried", "said"),
     [
-        (Tried({"import": "10.3.0"}, "out of memory"), "out of memory at: build"),
-        (Tried({"import": "10.3.0", "build": "x"}, "died of SIGSEGV", True), "it ended at: load, without a word"),
-        (Tried({"import": "10.3.0", "build": "x", "load": ""}, "the output is wrong"), "it ended at: run"),
+        (TrialResult({"import": "10.3.0"}, "out of memory"), "out of memory at: build"),
+        (TrialResult({"import": "10.3.0", "build": "x"}, "died of SIGSEGV", True), "it ended at: load, without a word"),
+        (TrialResult({"import": "10.3.0", "build": "x", "load": ""}, "the output is wrong"), "it ended at: run"),
     ],
 )
-def test_where_an_engine_ended(tmp_path: Path, tried: Tried, said: str) -> None:
+def test_where_an_engine_ended(tmp_path: Path, tried: TrialResult, said: str) -> None:
     check = judge_engine(tried, place(tmp_path))
     assert (check.state, said in check.why) == ("fail", True)
 
 
 def test_an_engine_that_lived(tmp_path: Path) -> None:
-    tried = Tried({"import": "10.3.0", "build": "9 bytes in 1.0 s", "load": "", "run": "output right"})
+    tried = TrialResult({"import": "10.3.0", "build": "9 bytes in 1.0 s", "load": "", "run": "output right"})
     assert judge_engine(tried, place(tmp_path)).found == "10.3.0: engine of 9 bytes in 1.0 s, output right"
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.doctor.check import Check, Interpreter, Place, look_at
-from agent.doctor.checks import CHECKS, examine, exit_code
+from agent.doctor.check import CheckContext, CheckResult, Interpreter, read_context
+from agent.doctor.checks import CHECKS, exit_code, run_checks
 from agent.doctor.table import as_json, row, verdict
 from tests.agent.trees.boards import COMBINATIONS
 from tests.agent.trees.jetson import dpkg_status, host_bind, jetson
@@ -17,12 +17,12 @@ NVIDIA = "usr/lib/aarch64-linux-gnu/nvidia/"
 everywhere = pytest.mark.parametrize(("board", "jetpack"), COMBINATIONS)
 
 
-def place(root: Path, **env: str) -> Place:
-    return look_at(root, env=env, state_dir=root / "state")
+def place(root: Path, **env: str) -> CheckContext:
+    return read_context(root, env=env, state_dir=root / "state")
 
 
-def examined(tree: Tree, root: Path, **env: str) -> dict[str, Check]:
-    return {check.name: check for check in examine(place(tree.write(root), **env))}
+def examined(tree: Tree, root: Path, **env: str) -> dict[str, CheckResult]:
+    return {check.name: check for check in run_checks(place(tree.write(root), **env))}
 
 
 @everywhere
@@ -254,7 +254,7 @@ def test_a_plain_server_skips_what_only_boards_have(tmp_path: Path) -> None:
     tree = Tree().put({"proc/meminfo": "MemTotal: 16000000 kB\nMemAvailable: 9000000 kB\n", "proc/cpuinfo": ""})
     checks = examined(tree, tmp_path)
     assert exit_code(checks.values()) == 0
-    assert checks["board"] == Check("skip", "", "this is no Jetson", name="board")
+    assert checks["board"] == CheckResult("skip", "", "this machine is not a Jetson", name="board")
     assert {check.state for name, check in checks.items() if name not in ("memory", "swap", "clock")} == {"skip"}
 
 
@@ -263,14 +263,14 @@ def test_an_empty_tree_is_no_reason_to_crash(tmp_path: Path) -> None:
 
 
 def test_rows_are_aligned_and_coloured_for_people_only() -> None:
-    check = Check("fail", "what was seen", "what it means", "what to do", name="swap")
+    check = CheckResult("fail", "what was seen", "what it means", "what to do", name="swap")
     assert row(check, width=6, colour=False).splitlines() == [
         "fail  swap    what was seen",
         "              why: what it means",
         "              fix: what to do",
     ]
     assert row(check, width=6, colour=True).startswith("\x1b[31;1mfail\x1b[0m  swap")
-    assert row(Check("skip", "", "no reason", name="swap"), width=4, colour=False) == "skip  swap  no reason"
+    assert row(CheckResult("skip", "", "no reason", name="swap"), width=4, colour=False) == "skip  swap  no reason"
     assert verdict([check, check]) == "0 ok, 0 to look at, 2 failed, 0 skipped"
     assert list(json.loads(as_json([check]))[0]) == ["name", "state", "found", "why", "fix"]
 

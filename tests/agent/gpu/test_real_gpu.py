@@ -205,7 +205,7 @@ def test_biases_of_a_quantised_graph_stay_what_they_are(tmp_path: Path) -> None:
         artifacts=[Artifact(role=ARTIFACT_ROLE_MODEL_QDQ, name="model.onnx")],
     )
     made = OnnxRuntime().build(task, tmp_path, tmp_path / "engine", nowhere, silent)
-    assert not made.told.warnings, "every node is on the GPU"
+    assert not made.built.warnings, "every node is on the GPU"
     with closing(OnnxRuntime().load(tmp_path / "engine", subject([tensor_spec()], PRECISION_INT8), nowhere)) as session:
         session.bind({"x": X})
         session.infer()

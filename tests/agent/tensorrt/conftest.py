@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from agent.runtime.base import Made
+from agent.runtime.base import BuildResult
 from agent.runtime.tensorrt.runtime import TensorRt, TensorRtRtx
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP32,
@@ -53,7 +53,7 @@ class Desk:
         stop: Event | None = None,
         on_report: Callable[[], object] = lambda: None,
         **options: str,
-    ) -> Made:
+    ) -> BuildResult:
         (self.model_dir / "model.onnx").write_bytes(model)
         task = BuildTask(
             runtime=self.runtime.name,

@@ -35,7 +35,7 @@ def test_a_builder_that_is_not_made_says_why(make: Any) -> None:
 def test_a_limit_that_tensorrt_does_not_take_is_a_warning(make: Any) -> None:
     """It leaves the pool as it was, and builds: a job would not know."""
     board = Board(pool_bounds={"WORKSPACE": 256 << 20})
-    told = make(board).build(MODEL, [X], workspace_mib="512", tactic_dram_mib="256").told
+    told = make(board).build(MODEL, [X], workspace_mib="512", tactic_dram_mib="256").built
     assert list(told.warnings) == ["TensorRT does not take 536870912 bytes for WORKSPACE: it stays at 1048576"]
 
 
@@ -69,7 +69,7 @@ def test_an_inspector_that_fails_costs_no_engine(make: Any, monkeypatch: pytest.
 
     monkeypatch.setattr("tests.agent.tensorrt.fake_runtime.FakeInspector.get_engine_information", fail)
     desk = make(Board())
-    told = desk.build(MODEL, [X]).told
+    told = desk.build(MODEL, [X]).built
     assert desk.out.read_bytes() == b"a plan"
     assert any("was not inspected" in warning for warning in told.warnings)
 

@@ -8,7 +8,7 @@ import pytest
 from onnxconverter_common.float16 import convert_float_to_float16
 
 from agent.runtime.tensorrt.ability import ability
-from agent.runtime.tensorrt.log import Words
+from agent.runtime.tensorrt.log import BuilderLog
 from agent.runtime.tensorrt.network import Draft, add_profile, fix_shapes, parse
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_LAYERS,
@@ -33,7 +33,7 @@ def test_a_network_becomes_an_engine_and_its_phases_are_told(name: str, desk: De
     assert desk.out.stat().st_size > 10_000
     assert desk.out.read_bytes() != b"\0" * desk.out.stat().st_size
     assert {"Building engine", "Preparing graph for optimization", "Optimizing graph"} <= set(desk.phases)
-    assert made.told.device_memory_bytes > 0 or name in ("text", "lstm", "gru")
+    assert made.built.device_memory_bytes > 0 or name in ("text", "lstm", "gru")
 
 
 def test_the_fraction_never_falls_and_ends_near_the_whole(desk: Desk) -> None:
@@ -72,7 +72,7 @@ def test_options_reach_the_builder(desk: Desk) -> None:
         profiling_verbosity="layer_names_only",
     )
     assert desk.out.stat().st_size > 10_000
-    assert not made.told.HasField("timing_cache")  # this TensorRT has none
+    assert not made.built.HasField("timing_cache")  # this TensorRT has none
 
 
 def test_a_shape_without_a_range_is_the_only_one(desk: Desk) -> None:
@@ -104,7 +104,7 @@ def test_an_engine_is_inspected_or_it_is_said_why_not(desk: Desk) -> None:
     if layers:
         assert json.loads(layers[0].path.read_text())["Layers"]
     else:
-        assert any("not inspected" in warning for warning in made.told.warnings)
+        assert any("not inspected" in warning for warning in made.built.warnings)
 
 
 def test_external_weights_are_found_beside_the_graph(desk: Desk) -> None:
@@ -139,7 +139,7 @@ def test_a_real_model_becomes_an_engine(
 
 def test_an_input_of_any_shape_is_given_one_and_all_follows(tmp_path: Path) -> None:
     """As for a DLA, which has no builder here: on the real network, whose layers are then asked about."""
-    trt, words = pytest.importorskip("tensorrt_rtx"), Words()
+    trt, words = pytest.importorskip("tensorrt_rtx"), BuilderLog()
     model = tmp_path / "model.onnx"
     model.write_bytes(dynamic().SerializeToString())
     draft = Draft(trt, words, typed=True)

@@ -33,7 +33,7 @@ def orin(**options: Any) -> Board:
 
 def test_a_dla_gets_its_layers_and_says_which(make: Any) -> None:
     board = orin(layer_words={"norm1": "Layer 'norm1' is not supported on DLA: normalization has no DLA form"})
-    told = make(board).build(MODEL, [X], precision=PRECISION_FP16, placement="dla", dla_managed_sram_kib="512").told
+    told = make(board).build(MODEL, [X], precision=PRECISION_FP16, placement="dla", dla_managed_sram_kib="512").built
     assert (board.config.default_device_type.name, board.config.DLA_core) == ("DLA", 0)
     assert board.flags == {"FP16", "GPU_FALLBACK"}  # 10.3: a DLA wants the flag, not a typed graph
     assert board.creation_flags == 0
@@ -56,7 +56,7 @@ def test_a_network_of_any_batch_is_given_its_one_before_a_dla_is_asked(make: Any
 
 
 def test_no_report_where_no_dla_was_asked_for(make: Any) -> None:
-    assert not make(orin()).build(MODEL, [X]).told.HasField("dla")
+    assert not make(orin()).build(MODEL, [X]).built.HasField("dla")
 
 
 def test_full_placement_is_refused_before_the_build_with_the_layers(make: Any) -> None:
@@ -73,7 +73,7 @@ def test_full_placement_is_built_where_every_layer_fits(make: Any) -> None:
     told = (
         make(board)
         .build(MODEL, [X], precision=PRECISION_FP16, placement="dla", dla_require="full", gpu_fallback="off")
-        .told
+        .built
     )
     assert "GPU_FALLBACK" not in board.flags
     assert (told.dla.layers_on_dla, told.dla.layers_on_gpu) == (1, 0)

@@ -98,7 +98,11 @@ def test_inputs_that_are_not_the_engines_are_bad_input(
             BadInput,
             "the engine was built for another board: .*expecting compute 8.7",
         ),
-        ("Serialization assertion magicTagRead == kMAGIC_TAG failed.Magic tag does not match", BadInput, "no engine"),
+        (
+            "Serialization assertion magicTagRead == kMAGIC_TAG failed.Magic tag does not match",
+            BadInput,
+            "not a TensorRT engine",
+        ),
         ("Error Code 1: Cuda Runtime (out of memory)", MemoryError, "no memory to load the engine"),
         ("Error Code 1: Cuda Runtime (cudaError 35: CUDA driver version is insufficient)", DeviceFault, "did not load"),
     ],

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from agent.runtime.tensorrt.log import Words, decisive, listen, ran_out_of_memory, trimmed
+from agent.runtime.tensorrt.log import BuilderLog, decisive, listen, ran_out_of_memory, trimmed
 from tests.agent.tensorrt.fake import SEVERITIES, Board, FakeTensorRt
 
 SKIPPED = "Skipping tactic 0x0 due to insufficient memory on requested size of 5368709120 detected for tactic 3."
@@ -57,8 +57,8 @@ def test_a_failure_for_lack_of_memory_is_told_by_its_words(errors: list[str], sk
     assert ran_out_of_memory(errors, skipped) is memory
 
 
-def hear(*messages: tuple[str, str]) -> Words:
-    words = Words()
+def hear(*messages: tuple[str, str]) -> BuilderLog:
+    words = BuilderLog()
     for severity, message in messages:
         words.hear(severity, message)
     return words
@@ -85,11 +85,11 @@ def test_verbose_lines_are_counted_and_kept_only_of_the_dla() -> None:
 
 def test_without_errors_the_warnings_are_the_reason() -> None:
     assert hear(("WARNING", "it looks odd")).reason() == "it looks odd"
-    assert Words().reason() == "TensorRT gave no reason"
+    assert BuilderLog().reason() == "TensorRT gave no reason"
 
 
 def test_the_recorder_keeps_what_tensorrt_would_clear() -> None:
-    words = Words()
+    words = BuilderLog()
     words.report_error("code", "no kernel")
     words.clear()
     assert (words.num_errors(), words.get_error_code(0), words.get_error_desc(0)) == (1, "code", "no kernel")
@@ -98,7 +98,7 @@ def test_the_recorder_keeps_what_tensorrt_would_clear() -> None:
 
 
 def test_a_recorded_allocation_that_failed_is_one_of_memory_whatever_its_words() -> None:
-    words = Words()
+    words = BuilderLog()
     words.report_error(SimpleNamespace(name="INTERNAL_ERROR"), "resizePhysical: invalid argument")
     assert not words.out_of_memory()
     words.report_error(SimpleNamespace(name="FAILED_ALLOCATION"), "resizePhysical: invalid argument")
@@ -107,7 +107,7 @@ def test_a_recorded_allocation_that_failed_is_one_of_memory_whatever_its_words()
 
 def test_what_is_said_while_a_line_is_kept_does_not_lock_up() -> None:
     """A TensorRT object that the collector takes in the middle of a line logs its end from there."""
-    words = Words()
+    words = BuilderLog()
 
     class Collecting(str):
         def __contains__(self, part: object) -> bool:
@@ -122,11 +122,11 @@ def test_what_is_said_while_a_line_is_kept_does_not_lock_up() -> None:
 
 
 def test_each_thread_hears_of_its_own_and_all_hear_of_tensorrts() -> None:
-    trt, mine, others = FakeTensorRt(Board()), Words(), list[Words]()
+    trt, mine, others = FakeTensorRt(Board()), BuilderLog(), list[BuilderLog]()
     logger = listen(trt, mine)
 
     def load() -> None:
-        others.append(Words())
+        others.append(BuilderLog())
         listen(trt, others[0])
         logger.log(SEVERITIES.WARNING, "theirs")
         both.wait()  # as long as a thread lives nobody else has its number
@@ -151,7 +151,7 @@ def test_plugins_are_registered_once_however_many_listen() -> None:
 
     def begin() -> None:
         together.wait()
-        listen(trt, Words())
+        listen(trt, BuilderLog())
 
     threads = [threading.Thread(target=begin) for _ in range(3)]
     for thread in threads:
@@ -162,18 +162,18 @@ def test_plugins_are_registered_once_however_many_listen() -> None:
 
 
 def test_plugins_that_are_not_there_are_a_warning() -> None:
-    trt, words = FakeTensorRt(Board()), Words()
+    trt, words = FakeTensorRt(Board()), BuilderLog()
     trt.init_libnvinfer_plugins = lambda logger, namespace: False
     listen(trt, words)
     assert words.warnings == ["TensorRT's own plugins are not there: a model or engine that needs one fails"]
     del (other := FakeTensorRt(Board())).init_libnvinfer_plugins
-    listen(other, quiet := Words())
+    listen(other, quiet := BuilderLog())
     assert quiet.warnings == []
 
 
 def test_one_logger_tells_all_who_listen_and_the_log(caplog: pytest.LogCaptureFixture) -> None:
     trt = FakeTensorRt(Board())
-    first, second = Words(), Words()
+    first, second = BuilderLog(), BuilderLog()
     logger = listen(trt, first)
     assert listen(trt, second) is logger
     with caplog.at_level(logging.DEBUG):

@@ -8,7 +8,7 @@ from threading import Event, get_ident
 import pytest
 
 from agent.runtime.base import DeviceFault
-from agent.runtime.tensorrt.memory import Peak, Read, available_bytes, is_shared, open_cuda, reader
+from agent.runtime.tensorrt.memory import PeakMemory, Read, available_bytes, is_shared, open_cuda, reader
 from tests.agent.tensorrt.fake_gpu import BoardCuda
 
 
@@ -58,7 +58,7 @@ def test_the_peak_is_the_most_in_use_beyond_what_was_before() -> None:
         yield read
         closed.append(opened_in == get_ident())
 
-    with Peak(open_reader, interval_s=0.001) as peak:
+    with PeakMemory(open_reader, interval_s=0.001) as peak:
         assert read_all.wait(60)
     assert peak.used_bytes == 400
     assert closed == [True]
@@ -75,7 +75,7 @@ def test_no_reading_is_no_number() -> None:
         yield
 
     for open_reader in (None, blind, broken):
-        with Peak(open_reader) as peak:
+        with PeakMemory(open_reader) as peak:
             pass
         assert peak.used_bytes is None
 

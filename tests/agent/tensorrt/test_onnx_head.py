@@ -36,7 +36,7 @@ def test_the_domain_may_be_spelt_out_or_absent(tmp_path: Path) -> None:
     ("content", "words"),
     [
         (b"", "the file is empty"),
-        (b"hello, this is text", "it is no ONNX file"),
+        (b"hello, this is text", "it is not a valid ONNX file"),
         (b"\x3a\xff\xff\xff\x7f12345", "it ends in the middle"),
         (b"\x3a", "it ends in the middle"),
         (b"\x08" + b"\xff" * 11, "more than ten bytes"),

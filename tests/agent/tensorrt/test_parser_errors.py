@@ -7,7 +7,7 @@ import pytest
 
 from agent.runtime.base import BuildRefused
 from agent.runtime.tensorrt.ability import Ability
-from agent.runtime.tensorrt.log import Words
+from agent.runtime.tensorrt.log import BuilderLog
 from agent.runtime.tensorrt.network import parse
 from jetfleet.errors import BadInput
 from tests.agent.making import classifier
@@ -24,8 +24,8 @@ def error(code: str, desc: str, *, node: int = -1, **named: str) -> Any:
 
 def run(
     errors: list[Any], tmp_path: Any, *, on: Ability = MIDDLE, said: tuple[str, ...] = (), opset: int = 17
-) -> Words:
-    trt, words, path = FakeTensorRt(Board(parser_errors=errors)), Words(), tmp_path / "model.onnx"
+) -> BuilderLog:
+    trt, words, path = FakeTensorRt(Board(parser_errors=errors)), BuilderLog(), tmp_path / "model.onnx"
     model = type(MODEL)()
     model.CopyFrom(MODEL)
     model.opset_import[0].version = opset

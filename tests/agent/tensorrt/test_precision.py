@@ -3,7 +3,7 @@
 import pytest
 
 from agent.runtime.tensorrt.ability import Ability
-from agent.runtime.tensorrt.precision import Lowered, lower
+from agent.runtime.tensorrt.precision import PrecisionPlan, lower
 from jetfleet.errors import BadInput
 from jetfleet.tensorrt import line_of
 from jetfleet.v1.task_pb2 import (
@@ -54,29 +54,29 @@ INT8_FLAGS = ("INT8", "FP16")
 @pytest.mark.parametrize(
     ("asked", "on", "wanted"),
     [
-        (task(PRECISION_FP32, ALL), OLD, Lowered(FP32, typed=False)),
-        (task(PRECISION_FP32, ALL), MIDDLE, Lowered(FP32, typed=True)),
-        (task(PRECISION_TF32, ALL), OLD, Lowered(FP32, typed=False, tf32=True)),
-        (task(PRECISION_TF32, ALL), NEW, Lowered(FP32, typed=True, tf32=True)),
-        (task(PRECISION_FP16, ALL), OLD, Lowered(FP32, typed=False, flags=("FP16",))),
-        (task(PRECISION_FP16, (FP16,)), OLD, Lowered(FP16, typed=False, flags=("FP16",))),
-        (task(PRECISION_FP16, ALL), MIDDLE, Lowered(FP16, typed=True)),
-        (task(PRECISION_FP16, ALL, FLAGS), MIDDLE, Lowered(FP32, typed=False, flags=("FP16",))),
-        (task(PRECISION_INT8, ALL), OLD, Lowered(FP32, typed=False, flags=INT8_FLAGS, calibrate=True)),
-        (task(PRECISION_INT8, (FP32, QDQ)), OLD, Lowered(QDQ, typed=False, flags=INT8_FLAGS)),
-        (task(PRECISION_INT8, (QDQ, CALIBRATION)), OLD, Lowered(QDQ, typed=False, flags=INT8_FLAGS)),
-        (task(PRECISION_INT8, ALL), MIDDLE, Lowered(QDQ, typed=True)),
-        (task(PRECISION_INT8, ALL), NEW, Lowered(QDQ, typed=True)),
-        (task(PRECISION_FP16, ALL, placement="dla"), MIDDLE, Lowered(FP32, typed=False, flags=("FP16",))),
+        (task(PRECISION_FP32, ALL), OLD, PrecisionPlan(FP32, typed=False)),
+        (task(PRECISION_FP32, ALL), MIDDLE, PrecisionPlan(FP32, typed=True)),
+        (task(PRECISION_TF32, ALL), OLD, PrecisionPlan(FP32, typed=False, tf32=True)),
+        (task(PRECISION_TF32, ALL), NEW, PrecisionPlan(FP32, typed=True, tf32=True)),
+        (task(PRECISION_FP16, ALL), OLD, PrecisionPlan(FP32, typed=False, flags=("FP16",))),
+        (task(PRECISION_FP16, (FP16,)), OLD, PrecisionPlan(FP16, typed=False, flags=("FP16",))),
+        (task(PRECISION_FP16, ALL), MIDDLE, PrecisionPlan(FP16, typed=True)),
+        (task(PRECISION_FP16, ALL, FLAGS), MIDDLE, PrecisionPlan(FP32, typed=False, flags=("FP16",))),
+        (task(PRECISION_INT8, ALL), OLD, PrecisionPlan(FP32, typed=False, flags=INT8_FLAGS, calibrate=True)),
+        (task(PRECISION_INT8, (FP32, QDQ)), OLD, PrecisionPlan(QDQ, typed=False, flags=INT8_FLAGS)),
+        (task(PRECISION_INT8, (QDQ, CALIBRATION)), OLD, PrecisionPlan(QDQ, typed=False, flags=INT8_FLAGS)),
+        (task(PRECISION_INT8, ALL), MIDDLE, PrecisionPlan(QDQ, typed=True)),
+        (task(PRECISION_INT8, ALL), NEW, PrecisionPlan(QDQ, typed=True)),
+        (task(PRECISION_FP16, ALL, placement="dla"), MIDDLE, PrecisionPlan(FP32, typed=False, flags=("FP16",))),
         (
             task(PRECISION_INT8, ALL, placement="dla"),
             MIDDLE,
-            Lowered(FP32, typed=False, flags=INT8_FLAGS, calibrate=True),
+            PrecisionPlan(FP32, typed=False, flags=INT8_FLAGS, calibrate=True),
         ),
-        (task(PRECISION_INT8, ALL, placement="dla"), NEW, Lowered(QDQ, typed=True)),
+        (task(PRECISION_INT8, ALL, placement="dla"), NEW, PrecisionPlan(QDQ, typed=True)),
     ],
 )
-def test_a_precision_takes_its_way(asked: BuildTask, on: Ability, wanted: Lowered) -> None:
+def test_a_precision_takes_its_way(asked: BuildTask, on: Ability, wanted: PrecisionPlan) -> None:
     assert lower(asked, on) == wanted
 
 

@@ -1,12 +1,12 @@
 """The share of a build that is done, from phases as TensorRT has been seen to open and close them. Pure."""
 
-from agent.runtime.tensorrt.progress import Progress
+from agent.runtime.tensorrt.progress import BuildProgress
 
 
 def run(steps: "list[tuple[object, ...]]", stop: bool = False) -> "tuple[list[tuple[float, str]], list[bool]]":
     told: list[tuple[float, str]] = []
     answers: list[bool] = []
-    progress = Progress(lambda phase, fraction, detail: told.append((fraction or 0.0, detail)), lambda: stop)
+    progress = BuildProgress(lambda phase, fraction, detail: told.append((fraction or 0.0, detail)), lambda: stop)
     for call, *arguments in steps:
         answer = getattr(progress, str(call))(*arguments)
         if call == "step_complete":

@@ -51,7 +51,7 @@ def test_an_opset_that_nobody_knows_is_too_new(desk: Desk) -> None:
 
 BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", "the file is empty"),
-    "text": (lambda: b"this is no protobuf" * 20, "it is no ONNX file"),
+    "text": (lambda: b"this is no protobuf" * 20, "it is not a valid ONNX file"),
     "cut off": (lambda: resnet().SerializeToString()[:-100], "it ends in the middle"),
     "no graph": (lambda: onnx.ModelProto(ir_version=9).SerializeToString(), "it holds no graph"),
 }

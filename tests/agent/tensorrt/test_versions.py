@@ -42,7 +42,7 @@ def test_fp32_is_fp32_everywhere(version: tuple[int, ...], make: Any) -> None:
     assert "FP16" not in board.flags
     # 8.x: explicit batch; 10.x: strongly typed, by its place in that version; 11.x: always both.
     assert board.creation_flags == {8: 1, 10: 2, 11: 0}[version[0]]
-    assert made.told.device_memory_bytes == (2048 if version < (10, 1) else 4096)
+    assert made.built.device_memory_bytes == (2048 if version < (10, 1) else 4096)
     assert [runtime.beside_a_builder for runtime in board.runtimes] == [False]  # small boards have no room for both
     assert {file.name for file in made.files} == {"layers.json", "timing.cache"}
 
@@ -92,7 +92,7 @@ def test_a_release_that_fails_on_qdq_graphs_is_warned_of_before_the_build(
 ) -> None:
     """The made-up GPU is an Orin, where 10.16.2 does."""
     made = make(Board(version=version)).build(MODEL, [X], role=ARTIFACT_ROLE_MODEL_QDQ, precision=PRECISION_INT8)
-    assert any("is known to fail on Q/DQ graphs on this GPU" in text for text in made.told.warnings) is warned
+    assert any("is known to fail on Q/DQ graphs on this GPU" in text for text in made.built.warnings) is warned
 
 
 def test_calibration_data_reaches_the_calibrator_batch_by_batch(make: Any) -> None:
@@ -170,7 +170,7 @@ def test_memory_is_limited_only_where_the_host_needs_it_too(make: Any) -> None:
     board = Board()
     made = make(board, integrated=True).build(MODEL, [X])
     assert 64 << 20 <= board.pools["WORKSPACE"] <= board.pools["TACTIC_DRAM"]
-    assert made.told.HasField("peak_device_bytes")
+    assert made.built.HasField("peak_device_bytes")
 
 
 def test_skipped_tactics_are_counted_and_warnings_kept_once(make: Any) -> None:
@@ -178,7 +178,7 @@ def test_skipped_tactics_are_counted_and_warnings_kept_once(make: Any) -> None:
     board = Board(
         says=[("WARNING", skipped), ("WARNING", skipped), ("WARNING", "weights are small"), ("INFO", "hello")]
     )
-    told = make(board).build(MODEL, [X]).told
+    told = make(board).build(MODEL, [X]).built
     assert told.tactics_skipped == 2
     assert list(told.warnings) == [skipped, "weights are small"]
 
@@ -208,9 +208,9 @@ def test_an_engine_that_does_not_load_back_is_a_warning(make: Any) -> None:
     made = make(Board(plan_words="magicTag does not match", says=[("INFO", "Total Activation Memory: 1024")])).build(
         MODEL, [X]
     )
-    assert any("was not inspected" in warning for warning in made.told.warnings)
+    assert any("was not inspected" in warning for warning in made.built.warnings)
     assert ARTIFACT_ROLE_LAYERS not in [file.role for file in made.files]
-    assert made.told.device_memory_bytes == 1024  # from the log
+    assert made.built.device_memory_bytes == 1024  # from the log
 
 
 def test_the_layers_are_kept_as_the_inspector_tells_them(make: Any) -> None:
@@ -227,5 +227,5 @@ def test_a_tensorrt_that_is_too_old_is_bad_input(make: Any) -> None:
 
 
 def test_a_module_that_is_no_tensorrt_is_none() -> None:
-    with pytest.raises(ImportError, match="is no TensorRT"):
+    with pytest.raises(ImportError, match="is not TensorRT"):
         TensorRt(ModuleType("tensorrt"))
