@@ -59,6 +59,7 @@ class Client(ControlClient):
         data: Mapping[str, Any] | None = None,
         measure: Mapping[str, Any] | None = None,
         name: str | None = None,
+        labels: Mapping[str, str] | None = None,
         idempotency_key: str = "",
         local: int | None = None,
         validate_only: bool = False,
@@ -68,8 +69,9 @@ class Client(ControlClient):
         """A job from arguments: they say what job.yaml says, in the same words, and are checked in the same way.
 
         `model` is an nn.Module, a path to an ONNX file, or MODULE:CALLABLE. In `inputs`, a list is a shape:
-        `{"x": ["batch", 3, 224, 224]}`. `sections` are the rest of job.yaml: `check`, `limits`, `options`, `export`,
-        `priority`, `args` of a callable, `exclude` and `include` of the matrix. Raises BadInput, with the argument.
+        `{"x": ["batch", 3, 224, 224]}`. `labels` are for finding its results again: a commit, a branch.
+        `sections` are the rest of job.yaml: `check`, `limits`, `options`, `export`, `priority`, `args` of a callable,
+        `exclude` and `include` of the matrix. Raises BadInput, with the argument.
         """
         arguments = {
             "name": name,
@@ -86,6 +88,7 @@ class Client(ControlClient):
         options = SubmitOptions(
             state_dir=self.state_dir,
             local=local,
+            labels=labels or {},
             idempotency_key=idempotency_key,
             validate_only=validate_only,
             on_message=self.on_message,
@@ -99,6 +102,7 @@ class Client(ControlClient):
         path: Path | str,
         *,
         local: int | None = None,
+        labels: Mapping[str, str] | None = None,
         idempotency_key: str = "",
         validate_only: bool = False,
         on_progress: OnProgress | None = None,
@@ -111,6 +115,7 @@ class Client(ControlClient):
         return self.submit_files(
             [path],
             local=local,
+            labels=labels,
             idempotency_key=idempotency_key,
             validate_only=validate_only,
             on_progress=on_progress,
@@ -121,6 +126,7 @@ class Client(ControlClient):
         paths: Sequence[Path | str],
         *,
         local: int | None = None,
+        labels: Mapping[str, str] | None = None,
         idempotency_key: str = "",
         validate_only: bool = False,
         on_progress: OnProgress | None = None,
@@ -129,6 +135,7 @@ class Client(ControlClient):
         options = SubmitOptions(
             state_dir=self.state_dir,
             local=local,
+            labels=labels or {},
             idempotency_key=idempotency_key,
             validate_only=validate_only,
             on_message=self.on_message,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,6 +35,7 @@ class SubmitOptions:
 
     `local_threads` are the CPU threads of each of them. `on_message` hears of each step. `idempotency_key`: the same
     key gives the same job; empty, it is made from the run of a CI system that this process is in, if it is in one.
+    `labels` are added to those of the job itself.
     """
 
     state_dir: Path
@@ -42,6 +43,7 @@ class SubmitOptions:
     local_threads: Sequence[int] = ()
     idempotency_key: str = ""
     validate_only: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
     on_message: Callable[[str], None] = lambda _: None
     on_progress: OnProgress | None = None
 
@@ -88,6 +90,7 @@ def submit_prepared(
         state_dir=options.state_dir,
         on_message=options.on_message,
     )
+    prepared = [(name, _labelled(item, options.labels)) for name, item in prepared]
     if options.validate_only:
         return _plans(client, prepared)
     keys = _keys(options, [item.spec for _, item in prepared])
@@ -99,6 +102,10 @@ def submit_prepared(
         submitted.append(found)
         on_submitted(found)
     return submitted
+
+
+def _labelled(prepared: "PreparedJob", labels: Mapping[str, str]) -> "PreparedJob":
+    return replace(prepared, spec=replace(prepared.spec, labels={**prepared.spec.labels, **labels}))
 
 
 def _plans(client: ControlClient, prepared: "Sequence[tuple[str, PreparedJob]]") -> list[Submitted]:

@@ -43,6 +43,12 @@ def test_two_jobs_are_submitted_and_followed(fleet: Command, model: Model) -> No
     shown = fleet("submit", *two(model))
     assert shown.returncode == 0
     assert [line.isdigit() for line in shown.stdout.splitlines()] == [True, True]
+    labelled = fleet("submit", *two(model), "--label", "commit=1a2b", "--label", "branch=a=b")
+    shown_jobs = [data(fleet("job", "show", number, "--json"))["job"] for number in labelled.stdout.split()]
+    assert [job["labels"] for job in shown_jobs] == [{"commit": "1a2b", "branch": "a=b"}] * 2
+    wrong = fleet("submit", *two(model), "--label", "commit")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "'commit' is not a valid label" in wrong.stderr
     planned = fleet("submit", *two(model), "--dry-run", "--json")
     assert [item["submitted"]["job_id"] for item in lines(planned.stdout)] == [None, None]
 

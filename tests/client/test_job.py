@@ -88,9 +88,10 @@ def test_a_job_file_is_prepared_and_submitted(
     with connect(on_message=said.append) as client:
         dry = client.submit_file(tmp_path / "job.yaml", validate_only=True)
         assert (dry.id, client.jobs()) == (0, [])
-        job = client.submit_file(str(tmp_path / "job.yaml"), idempotency_key="once")
+        job = client.submit_file(str(tmp_path / "job.yaml"), idempotency_key="once", labels={"commit": "1a2b"})
         assert job.wait().state is JobState.SUCCEEDED
         assert [found.variant_key for found in job.results()] == ["simulated-fp32-b1-cpu"]
+        assert [found.labels for found in job.results()] == [{"commit": "1a2b"}]
 
 
 def test_a_frame_has_a_column_for_every_fact_and_no_invented_number() -> None:
