@@ -11,7 +11,20 @@ from typing import Any
 from benchmarks.machine import describe, slug
 from benchmarks.table import markdown, terminal
 
-PROGRAMS = ("commit", "dispatch", "blobs", "start", "query", "idle", "harness", "fleetbuild", "gpu")
+PROGRAMS = (
+    "commit",
+    "dispatch",
+    "claim",
+    "submit",
+    "wake",
+    "blobs",
+    "start",
+    "query",
+    "idle",
+    "harness",
+    "fleetbuild",
+    "gpu",
+)
 _STORED = Path("docs/measured")
 
 

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,7 +37,15 @@ class FakeAgent:
     """`work_s` says how long a task pretends to take."""
 
     def __init__(
-        self, address: str, number: int, tally: Tally, *, engine: task_pb2.Artifact, renew_every_s: float
+        self,
+        address: str,
+        number: int,
+        tally: Tally,
+        *,
+        engine: task_pb2.Artifact,
+        renew_every_s: float,
+        labels: Mapping[str, str],
+        arch: str,
     ) -> None:
         self._channel = grpc.aio.insecure_channel(address, options=_OWN_CONNECTION)
         self._stub = fleet_pb2_grpc.FleetStub(self._channel)
@@ -46,9 +54,10 @@ class FakeAgent:
         self._tally, self._engine = tally, engine
         self._held = ""
         self._renew_every_s = renew_every_s
+        self._labels, self._arch = labels, arch
 
     async def register(self) -> None:
-        facts = task_pb2.Facts(arch="aarch64", simulated=True, runtimes={"simulated": "1.0"})
+        facts = task_pb2.Facts(arch=self._arch, simulated=True, runtimes={"simulated": "1.0"}, labels=self._labels)
         request = fleet_pb2.RegisterRequest(
             device_id=f"{self._name}-id",
             session_id=self._session,
@@ -73,11 +82,27 @@ class FakeAgent:
     async def work(self, *, work_s: Callable[[str], float]) -> None:
         """Claims and commits for ever."""
         while True:
-            request = fleet_pb2.ClaimRequest(session_id=self._session, request_id=uuid.uuid4().hex)
-            request.wait.FromSeconds(_CLAIM_WAIT_S)
-            answer = await self._stub.Claim(request, metadata=CALL_METADATA, timeout=60)
+            answer = await self._claim(wait_s=_CLAIM_WAIT_S)
             if answer.HasField("lease"):
                 await self._do(answer.lease, work_s)
+
+    async def ask(self) -> float:
+        """Milliseconds until a claim that does not wait is answered. Raises ValueError if there was work."""
+        begin = time.perf_counter()
+        answer = await self._claim(wait_s=0)
+        if answer.HasField("lease"):
+            raise ValueError(f"{self._name} got task {answer.lease.task.task_id}")
+        return (time.perf_counter() - begin) * 1e3
+
+    async def wait(self) -> None:
+        """Waits for work that never comes, for ever."""
+        while True:
+            await self._claim(wait_s=_CLAIM_WAIT_S)
+
+    async def _claim(self, *, wait_s: int) -> fleet_pb2.ClaimResponse:
+        request = fleet_pb2.ClaimRequest(session_id=self._session, request_id=uuid.uuid4().hex)
+        request.wait.FromSeconds(wait_s)
+        return await self._stub.Claim(request, metadata=CALL_METADATA, timeout=60)
 
     async def _do(self, lease: fleet_pb2.Lease, work_s: Callable[[str], float]) -> None:
         self._held = lease.attempt_token
@@ -110,11 +135,21 @@ def no_work(_kind: str) -> float:
 
 @contextlib.asynccontextmanager
 async def agents(
-    address: str, count: int, *, engine: task_pb2.Artifact, renew_every_s: float = 5.0
+    address: str,
+    count: int,
+    *,
+    engine: task_pb2.Artifact,
+    renew_every_s: float = 5.0,
+    labels: Mapping[str, str] | None = None,
+    arch: str = "aarch64",
+    first: int = 0,
 ) -> "AsyncIterator[tuple[list[FakeAgent], Tally]]":
-    """Registered agents with beating hearts."""
+    """Registered agents that renew. They are numbered from `first`; no two on one controller may share a number."""
     tally = Tally()
-    made = [FakeAgent(address, number, tally, engine=engine, renew_every_s=renew_every_s) for number in range(count)]
+    made = [
+        FakeAgent(address, number, tally, engine=engine, renew_every_s=renew_every_s, labels=labels or {}, arch=arch)
+        for number in range(first, first + count)
+    ]
     for begin in range(0, count, _TOGETHER):
         await asyncio.gather(*(item.register() for item in made[begin : begin + _TOGETHER]))
     async with background(*(item.beat for item in made)):

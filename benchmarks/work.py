@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping
 
 from controller.model.job import (
     CheckRule,
+    Condition,
     JobSpec,
     Limits,
     Measure,
+    Op,
     OutputCheck,
     Precision,
     Quantifier,
@@ -18,6 +20,11 @@ from controller.model.job import (
 EVERY, ANY = Target(Quantifier.EVERY), Target(Quantifier.ANY)
 # Long on the simulated clock, so that the loop takes no more than the fewest samples: on the wall it is a moment.
 EMPTY_WORK = {"latency_ms": "100", "jitter": "0"}
+
+
+def labelled(rack: str, quantifier: Quantifier = Quantifier.ANY) -> Target:
+    """The devices of one rack."""
+    return Target(quantifier, (Condition("label.rack", Op.EQUALS, (rack,)),))
 
 
 def simulated_spec(
