@@ -1,6 +1,7 @@
 """Which task a device should work on next. Pure: the caller brings the facts and opens the attempt."""
 
-from collections.abc import Iterable, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Sequence
 
 from controller.core.ability import inability
 from controller.core.keys import device_class
@@ -8,17 +9,37 @@ from controller.core.lifecycle import shunned_devices
 from controller.core.select import matches
 from controller.model.task import Candidate, Device, TaskKind
 
+# The order of preference, and its one home: attributes of a candidate, and whether the larger value comes first. The
+# higher priority, the older job, BUILD before BENCH because other boards wait for engines, the older task. The store's
+# index and queries are made from it; kinds compare as their names do.
+ORDER = (("priority", True), ("job_id", False), ("kind", True), ("task_id", False))
+_KINDS = sorted(kind.value for kind in TaskKind)
+
+
+def rank(task: Candidate) -> tuple[int, ...]:
+    """Sorts candidates, the best first."""
+    return tuple(-_number(task, name) if larger_first else _number(task, name) for name, larger_first in ORDER)
+
 
 def pick(device: Device, ready: Iterable[Candidate], *, others: Sequence[Device] = ()) -> Candidate | None:
     """The best task for an idle device, or None.
 
-    Priority first, then the older job, then BUILD before BENCH because other boards wait for engines. `others` are
-    the other devices online: a task that met a fault here is left to them if one of them can take it.
+    `others` are the other devices online: a task that met a fault here is left to them if one of them can take it.
     """
+    able = [task for task in ready if can_run(device, task)]
+    return pick_able(device, [sorted(able, key=rank)], others=lambda: others)
+
+
+def pick_able(
+    device: Device, lines: Iterable[Iterable[Candidate]], *, others: Callable[[], Sequence[Device]]
+) -> Candidate | None:
+    """Like `pick`, for tasks that the device can run, in lines that are in order; reads no more than it needs."""
     if device.cordoned:
         return None
-    able = [task for task in ready if can_run(device, task) and not leave_to_others(device, task, others)]
-    return min(able, key=_order, default=None)
+    for task in heapq.merge(*lines, key=rank):
+        if not task.history or not leave_to_others(device, task, others()):
+            return task
+    return None
 
 
 def can_run(device: Device, task: Candidate) -> bool:
@@ -42,5 +63,5 @@ def leave_to_others(device: Device, task: Candidate, others: Sequence[Device]) -
     )
 
 
-def _order(task: Candidate) -> tuple[int, int, bool, int]:
-    return (-task.priority, task.job_id, task.kind is TaskKind.BENCH, task.task_id)
+def _number(task: Candidate, name: str) -> int:
+    return _KINDS.index(task.kind.value) if name == "kind" else int(getattr(task, name))

@@ -105,14 +105,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Committed:
-    """`task_state` after the commit; `stale` says why it did not count, empty if it did.
-
-    `frees_others`: other boards may find work now that they did not find before.
-    """
+    """`task_state` after the commit; `stale` says why it did not count, empty if it did."""
 
     task_state: str
     stale: str = ""
-    frees_others: bool = True
 
 
 class Directive(Enum):

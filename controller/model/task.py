@@ -24,6 +24,14 @@ class TaskState(Enum):
     SKIPPED = "SKIPPED"  # because of another task
 
 
+class SubmitState(Enum):
+    """How far a job is written. Large ones are written in many transactions."""
+
+    WRITING = "WRITING"  # nobody may see it
+    RELEASING = "RELEASING"  # accepted; its tasks are about to become READY
+    DONE = "DONE"
+
+
 class AttemptState(Enum):
     LEASED = "LEASED"
     RUNNING = "RUNNING"
@@ -157,6 +165,22 @@ class Progress:
     phase: str = ""
     fraction: float | None = None
     detail: str = ""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """All that decides which devices can take a task, but a device that it is bound to: tasks of one demand are alike.
+
+    `runtime_version` and `class_key` are a BUILD's, `conditions` and `variant` a BENCH's.
+    """
+
+    kind: TaskKind
+    runtime: str
+    placement: str
+    runtime_version: str = ""
+    class_key: str = ""
+    conditions: tuple[Condition, ...] = ()
+    variant: Variant | None = None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """What the services share: the store, the blobs, liveness and notifiers, opened once and closed once."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -11,6 +12,9 @@ from sqlalchemy import Connection
 from controller.service.liveness import Liveness
 from controller.service.notifier import Notifier
 from controller.service.options import ServeOptions
+from controller.store.commands.readiness import Readiness, watched
+from controller.store.queries.devices import Board
+from controller.store.queries.queue import fits
 from controller.store.sqlite.database import FILE_NAME, open_database
 from controller.store.sqlite.reader import Reader
 from controller.store.sqlite.writer import Writer
@@ -21,9 +25,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ServiceContext:
-    """`work` tells of tasks that may have become READY, by bench domain; `news` what a watcher may want to see.
-
-    `domains` are the bench domains of sessions: the end of most attempts lets only their own domain work on.
+    """`work` tells the claims of a bench domain that there may be something for it, `news` what watchers may want to
+    see. `boards` are those of open sessions, by session: whom a change can be of use to.
     """
 
     options: ServeOptions
@@ -34,31 +37,28 @@ class ServiceContext:
     work: Notifier
     news: Notifier
     stopping: asyncio.Event
-    domains: dict[str, str]
+    boards: dict[str, Board]
 
     async def write(self, change: Callable[[Connection], T]) -> T:
-        """Runs a change in the writer's next group; returns once it is on disk."""
-        return await _result(self.writer.submit(change))
+        """Runs a change in the writer's next group; returns once it is on disk and who can use it was woken."""
+        answer, readiness = await _result(self.writer.submit(partial(watched, change=change)))
+        domains = set(readiness.bench_domains)
+        domains.update(board.bench_domain for board in self.boards.values() if board.device_id in readiness.device_ids)
+        if readiness.demands:
+            domains |= await asyncio.to_thread(_usable_by, readiness, dict(self.boards))
+        self.work.notify(domains)
+        if domains or readiness.demands:
+            self.news.notify_all()
+        return answer
 
     async def read(self, look: Callable[[Connection], T]) -> T:
         return await _result(self.reader.submit(look))
 
-    def changed(self) -> None:
-        self.work.notify_all()
-        self.news.notify_all()
-
-    def ended(self, session_id: str, *, others_too: bool) -> None:
-        """An attempt of this session is over; its hardware is free, and perhaps there is new work for others too."""
-        if others_too:
-            self.work.notify_all()
-        else:
-            self.work.notify([self.domains.get(session_id, "")])
-        self.news.notify_all()
-
     def stop(self) -> None:
         """Nothing more is handed out; whoever waits is sent home."""
         self.stopping.set()
-        self.changed()
+        self.work.notify_all()
+        self.news.notify_all()
 
     def close(self) -> None:
         self.writer.close()
@@ -77,8 +77,17 @@ def open_context(options: ServeOptions) -> ServiceContext:
         work=Notifier(),
         news=Notifier(),
         stopping=asyncio.Event(),
-        domains={},
+        boards={},
     )
+
+
+def _usable_by(readiness: Readiness, boards: Mapping[str, Board]) -> set[str]:
+    """The bench domains of boards that can run what any board may take."""
+    return {
+        board.bench_domain
+        for board in boards.values()
+        if any(fits(board.device_id, board.facts, demand, bound=False) for demand in readiness.demands)
+    }
 
 
 async def _result(future: "Future[T]") -> T:

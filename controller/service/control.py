@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -12,11 +12,12 @@ from sqlalchemy import Connection
 
 from controller.model.job import JobSpec
 from controller.model.result import Row
-from controller.model.view import Submitted
+from controller.model.task import Device
 from controller.service.context import ServiceContext
+from controller.service.submissions import Submissions
 from controller.store.commands.cancel import cancel
-from controller.store.commands.retry import retry
-from controller.store.commands.submit import submit
+from controller.store.commands.retry import plan_retry
+from controller.store.commands.submit import Submission, plan_job
 from controller.store.queries import devices, engines, explain, forecast, jobs, results
 from controller.wire.engine import ENGINE_VIEW
 from controller.wire.job import JOB_SPEC
@@ -42,6 +43,7 @@ _PAGE_BYTES = 2 << 20
 class ControlService(control_pb2_grpc.ControlServicer):
     def __init__(self, service: ServiceContext) -> None:
         self._service = service
+        self._submissions = Submissions(service)
         self.last_call = time.monotonic()
         self.watchers = 0
 
@@ -59,10 +61,11 @@ class ControlService(control_pb2_grpc.ControlServicer):
         spec = JOB_SPEC.decode(request.spec)
         if not request.validate_only:
             self._refuse_missing_files(spec)
-        submitted = await self._plan(spec, key=request.idempotency_key, validate_only=request.validate_only)
-        if not request.validate_only:
-            log.info("job %d (%s) submitted", submitted.job_id, spec.name)
-            self._service.changed()
+        if request.validate_only:
+            return SUBMITTED.encode((await self._planned(spec, key="")).planned)
+        key = request.idempotency_key
+        submitted = await self._submissions.submit(key, partial(self._planned, spec, key=key))
+        log.info("job %d (%s) submitted", submitted.job_id, spec.name)
         return SUBMITTED.encode(submitted)
 
     async def GetJob(self, request: control_pb2.GetJobRequest, context: Context) -> control_pb2.Job:
@@ -100,7 +103,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         await self._service.write(partial(cancel, job_id=request.job_id))
         log.info("job %d: cancel asked", request.job_id)
-        self._service.changed()
+        self._service.news.notify_all()
         return await self._job(request.job_id)
 
     async def RetryJob(self, request: control_pb2.RetryJobRequest, context: Context) -> control_pb2.SubmitJobResponse:
@@ -109,13 +112,12 @@ class ControlService(control_pb2_grpc.ControlServicer):
             raise BadInput("a retry without idempotency_key")
         alive, has_blob = self._service.liveness.alive(), self._service.blobs.has
 
-        def retried(connection: Connection) -> Submitted:
+        def planned(connection: Connection) -> Submission:
             known = devices.planning_devices(connection, alive=alive)
-            return retry(connection, request.job_id, known, key=request.idempotency_key, has_blob=has_blob)
+            return plan_retry(connection, request.job_id, known, key=request.idempotency_key, has_blob=has_blob)
 
-        submitted = await self._service.write(retried)
+        submitted = await self._submissions.submit(request.idempotency_key, partial(self._service.read, planned))
         log.info("job %d retries job %d", submitted.job_id, request.job_id)
-        self._service.changed()
         return SUBMITTED.encode(submitted)
 
     async def ExplainJob(
@@ -166,20 +168,20 @@ class ControlService(control_pb2_grpc.ControlServicer):
         )
         return JOB_VIEW.encode(await self._service.read(look))
 
-    async def _plan(self, spec: JobSpec, *, key: str, validate_only: bool) -> Submitted:
-        alive = self._service.liveness.alive()
-
-        def planned(connection: Connection) -> Submitted:
-            known = devices.planning_devices(connection, alive=alive)
-            return submit(connection, spec, known, key=key, validate_only=validate_only)
-
-        return await (self._service.read(planned) if validate_only else self._service.write(planned))
+    async def _planned(self, spec: JobSpec, *, key: str) -> Submission:
+        """Planned in a thread: the writer and the other calls go on meanwhile. Raises NoDevice, BadInput."""
+        known, built = await self._service.read(partial(_fleet, alive=self._service.liveness.alive()))
+        return await asyncio.to_thread(plan_job, spec, known, built, key=key)
 
     def _refuse_missing_files(self, spec: JobSpec) -> None:
         wanted = {item.sha256 for variant in spec.variants for item in variant.artifacts}
         missing = [sha256 for sha256 in sorted(wanted) if not self._service.blobs.has(sha256)]
         if missing:
             raise BadInput(f"the job names {len(missing)} files that were not uploaded, {missing[0][:12]} first")
+
+
+def _fleet(connection: Connection, alive: Collection[str]) -> tuple[list[Device], set[str]]:
+    return devices.planning_devices(connection, alive=alive), engines.known_engines(connection)
 
 
 def _page(rows: Sequence[Row], *, asked: int) -> control_pb2.ResultsResponse:

@@ -8,15 +8,16 @@ from functools import partial
 import grpc
 from sqlalchemy import Connection
 
+from controller.model.codec import dump
 from controller.model.engine import Built
-from controller.model.lease import BuildWork, Directive, Measured, Outcome
+from controller.model.lease import Directive, Measured, Outcome
 from controller.service.context import ServiceContext
 from controller.store.commands.claim import claim
 from controller.store.commands.commit import commit
 from controller.store.commands.leave import leave
 from controller.store.commands.register import register
 from controller.store.commands.renew import start_attempts
-from controller.store.queries.devices import current_device
+from controller.store.queries.devices import Board, current_device
 from controller.store.queries.leases import directives
 from controller.wire.enums import DIRECTIVE
 from controller.wire.lease import REGISTERED, REGISTRATION, lease_to_pb, outcome_from_pb, unusable
@@ -43,9 +44,9 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         twins = service.liveness.alive(within_s=min(_TWIN_S, service.liveness.lease_s / 2))
         registered = await service.write(partial(register, who=who, alive=twins))
         service.liveness.hear(who.session_id)
-        service.domains[who.session_id] = who.bench_domain
+        service.boards[who.session_id] = Board(who.device_id, who.bench_domain, dump(dict(who.facts)))
         service.liveness.renew(set(who.held) - set(registered.lost))
-        service.changed()
+        service.news.notify_all()
         log.info("session %s registered as %s", who.session_id[:8], registered.device_name)
         return REGISTERED.encode(
             registered, lease=to_duration(service.options.lease_s), renew_every=to_duration(service.options.renew_s)
@@ -58,7 +59,8 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(request.wait.ToNanoseconds() / 1e9, _MAX_WAIT_S)
         service.liveness.hear(request.session_id)
-        domain = service.domains.get(request.session_id, "")
+        board = service.boards.get(request.session_id)
+        domain = board.bench_domain if board else ""
         while not service.stopping.is_set():
             seen = service.work.count(domain)
             lease = await service.write(
@@ -73,8 +75,6 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             if lease is not None:
                 service.liveness.renew([lease.token])
                 service.news.notify_all()
-                if isinstance(lease.work, BuildWork):  # it may have been planned just now, and others with it
-                    service.work.notify_all()
                 log.info("task %d (%s) leased, attempt %s", lease.task_id, lease.name, lease.token[:8])
                 return fleet_pb2.ClaimResponse(lease=lease_to_pb(lease, lease_s=service.options.lease_s))
             if loop.time() >= deadline:
@@ -106,7 +106,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             partial(commit, session_id=request.session_id, token=request.attempt_token, outcome=outcome)
         )
         service.liveness.end(request.attempt_token)
-        service.ended(request.session_id, others_too=committed.frees_others)
+        service.news.notify_all()
         if committed.stale:
             log.warning("attempt %s: stale result kept as orphan: %s", request.attempt_token[:8], committed.stale)
             raise StaleAttempt(f"the result does not count: {committed.stale}")
@@ -117,8 +117,8 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         service = self._service
         await service.write(partial(leave, session_id=request.session_id, reason=request.reason or "left"))
         service.liveness.forget(request.session_id)
-        service.domains.pop(request.session_id, None)
-        service.changed()
+        service.boards.pop(request.session_id, None)
+        service.news.notify_all()
         return fleet_pb2.LeaveResponse()
 
     async def _note_progress(self, request: fleet_pb2.RenewRequest, kept: list[str]) -> None:

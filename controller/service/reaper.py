@@ -7,11 +7,12 @@ from functools import partial
 
 from controller.service.context import ServiceContext
 from controller.service.control import ControlService
+from controller.store.commands.bind import unbind_sessions
 from controller.store.commands.deadlines import time_out_overdue
 from controller.store.commands.renew import expire, touch
-from controller.store.commands.submit import unbind_sessions
+from controller.store.commands.submit import settle_unfinished
 from controller.store.queries import jobs
-from controller.store.queries.devices import open_sessions
+from controller.store.queries.devices import open_boards
 from controller.store.queries.jobs import overdue_jobs
 from controller.store.queries.leases import open_attempts
 from jetfleet.errors import JetfleetError
@@ -25,9 +26,11 @@ async def adopt(service: ServiceContext) -> None:
     """After a restart: whoever was working or waiting gets a fresh term to be heard from."""
     tokens = await service.read(open_attempts)
     service.liveness.renew(tokens)
-    for session_id, bench_domain in (await service.read(open_sessions)).items():
+    for session_id, board in (await service.read(open_boards)).items():
         service.liveness.hear(session_id)
-        service.domains[session_id] = bench_domain
+        service.boards[session_id] = board
+    if removed := await service.write(settle_unfinished):
+        log.warning("jobs %s were not written to the end, and are removed: submit them again", removed)
 
 
 async def reap(service: ServiceContext, control: ControlService) -> None:
@@ -57,7 +60,7 @@ async def _expire(service: ServiceContext) -> None:
         log.warning("%d leases expired, tasks %s", len(tokens), tasks)
         for token in tokens:
             service.liveness.end(token)
-        service.changed()
+        service.news.notify_all()
 
 
 async def _unbind(service: ServiceContext) -> None:
@@ -68,14 +71,15 @@ async def _unbind(service: ServiceContext) -> None:
         log.warning("sessions %s are silent; %d tasks given to others", [item[:8] for item in silent], freed)
         for session_id in silent:
             service.liveness.forget(session_id)
-        service.changed()
+            service.boards.pop(session_id, None)
+        service.news.notify_all()
 
 
 async def _time_out(service: ServiceContext) -> None:
     if await service.read(overdue_jobs):
         late = await service.write(time_out_overdue)
         log.warning("the deadline of jobs %s has passed", late)
-        service.changed()
+        service.news.notify_all()
 
 
 async def _is_idle(service: ServiceContext, control: ControlService) -> bool:

@@ -3,6 +3,9 @@
 Times are UTC ISO 8601 text of the controller's clock. Plain data that is never searched by column is canonical JSON.
 """
 
+from collections.abc import Iterable
+from enum import Enum
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -18,7 +21,17 @@ from sqlalchemy import (
     text,
 )
 
+from controller.core.lifecycle import OPEN_ATTEMPT, TERMINAL
+from controller.core.scheduler import ORDER
+from controller.model.task import AttemptState, SubmitState, TaskKind, TaskState
+
 metadata = MetaData()
+
+
+def _among(states: Iterable[Enum]) -> str:
+    """For partial indexes, and for the statements that are to use them: SQLite wants the same constants in both."""
+    return f"state IN ({', '.join(repr(state.value) for state in states)})"
+
 
 job = Table(
     "job",
@@ -38,9 +51,11 @@ job = Table(
     Column("cancel_asked_at", Text),  # by somebody, or by the deadline
     Column("timed_out_at", Text),  # the deadline passed before anybody cancelled, and before all tasks had ended
     Column("retry_of", Integer, ForeignKey("job.id")),
+    Column("submit_state", Text, nullable=False, server_default=SubmitState.DONE.value),
     sqlite_autoincrement=True,
 )
 Index("job_by_model", job.c.model_name)
+ACCEPTED = job.c.submit_state != SubmitState.WRITING.value
 
 variant = Table(
     "variant",
@@ -125,6 +140,14 @@ timing_cache = Table(
     UniqueConstraint("class_key", "runtime", "runtime_version", "sha256"),
 )
 
+# What decides which devices can take a task. Few of them are shared by many tasks.
+demand = Table(
+    "demand",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("content", Text, nullable=False, unique=True),  # model.Demand as JSON
+)
+
 task = Table(
     "task",
     metadata,
@@ -134,6 +157,7 @@ task = Table(
     Column("state", Text, nullable=False),
     Column("job_id", Integer, ForeignKey("job.id"), nullable=False),  # BUILD: the first job that asked
     Column("priority", Integer, nullable=False),
+    Column("demand_id", Integer, ForeignKey("demand.id"), nullable=False),
     Column("time_limit_s", Integer, nullable=False),
     Column("engine_key", Text, ForeignKey("engine.key")),  # BUILD: what it makes
     Column("device_id", Text, ForeignKey("device.id")),  # BENCH: bound to
@@ -144,12 +168,15 @@ task = Table(
     Column("ended_at", Text),
     sqlite_autoincrement=True,
 )
-# In the order in which the scheduler wants them: a claim reads as far as the first that fits.
-_BEST_FIRST = (task.c.priority.desc(), task.c.job_id, task.c.kind.desc(), task.c.id)
-Index("task_by_state", task.c.state, task.c.device_id, *_BEST_FIRST)
+_ORDERED = {**task.c, "task_id": task.c.id}
+BEST_FIRST = tuple(_ORDERED[name].desc() if larger_first else _ORDERED[name] for name, larger_first in ORDER)
+READY = task.c.state == TaskState.READY.value
+# Demand by demand in the order of the scheduler: a claim looks at the first task of each demand that fits.
+Index("task_by_state", task.c.state, task.c.device_id, task.c.demand_id, *BEST_FIRST)
 Index("task_by_job", task.c.job_id)
 # A BUILD belongs to its engine key: at most one that is not over.
-LIVE_BUILD = text("kind = 'BUILD' AND state IN ('WAITING', 'READY', 'LEASED')")
+_LIVE = _among(state for state in TaskState if state not in TERMINAL)
+LIVE_BUILD = text(f"kind = '{TaskKind.BUILD.value}' AND {_LIVE}")
 Index("one_live_build_per_engine", task.c.engine_key, unique=True, sqlite_where=LIVE_BUILD)
 
 # Jobs attach to BUILDs; a BENCH has its job in task.job_id.
@@ -174,7 +201,7 @@ subject = Table(
 )
 Index("subject_by_engine", subject.c.engine_key)
 
-OPEN = text("state IN ('LEASED', 'RUNNING')")
+OPEN = text(_among(state for state in AttemptState if state in OPEN_ATTEMPT))
 attempt = Table(
     "attempt",
     metadata,
@@ -201,7 +228,7 @@ attempt = Table(
 )
 Index("one_open_attempt_per_task", attempt.c.task_id, unique=True, sqlite_where=OPEN)
 Index("one_open_attempt_per_bench_domain", attempt.c.bench_domain, unique=True, sqlite_where=OPEN)
-Index("one_commit_per_task", attempt.c.task_id, unique=True, sqlite_where=text("state = 'COMMITTED'"))
+Index("one_commit_per_task", attempt.c.task_id, unique=True, sqlite_where=text(_among([AttemptState.COMMITTED])))
 Index("attempt_by_session", attempt.c.session_id, attempt.c.state)
 
 # Files that an attempt left: logs, environments, samples.

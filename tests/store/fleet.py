@@ -18,9 +18,11 @@ from controller.model.view import JobView, Submitted
 from controller.store.commands.claim import claim
 from controller.store.commands.commit import commit
 from controller.store.commands.register import register
-from controller.store.commands.submit import submit
+from controller.store.commands.submit import Submission, plan_job
 from controller.store.queries import jobs
 from controller.store.queries.devices import planning_devices
+from controller.store.queries.engines import known_engines
+from controller.store.queries.jobs import known_job
 from controller.store.sqlite.database import FILE_NAME, open_database
 from controller.store.sqlite.reader import Reader
 from controller.store.sqlite.writer import Writer
@@ -93,11 +95,19 @@ class StoreFleet:
     def submit(self, spec: JobSpec, *, key: str | None = None, validate_only: bool = False) -> Submitted:
         key = key or f"key-{next(self._numbers)}"
 
-        def work(connection: Connection) -> Submitted:
-            known = planning_devices(connection, alive=self.alive)
-            return submit(connection, spec, known, key=key, validate_only=validate_only)
+        known = self.reader.read(lambda connection: known_job(connection, key))
+        if known is not None and not validate_only:
+            return known
+        devices, engines = self.reader.read(
+            lambda connection: (planning_devices(connection, alive=self.alive), known_engines(connection))
+        )
+        submission = plan_job(spec, devices, engines, key=key)
+        return submission.planned if validate_only else self.write_all(submission)
 
-        return self.write(work)
+    def write_all(self, submission: Submission, *, budget_s: float = 1.0) -> Submitted:
+        while (answer := self.write(lambda connection: submission.step(connection, budget_s=budget_s))) is None:
+            pass
+        return answer
 
     def claim(self, session: str, *, request: str | None = None) -> Lease | None:
         request = request or f"request-{next(self._numbers)}"

@@ -6,12 +6,12 @@ from controller.model.job import Condition, Op, Quantifier
 from controller.model.lease import BuildWork, Registration
 from controller.model.task import FailureKind
 from controller.model.view import ResultQuery
+from controller.store.commands.bind import unbind_sessions
 from controller.store.commands.leave import leave
 from controller.store.commands.register import register
 from controller.store.commands.renew import expire, touch
-from controller.store.commands.submit import unbind_sessions
 from controller.store.queries import explain, results
-from controller.store.queries.devices import device_views, open_sessions
+from controller.store.queries.devices import device_views, open_boards
 from jetfleet.errors import Conflict, StaleSession
 from tests.store.fleet import FACTS, StoreFleet, failed
 from tests.store.specs import ANY, labelled, spec
@@ -96,7 +96,7 @@ def test_leaving_gives_the_work_back(fleet: StoreFleet) -> None:
     assert fleet.states(job_id)[0] == ("BUILD", "READY")
     with pytest.raises(StaleSession):
         fleet.claim("a/1")
-    assert fleet.reader.read(open_sessions) == {}
+    assert fleet.reader.read(open_boards) == {}
 
 
 def test_one_attempt_at_a_time_in_a_bench_domain(fleet: StoreFleet) -> None:

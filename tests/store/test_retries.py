@@ -8,16 +8,20 @@ from controller.model.job import Artifact, Limits, Role
 from controller.model.task import FailureKind, JobState
 from controller.model.view import Submitted
 from controller.store.commands.cancel import cancel
-from controller.store.commands.retry import retry
+from controller.store.commands.retry import plan_retry
 from controller.store.queries.devices import planning_devices
+from controller.store.queries.jobs import known_job
 from jetfleet.errors import BadInput, NotFound
 from tests.store.fleet import DIGEST, StoreFleet, failed, measured
 from tests.store.specs import ANY, spec
 
 
 def retried(fleet: StoreFleet, job_id: int, *, key: str = "again", lost: str = "") -> Submitted:
-    return fleet.write(
-        lambda c: retry(
+    known = fleet.reader.read(lambda c: known_job(c, key))
+    if known is not None:
+        return known
+    submission = fleet.reader.read(
+        lambda c: plan_retry(
             c,
             job_id,
             planning_devices(c, alive=fleet.alive),
@@ -25,6 +29,7 @@ def retried(fleet: StoreFleet, job_id: int, *, key: str = "again", lost: str = "
             has_blob=lambda sha256: sha256 != lost,
         )
     )
+    return fleet.write_all(submission)
 
 
 def half_failed(fleet: StoreFleet) -> int:

@@ -7,9 +7,9 @@ from controller.model.job import Limits, Quantifier
 from controller.model.task import FailureKind, Progress
 from controller.model.view import JobView
 from controller.store.commands import deadlines
+from controller.store.commands.bind import unbind_sessions
 from controller.store.commands.cancel import cancel
 from controller.store.commands.renew import expire, start_attempts
-from controller.store.commands.submit import unbind_sessions
 from controller.store.queries import explain, forecast, jobs
 from tests.store.fleet import FACTS, StoreFleet, failed
 from tests.store.specs import ANY, labelled, spec

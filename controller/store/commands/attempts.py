@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from controller.core import lifecycle
 from controller.model.job import Artifact
-from controller.model.task import AttemptState, Failure, TaskState
+from controller.model.task import AttemptState, Failure, TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import now_text
+from controller.store.commands.readiness import became_free, became_ready
 from controller.store.queries.tasks import OPEN_STATES, history, is_wanted, missing_engines, waiting_for, wanting
 from controller.store.sqlite.prepared import PreparedStatement
 
@@ -34,6 +35,7 @@ def close_attempt(
     peak_rss_bytes: int | None = None,
 ) -> None:
     row = _ATTEMPT.first(connection, token_=token)
+    became_free(connection, row.bench_domain)
     lifecycle.advance_attempt(AttemptState(row.state), end, story=f"attempt {token[:8]} of task {row.task_id}")
     _CLOSE.run(
         connection,
@@ -67,17 +69,17 @@ def keep_artifacts(connection: Connection, token: str, artifacts: Iterable[Artif
 def settle(connection: Connection, task_id: int) -> TaskState:
     """Moves a LEASED task on after its attempt has ended, and with it whoever waited for it."""
     row = _TASK.first(connection, task_id_=task_id)
-    build = row.kind == "BUILD"
+    build = row.kind == TaskKind.BUILD.value
     cancel_asked = not is_wanted(connection, row.engine_key) if build else bool(row.cancel_asked_at)
     timed_out = cancel_asked and (_ran_out_of_time(connection, task_id) if build else bool(row.timed_out_at))
     end = lifecycle.after_attempt(history(connection, task_id), cancel_asked=cancel_asked, timed_out=timed_out)
     move(connection, task_id, end)
-    if row.kind == "BUILD" and end is TaskState.SUCCEEDED:
+    if build and end is TaskState.SUCCEEDED:
         release_waiting(connection, row.engine_key)
-    elif row.kind == "BUILD" and end in lifecycle.TERMINAL:
+    elif build and end in lifecycle.TERMINAL:
         skip_waiting(connection, row.engine_key, because_of=task_id)
     elif end in lifecycle.TERMINAL:
-        cancel_unwanted_builds(connection)
+        cancel_unwanted_builds(connection, of_task=task_id)
     return end
 
 
@@ -89,6 +91,8 @@ def move(connection: Connection, task_id: int, end: TaskState, *, because_of: in
     _MOVE.run(
         connection, task_id_=task_id, start_=row.state, end_=end.value, ended_at_=ended_at, because_of_=because_of
     )
+    if end is TaskState.READY:
+        became_ready(connection, row.device_id, row.demand_id)
 
 
 def release_waiting(connection: Connection, engine_key: str) -> None:
@@ -103,9 +107,13 @@ def skip_waiting(connection: Connection, engine_key: str, *, because_of: int) ->
         move(connection, task_id, TaskState.SKIPPED, because_of=because_of)
 
 
-def cancel_unwanted_builds(connection: Connection) -> None:
-    """A BUILD lives as long as a live job wants it; one that is running learns of it at its next Renew."""
-    for row in _UNWANTED.all(connection):
+def cancel_unwanted_builds(connection: Connection, *, of_task: int | None = None) -> None:
+    """A BUILD lives as long as a live job wants it; one that is running learns of it at its next Renew.
+
+    `of_task`: look only at the engines of this BENCH, because nothing else has ended.
+    """
+    unwanted = _UNWANTED.all(connection) if of_task is None else _UNWANTED_OF_TASK.all(connection, task_id_=of_task)
+    for row in unwanted:
         timed_out = _ran_out_of_time(connection, row.id)
         move(connection, row.id, TaskState.TIMED_OUT if timed_out else TaskState.CANCELLED)
 
@@ -121,7 +129,9 @@ def _ran_out_of_time(connection: Connection, build_id: int) -> bool:
 
 
 _ATTEMPT = PreparedStatement(
-    select(t.attempt.c.state, t.attempt.c.task_id).where(t.attempt.c.token == bindparam("token_"))
+    select(t.attempt.c.state, t.attempt.c.task_id, t.attempt.c.bench_domain).where(
+        t.attempt.c.token == bindparam("token_")
+    )
 )
 _CLOSE = PreparedStatement(
     update(t.attempt)
@@ -142,12 +152,22 @@ _TASK = PreparedStatement(
     .join(t.job)
     .where(t.task.c.id == bindparam("task_id_"))
 )
-_STATE = PreparedStatement(select(t.task.c.state, t.task.c.name).where(t.task.c.id == bindparam("task_id_")))
+_STATE = PreparedStatement(
+    select(t.task.c.state, t.task.c.name, t.task.c.device_id, t.task.c.demand_id).where(
+        t.task.c.id == bindparam("task_id_")
+    )
+)
 _MOVE = PreparedStatement(
     update(t.task)
     .where(t.task.c.id == bindparam("task_id_"), t.task.c.state == bindparam("start_"))
     .values(state=bindparam("end_"), ended_at=bindparam("ended_at_"), because_of=bindparam("because_of_"))
 )
-_UNWANTED = PreparedStatement(
-    select(t.task.c.id).where(t.LIVE_BUILD, text("task.state <> 'LEASED'"), ~wanting(t.task.c.engine_key))
+_SELECT_UNWANTED = select(t.task.c.id).where(
+    t.LIVE_BUILD, t.task.c.state != TaskState.LEASED.value, ~wanting(t.task.c.engine_key)
+)
+_UNWANTED = PreparedStatement(_SELECT_UNWANTED)
+_UNWANTED_OF_TASK = PreparedStatement(
+    _SELECT_UNWANTED.where(
+        t.task.c.engine_key.in_(select(t.subject.c.engine_key).where(t.subject.c.task_id == bindparam("task_id_")))
+    )
 )

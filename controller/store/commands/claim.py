@@ -1,7 +1,8 @@
-"""Claim and commit: the two moments at which work changes hands."""
+"""Claim: the moment at which work is handed out."""
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select
@@ -25,7 +26,7 @@ from controller.store import tables as t
 from controller.store.clock import now_text
 from controller.store.commands import timing_caches
 from controller.store.commands.attempts import move
-from controller.store.commands.submit import bind
+from controller.store.commands.bind import bind
 from controller.store.queries import queue
 from controller.store.queries.devices import current_device, planning_devices
 from controller.store.queries.tasks import OPEN_STATES
@@ -46,10 +47,10 @@ def claim(
         if known.state not in OPEN_STATES:
             return None
         return _lease(connection, known.token, known.task_id, has_blob=has_blob)
-    device, facts_id = current_device(connection, session_id)
+    device, facts_id, facts = current_device(connection, session_id)
     if device.cordoned or _IN_DOMAIN.first(connection, bench_domain_=device.bench_domain) is not None:
         return None
-    while (choice := _choose(connection, device, alive=alive)) is not None:
+    while (choice := _choose(connection, device, facts, alive=alive)) is not None:
         if choice.kind is TaskKind.BUILD or bind(connection, choice.task_id, device, has_blob=has_blob):
             token = _open_attempt(connection, choice, device, facts_id, session_id, request_id)
             return _lease(connection, token, choice.task_id, has_blob=has_blob)
@@ -57,20 +58,12 @@ def claim(
     return None
 
 
-def _choose(connection: Connection, device: Device, *, alive: Collection[str]) -> Candidate | None:
-    for block in queue.blocks(connection, device.id):
-        others = _others(connection, block, device, alive=alive)
-        if (choice := scheduler.pick(device, block, others=others)) is not None:
-            return choice
-    return None
+def _choose(connection: Connection, device: Device, facts: str, *, alive: Collection[str]) -> Candidate | None:
+    @cache
+    def others() -> list[Device]:
+        return [item for item in planning_devices(connection, alive=alive) if item.online and item.id != device.id]
 
-
-def _others(
-    connection: Connection, ready: Sequence[Candidate], device: Device, *, alive: Collection[str]
-) -> list[Device]:
-    if not any(candidate.history for candidate in ready):
-        return []
-    return [item for item in planning_devices(connection, alive=alive) if item.online and item.id != device.id]
+    return scheduler.pick_able(device, queue.lines(connection, device, facts), others=others)
 
 
 def _open_attempt(

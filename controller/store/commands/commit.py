@@ -9,7 +9,7 @@ from controller.model.codec import dump
 from controller.model.engine import Built
 from controller.model.lease import Committed, Directive, Measured, Outcome, Returned
 from controller.model.result import Measurement, Schedule
-from controller.model.task import AttemptState, Failure, FailureKind, TaskKind, TaskState
+from controller.model.task import AttemptState, Failure, FailureKind, TaskKind
 from controller.store import tables as t
 from controller.store.clock import now_text
 from controller.store.commands import timing_caches
@@ -24,13 +24,13 @@ from controller.store.sqlite.prepared import PreparedStatement
 
 def commit(connection: Connection, session_id: str, token: str, outcome: Outcome) -> Committed:
     """Ends an attempt and, in the same transaction, keeps what it made."""
-    device, _facts_id = current_device(connection, session_id)
+    device = current_device(connection, session_id).device
     row = _ATTEMPT.first(connection, token_=token)
     if row is None or row.device_id != device.id:
         return _orphan(connection, token, outcome, "no such attempt on this device")
     if row.state not in OPEN_STATES:
         if _is_repeat(row, outcome):
-            return Committed(row.task_state, frees_others=False)
+            return Committed(row.task_state)
         return _orphan(connection, token, outcome, f"the attempt is over: {row.state}")
     if isinstance(outcome.end, Failure):
         return _fail(connection, row, outcome, outcome.end)
@@ -51,9 +51,7 @@ def commit(connection: Connection, session_id: str, token: str, outcome: Outcome
 
 
 def _settled(connection: Connection, row: Any) -> Committed:
-    state = settle(connection, row.task_id)
-    bench_over = row.kind == TaskKind.BENCH.value and state is not TaskState.READY
-    return Committed(state.value, frees_others=not bench_over)
+    return Committed(settle(connection, row.task_id).value)
 
 
 def _fail(connection: Connection, row: Any, outcome: Outcome, failure: Failure) -> Committed:

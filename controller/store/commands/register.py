@@ -12,7 +12,7 @@ from controller.model.task import AttemptState, Device
 from controller.store import tables as t
 from controller.store.clock import now_text
 from controller.store.commands.attempts import close_attempts
-from controller.store.commands.submit import replan_device
+from controller.store.commands.bind import replan_device
 from controller.store.queries.tasks import OPEN_STATES
 from jetfleet.errors import Conflict
 

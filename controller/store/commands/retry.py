@@ -9,31 +9,25 @@ from controller.core.retry import PreviousBench, plan_again
 from controller.model.codec import load, load_labels
 from controller.model.job import Condition, JobSpec, Limits, Measure, Variant
 from controller.model.task import Device, TaskKind, TaskState
-from controller.model.view import Submitted
 from controller.store import tables as t
 from controller.store.clock import seconds_between
-from controller.store.commands.rows import insert_planned
-from controller.store.commands.submit import described
+from controller.store.commands.submit import Submission
 from controller.store.queries.engines import known_engines
-from controller.store.queries.jobs import job_row, known_job
+from controller.store.queries.jobs import job_row
 from jetfleet.errors import BadInput
 
 
-def retry(
+def plan_retry(
     connection: Connection, job_id: int, devices: Sequence[Device], *, key: str, has_blob: Callable[[str], bool]
-) -> Submitted:
-    """Plans and stores what did not succeed, once per idempotency key. Raises NotFound, BadInput, NoDevice."""
-    if (known := known_job(connection, key)) is not None:
-        return known
+) -> Submission:
+    """Plans what did not succeed. Raises NotFound, BadInput, NoDevice."""
     job = job_row(connection, job_id)
     tried = _tried(connection, job_id)
     made = plan_again(tried, devices, known_engines(connection), job_id=job_id)
     wanted = {bench.variant_key for bench in made.benches}
     spec = _spec(job, {item.variant.key: item.variant for item in tried if item.variant.key in wanted})
     _refuse_missing_files(spec, job_id, has_blob)
-    new_id = insert_planned(connection, spec, made, key=key, retry_of=job_id)
-    planned = described(made, {device.id: device.name for device in devices})
-    return Submitted(new_id, planned, repeated_request=False, notes=made.notes)
+    return Submission(spec, made, devices, key=key, retry_of=job_id)
 
 
 def _tried(connection: Connection, job_id: int) -> list[PreviousBench]:

@@ -1,139 +1,185 @@
-"""Plans a job when it is submitted, and binds a BENCH to a device and its engines of now."""
+"""Writes a planned job, in as many transactions as it takes: none of them holds the writer for long.
 
-from collections.abc import Callable, Sequence
-from typing import Any
+Nobody sees a job before all of it is written (WRITING); then it is accepted, its BUILDs are made and its BENCHes
+released (RELEASING). What a controller that dies leaves in the first state is removed when it starts again; what it
+leaves in the second is carried on.
+"""
 
-from sqlalchemy import Connection, bindparam, select, update
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from controller.core.ability import inability
-from controller.core.plan import build_for, plan
-from controller.model.codec import load
-from controller.model.job import JobSpec, Variant
-from controller.model.task import Device, Plan, TaskKind, TaskState
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from controller.core.plan import plan
+from controller.model.job import JobSpec
+from controller.model.task import Device, Plan, SubmitState, TaskKind, TaskState
 from controller.model.view import PlannedTask, Submitted
 from controller.store import tables as t
-from controller.store.commands.attempts import cancel_unwanted_builds, move
-from controller.store.commands.rows import build_name, ensure_build, insert_planned
-from controller.store.queries.engines import known_engines
+from controller.store.clock import after, now_text
+from controller.store.commands.attempts import move
+from controller.store.commands.bind import replan_device
+from controller.store.commands.rows import (
+    attach_build,
+    build_name,
+    demand_of,
+    insert_bench,
+    insert_engine,
+    insert_job,
+    insert_variant,
+)
+from controller.store.queries.devices import planning_devices
 from controller.store.queries.jobs import known_job
 from controller.store.queries.tasks import missing_engines
 from controller.store.sqlite.prepared import PreparedStatement
 
-
-def submit(
-    connection: Connection, spec: JobSpec, devices: Sequence[Device], *, key: str, validate_only: bool
-) -> Submitted:
-    """Plans and stores a job, once per idempotency key. Raises NoDevice, storing nothing."""
-    if not validate_only and (known := known_job(connection, key)) is not None:
-        return known
-    made = plan(spec, devices, known_engines(connection))
-    planned = described(made, {device.id: device.name for device in devices})
-    if validate_only:
-        return Submitted(0, planned, repeated_request=False, notes=made.notes)
-    job_id = insert_planned(connection, spec, made, key=key)
-    return Submitted(job_id, planned, repeated_request=False, notes=made.notes)
+BUDGET_S = 0.03  # for what one transaction writes
+_PAGE = 100
 
 
-def bind(connection: Connection, task_id: int, device: Device, *, has_blob: Callable[[str], bool]) -> bool:
-    """Binds a READY BENCH to a device under its facts of now; True if it can run at once.
+class Submission:
+    """A job on its way into the database. Call `step` in one transaction after the other until it has an answer."""
 
-    If an engine is missing (another device class than planned, or its file is gone), a BUILD is planned and the
-    BENCH waits for it.
-    """
-    for row in _SUBJECTS.all(connection, task_id_=task_id):
-        build = build_for(load(Variant, row.content), device, row.placement)
-        built = _is_built(connection, build.engine_key, has_blob=has_blob)
-        if row.engine_key != build.engine_key or not built:
-            ensure_build(connection, build, job_id=row.job_id)
-            _set_engine(connection, task_id, row.idx, build.engine_key)
-    _BIND.run(connection, task_id_=task_id, device_id_=device.id)
-    if not missing_engines(connection, task_id):
+    def __init__(
+        self, spec: JobSpec, made: Plan, devices: Sequence[Device], *, key: str, retry_of: int | None = None
+    ) -> None:
+        self._spec, self._plan, self._key, self._retry_of = spec, made, key, retry_of
+        self._devices = devices
+        self._planned = described(made, {device.id: device.name for device in devices})
+        self._steps: Iterator[None] | None = None
+        self._answer: Submitted | None = None
+
+    @property
+    def planned(self) -> Submitted:
+        """What would be submitted."""
+        return Submitted(0, self._planned, repeated_request=False, notes=self._plan.notes)
+
+    def step(self, connection: Connection, *, budget_s: float = BUDGET_S) -> Submitted | None:
+        """Writes as much as the time allows. A key that was submitted before is answered as it was."""
+        deadline = time.monotonic() + budget_s
+        if self._steps is None:
+            self._steps = self._write(connection)
+        for _ in self._steps:
+            if time.monotonic() >= deadline:
+                return None
+        return self._answer
+
+    def _write(self, connection: Connection) -> Iterator[None]:
+        if (known := known_job(connection, self._key)) is not None:
+            self._answer = known
+            return
+        while discard(connection, self._key):  # of a try that broke off
+            yield
+        job_id = insert_job(connection, self._spec, key=self._key, retry_of=self._retry_of)
+        yield from self._write_tasks(connection, job_id)
+        _accept(connection, job_id, self._spec.limits.deadline_s)
+        yield from release(connection, job_id)
+        yield from self._replan(connection)
+        self._answer = Submitted(job_id, self._planned, repeated_request=False, notes=self._plan.notes)
+
+    def _write_tasks(self, connection: Connection, job_id: int) -> Iterator[None]:
+        variants = {item.key: item for item in self._spec.variants}
+        ids: dict[str, int] = {}
+        for key, variant in variants.items():
+            ids[key] = insert_variant(connection, job_id, variant)
+            yield
+        for build in self._plan.builds:
+            insert_engine(connection, build)
+            yield
+        demands: dict[tuple[str, object], str] = {}
+        for bench in self._plan.benches:
+            variant = variants[bench.variant_key]
+            known = (bench.variant_key, bench.conditions)
+            demand = demands.get(known) or demands.setdefault(known, demand_of(variant, bench))
+            insert_bench(
+                connection,
+                bench,
+                self._spec,
+                job_id=job_id,
+                variant_id=ids[bench.variant_key],
+                batch=variant.batch,
+                demand=demand,
+            )
+            yield
+
+    def _replan(self, connection: Connection) -> Iterator[None]:
+        """Devices that have other facts by now than when the job was planned may need other engines."""
+        wanted = {bench.device_id for bench in self._plan.benches}
+        planned = {device.id: device.facts for device in self._devices if device.id in wanted}
+        for device in planning_devices(connection, alive=()):
+            if device.id in planned and planned[device.id] != device.facts:
+                replan_device(connection, device)
+                yield
+
+
+def plan_job(spec: JobSpec, devices: Sequence[Device], engines: Collection[str], *, key: str) -> Submission:
+    """Raises NoDevice and BadInput."""
+    return Submission(spec, plan(spec, devices, engines), devices, key=key)
+
+
+def release(connection: Connection, job_id: int) -> Iterator[None]:
+    """Makes the BUILDs of an accepted job, and READY what lacks no engine."""
+    begin = 0
+    while rows := _WAITING.all(connection, job_id_=job_id, after_=begin, size_=_PAGE):
+        for row in rows:
+            missing = missing_engines(connection, row.id)
+            for engine_key in missing:
+                attach_build(connection, engine_key, job_id=job_id)
+            if not missing:
+                move(connection, row.id, TaskState.READY)
+        begin = rows[-1].id
+        yield  # what was read may be over in the next transaction
+    connection.execute(update(t.job).where(t.job.c.id == job_id).values(submit_state=SubmitState.DONE.value))
+
+
+def settle_unfinished(connection: Connection) -> list[int]:
+    """At a start: jobs that were accepted are carried on, others removed; returns the removed ones."""
+    unfinished = connection.execute(
+        select(t.job.c.id, t.job.c.idempotency_key, t.job.c.submit_state).where(
+            t.job.c.submit_state != SubmitState.DONE.value
+        )
+    ).all()
+    removed = []
+    for job in unfinished:
+        if job.submit_state == SubmitState.RELEASING.value:
+            for _ in release(connection, job.id):
+                pass
+            continue
+        removed.append(job.id)
+        while discard(connection, job.idempotency_key):
+            pass
+    return removed
+
+
+def discard(connection: Connection, key: str) -> bool:
+    """Removes a part of a job that was not accepted, if there is one; True if there is more of it."""
+    job_id = connection.execute(
+        select(t.job.c.id).where(t.job.c.idempotency_key == key, t.job.c.submit_state == SubmitState.WRITING.value)
+    ).scalar()
+    if job_id is None:
+        return False
+    some = select(t.task.c.id).where(t.task.c.job_id == job_id, t.task.c.kind == TaskKind.BENCH.value).limit(_PAGE)
+    task_ids = list(connection.execute(some).scalars())
+    if task_ids:
+        engines = list(
+            connection.execute(select(t.subject.c.engine_key).where(t.subject.c.task_id.in_(task_ids))).scalars()
+        )
+        connection.execute(delete(t.subject).where(t.subject.c.task_id.in_(task_ids)))
+        connection.execute(delete(t.task).where(t.task.c.id.in_(task_ids)))
+        unused = ~select(1).where(t.subject.c.engine_key == t.engine.c.key).exists()
+        unbuilt = ~select(1).where(t.task.c.engine_key == t.engine.c.key).exists()
+        connection.execute(
+            delete(t.engine).where(t.engine.c.key.in_(engines), t.engine.c.sha256.is_(None), unused, unbuilt)
+        )
         return True
-    move(connection, task_id, TaskState.WAITING)
+    connection.execute(delete(t.variant).where(t.variant.c.job_id == job_id))
+    connection.execute(delete(t.job).where(t.job.c.id == job_id))
     return False
 
 
-def unbind(connection: Connection, device_ids: Sequence[str]) -> int:
-    """Gives the BENCHes of `any` targets that wait for these devices back to whoever matches; returns how many."""
-    found = connection.execute(
-        select(t.task.c.id, t.task.c.state).where(
-            t.task.c.conditions.is_not(None),
-            t.task.c.device_id.in_(device_ids),
-            t.task.c.state.in_((TaskState.WAITING.value, TaskState.READY.value)),
-        )
-    ).all()
-    for row in found:
-        connection.execute(update(t.task).where(t.task.c.id == row.id).values(device_id=None))
-        connection.execute(update(t.subject).where(t.subject.c.task_id == row.id).values(engine_key=None))
-        if row.state == TaskState.WAITING.value:
-            move(connection, row.id, TaskState.READY)
-    if found:
-        cancel_unwanted_builds(connection)
-    return len(found)
-
-
-def unbind_sessions(connection: Connection, session_ids: Sequence[str]) -> int:
-    """The devices of these sessions are silent."""
-    devices = connection.execute(select(t.device.c.id).where(t.device.c.session_id.in_(session_ids))).scalars()
-    return unbind(connection, list(devices))
-
-
-def replan_device(connection: Connection, device: Device) -> None:
-    """The facts of a device have changed: its waiting BENCHes may need other engines."""
-    rows = connection.execute(
-        select(t.task.c.id, t.task.c.state)
-        .where(
-            t.task.c.device_id == device.id,
-            t.task.c.kind == TaskKind.BENCH.value,
-            t.task.c.state.in_((TaskState.WAITING.value, TaskState.READY.value)),
-        )
-        .order_by(t.task.c.id)
-    ).all()
-    for row in rows:
-        subjects = _SUBJECTS.all(connection, task_id_=row.id)
-        if any(_unable(item, device) for item in subjects):
-            continue  # `job why` tells; the runtime may come back
-        if row.state == TaskState.WAITING.value:
-            move(connection, row.id, TaskState.READY)
-        bind(connection, row.id, device, has_blob=lambda _sha256: True)
-    cancel_unwanted_builds(connection)
-
-
-_SUBJECTS = PreparedStatement(
-    select(t.subject, t.variant.c.content, t.variant.c.runtime, t.variant.c.job_id)
-    .join(t.variant)
-    .where(t.subject.c.task_id == bindparam("task_id_"))
-    .order_by(t.subject.c.idx)
-)
-_BIND = PreparedStatement(
-    update(t.task).where(t.task.c.id == bindparam("task_id_")).values(device_id=bindparam("device_id_"))
-)
-_ENGINE_FILE = PreparedStatement(select(t.engine.c.sha256).where(t.engine.c.key == bindparam("key_")))
-
-
-def _unable(subject: Any, device: Device) -> str:
-    return inability(subject.runtime, subject.placement, device.facts, load(Variant, subject.content))
-
-
-def _is_built(connection: Connection, engine_key: str, *, has_blob: Callable[[str], bool]) -> bool:
-    """An engine whose file is gone is not built, and is marked so."""
-    sha256 = _ENGINE_FILE.scalar(connection, key_=engine_key)
-    if sha256 is not None and not has_blob(sha256):
-        connection.execute(update(t.engine).where(t.engine.c.key == engine_key).values(sha256=None))
-        return False
-    return sha256 is not None
-
-
-def _set_engine(connection: Connection, task_id: int, idx: int, engine_key: str) -> None:
-    connection.execute(
-        update(t.subject).where(t.subject.c.task_id == task_id, t.subject.c.idx == idx).values(engine_key=engine_key)
-    )
-
-
-def described(made: Plan, names: dict[str, str]) -> tuple[PlannedTask, ...]:
+def described(made: Plan, names: Mapping[str, str]) -> tuple[PlannedTask, ...]:
     """A plan, for people; `names` of devices by id."""
     builds = [
-        PlannedTask(TaskKind.BUILD, build_name(item), "", item.engine_key, item.engine_key in made.reused)
+        PlannedTask(TaskKind.BUILD, build_name(item.recipe), "", item.engine_key, item.engine_key in made.reused)
         for item in made.builds
     ]
     benches = [
@@ -147,3 +193,30 @@ def described(made: Plan, names: dict[str, str]) -> tuple[PlannedTask, ...]:
         for item in made.benches
     ]
     return (*builds, *benches)
+
+
+def _accept(connection: Connection, job_id: int, deadline_s: int | None) -> None:
+    """From here on the job is there, whatever happens. Its deadline, if any, counts from now."""
+    now = now_text()
+    connection.execute(
+        update(t.job)
+        .where(t.job.c.id == job_id)
+        .values(
+            created_at=now,
+            deadline_at=None if deadline_s is None else after(now, deadline_s),
+            submit_state=SubmitState.RELEASING.value,
+        )
+    )
+
+
+_WAITING = PreparedStatement(
+    select(t.task.c.id)
+    .where(
+        t.task.c.job_id == bindparam("job_id_"),
+        t.task.c.kind == TaskKind.BENCH.value,
+        t.task.c.state == TaskState.WAITING.value,
+        t.task.c.id > bindparam("after_"),
+    )
+    .order_by(t.task.c.id)
+    .limit(bindparam("size_"))
+)

@@ -1,7 +1,7 @@
 """Devices and sessions as planning, claims and people see them."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, select
 
@@ -15,12 +15,20 @@ from controller.store.sqlite.prepared import PreparedStatement
 from jetfleet.errors import StaleSession
 
 
-def current_device(connection: Connection, session_id: str) -> tuple[Device, int]:
-    """The device of a session, and the id of its facts. Raises StaleSession if it is not the current one."""
+class CurrentDevice(NamedTuple):
+    """The device of a session, with its facts as the database keeps them."""
+
+    device: Device
+    facts_id: int
+    facts: str
+
+
+def current_device(connection: Connection, session_id: str) -> CurrentDevice:
+    """Raises StaleSession if it is not the current one."""
     row = _OF_SESSION.first(connection, session_id_=session_id)
     if row is None:
         raise StaleSession(f"session {session_id[:8]} is not open", hint="register again")
-    return _device(row, alive={session_id}), row.facts_id
+    return CurrentDevice(_device(row, alive={session_id}), row.facts_id, row.content)
 
 
 def planning_devices(connection: Connection, *, alive: Collection[str]) -> list[Device]:
@@ -53,12 +61,18 @@ def device_views(connection: Connection, *, alive: Collection[str]) -> list[Devi
     ]
 
 
-def open_sessions(connection: Connection) -> dict[str, str]:
-    """Session -> its bench domain."""
-    rows = connection.execute(
-        select(t.session.c.id, t.session.c.bench_domain).join(t.device, t.device.c.session_id == t.session.c.id)
-    )
-    return {row.id: row.bench_domain for row in rows}
+class Board(NamedTuple):
+    """A device with an open session; its facts as the database keeps them."""
+
+    device_id: str
+    bench_domain: str
+    facts: str
+
+
+def open_boards(connection: Connection) -> dict[str, Board]:
+    """By session."""
+    rows = connection.execute(_devices().where(t.device.c.session_id.is_not(None)))
+    return {row.session_id: Board(row.id, row.bench_domain or "", row.content) for row in rows}
 
 
 def _devices() -> Select[Any]:

@@ -43,13 +43,13 @@ def job_view(
 
 def job_views(connection: Connection, *, limit: int) -> list[JobView]:
     """Newest first, without tasks."""
-    jobs = connection.execute(select(t.job).order_by(t.job.c.id.desc()).limit(limit)).all()
+    jobs = connection.execute(select(t.job).where(t.ACCEPTED).order_by(t.job.c.id.desc()).limit(limit)).all()
     return [_view(job, (), [TaskState(row.state) for row in job_tasks(connection, job.id)]) for job in jobs]
 
 
 def known_job(connection: Connection, key: str) -> Submitted | None:
     """The answer to a key that was submitted before."""
-    job = connection.execute(select(t.job.c.id).where(t.job.c.idempotency_key == key)).first()
+    job = connection.execute(select(t.job.c.id).where(t.job.c.idempotency_key == key, t.ACCEPTED)).first()
     return Submitted(job.id, (), repeated_request=True, notes=()) if job else None
 
 
@@ -81,7 +81,7 @@ def overdue_jobs(connection: Connection) -> list[int]:
 
 def job_row(connection: Connection, job_id: int) -> Row[Any]:
     """Raises NotFound."""
-    job = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
+    job = connection.execute(select(t.job).where(t.job.c.id == job_id, t.ACCEPTED)).first()
     if job is None:
         raise NotFound(f"there is no job {job_id}", hint="`controller jobs` lists them")
     return job

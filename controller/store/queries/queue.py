@@ -1,65 +1,98 @@
-"""READY tasks as the scheduler sees them, in its own order of preference, read only as far as it looks."""
+"""READY tasks as the scheduler sees them, in lines of one demand each: judged once, and read as far as needed.
 
-import heapq
+So a claim costs what the number of different demands costs, and not what the number of tasks would.
+"""
+
+import sys
 from collections.abc import Iterator
-from itertools import islice
-from typing import Any
+from functools import lru_cache
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, case, exists, or_, select, text
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
-from controller.core.tensorrt import RUNTIMES
-from controller.model.codec import load
-from controller.model.job import Condition, Variant
-from controller.model.task import AttemptEnd, AttemptState, Candidate, FailureKind, TaskKind
+from controller.core import demand, scheduler
+from controller.model.codec import load, load_facts
+from controller.model.task import AttemptEnd, AttemptState, Candidate, Demand, Device, FailureKind, TaskKind
 from controller.store import tables as t
 from controller.store.sqlite.prepared import PreparedStatement
 
-_PAGE = 8  # nearly always the first one fits
+_PAGE = 8  # nearly always the first one of a line is taken
+_LARGEST_PAGE = 500
+
+
+class QueuedTask(NamedTuple):
+    """The columns of a READY task."""
+
+    id: int
+    kind: str
+    job_id: int
+    priority: int
+    device_id: str | None
+    met_fault: int
+    content: str
 
 
 def all_ready(connection: Connection) -> list[Candidate]:
-    return [_candidate(connection, row) for row in _ALL.all(connection)]
+    return [_candidate(connection, row) for row in map(_queued, _ALL.all(connection))]
 
 
-def blocks(connection: Connection, device_id: str) -> Iterator[list[Candidate]]:
-    """READY tasks that are not bound to another device, best first, a few at a time: each block comes before the next.
+def lines(connection: Connection, device: Device, facts: str) -> list[Iterator[Candidate]]:
+    """READY tasks that a device with these facts can run, best first in each line. Lines are read lazily.
 
     Take no more of them once a task's state was changed.
     """
-    rows = heapq.merge(_pages(connection, _BOUND, device_id), _pages(connection, _FREE, device_id), key=_order)
-    while block := [_candidate(connection, row) for row in islice(rows, _PAGE)]:
-        yield block
+    able = []
+    for device_id in (device.id, None):
+        for row in _DEMANDS.all(connection, device_id_=device_id):
+            if fits(device.id, facts, row.content, bound=device_id is not None):
+                able.append(_line(connection, device_id, row.demand_id))
+    return able
 
 
-def _pages(connection: Connection, page: PreparedStatement, device_id: str) -> Iterator[Any]:
-    begin, size = 0, _PAGE
-    while rows := page.all(connection, device_id_=device_id, begin_=begin, size_=size):
-        yield from rows
+def fits(device_id: str, facts: str, content: str, *, bound: bool) -> bool:
+    """Whether a device can run what a demand asks for; both as the database keeps them, so that it is known at once.
+
+    `bound`: tasks that are bound to this device.
+    """
+    return _fits(device_id, sys.intern(facts), sys.intern(content), bound)
+
+
+@lru_cache(maxsize=1 << 16)
+def _fits(device_id: str, facts: str, content: str, bound: bool) -> bool:
+    device = Device(device_id, "", load_facts(facts))
+    task = demand.candidate(load(Demand, content), device_id=device_id if bound else None)
+    return scheduler.can_run(device, task)
+
+
+def _line(connection: Connection, device_id: str | None, demand_id: int) -> Iterator[Candidate]:
+    begin, size = 0, 1
+    while rows := _LINE.all(connection, device_id_=device_id, demand_id_=demand_id, begin_=begin, size_=size):
+        for row in rows:
+            yield _candidate(connection, _queued(row))
         if len(rows) < size:
             return
-        begin, size = begin + size, min(4 * size, 500)
+        begin, size = begin + size, min(_PAGE * size, _LARGEST_PAGE)
 
 
-def _order(row: Any) -> tuple[int, int, bool, int]:
-    """As core.scheduler orders candidates, and the index task_by_state holds them."""
-    return (-row.priority, row.job_id, row.kind == TaskKind.BENCH.value, row.id)
+def _queued(row: "Row[tuple[object, ...]]") -> QueuedTask:
+    return QueuedTask._make(row)
 
 
-def _candidate(connection: Connection, row: Any) -> Candidate:
-    build = row.kind == TaskKind.BUILD.value
+def _candidate(connection: Connection, row: QueuedTask) -> Candidate:
+    asked = load(Demand, row.content)
     return Candidate(
         task_id=row.id,
         kind=TaskKind(row.kind),
         job_id=row.job_id,
         priority=row.priority,
-        runtime=row.engine_runtime if build else row.runtime,
-        runtime_version=row.runtime_version if build else "",
-        placement=row.engine_placement if build else row.placement,
-        class_key=row.class_key if build else "",
+        runtime=asked.runtime,
+        runtime_version=asked.runtime_version,
+        placement=asked.placement,
+        class_key=asked.class_key,
         device_id=row.device_id,
-        conditions=load(tuple[Condition, ...], row.conditions) if row.conditions else (),
+        conditions=asked.conditions,
         history=_faults(connection, row.id) if row.met_fault else (),
-        variant=load(Variant, row.demanding) if row.demanding else None,
+        variant=asked.variant,
     )
 
 
@@ -69,45 +102,50 @@ def _faults(connection: Connection, task_id: int) -> tuple[AttemptEnd, ...]:
     return tuple(AttemptEnd(AttemptState(row.state), row.device_id, FailureKind(row.failure_kind)) for row in rows)
 
 
-def _select_ready() -> Select[Any]:
+def _select_ready() -> "Select[tuple[object, ...]]":
+    met_fault = (
+        select(1)
+        .where(t.attempt.c.task_id == t.task.c.id, t.attempt.c.failure_kind.is_not(None))
+        .correlate(t.task)
+        .exists()
+    )
+    columns = (t.task.c.id, t.task.c.kind, t.task.c.job_id, t.task.c.priority, t.task.c.device_id)
     return (
-        select(
-            t.task.c.id,
-            t.task.c.kind,
-            t.task.c.job_id,
-            t.task.c.priority,
-            t.task.c.device_id,
-            t.task.c.conditions,
-            t.engine.c.runtime.label("engine_runtime"),
-            t.engine.c.runtime_version,
-            t.engine.c.placement.label("engine_placement"),
-            t.engine.c.class_key,
-            t.variant.c.runtime,
-            t.variant.c.placement,
-            # What TensorRT can do depends on more than its presence; the others are not worth the reading.
-            case((or_(*(t.variant.c.runtime == name for name in sorted(RUNTIMES))), t.variant.c.content)).label(
-                "demanding"
-            ),
-            exists()
-            .where(t.attempt.c.task_id == t.task.c.id, t.attempt.c.failure_kind.is_not(None))
-            .correlate(t.task)
-            .label("met_fault"),
-        )
-        .outerjoin(t.engine, t.engine.c.key == t.task.c.engine_key)
-        .outerjoin(t.subject, (t.subject.c.task_id == t.task.c.id) & (t.subject.c.idx == 0))
-        .outerjoin(t.variant, t.variant.c.id == t.subject.c.variant_id)
-        .where(text("task.state = 'READY'"))
-        .order_by(t.task.c.priority.desc(), t.task.c.job_id, t.task.c.kind.desc(), t.task.c.id)
+        select(*columns, met_fault.label("met_fault"), t.demand.c.content)
+        .join(t.demand, t.demand.c.id == t.task.c.demand_id)
+        .where(t.READY)
+        .order_by(*t.BEST_FIRST)
     )
 
 
-def _page(query: Select[Any]) -> PreparedStatement:
-    return PreparedStatement(query.limit(bindparam("size_")).offset(bindparam("begin_")))
+def _select_demands() -> "Select[tuple[object, ...]]":
+    """One look into the index task_by_state per demand, where DISTINCT would read all tasks."""
+    mine = t.READY & t.task.c.device_id.is_not_distinct_from(bindparam("device_id_"))
+    first = select(t.task.c.demand_id).where(mine).order_by(t.task.c.demand_id).limit(1).subquery("first")
+    line = select(first.c.demand_id).cte("line", recursive=True)
+    following = (
+        select(t.task.c.demand_id)
+        .where(mine, t.task.c.demand_id > line.c.demand_id)
+        .order_by(t.task.c.demand_id)
+        .limit(1)
+        .correlate(line)
+        .scalar_subquery()
+    )
+    line = line.union_all(select(following).where(line.c.demand_id.is_not(None)))
+    return select(line.c.demand_id, t.demand.c.content).join(t.demand, t.demand.c.id == line.c.demand_id)
 
 
 _ALL = PreparedStatement(_select_ready())
-_BOUND = _page(_select_ready().where(t.task.c.device_id == bindparam("device_id_")))
-_FREE = _page(_select_ready().where(t.task.c.device_id.is_(None)))
+_LINE = PreparedStatement(
+    _select_ready()
+    .where(
+        t.task.c.device_id.is_not_distinct_from(bindparam("device_id_")),
+        t.task.c.demand_id == bindparam("demand_id_"),
+    )
+    .limit(bindparam("size_"))
+    .offset(bindparam("begin_"))
+)
+_DEMANDS = PreparedStatement(_select_demands())
 _FAULTS = PreparedStatement(
     select(t.attempt.c.state, t.attempt.c.device_id, t.attempt.c.failure_kind)
     .where(t.attempt.c.task_id == bindparam("task_id_"), t.attempt.c.failure_kind.is_not(None))

@@ -1,6 +1,6 @@
 """What a task has behind it and before it: ended attempts, engines that it lacks, jobs that want it."""
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, select, text
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, literal_column, select
 
 from controller.core import lifecycle
 from controller.model.task import AttemptEnd, AttemptState, FailureKind, TaskState
@@ -9,6 +9,9 @@ from controller.store.sqlite.prepared import PreparedStatement
 
 OPEN_STATES = tuple(state.value for state in lifecycle.OPEN_ATTEMPT)
 LIVE_STATES = tuple(state.value for state in TaskState if state not in lifecycle.TERMINAL)
+# The same as constants, for prepared statements, which have no lists among their parameters.
+_OPEN = [literal_column(f"'{state}'") for state in OPEN_STATES]
+_LIVE = [literal_column(f"'{state}'") for state in LIVE_STATES]
 
 
 def history(connection: Connection, task_id: int) -> list[AttemptEnd]:
@@ -29,7 +32,8 @@ def waiting_for(connection: Connection, engine_key: str) -> list[int]:
         connection.execute(
             select(t.task.c.id)
             .join(t.subject)
-            .where(t.subject.c.engine_key == engine_key, t.task.c.state == TaskState.WAITING.value)
+            .join(t.job, t.job.c.id == t.task.c.job_id)
+            .where(t.subject.c.engine_key == engine_key, t.task.c.state == TaskState.WAITING.value, t.ACCEPTED)
             .distinct()
         ).scalars()
     )
@@ -52,16 +56,15 @@ def wanting(engine_key: "str | ColumnElement[str]") -> ColumnElement[bool]:
         .select_from(t.subject.join(bench, bench.c.id == t.subject.c.task_id).join(t.job, t.job.c.id == bench.c.job_id))
         .where(
             t.subject.c.engine_key == engine_key,
-            _BENCH_LIVES,
+            bench.c.state.in_(_LIVE),
             t.job.c.cancel_asked_at.is_(None),
         )
     )
 
 
-_BENCH_LIVES = text("bench.state IN ('WAITING', 'READY', 'LEASED')")
 _HISTORY = PreparedStatement(
     select(t.attempt.c.state, t.attempt.c.device_id, t.attempt.c.failure_kind)
-    .where(t.attempt.c.task_id == bindparam("task_id_"), text("state NOT IN ('LEASED', 'RUNNING')"))
+    .where(t.attempt.c.task_id == bindparam("task_id_"), t.attempt.c.state.not_in(_OPEN))
     .order_by(t.attempt.c.number)
 )
 _MISSING = PreparedStatement(
