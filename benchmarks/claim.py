@@ -38,6 +38,7 @@ async def _measure(waiting: int, boards: int, window_s: float, *, bars: bool) ->
             ):
                 await asyncio.sleep(window_s)
                 done = len(tally.committed_at)
+                claims_ms.append(await unfit[0].ask())  # one at least, however slow
     what = f"with {waiting} waiting and {boards} boards that fit nothing"
     return [
         Figure(

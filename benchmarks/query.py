@@ -43,8 +43,9 @@ _FILL = (
     " m.d + 1, :now, 'MEASURED', iif(m.id % 50, 'VALID', 'UNSTABLE'), 500, 1.0, 0.5, 100, 1, 0 FROM"
     " (SELECT j.n AS j, v.n AS v, d.n AS d, j.n * :per_job + v.n * :devices + d.n + 1 AS id"
     " FROM job_n j, variant_n v, device_n d) m",
-    "INSERT INTO task (id, kind, name, state, job_id, priority, time_limit_s, device_id, schedule, created_at)"
-    " SELECT task_id, 'BENCH', 'bench', 'SUCCEEDED', job_id, 0, 1, device_id, 'ALONE', :now FROM measurement",
+    "INSERT INTO demand (id, content) VALUES (1, '{}')",
+    "INSERT INTO task (id, kind, name, state, job_id, priority, demand_id, time_limit_s, device_id, schedule, created_at)"
+    " SELECT task_id, 'BENCH', 'bench', 'SUCCEEDED', job_id, 0, 1, 1, device_id, 'ALONE', :now FROM measurement",
     "INSERT INTO subject (task_id, idx, variant_id, engine_key, placement, streams, batch)"
     " SELECT task_id, subject_idx, variant_id, engine_key, 'cpu', 1, 1 FROM measurement",
     "INSERT INTO round (measurement_id, idx, n, p50_ms, mean_ms)"

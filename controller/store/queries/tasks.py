@@ -10,8 +10,8 @@ from controller.store.sqlite.prepared import PreparedStatement
 OPEN_STATES = tuple(state.value for state in lifecycle.OPEN_ATTEMPT)
 LIVE_STATES = tuple(state.value for state in TaskState if state not in lifecycle.TERMINAL)
 # The same as constants, for prepared statements, which have no lists among their parameters.
-_OPEN = [literal_column(f"'{state}'") for state in OPEN_STATES]
-_LIVE = [literal_column(f"'{state}'") for state in LIVE_STATES]
+_OPEN: "list[ColumnElement[str]]" = [literal_column(f"'{state}'") for state in OPEN_STATES]
+_LIVE: "list[ColumnElement[str]]" = [literal_column(f"'{state}'") for state in LIVE_STATES]
 
 
 def history(connection: Connection, task_id: int) -> list[AttemptEnd]:
