@@ -44,7 +44,8 @@ _FILL = (
     " (SELECT j.n AS j, v.n AS v, d.n AS d, j.n * :per_job + v.n * :devices + d.n + 1 AS id"
     " FROM job_n j, variant_n v, device_n d) m",
     "INSERT INTO demand (id, content) VALUES (1, '{}')",
-    "INSERT INTO task (id, kind, name, state, job_id, priority, demand_id, time_limit_s, device_id, schedule, created_at)"
+    "INSERT INTO task (id, kind, name, state, job_id, priority, demand_id, time_limit_s, device_id, schedule,"
+    " created_at)"
     " SELECT task_id, 'BENCH', 'bench', 'SUCCEEDED', job_id, 0, 1, 1, device_id, 'ALONE', :now FROM measurement",
     "INSERT INTO subject (task_id, idx, variant_id, engine_key, placement, streams, batch)"
     " SELECT task_id, subject_idx, variant_id, engine_key, 'cpu', 1, 1 FROM measurement",
