@@ -65,7 +65,7 @@ async def _fill(served: ControllerProcess, waiting: int, *, rack: str) -> None:
             spec = simulated_spec(
                 f"waiting-{rack}-{begin}", variants=min(_PER_JOB, waiting - begin), targets=(labelled(rack),)
             )
-            await asyncio.to_thread(client.submit, spec, {})
+            await asyncio.to_thread(client.submit_spec, spec, {})
 
 
 if __name__ == "__main__":

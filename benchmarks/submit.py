@@ -40,7 +40,7 @@ async def _submit(served: ControllerProcess, other: FakeAgent, variants: int) ->
     spec = simulated_spec("large", variants=variants, targets=(labelled("here", Quantifier.EVERY),))
     with served.client() as client:
         begin = time.perf_counter()
-        large = asyncio.create_task(asyncio.to_thread(client.submit, spec, {}))
+        large = asyncio.create_task(asyncio.to_thread(client.submit_spec, spec, {}))
         busy_ms: list[float] = []
         while not large.done() or not busy_ms:
             busy_ms.append(await other.ask())

@@ -40,7 +40,7 @@ async def _submits(served: ControllerProcess, count: int, *, name: str) -> float
     with served.client() as client:
         for number in range(count):
             spec = simulated_spec(f"{name}-{number}", targets=(labelled("here"),), options={"latency_ms": str(number)})
-            await asyncio.to_thread(client.submit, spec, {})
+            await asyncio.to_thread(client.submit_spec, spec, {})
             await asyncio.sleep(_SETTLE_S / count)
     return (served.cpu_s() - before_s) / count
 

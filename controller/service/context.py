@@ -1,13 +1,11 @@
 """What the services share: the store, the blobs, liveness and notifiers, opened once and closed once."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
-
-from sqlalchemy import Connection
 
 from controller.service.liveness import Liveness
 from controller.service.notifier import Notifier
@@ -17,7 +15,7 @@ from controller.store.queries.devices import Board
 from controller.store.queries.queue import fits
 from controller.store.sqlite.database import FILE_NAME, open_database
 from controller.store.sqlite.reader import Reader
-from controller.store.sqlite.writer import Writer
+from controller.store.sqlite.writer import Work, Writer
 from jetfleet.blobs import BlobDir
 
 T = TypeVar("T")
@@ -39,7 +37,7 @@ class ServiceContext:
     stopping: asyncio.Event
     boards: dict[str, Board]
 
-    async def write(self, change: Callable[[Connection], T]) -> T:
+    async def write(self, change: Work[T]) -> T:
         """Runs a change in the writer's next group; returns once it is on disk and who can use it was woken."""
         answer, readiness = await _result(self.writer.submit(partial(watched, change=change)))
         domains = set(readiness.bench_domains)
@@ -51,7 +49,7 @@ class ServiceContext:
             self.news.notify_all()
         return answer
 
-    async def read(self, look: Callable[[Connection], T]) -> T:
+    async def read(self, look: Work[T]) -> T:
         return await _result(self.reader.submit(look))
 
     def stop(self) -> None:

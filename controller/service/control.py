@@ -3,21 +3,19 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
 
 import grpc
-from sqlalchemy import Connection
 
 from controller.model.job import JobSpec
 from controller.model.result import Row
-from controller.model.task import Device
 from controller.service.context import ServiceContext
 from controller.service.submissions import Submissions
 from controller.store.commands.cancel import cancel
 from controller.store.commands.retry import plan_retry
-from controller.store.commands.submit import Submission, plan_job
+from controller.store.commands.submit import Submission, plan_job, planning_fleet
 from controller.store.queries import devices, engines, explain, forecast, jobs, results
 from controller.wire.engine import ENGINE_VIEW
 from controller.wire.job import JOB_SPEC
@@ -111,12 +109,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
         if not request.idempotency_key:
             raise BadInput("a retry without idempotency_key")
         alive, has_blob = self._service.liveness.alive(), self._service.blobs.has
-
-        def planned(connection: Connection) -> Submission:
-            known = devices.planning_devices(connection, alive=alive)
-            return plan_retry(connection, request.job_id, known, key=request.idempotency_key, has_blob=has_blob)
-
-        submitted = await self._submissions.submit(request.idempotency_key, partial(self._service.read, planned))
+        key = request.idempotency_key
+        planned = partial(plan_retry, job_id=request.job_id, alive=alive, key=key, has_blob=has_blob)
+        submitted = await self._submissions.submit(key, partial(self._service.read, planned))
         log.info("job %d retries job %d", submitted.job_id, request.job_id)
         return SUBMITTED.encode(submitted)
 
@@ -170,7 +165,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
 
     async def _planned(self, spec: JobSpec, *, key: str) -> Submission:
         """Planned in a thread: the writer and the other calls go on meanwhile. Raises NoDevice, BadInput."""
-        known, built = await self._service.read(partial(_fleet, alive=self._service.liveness.alive()))
+        known, built = await self._service.read(partial(planning_fleet, alive=self._service.liveness.alive()))
         return await asyncio.to_thread(plan_job, spec, known, built, key=key)
 
     def _refuse_missing_files(self, spec: JobSpec) -> None:
@@ -178,10 +173,6 @@ class ControlService(control_pb2_grpc.ControlServicer):
         missing = [sha256 for sha256 in sorted(wanted) if not self._service.blobs.has(sha256)]
         if missing:
             raise BadInput(f"the job names {len(missing)} files that were not uploaded, {missing[0][:12]} first")
-
-
-def _fleet(connection: Connection, alive: Collection[str]) -> tuple[list[Device], set[str]]:
-    return devices.planning_devices(connection, alive=alive), engines.known_engines(connection)
 
 
 def _page(rows: Sequence[Row], *, asked: int) -> control_pb2.ResultsResponse:

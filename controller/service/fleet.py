@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 
 import grpc
-from sqlalchemy import Connection
 
 from controller.model.codec import dump
 from controller.model.engine import Built
@@ -17,8 +16,8 @@ from controller.store.commands.commit import commit
 from controller.store.commands.leave import leave
 from controller.store.commands.register import register
 from controller.store.commands.renew import start_attempts
-from controller.store.queries.devices import Board, current_device
-from controller.store.queries.leases import directives
+from controller.store.queries.devices import Board
+from controller.store.queries.leases import renewal
 from controller.wire.enums import DIRECTIVE
 from controller.wire.lease import REGISTERED, REGISTRATION, lease_to_pb, outcome_from_pb, unusable
 from controller.wire.time import to_duration
@@ -85,7 +84,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
     async def Renew(self, request: fleet_pb2.RenewRequest, context: Context) -> fleet_pb2.RenewResponse:
         service = self._service
         tokens = [report.attempt_token for report in request.attempts]
-        found = await service.read(partial(_renewal, session_id=request.session_id, tokens=tokens))
+        found = await service.read(partial(renewal, session_id=request.session_id, tokens=tokens))
         service.liveness.hear(request.session_id)
         kept = [token for token, directive in found.items() if directive is not Directive.LOST]
         service.liveness.renew(kept)
@@ -157,8 +156,3 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             log.warning("a timing cache was not uploaded and is left out: %s", end.timing_cache.sha256[:12])
             return replace(outcome, end=replace(end, timing_cache=None))
         return outcome
-
-
-def _renewal(connection: Connection, session_id: str, tokens: list[str]) -> dict[str, Directive]:
-    current_device(connection, session_id)
-    return directives(connection, session_id, tokens)

@@ -9,7 +9,6 @@ from controller.model.task import FailureKind, JobState
 from controller.model.view import Submitted
 from controller.store.commands.cancel import cancel
 from controller.store.commands.retry import plan_retry
-from controller.store.queries.devices import planning_devices
 from controller.store.queries.jobs import known_job
 from jetfleet.errors import BadInput, NotFound
 from tests.store.fleet import DIGEST, StoreFleet, failed, measured
@@ -24,7 +23,7 @@ def retried(fleet: StoreFleet, job_id: int, *, key: str = "again", lost: str = "
         lambda c: plan_retry(
             c,
             job_id,
-            planning_devices(c, alive=fleet.alive),
+            alive=fleet.alive,
             key=key,
             has_blob=lambda sha256: sha256 != lost,
         )

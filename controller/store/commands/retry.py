@@ -1,6 +1,6 @@
 """`job retry`: a new job from the rows of one that is over."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -8,20 +8,21 @@ from sqlalchemy import Connection, Row, select
 from controller.core.retry import PreviousBench, plan_again
 from controller.model.codec import load, load_labels
 from controller.model.job import Condition, JobSpec, Limits, Measure, Variant
-from controller.model.task import Device, TaskKind, TaskState
+from controller.model.task import TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import seconds_between
 from controller.store.commands.submit import Submission
+from controller.store.queries.devices import planning_devices
 from controller.store.queries.engines import known_engines
 from controller.store.queries.jobs import job_row
 from jetfleet.errors import BadInput
 
 
 def plan_retry(
-    connection: Connection, job_id: int, devices: Sequence[Device], *, key: str, has_blob: Callable[[str], bool]
+    connection: Connection, job_id: int, *, alive: Collection[str], key: str, has_blob: Callable[[str], bool]
 ) -> Submission:
     """Plans what did not succeed. Raises NotFound, BadInput, NoDevice."""
-    job = job_row(connection, job_id)
+    job, devices = job_row(connection, job_id), planning_devices(connection, alive=alive)
     tried = _tried(connection, job_id)
     made = plan_again(tried, devices, known_engines(connection), job_id=job_id)
     wanted = {bench.variant_key for bench in made.benches}

@@ -28,6 +28,7 @@ from controller.store.commands.rows import (
     insert_variant,
 )
 from controller.store.queries.devices import planning_devices
+from controller.store.queries.engines import known_engines
 from controller.store.queries.jobs import known_job
 from controller.store.queries.tasks import missing_engines
 from controller.store.sqlite.prepared import PreparedStatement
@@ -114,6 +115,11 @@ class Submission:
 def plan_job(spec: JobSpec, devices: Sequence[Device], engines: Collection[str], *, key: str) -> Submission:
     """Raises NoDevice and BadInput."""
     return Submission(spec, plan(spec, devices, engines), devices, key=key)
+
+
+def planning_fleet(connection: Connection, alive: Collection[str]) -> tuple[list[Device], set[str]]:
+    """What `plan_job` plans with: every device, and the engines that exist or are being built."""
+    return planning_devices(connection, alive=alive), known_engines(connection)
 
 
 def release(connection: Connection, job_id: int) -> Iterator[None]:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 from controller.model.lease import Directive
 from controller.model.task import TaskKind
 from controller.store import tables as t
+from controller.store.queries.devices import current_device
 from controller.store.queries.tasks import OPEN_STATES, is_wanted
 
 
@@ -26,6 +27,12 @@ def directives(connection: Connection, session_id: str, tokens: Sequence[str]) -
         )
         answers[row.token] = Directive.CONTINUE if wanted else Directive.CANCEL
     return answers
+
+
+def renewal(connection: Connection, session_id: str, tokens: Sequence[str]) -> dict[str, Directive]:
+    """The answer to a Renew. Raises StaleSession if the session is not the current one of its device."""
+    current_device(connection, session_id)
+    return directives(connection, session_id, tokens)
 
 
 def open_attempts(connection: Connection) -> dict[str, str]:
