@@ -33,17 +33,21 @@ def _among(states: Iterable[Enum]) -> str:
     return f"state IN ({', '.join(repr(state.value) for state in states)})"
 
 
+def _columns(
+    kind: "type[Text | Integer | Float[float]]", *names: str, nullable: bool = False
+) -> "list[Column[object]]":
+    return [Column(name, kind, nullable=nullable) for name in names]
+
+
 job = Table(
     "job",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("idempotency_key", Text, nullable=False, unique=True),
-    Column("name", Text, nullable=False),
-    Column("model_name", Text, nullable=False),
+    *_columns(Text, "name", "model_name"),
     Column("priority", Integer, nullable=False),
     Column("measure", Text, nullable=False),  # model.Measure as JSON
-    Column("build_limit_s", Integer, nullable=False),
-    Column("bench_limit_s", Integer, nullable=False),
+    *_columns(Integer, "build_limit_s", "bench_limit_s"),
     Column("source", Text, nullable=False),  # job.yaml as submitted
     Column("labels", Text, nullable=False, server_default="{}"),  # names and values as JSON
     Column("created_at", Text, nullable=False),
@@ -62,9 +66,7 @@ variant = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("job_id", Integer, ForeignKey("job.id"), nullable=False),
-    Column("key", Text, nullable=False),
-    Column("runtime", Text, nullable=False),
-    Column("precision", Text, nullable=False),
+    *_columns(Text, "key", "runtime", "precision"),
     Column("batch", Integer, nullable=False),
     Column("placement", Text, nullable=False),
     Column("content", Text, nullable=False),  # model.Variant as JSON: inputs, artifacts, check, options
@@ -80,8 +82,7 @@ device = Table(
     Column("facts_id", Integer, ForeignKey("facts.id"), nullable=False),
     Column("session_id", Text, index=True),  # the current session; null after Leave
     Column("cordoned", Text, nullable=False, server_default=""),  # the reason
-    Column("first_seen_at", Text, nullable=False),
-    Column("last_seen_at", Text, nullable=False),
+    *_columns(Text, "first_seen_at", "last_seen_at"),
 )
 
 session = Table(
@@ -89,12 +90,8 @@ session = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("device_id", Text, ForeignKey("device.id"), nullable=False),
-    Column("boot_id", Text, nullable=False),
-    Column("bench_domain", Text, nullable=False),
-    Column("agent_version", Text, nullable=False),
-    Column("started_at", Text, nullable=False),
-    Column("ended_at", Text),
-    Column("end_reason", Text),
+    *_columns(Text, "boot_id", "bench_domain", "agent_version", "started_at"),
+    *_columns(Text, "ended_at", "end_reason", nullable=True),
 )
 
 facts = Table(
@@ -108,14 +105,9 @@ engine = Table(
     "engine",
     metadata,
     Column("key", Text, primary_key=True),
-    Column("runtime", Text, nullable=False),
-    Column("runtime_version", Text, nullable=False),
-    Column("precision", Text, nullable=False),
-    Column("lowering", Text, nullable=False),
-    Column("placement", Text, nullable=False),
+    *_columns(Text, "runtime", "runtime_version", "precision", "lowering", "placement"),
     Column("recipe", Text, nullable=False),  # model.Recipe as JSON
-    Column("class_key", Text, nullable=False),
-    Column("class_fields", Text, nullable=False),
+    *_columns(Text, "class_key", "class_fields"),
     Column("sha256", Text),  # null until built
     Column("size_bytes", Integer),
     Column("build_s", Float),
@@ -130,10 +122,7 @@ timing_cache = Table(
     "timing_cache",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("class_key", Text, nullable=False),
-    Column("runtime", Text, nullable=False),
-    Column("runtime_version", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
+    *_columns(Text, "class_key", "runtime", "runtime_version", "sha256"),
     Column("size_bytes", Integer, nullable=False),
     Column("made_at", Text, nullable=False),
     Column("made_by", Text, ForeignKey("attempt.token"), nullable=False),
@@ -152,9 +141,7 @@ task = Table(
     "task",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    *_columns(Text, "kind", "name", "state"),
     Column("job_id", Integer, ForeignKey("job.id"), nullable=False),  # BUILD: the first job that asked
     Column("priority", Integer, nullable=False),
     Column("demand_id", Integer, ForeignKey("demand.id"), nullable=False),
@@ -196,8 +183,7 @@ subject = Table(
     Column("variant_id", Integer, ForeignKey("variant.id"), nullable=False, index=True),
     Column("engine_key", Text, ForeignKey("engine.key")),  # null until bound to a device
     Column("placement", Text, nullable=False),
-    Column("streams", Integer, nullable=False),
-    Column("batch", Integer, nullable=False),
+    *_columns(Integer, "streams", "batch"),
 )
 Index("subject_by_engine", subject.c.engine_key)
 
@@ -211,15 +197,10 @@ attempt = Table(
     Column("state", Text, nullable=False),
     Column("device_id", Text, ForeignKey("device.id"), nullable=False),
     Column("session_id", Text, ForeignKey("session.id"), nullable=False),
-    Column("request_id", Text, nullable=False),
-    Column("bench_domain", Text, nullable=False),
+    *_columns(Text, "request_id", "bench_domain"),
     Column("facts_id", Integer, ForeignKey("facts.id"), nullable=False),
     Column("leased_at", Text, nullable=False),
-    Column("started_at", Text),
-    Column("ended_at", Text),
-    Column("failure_kind", Text),
-    Column("failure_message", Text),
-    Column("phase", Text),
+    *_columns(Text, "started_at", "ended_at", "failure_kind", "failure_message", "phase", nullable=True),
     Column("exit_code", Integer),
     Column("signal", Text),
     Column("peak_rss_bytes", Integer),
@@ -248,8 +229,7 @@ orphan = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("attempt_token", Text, nullable=False, unique=True),
-    Column("reason", Text, nullable=False),
-    Column("received_at", Text, nullable=False),
+    *_columns(Text, "reason", "received_at"),
     Column("outcome", LargeBinary, nullable=False),
 )
 
@@ -265,15 +245,11 @@ measurement = Table(
     Column("engine_key", Text, ForeignKey("engine.key")),  # null: likewise
     Column("device_id", Text, ForeignKey("device.id"), nullable=False),
     Column("facts_id", Integer, ForeignKey("facts.id"), nullable=False),
-    Column("measured_at", Text, nullable=False),
-    Column("provenance", Text, nullable=False),
+    *_columns(Text, "measured_at", "provenance"),
     Column("verdict", Text, nullable=False),  # derived from the flags at commit; kept so that SQL can filter on it
     Column("n", Integer, nullable=False),
-    Column("window_s", Float, nullable=False),
-    Column("warmup_s", Float, nullable=False),
-    Column("warmup_n", Integer, nullable=False),
-    Column("processes", Integer, nullable=False),
-    Column("accuracy_n", Integer, nullable=False),
+    *_columns(Float, "window_s", "warmup_s"),
+    *_columns(Integer, "warmup_n", "processes", "accuracy_n"),
     Column("samples_sha256", Text),
     Column("samples_bytes", Integer),
     sqlite_autoincrement=True,
@@ -288,8 +264,7 @@ round_ = Table(
     Column("measurement_id", Integer, ForeignKey("measurement.id"), primary_key=True),
     Column("idx", Integer, primary_key=True),
     Column("n", Integer, nullable=False),
-    Column("p50_ms", Float, nullable=False),
-    Column("mean_ms", Float, nullable=False),
+    *_columns(Float, "p50_ms", "mean_ms"),
 )
 
 # The numbers of a measurement, by the names of jetfleet.metrics; what was not measured has no row.
@@ -310,8 +285,7 @@ flag = Table(
     metadata,
     Column("measurement_id", Integer, ForeignKey("measurement.id"), primary_key=True),
     Column("idx", Integer, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("evidence", Text, nullable=False),
+    *_columns(Text, "kind", "evidence"),
 )
 
 output_check = Table(
