@@ -209,9 +209,9 @@ def _doctor(options: argparse.Namespace) -> int:
     if not options.root.is_dir():
         raise BadInput("there is no such folder", where=f"--root {options.root}")
     address = options.address or os.environ.get(ADDRESS_VARIABLE)
-    place = read_context(options.root.resolve(), env=os.environ, state_dir=_state_dir(options), address=address)
+    context = read_context(options.root.resolve(), env=os.environ, state_dir=_state_dir(options), address=address)
     width, checks = max(map(len, CHECKS)), []
-    for check in run_checks(place):
+    for check in run_checks(context):
         checks.append(check)
         if not options.json:
             print(row(check, width=width, colour=sys.stdout.isatty()), flush=True)

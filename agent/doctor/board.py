@@ -13,45 +13,45 @@ _BIND_FIRMWARE = (
 )
 
 
-def identity(place: CheckContext) -> CheckResult:
-    if place.kind != "jetson":
+def identity(context: CheckContext) -> CheckResult:
+    if context.kind != "jetson":
         return skip(NOT_A_JETSON)
-    board = place.board
+    board = context.board
     if board.module is None:
-        return _unidentified(place)
+        return _unidentified(context)
     known = board.known
     found = f"{known.product if known else 'a module'} ({board.module}, from {board.source})"
     if known is None:
         why = "this agent's table does not know the module: its SKU and DLA cores stay unknown"
         return warn(found, why=why, fix="upgrade the agent, or report the id")
-    if claim := conflicting_claim(place.root, place.env, board.module):
+    if claim := conflicting_claim(context.root, context.env, board.module):
         return warn(found, why=f"JETFLEET_MODULE says {claim}, the board says otherwise", fix="unset JETFLEET_MODULE")
     return ok(found)
 
 
-def _unidentified(place: CheckContext) -> CheckResult:
-    if place.confined:
+def _unidentified(context: CheckContext) -> CheckResult:
+    if context.confined:
         why = "Docker masks /sys/firmware, so the device tree cannot be read here"
         return fail("no module id", why=why, fix=_BIND_FIRMWARE)
     why = "neither the device tree nor /etc/nv_boot_control.conf names a module"
     fix = (
         "`tr '\\0' '\\n' < /proc/device-tree/compatible` shows what the board says; set JETFLEET_MODULE if it is right"
     )
-    return fail(place.board.model or "no module id", why=why, fix=fix)
+    return fail(context.board.model or "no module id", why=why, fix=fix)
 
 
-def release(place: CheckContext) -> CheckResult:
-    if place.kind != "jetson":
+def release(context: CheckContext) -> CheckResult:
+    if context.kind != "jetson":
         return skip(NOT_A_JETSON)
-    l4t = place.l4t
+    l4t = context.l4t
     if l4t is None:
         return fail(
             "no L4T release",
             why="/etc/nv_tegra_release is missing and dpkg has no nvidia-l4t-core",
-            fix=_release(place),
+            fix=_release(context),
         )
     jetpack = jetpack_of(l4t)
-    if refused := refusal(l4t, place.board.chip):
+    if refused := refusal(l4t, context.board.chip):
         why, fix = refused
         return fail(f"JetPack {jetpack or 'unknown'} (L4T {l4t})", why=why, fix=fix)
     known = place_of(l4t)
@@ -64,19 +64,19 @@ def release(place: CheckContext) -> CheckResult:
     return ok(f"JetPack {jetpack}{' preview' if known.preview else ''} (L4T {l4t})")
 
 
-def _release(place: CheckContext) -> str:
-    if place.confined:
+def _release(context: CheckContext) -> str:
+    if context.confined:
         return "start the container with `--runtime nvidia`, or `-v /etc/nv_tegra_release:/etc/nv_tegra_release:ro`"
     return "sudo apt install --reinstall nvidia-l4t-core"
 
 
-def packages(place: CheckContext) -> CheckResult:
+def packages(context: CheckContext) -> CheckResult:
     """L4T's packages belong together: a partial upgrade leaves a driver and libraries of two releases."""
-    if place.kind != "jetson":
+    if context.kind != "jetson":
         return skip(NOT_A_JETSON)
-    versions = {name: text.partition("-")[0] for name, text in installed(place.root, "nvidia-l4t-").items()}
+    versions = {name: text.partition("-")[0] for name, text in installed(context.root, "nvidia-l4t-").items()}
     if not versions:
-        return skip("dpkg lists none here" + ("; they are the host's" if place.confined else ""))
+        return skip("dpkg lists none here" + ("; they are the host's" if context.confined else ""))
     usual = max(set(versions.values()), key=list(versions.values()).count)
     odd = [f"{name} {version}" for name, version in sorted(versions.items()) if version != usual]
     if odd:
@@ -85,12 +85,12 @@ def packages(place: CheckContext) -> CheckResult:
     return ok(f"{len(versions)} of {usual}")
 
 
-def power_mode(place: CheckContext) -> CheckResult:
-    if place.kind != "jetson":
+def power_mode(context: CheckContext) -> CheckResult:
+    if context.kind != "jetson":
         return skip(NOT_A_JETSON)
-    found = read_power_modes(place.root)
+    found = read_power_modes(context.root)
     if not found.modes or found.current is None:
-        return _unknown_mode(place, known=bool(found.modes))
+        return _unknown_mode(context, known=bool(found.modes))
     best = fastest(found.names)
     if best is None or found.current == best:
         return ok(found.current)
@@ -99,9 +99,9 @@ def power_mode(place: CheckContext) -> CheckResult:
     return warn(found.current, why=why, fix=fix)
 
 
-def _unknown_mode(place: CheckContext, *, known: bool) -> CheckResult:
+def _unknown_mode(context: CheckContext, *, known: bool) -> CheckResult:
     missing = "/var/lib/nvpmodel/status" if known else "/etc/nvpmodel.conf"
-    if place.confined:
+    if context.confined:
         fix = (
             "add `-v /etc/nvpmodel.conf:/etc/nvpmodel.conf:ro -v /var/lib/nvpmodel:/var/lib/nvpmodel:ro` to docker run"
         )

@@ -38,11 +38,11 @@ CHECKS: Mapping[str, Callable[[CheckContext], CheckResult]] = {
 }
 
 
-def run_checks(place: CheckContext) -> Iterator[CheckResult]:
+def run_checks(context: CheckContext) -> Iterator[CheckResult]:
     """One check after the other, as they are done: some take minutes."""
     for name, check in CHECKS.items():
         try:
-            yield replace(check(place), name=name)
+            yield replace(check(context), name=name)
         except OSError as error:
             why = "the check itself could not look"
             yield replace(fail(str(error), why=why, fix="run it as the agent's user, or report it"), name=name)

@@ -14,16 +14,16 @@ _APART_S = 60.0
 _CALL_S = 10.0
 
 
-def controller(place: CheckContext) -> CheckResult:
-    if not place.live:
+def controller(context: CheckContext) -> CheckResult:
+    if not context.live:
         return skip(NOT_LIVE)
-    if place.address is None:
+    if context.address is None:
         return skip("no controller given: `agent doctor --address 127.0.0.1:50051`")
     try:
-        answer, apart_s = asyncio.run(_hello(place.address))
+        answer, apart_s = asyncio.run(_hello(context.address))
     except JetfleetError as error:
-        return fail(error.message, why=f"no agent can work for {place.address}", fix=error.hint or _forward())
-    return judge(answer, apart_s, address=place.address)
+        return fail(error.message, why=f"no agent can work for {context.address}", fix=error.hint or _forward())
+    return judge(answer, apart_s, address=context.address)
 
 
 async def _hello(address: str) -> tuple[control_pb2.HelloResponse, float | None]:

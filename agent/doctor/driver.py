@@ -17,23 +17,25 @@ _GPUS = ("dev/nvhost-gpu", "dev/nvidia0")
 CSV_DIR = "etc/nvidia-container-runtime/host-files-for-container.d"
 
 
-def device_nodes(place: CheckContext) -> CheckResult:
-    if place.kind == "cpu":
+def device_nodes(context: CheckContext) -> CheckResult:
+    if context.kind == "cpu":
         return skip(NO_GPU)
-    if place.kind == "gpu":
+    if context.kind == "gpu":
         return ok("/dev/nvidiactl")
-    nodes = _nodes(place.root)
+    nodes = _nodes(context.root)
     missing = [what for what, found in nodes.items() if not found]
     if missing:
         fix = (
-            RUN_NVIDIA if place.confined else "`sudo dmesg | grep -iE 'nvgpu|nvmap'` tells why the driver did not load"
+            RUN_NVIDIA
+            if context.confined
+            else "`sudo dmesg | grep -iE 'nvgpu|nvmap'` tells why the driver did not load"
         )
         return fail(f"no {' and no '.join(missing)}", why="CUDA cannot reach the GPU", fix=fix)
     closed = [str(node) for found in nodes.values() for node in found if _is_closed(node)]
     if closed:
-        fix = f"sudo usermod -aG video,render {place.env.get('USER', 'THE_AGENTS_USER')}   # then log in again"
+        fix = f"sudo usermod -aG video,render {context.env.get('USER', 'THE_AGENTS_USER')}   # then log in again"
         return fail(f"{', '.join(closed)} may not be opened", why="this user is not in the nodes' groups", fix=fix)
-    return ok(", ".join(f"/{node.relative_to(place.root)}" for found in nodes.values() for node in found[:2]))
+    return ok(", ".join(f"/{node.relative_to(context.root)}" for found in nodes.values() for node in found[:2]))
 
 
 def _nodes(root: Path) -> dict[str, list[Path]]:
@@ -47,43 +49,43 @@ def _is_closed(node: Path) -> bool:
     return stat.S_ISCHR(node.stat().st_mode) and not os.access(node, os.R_OK | os.W_OK)
 
 
-def nvidia_runtime(place: CheckContext) -> CheckResult:
-    if place.kind == "cpu":
+def nvidia_runtime(context: CheckContext) -> CheckResult:
+    if context.kind == "cpu":
         return skip(NO_GPU)
-    if not place.confined:
+    if not context.confined:
         return ok("native, no container")
-    if place.kind == "gpu":
-        return ok(f"{place.container} with the driver's device nodes")
-    if not has_nvidia_runtime(place.root, place.container):
+    if context.kind == "gpu":
+        return ok(f"{context.container} with the driver's device nodes")
+    if not has_nvidia_runtime(context.root, context.container):
         why = "the container lacks the driver's device nodes or libraries, which only the NVIDIA runtime brings"
-        return fail(f"{place.container} without the NVIDIA runtime", why=why, fix=RUN_NVIDIA)
-    return ok(f"{place.container} with the NVIDIA runtime")
+        return fail(f"{context.container} without the NVIDIA runtime", why=why, fix=RUN_NVIDIA)
+    return ok(f"{context.container} with the NVIDIA runtime")
 
 
-def cuda_library(place: CheckContext) -> CheckResult:
+def cuda_library(context: CheckContext) -> CheckResult:
     """The file; whether it loads and CUDA starts is the next check's."""
-    if place.kind == "cpu":
+    if context.kind == "cpu":
         return skip(NO_GPU)
-    library = find_library(place.root, "libcuda.so.1")
+    library = find_library(context.root, "libcuda.so.1")
     if library is None:
-        if place.kind == "gpu":
+        if context.kind == "gpu":
             return skip("not in a folder known here: the CUDA check will tell")
-        fix = RUN_NVIDIA if place.confined else "sudo apt install --reinstall nvidia-l4t-cuda && sudo ldconfig"
+        fix = RUN_NVIDIA if context.confined else "sudo apt install --reinstall nvidia-l4t-cuda && sudo ldconfig"
         return fail("no libcuda.so.1", why="the driver's library is not there", fix=fix)
-    shown = f"/{library.path.relative_to(place.root)}"
+    shown = f"/{library.path.relative_to(context.root)}"
     if not library.size_bytes:
         why = "an empty placeholder: nothing was mounted over it (`file too short` is how it shows)"
         return fail(shown, why=why, fix=RUN_NVIDIA)
     return ok(shown)
 
 
-def container_files(place: CheckContext) -> CheckResult:
+def container_files(context: CheckContext) -> CheckResult:
     """What the host will hand to containers; natively on a Jetson with NVIDIA's container runtime."""
-    if place.kind != "jetson":
+    if context.kind != "jetson":
         return skip(NOT_A_JETSON)
-    if place.confined:
+    if context.confined:
         return skip("only the host can see it")
-    lists = [path.name for path in entries(place.root / CSV_DIR, "*.csv")]
+    lists = [path.name for path in entries(context.root / CSV_DIR, "*.csv")]
     if not lists:
         return skip("NVIDIA's container runtime is not installed here; a native agent needs none")
     return ok(f"{', '.join(lists)} in /{Path(CSV_DIR)}")

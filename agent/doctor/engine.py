@@ -15,70 +15,70 @@ _CUDA_S, _ENGINE_S = 120.0, 900.0
 _OLD_IMAGE = "an image for another L4T, or a container without the driver's files"
 
 
-def cuda_context(place: CheckContext) -> CheckResult:
-    if place.kind == "cpu":
+def cuda_context(context: CheckContext) -> CheckResult:
+    if context.kind == "cpu":
         return skip(NO_GPU)
-    if not place.live:
+    if not context.live:
         return skip(NOT_LIVE)
-    return judge_cuda(run_trial("cuda", limit_s=_CUDA_S, env=place.env), place)
+    return judge_cuda(run_trial("cuda", limit_s=_CUDA_S, env=context.env), context)
 
 
-def judge_cuda(tried: TrialResult, place: CheckContext) -> CheckResult:
-    if not tried.error:
-        return ok(f"{tried.steps['device']}; {tried.steps['context']}")
-    if "libcuda.so.1" in tried.error or "file too short" in tried.error:
-        fix = RUN_NVIDIA if place.confined else "sudo ldconfig && ldconfig -p | grep libcuda"
-        return fail(tried.error, why="the driver's library does not load", fix=fix)
-    if "OUT_OF_MEMORY" in tried.error:
-        return fail(tried.error, why="the GPU has no memory left", fix="free -m; stop the desktop or reboot")
-    if "sees no device" in tried.error:
-        return fail(tried.error, why="CUDA_VISIBLE_DEVICES may hide it", fix="unset CUDA_VISIBLE_DEVICES")
+def judge_cuda(trial: TrialResult, context: CheckContext) -> CheckResult:
+    if not trial.error:
+        return ok(f"{trial.steps['device']}; {trial.steps['context']}")
+    if "libcuda.so.1" in trial.error or "file too short" in trial.error:
+        fix = RUN_NVIDIA if context.confined else "sudo ldconfig && ldconfig -p | grep libcuda"
+        return fail(trial.error, why="the driver's library does not load", fix=fix)
+    if "OUT_OF_MEMORY" in trial.error:
+        return fail(trial.error, why="the GPU has no memory left", fix="free -m; stop the desktop or reboot")
+    if "sees no device" in trial.error:
+        return fail(trial.error, why="CUDA_VISIBLE_DEVICES may hide it", fix="unset CUDA_VISIBLE_DEVICES")
     fix = (
         RUN_NVIDIA
-        if place.confined
+        if context.confined
         else "`sudo dmesg | tail -50` and a reboot; a service must start after the GPU's driver"
     )
-    return fail(tried.error, why="the driver is there, and cannot use the GPU", fix=fix)
+    return fail(trial.error, why="the driver is there, and cannot use the GPU", fix=fix)
 
 
-def tensorrt(place: CheckContext) -> CheckResult:
-    if place.kind == "cpu":
+def tensorrt(context: CheckContext) -> CheckResult:
+    if context.kind == "cpu":
         return skip(NO_GPU)
-    if not place.live:
-        return _in_a_tree(place)
-    tried = run_trial("tensorrt", "gpu", limit_s=_ENGINE_S, env=place.env)
-    if place.kind == "gpu" and "No module named 'tensorrt'" in tried.error:
+    if not context.live:
+        return _in_a_tree(context)
+    trial = run_trial("tensorrt", "gpu", limit_s=_ENGINE_S, env=context.env)
+    if context.kind == "gpu" and "No module named 'tensorrt'" in trial.error:
         return skip("not installed; on a server ONNX Runtime's CUDA provider serves too (`pip install tensorrt`)")
-    return judge_engine(tried, place)
+    return judge_engine(trial, context)
 
 
-def judge_engine(tried: TrialResult, place: CheckContext) -> CheckResult:
+def judge_engine(trial: TrialResult, context: CheckContext) -> CheckResult:
     """What a trial of TensorRT means: an engine's whole life, or where it ended."""
-    if not tried.error:
-        return ok(f"{tried.steps['import']}: engine of {tried.steps['build']}, {tried.steps['run']}")
-    if "import" not in tried.steps:
-        why, fix = explain_import(tried.error, place)
-        return fail(_short(tried.error), why=why, fix=fix)
-    version, where = tried.steps["import"], next((s for s in ("build", "load", "run") if s not in tried.steps), "run")
-    found = f"{version}: {_short(tried.error)}"
-    if "memory" in tried.error.lower() or "SIGKILL" in tried.error:
+    if not trial.error:
+        return ok(f"{trial.steps['import']}: engine of {trial.steps['build']}, {trial.steps['run']}")
+    if "import" not in trial.steps:
+        why, fix = explain_import(trial.error, context)
+        return fail(_short(trial.error), why=why, fix=fix)
+    version, where = trial.steps["import"], next((s for s in ("build", "load", "run") if s not in trial.steps), "run")
+    found = f"{version}: {_short(trial.error)}"
+    if "memory" in trial.error.lower() or "SIGKILL" in trial.error:
         return fail(
             found, why=f"out of memory at: {where}", fix="stop the desktop (sudo systemctl isolate multi-user.target)"
         )
-    why = f"it ended at: {where}" + (", without a word of its own" if tried.crashed else "")
+    why = f"it ended at: {where}" + (", without a word of its own" if trial.crashed else "")
     return fail(
         found, why=why, fix="run `agent -v doctor` again after a reboot; `sudo dmesg | tail -50` shows GPU faults"
     )
 
 
-def explain_import(error: str, place: CheckContext) -> tuple[str, str]:
+def explain_import(error: str, context: CheckContext) -> tuple[str, str]:
     """Why TensorRT's import fails, from the loader's words, and what to do."""
     if "libnvdla_compiler" in error:
         return "the DLA compiler's library is missing or empty", "see the check `DLA compiler` above"
     if "file too short" in error or "libnvcudla" in error or "libcuda.so" in error:
-        return _OLD_IMAGE, RUN_NVIDIA + ", from an image of this L4T" if place.confined else "sudo ldconfig"
+        return _OLD_IMAGE, RUN_NVIDIA + ", from an image of this L4T" if context.confined else "sudo ldconfig"
     if "No module named 'tensorrt'" in error:
-        return _no_module(place)
+        return _no_module(context)
     if "No module named 'pycuda'" in error or "No module named 'cuda" in error:
         package = "pycuda" if "pycuda" in error else "cuda-python"
         fix = f"PATH=/usr/local/cuda/bin:$PATH python -m pip install {package}"
@@ -91,67 +91,67 @@ def explain_import(error: str, place: CheckContext) -> tuple[str, str]:
     return "TensorRT does not import", "python -c 'import tensorrt' shows the whole error"
 
 
-def _no_module(place: CheckContext) -> tuple[str, str]:
+def _no_module(context: CheckContext) -> tuple[str, str]:
     """JetPack's bindings belong to the distribution's own Python."""
-    there = {path.parts[-3].removeprefix("python") for path in _bindings(place)}
+    there = {path.parts[-3].removeprefix("python") for path in _bindings(context)}
     if not there:
-        if place.confined:
-            release = place_of(place.l4t)
+        if context.confined:
+            release = place_of(context.l4t)
             images = " or ".join(release.images) if release else ""
             return "this image has no TensorRT", f"use an image that has: {images or 'NVIDIA names none for this L4T'}"
         return "TensorRT for Python is not installed", "sudo apt install python3-libnvinfer"
     versions = " and ".join(sorted(there))
-    if place.interpreter.text not in there:
-        why = f"TensorRT is installed for Python {versions}, this agent runs on {place.interpreter.text}"
+    if context.interpreter.text not in there:
+        why = f"TensorRT is installed for Python {versions}, this agent runs on {context.interpreter.text}"
         return why, f"python{sorted(there)[-1]} -m venv --system-site-packages VENV, and install the agent there"
-    if not place.interpreter.system_packages:
-        fix = f"python3 -m venv --system-site-packages {place.interpreter.venv}   # keeps what is installed in it"
+    if not context.interpreter.system_packages:
+        fix = f"python3 -m venv --system-site-packages {context.interpreter.venv}   # keeps what is installed in it"
         return "this venv does not see the system's packages, where TensorRT is", fix
     return "TensorRT is installed, and this Python does not look there", "python -c 'import sys; print(sys.path)'"
 
 
-def _bindings(place: CheckContext) -> list[Path]:
-    return entries(place.root / "usr/lib", "python3*/dist-packages/tensorrt")
+def _bindings(context: CheckContext) -> list[Path]:
+    return entries(context.root / "usr/lib", "python3*/dist-packages/tensorrt")
 
 
-def _in_a_tree(place: CheckContext) -> CheckResult:
-    if not _bindings(place):
-        why, fix = _no_module(place)
+def _in_a_tree(context: CheckContext) -> CheckResult:
+    if not _bindings(context):
+        why, fix = _no_module(context)
         return warn("not found", why=why, fix=fix)
     return skip(NOT_LIVE)
 
 
-def onnxruntime(place: CheckContext) -> CheckResult:
-    if not place.live:
+def onnxruntime(context: CheckContext) -> CheckResult:
+    if not context.live:
         return skip(NOT_LIVE)
-    return judge_onnxruntime(run_trial("onnxruntime", "cpu", limit_s=_ENGINE_S, env=place.env), place)
+    return judge_onnxruntime(run_trial("onnxruntime", "cpu", limit_s=_ENGINE_S, env=context.env), context)
 
 
-def judge_onnxruntime(tried: TrialResult, place: CheckContext) -> CheckResult:
-    if not tried.error:
-        return ok(f"{tried.steps['import']}: engine of {tried.steps['build']}, {tried.steps['run']}")
-    if "import" not in tried.steps and "No module named 'onnxruntime'" in tried.error:
-        why = "without it nothing runs on the CPU" + ("" if place.kind == "cpu" else "; TensorRT does not need it")
-        verdict = fail if place.kind == "cpu" else warn
+def judge_onnxruntime(trial: TrialResult, context: CheckContext) -> CheckResult:
+    if not trial.error:
+        return ok(f"{trial.steps['import']}: engine of {trial.steps['build']}, {trial.steps['run']}")
+    if "import" not in trial.steps and "No module named 'onnxruntime'" in trial.error:
+        why = "without it nothing runs on the CPU" + ("" if context.kind == "cpu" else "; TensorRT does not need it")
+        verdict = fail if context.kind == "cpu" else warn
         return verdict("not installed", why=why, fix="python -m pip install onnxruntime")
     return fail(
-        _short(tried.error), why="ONNX Runtime cannot run a tiny network", fix="python -m pip install -U onnxruntime"
+        _short(trial.error), why="ONNX Runtime cannot run a tiny network", fix="python -m pip install -U onnxruntime"
     )
 
 
-def onnxruntime_on_gpu(place: CheckContext) -> CheckResult:
-    if place.kind == "cpu":
+def onnxruntime_on_gpu(context: CheckContext) -> CheckResult:
+    if context.kind == "cpu":
         return skip(NO_GPU)
-    if not place.live:
+    if not context.live:
         return skip(NOT_LIVE)
-    tried = run_trial("onnxruntime", "gpu", limit_s=_ENGINE_S, env=place.env)
-    if not tried.error:
-        return ok(f"{tried.steps['import']}: engine of {tried.steps['build']}, {tried.steps['run']}")
-    if tried.crashed:
+    trial = run_trial("onnxruntime", "gpu", limit_s=_ENGINE_S, env=context.env)
+    if not trial.error:
+        return ok(f"{trial.steps['import']}: engine of {trial.steps['build']}, {trial.steps['run']}")
+    if trial.crashed:
         return fail(
-            _short(tried.error), why="its CUDA provider crashes", fix="python -m pip install -U onnxruntime-gpu"
+            _short(trial.error), why="its CUDA provider crashes", fix="python -m pip install -U onnxruntime-gpu"
         )
-    return skip(f"optional, the baseline that TensorRT has to beat: {_short(tried.error)}")
+    return skip(f"optional, the baseline that TensorRT has to beat: {_short(trial.error)}")
 
 
 def _short(error: str) -> str:

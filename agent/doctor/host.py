@@ -15,8 +15,8 @@ UNIT = "jetfleet-agent.service"
 _GIB = 1 << 30
 
 
-def memory(place: CheckContext) -> CheckResult:
-    sizes = _meminfo(place.root)
+def memory(context: CheckContext) -> CheckResult:
+    sizes = _meminfo(context.root)
     if "MemAvailable" not in sizes:
         return skip("/proc/meminfo cannot be read")
     free, all_of_it = sizes["MemAvailable"], sizes.get("MemTotal", 0)
@@ -28,26 +28,26 @@ def memory(place: CheckContext) -> CheckResult:
     return (fail if free < _GIB // 2 else warn)(found, why=why, fix=fix)
 
 
-def swap(place: CheckContext) -> CheckResult:
-    lines = (text_of(place.root / "proc/swaps") or "").splitlines()[1:]
+def swap(context: CheckContext) -> CheckResult:
+    lines = (text_of(context.root / "proc/swaps") or "").splitlines()[1:]
     files = [line.split()[0] for line in lines if line.split()]
     zram = [name for name in files if "zram" in name]
     if not files:
         return ok("none")
     found = f"{len(files)} in use" + (f", {len(zram)} of them zram" if zram else "")
-    if zram and place.kind == "jetson" and _meminfo(place.root).get("MemTotal", 0) < 9 * _GIB:
+    if zram and context.kind == "jetson" and _meminfo(context.root).get("MemTotal", 0) < 9 * _GIB:
         why = "zram is made of the memory that GPU and CPU share, and the GPU's part cannot be swapped out"
         fix = "sudo systemctl disable nvzramconfig   # before long builds; a swap file on NVMe serves the CPU's side"
         return warn(found, why=why, fix=fix)
     return ok(found)
 
 
-def disk(place: CheckContext) -> CheckResult:
-    if not place.live:
+def disk(context: CheckContext) -> CheckResult:
+    if not context.live:
         return skip(NOT_LIVE)
-    folder = next(path for path in (place.state_dir, *place.state_dir.parents) if path.exists())
+    folder = next(path for path in (context.state_dir, *context.state_dir.parents) if path.exists())
     free = shutil.disk_usage(folder).free
-    found = f"{free / _GIB:.1f} GiB free for {place.state_dir}"
+    found = f"{free / _GIB:.1f} GiB free for {context.state_dir}"
     if not os.access(folder, os.W_OK):
         return fail(
             f"{folder} may not be written",
@@ -62,34 +62,36 @@ def disk(place: CheckContext) -> CheckResult:
     return ok(found)
 
 
-def python(place: CheckContext) -> CheckResult:
-    if not place.live:
+def python(context: CheckContext) -> CheckResult:
+    if not context.live:
         return skip(NOT_LIVE)
-    found = f"{place.interpreter.text}" + (f" in {place.interpreter.venv}" if place.interpreter.venv else ", no venv")
-    if place.kind == "jetson" and not place.interpreter.system_packages:
+    found = f"{context.interpreter.text}" + (
+        f" in {context.interpreter.venv}" if context.interpreter.venv else ", no venv"
+    )
+    if context.kind == "jetson" and not context.interpreter.system_packages:
         why = "a venv without the system's packages: JetPack's TensorRT lies among those"
-        return warn(found, why=why, fix=f"python3 -m venv --system-site-packages {place.interpreter.venv}")
+        return warn(found, why=why, fix=f"python3 -m venv --system-site-packages {context.interpreter.venv}")
     return ok(found)
 
 
-def clock(place: CheckContext) -> CheckResult:
+def clock(context: CheckContext) -> CheckResult:
     """A clock from before this agent was installed is certainly wrong; a synchronised one is right."""
     installed = Path(this_package.__file__).stat().st_mtime
-    if place.live and time.time() < installed - 86_400:
+    if context.live and time.time() < installed - 86_400:
         why = "it stands before the day on which this agent was installed"
         return fail(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), why=why, fix="sudo timedatectl set-ntp true")
-    if (place.root / "run/systemd/timesync/synchronized").exists():
+    if (context.root / "run/systemd/timesync/synchronized").exists():
         return ok("synchronised")
-    if place.confined:
+    if context.confined:
         return skip("a container cannot see whether the host's clock is synchronised")
     why = "nothing here says that the clock is synchronised; results carry the controller's time, logs this one's"
     return warn("not known to be synchronised", why=why, fix="sudo timedatectl set-ntp true && timedatectl")
 
 
-def service(place: CheckContext) -> CheckResult:
-    if not place.live:
+def service(context: CheckContext) -> CheckResult:
+    if not context.live:
         return skip(NOT_LIVE)
-    if not (place.root / "run/systemd/system").exists() or shutil.which("systemctl") is None:
+    if not (context.root / "run/systemd/system").exists() or shutil.which("systemctl") is None:
         return skip("no systemd here")
     command = ["systemctl", "show", UNIT, "--property=LoadState,ActiveState,SubState,Result"]
     said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout

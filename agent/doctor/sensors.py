@@ -14,10 +14,10 @@ _JETSON_CLOCKS = (
 )
 
 
-def power_rails(place: CheckContext) -> CheckResult:
-    if place.kind != "jetson":
+def power_rails(context: CheckContext) -> CheckResult:
+    if context.kind != "jetson":
         return skip(NOT_A_JETSON)
-    rails = read_rails(place.root)
+    rails = read_rails(context.root)
     whole = total(rails)
     if whole is None:
         fix = "`ls /sys/bus/i2c/drivers/ina3221/*/hwmon` as the agent's user; in a container /sys must not be hidden"
@@ -31,23 +31,23 @@ def power_rails(place: CheckContext) -> CheckResult:
     return ok(f"{shown}; total {whole.power_mw:.0f} mW ({of})")
 
 
-def temperatures(place: CheckContext) -> CheckResult:
-    zones = [zone for zone in read_zones(place.root) if zone.celsius is not None]
+def temperatures(context: CheckContext) -> CheckResult:
+    zones = [zone for zone in read_zones(context.root) if zone.celsius is not None]
     if not zones:
         return skip("no temperature can be read here")
     hottest = max(zones, key=lambda zone: zone.celsius or 0.0)
     found = f"{hottest.name} {hottest.celsius:.1f} °C, the hottest of {len(zones)}"
-    if place.kind == "jetson" and (hottest.celsius or 0.0) >= _HOT_CELSIUS:
+    if context.kind == "jetson" and (hottest.celsius or 0.0) >= _HOT_CELSIUS:
         return warn(
             found, why="so hot that the board will throttle under load", fix="let it cool; look at fan and heat sink"
         )
     return ok(found)
 
 
-def throttle(place: CheckContext) -> CheckResult:
-    if place.kind != "jetson":
+def throttle(context: CheckContext) -> CheckResult:
+    if context.kind != "jetson":
         return skip(NOT_A_JETSON)
-    states = throttling(place.root)
+    states = throttling(context.root)
     if not states:
         return skip("this board shows no throttle alerts")
     active = [kind for kind, state in states.items() if state > 0]
@@ -59,10 +59,10 @@ def throttle(place: CheckContext) -> CheckResult:
     return ok(f"none of {len(states)} alerts")
 
 
-def over_current(place: CheckContext) -> CheckResult:
-    if place.kind != "jetson":
+def over_current(context: CheckContext) -> CheckResult:
+    if context.kind != "jetson":
         return skip(NOT_A_JETSON)
-    events = over_current_events(place.root)
+    events = over_current_events(context.root)
     if not events:
         return skip("this board does not count them")
     seen = [f"{what} {count}" for what, count in events.items() if count]
@@ -73,10 +73,10 @@ def over_current(place: CheckContext) -> CheckResult:
     return ok("none since boot")
 
 
-def gpu_clock(place: CheckContext) -> CheckResult:
-    if place.kind != "jetson":
+def gpu_clock(context: CheckContext) -> CheckResult:
+    if context.kind != "jetson":
         return skip(NOT_A_JETSON)
-    clock = read_gpu_clock(place.root)
+    clock = read_gpu_clock(context.root)
     if clock is None:
         fix = "`ls /sys/class/devfreq` shows what this release has; report it with `agent probe`"
         return warn("no GPU among /sys/class/devfreq", why="its clock cannot be watched while measuring", fix=fix)
@@ -87,15 +87,15 @@ def gpu_clock(place: CheckContext) -> CheckResult:
     return warn(found, why=why, fix=_JETSON_CLOCKS)
 
 
-def cpu_clocks(place: CheckContext) -> CheckResult:
-    clocks = read_cpu_clocks(place.root)
+def cpu_clocks(context: CheckContext) -> CheckResult:
+    clocks = read_cpu_clocks(context.root)
     if not clocks:
         return skip("no CPU's clock can be read here")
-    off = offline_cpus(place.root)
+    off = offline_cpus(context.root)
     found = f"{len(clocks)} CPUs {_range(clocks[0])}" + (f", {len(off)} offline" if off else "")
     if all_locked(clocks):
         return ok(f"{found}, locked")
-    if place.kind == "jetson":
+    if context.kind == "jetson":
         return warn(found, why="free to move: host times vary", fix=_JETSON_CLOCKS)
     return _governed(clocks, found)
 

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _ID = re.compile(r"p(?:2888|3668|3701|3767|3834)-\d{4}")
+# Of a family that is not in the table, in `nvidia,p3768-0000+p3767-0005-super`: what follows the carrier board.
+_ON_A_CARRIER = re.compile(r"\bp\d{4}-\d{4}\+(p\d{4}-\d{4})")
 # `3767-300-0005-...` of /etc/nv_boot_control.conf: board, fab, board SKU.
-_SPEC = re.compile(r"\b(2888|3668|3701|3767|3834)-[^-]*-(\d{4})\b")
+_SPEC = re.compile(r"\b(\d{4})-[^-]*-(\d{4})\b")
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,11 @@ MODULES: Mapping[str, Module] = {
 
 
 def module_id(text: str) -> str | None:
-    """The module named in `nvidia,p3768-0000+p3767-0005-super`: what follows the carrier board."""
-    found = _ID.search(text)
-    return found.group() if found else None
+    """The module that a device tree's `compatible` names, also one that the table does not know."""
+    if found := _ID.search(text):
+        return found.group()
+    unknown = _ON_A_CARRIER.search(text)
+    return unknown.group(1) if unknown else None
 
 
 def module_of_spec(text: str) -> str | None:

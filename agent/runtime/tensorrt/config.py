@@ -43,10 +43,12 @@ def configure(
 ) -> None:
     """Sets what the options and the precision say. Raises BadInput for an option that this TensorRT does not have."""
     _set_pools(trt, config, pools)
-    for name in ("builder_optimization_level", "max_aux_streams", "avg_timing_iterations"):
-        number = options.number(name)
-        if number is not None:
-            setattr(config, name, number)
+    if (level := options.number("builder_optimization_level")) is not None:
+        config.builder_optimization_level = level
+    if (streams := options.number("max_aux_streams")) is not None:
+        config.max_aux_streams = streams
+    if (iterations := options.number("avg_timing_iterations")) is not None:
+        config.avg_timing_iterations = iterations
     _set_verbosity(trt, config, options.word("profiling_verbosity"))
     _set_compatibility(trt, config, options.word("hardware_compatibility"))
     _set_flag(config, trt.BuilderFlag.TF32, on=lowered.tf32)  # on by default: an fp32 engine would not be one

@@ -31,7 +31,7 @@ def doctor(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=whole)
 
 
-def place(root: Path, interpreter: Interpreter | None = None, *, address: str | None = None) -> CheckContext:
+def context(root: Path, interpreter: Interpreter | None = None, *, address: str | None = None) -> CheckContext:
     found = read_context(root, env={}, state_dir=root / "state", address=address)
     given = interpreter or found.interpreter
     return CheckContext(root, {}, found.state_dir, address, found.board, found.l4t, found.container, given)
@@ -49,24 +49,24 @@ def test_the_tiny_network_is_what_its_comment_says() -> None:
 
 
 def test_onnx_runtime_builds_and_runs_it() -> None:
-    tried = run_trial("onnxruntime", "cpu", limit_s=LIMIT_S, env=os.environ)
-    assert tried.error == ""
-    assert list(tried.steps) == ["import", "build", "load", "run"]
-    check = judge_onnxruntime(tried, place(Path("/")))
+    trial = run_trial("onnxruntime", "cpu", limit_s=LIMIT_S, env=os.environ)
+    assert trial.error == ""
+    assert list(trial.steps) == ["import", "build", "load", "run"]
+    check = judge_onnxruntime(trial, context(Path("/")))
     assert (check.state, "output right" in check.found) == ("ok", True)
 
 
 def test_a_runtime_that_answers_something_else_is_noticed() -> None:
-    tried = run_trial("simulated", "cpu", limit_s=LIMIT_S, env=os.environ)
-    assert "import" in tried.steps
-    assert "run" not in tried.steps
-    assert "the output is wrong" in tried.error
+    trial = run_trial("simulated", "cpu", limit_s=LIMIT_S, env=os.environ)
+    assert "import" in trial.steps
+    assert "run" not in trial.steps
+    assert "the output is wrong" in trial.error
 
 
 def test_a_runtime_that_is_not_there_says_so() -> None:
-    tried = run_trial("abacus", "cpu", limit_s=LIMIT_S, env=os.environ)
-    assert (dict(tried.steps), tried.crashed) == ({}, False)
-    assert "there is no runtime 'abacus'" in tried.error
+    trial = run_trial("abacus", "cpu", limit_s=LIMIT_S, env=os.environ)
+    assert (dict(trial.steps), trial.crashed) == ({}, False)
+    assert "there is no runtime 'abacus'" in trial.error
 
 
 @pytest.mark.parametrize(
@@ -81,15 +81,15 @@ def test_a_runtime_that_is_not_there_says_so() -> None:
 )
 def test_cuda_in_a_child(library: Path, variables: dict[str, str], state: str, said: str) -> None:
     env = {**os.environ, "LD_LIBRARY_PATH": str(library.parent), **variables}
-    check = judge_cuda(run_trial("cuda", limit_s=LIMIT_S, env=env), place(Path("/")))
+    check = judge_cuda(run_trial("cuda", limit_s=LIMIT_S, env=env), context(Path("/")))
     assert check.state == state
     assert said in f"{check.found}\n{check.why}\n{check.fix}"
 
 
 def test_a_driver_that_hangs_is_ended(library: Path) -> None:
     env = {**os.environ, "LD_LIBRARY_PATH": str(library.parent), "FAKE_CUDA_DIES": "2"}
-    tried = run_trial("cuda", limit_s=3.0, env=env)
-    assert (tried.error, tried.crashed) == ("no end after 3 s", True)
+    trial = run_trial("cuda", limit_s=3.0, env=env)
+    assert (trial.error, trial.crashed) == ("no end after 3 s", True)
 
 
 def test_how_a_child_ended() -> None:
@@ -127,7 +127,7 @@ NEWER = Interpreter((3, 12), None, True)
     ],
 )
 def test_why_tensorrt_does_not_import(tmp_path: Path, error: str, interpreter: Interpreter, why: str, fix: str) -> None:
-    here = place(jetson("orin-nano-8gb", "6.2").write(tmp_path), interpreter)
+    here = context(jetson("orin-nano-8gb", "6.2").write(tmp_path), interpreter)
     check = judge_engine(TrialResult({}, PREFIX + error), here)
     assert check.state == "fail"
     assert why in check.why
@@ -136,28 +136,28 @@ def test_why_tensorrt_does_not_import(tmp_path: Path, error: str, interpreter: I
 
 def test_where_tensorrt_is_nowhere(tmp_path: Path) -> None:
     error = TrialResult({}, PREFIX + "No module named 'tensorrt'")
-    native = place(jetson("orin-nano-8gb", "6.2").drop("usr/lib/python3.10").write(tmp_path / "native"), SYSTEM)
+    native = context(jetson("orin-nano-8gb", "6.2").drop("usr/lib/python3.10").write(tmp_path / "native"), SYSTEM)
     assert judge_engine(error, native).fix == "sudo apt install python3-libnvinfer"
-    confined = place(jetson("orin-nano-8gb", "6.2", container=True).write(tmp_path / "container"), SYSTEM)
+    confined = context(jetson("orin-nano-8gb", "6.2", container=True).write(tmp_path / "container"), SYSTEM)
     assert "use an image that has" in judge_engine(error, confined).fix
 
 
 @pytest.mark.parametrize(
-    ("tried", "said"),
+    ("trial", "said"),
     [
         (TrialResult({"import": "10.3.0"}, "out of memory"), "out of memory at: build"),
         (TrialResult({"import": "10.3.0", "build": "x"}, "died of SIGSEGV", True), "it ended at: load, without a word"),
         (TrialResult({"import": "10.3.0", "build": "x", "load": ""}, "the output is wrong"), "it ended at: run"),
     ],
 )
-def test_where_an_engine_ended(tmp_path: Path, tried: TrialResult, said: str) -> None:
-    check = judge_engine(tried, place(tmp_path))
+def test_where_an_engine_ended(tmp_path: Path, trial: TrialResult, said: str) -> None:
+    check = judge_engine(trial, context(tmp_path))
     assert (check.state, said in check.why) == ("fail", True)
 
 
 def test_an_engine_that_lived(tmp_path: Path) -> None:
-    tried = TrialResult({"import": "10.3.0", "build": "9 bytes in 1.0 s", "load": "", "run": "output right"})
-    assert judge_engine(tried, place(tmp_path)).found == "10.3.0: engine of 9 bytes in 1.0 s, output right"
+    trial = TrialResult({"import": "10.3.0", "build": "9 bytes in 1.0 s", "load": "", "run": "output right"})
+    assert judge_engine(trial, context(tmp_path)).found == "10.3.0: engine of 9 bytes in 1.0 s, output right"
 
 
 def test_the_command_on_this_machine() -> None:
@@ -189,10 +189,10 @@ def test_a_reader_that_leaves_early_sees_no_traceback(tmp_path: Path) -> None:
 
 
 def test_a_controller_that_answers_and_one_that_does_not(controller: ControllerProcess) -> None:
-    check = reach(place(Path("/"), address=controller.address))
+    check = reach(context(Path("/"), address=controller.address))
     assert check.state == "ok", check
     assert f"version {VERSION}, clocks " in check.found  # how far apart they seem grows with the time an answer takes
-    gone = reach(place(Path("/"), address="127.0.0.1:1"))
+    gone = reach(context(Path("/"), address="127.0.0.1:1"))
     assert (gone.state, "does not answer" in gone.found) == ("fail", True)
     assert "controller serve" in gone.fix
 

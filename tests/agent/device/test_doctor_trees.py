@@ -17,12 +17,12 @@ NVIDIA = "usr/lib/aarch64-linux-gnu/nvidia/"
 everywhere = pytest.mark.parametrize(("board", "jetpack"), COMBINATIONS)
 
 
-def place(root: Path, **env: str) -> CheckContext:
+def context(root: Path, **env: str) -> CheckContext:
     return read_context(root, env=env, state_dir=root / "state")
 
 
 def examined(tree: Tree, root: Path, **env: str) -> dict[str, CheckResult]:
-    return {check.name: check for check in run_checks(place(tree.write(root), **env))}
+    return {check.name: check for check in run_checks(context(tree.write(root), **env))}
 
 
 @everywhere
@@ -276,7 +276,7 @@ def test_rows_are_aligned_and_coloured_for_people_only() -> None:
 
 
 def test_the_interpreter_is_part_of_the_place(tmp_path: Path) -> None:
-    assert place(tmp_path).interpreter.version[0] == 3
+    assert context(tmp_path).interpreter.version[0] == 3
     assert Interpreter((3, 8), None, True).text == "3.8"
 
 

@@ -128,6 +128,24 @@ def test_an_orin_that_the_table_does_not_know_still_has_its_chip(tmp_path: Path)
     assert not found.HasField("sku")
 
 
+def test_a_module_of_a_family_that_the_table_does_not_know_works_as_an_unknown_module(tmp_path: Path) -> None:
+    tree = jetson("orin-nx-16gb", "7.2").drop("etc/nv_boot_control.conf")
+    tree.put({"sys/firmware/devicetree/base/compatible": "nvidia,p4100-0000+p4101-0003\0nvidia,tegra999\0"})
+    gpu = Gpu(name="GPU of tomorrow", compute_capability="12.5", sm_count=16, integrated=True, cuda="14.0")
+    found = facts(tree.write(tmp_path), gpu)
+    assert (found.module, found.gpu, found.compute_capability) == ("p4101-0003", "GPU of tomorrow", "12.5")
+    assert (found.sm_count, found.gpu_integrated, found.jetpack) == (16, True, "7.2")
+    assert not found.HasField("dla_cores")
+    assert not found.HasField("sku")
+
+
+def test_a_module_that_only_the_boot_control_names_need_not_be_known(tmp_path: Path) -> None:
+    tree = jetson("orin-nx-16gb", "7.2").drop("sys/firmware/devicetree/base/compatible")
+    tree.put({"etc/nv_boot_control.conf": "TNSPEC 4101-300-0003-A.1-1-0-jetson-tomorrow-\n"})
+    found = read_board(tree.write(tmp_path), {})
+    assert (found.module, found.source, found.known) == ("p4101-0003", "boot-control", None)
+
+
 def test_cuda_is_asked_before_the_table(tmp_path: Path) -> None:
     """A power mode may turn SMs off, and CUDA's name is the same on every Orin."""
     found = facts(jetson("orin-nano-8gb", "6.2").write(tmp_path), GPU)
