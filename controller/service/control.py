@@ -11,6 +11,7 @@ import grpc
 
 from controller.model.job import JobSpec
 from controller.model.result import Row
+from controller.model.view import Submitted
 from controller.service.context import ServiceContext
 from controller.service.submissions import Submissions
 from controller.store.commands.cancel import cancel
@@ -32,6 +33,9 @@ Context = grpc.aio.ServicerContext[object, object]
 # Elapsed times move even when nothing else does; a watcher sees at most so many snapshots a second.
 _WATCH_S = 1.0
 _WATCH_MIN_S = 0.1
+
+# Tasks of a plan that a submit is answered with.
+_TOLD_TASKS = 5000
 
 # A page of results: rows hold their rounds, and a message holds 4 MiB.
 _PAGE_ROWS = 200
@@ -60,11 +64,11 @@ class ControlService(control_pb2_grpc.ControlServicer):
         if not request.validate_only:
             self._refuse_missing_files(spec)
         if request.validate_only:
-            return SUBMITTED.encode((await self._planned(spec, key="")).planned)
+            return SUBMITTED.encode(_told((await self._planned(spec, key="")).planned))
         key = request.idempotency_key
         submitted = await self._submissions.submit(key, partial(self._planned, spec, key=key))
         log.info("job %d (%s) submitted", submitted.job_id, spec.name)
-        return SUBMITTED.encode(submitted)
+        return SUBMITTED.encode(_told(submitted))
 
     async def GetJob(self, request: control_pb2.GetJobRequest, context: Context) -> control_pb2.Job:
         self.last_call = time.monotonic()
@@ -113,7 +117,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         planned = partial(plan_retry, job_id=request.job_id, alive=alive, key=key, has_blob=has_blob)
         submitted = await self._submissions.submit(key, partial(self._service.read, planned))
         log.info("job %d retries job %d", submitted.job_id, request.job_id)
-        return SUBMITTED.encode(submitted)
+        return SUBMITTED.encode(_told(submitted))
 
     async def ExplainJob(
         self, request: control_pb2.ExplainJobRequest, context: Context
@@ -173,6 +177,15 @@ class ControlService(control_pb2_grpc.ControlServicer):
         missing = [sha256 for sha256 in sorted(wanted) if not self._service.blobs.has(sha256)]
         if missing:
             raise BadInput(f"the job names {len(missing)} files that were not uploaded, {missing[0][:12]} first")
+
+
+def _told(submitted: Submitted) -> Submitted:
+    """As much of a plan as fits into a message, and a note of what is left out."""
+    more = len(submitted.tasks) - _TOLD_TASKS
+    if more <= 0:
+        return submitted
+    notes = (*submitted.notes, f"{more} more tasks are planned and not listed here")
+    return replace(submitted, tasks=submitted.tasks[:_TOLD_TASKS], notes=notes)
 
 
 def _page(rows: Sequence[Row], *, asked: int) -> control_pb2.ResultsResponse:

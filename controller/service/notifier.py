@@ -31,10 +31,6 @@ class Notifier:
         for topic in list(self._waiters):
             self._wake(topic)
 
-    def topics(self) -> list[str]:
-        """Under which somebody waits now."""
-        return list(self._waiters)
-
     async def wait(self, seen: int, *, timeout_s: float, topic: str = EVERYBODY) -> None:
         """Returns when there was a change since `count` was `seen`, or after the time."""
         if self.count(topic) != seen or timeout_s <= 0:

@@ -9,10 +9,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from controller.model.result import Round
-from controller.model.task import Progress
-from controller.service.control import _page
+from controller.model.task import Progress, TaskKind
+from controller.model.view import PlannedTask, Submitted
+from controller.service.control import _page, _told
 from controller.service.liveness import Liveness
 from controller.service.notifier import Notifier
+from controller.wire.view import SUBMITTED
 from jetfleet.errors import BadInput, NeedsUpgrade
 from jetfleet.rpc import CALL_METADATA, from_status
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, control_pb2, control_pb2_grpc, fleet_pb2, fleet_pb2_grpc
@@ -125,3 +127,24 @@ def test_a_page_of_results_fits_into_a_message() -> None:
     assert not _page(thin, asked=60).more
     assert not _page(thin, asked=3).more
     assert _page([], asked=5).rows == []
+
+
+def test_a_plan_of_any_size_is_answered_in_a_message() -> None:
+    task = PlannedTask(TaskKind.BENCH, "v" * 200, "d" * 60, "e" * 64, False)
+    told = _told(Submitted(1, (task,) * 74_000, repeated_request=False, notes=("first",)))
+    assert told.notes == ("first", "69000 more tasks are planned and not listed here")
+    assert SUBMITTED.encode(told).ByteSize() < 4 << 20
+    small = Submitted(1, (task,), repeated_request=False, notes=())
+    assert _told(small) is small
+
+
+async def test_a_notifier_wakes_the_waiters_of_a_topic_only() -> None:
+    notifier = Notifier()
+    here = asyncio.create_task(notifier.wait(notifier.count("here"), timeout_s=600, topic="here"))
+    there = asyncio.create_task(notifier.wait(notifier.count("there"), timeout_s=600, topic="there"))
+    await asyncio.sleep(0)
+    notifier.notify(["here"])
+    await asyncio.wait_for(here, 60)
+    assert not there.done()
+    notifier.notify_all()
+    await asyncio.wait_for(there, 60)

@@ -70,6 +70,22 @@ class StoreFleet:
     def write(self, work: Callable[[Connection], T]) -> T:
         return self.writer.submit(work).result(60)
 
+    def statements(self, work: Callable[[Connection], object]) -> int:
+        """How many statements SQLite runs for it."""
+
+        def counted(connection: Connection) -> int:
+            run: list[str] = []
+            raw = connection.connection.dbapi_connection
+            assert raw is not None
+            raw.set_trace_callback(run.append)
+            try:
+                work(connection)
+            finally:
+                raw.set_trace_callback(None)
+            return len(run)
+
+        return self.write(counted)
+
     def sql(self, query: str, **values: object) -> list[dict[str, object]]:
         return self.reader.read(
             lambda connection: [dict(row._mapping) for row in connection.execute(text(query), values)]

@@ -108,3 +108,16 @@ def test_an_engine_that_is_built_meanwhile_releases_nothing_that_nobody_sees(fle
     answer = fleet.write_all(submission)
     fleet.run_all("a/1")
     assert fleet.job(answer.job_id).state is JobState.SUCCEEDED
+
+
+def test_a_listing_costs_the_same_however_many_jobs_and_tasks_there_are(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    fleet.submit(spec(1))
+    few = fleet.statements(lambda c: jobs.job_views(c, limit=50))
+    for batch in range(1, 20):
+        fleet.submit(spec(batch, batch + 1))
+    assert fleet.statements(lambda c: jobs.job_views(c, limit=50)) == few
+    listed = fleet.reader.read(lambda c: jobs.job_views(c, limit=50))
+    assert [(item.id, item.state, item.done, item.total) for item in listed] == [
+        (item.id, item.state, item.done, item.total) for item in (fleet.job(number) for number in range(20, 0, -1))
+    ]

@@ -1,7 +1,6 @@
 """Binds a BENCH to a device and the engines that it needs there now, and takes the binding away again."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -16,6 +15,7 @@ from controller.store.commands.readiness import became_ready
 from controller.store.commands.rows import ensure_build
 from controller.store.queries.tasks import missing_engines
 from controller.store.sqlite.prepared import PreparedStatement
+from controller.store.stored import StoredRow
 
 
 def bind(connection: Connection, task_id: int, device: Device, *, has_blob: Callable[[str], bool]) -> bool:
@@ -99,7 +99,7 @@ _BIND = PreparedStatement(
 _ENGINE_FILE = PreparedStatement(select(t.engine.c.sha256).where(t.engine.c.key == bindparam("key_")))
 
 
-def _unable(subject: Any, device: Device) -> str:
+def _unable(subject: StoredRow, device: Device) -> str:
     return inability(subject.runtime, subject.placement, device.facts, load(Variant, subject.content))
 
 

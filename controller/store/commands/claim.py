@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable, Collection
 from functools import cache
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
@@ -31,6 +30,7 @@ from controller.store.queries import queue
 from controller.store.queries.devices import current_device, planning_devices
 from controller.store.queries.tasks import OPEN_STATES
 from controller.store.sqlite.prepared import PreparedStatement
+from controller.store.stored import StoredRow
 
 
 def claim(
@@ -96,13 +96,13 @@ def _lease(connection: Connection, token: str, task_id: int, *, has_blob: Callab
     return Lease(token, task.id, f"{task.kind.lower()} {task.name}", task.time_limit_s, work)
 
 
-def _build_work(connection: Connection, task: Any, *, has_blob: Callable[[str], bool]) -> BuildWork:
+def _build_work(connection: Connection, task: StoredRow, *, has_blob: Callable[[str], bool]) -> BuildWork:
     recipe = load(Recipe, task.recipe)
     caches = timing_caches.current(connection, recipe, task.class_key, has_blob=has_blob)
     return BuildWork(task.engine_key, recipe, caches)
 
 
-def _bench_work(connection: Connection, task: Any) -> BenchWork:
+def _bench_work(connection: Connection, task: StoredRow) -> BenchWork:
     rows = _SUBJECTS.all(connection, task_id_=task.id)
     subjects = tuple(
         subject_of(

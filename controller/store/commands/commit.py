@@ -1,7 +1,5 @@
 """The end of an attempt, committed once: the same commit gets the same answer, a stale one is kept as an orphan."""
 
-from typing import Any
-
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -20,6 +18,7 @@ from controller.store.queries.devices import current_device
 from controller.store.queries.leases import directives
 from controller.store.queries.tasks import OPEN_STATES
 from controller.store.sqlite.prepared import PreparedStatement
+from controller.store.stored import StoredRow
 
 
 def commit(connection: Connection, session_id: str, token: str, outcome: Outcome) -> Committed:
@@ -50,11 +49,11 @@ def commit(connection: Connection, session_id: str, token: str, outcome: Outcome
     return _settled(connection, row)
 
 
-def _settled(connection: Connection, row: Any) -> Committed:
+def _settled(connection: Connection, row: StoredRow) -> Committed:
     return Committed(settle(connection, row.task_id).value)
 
 
-def _fail(connection: Connection, row: Any, outcome: Outcome, failure: Failure) -> Committed:
+def _fail(connection: Connection, row: StoredRow, outcome: Outcome, failure: Failure) -> Committed:
     cancelled = directives(connection, row.session_id, [row.token])[row.token] is Directive.CANCEL
     keep_artifacts(connection, row.token, outcome.artifacts)
     end = AttemptState.CANCELLED if cancelled else AttemptState.FAILED
@@ -64,7 +63,7 @@ def _fail(connection: Connection, row: Any, outcome: Outcome, failure: Failure) 
     return _settled(connection, row)
 
 
-def _is_repeat(row: Any, outcome: Outcome) -> bool:
+def _is_repeat(row: StoredRow, outcome: Outcome) -> bool:
     """Closed by an earlier copy of this very commit, not by the controller."""
     if isinstance(outcome.end, Failure):
         return row.state in (AttemptState.FAILED.value, AttemptState.CANCELLED.value)
@@ -72,7 +71,7 @@ def _is_repeat(row: Any, outcome: Outcome) -> bool:
     return bool(row.state == wanted.value)
 
 
-def _misfit(connection: Connection, row: Any, outcome: Outcome) -> str:
+def _misfit(connection: Connection, row: StoredRow, outcome: Outcome) -> str:
     """What is wrong with a success that does not answer its task; empty if nothing is."""
     if (row.kind == TaskKind.BUILD.value) is not isinstance(outcome.end, Built):
         return f"the agent answered a {row.kind} with something else"
@@ -95,7 +94,7 @@ def _mismeasured(subjects: list[int], schedule: Schedule, found: tuple[Measureme
     return ""
 
 
-def _keep_engine(connection: Connection, row: Any, built: Built) -> None:
+def _keep_engine(connection: Connection, row: StoredRow, built: Built) -> None:
     connection.execute(
         update(t.engine)
         .where(t.engine.c.key == row.engine_key)

@@ -11,10 +11,11 @@ from controller.model.result import Measurement
 from controller.store import tables as t
 from controller.store.clock import now_text
 from controller.store.sqlite.prepared import PreparedStatement
+from controller.store.stored import StoredRow
 from jetfleet.metrics import NAMES
 
 
-def insert_measurement(connection: Connection, attempt: Any, item: Measurement) -> None:
+def insert_measurement(connection: Connection, attempt: StoredRow, item: Measurement) -> None:
     """Part of the commit of an attempt; the verdict is derived here, from the flags."""
     variant_id, engine_key = _measured(connection, attempt.task_id, item.subject_index)
     measurement_id = _INSERT.run(

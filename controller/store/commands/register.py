@@ -1,9 +1,8 @@
 """Devices and sessions: who is registered, with which facts, under which session."""
 
 from collections.abc import Collection
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from controller.model.codec import dump
 from controller.model.facts import Facts
@@ -14,6 +13,7 @@ from controller.store.clock import now_text
 from controller.store.commands.attempts import close_attempts
 from controller.store.commands.bind import replan_device
 from controller.store.queries.tasks import OPEN_STATES
+from controller.store.stored import StoredRow
 from jetfleet.errors import Conflict
 
 
@@ -51,7 +51,7 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
     return Registered(name, _lost(connection, who.held))
 
 
-def _session(connection: Connection, session_id: str) -> Row[Any] | None:
+def _session(connection: Connection, session_id: str) -> StoredRow | None:
     return connection.execute(select(t.session).where(t.session.c.id == session_id)).first()
 
 
@@ -82,7 +82,7 @@ def _insert_session(connection: Connection, who: Registration) -> None:
     )
 
 
-def _refuse_twin(who: Registration, known: Row[Any], before: Row[Any], *, alive: Collection[str]) -> None:
+def _refuse_twin(who: Registration, known: StoredRow, before: StoredRow, *, alive: Collection[str]) -> None:
     """Two boards flashed from one image share an id. The same serial, or the same boot, is the same board."""
     same_serial = bool(who.hardware_serial) and who.hardware_serial == known.hardware_serial
     if before.id not in alive or before.boot_id == who.boot_id or same_serial:
@@ -122,9 +122,12 @@ def _end_older_sessions(connection: Connection, who: Registration) -> None:
     )
 
 
+_LOST_STATES = (AttemptState.EXPIRED.value, AttemptState.REBOOTED.value)
+
+
 def _lost(connection: Connection, held: tuple[str, ...]) -> tuple[str, ...]:
     kept = connection.execute(
-        select(t.attempt.c.token).where(t.attempt.c.token.in_(held), t.attempt.c.state.not_in(("EXPIRED", "REBOOTED")))
+        select(t.attempt.c.token).where(t.attempt.c.token.in_(held), t.attempt.c.state.not_in(_LOST_STATES))
     ).scalars()
     return tuple(sorted(set(held) - set(kept)))
 

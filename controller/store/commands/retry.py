@@ -1,9 +1,8 @@
 """`job retry`: a new job from the rows of one that is over."""
 
 from collections.abc import Callable, Collection
-from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from controller.core.retry import PreviousBench, plan_again
 from controller.model.codec import load, load_labels
@@ -15,6 +14,7 @@ from controller.store.commands.submit import Submission
 from controller.store.queries.devices import planning_devices
 from controller.store.queries.engines import known_engines
 from controller.store.queries.jobs import job_row
+from controller.store.stored import StoredRow
 from jetfleet.errors import BadInput
 
 
@@ -50,7 +50,7 @@ def _tried(connection: Connection, job_id: int) -> list[PreviousBench]:
     ]
 
 
-def _spec(job: Row[Any], variants: dict[str, Variant]) -> JobSpec:
+def _spec(job: StoredRow, variants: dict[str, Variant]) -> JobSpec:
     """The old job's, for fewer variants; its deadline begins anew, as long as it was."""
     deadline_s = round(seconds_between(job.created_at, job.deadline_at)) if job.deadline_at else None
     return JobSpec(

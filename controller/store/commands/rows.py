@@ -1,7 +1,5 @@
 """Rows of a job: itself, its variants, the engines that it needs, the BUILDs that it shares, and its BENCHes."""
 
-from typing import Any
-
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -23,6 +21,7 @@ from controller.store.clock import now_text
 from controller.store.commands.readiness import became_ready
 from controller.store.queries.tasks import LIVE_STATES
 from controller.store.sqlite.prepared import PreparedStatement
+from controller.store.stored import StoredRow
 
 
 def insert_job(connection: Connection, spec: JobSpec, *, key: str, retry_of: int | None = None) -> int:
@@ -186,7 +185,7 @@ def _insert_build(connection: Connection, build: PlannedBuild, *, job_id: int) -
     return task_id
 
 
-def _planned(engine: Any) -> PlannedBuild:
+def _planned(engine: StoredRow) -> PlannedBuild:
     fields = tuple((name, str(value)) for name, value in load_facts(engine.class_fields).items())
     return PlannedBuild(engine.key, load(Recipe, engine.recipe), DeviceClass(engine.class_key, fields))
 

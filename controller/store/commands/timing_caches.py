@@ -5,7 +5,6 @@ handed. Two that ran at the same time therefore leave two caches, which the next
 """
 
 from collections.abc import Callable, Collection
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -15,6 +14,7 @@ from controller.model.task import Recipe
 from controller.store import tables as t
 from controller.store.clock import now_text
 from controller.store.sqlite.prepared import PreparedStatement
+from controller.store.stored import StoredRow
 from jetfleet.options import COLD, TIMING_CACHE
 
 
@@ -30,7 +30,7 @@ def current(
     )
 
 
-def keep(connection: Connection, engine: Any, made: Artifact, *, handed: Collection[str], token: str) -> None:
+def keep(connection: Connection, engine: StoredRow, made: Artifact, *, handed: Collection[str], token: str) -> None:
     """Part of the commit of a BUILD: its cache takes the place of those that went into it."""
     mine = {"class_key": engine.class_key, "runtime": engine.runtime, "runtime_version": engine.runtime_version}
     columns = t.timing_cache.c

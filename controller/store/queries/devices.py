@@ -12,6 +12,7 @@ from controller.store import tables as t
 from controller.store.clock import parse
 from controller.store.queries.tasks import OPEN_STATES
 from controller.store.sqlite.prepared import PreparedStatement
+from controller.store.stored import StoredRow
 from jetfleet.errors import StaleSession
 
 
@@ -83,7 +84,7 @@ def _devices() -> Select[Any]:
     )
 
 
-def _device(row: Any, *, alive: Collection[str]) -> Device:
+def _device(row: StoredRow, *, alive: Collection[str]) -> Device:
     return Device(
         id=row.id,
         name=row.name,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Select, select
 
 from controller.model.codec import load, load_facts
 from controller.model.engine import Audited, BuildReport, Built, EngineView
@@ -15,6 +15,7 @@ from controller.model.task import DeviceClass, Recipe, TaskKind
 from controller.store import tables as t
 from controller.store.clock import parse
 from controller.store.queries.tasks import LIVE_STATES
+from controller.store.stored import StoredRow
 from jetfleet.errors import BadInput, NotFound
 
 _KEY = re.compile(r"[0-9a-f]{6,64}")
@@ -64,7 +65,7 @@ def _engines() -> Select[Any]:
     )
 
 
-def _found(connection: Connection, name: str, job_id: int) -> Sequence[Row[Any]]:
+def _found(connection: Connection, name: str, job_id: int) -> Sequence[StoredRow]:
     if _KEY.fullmatch(name):
         found = connection.execute(_engines().where(t.engine.c.key.startswith(name, autoescape=True))).all()
         if found:
@@ -77,7 +78,7 @@ def _found(connection: Connection, name: str, job_id: int) -> Sequence[Row[Any]]
     return connection.execute(_engines().where(t.engine.c.key.in_(keys))).all()
 
 
-def _one(found: Sequence[Row[Any]], name: str) -> Row[Any]:
+def _one(found: Sequence[StoredRow], name: str) -> StoredRow:
     if not found:
         raise NotFound(
             f"no engine is called {name}",
@@ -95,12 +96,12 @@ def _one(found: Sequence[Row[Any]], name: str) -> Row[Any]:
     return found[0]
 
 
-def _told(row: Row[Any]) -> str:
+def _told(row: StoredRow) -> str:
     """What tells engines of one name apart at a glance."""
     return f"{row.placement}, {f'built on {row.built_on}' if row.sha256 and row.built_on else 'not built'}"
 
 
-def _view(row: Row[Any]) -> EngineView:
+def _view(row: StoredRow) -> EngineView:
     recipe = load(Recipe, row.recipe)
     built = None
     if row.sha256 is not None:
@@ -139,7 +140,7 @@ def _variants(connection: Connection, key: str) -> tuple[str, ...]:
     return tuple(rows.scalars())
 
 
-def _newest_bench(connection: Connection, key: str) -> Row[Any] | None:
+def _newest_bench(connection: Connection, key: str) -> StoredRow | None:
     """The newest measurement of a subject with this engine."""
     return connection.execute(
         select(t.measurement, t.device.c.name.label("device_name"))
@@ -154,12 +155,12 @@ def _newest_bench(connection: Connection, key: str) -> Row[Any] | None:
     ).first()
 
 
-def _files_of_build(connection: Connection, row: Row[Any]) -> Iterator[Artifact]:
+def _files_of_build(connection: Connection, row: StoredRow) -> Iterator[Artifact]:
     if row.built_by is not None:
         yield from _files(connection, row.built_by)
 
 
-def _files_of_bench(connection: Connection, bench: Row[Any] | None) -> Iterator[Artifact]:
+def _files_of_bench(connection: Connection, bench: StoredRow | None) -> Iterator[Artifact]:
     """Of a BENCH with several subjects, a file that ends in `-1` is of subject 1."""
     if bench is None:
         return
@@ -176,7 +177,7 @@ def _files(connection: Connection, token: str) -> list[Artifact]:
     return [Artifact(Role(row.role), row.name, row.sha256, row.size_bytes) for row in rows]
 
 
-def _audited(connection: Connection, bench: Row[Any]) -> Audited:
+def _audited(connection: Connection, bench: StoredRow) -> Audited:
     evidence = connection.execute(
         select(t.flag.c.evidence).where(
             t.flag.c.measurement_id == bench.id, t.flag.c.kind == FlagKind.PRECISION_NOT_HONOURED.value

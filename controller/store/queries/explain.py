@@ -1,9 +1,8 @@
 """Gathers what core.explain needs to say why the tasks of a job have not ended."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from controller.core.explain import BlockingBuild, Fleet, OpenAttempt, Unfinished, why
 from controller.core.lifecycle import TERMINAL
@@ -18,6 +17,7 @@ from controller.store.queries.jobs import job_row, job_tasks
 from controller.store.queries.leases import directives
 from controller.store.queries.queue import all_ready
 from controller.store.queries.tasks import OPEN_STATES, history
+from controller.store.stored import StoredRow
 
 
 def reasons(
@@ -44,14 +44,14 @@ def reasons(
 
 
 def _unfinished(
-    connection: Connection, row: Row[Any], job: Row[Any], fleet: Fleet, attempts: Mapping[int, OpenAttempt]
+    connection: Connection, row: StoredRow, job: StoredRow, fleet: Fleet, attempts: Mapping[int, OpenAttempt]
 ) -> Unfinished:
     attempt = attempts.get(row.id)
     return Unfinished(
         task_id=row.id,
         state=TaskState(row.state),
         history=tuple(history(connection, row.id)),
-        blocked_by=_blocking_build(connection, row.id, attempts) if row.state == "WAITING" else None,
+        blocked_by=_blocking_build(connection, row.id, attempts) if row.state == TaskState.WAITING.value else None,
         candidate=next((item for item in fleet.ready if item.task_id == row.id), None),
         attempt=attempt,
         class_fields=_class_fields(connection, row),
@@ -108,7 +108,7 @@ def _blocking_build(connection: Connection, task_id: int, attempts: Mapping[int,
     )
 
 
-def _class_fields(connection: Connection, row: Row[Any]) -> tuple[tuple[str, str], ...]:
+def _class_fields(connection: Connection, row: StoredRow) -> tuple[tuple[str, str], ...]:
     if row.engine_key is None:
         return ()
     text = connection.execute(select(t.engine.c.class_fields).where(t.engine.c.key == row.engine_key)).scalar_one()

@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from controller.core.eta import Rest, RestOfBench, eta_s
 from controller.core.lifecycle import TERMINAL
@@ -12,6 +12,7 @@ from controller.model.task import AttemptState, TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import seconds_between
 from controller.store.queries.devices import planning_devices
+from controller.store.stored import StoredRow
 
 # (kind, name of the task, device of a BENCH or device class of a BUILD) -> seconds, newest first
 Past: TypeAlias = Mapping[tuple[str, str, str], Sequence[float]]
@@ -53,7 +54,7 @@ def past_durations(connection: Connection, job_id: int) -> Past:
 
 def forecast(
     connection: Connection,
-    tasks: Sequence[Row[Any]],
+    tasks: Sequence[StoredRow],
     leased_at: Mapping[int, str],
     *,
     past: Past,
@@ -68,7 +69,7 @@ def forecast(
     }
     classes = _classes(connection, [row.engine_key for row in live if row.engine_key])
 
-    def rest(row: Row[Any], where: str) -> Rest:
+    def rest(row: StoredRow, where: str) -> Rest:
         elapsed_s = seconds_between(leased_at[row.id], None) if row.id in leased_at else 0.0
         return Rest(elapsed_s, past.get((row.kind, row.name, where), ()))
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, Row, select, union
+from sqlalchemy import CompoundSelect, Connection, func, select, union
 
 from controller.core.lifecycle import OPEN_ATTEMPT, TERMINAL, job_state
 from controller.model.codec import load_labels
@@ -16,6 +16,7 @@ from controller.store import tables as t
 from controller.store.clock import now_text, parse, seconds_between
 from controller.store.queries.forecast import Past, forecast
 from controller.store.queries.tasks import LIVE_STATES
+from controller.store.stored import StoredRow
 from jetfleet.errors import NotFound
 
 
@@ -44,7 +45,8 @@ def job_view(
 def job_views(connection: Connection, *, limit: int) -> list[JobView]:
     """Newest first, without tasks."""
     jobs = connection.execute(select(t.job).where(t.ACCEPTED).order_by(t.job.c.id.desc()).limit(limit)).all()
-    return [_view(job, (), [TaskState(row.state) for row in job_tasks(connection, job.id)]) for job in jobs]
+    states = _states(connection, [job.id for job in jobs])
+    return [_view(job, (), states[job.id]) for job in jobs]
 
 
 def known_job(connection: Connection, key: str) -> Submitted | None:
@@ -79,7 +81,7 @@ def overdue_jobs(connection: Connection) -> list[int]:
     )
 
 
-def job_row(connection: Connection, job_id: int) -> Row[Any]:
+def job_row(connection: Connection, job_id: int) -> StoredRow:
     """Raises NotFound."""
     job = connection.execute(select(t.job).where(t.job.c.id == job_id, t.ACCEPTED)).first()
     if job is None:
@@ -87,7 +89,7 @@ def job_row(connection: Connection, job_id: int) -> Row[Any]:
     return job
 
 
-def job_tasks(connection: Connection, job_id: int) -> list[Row[Any]]:
+def job_tasks(connection: Connection, job_id: int) -> list[StoredRow]:
     """The BUILDs a job is attached to, and its own BENCHes. Raises NotFound."""
     job_row(connection, job_id)
     return list(
@@ -100,13 +102,29 @@ def job_tasks(connection: Connection, job_id: int) -> list[Row[Any]]:
     )
 
 
+def _states(connection: Connection, job_ids: Sequence[int]) -> dict[int, list[TaskState]]:
+    """The states of the tasks of each job, by two queries however many jobs there are."""
+    kind, own, shared = t.task.c.kind == TaskKind.BENCH.value, t.task.c.job_id, t.job_build.c.job_id
+    counted = func.count().label("n")
+    benches = select(own.label("job_id"), t.task.c.state, counted).where(kind, own.in_(job_ids))
+    builds = select(shared, t.task.c.state, counted).join(t.task, t.task.c.id == t.job_build.c.task_id)
+    found: dict[int, list[TaskState]] = {job_id: [] for job_id in job_ids}
+    for query in (
+        benches.group_by(own, t.task.c.state),
+        builds.where(shared.in_(job_ids)).group_by(shared, t.task.c.state),
+    ):
+        for row in connection.execute(query):
+            found[row.job_id] += [TaskState(row.state)] * row.n
+    return found
+
+
 def _task_ids(job_id: int) -> CompoundSelect[Any]:
     attached = select(t.job_build.c.task_id).where(t.job_build.c.job_id == job_id)
     mine = select(t.task.c.id).where(t.task.c.job_id == job_id, t.task.c.kind == TaskKind.BENCH.value)
     return union(mine, attached)
 
 
-def _view(job: Row[Any], tasks: tuple[TaskView, ...], states: list[TaskState]) -> JobView:
+def _view(job: StoredRow, tasks: tuple[TaskView, ...], states: list[TaskState]) -> JobView:
     return JobView(
         id=job.id,
         name=job.name,
@@ -122,8 +140,8 @@ def _view(job: Row[Any], tasks: tuple[TaskView, ...], states: list[TaskState]) -
 
 
 def _task_view(
-    row: Row[Any],
-    attempts: Sequence[Row[Any]],
+    row: StoredRow,
+    attempts: Sequence[StoredRow],
     logs: Mapping[str, Sequence[Artifact]],
     progress: Mapping[str, Progress],
 ) -> TaskView:
@@ -146,9 +164,9 @@ def _task_view(
     )
 
 
-def _attempts(connection: Connection, job_id: int) -> dict[int, list[Row[Any]]]:
+def _attempts(connection: Connection, job_id: int) -> dict[int, list[StoredRow]]:
     """The attempts of each task of a job, oldest first."""
-    found: dict[int, list[Row[Any]]] = defaultdict(list)
+    found: dict[int, list[StoredRow]] = defaultdict(list)
     for row in connection.execute(
         select(t.attempt, t.device.c.name.label("device_name"))
         .join(t.device, t.device.c.id == t.attempt.c.device_id)
@@ -171,7 +189,7 @@ def _logs(connection: Connection, job_id: int) -> dict[str, list[Artifact]]:
     return {token: sorted(logs, key=lambda log: (len(log.name), log.name)) for token, logs in found.items()}
 
 
-def _last_failure(attempts: Sequence[Row[Any]]) -> Failure | None:
+def _last_failure(attempts: Sequence[StoredRow]) -> Failure | None:
     """Of the last attempt that ended badly; a lost agent counts, as INFRASTRUCTURE."""
     for attempt in reversed(attempts):
         if attempt.state == AttemptState.COMMITTED.value:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from controller.core.select import matches
 from controller.model.codec import load, load_facts, load_labels
@@ -24,6 +24,7 @@ from controller.model.task import Device
 from controller.model.view import ResultQuery
 from controller.store import tables as t
 from controller.store.clock import parse
+from controller.store.stored import StoredRow
 
 _PLAIN = ("window_s", "warmup_s", "warmup_n", "processes", "accuracy_n")
 
@@ -117,8 +118,8 @@ class _Parts:
 
 def _grouped(
     connection: Connection, table: Any, order: ColumnElement[Any], ids: Sequence[int]
-) -> dict[int, list[Row[Any]]]:
-    found: dict[int, list[Row[Any]]] = {}
+) -> dict[int, list[StoredRow]]:
+    found: dict[int, list[StoredRow]] = {}
     for start in range(0, len(ids), 500):  # SQLite bounds the number of parameters
         some = ids[start : start + 500]
         for row in connection.execute(select(table).where(table.c.measurement_id.in_(some)).order_by(order)):
@@ -126,7 +127,7 @@ def _grouped(
     return found
 
 
-def _result_row(row: Row[Any], parts: _Parts) -> ResultRow:
+def _result_row(row: StoredRow, parts: _Parts) -> ResultRow:
     measurement = Measurement(
         subject_index=row.subject_idx,
         provenance=Provenance(row.provenance),
@@ -169,6 +170,6 @@ def _result_row(row: Row[Any], parts: _Parts) -> ResultRow:
     )
 
 
-def _check(row: Row[Any]) -> TensorCheck:
+def _check(row: StoredRow) -> TensorCheck:
     known = {item.name: getattr(row, item.name) for item in fields(TensorCheck)}
     return TensorCheck(**{**known, "passed": bool(row.passed)})

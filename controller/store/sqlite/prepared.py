@@ -14,6 +14,8 @@ from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.sql import ClauseElement
 
+from controller.store.stored import StoredRow
+
 _DIALECT = dialect(paramstyle="named")
 
 
@@ -31,7 +33,7 @@ class PreparedStatement:
         """Executes; returns the id of an inserted row."""
         return self._execute(connection, values).lastrowid
 
-    def all(self, connection: Connection, **values: object) -> list[Any]:
+    def all(self, connection: Connection, **values: object) -> list[StoredRow]:
         cursor = self._execute(connection, values)
         row = self._row(cursor)
         try:
@@ -39,7 +41,7 @@ class PreparedStatement:
         except sqlite3.DatabaseError as error:
             raise DatabaseError(self._sql[0], values, error) from error
 
-    def first(self, connection: Connection, **values: object) -> Any:
+    def first(self, connection: Connection, **values: object) -> StoredRow:
         """The first row or None."""
         cursor = self._execute(connection, values)
         found = cursor.fetchone()

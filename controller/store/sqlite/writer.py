@@ -20,6 +20,9 @@ from jetfleet.errors import Infrastructure
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[Connection], T]
+_Queued: TypeAlias = "tuple[Work[Any], Future[Any]]"
+_Answers: TypeAlias = "list[tuple[Future[Any], object]]"
+_Refusals: TypeAlias = "list[tuple[Future[Any], Exception]]"
 
 _GROUP = 64
 
@@ -30,7 +33,7 @@ class Writer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._path = Path(engine.url.database or "")
-        self._queue: queue.SimpleQueue[tuple[Work[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._closed = False
         self._thread.start()
@@ -60,7 +63,7 @@ class Writer:
                     break
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _gather(self, first: tuple[Work[Any], Future[Any]]) -> tuple[list[tuple[Work[Any], Future[Any]]], bool]:
+    def _gather(self, first: _Queued) -> tuple[list[_Queued], bool]:
         group = [first]
         while len(group) < _GROUP:
             try:
@@ -72,9 +75,9 @@ class Writer:
             group.append(item)
         return group, True
 
-    def _write(self, connection: Connection, group: list[tuple[Work[Any], Future[Any]]]) -> None:
-        answers: list[tuple[Future[Any], Any]] = []
-        refusals: list[tuple[Future[Any], Exception]] = []
+    def _write(self, connection: Connection, group: list[_Queued]) -> None:
+        answers: _Answers = []
+        refusals: _Refusals = []
         try:
             execute(connection, "BEGIN IMMEDIATE")
             for work, future in group:
@@ -94,8 +97,8 @@ class Writer:
         connection: Connection,
         work: Work[Any],
         future: "Future[Any]",
-        answers: list[tuple["Future[Any]", Any]],
-        refusals: list[tuple["Future[Any]", Exception]],
+        answers: _Answers,
+        refusals: _Refusals,
     ) -> None:
         execute(connection, "SAVEPOINT one")
         try:
@@ -107,9 +110,7 @@ class Writer:
             refusals.append((future, translated(error, self._path) if isinstance(error, DatabaseError) else error))
         execute(connection, "RELEASE one")
 
-    def _give_up(
-        self, connection: Connection, error: DatabaseError, group: list[tuple[Work[Any], "Future[Any]"]]
-    ) -> None:
+    def _give_up(self, connection: Connection, error: DatabaseError, group: list[_Queued]) -> None:
         if _in_transaction(connection):
             connection.exec_driver_sql("ROLLBACK")
         for _work, future in group:
