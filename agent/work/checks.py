@@ -9,9 +9,8 @@ import numpy as np
 
 from agent.runtime.arrays import Tensor
 from jetfleet.errors import BadInput
-from jetfleet.outputs.bounds import INTEGERS, Bounds, Judgement, Rule
-from jetfleet.outputs.judge import judge, reference_weakness
-from jetfleet.outputs.sets import judge_set
+from jetfleet.outputs.bounds import INTEGERS, Bounds, Judgement, Rule, Rules
+from jetfleet.outputs.judge import judge_all, reference_weakness
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_UNCHECKED,
     FLAG_KIND_WRONG_OUTPUT,
@@ -44,17 +43,16 @@ def rule_for(check: OutputCheck, precision: "Precision.ValueType") -> OutputChec
 
 def check_outputs(got: Mapping[str, Tensor], want: Mapping[str, Tensor], rule: OutputCheck) -> list[TensorCheck]:
     """One check per reference tensor, and per set of them. Raises BadInput for a reference that is not of numbers."""
-    checks, in_sets = [], set()
-    for item in rule.sets:
-        names = [name for name in item.outputs if name in want]
-        in_sets.update(names)
-        if names:
-            checks.append(_check_set(names, got, want, _bounds(rule)))
-    for name, array in want.items():
-        bounds = _bounds(rule.outputs.get(name, rule))
-        if name not in in_sets and bounds.rule is not Rule.OFF:
-            checks.append(_check(name, got.get(name), array, bounds))
-    return checks
+    rules = Rules(
+        _bounds(rule),
+        outputs={name: _bounds(item) for name, item in rule.outputs.items()},
+        sets=tuple(tuple(item.outputs) for item in rule.sets),
+    )
+    try:
+        found = judge_all(got, want, rules)
+    except ValueError as error:
+        raise BadInput(str(error), where="the reference outputs", expected="floats or integers") from error
+    return [_as_message(label, item, got, want) for label, item in found.items()]
 
 
 def check_flags(checks: Sequence[TensorCheck], rule: OutputCheck) -> list[Flag]:
@@ -84,34 +82,17 @@ def _bounds(rule: OutputCheck) -> Bounds:
     )
 
 
-def _check(name: str, got: Tensor | None, want: Tensor, bounds: Bounds) -> TensorCheck:
-    try:
-        found = judge(got, want, bounds)
-    except ValueError as error:
-        raise BadInput(str(error), where=name, expected="floats or integers") from error
-    check = _as_message(name, found)
-    check.weakness = reference_weakness(want)
-    if got is not None and got.shape == want.shape and _is_classifier(want):
-        check.top1_agreement = float(np.mean(got.argmax(axis=1) == want.argmax(axis=1)))
-    return check
-
-
-def _check_set(
-    names: Sequence[str], got: Mapping[str, Tensor], want: Mapping[str, Tensor], bounds: Bounds
-) -> TensorCheck:
-    label = "+".join(names)
-    missing = [name for name in names if name not in got]
-    if missing:
-        return TensorCheck(tensor=label, passed=False, detail=f"the engine has no output {missing[0]!r}")
-    check = _as_message(label, judge_set([got[name] for name in names], [want[name] for name in names], bounds))
-    check.weakness = "it is empty" if all(want[name].size == 0 for name in names) else ""
-    return check
-
-
-def _as_message(name: str, found: Judgement) -> TensorCheck:
+def _as_message(label: str, found: Judgement, got: Mapping[str, Tensor], want: Mapping[str, Tensor]) -> TensorCheck:
     """Field by field: both have the same names. What does not apply stays absent."""
     known = {key: value for key, value in vars(found).items() if value is not None}
-    return TensorCheck(tensor=name, **known)
+    check = TensorCheck(tensor=label, **known)
+    if label not in want:
+        check.weakness = "it is empty" if all(want[name].size == 0 for name in label.split("+") if name in want) else ""
+        return check
+    check.weakness = reference_weakness(want[label])
+    if label in got and got[label].shape == want[label].shape and _is_classifier(want[label]):
+        check.top1_agreement = float(np.mean(got[label].argmax(axis=1) == want[label].argmax(axis=1)))
+    return check
 
 
 def _is_classifier(want: Tensor) -> bool:

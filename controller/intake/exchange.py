@@ -9,7 +9,7 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.model_report import ModelReport
 from controller.model import codec
-from controller.model.job import Precision, Role
+from controller.model.job import OutputCheck, Precision, Role
 
 ANSWER_NAME = "answer.json"
 
@@ -20,9 +20,7 @@ class LoweringRequest:
 
     precision: Precision
     steps: Steps
-    check_outputs: bool
-    min_cosine: float
-    min_agreement: float
+    check: OutputCheck
     base: Precision = Precision.FP16  # the floats of the graph: what INT8's Q/DQ pairs stand over
     typed: bool = False  # whether a strongly typed builder (TensorRT) gets it
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from controller.intake.exchange import LoweringRequest, ModelAnswer, ModelFile, ModelRequest
+from controller.intake.exchange import ModelAnswer, ModelFile, ModelRequest
 from controller.intake.graph import datasets, onnx_files
 from controller.intake.graph.datasets import LABELS, Evaluation
 from controller.intake.graph.reference import ReferenceSession
@@ -18,6 +18,7 @@ from controller.intake.jobfile.model_error import ModelError, calibration_missin
 from controller.intake.lowering import calibration as calibrating
 from controller.intake.lowering import precision, source_precision
 from controller.intake.lowering.calibration import Calibration
+from controller.intake.lowering.ranges import float_ranges
 from controller.model.job import Precision, Role
 
 # Inputs, and the outputs to them.
@@ -90,27 +91,24 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         inputs = _reference_inputs(request, source.signature, evaluation, calibration, batch)
         references[batch] = (inputs, source.run(inputs))
         files += _reference_files(out, references[batch], batch)
-    if own.precision is Precision.FP32:
+    if own.precision is Precision.FP32 and request.lower:
+        progress("reading the ranges of the reference run")
+        ranges = float_ranges(source.graph.path, references[min(references)][0])
         for wanted in request.lower:
-            files += _lowered_files(request, wanted, source.graph, calibration, references, progress=progress)
+            lowered = precision.lower(
+                source.graph,
+                wanted,
+                calibration,
+                ranges=ranges,
+                cache=Path(request.lowering_cache),
+                progress=progress,
+            )
+            precision.compare(lowered, wanted, references, progress=progress)
+            base = wanted.base if wanted.precision is Precision.INT8 else None
+            files += _graph_files(wanted.precision, lowered.path, lowered.data, base=base)
     if calibration:
         files += _array_files(out, Role.CALIBRATION, calibration.samples())
     return ModelAnswer(inputs=source.signature.inputs, own_batch=source.signature.own_batch, files=tuple(files))
-
-
-def _lowered_files(
-    request: ModelRequest,
-    wanted: LoweringRequest,
-    graph: onnx_files.GraphFiles,
-    calibration: Calibration | None,
-    references: Mapping[int, Arrays],
-    *,
-    progress: Callable[[str], None],
-) -> list[ModelFile]:
-    lowered = precision.lower(graph, wanted, calibration, cache=Path(request.lowering_cache), progress=progress)
-    precision.compare(lowered, wanted, references, progress=progress)
-    base = wanted.base if wanted.precision is Precision.INT8 else None
-    return _graph_files(wanted.precision, lowered.path, lowered.data, base=base)
 
 
 def open_source(request: ModelRequest, folder: Path, progress: Callable[[str], None]) -> ModelSource:

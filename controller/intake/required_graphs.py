@@ -8,7 +8,7 @@ from controller.intake.exchange import LoweringRequest, ModelFile
 from controller.intake.jobfile.matrix import VariantPoint, precision_places
 from controller.intake.jobfile.spec import LoadedJob
 from controller.intake.jobfile.yaml import Steps
-from controller.model.job import CheckRule, Precision, Role
+from controller.model.job import Precision, Role
 from jetfleet.placement import CPU, Placement
 
 _FLOAT32 = frozenset({Precision.FP32, Precision.TF32})
@@ -61,8 +61,4 @@ def float32_steps(loaded: LoadedJob) -> Steps:
 def _lowering_request(
     loaded: LoadedJob, precision: Precision, steps: Steps, base: Precision, *, typed: bool
 ) -> LoweringRequest:
-    check = loaded.check_for(precision)
-    check_outputs = check.rule is not CheckRule.OFF
-    return LoweringRequest(
-        precision, steps, check_outputs, check.min_cosine, check.min_agreement, base=base, typed=typed
-    )
+    return LoweringRequest(precision, steps, loaded.check_for(precision), base=base, typed=typed)

@@ -9,10 +9,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from controller.intake.exchange import LoweringRequest
 from controller.intake.prepare import PreparedJob
-from controller.model.job import Precision, Role
+from controller.model.job import CheckRule, OutputCheck, Precision, Role
+from jetfleet.outputs.bounds import Bounds
+from jetfleet.outputs.judge import judge
 from tests.intake.conftest import Workplace
 
-FP16 = LoweringRequest(Precision.FP16, ("variants", "precision", 0), True, 0.999, 1.0)
+FP16 = LoweringRequest(Precision.FP16, ("variants", "precision", 0), OutputCheck(CheckRule.COSINE))
 JOB = "model:\n  onnx: m.onnx\n  data: {calibration: c.npz}\n"
 NODE = helper.make_node
 RANDOM = np.random.default_rng(3)
@@ -116,3 +118,9 @@ def hold_to_qdq_rules(model: onnx.ModelProto) -> int:
             axis = next(item.i for item in node.attribute if item.name == "axis")
             assert scale.shape == (weight.shape[axis],)
     return len(pairs)
+
+
+def similarity(got: Any, want: Any) -> float:
+    """Cosine of floats, share of equal elements of integers."""
+    found = judge(got, want, Bounds())
+    return found.equal_share if found.cosine is None and found.equal_share is not None else found.cosine or 0.0

@@ -17,8 +17,9 @@ from controller.intake.exchange import (
 from controller.intake.jobfile.inputs import Input, InputRequest
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.model_report import Agreement, ModelReport, Port
-from controller.model.job import Precision, Role
+from controller.model.job import CheckRule, OutputCheck, Precision, Role
 
+INT8_CHECK = OutputCheck(CheckRule.COSINE, min_cosine=0.99, max_norm_error=0.1)
 REQUEST = ModelRequest(
     folder="/job",
     torch="net:make",
@@ -27,7 +28,14 @@ REQUEST = ModelRequest(
     inputs={"x": InputRequest(("batch", 3, 8), "float32", None, ((2, "seq"),)), "y": InputRequest()},
     evaluation="",
     calibration="c.npz",
-    lower=(LoweringRequest(Precision.INT8, ("variants", "precision", 1), True, 0.99, 1.0, base=Precision.FP32),),
+    lower=(
+        LoweringRequest(
+            Precision.INT8,
+            ("variants", "precision", 1),
+            INT8_CHECK,
+            base=Precision.FP32,
+        ),
+    ),
     batches=((1, ("variants", "batch", 0)), (8, ("variants", "include", 0, "batch"))),
     own_batch=False,
     seed=7,

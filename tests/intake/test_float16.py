@@ -22,7 +22,7 @@ def lowered(folder: Path, model: onnx.ModelProto, references: Any) -> tuple[onnx
     (folder / "laid").mkdir()
     laid = lay_out(folder / "m.onnx", folder / "laid")
     progress: list[str] = []
-    made = lower(laid, FP16, None, cache=folder / "cache", progress=progress.append)
+    made = lower(laid, FP16, None, ranges={}, cache=folder / "cache", progress=progress.append)
     session = onnxruntime.InferenceSession(str(laid.path), providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_outputs()]
     wanted = dict(zip(names, session.run(names, references), strict=True))

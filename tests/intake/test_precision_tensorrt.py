@@ -10,11 +10,10 @@ import pytest
 
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.float16 import infer_types, to_float16
-from controller.intake.lowering.precision import similarity
 from controller.intake.lowering.qdq import to_qdq
 from controller.model.job import Precision
 from tests.intake import graphs
-from tests.intake.graphs import NODE, floats, hold_to_qdq_rules, model_of, value
+from tests.intake.graphs import NODE, floats, hold_to_qdq_rules, model_of, similarity, value
 from tests.intake.networks import NETWORKS, QUANTISED, rows_for
 from tests.intake.rtx import build
 from tests.intake.test_qdq import BROKEN

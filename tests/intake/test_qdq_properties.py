@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.float16 import infer_types
-from controller.intake.lowering.precision import similarity
 from controller.intake.lowering.qdq import to_qdq
 from controller.model.job import Precision
-from tests.intake.graphs import NODE, hold_to_qdq_rules, model_of, value
+from tests.intake.graphs import NODE, hold_to_qdq_rules, model_of, similarity, value
 
 ROWS = 8
 

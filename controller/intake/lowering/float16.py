@@ -18,6 +18,7 @@ from controller.intake.lowering.masks import LARGEST, find_masks
 
 _FLOAT, _HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 _MASKED = 3e4  # what a larger mask is cut to: two of them still add up to a finite half
+_MOST_REMARKS = 8
 _WORDS = {_FLOAT: "float32", _HALF: "float16"}
 
 
@@ -28,6 +29,16 @@ class Float16Graph:
     model: onnx.ModelProto
     kept: Mapping[str, str]  # nodes in float32, and why
     cut: tuple[str, ...]  # masks that were made smaller
+
+    def remarks(self) -> list[str]:
+        """For people: how many nodes keep float32 for each reason, those of values by name; each constant cut."""
+        by_value = [f"{name} keeps float32: {why}" for name, why in self.kept.items() if "'" in why]
+        counts = Counter(why for why in self.kept.values() if "'" not in why)
+        others = [
+            f"{count} {'node keeps' if count == 1 else 'nodes keep'} float32: {why}" for why, count in counts.items()
+        ]
+        cuts = [f"mask {name!r} is cut to +-{_MASKED:g}" for name in self.cut]
+        return [*by_value[:_MOST_REMARKS], *_rest(len(by_value)), *others, *cuts]
 
 
 def to_float16(model: onnx.ModelProto, ranges: Mapping[str, float] | None = None) -> Float16Graph:
@@ -155,6 +166,10 @@ class _Conversion:
         scope.nodes.append(onnx.helper.make_node("Cast", [inner], [name], name=f"{name}/cast", to=_FLOAT))
         scope.types |= {inner: _HALF, name: _FLOAT}
         scope.casts[name, _HALF] = inner
+
+
+def _rest(count: int) -> list[str]:
+    return [f"and {count - _MOST_REMARKS} more nodes for such reasons"] if count > _MOST_REMARKS else []
 
 
 def _refuse_untyped(graph: onnx.GraphProto, types: Mapping[str, int]) -> None:

@@ -52,6 +52,11 @@ def float32_nodes(graph: GraphView, opsets: Mapping[str, int], ranges: Mapping[s
     return kept
 
 
+def beyond_half(ranges: Mapping[str, float]) -> list[str]:
+    """The tensors that half precision cannot hold, sorted: what of the ranges decides a lowered graph."""
+    return sorted(name for name, largest in ranges.items() if largest > _NEAR or 0 < largest < SMALLEST)
+
+
 def _without_half(node: onnx.NodeProto, graph: GraphView, opsets: Mapping[str, int]) -> str:
     """By definition: its operator takes or makes float32 only, or something that is not a tensor."""
     if node.op_type in _IN_FLOAT32:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnx.inliner
 
@@ -19,13 +18,14 @@ from controller.intake.graph.onnx_files import MODEL_NAME, GraphFiles
 from controller.intake.graph.reference import ReferenceSession, condensed
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.model_error import ModelError
-from controller.intake.lowering import float16, qdq
+from controller.intake.lowering import comparison, float16, qdq
 from controller.intake.lowering.calibration import Calibration
+from controller.intake.lowering.float32_nodes import beyond_half
 from controller.model.job import GRAPH_DATA, Precision, Role
 from jetfleet.blobs import sha256_file
 
 # Bound to the key of every cached graph: raise it when this module, float16 or qdq lowers differently.
-_RECIPE = 3
+_RECIPE = 4
 _TOOLS = ("onnx", "onnxruntime", "onnxconverter-common")
 ROLES = {Precision.FP32: Role.MODEL_FP32, Precision.FP16: Role.MODEL_FP16, Precision.INT8: Role.MODEL_QDQ}
 # How onnx and ONNX Runtime name the operator that they stumble over.
@@ -47,18 +47,22 @@ def lower(
     request: LoweringRequest,
     calibration: Calibration | None,
     *,
+    ranges: Mapping[str, float],
     cache: Path,
     progress: Callable[[str], None],
 ) -> LoweredGraph:
-    """The lowered graph, from the cache where it was made before. Raises ModelError, which names the operator."""
+    """The lowered graph, from the cache where it was made before. Raises ModelError, which names the operator.
+
+    `ranges`: how large each float tensor becomes in the reference run.
+    """
 
     def make(folder: Path) -> None:
         progress(_announcement(request, calibration))
-        _make(source, request, calibration, folder)
+        _make(source, request, calibration, ranges, folder, progress=progress)
 
     if request.precision is not Precision.INT8:
         calibration = None
-    folder, hit = graph_cache.fetch(cache, graph_cache.key_of(_content(source, request, calibration)), make)
+    folder, hit = graph_cache.fetch(cache, graph_cache.key_of(_content(source, request, calibration, ranges)), make)
     if hit:
         progress(f"the {_label(request)} graph is in the cache")
     path, data = folder / _graph_name(request), GRAPH_DATA[ROLES[request.precision]]
@@ -78,34 +82,13 @@ def compare(
         answers = {batch: session.run(inputs) for batch, (inputs, _) in references.items()}
     except ModelError as error:
         raise refusal(request, error.message) from error
-    worst: dict[str, float] = {}
-    for batch, (_, wanted) in references.items():
-        for name, array in wanted.items():
-            found = similarity(answers[batch][name], array)
-            worst[name] = min(found, worst.get(name, found))
-            bound = request.min_agreement if array.dtype.kind != "f" else request.min_cosine
-            if request.check_outputs and found < bound:
-                raise _dissimilar(request, name, found, bound=bound, integers=array.dtype.kind != "f")
-    shown = ", ".join(f"{name} {value:.6f}" for name, value in worst.items())
-    progress(f"{_label(request)} against the FP32 reference: {shown}")
+    wanted = {batch: outputs for batch, (_, outputs) in references.items()}
+    comparison.compare(answers, wanted, request, label=_label(request), progress=progress)
 
 
-def similarity(got: Array, want: Array) -> float:
-    """Cosine of floats, share of equal elements of others; 0 where shapes differ, or one is not finite and one is."""
-    if got.shape != want.shape or got.dtype != want.dtype:
-        return 0.0
-    if want.dtype.kind != "f":
-        return float(np.mean(got == want)) if want.size else 1.0
-    a, b = got.astype(np.float64).ravel(), want.astype(np.float64).ravel()
-    finite = np.isfinite(b)
-    if not np.array_equal(np.isfinite(a), finite) or not np.array_equal(a[~finite], b[~finite], equal_nan=True):
-        return 0.0
-    a, b = a[finite], b[finite]
-    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / norms if norms else float(np.array_equal(a, b))
-
-
-def _content(source: GraphFiles, request: LoweringRequest, calibration: Calibration | None) -> dict[str, object]:
+def _content(
+    source: GraphFiles, request: LoweringRequest, calibration: Calibration | None, ranges: Mapping[str, float]
+) -> dict[str, object]:
     """Everything that decides the lowered graph: what its key is taken over."""
     return {
         "recipe": _RECIPE,
@@ -113,6 +96,7 @@ def _content(source: GraphFiles, request: LoweringRequest, calibration: Calibrat
         "base": request.base.value,
         "source": {name: sha256_file(source.folder / name) for name in (MODEL_NAME, *source.data)},
         "calibration": calibration.digest() if calibration else "",
+        "ranges": beyond_half(ranges),
         "options": qdq.options(request.base) if request.precision is Precision.INT8 else {},
         "tools": {name: version(name) for name in _TOOLS},
     }
@@ -133,13 +117,27 @@ def _graph_name(request: LoweringRequest) -> str:
     return GRAPH_DATA[ROLES[request.precision]].removesuffix(".data")
 
 
-def _make(source: GraphFiles, request: LoweringRequest, calibration: Calibration | None, folder: Path) -> None:
+def _make(
+    source: GraphFiles,
+    request: LoweringRequest,
+    calibration: Calibration | None,
+    ranges: Mapping[str, float],
+    folder: Path,
+    *,
+    progress: Callable[[str], None],
+) -> None:
     model = onnx.load(str(source.path))
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     signature = _signature(model)
     try:
-        converted = qdq.to_qdq(model, calibration, request.base) if calibration else float16.to_float16(model).model
+        if calibration:
+            converted = qdq.to_qdq(model, calibration, request.base, ranges=ranges)
+        else:
+            half = float16.to_float16(model, ranges)
+            converted = half.model
+            for line in half.remarks():
+                progress(f"{_label(request)}: {line}")
         converted = float16.infer_types(converted, strict=True)
     except Exception as error:  # onnx, its converter and ONNX Runtime's quantiser each raise classes of their own
         raise refusal(request, condensed(error)) from error
@@ -165,16 +163,4 @@ def refusal(request: LoweringRequest, message: str) -> ModelError:
         steps=request.steps,
         expected="a model whose operators exist in that precision",
         hint=f"leave {request.precision.value} out of variants.precision, or replace the operator",
-    )
-
-
-def _dissimilar(request: LoweringRequest, tensor: str, found: float, *, bound: float, integers: bool) -> ModelError:
-    measure, key = ("share of equal elements", "min_agreement") if integers else ("cosine similarity", "min_cosine")
-    compare = "compare" if request.precision is not Precision.INT8 else "calibrate and compare"
-    return ModelError(
-        f"in {request.precision.value}, output {tensor!r} is too far from FP32: {measure} {found:.6g}",
-        steps=request.steps,
-        expected=f"at least {bound:g}",
-        hint=f"{compare} with inputs like those that the model will see (model.data, values); "
-        f"or set check: {{{key}: ...}}, or check: off",
     )

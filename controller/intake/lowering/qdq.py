@@ -10,7 +10,7 @@ every pair, and matrix products answer in FP32.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,13 @@ class _Rows:
         return next(self._batches, None)
 
 
-def to_qdq(model: onnx.ModelProto, calibration: Calibration, base: Precision) -> onnx.ModelProto:
+def to_qdq(
+    model: onnx.ModelProto,
+    calibration: Calibration,
+    base: Precision,
+    *,
+    ranges: Mapping[str, float] | None = None,
+) -> onnx.ModelProto:
     """The quantised graph over `base`. Raises ValueError for a graph that cannot be, and what the quantiser raises."""
     found = sorted({node.op_type for node in model.graph.node})
     if not set(COMPUTE) & set(found):
@@ -78,7 +84,7 @@ def to_qdq(model: onnx.ModelProto, calibration: Calibration, base: Precision) ->
     _drop_unused_domains(quantised)
     if base is Precision.FP16:
         _fit_scales(quantised)
-        quantised = to_float16(quantised).model
+        quantised = to_float16(quantised, ranges).model
     if not rules.check(quantised):
         raise ValueError("the quantiser left it as it was")
     return quantised

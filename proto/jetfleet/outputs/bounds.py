@@ -2,7 +2,8 @@
 
 import enum
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -47,6 +48,15 @@ class Bounds:
         if self.max_norm_error is not None:
             return self.max_norm_error
         return math.sqrt(2 * (1 - cosine))
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The bounds of every output: `bounds`, but for outputs that have their own, and for those of one set."""
+
+    bounds: Bounds
+    outputs: Mapping[str, Bounds] = field(default_factory=dict)
+    sets: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,42 @@ that means something pass.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from jetfleet.outputs.bounds import INTEGERS, Array, Bounds, Judgement, Rule, difference_of_shapes
+from jetfleet.outputs.bounds import INTEGERS, Array, Bounds, Judgement, Rule, Rules, difference_of_shapes
 from jetfleet.outputs.sets import judge_set
 from jetfleet.outputs.slices import SliceFault, worst_slice
+
+
+def judge_all(got: Mapping[str, Array], want: Mapping[str, Array], rules: Rules) -> dict[str, Judgement]:
+    """Every reference output, by name; the outputs of a set together, as "boxes+scores". Without those that are off.
+
+    Raises ValueError for a reference that is not of numbers.
+    """
+    found: dict[str, Judgement] = {}
+    in_sets: set[str] = set()
+    for outputs in rules.sets:
+        names = [name for name in outputs if name in want]
+        in_sets.update(names)
+        if names:
+            found["+".join(names)] = _judge_group(names, got, want, rules.bounds)
+    for name, array in want.items():
+        bounds = rules.outputs.get(name, rules.bounds)
+        if name not in in_sets and bounds.rule is not Rule.OFF:
+            found[name] = judge(got.get(name), array, bounds)
+    return found
+
+
+def _judge_group(
+    names: Sequence[str], got: Mapping[str, Array], want: Mapping[str, Array], bounds: Bounds
+) -> Judgement:
+    missing = [name for name in names if name not in got]
+    if missing:
+        return Judgement(False, f"there is no output {missing[0]!r}")
+    return judge_set([got[name] for name in names], [want[name] for name in names], bounds)
 
 
 def judge(got: Array | None, want: Array, bounds: Bounds) -> Judgement:

@@ -239,7 +239,7 @@ def test_outputs_of_one_set_are_matched_together() -> None:
     got["classes"] = want["classes"]
     assert not check_outputs(got, want, rule)[0].passed
     del got["classes"]
-    assert check_outputs(got, want, rule)[0].detail == "the engine has no output 'classes'"
+    assert check_outputs(got, want, rule)[0].detail == "there is no output 'classes'"
 
 
 @pytest.mark.parametrize("reference", [floats(0, 0, 0), floats(7, 7, 7), np.zeros((1, 0), np.float32)])
