@@ -4,6 +4,7 @@ Runs outside every timed window. Knows arrays and rules; where they come from is
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from jetfleet.v1.task_pb2 import (
     PRECISION_INT8,
     Flag,
     OutputCheck,
+    OutputSet,
     Precision,
     TensorCheck,
     TensorSpec,
@@ -46,7 +48,7 @@ def check_outputs(got: Mapping[str, Tensor], want: Mapping[str, Tensor], rule: O
     rules = Rules(
         _bounds(rule),
         outputs={name: _bounds(item) for name, item in rule.outputs.items()},
-        sets=tuple(tuple(item.outputs) for item in rule.sets),
+        sets={tuple(item.outputs): _set_bounds(rule, item) for item in rule.sets},
     )
     try:
         found = judge_all(got, want, rules)
@@ -80,6 +82,10 @@ def _bounds(rule: OutputCheck) -> Bounds:
         max_norm_error=rule.max_norm_error if rule.HasField("max_norm_error") else None,
         min_agreement=rule.min_agreement,
     )
+
+
+def _set_bounds(rule: OutputCheck, item: OutputSet) -> Bounds:
+    return replace(_bounds(rule), rule=Rule.SET, min_agreement=item.min_agreement)
 
 
 def _as_message(label: str, found: Judgement, got: Mapping[str, Tensor], want: Mapping[str, Tensor]) -> TensorCheck:

@@ -91,6 +91,7 @@ class OutputSet:
     """Outputs that are columns of one set of rows, compared in any order."""
 
     outputs: tuple[str, ...]
+    min_agreement: float = 1.0  # share of matched rows
 
 
 @dataclass(frozen=True)

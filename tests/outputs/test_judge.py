@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jetfleet.outputs.bounds import Bounds, Rule
-from jetfleet.outputs.judge import judge, reference_fault, reference_weakness
+from jetfleet.outputs.bounds import Bounds, Rule, Rules
+from jetfleet.outputs.judge import judge, judge_all, reference_fault, reference_weakness
 
 FP16, INT8 = Bounds(min_cosine=0.999), Bounds(min_cosine=0.99)
 
@@ -222,3 +222,28 @@ def test_no_row_of_a_detector_may_be_lost(row, bounds):
     got = want.copy()
     got[:, row] = want[:, row, ::-1] if row >= 4 else 0
     assert not judge(got, want, bounds).passed
+
+
+def test_rows_match_within_their_sample_alone():
+    want = np.stack([boxes(20, seed=1), boxes(20, seed=2)])
+    assert judge(want[:, ::-1], want, SET).passed
+    assert judge(want[::-1], want, SET).equal_share < 0.2
+
+
+def test_outputs_of_one_set_are_matched_together():
+    box = np.stack([boxes(20, seed=1), boxes(20, seed=2)])
+    label = np.arange(40).reshape(2, 20)
+    rules = Rules(FP16, sets={("box", "label"): SET})
+    turned = {"box": box[:, ::-1], "label": label[:, ::-1]}
+    found = judge_all(turned, {"box": box, "label": label}, rules)
+    assert list(found) == ["box+label"]
+    assert found["box+label"].passed
+    assert not judge_all({**turned, "label": label}, {"box": box, "label": label}, rules)["box+label"].passed
+    missing = judge_all({"box": box}, {"box": box, "label": label}, rules)["box+label"]
+    assert missing.detail == "there is no output 'label'"
+
+
+def test_outputs_that_are_off_are_not_judged():
+    want = {"a": noise(1, 4), "b": noise(1, 4)}
+    found = judge_all({"a": want["a"], "b": -want["b"]}, want, Rules(FP16, outputs={"b": Bounds(rule=Rule.OFF)}))
+    assert {name: item.passed for name, item in found.items()} == {"a": True}

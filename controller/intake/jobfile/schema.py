@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
+from controller.intake.jobfile.check import CheckSection
 from controller.intake.jobfile.options import Options
 from controller.intake.jobfile.strict import Strict, distinct, later, problem
 from jetfleet.placement import PATTERN
@@ -148,18 +149,6 @@ class MeasureSection(Strict):
         if self.max_seconds is not None and self.max_seconds < self.seconds:
             raise problem(f"max_seconds {self.max_seconds:g} is less than seconds {self.seconds:g}")
         return self
-
-
-class CheckSection(Strict):
-    """How outputs are held against the FP32 reference; `check: off` is short for `check: {rule: off}`."""
-
-    rule: Literal["close", "cosine", "off"] | None = Field(
-        default=None, description="default: close for fp32, cosine for the others"
-    )
-    rtol: float = Field(default=1e-3, ge=0)
-    atol: float = Field(default=1e-4, ge=0)
-    min_cosine: float | None = Field(default=None, ge=-1, le=1, description="default: 0.99 for int8, else 0.999")
-    min_agreement: float = Field(default=1.0, ge=0, le=1, description="share of equal elements, of integer outputs")
 
 
 class LimitsSection(Strict):

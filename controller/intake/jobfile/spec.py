@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from controller.intake.jobfile import matrix, profiles
+from controller.intake.jobfile import check, matrix, profiles
 from controller.intake.jobfile.model_error import calibration_missing
 from controller.intake.jobfile.schema import JobFile, json_schema
 from controller.intake.jobfile.selectors import targets_of
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.unused_options import refuse_unused
 from controller.intake.jobfile.yaml import Document, Steps, parse, read
-from controller.model.job import CheckRule, Limits, Measure, OutputCheck, Precision, Target
+from controller.model.job import Limits, Measure, OutputCheck, Precision, Target
 from jetfleet.errors import BadInput
 
 __all__ = ["LoadedJob", "json_schema", "load_document", "load_spec", "load_text"]
@@ -46,7 +46,6 @@ _PATTERNS = {
     "shape": "NAME=SIZE, like seq=128, of at least 2",
     "placement": "cpu, gpu, dla0, dla1, or several joined by +",
 }
-_MIN_COSINE = {Precision.INT8: 0.99}
 # A misspelt key also makes a missing one: report the cause.
 _FIRST = ("unknown_key", "job", "missing")
 
@@ -77,19 +76,8 @@ class LoadedJob:
         return Limits(build_s=section.build_s, bench_s=section.bench_s, deadline_s=section.deadline_s)
 
     def check_for(self, precision: Precision) -> OutputCheck:
-        """The rule that a variant's outputs are held to: job.yaml's, or the precision's where it says nothing."""
-        section = self.job.check
-        if isinstance(section, str):
-            return OutputCheck(CheckRule.OFF)
-        return OutputCheck(
-            CheckRule(section.rule or ("close" if precision is Precision.FP32 else "cosine")),
-            rtol=section.rtol,
-            atol=section.atol,
-            min_cosine=_MIN_COSINE.get(precision, OutputCheck.min_cosine)
-            if section.min_cosine is None
-            else section.min_cosine,
-            min_agreement=section.min_agreement,
-        )
+        """The rule that a variant's outputs are held to."""
+        return check.check_for(self.job.check, precision)
 
 
 def load_spec(path: Path) -> LoadedJob:

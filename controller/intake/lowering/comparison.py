@@ -5,11 +5,12 @@ can hold the values is read from the ranges of the reference run; the last word 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from controller.intake.exchange import LoweringRequest
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.model_error import ModelError
-from controller.model.job import CheckRule, OutputCheck, Precision
+from controller.model.job import CheckRule, OutputCheck, OutputSet, Precision
 from jetfleet.outputs.bounds import Bounds, Judgement, Rule, Rules
 from jetfleet.outputs.judge import judge_all
 
@@ -46,8 +47,15 @@ def rules_of(check: OutputCheck) -> Rules:
     return Rules(
         _bounds(check),
         outputs={name: _bounds(item) for name, item in check.outputs.items()},
-        sets=tuple(item.outputs for item in check.sets),
+        sets={
+            item.outputs: replace(_bounds(check), rule=Rule.SET, min_agreement=item.min_agreement)
+            for item in check.sets
+        },
     )
+
+
+def _set_bounds(check: OutputCheck, item: OutputSet) -> Bounds:
+    return replace(_bounds(check), rule=Rule.SET, min_agreement=item.min_agreement)
 
 
 def _bounds(check: OutputCheck) -> Bounds:

@@ -56,7 +56,7 @@ class Rules:
 
     bounds: Bounds
     outputs: Mapping[str, Bounds] = field(default_factory=dict)
-    sets: tuple[tuple[str, ...], ...] = ()
+    sets: Mapping[tuple[str, ...], Bounds] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ def judge_all(got: Mapping[str, Array], want: Mapping[str, Array], rules: Rules)
     """
     found: dict[str, Judgement] = {}
     in_sets: set[str] = set()
-    for outputs in rules.sets:
+    for outputs, bounds in rules.sets.items():
         names = [name for name in outputs if name in want]
         in_sets.update(names)
         if names:
-            found["+".join(names)] = _judge_group(names, got, want, rules.bounds)
+            found["+".join(names)] = _judge_group(names, got, want, bounds)
     for name, array in want.items():
         bounds = rules.outputs.get(name, rules.bounds)
         if name not in in_sets and bounds.rule is not Rule.OFF:

@@ -12,8 +12,8 @@ _MOST_ROWS = 4096  # a matching needs memory by the square of it
 def judge_set(got: Sequence[Array], want: Sequence[Array], bounds: Bounds) -> Judgement:
     """Outputs whose rows are a set, in any order: boxes, scores and classes of a detector are one, given together.
 
-    Rows are the last axis but one of an array of two axes or more, else the elements. Leading axes of size 1 are
-    passed over. A row matches at most one other, the nearest first; columns of integers must be equal.
+    Rows are the last axis but one of an array of two axes or more, else the elements, each within its sample. A row
+    matches at most one other, the nearest first; columns of integers must be equal.
     """
     for a, b in zip(got, want, strict=True):
         if a.dtype.kind != b.dtype.kind and not (a.dtype.kind in INTEGERS and b.dtype.kind in INTEGERS):
@@ -25,8 +25,7 @@ def judge_set(got: Sequence[Array], want: Sequence[Array], bounds: Bounds) -> Ju
     count = max(len(rows_got), len(rows_want))
     if count > _MOST_ROWS:
         return Judgement(False, f"a set of {count} rows is too large to be matched, at most {_MOST_ROWS}")
-    exact = np.concatenate([np.full(_width(array), array.dtype.kind in INTEGERS) for array in want])
-    matched = _matched(rows_got, rows_want, exact=exact, tolerance=bounds.row_tolerance)
+    matched = _matched(rows_got, rows_want, exact=_exact_columns(want), tolerance=bounds.row_tolerance)
     share, least = matched / count if count else 1.0, bounds.min_agreement or 1.0
     detail = (
         f"{matched} of {len(rows_want)} rows matched, {len(rows_got)} were given, at least {100 * least:g} % wanted"
@@ -34,25 +33,38 @@ def judge_set(got: Sequence[Array], want: Sequence[Array], bounds: Bounds) -> Ju
     return Judgement(share >= least, detail, equal_share=share)
 
 
-def _width(array: Array) -> int:
-    return array.shape[-1] if _squeezed(array).ndim > 1 else 1
-
-
-def _squeezed(array: Array) -> Array:
-    while array.ndim > 1 and array.shape[0] == 1:
-        array = array[0]
-    return array
+def _tables(arrays: Sequence[Array]) -> list[Array]:
+    """Each array as (samples, rows, columns). Where one has three axes, its first two tell samples and rows of all."""
+    lead = next((array.shape[-3:-1] for array in arrays if array.ndim > 2), None)
+    tables = []
+    for array in arrays:
+        if array.ndim > 2:
+            tables.append(array.reshape(-1, *array.shape[-2:]))
+        elif array.ndim == 2 and (array.shape == lead or (lead is None and array.shape[0] == 1)):
+            tables.append(array.reshape(*array.shape, 1))
+        elif array.ndim:
+            tables.append(array.reshape(1, len(array), *(array.shape[1:] or (1,))))
+        else:
+            tables.append(array.reshape(1, 1, 1))
+    return tables
 
 
 def _rows(arrays: Sequence[Array]) -> Array | None:
-    """All arrays side by side, a row a member of the set; None where they have unlike numbers of rows."""
-    tables = []
-    for array in arrays:
-        flat = _squeezed(array)
-        tables.append(flat.reshape(-1, flat.shape[-1]) if flat.ndim > 1 else flat.reshape(-1, 1))
-    if len({len(table) for table in tables}) != 1:
+    """All arrays side by side, a row a member of the set, its sample first; None where they do not fit together."""
+    tables = _tables(arrays)
+    if len({table.shape[:2] for table in tables}) != 1:
         return None
-    return np.concatenate([table.astype(np.float64) for table in tables], axis=1)
+    samples, rows = tables[0].shape[:2]
+    sample = np.repeat(np.arange(samples, dtype=np.float64), rows)[:, None]
+    columns = [table.reshape(samples * rows, table.shape[2]).astype(np.float64) for table in tables]
+    return np.concatenate([sample, *columns], axis=1)
+
+
+def _exact_columns(arrays: Sequence[Array]) -> Array:
+    """Which columns must be equal: the sample's, and those of integers."""
+    widths = [table.shape[2] for table in _tables(arrays)]
+    exact = [np.full(width, array.dtype.kind in INTEGERS) for width, array in zip(widths, arrays, strict=True)]
+    return np.concatenate([np.array([True]), *exact])
 
 
 def _matched(got: Array, want: Array, *, exact: Array, tolerance: float) -> int:

@@ -233,7 +233,7 @@ def test_outputs_of_one_set_are_matched_together() -> None:
     got = {"boxes": want["boxes"][:, order], "classes": want["classes"][:, order]}
     rule = OutputCheck(rule=OutputCheck.RULE_COSINE, min_cosine=0.999)
     assert not any(item.passed for item in check_outputs(got, want, rule))
-    rule.sets.add(outputs=["boxes", "classes"])
+    rule.sets.add(outputs=["boxes", "classes"], min_agreement=1)
     (found,) = check_outputs(got, want, rule)
     assert (found.tensor, found.passed, found.equal_share) == ("boxes+classes", True, 1)
     got["classes"] = want["classes"]

@@ -1,0 +1,106 @@
+"""The `check:` of job.yaml: how outputs are held against the FP32 reference, and what a variant's precision adds."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from controller.intake.jobfile.strict import Strict, problem
+from controller.model.job import CheckRule, OutputCheck, OutputSet, Precision
+
+_MIN_COSINE = {Precision.INT8: 0.99}
+_MIN_MATCHED = {Precision.FP32: 1.0, Precision.INT8: 0.9}  # rows near the last place come and go with the precision
+_USUAL_COSINE, _USUAL_MATCHED = 0.999, 0.95
+
+
+class BoundsSection(Strict):
+    """How one output is held against the FP32 reference."""
+
+    rule: Literal["close", "cosine", "set", "off"] | None = Field(
+        default=None,
+        description="close: every element; cosine: direction and length of the whole and of every slice; "
+        "set: rows matched in any order; default: close for fp32, cosine for the others",
+    )
+    rtol: float = Field(default=1e-3, ge=0)
+    atol: float = Field(default=1e-4, ge=0)
+    min_cosine: float | None = Field(default=None, ge=-1, le=1, description="default: 0.99 for int8, else 0.999")
+    min_slice_cosine: float | None = Field(
+        default=None, ge=-1, le=1, description="default: a slice may lose ten times what the whole may"
+    )
+    max_norm_error: float | None = Field(
+        default=None, ge=0, description="of |got| / |want| - 1; default: sqrt(2 (1 - cosine)) of the cosine allowed"
+    )
+    min_agreement: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="share of equal elements, of integer outputs (default 1); of matched rows, of sets "
+        "(default 1 for fp32, 0.95 for fp16 and tf32, 0.9 for int8)",
+    )
+
+
+class CheckSection(BoundsSection):
+    """How outputs are held against the FP32 reference; `check: off` is short for `check: {rule: off}`."""
+
+    outputs: dict[str, BoundsSection] = Field(default={}, description="bounds of single outputs, by name")
+    sets: list[Annotated[list[str], Field(min_length=1)]] = Field(
+        default=[], description="outputs whose rows belong together, as boxes, scores and classes do"
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "CheckSection":
+        names = [name for outputs in self.sets for name in outputs]
+        for name in names:
+            if names.count(name) > 1:
+                raise problem(f"output {name!r} stands twice in sets", expected="each output in one set")
+            if name in self.outputs:
+                raise problem(f"output {name!r} stands in sets and in outputs", expected="one of them")
+        return self
+
+
+def check_for(section: CheckSection | str, precision: Precision) -> OutputCheck:
+    """The rule that a variant's outputs are held to: job.yaml's, or the precision's where it says nothing."""
+    if isinstance(section, str):
+        return OutputCheck(CheckRule.OFF)
+    return _bounds(
+        section,
+        precision,
+        outputs={name: _bounds(item, precision) for name, item in section.outputs.items()},
+        sets=tuple(OutputSet(tuple(outputs), _min_matched(section, precision)) for outputs in section.sets),
+    )
+
+
+def _bounds(
+    section: BoundsSection,
+    precision: Precision,
+    *,
+    outputs: dict[str, OutputCheck] | None = None,
+    sets: tuple[OutputSet, ...] = (),
+) -> OutputCheck:
+    rule = CheckRule(section.rule or ("close" if precision is Precision.FP32 else "cosine"))
+    cosine = _MIN_COSINE.get(precision, _USUAL_COSINE) if section.min_cosine is None else section.min_cosine
+    return OutputCheck(
+        rule,
+        rtol=section.rtol,
+        atol=section.atol,
+        min_cosine=cosine,
+        min_agreement=_min_matched(section, precision) if rule is CheckRule.SET else _equal_share(section),
+        min_slice_cosine=section.min_slice_cosine,
+        max_norm_error=section.max_norm_error,
+        outputs=outputs or {},
+        sets=sets,
+    )
+
+
+def _min_matched(section: BoundsSection, precision: Precision) -> float:
+    if section.min_agreement is not None:
+        return section.min_agreement
+    return matched_share(precision)
+
+
+def matched_share(precision: Precision) -> float:
+    """The share of rows of a set that find their partner, where the job says nothing."""
+    return _MIN_MATCHED.get(precision, _USUAL_MATCHED)
+
+
+def _equal_share(section: BoundsSection) -> float:
+    return 1.0 if section.min_agreement is None else section.min_agreement
