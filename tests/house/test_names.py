@@ -1,0 +1,106 @@
+"""Names and words: one class per name, the field's vocabulary, plain English, and few things without a type."""
+
+import ast
+import io
+import re
+import tokenize
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from tests.house.source import ROOT, modules, name
+
+SOURCE = modules("controller", "agent", "proto", "benchmarks", "testing")
+
+# Names that two classes still share. Nothing may join them.
+SHARED = {
+    *("Check", "Place", "Made", "OnnxRuntime", "Lowered", "Progress", "TensorRt", "Process", "ControllerProcess"),
+    *("Job", "Point", "Target", "Measure", "Limits"),
+}
+
+
+def classes(paths):
+    places = defaultdict(list)
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(path.stem)
+    return places
+
+
+def test_no_two_classes_share_a_name():
+    assert {word: places for word, places in classes(SOURCE).items() if len(places) > 1 and word not in SHARED} == {}
+
+
+# Words of an earlier house: heartbeat, notifier, context, interceptor, noise floor, queue, comparability, aggregate,
+# run once, normalise and prepare are what the field calls these.
+DEAD = re.compile(
+    r"^(heart|pulse|bell|guard|floor|ready|alike|whole|once|brought|heeded|needing|making|checked|checking|checkup)s?$",
+    re.IGNORECASE,
+)
+NAMED_FILES = [path for path in [*SOURCE, *modules("tests")] if "house" not in path.parts]
+# Files that still have one. Nothing may join them.
+DEAD_FILES = {
+    *("tests/agent/making.py", "tests/agent/test_heart.py", "tests/agent/test_once.py", "tests/analysis/test_floor.py"),
+    *("tests/intake/test_brought.py", "tests/intake/test_needing.py"),
+}
+DEAD_CLASSES = {"Brought", "Checked", "Floor"}
+
+
+def test_no_file_or_class_has_a_word_of_the_earlier_house():
+    files = {name(path) for path in NAMED_FILES if DEAD.match(path.stem.removeprefix("test_"))}
+    assert files - DEAD_FILES == set()
+    assert {word for word in classes(NAMED_FILES) if DEAD.match(word)} - DEAD_CLASSES == set()
+    assert DEAD.match("Checked")
+    assert not DEAD.match("noise_floor")
+
+
+IS_NO = re.compile(r"(?<!there )\b(is|are) no (?!longer\b|such\b|more\b)\w")
+# Files whose messages still do. Nothing may join them.
+IS_NO_FILES = {
+    *("controller/intake/jobfile/options.py", "controller/intake/graph/datasets.py"),
+    *("controller/intake/export/outputs.py", "controller/intake/lowering/calibration.py"),
+    *("controller/intake/lowering/rules.py", "agent/runtime/simulated.py", "agent/runtime/onnxruntime/options.py"),
+    *("agent/runtime/tensorrt/engine.py", "agent/runtime/tensorrt/options.py", "agent/runtime/tensorrt/opset.py"),
+    *("agent/runtime/tensorrt/runtime.py", "agent/doctor/board.py"),
+}
+
+
+def strings(text):
+    """The literals that are no docstrings, pieces of f-strings among them, with their lines."""
+    tree = ast.parse(text)
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("path", SOURCE, ids=name)
+def test_a_message_does_not_say_that_something_is_no_thing(path):
+    found = [(line, text) for line, text in strings(path.read_text()) if IS_NO.search(text)]
+    assert found == [] or name(path) in IS_NO_FILES
+
+
+def test_such_a_message_would_be_found():
+    text = '"""It is no model."""\na = f"{a} is no number"\nb = "there is no job"\nc = "it is no longer here"\n'
+    assert [line for line, message in strings(text) if IS_NO.search(message)] == [2]
+
+
+ANY_IN_THE_STORE = 96
+
+
+def uses_of_any(path: Path):
+    tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
+    return sum(token.type == tokenize.NAME and token.string == "Any" for token in tokens)
+
+
+def test_the_store_knows_its_types():
+    assert sum(uses_of_any(path) for path in modules("controller/store")) <= ANY_IN_THE_STORE
+    assert uses_of_any(ROOT / "tests/agent/test_cli.py") == 0
