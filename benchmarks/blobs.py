@@ -19,12 +19,13 @@ import grpc
 
 from agent.daemon.client import Link
 from benchmarks.figure import Figure, main
-from benchmarks.processes import BrokenRun, ControllerProcess, controller, scratch
+from benchmarks.processes import controller, scratch
 from jetfleet.blobs import CHUNK_BYTES, BlobDir, chunks, sha256_file
 from jetfleet.errors import JetfleetError
 from jetfleet.rpc import CALL_METADATA, CHANNEL_OPTIONS
 from jetfleet.sink import Sink
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, task_pb2
+from testing.processes import BrokenRun, ControllerProcess
 
 
 async def blobs(tiny: bool) -> list[Figure]:

@@ -5,8 +5,9 @@ from functools import partial
 
 from benchmarks.agents import FakeAgent, agents, background, no_work, put_engine
 from benchmarks.figure import Figure, main, percentile
-from benchmarks.processes import ControllerProcess, controller, scratch
+from benchmarks.processes import controller, scratch
 from benchmarks.work import labelled, simulated_spec
+from testing.processes import ControllerProcess
 
 _UNFIT = 60
 _EVERY_S = 1.0  # each board that fits nothing asks that often: as when everybody is woken by every change

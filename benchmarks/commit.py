@@ -12,9 +12,10 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.figure import Figure, main
-from benchmarks.processes import BrokenRun, agent, controller, scratch
+from benchmarks.processes import agent, controller, scratch
 from benchmarks.work import EMPTY_WORK, simulated_spec
 from controller.api.client import Client
+from testing.processes import BrokenRun
 
 _DONE = "SELECT ended_at FROM task WHERE job_id = ? AND kind = 'BENCH' AND state = 'SUCCEEDED'"
 # Everything that the child imports before it can work, and nothing else.

@@ -11,9 +11,10 @@ from functools import partial
 
 from benchmarks.agents import Tally, agents, background, no_work, put_engine
 from benchmarks.figure import Figure, main
-from benchmarks.processes import BrokenRun, ControllerProcess, controller, scratch
+from benchmarks.processes import controller, scratch
 from benchmarks.work import ANY, simulated_spec
 from controller.model.job import JobSpec
+from testing.processes import BrokenRun, ControllerProcess
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from functools import partial
 
 from benchmarks.agents import agents, background, put_engine
 from benchmarks.figure import Figure, main
-from benchmarks.processes import BrokenRun, controller, scratch
+from benchmarks.processes import controller, scratch
 from benchmarks.work import simulated_spec
+from testing.processes import BrokenRun
 
 _SECONDS = {"build": 3.0, "bench": 2.0}
 

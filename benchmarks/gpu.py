@@ -21,7 +21,8 @@ from agent.runtime.gpu.session import GpuOptions, GpuSession
 from agent.work.measure import MeasureLimits, measure_alone
 from benchmarks.chain import Chain, compile_chain, nvcc
 from benchmarks.figure import Figure, main
-from benchmarks.processes import BrokenRun, scratch
+from benchmarks.processes import scratch
+from testing.processes import BrokenRun
 
 _LONG = (1024, 4)  # size and depth of a chain that takes a millisecond or two on a large GPU
 _SHORT = (64, 8)  # and of one that is over in no time: what a call of Python costs shows here

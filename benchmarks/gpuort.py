@@ -10,8 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 from agent.runtime.onnxruntime.cuda import cuda_provider_version, cuda_providers
 from agent.runtime.onnxruntime.graph import open_engine
 from agent.runtime.onnxruntime.runtime import OnnxRuntime
-from benchmarks.processes import BrokenRun
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_MODEL_FP32, PRECISION_FP32, Artifact, BuildTask, Subject, TensorSpec
+from testing.processes import BrokenRun
 
 _SHAPE = (8, 3, 112, 112)
 _WIDTHS = (64, 64, 128, 128, 256, 256)

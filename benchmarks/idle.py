@@ -5,7 +5,8 @@ from functools import partial
 
 from benchmarks.agents import agents, background, no_work, put_engine
 from benchmarks.figure import Figure, main, percentile
-from benchmarks.processes import Process, agent, controller, scratch
+from benchmarks.processes import agent, controller, scratch
+from testing.processes import Process
 
 _AGENTS = 500
 

@@ -9,12 +9,13 @@ from statistics import median
 
 from benchmarks.agents import agents, put_engine
 from benchmarks.figure import Figure, main, percentile
-from benchmarks.processes import BrokenRun, ControllerProcess, controller, scratch
+from benchmarks.processes import controller, scratch
 from controller.model.codec import dump
 from controller.model.job import CheckRule, OutputCheck, Precision, Variant
 from controller.model.view import ResultQuery
 from controller.store.sqlite.database import FILE_NAME, open_database
 from jetfleet.metrics import METRICS
+from testing.processes import BrokenRun, ControllerProcess
 
 _VARIANTS, _DEVICES = 20, 25
 _PER_JOB = _VARIANTS * _DEVICES

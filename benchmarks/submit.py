@@ -5,9 +5,10 @@ import time
 
 from benchmarks.agents import FakeAgent, agents, put_engine
 from benchmarks.figure import Figure, main, percentile
-from benchmarks.processes import ControllerProcess, controller, scratch
+from benchmarks.processes import controller, scratch
 from benchmarks.work import labelled, simulated_spec
 from controller.model.job import Quantifier
+from testing.processes import ControllerProcess
 
 _PAUSE_S = 0.005
 

@@ -4,8 +4,9 @@ import asyncio
 
 from benchmarks.agents import agents, background, put_engine
 from benchmarks.figure import Figure, main
-from benchmarks.processes import ControllerProcess, controller, scratch
+from benchmarks.processes import controller, scratch
 from benchmarks.work import labelled, simulated_spec
+from testing.processes import ControllerProcess
 
 _SETTLE_S = 2.0
 

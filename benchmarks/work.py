@@ -1,21 +1,9 @@
 """Jobs for the simulated runtime: real plans and leases, next to no work in them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from controller.model.job import (
-    CheckRule,
-    Condition,
-    JobSpec,
-    Limits,
-    Measure,
-    Op,
-    OutputCheck,
-    Precision,
-    Quantifier,
-    Target,
-    TensorSpec,
-    Variant,
-)
+from controller.model.job import Condition, JobSpec, Limits, Measure, Op, Quantifier, Target
+from testing.jobs import simulated_variant
 
 EVERY, ANY = Target(Quantifier.EVERY), Target(Quantifier.ANY)
 # Long on the simulated clock, so that the loop takes no more than the fewest samples: on the wall it is a moment.
@@ -38,24 +26,9 @@ def simulated_spec(
     return JobSpec(
         name=name,
         model_name="nothing",
-        variants=tuple(_variants(variants, options or {})),
+        variants=tuple(simulated_variant(batch, options=options) for batch in range(1, variants + 1)),
         targets=targets,
         measure=Measure(warmup_s=0.0, min_s=0.0001, max_s=0.001),
         limits=Limits(build_s=60, bench_s=60),
         source=f"name: {name}\n",
     )
-
-
-def _variants(count: int, options: Mapping[str, str]) -> Iterator[Variant]:
-    for batch in range(1, count + 1):
-        yield Variant(
-            key=f"simulated-fp32-b{batch}-cpu",
-            runtime="simulated",
-            precision=Precision.FP32,
-            batch=batch,
-            placement="cpu",
-            inputs=(TensorSpec("image", "float32", (batch, 4)),),
-            artifacts=(),
-            check=OutputCheck(CheckRule.CLOSE),
-            options=options,
-        )

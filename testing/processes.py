@@ -1,6 +1,6 @@
-"""Real processes for tests: a controller, agents, and jobs small enough to run in a moment. Nothing is mocked.
+"""Real processes for tests and benchmarks: controllers and agents, watched through /proc, surely gone at the end.
 
-Only hardware is simulated, by the product's own `simulated` runtime and constructed facts, typed as such.
+Nothing is mocked. Only hardware is simulated, by the product's own `simulated` runtime and constructed facts.
 """
 
 import json
@@ -9,37 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from controller.api.client import Client
-from controller.model.job import (
-    Artifact,
-    CheckRule,
-    JobSpec,
-    Limits,
-    Measure,
-    OutputCheck,
-    Precision,
-    Quantifier,
-    Role,
-    Target,
-    TensorSpec,
-    Variant,
-)
 from jetfleet.address import socket_address
-from jetfleet.blobs import sha256_file
 from jetfleet.errors import JetfleetError
 
 T = TypeVar("T")
 
-LIMITS = Limits(build_s=60, bench_s=60)
-MEASURE = Measure(warmup_s=0.05, min_s=0.2, max_s=2.0)
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _SERVE = """
 import logging, sys
@@ -51,20 +33,24 @@ serve(ServeOptions(Path(sys.argv[1]), listen="127.0.0.1:0", lease_s=float(sys.ar
 """
 
 
+class BrokenRun(Exception):
+    """What was to happen did not."""
+
+
 def wait_for(look: Callable[[], T | None], *, what: str, timeout_s: float = 60.0) -> T:
-    """Polls until `look` finds something; fails the test with what was waited for."""
+    """Polls until `look` finds something. Raises BrokenRun with what was waited for."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         found = look()
         if found:
             return found
-        time.sleep(0.05)
-    raise AssertionError(f"waited {timeout_s:.0f} s in vain for {what}")
+        time.sleep(0.02)
+    raise BrokenRun(f"waited {timeout_s:.0f} s in vain for {what}")
 
 
 @dataclass
 class Process:
-    """A process that is surely gone at the end of the test."""
+    """A child with its log in a file. Whoever starts it sees to it that `kill` or `stop` is called."""
 
     arguments: list[str]
     log: Path
@@ -100,6 +86,30 @@ class Process:
             self.popen.kill()
             self.popen.wait()
 
+    def stop(self) -> None:
+        """As an operator would; killed where that does not help."""
+        if self.popen is None:
+            return
+        self.popen.terminate()
+        try:
+            self.popen.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def check(self) -> None:
+        """Raises BrokenRun if it has ended."""
+        assert self.popen is not None
+        if self.popen.poll() is not None:
+            raise BrokenRun(f"a process ended with code {self.popen.returncode}:\n{self.text()[-2000:]}")
+
+    def cpu_s(self) -> float:
+        """Processor time used so far, by all threads."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+    def rss_mb(self) -> float:
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE_BYTES / 1e6
+
     def children(self) -> list[int]:
         """Pids of the direct children, from /proc."""
         return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and _parent(path) == self.pid]
@@ -116,8 +126,17 @@ def _parent(proc: Path) -> int | None:
 
 
 class ControllerProcess(Process):
-    def __init__(self, state_dir: Path, *, lease_s: float = 30.0, renew_s: float = 0.5) -> None:
-        super().__init__(["-c", _SERVE, str(state_dir), str(lease_s), str(renew_s)], state_dir / "test-controller.log")
+    """A controller at its state folder's socket and a free port, with short renewals.
+
+    Without `lease_s` it is `controller serve` as people run it.
+    """
+
+    def __init__(self, state_dir: Path, *, lease_s: float | None = 30.0, renew_s: float = 0.5) -> None:
+        if lease_s is None:
+            arguments = ["-m", "controller.cli.main", "--state", str(state_dir), "serve", "--listen", "127.0.0.1:0"]
+        else:
+            arguments = ["-c", _SERVE, str(state_dir), str(lease_s), str(renew_s)]
+        super().__init__(arguments, state_dir / "test-controller.log")
         self.state_dir = state_dir
 
     @property
@@ -125,8 +144,15 @@ class ControllerProcess(Process):
         return socket_address(self.state_dir)
 
     @property
+    def tcp_address(self) -> str:
+        return (self.state_dir / "controller.address").read_text().strip()
+
+    @property
     def port(self) -> int:
-        return int((self.state_dir / "controller.address").read_text().rpartition(":")[2])
+        return int(self.tcp_address.rpartition(":")[2])
+
+    def client(self) -> Client:
+        return Client(self.address)
 
     def ready(self) -> "ControllerProcess":
         self.start()
@@ -134,10 +160,9 @@ class ControllerProcess(Process):
         return self
 
     def _answers(self) -> bool:
-        assert self.popen is not None
-        assert self.popen.poll() is None, f"the controller died:\n{self.text()}"
+        self.check()
         try:
-            with Client(self.address) as client:
+            with self.client() as client:
                 client.hello()
         except JetfleetError:
             return False
@@ -165,72 +190,6 @@ class AgentProcess(Process):
             arguments += ["--facts", str(path)]
         super().__init__([*arguments, *extra], state_dir.parent / f"{name}.log", prefix=prefix)
         self.state_dir = state_dir
-
-
-def simulated_board(**facts: object) -> dict[str, object]:
-    """Facts of a board that exists only in tests, as the JSON form of the Facts message."""
-    return {"arch": "aarch64", "simulated": True, "runtimes": {"simulated": "1"}, **facts}
-
-
-def simulated_job(
-    folder: Path,
-    *,
-    name: str = "simulated",
-    options: Mapping[str, str] | None = None,
-    batches: tuple[int, ...] = (1,),
-    targets: tuple[Target, ...] = (Target(Quantifier.EVERY),),
-    limits: Limits = LIMITS,
-    measure: Measure = MEASURE,
-    priority: int = 0,
-) -> tuple[JobSpec, dict[str, Path]]:
-    """A job for the simulated runtime, with real files: a model of nothing, reference inputs and outputs."""
-    files: dict[str, Path] = {}
-
-    def put(role: Role, label: str, path: Path) -> Artifact:
-        digest = sha256_file(path)
-        files[digest] = path
-        return Artifact(role, label, digest, path.stat().st_size)
-
-    folder.mkdir(parents=True, exist_ok=True)
-    model = folder / "model.onnx"
-    model.write_bytes(b"a model of nothing " + name.encode())
-    graph = put(Role.MODEL_FP32, "model.onnx", model)
-    variants = [_simulated_variant(folder, batch, graph, put, options or {}) for batch in batches]
-    spec = JobSpec(
-        name=name,
-        model_name="nothing",
-        variants=tuple(variants),
-        targets=targets,
-        measure=measure,
-        limits=limits,
-        priority=priority,
-        source=f"name: {name}\n",
-    )
-    return spec, files
-
-
-def _simulated_variant(
-    folder: Path, batch: int, graph: Artifact, put: Callable[[Role, str, Path], Artifact], options: Mapping[str, str]
-) -> Variant:
-    image, answer = folder / f"image-{batch}.npy", folder / f"answer-{batch}.npy"
-    np.save(image, np.linspace(0, 1, batch * 4, dtype=np.float32).reshape(batch, 4))
-    np.save(answer, np.linspace(1, 2, batch * 3, dtype=np.float32).reshape(batch, 3))
-    return Variant(
-        key=f"simulated-fp32-b{batch}-cpu",
-        runtime="simulated",
-        precision=Precision.FP32,
-        batch=batch,
-        placement="cpu",
-        inputs=(TensorSpec("image", "float32", (batch, 4)),),
-        artifacts=(graph, put(Role.REFERENCE_INPUT, "image", image), put(Role.REFERENCE_OUTPUT, "answer", answer)),
-        check=OutputCheck(CheckRule.CLOSE),
-        options=options,
-    )
-
-
-def submit(client: Client, job: tuple[JobSpec, dict[str, Path]], *, key: str | None = None) -> int:
-    spec, files = job
-    return client.submit_spec(spec, files, idempotency_key=key or uuid.uuid4().hex).job_id
 
 
 def wait_online(client: Client, *names: str) -> None:

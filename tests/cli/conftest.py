@@ -13,7 +13,8 @@ import pytest
 
 from controller.api.client import Client
 from controller.api.pipeline_key import VARIABLES
-from testing.processes import AgentProcess, ControllerProcess, simulated_board, wait_online
+from testing.boards import simulated_board
+from testing.processes import AgentProcess, ControllerProcess, wait_online
 
 _FOREIGN = {"JETFLEET_ADDRESS", "JETFLEET_STATE", "NO_COLOR", "FORCE_COLOR", "CI", "COLUMNS"} | VARIABLES
 LIMIT_S = 60

@@ -14,7 +14,8 @@ import pytest
 
 from controller.api.discovery import connect
 from jetfleet.version import VERSION
-from testing.processes import simulated_job, submit, wait_for
+from testing.jobs import simulated_job, submit
+from testing.processes import wait_for
 from tests.cli.conftest import LIMIT_S, Command, still_running, stop_all
 from tests.faults.evidence import assert_invariants
 

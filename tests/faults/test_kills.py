@@ -7,16 +7,9 @@ from pathlib import Path
 
 from controller.api.client import Client
 from controller.model.task import JobState
-from testing.processes import (
-    AgentProcess,
-    ControllerProcess,
-    Process,
-    simulated_board,
-    simulated_job,
-    submit,
-    wait_for,
-    wait_online,
-)
+from testing.boards import simulated_board
+from testing.jobs import simulated_job, submit
+from testing.processes import AgentProcess, ControllerProcess, Process, wait_for, wait_online
 from tests.faults.evidence import assert_invariants, attempts, measurements
 
 # A bench that takes real time: 20 ms for each simulated inference, for at least two seconds.

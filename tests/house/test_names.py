@@ -15,7 +15,7 @@ SOURCE = modules("controller", "agent", "proto", "benchmarks", "testing")
 
 # Names that two classes still share. Nothing may join them.
 SHARED = {
-    *("Check", "Place", "Made", "OnnxRuntime", "Lowered", "Progress", "TensorRt", "Process", "ControllerProcess"),
+    *("Check", "Place", "Made", "OnnxRuntime", "Lowered", "Progress", "TensorRt"),
     *("Job", "Point", "Target", "Measure", "Limits"),
 }
 

@@ -16,7 +16,7 @@ from controller.model.job import Artifact, JobSpec, Precision, Role, Variant
 from jetfleet.blobs import sha256_file
 from jetfleet.rpc import CALL_METADATA
 from jetfleet.v1 import fleet_pb2, fleet_pb2_grpc, task_pb2
-from testing.processes import simulated_job
+from testing.jobs import simulated_job
 
 ORIN = task_pb2.Facts(
     arch="aarch64",

@@ -18,7 +18,8 @@ from controller.model.job import Lowering, Role
 from controller.model.result import FlagKind, Schedule
 from jetfleet.errors import NotFound
 from jetfleet.v1 import task_pb2
-from testing.processes import ControllerProcess, submit
+from testing.jobs import submit
+from testing.processes import ControllerProcess
 from tests.service.scripted import ScriptedAgent, measured, tensorrt_job
 
 CACHE, LAYERS, PROFILE = (

@@ -26,7 +26,9 @@ from controller.record.results import COLUMNS, result_frame, result_record
 from controller.store.sqlite.views import VIEWS
 from jetfleet.address import socket_address
 from jetfleet.metrics import COLUMNS as METRIC_COLUMNS
-from testing.processes import AgentProcess, ControllerProcess, simulated_board, simulated_job, wait_online
+from testing.boards import simulated_board
+from testing.jobs import simulated_job
+from testing.processes import AgentProcess, ControllerProcess, wait_online
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "database.md"
 SUMMARY = "SELECT variant, device, provenance, verdict, n FROM v_results ORDER BY measurement_id"
