@@ -25,7 +25,7 @@ _GB = 1000**3
 
 
 @dataclass(frozen=True)
-class Board:
+class BoardIdentity:
     """`module` is an id, known to the table or not; `source` says where it was read; `model` is the tree's own name."""
 
     module: str | None = None
@@ -38,7 +38,7 @@ class Board:
         return MODULES.get(self.module or "")
 
 
-def read_board(root: Path, env: Mapping[str, str]) -> Board:
+def read_board(root: Path, env: Mapping[str, str]) -> BoardIdentity:
     """Nothing is known of what is not a Jetson."""
     words = tuple(word for tree in TREES.values() for word in words_of(root / tree / "compatible"))
     model = next((text for tree in TREES.values() if (text := text_of(root / tree / "model"))), None)
@@ -54,8 +54,8 @@ def read_board(root: Path, env: Mapping[str, str]) -> Board:
     for source, read in sources.items():
         if module := read():
             known = MODULES.get(module)
-            return Board(module, source, model, known.chip if known else chip)
-    return Board(model=model, chip=chip)
+            return BoardIdentity(module, source, model, known.chip if known else chip)
+    return BoardIdentity(model=model, chip=chip)
 
 
 def conflicting_claim(root: Path, env: Mapping[str, str], module: str | None) -> str | None:

@@ -4,7 +4,7 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent.device.board import Board, memory_bytes, read_board
+from agent.device.board import BoardIdentity, memory_bytes, read_board
 from agent.device.container import has_nvidia_runtime, read_container
 from agent.device.cpu import read_cpu
 from agent.device.files import text_of
@@ -65,7 +65,7 @@ def _confinement(root: Path, env: Mapping[str, str], gpu: Gpu) -> dict[str, str 
     return {"container": container, "nvidia_runtime": given if given is None else given or gpu.cuda is not None}
 
 
-def _jetson(root: Path, env: Mapping[str, str], board: Board) -> dict[str, str | int | None]:
+def _jetson(root: Path, env: Mapping[str, str], board: BoardIdentity) -> dict[str, str | int | None]:
     l4t, known = read_l4t(root), board.known
     return {
         "module": board.module,
@@ -79,7 +79,7 @@ def _jetson(root: Path, env: Mapping[str, str], board: Board) -> dict[str, str |
     }
 
 
-def _accelerator(root: Path, board: Board, gpu: Gpu) -> dict[str, str | int | bool | None]:
+def _accelerator(root: Path, board: BoardIdentity, gpu: Gpu) -> dict[str, str | int | bool | None]:
     """On a Jetson the chip is known from the board, and asked what power mode and driver make of it."""
     cuda, known, chip = cuda_version(root), board.known, board.chip
     common: dict[str, str | int | bool | None] = {"cudnn": cudnn_version(root), "gpu_driver": gpu.driver}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from agent.device.board import Board, read_board
+from agent.device.board import BoardIdentity, read_board
 from agent.device.container import read_container
 from agent.device.files import text_of
 from agent.device.release import major, read_l4t
@@ -67,7 +67,7 @@ class CheckContext:
     env: Mapping[str, str]
     state_dir: Path
     address: str | None
-    board: Board
+    board: BoardIdentity
     l4t: str | None
     container: str | None
     interpreter: Interpreter = field(default_factory=lambda: this_interpreter())
