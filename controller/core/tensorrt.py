@@ -14,6 +14,7 @@ from jetfleet.option_kinds import Choice
 from jetfleet.options import FLAGS, LOWERING, TYPED, options_of
 from jetfleet.placement import Placement, core_names
 from jetfleet.tensorrt import (
+    DLA_PRECISIONS,
     SUPPORTED,
     WORKSTATION,
     WORKSTATION_CAPABILITIES,
@@ -28,7 +29,6 @@ RUNTIMES = ("tensorrt", "tensorrt_rtx")
 
 # Where a precision has instructions of its own.
 _PRECISION_SINCE = {Precision.TF32: Version("8.0"), Precision.FP16: Version("5.3"), Precision.INT8: Version("6.1")}
-_ON_DLA = (Precision.FP16, Precision.INT8)
 _ELSEWHERE = "place it on gpu"
 
 
@@ -116,8 +116,8 @@ def _dla_refusal(facts: Facts, runtime: str, placement: str) -> str:
 
 def _precision_refusal(facts: Facts, variant: Variant, placement: str) -> str:
     precision = variant.precision
-    if Placement(placement).is_dla and precision not in _ON_DLA:
-        return f"a DLA runs fp16 and int8, not {precision.value}"
+    if Placement(placement).is_dla and precision.value not in DLA_PRECISIONS:
+        return f"a DLA runs {' and '.join(DLA_PRECISIONS)}, not {precision.value}"
     capability, since = _version(facts, "compute_capability"), _PRECISION_SINCE.get(precision)
     if since and capability and capability < since:
         return f"its GPU has no {precision.value}: that needs compute capability {since}, and it has {capability}"

@@ -14,6 +14,7 @@ from jetfleet.releases import jetpack_of, l4t_number
 SUPPORTED = "8.6, 10 and 11"
 DLA_HISTORY = "10.7 was the last; 11.4.1 on AGX Orin brings it back"
 DLA_RELEASES = "TensorRT up to 10.7 (JetPack 6), or 11.4.1 and later on AGX Orin"
+DLA_PRECISIONS = ("fp16", "int8")
 _VERSION = re.compile(r"\d+(?:\.\d+)*")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agent.runtime.tensorrt.ability import Ability
 from jetfleet.errors import BadInput
 from jetfleet.placement import Placement
-from jetfleet.tensorrt import DLA_RELEASES
+from jetfleet.tensorrt import DLA_PRECISIONS, DLA_RELEASES
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,
     ARTIFACT_ROLE_MODEL_FP16,
@@ -30,7 +30,6 @@ from jetfleet.v1.task_pb2 import (
 _FP32, _FP16, _QDQ = ARTIFACT_ROLE_MODEL_FP32, ARTIFACT_ROLE_MODEL_FP16, ARTIFACT_ROLE_MODEL_QDQ
 _TYPED = {PRECISION_FP32: _FP32, PRECISION_TF32: _FP32, PRECISION_FP16: _FP16, PRECISION_INT8: _QDQ}
 _FLAGS = {PRECISION_FP32: (), PRECISION_TF32: (), PRECISION_FP16: ("FP16",), PRECISION_INT8: ("INT8", "FP16")}
-_ON_DLA = (PRECISION_FP16, PRECISION_INT8)
 _WHERE = "precision"
 
 
@@ -94,8 +93,9 @@ def _refuse_on_dla(task: BuildTask, able: Ability) -> None:
             expected=DLA_RELEASES,
             hint="placement: gpu",
         )
-    if task.precision not in _ON_DLA:
-        raise BadInput(f"a DLA does not compute in {_word(task)}", where=_WHERE, expected="fp16, int8", hint="fp16")
+    if _word(task) not in DLA_PRECISIONS:
+        expected = ", ".join(DLA_PRECISIONS)
+        raise BadInput(f"a DLA does not compute in {_word(task)}", where=_WHERE, expected=expected, hint="fp16")
     for spec in task.inputs:
         if list(spec.range.min) != list(spec.range.max):
             raise BadInput(

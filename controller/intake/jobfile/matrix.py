@@ -15,13 +15,13 @@ from controller.intake.jobfile.yaml import Document, Steps
 from controller.model.job import Precision
 from jetfleet.errors import BadInput
 from jetfleet.placement import CORES, CPU, DLA, GPU, Placement
+from jetfleet.tensorrt import DLA_PRECISIONS
 
 MAX_VARIANTS = 1000
 OWN_BATCH = 0  # in place of a batch size that the graph decides
 _MATRIX: Steps = ("variants",)
 # The parts of which a runtime's placements are made; the simulated one takes any.
 _PLACEMENTS = {"onnxruntime": (CPU, GPU), "tensorrt": (GPU, *CORES), "tensorrt_rtx": (GPU,)}
-_ON_DLA = (Precision.FP16, Precision.INT8)
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ def _refuse_precision(point: VariantPoint, document: Document) -> None:
     if point.precision is Precision.TF32 and CPU in kinds:
         message = f"{point.runtime} has no tf32 on a CPU: it is a mode of NVIDIA's GPUs"
         raise _impossible(point, message, "fp32, fp16 or int8, or placement: [gpu]", document, axis="precision")
-    if point.precision not in _ON_DLA and DLA in kinds:
-        message = f"a DLA runs fp16 and int8, not {point.precision.value}"
+    if point.precision.value not in DLA_PRECISIONS and DLA in kinds:
+        message = f"a DLA runs {' and '.join(DLA_PRECISIONS)}, not {point.precision.value}"
         raise _impossible(point, message, "fp16 or int8, or placement: [gpu]", document, axis="precision")
 
 
