@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from controller.api.control_client import ControlClient
 from controller.api.local import ensure_local_agents
 from controller.api.pipeline_key import pipeline_key
+from controller.api.pipeline_labels import pipeline_labels
 from controller.client.transfer import OnProgress
 from controller.model.job import JobSpec
 from controller.model.view import Submitted
@@ -35,15 +36,15 @@ class SubmitOptions:
 
     `local_threads` are the CPU threads of each of them. `on_message` hears of each step. `idempotency_key`: the same
     key gives the same job; empty, it is made from the run of a CI system that this process is in, if it is in one.
-    `labels` are added to those of the job itself.
+    `labels` go before those of the job file, and those before the commit and branch that a CI system tells.
     """
 
     state_dir: Path
     local: int | None = None
     local_threads: Sequence[int] = ()
     idempotency_key: str = ""
-    validate_only: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    validate_only: bool = False
     on_message: Callable[[str], None] = lambda _: None
     on_progress: OnProgress | None = None
 
@@ -83,6 +84,7 @@ def submit_prepared(
 
     `on_submitted` hears of each job at once. With `validate_only` nothing is stored, and the plans are returned.
     """
+    prepared = [(name, _with_labels(item, options.labels)) for name, item in prepared]
     ensure_local_agents(
         client,
         count=options.local,
@@ -90,7 +92,6 @@ def submit_prepared(
         state_dir=options.state_dir,
         on_message=options.on_message,
     )
-    prepared = [(name, _labelled(item, options.labels)) for name, item in prepared]
     if options.validate_only:
         return _plans(client, prepared)
     keys = _keys(options, [item.spec for _, item in prepared])
@@ -104,8 +105,9 @@ def submit_prepared(
     return submitted
 
 
-def _labelled(prepared: "PreparedJob", labels: Mapping[str, str]) -> "PreparedJob":
-    return replace(prepared, spec=replace(prepared.spec, labels={**prepared.spec.labels, **labels}))
+def _with_labels(prepared: "PreparedJob", labels: Mapping[str, str]) -> "PreparedJob":
+    spec = prepared.spec
+    return replace(prepared, spec=replace(spec, labels={**pipeline_labels(os.environ), **spec.labels, **labels}))
 
 
 def _plans(client: ControlClient, prepared: "Sequence[tuple[str, PreparedJob]]") -> list[Submitted]:

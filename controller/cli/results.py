@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from controller.cli.formats import Format, one_format, print_with_notes
+from controller.cli.labels import parse_labels
 from controller.cli.settings import settings_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ def results(
         typer.Option(metavar="FACT=VALUE", help="A fact when measured: sku=orin-nano-8gb, 'cpu_count>=4'. Repeatable."),
     ] = None,
     variant: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Only this variant. Repeatable.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only of jobs with this label. Repeatable.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with every field.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per measurement.")] = False,
@@ -44,6 +48,7 @@ def results(
         conditions=conditions(where or ()),
         variant_keys=tuple(variant or ()),
         limit=limit,
+        labels=parse_labels(label or ()),
     )
     with settings_of(context).connect() as client:
         if job:

@@ -1,6 +1,5 @@
 """`controller submit`: job files become jobs. All of them are checked before the first is submitted."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ import typer
 
 from controller.cli.failures import print_error, worst_exit_code
 from controller.cli.job_output import follow_all, print_plans, print_submitted
+from controller.cli.labels import parse_labels
 from controller.cli.settings import Settings, print_message, settings_of
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def submit(
     local_threads: Annotated[
         str, typer.Option(metavar="N,N", help="CPU threads of each local agent, so that they differ.")
     ] = "",
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="To find the results again by. Repeatable.")
-    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; store nothing.")] = False,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="To find results by. [in CI: also commit, branch]")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object; several jobs: a line each.")] = False,
     idempotency_key: Annotated[
         str, typer.Option(help="Same key, same job. [default: in CI, from the run and the content; else a new one]")
@@ -54,7 +54,7 @@ def submit(
         local=local,
         local_threads=_threads(local_threads),
         idempotency_key=idempotency_key,
-        labels=_labels(label or ()),
+        labels=parse_labels(label or ()),
         validate_only=dry_run,
         on_message=print_message,
         on_progress=UploadProgress(),
@@ -79,17 +79,6 @@ def _submit(settings: Settings, jobs: list[Path], options: "SubmitOptions", *, w
             return 0
         submitted = submit_prepared(client, prepared, options, on_submitted=report)
         return follow_all(settings, client, submitted, as_json=as_json) if wait else 0
-
-
-def _labels(texts: Sequence[str]) -> dict[str, str]:
-    """`commit=1a2b` as a key and a value; a later one replaces an earlier one of the same key."""
-    found = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not (key and equals):
-            raise typer.BadParameter(f"{text!r} is not a valid label: write KEY=VALUE", param_hint="--label")
-        found[key] = value
-    return found
 
 
 def _print_refused(refused: "JobsRefused", *, as_json: bool) -> int:

@@ -87,4 +87,5 @@ def _spec(loaded: LoadedJob, variants: tuple[Variant, ...]) -> JobSpec:
         limits=loaded.limits,
         priority=loaded.job.priority,
         source=loaded.document.text,
+        labels=loaded.job.labels,
     )

@@ -13,6 +13,7 @@ from controller.model.job import (
     TensorSpec,
     Variant,
 )
+from controller.model.labels import check_labels
 from controller.wire.codec import message_codec
 from jetfleet.blobs import check_digest
 from jetfleet.errors import BadInput
@@ -42,6 +43,7 @@ def _check_job(spec: JobSpec) -> None:
     keys = [item.key for item in spec.variants]
     if len(set(keys)) < len(keys):
         raise BadInput(f"variant keys are not unique: {', '.join(sorted(keys))}")
+    check_labels(spec.labels)
 
 
 ARTIFACT = message_codec(Artifact, task_pb2.Artifact, check=_check_artifact)

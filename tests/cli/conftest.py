@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from controller.api import pipeline_key, pipeline_labels
 from controller.api.client import Client
-from controller.api.pipeline_key import VARIABLES
 from testing.boards import simulated_board
 from testing.processes import AgentProcess, ControllerProcess, wait_online
 
-_FOREIGN = {"JETFLEET_ADDRESS", "JETFLEET_STATE", "NO_COLOR", "FORCE_COLOR", "CI", "COLUMNS"} | VARIABLES
+_OF_PIPELINES = pipeline_key.VARIABLES | pipeline_labels.VARIABLES
+_FOREIGN = {"JETFLEET_ADDRESS", "JETFLEET_STATE", "NO_COLOR", "FORCE_COLOR", "CI", "COLUMNS"} | _OF_PIPELINES
 LIMIT_S = 60
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from controller.intake.jobfile.check import CheckSection
 from controller.intake.jobfile.options import Options
 from controller.intake.jobfile.strict import Strict, distinct, later, problem
+from controller.model.labels import LONGEST_VALUE, MOST, NAME
 from jetfleet.placement import PATTERN
 
 _NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
@@ -185,6 +186,9 @@ class JobFile(Strict):
     check: CheckSection | Literal["off"] = CheckSection()
     limits: LimitsSection = LimitsSection()
     priority: int = Field(default=0, ge=-1000, le=1000, description="higher goes first")
+    labels: dict[Annotated[str, Field(pattern=NAME)], Annotated[str, Field(max_length=LONGEST_VALUE)]] = Field(
+        default={}, max_length=MOST, description="free names and values, to find the results by: commit, branch, ..."
+    )
     options: Options = Options()
     export: ExportSection = ExportSection()
 

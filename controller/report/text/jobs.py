@@ -25,6 +25,8 @@ def about(job: JobView) -> Iterator[str]:
     """What the table of jobs has no column for: where it comes from, until when, how much longer."""
     if job.retry_of is not None:
         yield f"retries what did not succeed in job {job.retry_of}"
+    if job.labels:
+        yield "labels " + ", ".join(one_line(f"{name}={value}") for name, value in sorted(job.labels.items()))
     if job.deadline_at is not None:
         yield f"deadline {moment(job.deadline_at)}"
     if job.done < job.total:
