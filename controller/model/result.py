@@ -25,8 +25,8 @@ class Provenance(Enum):
 class FlagKind(Enum):
     UNSTABLE = "UNSTABLE"
     TOO_FEW_SAMPLES = "TOO_FEW_SAMPLES"
-    THROTTLED = "THROTTLED"
-    CLOCK_DRIFT = "CLOCK_DRIFT"
+    THROTTLED = "THROTTLED"  # reserved: nothing raises it yet
+    CLOCK_DRIFT = "CLOCK_DRIFT"  # reserved: nothing raises it yet
     WRONG_OUTPUT = "WRONG_OUTPUT"
     UNCHECKED = "UNCHECKED"
     PRECISION_NOT_HONOURED = "PRECISION_NOT_HONOURED"

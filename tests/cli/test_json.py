@@ -1,0 +1,116 @@
+"""docs/json.md against what the verbs print, both ways: no key that is not documented, none that is not there."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controller.analysis.compare import compare
+from controller.model.engine import (
+    Audited,
+    BuildReport,
+    Built,
+    DlaPlacement,
+    EngineView,
+    Fallback,
+    TimingCacheUse,
+)
+from controller.model.job import Artifact, Lowering, Precision, Role, ShapeRange, TensorSpec
+from controller.model.result import Flag, FlagKind, Round, TensorCheck
+from controller.model.task import DeviceClass, Failure, FailureKind, Recipe, TaskKind, TaskState
+from controller.model.view import PlannedTask, Reason, Submitted
+from controller.record.comparison import compared_record
+from controller.record.devices import device_record
+from controller.record.engines import engine_record, engine_summary_record
+from controller.record.jobs import job_record, job_summary_record, reason_record, submitted_record
+from controller.record.results import result_record
+from tests.analysis import runs
+from tests.cli.conftest import Command
+from tests.cli.shapes import Reader
+from tests.report.rows import WHEN, device, job, row, task
+
+Model = Callable[..., Path]
+FILE = Artifact(Role.MODEL_FP32, "model.onnx", "ab" * 32, 4_000_000)
+
+
+def test_every_verb_prints_what_is_written(fleet: Command, model: Model) -> None:
+    """On a running controller, with a simulated board."""
+    reader = Reader()
+    labelled = ("--label", "branch=main")
+    path = str(model())
+    submitted = fleet("submit", path, "--json", *labelled)
+    number = str(json.loads(submitted.stdout)["submitted"]["job_id"])
+    fleet("job", "watch", number)
+    other = str(model(options="{simulated: {latency_ms: 4}}"))
+    broken = str(model(options="{simulated: {fail: crash}}"))
+    engine = json.loads(fleet("engines", "--json").stdout)["engines"][0]["key"]
+    printed = [
+        submitted,
+        fleet("submit", other, "--dry-run", "--json"),
+        fleet("submit", other, "--wait", "--json"),
+        fleet("submit", broken, "--wait", "--json"),
+        *(fleet("job", verb, number, "--json") for verb in ("show", "watch", "cancel", "why")),
+        fleet("jobs", "--json"),
+        fleet("devices", "--json"),
+        fleet("devices", "show", "board", "--json"),
+        fleet("engines", "--json"),
+        fleet("engines", "show", engine, "--json"),
+        fleet("results", "--label", "branch=main", "--json"),
+        fleet("compare", number, str(int(number) + 1), "--json"),
+        fleet("query", "select job_id, p50_ms from v_results", "--json"),
+        fleet("export", path, "--check", "--json"),
+    ]
+    for done in printed:
+        document = json.loads(done.stdout)
+        assert document["schema_version"] == 1
+        reader.read(document)
+    refused = fleet("job", "show", "99999", "--json")
+    reader.read(json.loads(refused.stderr))
+    assert reader.keys == {key for key, _ in reader.documents}
+
+
+def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
+    reader = Reader()
+    check = TensorCheck("y", True, 0.1, 0.1, 1.0, float("inf"), 1.0, None, "close")
+    full = row(flags=(Flag(FlagKind.UNSTABLE, "drift"),), checks=(check,), rounds=(Round(5, 1.0, 1.1),), samples=FILE)
+    failure = Failure(FailureKind.CRASHED, "died", "measure", 1, "SIGSEGV", 5)
+    failed = task(state=TaskState.FAILED, failure=failure, logs=(FILE,), because_of_task=2)
+    planned = PlannedTask(TaskKind.BENCH, "x", "board", "e" * 64, reused=False)
+    boards = [runs.row(1), runs.row(2, 12.0, device="nano-2"), runs.row(3, device="nano-3")]
+    for document in (
+        {"job": job_record(job(failed)), "jobs": [job_summary_record(job(failed))]},
+        {"submitted": submitted_record(Submitted(1, (planned,), repeated_request=True, notes=("left out",)))},
+        {"reasons": [reason_record(Reason(3, "x", TaskState.WAITING, "its engine"))]},
+        {"device": device_record(device()), "devices": [device_record(device(cordoned="3 faults"))]},
+        {"results": [result_record(full), result_record(row(subject_index=None))]},
+        {"compared": compared_record(compare([replace(item, job_id=1) for item in boards]))},
+        {"engine": engine_record(_engine()), "engines": [engine_summary_record(_engine())]},
+    ):
+        reader.read(document)
+    by_cli_alone = {"export", "port", "agreement", "error"}
+    assert reader.seen == set(reader.shapes) - by_cli_alone
+
+
+def _engine() -> EngineView:
+    inputs = (TensorSpec("x", "float32", (4, 3), ShapeRange((1, 3), (4, 3), (8, 3))),)
+    recipe = Recipe("tensorrt", "10.3.0", Precision.INT8, Lowering.BUILDER_FLAGS, "dla", inputs, (FILE,), {"a": "b"})
+    report = BuildReport(
+        *(1, 2, 3, 4),
+        timing_cache=TimingCacheUse(("aa" * 32,), 7, 1),
+        dla=DlaPlacement(9, 1, 1, (Fallback("l", "SOFTMAX", "unsupported"),)),
+        warnings=("careful",),
+    )
+    built = Built(replace(FILE, role=Role.ENGINE), 75.0, "15W", report)
+    klass = DeviceClass("k" * 64, (("module", "p3701-0005"),))
+    audit = Audited(7, 1, "orin", "VALID", "float32")
+    return EngineView("e" * 64, recipe, klass, built, "orin", WHEN, ("v",), (FILE,), audit)
+
+
+@pytest.mark.parametrize("name", ["DISQUALIFYING", "REMARKS"])
+def test_every_flag_is_explained(name: str) -> None:
+    from controller.model import result
+
+    text = (Path(__file__).resolve().parents[2] / "docs" / "database.md").read_text()
+    assert all(f"`{kind.value}`" in text for kind in getattr(result, name))
