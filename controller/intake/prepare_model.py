@@ -37,8 +37,10 @@ class ModelSource(Protocol):
 class OnnxSource:
     """A user's ONNX file, which is its own reference."""
 
-    def __init__(self, request: ModelRequest, folder: Path) -> None:
+    def __init__(self, request: ModelRequest, folder: Path, progress: Callable[[str], None]) -> None:
         self.graph = onnx_files.lay_out(Path(request.folder) / request.onnx, folder)
+        if self.graph.changes:
+            progress(f"normalised: {'; '.join(self.graph.changes)}")
         self._reference: ReferenceSession | None = None
         try:
             self.signature = resolve(self.graph.inputs, request.inputs)
@@ -114,7 +116,7 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
 def open_source(request: ModelRequest, folder: Path, progress: Callable[[str], None]) -> ModelSource:
     if request.onnx:
         progress(f"checking {request.onnx}")
-        return OnnxSource(request, folder)
+        return OnnxSource(request, folder, progress)
     from controller.intake.export.torch_source import TorchSource
 
     return TorchSource(request, folder, progress)

@@ -29,6 +29,7 @@ from agent.runtime.onnxruntime.profile import read_layers, read_profile
 from jetfleet.errors import BadInput
 from jetfleet.placement import CPU, GPU, Placement
 from jetfleet.v1.task_pb2 import (
+    ARTIFACT_ROLE_MODEL_DATA,
     ARTIFACT_ROLE_MODEL_FP16,
     ARTIFACT_ROLE_MODEL_FP32,
     ARTIFACT_ROLE_MODEL_QDQ,
@@ -68,11 +69,12 @@ class OnnxRuntime:
         on_gpu = _is_on_gpu(task.placement)
         model = model_dir / _graph(task, on_gpu=on_gpu)
         options = _session_options(task.options, on_gpu=on_gpu)
+        data = {item.name: model_dir / item.name for item in task.artifacts if item.role == ARTIFACT_ROLE_MODEL_DATA}
         report("build", None, f"optimising {model.name}")
         if not on_gpu:
-            optimise(model, out, task.inputs, options)
+            optimise(model, out, task.inputs, options, data=data)
             return BuildResult()
-        optimise(model, out, task.inputs, options, cuda_providers(task.precision))
+        optimise(model, out, task.inputs, options, cuda_providers(task.precision), data)
         return BuildResult(built=Built(warnings=left_to_the_cpu(out, task.precision)))
 
     def load(self, engine: Path, subject: Subject, locate: Locate) -> Session:

@@ -3,17 +3,20 @@
 Runs only in the model child. External data is followed to regular files inside the model's folder and nowhere else.
 """
 
+import math
 import os
 import re
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 
+from controller.intake.graph.normalise import has_shape, has_type, held_names, normalise
+from controller.intake.graph.output_types import type_outputs
 from controller.intake.graph.shapes import GraphDim, GraphInput
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
@@ -23,6 +26,12 @@ MODEL_NAME = "model.onnx"
 OPSETS = range(7, 24)  # what ONNX Runtime 1.23, the last one for JetPack 6, runs
 _AT: Steps = ("model", "onnx")
 _MAX_PROTO_BYTES = (1 << 31) - 1
+_SAVE_AGAIN = "copy the model and its data files once more, from where it was exported, all into one folder"
+_PACKED = frozenset(
+    getattr(onnx.TensorProto, name)
+    for name in ("INT4", "UINT4", "INT2", "UINT2", "FLOAT4E2M1")
+    if hasattr(onnx.TensorProto, name)
+)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,150}")
 
 
@@ -34,6 +43,7 @@ class GraphFiles:
     data: tuple[str, ...]
     inputs: tuple[GraphInput, ...]
     outputs: tuple[str, ...]
+    changes: tuple[str, ...] = ()  # what was normalised in the user's file
 
     @property
     def path(self) -> Path:
@@ -43,27 +53,48 @@ class GraphFiles:
 def lay_out(source: Path, folder: Path) -> GraphFiles:
     """Copies a user's model into an empty folder, checked. Raises ModelError."""
     model = _parse(source)
+    changes = normalise(model)
     _check_opset(model)
     names = _take_data(model, source.parent, folder)
     target = folder / MODEL_NAME
-    if any(old != new for old, new in names.items()):
+    if changes or any(old != new for old, new in names.items()):
         target.write_bytes(model.SerializeToString(deterministic=True))
     else:
         shutil.copyfile(source, target)
-    return describe(folder, tuple(names.values()), model)
+    if not all(map(has_type, model.graph.output)):
+        changes.append(type_outputs(model, target))
+        target.write_bytes(model.SerializeToString(deterministic=True))
+    return replace(describe(folder, tuple(names.values()), model), changes=tuple(changes))
 
 
 def describe(folder: Path, data: Sequence[str], model: onnx.ModelProto) -> GraphFiles:
     """Checks a model where it lies and reads its signature. Raises ModelError."""
-    try:
-        onnx.checker.check_model(str(folder / MODEL_NAME))
-    except onnx.checker.ValidationError as error:
-        raise ModelError(f"not a valid ONNX model: {first_line(error)}", steps=_AT) from error
-    held = {item.name for item in model.graph.initializer} | {
-        item.values.name for item in model.graph.sparse_initializer
-    }
+    _check(folder / MODEL_NAME, model)
+    held = held_names(model.graph)
     inputs = tuple(_graph_input(item) for item in model.graph.input if item.name not in held)
     return GraphFiles(folder, tuple(data), inputs, tuple(item.name for item in model.graph.output))
+
+
+def _check(path: Path, model: onnx.ModelProto) -> None:
+    """An output whose shape nobody knows is allowed here, and not by onnx's checker: it is shown a copy with some."""
+    bare = [item.name for item in model.graph.output if not has_shape(item)]
+    checked = path.with_name("checked.onnx") if bare else path
+    if bare:
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        for item in copy.graph.output:
+            if item.name in bare:
+                item.type.tensor_type.shape.SetInParent()
+        checked.write_bytes(copy.SerializeToString())
+    try:
+        onnx.checker.check_model(str(checked))
+    except onnx.checker.ValidationError as error:
+        hint = "export it again; onnx.checker.check_model shows the same"
+        message = f"not a valid ONNX model: {first_line(error)}"
+        raise ModelError(message, steps=_AT, expected="a file that onnx.checker takes", hint=hint) from error
+    finally:
+        if bare:
+            checked.unlink()
 
 
 def first_line(error: BaseException, *, limit: int = 300) -> str:
@@ -87,7 +118,7 @@ def _parse(source: Path) -> onnx.ModelProto:
         model = onnx.load_model_from_string(source.read_bytes())
     except Exception as error:  # protobuf's own, which only the wire may import
         raise ModelError(f"{source.name} does not parse as ONNX", steps=_AT, expected="an ONNX file") from error
-    if not model.HasField("graph") or not model.opset_import:
+    if not model.HasField("graph"):
         raise ModelError(f"{source.name} holds no ONNX graph", steps=_AT, expected="an ONNX file")
     return model
 
@@ -113,8 +144,36 @@ def _take_data(model: onnx.ModelProto, source: Path, folder: Path) -> dict[str, 
             name = _new_name(entry.value, names)
             shutil.copyfile(_inside(source, entry.value, tensor.name), folder / name)
             names[entry.value] = name
+        _refuse_cut_short(tensor, (folder / names[entry.value]).stat().st_size, entry.value)
         entry.value = names[entry.value]
     return names
+
+
+def _refuse_cut_short(tensor: onnx.TensorProto, size_bytes: int, file: str) -> None:
+    keys = {item.key: item.value for item in tensor.external_data}
+    try:
+        offset = int(keys.get("offset", "0"))
+        needed = int(keys["length"]) if "length" in keys else _bytes_of(tensor)
+    except ValueError as error:
+        message = f"the place of tensor {tensor.name!r} in {file} is not a number"
+        raise ModelError(message, steps=_AT, expected="an offset and a length in bytes", hint=_SAVE_AGAIN) from error
+    if offset < 0 or needed < 0 or offset + needed > size_bytes:
+        raise ModelError(
+            f"{file} is cut short: it has {size_bytes} bytes, and tensor {tensor.name!r} is bytes {offset} to "
+            f"{offset + needed} of it",
+            steps=_AT,
+            expected=f"a file of {offset + needed} bytes or more",
+            hint=_SAVE_AGAIN,
+        )
+
+
+def _bytes_of(tensor: onnx.TensorProto) -> int:
+    """As its type and shape say; types of less than a byte are not counted."""
+    try:
+        width = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)).itemsize
+    except (KeyError, TypeError):
+        return 0
+    return math.prod(tensor.dims) * width if tensor.data_type not in _PACKED else 0
 
 
 def _new_name(location: str, taken: dict[str, str]) -> str:
@@ -135,13 +194,25 @@ def _inside(folder: Path, location: str, tensor: str) -> Path:
         problem = "does not exist"
     elif not path.is_file():
         problem = "is not a regular file"
+    elif _is_linked_from_elsewhere(path.resolve(), root):
+        problem = "is a hard link to a file that has a name outside of the model's folder"
     else:
         return path.resolve()
     raise ModelError(
         f"external data {location[:200]!r} of tensor {tensor!r} {problem}",
         steps=_AT,
         expected=f"a regular file inside {folder}",
+        hint=f"copy the file into {folder}" if "link" in problem else _SAVE_AGAIN,
     )
+
+
+def _is_linked_from_elsewhere(path: Path, root: Path) -> bool:
+    """Whether some name of the file is not below the folder: whoever can write there could hand out any file."""
+    status = path.stat()
+    if status.st_nlink == 1:
+        return False
+    names = (Path(folder) / name for folder, _, files in os.walk(root) for name in files)
+    return sum(not item.is_symlink() and item.samefile(path) for item in names) < status.st_nlink
 
 
 def _tensors(message: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

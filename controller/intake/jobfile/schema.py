@@ -45,10 +45,10 @@ OpenDim: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*=([2-9]|[1-9][0
 class InputSection(Strict):
     """One input of the model."""
 
-    shape: list[Annotated[int, Field(ge=1, le=1 << 31)] | Literal["batch"] | OpenDim] | None = Field(
+    shape: list[Annotated[int, Field(ge=0, le=1 << 31)] | Literal["batch"] | OpenDim] | None = Field(
         default=None,
         max_length=16,
-        description="every dimension: a size, `batch` for each variant's, NAME=SIZE to export it open; [] for a scalar",
+        description="each dimension: its size, 0 too; `batch` for each variant's; NAME=SIZE: exported open; []: scalar",
     )
     dtype: Dtype | None = None
     values: Annotated[str, AfterValidator(_values)] | None = Field(

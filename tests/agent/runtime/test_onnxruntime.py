@@ -1,18 +1,27 @@
 """ONNX Runtime for real: graphs are built, saved, loaded and run; what it refuses is told in its own words."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from agent.runtime.base import BuildRefused, DeviceFault
+from agent.runtime.onnxruntime import engine_file
 from agent.runtime.onnxruntime.options import session_options
 from agent.runtime.onnxruntime.runtime import OnnxRuntime
 from jetfleet.errors import BadInput
-from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_MODEL_FP32, Artifact, BuildTask, Subject, TensorSpec
+from jetfleet.v1.task_pb2 import (
+    ARTIFACT_ROLE_MODEL_DATA,
+    ARTIFACT_ROLE_MODEL_FP32,
+    Artifact,
+    BuildTask,
+    Subject,
+    TensorSpec,
+)
 from tests.agent.making import as_model, classifier, nowhere, scores, tensor_spec
 
 X = np.random.default_rng(5).standard_normal((2, 6)).astype(np.float32)
@@ -82,16 +91,6 @@ def test_dimensions_without_a_name_are_taken_from_the_task(tmp_path: Path) -> No
     model, weights = classifier()
     model.graph.input[0].type.tensor_type.shape.dim[0].Clear()
     session = OnnxRuntime().load(build(tmp_path, model), subject(), nowhere)
-    session.bind({"x": X})
-    session.infer()
-    assert np.allclose(session.outputs()["scores"], scores(weights, X), atol=1e-5)
-
-
-def test_external_data_is_found_beside_the_model(tmp_path: Path) -> None:
-    model, weights = classifier()
-    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
-    session = OnnxRuntime().load(build(tmp_path, (tmp_path / "m.onnx").read_bytes()), subject(), nowhere)
-    (tmp_path / "w.bin").unlink()  # the engine holds all it needs
     session.bind({"x": X})
     session.infer()
     assert np.allclose(session.outputs()["scores"], scores(weights, X), atol=1e-5)
@@ -188,3 +187,78 @@ def test_the_configuration_is_described(tmp_path: Path) -> None:
     assert (described["intra_op_threads"], described["intra_op_spinning"]) == ("1", "0")
     assert described["providers"] == "CPUExecutionProvider"
     assert OnnxRuntime().version() == onnxruntime.__version__
+
+
+def with_data_outside(folder: Path, size: int = 40) -> tuple[Path, onnx.ModelProto]:
+    """y = x @ w + b, saved as exporters do: what is large beside the model, in a folder of its own."""
+    random = np.random.default_rng(7)
+    weights = {"w": random.standard_normal((6, size)).astype("f4"), "b": random.standard_normal(size).astype("f4")}
+    held = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["p"]), helper.make_node("Add", ["p", "b"], ["y"])]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width]) for name, width in (("x", 6), ("y", size))
+    ]
+    model = as_model(helper.make_graph(nodes, "outside", values[:1], values[1:], held))
+    folder.mkdir()
+    path = folder / "model.onnx"
+    onnx.save_model(
+        onnx.ModelProto.FromString(model.SerializeToString()),
+        str(path),
+        save_as_external_data=True,
+        location="w.bin",
+        size_threshold=0,
+    )
+    return path, model
+
+
+@pytest.mark.parametrize("way", ["inside", "archive"])
+def test_an_engine_of_a_model_with_data_outside_needs_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    if way == "archive":
+        monkeypatch.setattr(engine_file, "LARGEST_EMBEDDED_BYTES", 0)
+    path, model = with_data_outside(tmp_path / "model", size=400)
+    inputs = [tensor_spec()]
+    roles = {"model.onnx": ARTIFACT_ROLE_MODEL_FP32, "w.bin": ARTIFACT_ROLE_MODEL_DATA}
+    task = BuildTask(
+        engine_key="k", inputs=inputs, artifacts=[Artifact(role=role, name=name) for name, role in roles.items()]
+    )
+    OnnxRuntime().build(task, path.parent, tmp_path / "engine", nowhere, silent)
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["engine", "model"]
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (tmp_path / "engine").rename(alone / "engine")
+    shutil.rmtree(path.parent)
+    session = OnnxRuntime().load(alone / "engine", subject(), nowhere)
+    session.bind({"x": X})
+    session.infer()
+    (wanted,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": X})
+    assert np.allclose(session.outputs()["y"], wanted, atol=1e-5)
+    session.close()
+    assert [item.name for item in alone.iterdir()] == ["engine"]
+    OnnxRuntime().inspect(alone / "engine", subject(), {"x": X}, tmp_path)
+
+
+def test_a_model_whose_data_did_not_come_is_no_fault_of_the_device(tmp_path: Path) -> None:
+    path, _ = with_data_outside(tmp_path / "model")
+    (path.parent / "w.bin").unlink()
+    with pytest.raises((BadInput, BuildRefused)):
+        build(path.parent, path.read_bytes())
+
+
+def test_an_empty_input(tmp_path: Path) -> None:
+    """A cache of keys before the first token: one of its dimensions is 0."""
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", length, 6])
+        for name, length in (("past", "P"), ("x", 1), ("y", "T"))
+    ]
+    graph = helper.make_graph(
+        [helper.make_node("Concat", ["past", "x"], ["y"], axis=1)], "cache", values[:2], values[2:]
+    )
+    specs = [tensor_spec((2, 0, 6), name="past"), tensor_spec((2, 1, 6), name="x")]
+    session = OnnxRuntime().load(build(tmp_path, as_model(graph), specs), subject(specs), nowhere)
+    x = X.reshape(2, 1, 6)
+    for _ in range(2):
+        session.bind({"past": np.zeros((2, 0, 6), "f4"), "x": x})
+        session.infer()
+        assert np.array_equal(session.outputs()["y"], x)
