@@ -32,6 +32,11 @@ class SubmitState(Enum):
     DONE = "DONE"
 
 
+class BlobState(Enum):
+    STORED = "STORED"
+    LOST = "LOST"  # it was there, and its bytes are gone or damaged
+
+
 class AttemptState(Enum):
     LEASED = "LEASED"
     RUNNING = "RUNNING"

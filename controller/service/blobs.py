@@ -1,12 +1,16 @@
 """Files in and out, verified and resumable. Hashing and disk run in threads, so that no transfer delays a Renew."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from functools import partial
 
 import grpc
 
 from controller.service.context import ServiceContext
-from jetfleet.blobs import BLOCK_BYTES, CHUNK_BYTES, BlobDir, Upload, check_digest
+from controller.service.files import missing_files
+from controller.store.commands.blobs import keep_blobs, lose_blobs
+from jetfleet.blobs import BLOCK_BYTES, CHUNK_BYTES, check_digest
 from jetfleet.errors import BadInput, NotFound, WrongOffset
 from jetfleet.sink import Sink
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc
@@ -19,17 +23,20 @@ _READ_BYTES = 8 * BLOCK_BYTES
 
 class BlobService(blobs_pb2_grpc.BlobsServicer):
     def __init__(self, service: ServiceContext) -> None:
-        self._blobs: BlobDir = service.blobs
+        self._service = service
+        self._blobs = service.blobs
 
     async def Stat(self, request: blobs_pb2.StatRequest, context: Context) -> blobs_pb2.StatResponse:
         if len(request.sha256) > _MAX_STAT:
             raise BadInput(f"{len(request.sha256)} digests in one Stat", expected=f"at most {_MAX_STAT}")
+        missing = await missing_files(self._service, [check_digest(sha256) for sha256 in request.sha256])
+        received = await asyncio.to_thread(lambda: {sha256: self._blobs.received(sha256) for sha256 in missing})
         return blobs_pb2.StatResponse(
             entries=[
                 blobs_pb2.StatResponse.Entry(
-                    sha256=sha256, complete=self._blobs.has(sha256), received_bytes=self._blobs.received(sha256)
+                    sha256=sha256, complete=sha256 not in received, received_bytes=received.get(sha256, 0)
                 )
-                for sha256 in map(check_digest, request.sha256)
+                for sha256 in request.sha256
             ]
         )
 
@@ -40,13 +47,14 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
         if first is None or first.WhichOneof("part") != "header":
             raise BadInput("an upload must begin with its header")
         header = first.header
-        if self._blobs.has(header.sha256):
+        if not await missing_files(self._service, [check_digest(header.sha256)]):
             return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)
         await self._receive(header, request_iterator)
+        await self._service.write(partial(keep_blobs, sizes={header.sha256: header.size_bytes}))
         return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)
 
     async def _receive(self, header: blobs_pb2.UploadHeader, parts: AsyncIterator[blobs_pb2.UploadRequest]) -> None:
-        upload: Upload = await asyncio.to_thread(
+        upload = await asyncio.to_thread(
             self._blobs.open_upload, header.sha256, size=header.size_bytes, offset=header.offset
         )
         sink, complete = Sink(upload.write), False
@@ -63,13 +71,15 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
     async def Download(
         self, request: blobs_pb2.DownloadRequest, context: Context
     ) -> AsyncIterator[blobs_pb2.DownloadResponse]:
-        path = self._blobs.path(request.sha256)
-        if not path.is_file():
-            raise NotFound(f"the controller has no blob {request.sha256[:12]}")
-        size = path.stat().st_size
-        if request.offset > size:
-            raise WrongOffset(f"blob {request.sha256[:12]} has {size} bytes; {request.offset} is beyond its end")
-        with path.open("rb") as file:
+        try:
+            file = await asyncio.to_thread(self._blobs.open, check_digest(request.sha256))
+        except NotFound:
+            await self._service.write(partial(lose_blobs, digests=[request.sha256]))
+            raise
+        with file:
+            size = file.seek(0, os.SEEK_END)
+            if request.offset > size:
+                raise WrongOffset(f"blob {request.sha256[:12]} has {size} bytes; {request.offset} is beyond its end")
             file.seek(request.offset)
             yield blobs_pb2.DownloadResponse(size_bytes=size)
             while data := await asyncio.to_thread(file.read, _READ_BYTES):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from controller.blobstore.folder import FolderStore
+from controller.blobstore.protocol import BlobStore
 from controller.service.liveness import Liveness
 from controller.service.notifier import Notifier
 from controller.service.options import ServeOptions
@@ -16,7 +18,6 @@ from controller.store.queries.queue import fits
 from controller.store.sqlite.database import FILE_NAME, open_database
 from controller.store.sqlite.reader import Reader
 from controller.store.sqlite.writer import Work, Writer
-from jetfleet.blobs import BlobDir
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ class ServiceContext:
     options: ServeOptions
     writer: Writer
     reader: Reader
-    blobs: BlobDir
+    blobs: BlobStore
     liveness: Liveness
     work: Notifier
     news: Notifier
@@ -70,7 +71,7 @@ def open_context(options: ServeOptions) -> ServiceContext:
         options=options,
         writer=Writer(engine),
         reader=Reader(options.state_dir / FILE_NAME),
-        blobs=BlobDir(options.state_dir / "blobs"),
+        blobs=FolderStore(options.state_dir / "blobs"),
         liveness=Liveness(lease_s=options.lease_s),
         work=Notifier(),
         news=Notifier(),

@@ -13,6 +13,7 @@ from controller.model.job import JobSpec
 from controller.model.result import Row
 from controller.model.view import Submitted
 from controller.service.context import ServiceContext
+from controller.service.files import missing_files
 from controller.service.submissions import Submissions
 from controller.store.commands.cancel import cancel
 from controller.store.commands.retry import plan_retry
@@ -62,7 +63,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
             raise BadInput("a submit without idempotency_key")
         spec = JOB_SPEC.decode(request.spec)
         if not request.validate_only:
-            self._refuse_missing_files(spec)
+            await self._refuse_missing_files(spec)
         if request.validate_only:
             return SUBMITTED.encode(_told((await self._planned(spec, key="")).planned))
         key = request.idempotency_key
@@ -112,9 +113,8 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         if not request.idempotency_key:
             raise BadInput("a retry without idempotency_key")
-        alive, has_blob = self._service.liveness.alive(), self._service.blobs.has
         key = request.idempotency_key
-        planned = partial(plan_retry, job_id=request.job_id, alive=alive, key=key, has_blob=has_blob)
+        planned = partial(plan_retry, job_id=request.job_id, alive=self._service.liveness.alive(), key=key)
         submitted = await self._submissions.submit(key, partial(self._service.read, planned))
         log.info("job %d retries job %d", submitted.job_id, request.job_id)
         return SUBMITTED.encode(_told(submitted))
@@ -172,9 +172,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
         known, built = await self._service.read(partial(planning_fleet, alive=self._service.liveness.alive()))
         return await asyncio.to_thread(plan_job, spec, known, built, key=key)
 
-    def _refuse_missing_files(self, spec: JobSpec) -> None:
+    async def _refuse_missing_files(self, spec: JobSpec) -> None:
         wanted = {item.sha256 for variant in spec.variants for item in variant.artifacts}
-        missing = [sha256 for sha256 in sorted(wanted) if not self._service.blobs.has(sha256)]
+        missing = await missing_files(self._service, wanted)
         if missing:
             raise BadInput(f"the job names {len(missing)} files that were not uploaded, {missing[0][:12]} first")
 

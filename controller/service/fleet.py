@@ -11,6 +11,7 @@ from controller.model.codec import dump
 from controller.model.engine import Built
 from controller.model.lease import Directive, Measured, Outcome
 from controller.service.context import ServiceContext
+from controller.service.files import missing_files
 from controller.store.commands.claim import claim
 from controller.store.commands.commit import commit
 from controller.store.commands.leave import leave
@@ -68,7 +69,6 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
                     session_id=request.session_id,
                     request_id=request.request_id,
                     alive=service.liveness.alive(),
-                    has_blob=service.blobs.has,
                 )
             )
             if lease is not None:
@@ -100,7 +100,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
 
     async def Commit(self, request: fleet_pb2.CommitRequest, context: Context) -> fleet_pb2.CommitResponse:
         service = self._service
-        outcome = self._checked(request)
+        outcome = await self._checked(request)
         committed = await service.write(
             partial(commit, session_id=request.session_id, token=request.attempt_token, outcome=outcome)
         )
@@ -132,7 +132,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         if kept:
             self._service.news.notify_all()
 
-    def _checked(self, request: fleet_pb2.CommitRequest) -> Outcome:
+    async def _checked(self, request: fleet_pb2.CommitRequest) -> Outcome:
         """The outcome, if every file that it names is here; I5 is decided before the transaction."""
         raw = request.outcome.SerializeToString()
         try:
@@ -144,15 +144,17 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             wanted.append(outcome.end.engine.sha256)
         elif isinstance(outcome.end, Measured):
             wanted += [item.samples.sha256 for item in outcome.end.measurements if item.samples]
-        missing = [sha256 for sha256 in wanted if not self._service.blobs.has(sha256)]
+        missing = await missing_files(self._service, wanted)
         if missing:
             raise BadInput(f"the outcome names files that were not uploaded: {', '.join(missing)[:200]}")
-        return self._without_lost_timings(outcome)
+        return await self._without_lost_timings(outcome)
 
-    def _without_lost_timings(self, outcome: Outcome) -> Outcome:
+    async def _without_lost_timings(self, outcome: Outcome) -> Outcome:
         """An engine counts without its timing cache: that only makes the next build faster."""
         end = outcome.end
-        if isinstance(end, Built) and end.timing_cache and not self._service.blobs.has(end.timing_cache.sha256):
+        if not isinstance(end, Built) or end.timing_cache is None:
+            return outcome
+        if await missing_files(self._service, [end.timing_cache.sha256]):
             log.warning("a timing cache was not uploaded and is left out: %s", end.timing_cache.sha256[:12])
             return replace(outcome, end=replace(end, timing_cache=None))
         return outcome

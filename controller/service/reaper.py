@@ -8,6 +8,7 @@ from functools import partial
 from controller.service.context import ServiceContext
 from controller.service.control import ControlService
 from controller.store.commands.bind import unbind_sessions
+from controller.store.commands.blobs import match_inventory
 from controller.store.commands.deadlines import time_out_overdue
 from controller.store.commands.renew import expire, touch
 from controller.store.commands.submit import settle_unfinished
@@ -29,6 +30,9 @@ async def adopt(service: ServiceContext) -> None:
     for session_id, board in (await service.read(open_boards)).items():
         service.liveness.hear(session_id)
         service.boards[session_id] = board
+    inventory = await asyncio.to_thread(service.blobs.inventory)
+    if gone := await service.write(partial(match_inventory, sizes=inventory)):
+        log.warning("%d files are gone, %s first", len(gone), gone[0][:12])
     if removed := await service.write(settle_unfinished):
         log.warning("jobs %s were not written to the end, and are removed: submit them again", removed)
 

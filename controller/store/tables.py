@@ -6,20 +6,8 @@ Times are UTC ISO 8601 text of the controller's clock. Plain data that is never 
 from collections.abc import Iterable
 from enum import Enum
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
-)
+from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint, text
+from sqlalchemy.types import Boolean, Float, Integer, LargeBinary, Text
 
 from controller.core.lifecycle import OPEN_ATTEMPT, TERMINAL
 from controller.core.scheduler import ORDER
@@ -127,6 +115,15 @@ timing_cache = Table(
     Column("made_at", Text, nullable=False),
     Column("made_by", Text, ForeignKey("attempt.token"), nullable=False),
     UniqueConstraint("class_key", "runtime", "runtime_version", "sha256"),
+)
+
+# The truth about files: nobody looks for one on the disk to know whether it is there.
+blob = Table(
+    "blob",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("size_bytes", Integer, nullable=False),
+    *_columns(Text, "state", "created_at"),
 )
 
 # What decides which devices can take a task. Few of them are shared by many tasks.

@@ -15,13 +15,14 @@ from controller.model.lease import Lease, Registration
 from controller.service.context import ServiceContext, open_context
 from controller.service.options import ServeOptions
 from controller.service.submissions import Submissions
+from controller.store.commands.blobs import keep_blobs
 from controller.store.commands.claim import claim
 from controller.store.commands.commit import commit
 from controller.store.commands.register import register
 from controller.store.commands.submit import Submission, plan_job
 from controller.store.queries.devices import Board, planning_devices
 from controller.store.queries.engines import known_engines
-from tests.store.fleet import FACTS, built, measured
+from tests.store.fleet import ENGINE, FACTS, built, measured
 from tests.store.specs import ANY, labelled, spec
 
 OTHER: Facts = {**FACTS, "cpu_model": "Other 1"}
@@ -34,6 +35,7 @@ async def service(tmp_path: Path) -> AsyncIterator[ServiceContext]:
         who = Registration(name, f"{name}/1", "boot", "", name, "0", name, facts, ())
         await made.write(partial(register, who=who, alive=()))
         made.boards[who.session_id] = Board(name, name, dump(dict(facts)))
+    await made.write(partial(keep_blobs, sizes={ENGINE.sha256: 10}))
     yield made
     made.close()
 
@@ -61,15 +63,9 @@ async def submit(service: ServiceContext, job: JobSpec, key: str) -> int:
 
 
 async def claimed(service: ServiceContext, name: str) -> Lease:
-    lease = await service.write(
-        partial(claim, session_id=f"{name}/1", request_id=f"r{id(object())}", alive=(), has_blob=_always)
-    )
+    lease = await service.write(partial(claim, session_id=f"{name}/1", request_id=f"r{id(object())}", alive=()))
     assert lease is not None
     return lease
-
-
-def _always(_sha256: str) -> bool:
-    return True
 
 
 async def test_a_submit_wakes_boards_that_can_build_for_it(service: ServiceContext) -> None:

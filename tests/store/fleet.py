@@ -1,7 +1,7 @@
 """A store on a real file, driven without a server: what services would ask of it, in a few words."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ from controller.model.lease import BuildWork, Committed, Lease, Measured, Outcom
 from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Round, TensorCheck
 from controller.model.task import Failure, FailureKind
 from controller.model.view import JobView, Submitted
+from controller.store.commands.blobs import keep_blobs, lose_blobs
 from controller.store.commands.claim import claim
 from controller.store.commands.commit import commit
 from controller.store.commands.register import register
@@ -61,6 +62,7 @@ class StoreFleet:
         self.reader = Reader(self.path)
         self.alive: set[str] = set()
         self.lost_blobs: set[str] = set()
+        self._blobs: set[str] = set()
         self._numbers = itertools.count(1)
 
     def close(self) -> None:
@@ -114,6 +116,7 @@ class StoreFleet:
         known = self.reader.read(lambda connection: known_job(connection, key))
         if known is not None and not validate_only:
             return known
+        self.upload({item.sha256 for variant in spec.variants for item in variant.artifacts})
         devices, engines = self.reader.read(
             lambda connection: (planning_devices(connection, alive=self.alive), known_engines(connection))
         )
@@ -127,13 +130,14 @@ class StoreFleet:
 
     def claim(self, session: str, *, request: str | None = None) -> Lease | None:
         request = request or f"request-{next(self._numbers)}"
+        self.write(lambda connection: lose_blobs(connection, self.lost_blobs))
+        self.write(lambda connection: keep_blobs(connection, dict.fromkeys(self._blobs - self.lost_blobs, 1)))
         return self.write(
             lambda connection: claim(
                 connection,
                 session,
                 request,
                 alive=set(self.alive),
-                has_blob=lambda sha256: sha256 not in self.lost_blobs,
             )
         )
 
@@ -142,7 +146,14 @@ class StoreFleet:
         assert lease is not None
         return lease
 
+    def upload(self, digests: Collection[str]) -> None:
+        self._blobs.update(digests)
+        self.write(lambda connection: keep_blobs(connection, dict.fromkeys(digests, 1)))
+
     def commit(self, session: str, token: str, outcome: Outcome) -> Committed:
+        if isinstance(outcome.end, Built):
+            made = (outcome.end.engine, outcome.end.timing_cache)
+            self.upload({item.sha256 for item in made if item is not None})
         return self.write(lambda connection: commit(connection, session, token, outcome))
 
     def finish(self, session: str, lease: Lease) -> Committed:

@@ -24,7 +24,7 @@ def statements_of_a_claim(fleet: StoreFleet, session: str) -> int:
     """How many statements SQLite runs for a claim that finds nothing."""
 
     def nothing(connection: Connection) -> None:
-        assert claim(connection, session, "r", alive=fleet.alive, has_blob=lambda _: True) is None
+        assert claim(connection, session, "r", alive=fleet.alive) is None
 
     return fleet.statements(nothing)
 

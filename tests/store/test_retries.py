@@ -7,6 +7,7 @@ import pytest
 from controller.model.job import Artifact, Limits, Role
 from controller.model.task import FailureKind, JobState
 from controller.model.view import Submitted
+from controller.store.commands.blobs import lose_blobs
 from controller.store.commands.cancel import cancel
 from controller.store.commands.retry import plan_retry
 from controller.store.queries.jobs import known_job
@@ -19,13 +20,13 @@ def retried(fleet: StoreFleet, job_id: int, *, key: str = "again", lost: str = "
     known = fleet.reader.read(lambda c: known_job(c, key))
     if known is not None:
         return known
+    fleet.write(lambda c: lose_blobs(c, [lost]))
     submission = fleet.reader.read(
         lambda c: plan_retry(
             c,
             job_id,
             alive=fleet.alive,
             key=key,
-            has_blob=lambda sha256: sha256 != lost,
         )
     )
     return fleet.write_all(submission)

@@ -1,6 +1,6 @@
 """Binds a BENCH to a device and the engines that it needs there now, and takes the binding away again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -13,12 +13,13 @@ from controller.store import tables as t
 from controller.store.commands.attempts import cancel_unwanted_builds, move
 from controller.store.commands.readiness import became_ready
 from controller.store.commands.rows import ensure_build
+from controller.store.queries.blobs import has_blob
 from controller.store.queries.tasks import missing_engines
 from controller.store.sqlite.prepared import PreparedStatement
 from controller.store.stored import StoredRow
 
 
-def bind(connection: Connection, task_id: int, device: Device, *, has_blob: Callable[[str], bool]) -> bool:
+def bind(connection: Connection, task_id: int, device: Device) -> bool:
     """Binds a READY BENCH to a device under its facts of now; True if it can run at once.
 
     If an engine is missing (another device class than planned, or its file is gone), a BUILD is planned and the
@@ -26,7 +27,7 @@ def bind(connection: Connection, task_id: int, device: Device, *, has_blob: Call
     """
     for row in _SUBJECTS.all(connection, task_id_=task_id):
         build = build_for(load(Variant, row.content), device, row.placement)
-        built = _is_built(connection, build.engine_key, has_blob=has_blob)
+        built = _is_built(connection, build.engine_key)
         if row.engine_key != build.engine_key or not built:
             ensure_build(connection, build, job_id=row.job_id)
             _set_engine(connection, task_id, row.idx, build.engine_key)
@@ -83,7 +84,7 @@ def replan_device(connection: Connection, device: Device) -> None:
             continue  # `job why` tells; the runtime may come back
         if row.state == TaskState.WAITING.value:
             move(connection, row.id, TaskState.READY)
-        bind(connection, row.id, device, has_blob=lambda _sha256: True)
+        bind(connection, row.id, device)
     cancel_unwanted_builds(connection)
 
 
@@ -103,10 +104,10 @@ def _unable(subject: StoredRow, device: Device) -> str:
     return inability(subject.runtime, subject.placement, device.facts, load(Variant, subject.content))
 
 
-def _is_built(connection: Connection, engine_key: str, *, has_blob: Callable[[str], bool]) -> bool:
+def _is_built(connection: Connection, engine_key: str) -> bool:
     """An engine whose file is gone is not built, and is marked so."""
     sha256 = _ENGINE_FILE.scalar(connection, key_=engine_key)
-    if sha256 is not None and not has_blob(sha256):
+    if sha256 is not None and not has_blob(connection, sha256):
         connection.execute(update(t.engine).where(t.engine.c.key == engine_key).values(sha256=None))
         return False
     return sha256 is not None

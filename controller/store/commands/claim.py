@@ -1,7 +1,7 @@
 """Claim: the moment at which work is handed out."""
 
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import cache
 
 from sqlalchemy import Connection, bindparam, func, insert, select
@@ -39,21 +39,20 @@ def claim(
     request_id: str,
     *,
     alive: Collection[str],
-    has_blob: Callable[[str], bool],
 ) -> Lease | None:
     """Hands the best task for a session's device out, or None. The same request is answered with the same lease."""
     known = _REPEATED.first(connection, session_id_=session_id, request_id_=request_id)
     if known is not None:
         if known.state not in OPEN_STATES:
             return None
-        return _lease(connection, known.token, known.task_id, has_blob=has_blob)
+        return _lease(connection, known.token, known.task_id)
     device, facts_id, facts = current_device(connection, session_id)
     if device.cordoned or _IN_DOMAIN.first(connection, bench_domain_=device.bench_domain) is not None:
         return None
     while (choice := _choose(connection, device, facts, alive=alive)) is not None:
-        if choice.kind is TaskKind.BUILD or bind(connection, choice.task_id, device, has_blob=has_blob):
+        if choice.kind is TaskKind.BUILD or bind(connection, choice.task_id, device):
             token = _open_attempt(connection, choice, device, facts_id, session_id, request_id)
-            return _lease(connection, token, choice.task_id, has_blob=has_blob)
+            return _lease(connection, token, choice.task_id)
         # The BENCH waits now: choose again, perhaps the BUILD it waits for.
     return None
 
@@ -89,16 +88,16 @@ def _open_attempt(
     return token
 
 
-def _lease(connection: Connection, token: str, task_id: int, *, has_blob: Callable[[str], bool]) -> Lease:
+def _lease(connection: Connection, token: str, task_id: int) -> Lease:
     task = _TASK.first(connection, task_id_=task_id)
     build = task.kind == TaskKind.BUILD.value
-    work = _build_work(connection, task, has_blob=has_blob) if build else _bench_work(connection, task)
+    work = _build_work(connection, task) if build else _bench_work(connection, task)
     return Lease(token, task.id, f"{task.kind.lower()} {task.name}", task.time_limit_s, work)
 
 
-def _build_work(connection: Connection, task: StoredRow, *, has_blob: Callable[[str], bool]) -> BuildWork:
+def _build_work(connection: Connection, task: StoredRow) -> BuildWork:
     recipe = load(Recipe, task.recipe)
-    caches = timing_caches.current(connection, recipe, task.class_key, has_blob=has_blob)
+    caches = timing_caches.current(connection, recipe, task.class_key)
     return BuildWork(task.engine_key, recipe, caches)
 
 

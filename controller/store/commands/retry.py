@@ -1,6 +1,6 @@
 """`job retry`: a new job from the rows of one that is over."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from sqlalchemy import Connection, select
 
@@ -11,6 +11,7 @@ from controller.model.task import TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import seconds_between
 from controller.store.commands.submit import Submission
+from controller.store.queries.blobs import missing_blobs
 from controller.store.queries.devices import planning_devices
 from controller.store.queries.engines import known_engines
 from controller.store.queries.jobs import job_row
@@ -18,16 +19,14 @@ from controller.store.stored import StoredRow
 from jetfleet.errors import BadInput
 
 
-def plan_retry(
-    connection: Connection, job_id: int, *, alive: Collection[str], key: str, has_blob: Callable[[str], bool]
-) -> Submission:
+def plan_retry(connection: Connection, job_id: int, *, alive: Collection[str], key: str) -> Submission:
     """Plans what did not succeed. Raises NotFound, BadInput, NoDevice."""
     job, devices = job_row(connection, job_id), planning_devices(connection, alive=alive)
     tried = _tried(connection, job_id)
     made = plan_again(tried, devices, known_engines(connection), job_id=job_id)
     wanted = {bench.variant_key for bench in made.benches}
     spec = _spec(job, {item.variant.key: item.variant for item in tried if item.variant.key in wanted})
-    _refuse_missing_files(spec, job_id, has_blob)
+    _refuse_missing_files(connection, spec, job_id)
     return Submission(spec, made, devices, key=key, retry_of=job_id)
 
 
@@ -66,9 +65,9 @@ def _spec(job: StoredRow, variants: dict[str, Variant]) -> JobSpec:
     )
 
 
-def _refuse_missing_files(spec: JobSpec, job_id: int, has_blob: Callable[[str], bool]) -> None:
+def _refuse_missing_files(connection: Connection, spec: JobSpec, job_id: int) -> None:
     wanted = {item.sha256 for variant in spec.variants for item in variant.artifacts}
-    missing = [sha256 for sha256 in sorted(wanted) if not has_blob(sha256)]
+    missing = missing_blobs(connection, wanted)
     if missing:
         raise BadInput(
             f"{len(missing)} files of job {job_id} are no longer here, {missing[0][:12]} first",

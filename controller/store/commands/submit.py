@@ -33,7 +33,7 @@ from controller.store.queries.jobs import known_job
 from controller.store.queries.tasks import missing_engines
 from controller.store.sqlite.prepared import PreparedStatement
 
-BUDGET_S = 0.03  # for what one transaction writes
+BUDGET_S = 0.02  # for what one transaction writes
 _PAGE = 100
 
 

@@ -4,7 +4,7 @@ A BUILD gives back what it was handed, combined with what it timed itself, and t
 handed. Two that ran at the same time therefore leave two caches, which the next one combines: no timing is ever lost.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -13,20 +13,21 @@ from controller.model.job import Artifact, Role
 from controller.model.task import Recipe
 from controller.store import tables as t
 from controller.store.clock import now_text
+from controller.store.queries.blobs import has_blob
 from controller.store.sqlite.prepared import PreparedStatement
 from controller.store.stored import StoredRow
 from jetfleet.options import COLD, TIMING_CACHE
 
 
-def current(
-    connection: Connection, recipe: Recipe, class_key: str, *, has_blob: Callable[[str], bool]
-) -> tuple[Artifact, ...]:
+def current(connection: Connection, recipe: Recipe, class_key: str) -> tuple[Artifact, ...]:
     """The caches that a BUILD is handed, oldest first: none for a cold one, and none whose file is gone."""
     if recipe.options.get(TIMING_CACHE) == COLD:
         return ()
     rows = _CURRENT.all(connection, class_=class_key, runtime_=recipe.runtime, version_=recipe.runtime_version)
     return tuple(
-        Artifact(Role.TIMING_CACHE, "timing.cache", row.sha256, row.size_bytes) for row in rows if has_blob(row.sha256)
+        Artifact(Role.TIMING_CACHE, "timing.cache", row.sha256, row.size_bytes)
+        for row in rows
+        if has_blob(connection, row.sha256)
     )
 
 

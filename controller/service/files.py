@@ -1,0 +1,26 @@
+"""Files for the services: the table says which are there, the blob store holds their bytes."""
+
+import asyncio
+from collections.abc import Collection
+from functools import partial
+
+from controller.blobstore.protocol import BlobStore
+from controller.service.context import ServiceContext
+from controller.store.commands.blobs import keep_blobs
+from controller.store.queries.blobs import missing_blobs
+
+
+async def missing_files(service: ServiceContext, digests: Collection[str]) -> list[str]:
+    """Those that are not there. A file that came by another way than an upload is noticed here."""
+    missing = await service.read(partial(missing_blobs, digests=digests))
+    if not missing:
+        return []
+    found = await asyncio.to_thread(_sizes, service.blobs, missing)
+    if found:
+        await service.write(partial(keep_blobs, sizes=found))
+    return [sha256 for sha256 in missing if sha256 not in found]
+
+
+def _sizes(blobs: BlobStore, digests: Collection[str]) -> dict[str, int]:
+    sizes = {sha256: blobs.size(sha256) for sha256 in digests}
+    return {sha256: size for sha256, size in sizes.items() if size is not None}

@@ -1,0 +1,34 @@
+"""Files that came, and files that are gone."""
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from controller.model.task import BlobState
+from controller.store import tables as t
+from controller.store.clock import now_text
+
+
+def keep_blobs(connection: Connection, sizes: Mapping[str, int]) -> None:
+    """These files are stored now; `sizes` in bytes, by digest."""
+    for sha256, size_bytes in sizes.items():
+        row = {"size_bytes": size_bytes, "state": BlobState.STORED.value, "created_at": now_text()}
+        connection.execute(
+            insert(t.blob).values(sha256=sha256, **row).on_conflict_do_update(index_elements=["sha256"], set_=row)
+        )
+
+
+def lose_blobs(connection: Connection, digests: Collection[str]) -> None:
+    """These files are gone: who needs them makes them again."""
+    for sha256 in digests:
+        connection.execute(update(t.blob).where(t.blob.c.sha256 == sha256).values(state=BlobState.LOST.value))
+
+
+def match_inventory(connection: Connection, sizes: Mapping[str, int]) -> list[str]:
+    """At a start: what is there, and what is not, whatever happened meanwhile. Returns what is gone."""
+    stored = set(connection.execute(select(t.blob.c.sha256).where(t.blob.c.state == BlobState.STORED.value)).scalars())
+    keep_blobs(connection, {sha256: size for sha256, size in sizes.items() if sha256 not in stored})
+    gone = sorted(stored - set(sizes))
+    lose_blobs(connection, gone)
+    return gone
