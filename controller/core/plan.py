@@ -10,8 +10,8 @@ from controller.core.ability import inability, lowering_for
 from controller.core.keys import build_artifacts, device_class, engine_key
 from controller.core.select import nearest_miss, unmet
 from controller.model.facts import shown
-from controller.model.job import Condition, JobSpec, Quantifier, Target, TensorSpec, Variant
-from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, PlannedSubject, Recipe
+from controller.model.job import Condition, JobSpec, Lowering, Quantifier, Target, TensorSpec, Variant
+from controller.model.task import Device, DeviceClass, Plan, PlannedBench, PlannedBuild, PlannedSubject, Recipe
 from jetfleet.errors import BadInput, NoDevice
 from jetfleet.options import build_options
 from jetfleet.placement import Placement
@@ -29,6 +29,7 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
     builds: dict[str, PlannedBuild] = {}
     benches: dict[tuple[str, str | None, tuple[Condition, ...]], PlannedBench] = {}
     notes: dict[str, None] = {}
+    cache = BuildCache()
     for target in spec.targets or (_EVERY_DEVICE,):
         for variant in spec.variants:
             able = _able_devices(variant, target, devices, notes)
@@ -36,7 +37,7 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
                 benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
                 continue
             for device in able:
-                benches[variant.key, device.id, ()] = bound_bench(variant, device, builds)
+                benches[variant.key, device.id, ()] = bound_bench(variant, device, builds, cache)
     return Plan(
         builds=tuple(builds.values()),
         benches=tuple(benches.values()),
@@ -51,11 +52,33 @@ def open_bench(variant: Variant, conditions: tuple[Condition, ...]) -> PlannedBe
     return PlannedBench(variant.key, None, subjects, conditions)
 
 
-def bound_bench(variant: Variant, device: Device, builds: MutableMapping[str, PlannedBuild]) -> PlannedBench:
+class BuildCache:
+    """Builds by all that decides them: boards of one class share them, and a large job asks for each many times."""
+
+    def __init__(self) -> None:
+        self._classes: dict[tuple[str, str, str], DeviceClass] = {}
+        self._builds: dict[tuple[str, str, str, str, Lowering], PlannedBuild] = {}
+
+    def build_for(self, variant: Variant, device: Device, part: str) -> PlannedBuild:
+        runtime, where = variant.runtime, Placement(part).engine
+        klass = self._classes.get((device.id, runtime, where))
+        if klass is None:
+            klass = device_class(device, runtime=runtime, placement=where)
+            self._classes[device.id, runtime, where] = klass
+        version, lowering = device.facts[f"runtime.{runtime}"], lowering_for(device.facts, variant, part)
+        known = (variant.key, part, klass.key, str(version), lowering)
+        if known not in self._builds:
+            self._builds[known] = build_for(variant, device, part)
+        return self._builds[known]
+
+
+def bound_bench(
+    variant: Variant, device: Device, builds: MutableMapping[str, PlannedBuild], cache: BuildCache
+) -> PlannedBench:
     """A variant on a device: one subject per part of its placement, and the engine of each joins `builds`."""
     subjects = []
     for part in Placement(variant.placement).parts:
-        build = build_for(variant, device, part)
+        build = cache.build_for(variant, device, part)
         builds.setdefault(build.engine_key, build)
         subjects.append(PlannedSubject(part, build.engine_key))
     return PlannedBench(variant.key, device.id, tuple(subjects))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from controller.core.ability import inability
 from controller.core.lifecycle import TERMINAL
-from controller.core.plan import bound_bench, open_bench
+from controller.core.plan import BuildCache, bound_bench, open_bench
 from controller.model.job import Condition, Variant
 from controller.model.task import Device, Plan, PlannedBench, PlannedBuild, TaskState
 from jetfleet.errors import BadInput, NoDevice
@@ -41,6 +41,7 @@ def plan_again(
     builds: dict[str, PlannedBuild] = {}
     benches: list[PlannedBench] = []
     notes: list[str] = []
+    cache = BuildCache()
     by_id = {device.id: device for device in devices}
     for item in again:
         if item.conditions is not None:
@@ -51,7 +52,7 @@ def plan_again(
         if reason:
             notes.append(f"{device.name} is left out of {item.variant.key}: {reason}")
             continue
-        benches.append(bound_bench(item.variant, device, builds))
+        benches.append(bound_bench(item.variant, device, builds, cache))
     if not benches:
         raise NoDevice(f"no device can run what is left of job {job_id}", hint="; ".join(notes))
     return Plan(tuple(builds.values()), tuple(benches), frozenset(builds) & frozenset(known_engines), tuple(notes))

@@ -256,3 +256,12 @@ def test_planning_twice_gives_the_same_plan():
     devices = [device("a"), device("b", cpu_model="Ryzen")]
     spec = job(variant("x"), variant("y", batch=2), targets=(every(), any_of()))
     assert plan(spec, devices, []) == plan(spec, devices, [])
+
+
+def test_what_is_remembered_of_one_board_holds_for_another():
+    boards = [device("a"), device("b"), device("c", cpu_model="Ryzen"), device("d", runtime__onnxruntime="1.24.0")]
+    (only,) = job().variants
+    made = plan(job(), boards, [])
+    planned = {item.device_id: item.subjects[0].engine_key for item in made.benches}
+    assert planned == {item.id: build_for(only, item).engine_key for item in boards}
+    assert len(made.builds) == 3
