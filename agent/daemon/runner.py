@@ -27,6 +27,7 @@ from jetfleet.v1.task_pb2 import (
     FAILURE_KIND_OUT_OF_MEMORY,
     FAILURE_KIND_TIME_LIMIT,
     FLAG_KIND_INTERFERED,
+    FLAG_KIND_PAUSED,
     FLAG_KIND_UNSTABLE,
     Failure,
     FailureKind,
@@ -39,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 STOPPED = "stopped"
 GRACE_S = 5.0
-_MAY_NOT_RECUR = (FLAG_KIND_UNSTABLE, FLAG_KIND_INTERFERED)
+_MAY_NOT_RECUR = (FLAG_KIND_UNSTABLE, FLAG_KIND_INTERFERED, FLAG_KIND_PAUSED)
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ async def run_attempt(
     """Runs a task in a fresh process; its output files lie in `folder`/out by digest.
 
     `blob_path` says where an input lies. `stop` ends the attempt with a Failure of kind INFRASTRUCTURE whose message is
-    STOPPED. A measurement that is UNSTABLE or INTERFERED is repeated once in a fresh process, if the time limit leaves
-    room for it.
+    STOPPED. A measurement that is UNSTABLE, INTERFERED or PAUSED is repeated once in a fresh process, if the time
+    limit leaves room for it.
     """
     attempt = AttemptDir(folder)
     on_progress(Progress(phase="fetch"))
@@ -80,7 +81,7 @@ async def run_attempt(
     outcome = await _run_child(attempt, "log.txt", conditions, env, on_progress)
     took_s = time.monotonic() - begin
     if _count_doubtful_flags(outcome) and not stop.is_set() and has_room(took_s, limit_s):
-        _log.info("task %d %s was unstable or disturbed: once more in a fresh process", spec.task_id, spec.name)
+        _log.info("task %d %s was unstable, disturbed or paused: once more in a fresh process", spec.task_id, spec.name)
         outcome = _choose_run(outcome, await _run_child(attempt, "log-2.txt", conditions, env, on_progress))
     return outcome
 

@@ -12,7 +12,9 @@ from agent.runtime.arrays import write_npy
 from agent.runtime.base import Report
 from agent.runtime.registry import open_runtime
 from agent.telemetry.contention import Contention, interference
+from agent.telemetry.pauses import PauseWatch
 from agent.work.aggregate import aggregate, lock_flags, lost_window_flags, untimed_measurements
+from agent.work.gaps import pause_flags
 from agent.work.measure import check_options, measure
 from agent.work.subject import LoadedSubject, load_and_check
 from agent.work.summary import Recording, summarise
@@ -43,7 +45,13 @@ def run_bench(task: BenchTask, attempt: AttemptDir, report: Report, notes: dict[
         if any(subject.is_wrong for subject in loaded):
             return Outcome(measured=Measured(measurements=untimed_measurements(loaded)))
         with _watch_contention(loaded, notes) as disturbed:
-            seen = measure(lanes, limits, report)
+            watch = PauseWatch(pulse=not _is_made_up(loaded))
+            watch.start()
+            try:
+                seen = measure(lanes, limits, report)
+            finally:
+                paused = watch.stop()
+        disturbed += pause_flags(seen, paused)
     report("summarise", None, "")
     return Outcome(measured=Measured(measurements=_summarise_all(loaded, seen, disturbed, attempt)))
 
@@ -83,12 +91,16 @@ def _close(loaded: LoadedSubject, thread: Executor) -> None:
     thread.submit(loaded.session.close).result()
 
 
+def _is_made_up(loaded: Sequence[LoadedSubject]) -> bool:
+    return all(subject.runtime.provenance == PROVENANCE_SIMULATED for subject in loaded)
+
+
 @contextmanager
 def _watch_contention(loaded: Sequence[LoadedSubject], notes: dict[str, str]) -> Iterator[list[Flag]]:
     """Fills the list, when the timing is over, with flags for what others did to it."""
     contention, found = Contention(), list[Flag]()
     yield found
-    if all(subject.runtime.provenance == PROVENANCE_SIMULATED for subject in loaded):
+    if _is_made_up(loaded):
         return  # what never ran cannot have been disturbed
     waiting = contention.waiting()
     notes["waited_for_cpu"] = str(waiting or "unknown")

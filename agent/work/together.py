@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.runtime.base import RoundRecord, Session
+from agent.work.gaps import Gap, find_gaps
 from agent.work.summary import Recording
 
 _Arguments = ParamSpec("_Arguments")
@@ -69,6 +70,7 @@ class GroupRecording:
     runs: int = 0  # windows, with those that were lost
     spent_s: float = 0.0  # on them, with what some of the lanes did before all were there or after one had stopped
     lost: list[int] = field(default_factory=list)  # per lane: windows lost because no inference of it fitted
+    gaps: list[Gap] = field(default_factory=list)  # in which the loop itself stood still
 
     @classmethod
     def of(cls, lanes: int) -> "GroupRecording":
@@ -84,6 +86,9 @@ class GroupRecording:
         slices = [samples_inside(timeline, window) for timeline in timelines]
         counts: list[int] = [part.stop - part.start for part in slices]
         self.runs += 1
+        for recording, timeline in zip(self.recordings, timelines, strict=True):
+            # The first inference of a round is not counted: it has the number of the one before.
+            self.gaps += find_gaps(timeline.begins_ns, timeline.ends_ns, first=recording.n)
         first_ns = min(int(timeline.ends_ns[0]) for timeline in timelines)
         self.spent_s += (max(int(timeline.ends_ns[-1]) for timeline in timelines) - first_ns) / 1e9
         if 0 in counts:

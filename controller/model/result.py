@@ -31,6 +31,7 @@ class FlagKind(Enum):
     UNCHECKED = "UNCHECKED"
     PRECISION_NOT_HONOURED = "PRECISION_NOT_HONOURED"
     INTERFERED = "INTERFERED"
+    PAUSED = "PAUSED"
     TACTICS_SKIPPED = "TACTICS_SKIPPED"  # the number is right; the engine could be faster
 
 
@@ -38,6 +39,7 @@ class FlagKind(Enum):
 DISQUALIFYING = (
     FlagKind.WRONG_OUTPUT,
     FlagKind.PRECISION_NOT_HONOURED,
+    FlagKind.PAUSED,
     FlagKind.INTERFERED,
     FlagKind.THROTTLED,
     FlagKind.CLOCK_DRIFT,

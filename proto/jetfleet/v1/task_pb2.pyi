@@ -221,6 +221,8 @@ class _FlagKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagKind.Val
     FLAG_KIND_INTERFERED: _FlagKind.ValueType  # 8
     FLAG_KIND_TACTICS_SKIPPED: _FlagKind.ValueType  # 9
     """the builder left kernels untried for lack of memory: slower than it could be"""
+    FLAG_KIND_PAUSED: _FlagKind.ValueType  # 10
+    """the process stood still while it measured: stopped, suspended, frozen or starved"""
 
 class FlagKind(_FlagKind, metaclass=_FlagKindEnumTypeWrapper):
     """Something about a measurement that a reader must know."""
@@ -236,6 +238,8 @@ FLAG_KIND_PRECISION_NOT_HONOURED: FlagKind.ValueType  # 7
 FLAG_KIND_INTERFERED: FlagKind.ValueType  # 8
 FLAG_KIND_TACTICS_SKIPPED: FlagKind.ValueType  # 9
 """the builder left kernels untried for lack of memory: slower than it could be"""
+FLAG_KIND_PAUSED: FlagKind.ValueType  # 10
+"""the process stood still while it measured: stopped, suspended, frozen or starved"""
 Global___FlagKind: _TypeAlias = FlagKind  # noqa: Y015
 
 @_typing.final

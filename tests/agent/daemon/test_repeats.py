@@ -1,6 +1,9 @@
 """What becomes of a measurement after its child: repeated where it is in doubt, kept where only its epilogue failed."""
 
+import asyncio
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
     ARTIFACT_ROLE_LOG,
     FLAG_KIND_INTERFERED,
+    FLAG_KIND_PAUSED,
     FLAG_KIND_UNSTABLE,
     FLAG_KIND_WRONG_OUTPUT,
     Flag,
@@ -96,3 +100,36 @@ async def test_a_measurement_outlives_the_look_into_its_engine(attempt: Attempt,
     told = {"error": "failed: DeviceFault: the simulated device was told to fail"}.get(how, "did not end")
     assert json.loads(attempt.text(outcome, ARTIFACT_ROLE_ENVIRONMENT))["runtime"]["inspection"] == told
     assert "bench it" in attempt.text(outcome, ARTIFACT_ROLE_LOG)
+
+
+def child_pid() -> int:
+    """The process of the attempt that this process runs."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"agent.work" in (path / "cmdline").read_bytes():
+                return int(path.name)
+        except OSError:
+            continue
+    raise AssertionError("no child runs")
+
+
+@pytest.mark.parametrize(("limit_s", "processes"), [(7, 1), (60, 2)])
+async def test_a_measurement_that_spans_a_stop_is_void(
+    attempt: Attempt, blobs: Blobs, limit_s: float, processes: int
+) -> None:
+    spec = bench_task(blobs, seconds=(0.1, 3, 3), limit_s=limit_s, latency_ms="20", wall="1")
+    running = asyncio.create_task(attempt.run(spec))
+    await attempt.heard_of("measure")
+    pid = child_pid()
+    os.kill(pid, signal.SIGSTOP)
+    await asyncio.sleep(0.5)
+    os.kill(pid, signal.SIGCONT)
+    (found,) = (await running).measured.measurements
+    paused = [flag.evidence for flag in found.flags if flag.kind == FLAG_KIND_PAUSED]
+    assert found.processes == processes
+    if processes == 1:
+        (evidence,) = paused
+        assert "stopped and continued by a signal" in evidence
+    else:
+        assert paused == []
