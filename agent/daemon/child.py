@@ -102,7 +102,8 @@ class ChildProcess:
         self._loop = asyncio.get_running_loop()
         self._on_progress = on_progress
         self._cookie = uuid.uuid4().hex
-        self.phase = ""
+        self.phase = self.detail = ""
+        self.phase_began = time.monotonic()
         progress_read, progress_write = os.pipe()
         log_read, log_write = os.pipe()
         with contextlib.suppress(OSError):  # a user's pipe quota is used up: the default size works too
@@ -188,7 +189,9 @@ class ChildProcess:
         except (ValueError, KeyError, TypeError):
             _log.warning("child %d wrote a line that is not a valid progress report: %.80r", self.pid, line)
             return
-        self.phase = progress.phase
+        if progress.phase != self.phase:
+            self.phase_began = time.monotonic()
+        self.phase, self.detail = progress.phase, progress.detail
         self._on_progress(progress)
 
 

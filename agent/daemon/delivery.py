@@ -9,6 +9,7 @@ from agent.daemon.client import Link
 from agent.daemon.spool import Spool
 from jetfleet.blobs import BlobDir
 from jetfleet.errors import BadInput, StaleAttempt
+from jetfleet.plausible import impossible_number
 from jetfleet.v1 import task_pb2
 
 log = logging.getLogger(__name__)
@@ -37,14 +38,12 @@ class Delivery:
     async def flush(self) -> None:
         """Delivers what is pending, oldest first. Raises what a dead link raises: call it again."""
         for token in self._spool.tokens():
-            outcome = self._spool.get(token)
-            if outcome is None:
-                log.error("attempt %s: its spooled result is damaged and was set aside", token[:8])
-                continue
-            await self._commit(token, outcome)
+            await self._commit(token, self._spool.get(token) or _damaged(token))
             self._spool.drop(token)
 
     async def _commit(self, token: str, outcome: task_pb2.Outcome) -> None:
+        if fault := impossible_number(outcome):
+            outcome = infrastructure_failure(f"the result holds a number that cannot be: {fault}", "commit")
         try:
             await asyncio.gather(
                 *(
@@ -59,6 +58,12 @@ class Delivery:
             log.info("attempt %s committed: the task is %s", token[:8], state)
         except (StaleAttempt, BadInput) as error:
             log.warning("attempt %s: %s", token[:8], error.message)
+
+
+def _damaged(token: str) -> task_pb2.Outcome:
+    """What is said of a result that was damaged on this disk: the work has to be done again."""
+    log.error("attempt %s: its spooled result is damaged and was set aside", token[:8])
+    return infrastructure_failure("the result was damaged on the agent's disk while it waited for delivery", "commit")
 
 
 def infrastructure_failure(message: str, phase: str) -> task_pb2.Outcome:

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from agent.attempt import AttemptDir, inputs_of
 from agent.daemon.child import ChildExit, ChildProcess, LogFile
 from agent.memory_errors import add_memory_advice, mentions_lack_of_memory
 from jetfleet.blobs import check_digest, sha256_file
 from jetfleet.errors import Corrupt, JetfleetError
+from jetfleet.plausible import impossible_number
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_LOG,
     FAILURE_KIND_BAD_INPUT,
@@ -44,9 +47,11 @@ _MAY_NOT_RECUR = (FLAG_KIND_UNSTABLE, FLAG_KIND_INTERFERED, FLAG_KIND_PAUSED)
 
 
 @dataclass(frozen=True)
-class _StopConditions:
-    """What ends a child that does not end by itself."""
+class _Conditions:
+    """What a child is to do, and what ends it where it does not end by itself."""
 
+    spec: TaskSpec
+    limit_s: float
     deadline: float  # of time.monotonic
     stop: asyncio.Event
     grace_s: float
@@ -77,7 +82,7 @@ async def run_attempt(
         return Outcome(failure=Failure(kind=kind, message=str(error), phase="fetch"))
     begin = time.monotonic()
     limit_s = spec.time_limit.ToNanoseconds() / 1e9 or float("inf")
-    conditions = _StopConditions(begin + limit_s, stop, grace_s)
+    conditions = _Conditions(spec, limit_s, begin + limit_s, stop, grace_s)
     outcome = await _run_child(attempt, "log.txt", conditions, env, on_progress)
     took_s = time.monotonic() - begin
     if _count_doubtful_flags(outcome) and not stop.is_set() and has_room(took_s, limit_s):
@@ -108,10 +113,25 @@ def _lay_out(spec: TaskSpec, attempt: AttemptDir, blob_path: Callable[[str], Pat
             )
 
 
+def _read_outcome(attempt: AttemptDir, spec: TaskSpec) -> Outcome | None:
+    """What the child left, unless it cannot be read or holds a number that cannot be; None if it left nothing."""
+    try:
+        outcome = attempt.read_outcome()
+    except DecodeError:
+        fault = "the outcome that the child wrote is damaged"
+        return Outcome(failure=Failure(kind=FAILURE_KIND_INFRASTRUCTURE, message=fault))
+    runtimes = [subject.runtime for subject in spec.bench.subjects]
+    fault = impossible_number(outcome, runtimes=runtimes) if outcome is not None else ""
+    if fault:
+        message = f"the child's outcome holds a number that cannot be: {fault}"
+        return Outcome(failure=Failure(kind=FAILURE_KIND_INFRASTRUCTURE, message=message))
+    return outcome
+
+
 async def _run_child(
     attempt: AttemptDir,
     log_name: str,
-    conditions: _StopConditions,
+    conditions: _Conditions,
     env: Mapping[str, str],
     on_progress: Callable[[Progress], None],
 ) -> Outcome:
@@ -126,7 +146,7 @@ async def _run_child(
     finally:
         await asyncio.shield(child.clean_up())
         log.close()
-    outcome = attempt.read_outcome()
+    outcome = _read_outcome(attempt, conditions.spec)
     if outcome is None or (verdict is not None and not _measured_in_time(outcome, verdict)):
         oom_killed = _oom_kills() > kills_before
         failure = verdict or _explain_exit(child_exit, oom_killed, log)
@@ -136,9 +156,7 @@ async def _run_child(
     return outcome
 
 
-async def _wait(
-    child: ChildProcess, exited: "asyncio.Future[ChildExit]", conditions: _StopConditions
-) -> Failure | None:
+async def _wait(child: ChildProcess, exited: "asyncio.Future[ChildExit]", conditions: _Conditions) -> Failure | None:
     """Until the child has ended; the failure, where we had to end it."""
     stopped: asyncio.Future[Any] = asyncio.ensure_future(conditions.stop.wait())
     waiting: set[asyncio.Future[Any]] = {exited, stopped}
@@ -155,7 +173,17 @@ async def _wait(
     child.signal_group(signal.SIGKILL)
     if conditions.stop.is_set():
         return Failure(kind=FAILURE_KIND_INFRASTRUCTURE, message=STOPPED)
-    return Failure(kind=FAILURE_KIND_TIME_LIMIT, message=f"still in phase {child.phase or 'start'} at the time limit")
+    return Failure(kind=FAILURE_KIND_TIME_LIMIT, message=_explain_time_limit(child, conditions))
+
+
+def _explain_time_limit(child: ChildProcess, conditions: _Conditions) -> str:
+    """What was seen of the work by then, and the limit to raise."""
+    detail = f" ({child.detail})" if child.detail else ""
+    limit = "limits.build_s" if conditions.spec.HasField("build") else "limits.bench_s"
+    return (
+        f"still in phase {child.phase or 'start'}{detail}, begun {time.monotonic() - child.phase_began:.0f} s before, "
+        f"at the time limit of {conditions.limit_s:g} s; raise {limit}"
+    )
 
 
 def _explain_exit(child_exit: ChildExit, oom_killed: bool, log: LogFile) -> Failure:

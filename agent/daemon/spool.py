@@ -1,9 +1,11 @@
 """Results on disk until the controller has acknowledged them: they survive the agent, a reboot and a power cut.
 
-An entry is one file, `TOKEN.outcome`, written whole or not at all. The files that it names are in the agent's BlobDir,
-fsynced before the entry appears.
+An entry is one file, `TOKEN.outcome`, written whole or not at all: the SHA-256 of the outcome's bytes, then the bytes.
+Most flipped bits leave a message that can be read and says something else, so the digest decides. The files that an
+entry names are in the agent's BlobDir, fsynced before it appears.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from jetfleet.blobs import sync_folder
 from jetfleet.v1 import task_pb2
 
 _SUFFIX = ".outcome"
+_DIGEST_BYTES = 32
 
 
 class Spool:
@@ -28,21 +31,26 @@ class Spool:
     def put(self, token: str, outcome: task_pb2.Outcome) -> None:
         """Returns once the entry would survive a power cut."""
         part = self._folder / f"{token}.part"
+        content = outcome.SerializeToString()
         with part.open("wb") as file:
-            file.write(outcome.SerializeToString())
+            file.write(hashlib.sha256(content).digest() + content)
             file.flush()
             os.fsync(file.fileno())
         part.replace(self._path(token))
         sync_folder(self._folder)
 
     def get(self, token: str) -> task_pb2.Outcome | None:
-        """The result; None if its file is damaged (then it is set aside and the work is done again)."""
+        """The result; None if its file is damaged, which is then set aside."""
         path = self._path(token)
+        entry = path.read_bytes()
+        digest, content = entry[:_DIGEST_BYTES], entry[_DIGEST_BYTES:]
         try:
-            return task_pb2.Outcome.FromString(path.read_bytes())
+            if hashlib.sha256(content).digest() == digest:
+                return task_pb2.Outcome.FromString(content)
         except DecodeError:
-            path.replace(path.with_suffix(".damaged"))
-            return None
+            pass
+        path.replace(path.with_suffix(".damaged"))
+        return None
 
     def drop(self, token: str) -> None:
         self._path(token).unlink(missing_ok=True)

@@ -10,7 +10,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from agent.runtime.base import Kernel
-from jetfleet.v1.task_pb2 import FLAG_KIND_PRECISION_NOT_HONOURED, PRECISION_FP16, PRECISION_INT8, Flag, Precision
+from jetfleet.v1.task_pb2 import (
+    FLAG_KIND_PRECISION_NOT_HONOURED,
+    PRECISION_FP16,
+    PRECISION_INT8,
+    Flag,
+    Measurement,
+    Precision,
+)
 
 # A few kernels in a wider type (an operator that has no narrow one) do not make another precision of it.
 HONOURED_SHARE = 0.9
@@ -53,8 +60,18 @@ def precision_flags(asked: "Precision.ValueType", kernels: Sequence[Kernel]) -> 
     found = compute_kernels(kernels)
     if asked not in _WANTED or not found or _is_honoured(_WANTED[asked], found):
         return []
-    asked_name = Precision.Name(asked).removeprefix("PRECISION_").lower()
-    return [Flag(kind=FLAG_KIND_PRECISION_NOT_HONOURED, evidence=f"asked {asked_name}: {describe_types(kernels)}")]
+    return [Flag(kind=FLAG_KIND_PRECISION_NOT_HONOURED, evidence=f"asked {_name(asked)}: {describe_types(kernels)}")]
+
+
+def disclaim_checks(measurement: Measurement, asked: "Precision.ValueType", kernels: Sequence[Kernel]) -> None:
+    """Says in each check that outputs which were computed in another type vouch for nothing of the one asked for."""
+    ran = Counter(_type(kernel) for kernel in compute_kernels(kernels)).most_common(1)[0][0]
+    for check in measurement.checks:
+        check.detail += f"; computed in {ran}: says nothing of {_name(asked)}"
+
+
+def _name(precision: "Precision.ValueType") -> str:
+    return Precision.Name(precision).removeprefix("PRECISION_").lower()
 
 
 def _is_honoured(wanted: frozenset[str], found: Sequence[Kernel]) -> bool:

@@ -10,7 +10,7 @@ from agent.attempt import AttemptDir
 from agent.runtime.base import Inspection, LayerTime, Report
 from agent.runtime.registry import open_runtime
 from agent.work.aggregate import name_subjects
-from agent.work.audit import describe_types, precision_flags
+from agent.work.audit import describe_types, disclaim_checks, precision_flags
 from agent.work.subject import inputs_of
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_LAYER_PROFILE,
@@ -75,7 +75,10 @@ def _record_findings(
 ) -> None:
     if found.kernels:
         notes[f"{prefix}precision"] = describe_types(found.kernels)
-    measurement.flags.extend(precision_flags(subject.precision, found.kernels))
+    not_honoured = precision_flags(subject.precision, found.kernels)
+    measurement.flags.extend(not_honoured)
+    if not_honoured:
+        disclaim_checks(measurement, subject.precision, found.kernels)
     if found.dla_time_share is not None:
         measurement.metrics["dla_time_share"].value = found.dla_time_share
 

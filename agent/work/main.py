@@ -23,6 +23,7 @@ from agent.work.build import run_build
 from agent.work.environment import gather
 from agent.work.inspection import inspect_bench, was_timed
 from jetfleet.errors import BadInput, Infrastructure, JetfleetError
+from jetfleet.plausible import impossible_number
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
     FAILURE_KIND_BAD_INPUT,
@@ -80,10 +81,12 @@ def run(attempt: AttemptDir, reporter: Reporter) -> Outcome:
         spec = TaskSpec.FromString(attempt.task.read_bytes())
         _log.info("task %d %s begins", spec.task_id, spec.name)
         outcome = _dispatch(spec, attempt, reporter, notes)
+        _refuse_impossible(outcome, spec)
         if was_timed(outcome):
             # An inspection that takes the process with it, or more time than is left, costs no measurement.
             attempt.write_outcome(_add_environment(outcome, attempt, {**notes, "inspection": "did not end"}))
             inspect_bench(spec.bench, outcome, attempt, reporter, notes)
+        _refuse_impossible(outcome, spec)
         return _add_environment(outcome, attempt, notes)
     except (JetfleetError, MemoryError, OSError) as error:
         kind = _kind(error)
@@ -95,6 +98,13 @@ def run(attempt: AttemptDir, reporter: Reporter) -> Outcome:
             message = add_memory_advice(message)
         failure = Failure(kind=kind, message=message, phase=reporter.phase)
         return Outcome(failure=failure, peak_rss_bytes=peak_rss_bytes())
+
+
+def _refuse_impossible(outcome: Outcome, spec: TaskSpec) -> None:
+    """Raises DeviceFault for numbers that no inference has: a clock or a driver told them."""
+    fault = impossible_number(outcome, runtimes=[subject.runtime for subject in spec.bench.subjects])
+    if fault:
+        raise DeviceFault(f"the outcome holds a number that cannot be: {fault}")
 
 
 def _add_environment(outcome: Outcome, attempt: AttemptDir, notes: Mapping[str, str]) -> Outcome:

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 WANTED_HALF_WIDTH = 0.01  # of p50: good enough, stop
 ROUND_SAMPLES = 20  # a round's median should be one of at least so many...
 MIN_ROUND_SAMPLES = 5  # ...and of a slow engine at least of these
+MIN_SAMPLES = 3  # of an engine so slow that no round of those fits into the longest window
 ROUNDS_IN_MIN = 10  # rounds in the shortest window
 LONGEST_ROUND_S = 1.0
 STEADY_WINDOWS = 3  # consecutive warm-up medians within STEADY_SPREAD of one another
@@ -86,17 +87,20 @@ def measure(lanes: Sequence[Lane], limits: MeasureLimits, report: Report) -> Gro
     group, seen = LaneGroup(lanes), GroupRecording.of(len(lanes))
     slowest_s = _warm_up(group, seen, limits, report)
     count = round_size(slowest_s, limits)
+    report("measure", 0.0, _pace(slowest_s))
     length_s = count * slowest_s
     stopping = _Stopping(limits)
     reported_s = 0.0
     with quiet_collector():
         while not stopping.is_due(seen):
-            if seen.add(group.time_round(length_s, count=count)) < MIN_ROUND_SAMPLES:
+            timelines = group.time_round(length_s, count=count)
+            if seen.add(timelines, count_first=count == 1) < min(count, MIN_ROUND_SAMPLES):
                 length_s *= 2
             if seen.spent_s - reported_s >= REPORT_EVERY_S:
                 reported_s = seen.spent_s
                 counts = " + ".join(str(recording.n) for recording in seen.recordings)
-                report("measure", min(1.0, reported_s / limits.max_s), f"{counts} samples")
+                detail = f"{counts} samples, {_pace(group.slowest_s)}"
+                report("measure", min(1.0, reported_s / limits.max_s), detail)
     return seen
 
 
@@ -110,14 +114,20 @@ def _warm_up(group: LaneGroup, seen: GroupRecording, limits: MeasureLimits, repo
     medians: list[list[float]] = [[] for _ in seen.recordings]
     elapsed_s = 0.0
     while True:
-        timelines = group.warm_up(max(WARMUP_WINDOW_S, (MIN_ROUND_SAMPLES + 1) * group.slowest_s))
+        wanted_s = max(WARMUP_WINDOW_S, (MIN_ROUND_SAMPLES + 1) * group.slowest_s)
+        timelines = group.warm_up(min(wanted_s, max(WARMUP_WINDOW_S, limits.longest_warmup_s - elapsed_s)))
         elapsed_s += min(int(timeline.ends_ns[-1]) for timeline in timelines) / 1e9
         for recording, windows, timeline in zip(seen.recordings, medians, timelines, strict=True):
             recording.warmup_n += len(timeline.ends_ns)
             recording.warmup_s = elapsed_s
             windows.append(timeline.latency_s)
+        report("warm-up", None, _pace(group.slowest_s))
         if elapsed_s >= limits.longest_warmup_s or all(is_steady(windows, elapsed_s, limits) for windows in medians):
             return group.slowest_s
+
+
+def _pace(latency_s: float) -> str:
+    return f"{latency_s:.3g} s per inference" if latency_s >= 0.1 else f"{1e3 * latency_s:.3g} ms per inference"
 
 
 class _Stopping:
@@ -132,7 +142,7 @@ class _Stopping:
         if not windows:
             return False
         if is_over(seen.spent_s, seen.runs, self._limits):
-            return True
+            return min(recording.n for recording in seen.recordings) >= MIN_SAMPLES
         # The check costs more as rounds add up: look again only when there is a fifth more to see.
         if seen.window_s < self._limits.min_s or windows < 1.2 * self._checked:
             return False
@@ -148,8 +158,13 @@ def is_steady(medians: Sequence[float], elapsed_s: float, limits: MeasureLimits)
 
 
 def round_size(latency_s: float, limits: MeasureLimits) -> int:
-    """Inferences in a round: a tenth of the shortest window, at most a second, yet enough for a median."""
+    """Inferences in a round: a tenth of the shortest window, at most a second, yet enough for a median.
+
+    One, where a round that has enough for a median would outlast the longest window: of such an engine each is a round.
+    """
     latency_s = max(latency_s, 1e-7)
+    if MIN_ROUND_SAMPLES * latency_s > limits.max_s:
+        return 1
     length_s = min(limits.min_s / ROUNDS_IN_MIN, LONGEST_ROUND_S)
     wanted = max(ROUND_SAMPLES, math.ceil(length_s / latency_s))
     affordable = int(limits.max_s / latency_s / ROUNDS_IN_MIN)

@@ -57,7 +57,7 @@ def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, repo
     report("load", None, f"opening {subject.runtime}")
     session = runtime.load(attempt.locate(subject.engine), subject, attempt.locate)
     try:
-        report("check", None, "")
+        report("check", None, "the first inference")
         inputs = inputs_of(subject, attempt)
         checks, flags = _check(session, subject, inputs, attempt)
         loaded = LoadedSubject(subject, runtime, session, checks, flags)

@@ -80,16 +80,20 @@ class GroupRecording:
     def window_s(self) -> float:
         return sum(self.windows_s)
 
-    def add(self, timelines: Sequence[Timeline]) -> int:
-        """Adds one window to the recordings; returns the fewest samples that a lane had in it."""
-        window = common_window(timelines)
+    def add(self, timelines: Sequence[Timeline], *, count_first: bool = False) -> int:
+        """Adds one window to the recordings; returns the fewest samples that a lane had in it.
+
+        With `count_first` the first inference of a lane alone counts: one so slow that waking a thread is nothing.
+        """
+        alone = len(timelines) == 1 and count_first
+        window = (int(timelines[0].begins_ns[0]), int(timelines[0].ends_ns[-1])) if alone else common_window(timelines)
         slices = [samples_inside(timeline, window) for timeline in timelines]
         counts: list[int] = [part.stop - part.start for part in slices]
         self.runs += 1
         for recording, timeline in zip(self.recordings, timelines, strict=True):
             # The first inference of a round is not counted: it has the number of the one before.
             self.gaps += find_gaps(timeline.begins_ns, timeline.ends_ns, first=recording.n)
-        first_ns = min(int(timeline.ends_ns[0]) for timeline in timelines)
+        first_ns = window[0] if alone else min(int(timeline.ends_ns[0]) for timeline in timelines)
         self.spent_s += (max(int(timeline.ends_ns[-1]) for timeline in timelines) - first_ns) / 1e9
         if 0 in counts:
             self.lost = [lost + (not count) for lost, count in zip(self.lost, counts, strict=True)]
@@ -141,10 +145,10 @@ class LaneGroup:
     def time_round(self, length_s: float, *, count: int) -> list[Timeline]:
         """The same with what the sessions record: so long at least after the first inference of the slowest lane.
 
-        A lane alone counts instead: its rounds have `count` samples, after the first inference.
+        A lane alone counts instead: its rounds have `count` samples, after the first inference, or that one alone.
         """
         if len(self._lanes) == 1:
-            return self._run([count + 1], math.inf, timed=True)
+            return self._run([count + 1 if count > 1 else 1], math.inf, timed=True)
         length_s += self.slowest_s
         return self._run(self._rooms(length_s), length_s, timed=True)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from google.protobuf.message import DecodeError
 
 from agent.attempt import AttemptDir, outputs_of
 from agent.daemon.runner import STOPPED, run_attempt
@@ -27,7 +28,10 @@ from jetfleet.v1.task_pb2 import (
     FAILURE_KIND_TIME_LIMIT,
     FLAG_KIND_WRONG_OUTPUT,
     PROVENANCE_SIMULATED,
+    Estimate,
     Failure,
+    Measured,
+    Measurement,
     Outcome,
     Progress,
     TaskSpec,
@@ -154,7 +158,7 @@ async def test_a_crash_is_told_by_its_signal(attempt: Attempt, blobs: Blobs, how
     assert failure.kind == FAILURE_KIND_CRASHED
     assert failure.signal == name
     assert name in failure.message
-    assert failure.phase == {"build": "build", "load": "load", "measure": "warm-up"}[phase]
+    assert failure.phase == phase
 
 
 async def test_an_exit_without_an_outcome_is_a_crash_with_the_last_words(attempt: Attempt, blobs: Blobs) -> None:
@@ -334,3 +338,45 @@ def test_an_attempt_folder_is_made_anew(tmp_path: Path, blobs: Blobs) -> None:
     (attempt.out / "leftover").touch()
     attempt.create(build_task(blobs))
     assert not list(attempt.out.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (
+            Outcome(
+                measured=Measured(
+                    measurements=[Measurement(provenance=PROVENANCE_SIMULATED, n=9, p50_ms=Estimate(value=-1))]
+                )
+            ),
+            "p50_ms = -1",
+        ),
+        (DecodeError(), "the outcome that the child wrote is damaged"),
+    ],
+)
+async def test_an_outcome_that_cannot_be_is_not_taken_from_the_child(
+    attempt: Attempt, blobs: Blobs, monkeypatch: pytest.MonkeyPatch, left: Outcome | DecodeError, told: str
+) -> None:
+    def read(attempt: AttemptDir) -> Outcome:
+        if isinstance(left, DecodeError):
+            raise left
+        return left
+
+    monkeypatch.setattr(AttemptDir, "read_outcome", read)
+    outcome = await attempt.run(bench_task(blobs))
+    assert outcome.failure.kind == FAILURE_KIND_INFRASTRUCTURE
+    assert told in outcome.failure.message
+
+
+async def test_a_time_out_tells_the_latency_that_was_seen_and_the_limit_to_raise(
+    attempt: Attempt, blobs: Blobs
+) -> None:
+    artifacts = blobs.references({}, {"y": OUTPUT})
+    spec = bench_task(blobs, artifacts=artifacts, limit_s=5, seconds=(0, 60, 60), latency_ms="900", wall="1")
+    outcome = await attempt.run(spec, grace_s=0.5)
+    message = outcome.failure.message
+    assert outcome.failure.kind == FAILURE_KIND_TIME_LIMIT
+    assert "still in phase measure" in message
+    assert "0.9" in message
+    assert "s per inference" in message
+    assert "at the time limit of 5 s; raise limits.bench_s" in message

@@ -36,6 +36,20 @@ def test_a_part_that_was_never_finished_does_not_count(tmp_path: Path) -> None:
     assert Spool(tmp_path).tokens() == []
 
 
+def test_any_flipped_bit_is_found(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    measured = task_pb2.Measured(measurements=[task_pb2.Measurement(n=500, p50_ms=task_pb2.Estimate(value=1.25))])
+    spool.put("t1", task_pb2.Outcome(measured=measured))
+    whole = (tmp_path / "t1.outcome").read_bytes()
+    for bit in range(8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (tmp_path / "t1.outcome").write_bytes(flipped)
+        assert spool.get("t1") is None
+    (tmp_path / "t1.outcome").write_bytes(whole)
+    assert spool.get("t1") == task_pb2.Outcome(measured=measured)
+
+
 def test_a_damaged_entry_is_set_aside(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.put("t1", outcome("one"))

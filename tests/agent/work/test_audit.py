@@ -12,7 +12,7 @@ from agent.attempt import AttemptDir
 from agent.runtime.base import Kernel
 from agent.runtime.onnxruntime.profile import read_profile
 from agent.runtime.onnxruntime.runtime import OnnxRuntime
-from agent.work.audit import describe_types, precision_flags
+from agent.work.audit import describe_types, disclaim_checks, precision_flags
 from agent.work.main import Reporter, run
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
@@ -29,9 +29,11 @@ from jetfleet.v1.task_pb2 import (
     ArtifactRole,
     BuildTask,
     Flag,
+    Measurement,
     OutputCheck,
     Precision,
     Subject,
+    TensorCheck,
 )
 from tests.agent.making import Blobs, as_model, bench_task, nowhere, tensor_spec
 
@@ -200,3 +202,10 @@ def test_a_simulated_bench_is_not_audited(tmp_path: Path) -> None:
         (attempt.blobs / path.name).write_bytes(path.read_bytes())
     (measurement,) = run(attempt, Reporter(None)).measured.measurements
     assert kinds(list(measurement.flags)) == []
+
+
+def test_outputs_in_another_type_vouch_for_nothing_of_the_one_asked_for() -> None:
+    measurement = Measurement(checks=[TensorCheck(tensor="y", passed=True, detail="cosine 1, at least 0.999 wanted")])
+    disclaim_checks(measurement, PRECISION_FP16, [Kernel("Conv", "float32"), Kernel("Cast", "float16")])
+    (check,) = measurement.checks
+    assert check.detail == "cosine 1, at least 0.999 wanted; computed in float32: says nothing of fp16"

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from agent.attempt import AttemptDir, outputs_of
+from agent.runtime.simulated import SimulatedRuntime
 from agent.work.bench import share_threads
 from agent.work.main import Reporter, run
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
     ARTIFACT_ROLE_LAYER_PROFILE,
     ARTIFACT_ROLE_LAYERS,
+    FAILURE_KIND_DEVICE_FAULT,
     FLAG_KIND_PRECISION_NOT_HONOURED,
     FLAG_KIND_TACTICS_SKIPPED,
     FLAG_KIND_TOO_FEW_SAMPLES,
@@ -163,6 +165,15 @@ def test_a_session_lives_in_one_thread_and_is_inspected_when_all_are_closed(tmp_
             "layers": [{"name": "conv", "ms": 3.0, "share": 0.75}, {"name": "copy", "ms": 1.0, "share": 0.25}],
         }
     assert noted(outcome, attempt)["1.precision"].startswith("1 of 1 compute nodes ran in float32")
+
+
+def test_the_child_writes_no_number_that_cannot_be(
+    tmp_path: Path, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SimulatedRuntime, "provenance", PROVENANCE_MEASURED)
+    outcome, _ = done(bench_task(blobs, artifacts=blobs.references({}, {"y": OUTPUT})), tmp_path, blobs)
+    assert outcome.failure.kind == FAILURE_KIND_DEVICE_FAULT
+    assert "a provenance that the simulated runtime does not have" in outcome.failure.message
 
 
 @pytest.mark.usefixtures("fake")

@@ -65,6 +65,29 @@ def test_a_slow_engine_has_a_median_but_no_interval() -> None:
     assert [flag.kind for flag in found.flags] == [FLAG_KIND_TOO_FEW_SAMPLES]
 
 
+@pytest.mark.parametrize(("latency_s", "most"), [(30.0, 4), (8.0, 7), (3.0, 15)])
+def test_a_very_slow_engine_is_measured_with_few_inferences_and_says_so(latency_s: float, most: int) -> None:
+    session = Scripted(noisy(latency_s * 1e3, 0.01))
+    inferences: list[str] = []
+    recording = measure_alone(session, MeasureLimits(1.0, 1.0, 30.0), lambda phase, *_: inferences.append(phase))
+    assert len(session.collector_was_on) <= most
+    assert session.now_ns / 1e9 <= max(30.0 + 2 * latency_s, 4.1 * latency_s)
+    found = summarise(recording, 1)
+    assert found.n >= 3
+    assert found.p50_ms.value == pytest.approx(latency_s * 1e3, rel=0.03)
+    assert found.throughput_per_s == pytest.approx(1 / latency_s, rel=0.03)
+    few = [flag.evidence for flag in found.flags if flag.kind == FLAG_KIND_TOO_FEW_SAMPLES]
+    assert bool(few) == (not found.p50_ms.HasField("low"))
+
+
+def test_the_pace_is_told_while_it_is_measured() -> None:
+    heard: list[tuple[str, str]] = []
+    session = Scripted(noisy(30e3, 0.0))
+    measure_alone(session, MeasureLimits(1.0, 1.0, 30.0), lambda phase, _, detail: heard.append((phase, detail)))
+    assert ("warm-up", "30 s per inference") in heard
+    assert heard[-1] == ("measure", "3 samples, 30 s per inference")
+
+
 def test_warm_up_lasts_as_long_as_asked_and_until_steady() -> None:
     steady = measure_alone(Scripted(lambda now: 2.0), MeasureLimits(0.5, 0.1, 1.0), silent)
     assert 0.5 <= steady.warmup_s < 0.6
@@ -156,7 +179,8 @@ def test_what_an_agent_sends_is_declared() -> None:
         (0.001, MeasureLimits(0, 1, 10), 100),  # a tenth of the shortest window
         (0.02, MeasureLimits(0, 1, 10), 20),  # enough for a median
         (0.2, MeasureLimits(0, 1, 10), 5),  # as many as ten rounds leave room for
-        (5.0, MeasureLimits(0, 1, 10), 5),  # a median needs some
+        (1.9, MeasureLimits(0, 1, 10), 5),  # a median needs some
+        (5.0, MeasureLimits(0, 1, 10), 1),  # so slow that each is a round
         (1e-5, MeasureLimits(0, 60, 60), 100_000),  # a second at most
     ],
 )
