@@ -37,7 +37,7 @@ def delivery(tmp_path: Path, controller: Controller) -> Delivery:
 
 
 def measured(p50_ms: float) -> Outcome:
-    return Outcome(measured=Measured(measurements=[Measurement(n=9, p50_ms=Estimate(value=p50_ms))]))
+    return Outcome(measured=Measured(measurements=[Measurement(n=9, metrics={"p50_ms": Estimate(value=p50_ms)})]))
 
 
 async def test_a_flipped_bit_in_the_spool_is_reported_and_the_rest_goes_on(

@@ -346,7 +346,9 @@ def test_an_attempt_folder_is_made_anew(tmp_path: Path, blobs: Blobs) -> None:
         (
             Outcome(
                 measured=Measured(
-                    measurements=[Measurement(provenance=PROVENANCE_SIMULATED, n=9, p50_ms=Estimate(value=-1))]
+                    measurements=[
+                        Measurement(provenance=PROVENANCE_SIMULATED, n=9, metrics={"p50_ms": Estimate(value=-1)})
+                    ]
                 )
             ),
             "p50_ms = -1",

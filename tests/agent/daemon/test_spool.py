@@ -38,7 +38,9 @@ def test_a_part_that_was_never_finished_does_not_count(tmp_path: Path) -> None:
 
 def test_any_flipped_bit_is_found(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    measured = task_pb2.Measured(measurements=[task_pb2.Measurement(n=500, p50_ms=task_pb2.Estimate(value=1.25))])
+    measured = task_pb2.Measured(
+        measurements=[task_pb2.Measurement(n=500, metrics={"p50_ms": task_pb2.Estimate(value=1.25)})]
+    )
     spool.put("t1", task_pb2.Outcome(measured=measured))
     whole = (tmp_path / "t1.outcome").read_bytes()
     for bit in range(8 * len(whole)):

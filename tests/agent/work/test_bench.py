@@ -173,7 +173,7 @@ def test_the_child_writes_no_number_that_cannot_be(
     monkeypatch.setattr(SimulatedRuntime, "provenance", PROVENANCE_MEASURED)
     outcome, _ = done(bench_task(blobs, artifacts=blobs.references({}, {"y": OUTPUT})), tmp_path, blobs)
     assert outcome.failure.kind == FAILURE_KIND_DEVICE_FAULT
-    assert "a provenance that the simulated runtime does not have" in outcome.failure.message
+    assert "a provenance that simulated does not have" in outcome.failure.message
 
 
 @pytest.mark.usefixtures("fake")
