@@ -8,13 +8,13 @@ from controller.model.result import VALID, Provenance, Row
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Choice:
     row: Row
     note: str = ""
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """Where a row stands: `value` on the axis of the comparison, and what it shares with its baseline.
 
     `part` keeps the subjects of a concurrent task, its whole, and what ran alone apart.
@@ -30,24 +30,25 @@ def value_of(row: Row, by: Axis) -> str:
     return {Axis.DEVICE: row.device, Axis.VARIANT: row.variant_key, Axis.JOB: str(row.job_id)}[by]
 
 
-def place_of(row: Row, by: Axis) -> Place:
+def position_of(row: Row, by: Axis) -> Position:
     shared = {
         Axis.DEVICE: (row.model_name, row.variant_key),
         Axis.VARIANT: (row.model_name, row.device),
         Axis.JOB: (row.variant_key, row.device),
     }[by]
-    return Place(value_of(row, by), shared, row.measurement.provenance, row.part)
+    return Position(value_of(row, by), shared, row.measurement.provenance, row.part)
 
 
-def choose(rows: Iterable[Row], by: Axis) -> dict[Place, Chosen]:
-    """One row for each place, ordered by what is shared, then along the axis."""
-    found: dict[Place, list[Row]] = {}
+def choose(rows: Iterable[Row], by: Axis) -> dict[Position, Choice]:
+    """One row for each position, ordered by what is shared, then along the axis."""
+    found: dict[Position, list[Row]] = {}
     for row in rows:
-        found.setdefault(place_of(row, by), []).append(row)
+        found.setdefault(position_of(row, by), []).append(row)
     ordered = sorted(
-        found, key=lambda place: (place.shared, order_of(place.value, by), place.part, place.provenance.value)
+        found,
+        key=lambda position: (position.shared, order_of(position.value, by), position.part, position.provenance.value),
     )
-    return {place: _newest(found[place]) for place in ordered}
+    return {position: _newest(found[position]) for position in ordered}
 
 
 def order_of(value: str, by: Axis) -> tuple[int, str]:
@@ -55,29 +56,29 @@ def order_of(value: str, by: Axis) -> tuple[int, str]:
     return (int(value) if by is Axis.JOB else 0, value)
 
 
-def of_place(chosen: dict[Place, Chosen], wanted: Place) -> Chosen | None:
-    """The row of a place, or else one of another provenance or part there, so that the two are refused and not
+def at_position(chosen: dict[Position, Choice], wanted: Position) -> Choice | None:
+    """The row of a position, or else one of another provenance or part there, so that the two are refused and not
     overlooked.
     """
-    return next(_of_place(chosen, wanted), None)
+    return next(_at_position(chosen, wanted), None)
 
 
-def _of_place(chosen: dict[Place, Chosen], wanted: Place) -> Iterator[Chosen]:
+def _at_position(chosen: dict[Position, Choice], wanted: Position) -> Iterator[Choice]:
     for provenance in (wanted.provenance, *Provenance):
         if found := chosen.get(replace(wanted, provenance=provenance)):
             yield found
-    for place, found in chosen.items():
-        if (place.value, place.shared) == (wanted.value, wanted.shared):
+    for position, found in chosen.items():
+        if (position.value, position.shared) == (wanted.value, wanted.shared):
             yield found
 
 
-def _newest(rows: list[Row]) -> Chosen:
+def _newest(rows: list[Row]) -> Choice:
     by_age = sorted(rows, key=lambda row: row.measurement_id, reverse=True)
     newest = by_age[0]
     valid = next((row for row in by_age if row.measurement.verdict == VALID), newest)
     if valid is newest:
-        return Chosen(newest)
-    return Chosen(
+        return Choice(newest)
+    return Choice(
         valid,
         f"newest VALID: measurement {valid.measurement_id} of job {valid.job_id}; "
         f"the newest, {newest.measurement_id} of job {newest.job_id}, is {newest.measurement.verdict}",

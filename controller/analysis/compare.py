@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from controller.analysis import stats
-from controller.analysis.choose import Chosen, Place, choose, of_place, order_of, value_of
+from controller.analysis.choose import Choice, Position, at_position, choose, order_of, value_of
 from controller.analysis.comparability import check_names, differences
 from controller.analysis.noise_floor import MINIMUM, noise_floor
 from controller.analysis.spread import spreads
@@ -39,15 +39,15 @@ def compare(
         comparisons=tuple(
             _held(
                 found,
-                of_place(chosen, replace(place, value=base)),
-                where=_where(place, axis, base),
+                at_position(chosen, replace(position, value=base)),
+                where=_where(position, axis, base),
                 by=axis,
                 across=across,
                 history=known.values(),
                 minimum=minimum,
             )
-            for place, found in chosen.items()
-            if place.value != base
+            for position, found in chosen.items()
+            if position.value != base
         ),
         spreads=spreads(rows),
     )
@@ -76,18 +76,18 @@ def _baseline(rows: Sequence[Row], by: Axis, wanted: str, values: Sequence[str])
     )
 
 
-def _where(place: Place, by: Axis, base: str) -> str:
+def _where(position: Position, by: Axis, base: str) -> str:
     """The baseline in words, for the case that there is none."""
     return {
-        Axis.DEVICE: f"{place.shared[-1]} has no result on {base}",
-        Axis.VARIANT: f"{base} has no result on {place.shared[-1]}",
-        Axis.JOB: f"job {base} has no result of {' on '.join(place.shared)}",
+        Axis.DEVICE: f"{position.shared[-1]} has no result on {base}",
+        Axis.VARIANT: f"{base} has no result on {position.shared[-1]}",
+        Axis.JOB: f"job {base} has no result of {' on '.join(position.shared)}",
     }[by]
 
 
 def _held(
-    found: Chosen,
-    base: Chosen | None,
+    found: Choice,
+    base: Choice | None,
     *,
     where: str,
     by: Axis,

@@ -12,7 +12,7 @@ from controller.model.result import Row
 from controller.model.task import FailureKind, JobState, TaskState
 from controller.model.view import JobView, ResultQuery
 from controller.report.text.jobs import failures
-from controller.report.text.progress import Progress, progress
+from controller.report.text.progress import JobDisplay, job_display
 from controller.report.text.results import evidence, results_table, wrong_outputs
 from controller.report.text.table import print_table
 from jetfleet.errors import JetfleetError
@@ -27,7 +27,7 @@ def follow(settings: Settings, client: Client, job_id: int, *, also: Sequence[in
     """
     last = None
     try:
-        with progress(sys.stderr) as shown:
+        with job_display(sys.stderr) as shown:
             connection = _ConnectionNotes(shown)
             for last in client.watch(job_id, on_drop=connection.lost):
                 connection.restored()
@@ -85,7 +85,7 @@ def _infrastructure_only(job: JobView) -> bool:
 class _ConnectionNotes:
     """Tells of a lost link once, not at every try to mend it."""
 
-    def __init__(self, shown: Progress) -> None:
+    def __init__(self, shown: JobDisplay) -> None:
         self._shown, self._down = shown, False
 
     def lost(self, error: JetfleetError) -> None:

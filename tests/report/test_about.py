@@ -8,7 +8,7 @@ from controller.model.job import Artifact, Role
 from controller.model.task import JobState, TaskState
 from controller.record.jobs import job_record
 from controller.report.text.jobs import about, failures
-from controller.report.text.progress import LiveProgress
+from controller.report.text.progress import LiveDisplay
 from controller.report.text.words import moment
 from tests.report.rows import WHEN, job, task
 
@@ -32,7 +32,7 @@ def test_an_eta_that_nobody_knows_is_no_number_and_what_is_over_has_none() -> No
 
 def test_the_live_table_counts_down() -> None:
     out, clock = io.StringIO(), [100.0]
-    with LiveProgress(out, now=lambda: clock[0]) as shown:
+    with LiveDisplay(out, now=lambda: clock[0]) as shown:
         shown.show(replace(job(task()), eta_s=130.0))
         clock[0] = 110.0
     assert "0 of 1 tasks ended, ETA 2 min 00 s" in out.getvalue()

@@ -20,10 +20,10 @@ _FRAMES_PER_S = 4
 _DETAILS = 8  # a fleet has more boards than a terminal has lines
 
 
-class Progress(Protocol):
+class JobDisplay(Protocol):
     """A context in which a job's changes are shown."""
 
-    def __enter__(self) -> "Progress": ...
+    def __enter__(self) -> "JobDisplay": ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -35,18 +35,18 @@ class Progress(Protocol):
         """Something beside the job: a lost link."""
 
 
-def progress(out: TextIO) -> Progress:
-    return LiveProgress(out) if on_terminal(out) else PlainProgress(out)
+def job_display(out: TextIO) -> JobDisplay:
+    return LiveDisplay(out) if on_terminal(out) else PlainDisplay(out)
 
 
-class PlainProgress:
+class PlainDisplay:
     """A line for each task whose state, phase or device changed; fractions alone are not worth a line."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._seen: dict[int, tuple[object, ...]] = {}
 
-    def __enter__(self) -> "PlainProgress":
+    def __enter__(self) -> "PlainDisplay":
         return self
 
     def __exit__(
@@ -65,7 +65,7 @@ class PlainProgress:
         print(text, file=self._out, flush=True)
 
 
-class LiveProgress:
+class LiveDisplay:
     """The tasks as a table that is redrawn in place; running tasks' clocks tick between the controller's reports."""
 
     def __init__(self, out: TextIO, *, now: Callable[[], float] = time.monotonic) -> None:
@@ -79,7 +79,7 @@ class LiveProgress:
             console=self._console, get_renderable=self._frame, refresh_per_second=_FRAMES_PER_S, redirect_stdout=False
         )
 
-    def __enter__(self) -> "LiveProgress":
+    def __enter__(self) -> "LiveDisplay":
         self._live.start()
         return self
 
