@@ -61,15 +61,15 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         if not request.idempotency_key and not request.validate_only:
             raise BadInput("a submit without idempotency_key")
-        spec = JOB_SPEC.decode(request.spec)
+        spec = await asyncio.to_thread(JOB_SPEC.decode, request.spec)  # may be thousands of variants
         if not request.validate_only:
             await self._refuse_missing_files(spec)
         if request.validate_only:
-            return SUBMITTED.encode(_told((await self._planned(spec, key="")).planned))
+            return await _answer((await self._planned(spec, key="")).planned)
         key = request.idempotency_key
         submitted = await self._submissions.submit(key, partial(self._planned, spec, key=key))
         log.info("job %d (%s) submitted", submitted.job_id, spec.name)
-        return SUBMITTED.encode(_told(submitted))
+        return await _answer(submitted)
 
     async def GetJob(self, request: control_pb2.GetJobRequest, context: Context) -> control_pb2.Job:
         self.last_call = time.monotonic()
@@ -117,7 +117,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         planned = partial(plan_retry, job_id=request.job_id, alive=self._service.liveness.alive(), key=key)
         submitted = await self._submissions.submit(key, partial(self._service.read, planned))
         log.info("job %d retries job %d", submitted.job_id, request.job_id)
-        return SUBMITTED.encode(_told(submitted))
+        return await _answer(submitted)
 
     async def ExplainJob(
         self, request: control_pb2.ExplainJobRequest, context: Context
@@ -177,6 +177,10 @@ class ControlService(control_pb2_grpc.ControlServicer):
         missing = await missing_files(self._service, wanted)
         if missing:
             raise BadInput(f"the job names {len(missing)} files that were not uploaded, {missing[0][:12]} first")
+
+
+async def _answer(submitted: Submitted) -> control_pb2.SubmitJobResponse:
+    return await asyncio.to_thread(lambda: SUBMITTED.encode(_told(submitted)))
 
 
 def _told(submitted: Submitted) -> Submitted:
