@@ -10,7 +10,7 @@ PYTHON310 ?= $(firstword $(wildcard $(PYENV)/versions/3.10*/bin/python) $(shell 
 VENV310 ?= .venv310
 VENV_AGENT ?= .venv-agent
 # No process, no network, no file that matters: what a contributor waits for.
-PURE_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report house))
+PURE_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report golden house))
 # The agent's tests that start no controller, and the controller's that need no torch.
 AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "import.*testing" -e "from testing" tests/agent)
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))

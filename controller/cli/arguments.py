@@ -1,9 +1,12 @@
 """The command line before it is parsed: options that may stand anywhere, and the one whose value is optional."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 _WITH_VALUE = ("--state", "--address")
+_ASSIGNED = tuple(f"{name}=" for name in _WITH_VALUE)
 _FLAGS = ("-v", "--verbose")
+_LOCAL = {"--local": "--local=1"}
 
 
 def reorder_options(arguments: Sequence[str]) -> list[str]:
@@ -15,9 +18,13 @@ def reorder_options(arguments: Sequence[str]) -> list[str]:
         if argument == "--":
             rest += [argument, *left]
         elif argument in _WITH_VALUE:
-            front += [argument, *([value] if (value := next(left, None)) is not None else [])]
-        elif argument in _FLAGS or argument.startswith(tuple(f"{name}=" for name in _WITH_VALUE)):
+            front += [argument, *islice(left, 1)]
+        elif _is_global(argument):
             front.append(argument)
         else:
-            rest.append("--local=1" if argument == "--local" else argument)
+            rest.append(_LOCAL.get(argument, argument))
     return front + rest
+
+
+def _is_global(argument: str) -> bool:
+    return argument in _FLAGS or argument.startswith(_ASSIGNED)

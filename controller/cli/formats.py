@@ -43,16 +43,20 @@ def print_json_or_tables(document: Mapping[str, Any], *sections: "Table | Iterab
     if as_json:
         print_json(document, out=sys.stdout)
         return
+    for number, section in enumerate(sections):
+        _print_section(section, is_first=number == 0)
+
+
+def _print_section(section: "Table | Iterable[str]", *, is_first: bool) -> None:
     from controller.report.text.table import Table, print_table
 
-    for number, section in enumerate(sections):
-        if isinstance(section, Table):
-            if number:
-                print()
-            print_table(section, out=sys.stdout)
-        else:
-            for line in section:
-                print(f"  {line}")
+    if not isinstance(section, Table):
+        for line in section:
+            print(f"  {line}")
+        return
+    if not is_first:
+        print()
+    print_table(section, out=sys.stdout)
 
 
 def print_with_notes(table: "Table", notes: Iterable[str], *, markdown: bool) -> None:

@@ -37,20 +37,26 @@ def evidence(rows: Sequence[Row]) -> Iterator[str]:
     about_wholes: dict[str, None] = {}
     for row in rows:
         where = one_line(f"job {row.job_id}, {row.label} on {row.device}")
-        item = row.measurement
-        is_whole = item.subject_index is None
-        for flag in item.flags:
-            if is_whole or not _is_told(flag, of_wholes.get(row.task_id, ())):
-                yield f"{where}: {flag.kind.value}: {one_line(flag.evidence) or 'no evidence given'}"
-        for reason, names in _missing(item).items():
-            if is_whole:
-                about_wholes[f"whole tasks: no {', '.join(names)}: {reason}"] = None
-            else:
-                yield f"{where}: no {', '.join(names)}: {reason}"
+        is_whole = row.measurement.subject_index is None
+        told = () if is_whole else of_wholes.get(row.task_id, ())
+        yield from (f"{where}: {line}" for line in _doubts(row.measurement.flags, told))
+        absent = [f"no {', '.join(names)}: {reason}" for reason, names in _missing(row.measurement).items()]
+        if is_whole:
+            about_wholes.update(dict.fromkeys(f"whole tasks: {line}" for line in absent))
+        else:
+            yield from (f"{where}: {line}" for line in absent)
     yield from about_wholes
     simulated = sum(row.measurement.provenance is Provenance.SIMULATED for row in rows)
     if simulated:
         yield f"{simulated} of {len(rows)} rows are SIMULATED: made-up numbers, not measurements"
+
+
+def _doubts(flags: Sequence[Flag], told: Sequence[Flag]) -> list[str]:
+    return [
+        f"{flag.kind.value}: {one_line(flag.evidence) or 'no evidence given'}"
+        for flag in flags
+        if not _is_told(flag, told)
+    ]
 
 
 def _is_told(flag: Flag, of_whole: Sequence[Flag]) -> bool:
