@@ -13,7 +13,7 @@ from controller.service.liveness import Liveness
 from controller.service.notifier import Notifier
 from controller.service.options import ServeOptions
 from controller.store.commands.readiness import Readiness, watched
-from controller.store.queries.devices import Board
+from controller.store.queries.devices import OpenBoard
 from controller.store.queries.queue import fits
 from controller.store.sqlite.database import FILE_NAME, open_database
 from controller.store.sqlite.reader import Reader
@@ -36,7 +36,7 @@ class ServiceContext:
     work: Notifier
     news: Notifier
     stopping: asyncio.Event
-    boards: dict[str, Board]
+    boards: dict[str, OpenBoard]
 
     async def write(self, change: Work[T]) -> T:
         """Runs a change in the writer's next group; returns once it is on disk and who can use it was woken."""
@@ -80,7 +80,7 @@ def open_context(options: ServeOptions) -> ServiceContext:
     )
 
 
-def _usable_by(readiness: Readiness, boards: Mapping[str, Board]) -> set[str]:
+def _usable_by(readiness: Readiness, boards: Mapping[str, OpenBoard]) -> set[str]:
     """The bench domains of boards that can run what any board may take."""
     return {
         board.bench_domain

@@ -17,7 +17,7 @@ from controller.store.commands.commit import commit
 from controller.store.commands.leave import leave
 from controller.store.commands.register import register
 from controller.store.commands.renew import start_attempts
-from controller.store.queries.devices import Board
+from controller.store.queries.devices import OpenBoard
 from controller.store.queries.leases import renewal
 from controller.wire.enums import DIRECTIVE
 from controller.wire.lease import REGISTERED, REGISTRATION, lease_to_pb, outcome_from_pb, unusable
@@ -44,7 +44,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         twins = service.liveness.alive(within_s=min(_TWIN_S, service.liveness.lease_s / 2))
         registered = await service.write(partial(register, who=who, alive=twins))
         service.liveness.hear(who.session_id)
-        service.boards[who.session_id] = Board(who.device_id, who.bench_domain, dump(dict(who.facts)))
+        service.boards[who.session_id] = OpenBoard(who.device_id, who.bench_domain, dump(dict(who.facts)))
         service.liveness.renew(set(who.held) - set(registered.lost))
         service.news.notify_all()
         log.info("session %s registered as %s", who.session_id[:8], registered.device_name)

@@ -20,7 +20,7 @@ from jetfleet.v1.task_pb2 import (
     Outcome,
     TaskSpec,
 )
-from tests.agent.making import Blobs, bench_task, build_task
+from tests.agent.builders import Blobs, bench_task, build_task
 
 
 @pytest.fixture

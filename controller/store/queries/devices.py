@@ -62,7 +62,7 @@ def device_views(connection: Connection, *, alive: Collection[str]) -> list[Devi
     ]
 
 
-class Board(NamedTuple):
+class OpenBoard(NamedTuple):
     """A device with an open session; its facts as the database keeps them."""
 
     device_id: str
@@ -70,10 +70,10 @@ class Board(NamedTuple):
     facts: str
 
 
-def open_boards(connection: Connection) -> dict[str, Board]:
+def open_boards(connection: Connection) -> dict[str, OpenBoard]:
     """By session."""
     rows = connection.execute(_devices().where(t.device.c.session_id.is_not(None)))
-    return {row.session_id: Board(row.id, row.bench_domain or "", row.content) for row in rows}
+    return {row.session_id: OpenBoard(row.id, row.bench_domain or "", row.content) for row in rows}
 
 
 def _devices() -> Select[Any]:

@@ -23,8 +23,8 @@ from jetfleet.v1.task_pb2 import (
     Measurement,
     Outcome,
 )
+from tests.agent.builders import Blobs, bench_task
 from tests.agent.daemon.test_runner import Attempt
-from tests.agent.making import Blobs, bench_task
 
 OUTPUT = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
 

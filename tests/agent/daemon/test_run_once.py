@@ -10,7 +10,7 @@ from agent.daemon.run_once import run_once
 from jetfleet.blobs import BlobDir
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import FLAG_KIND_UNCHECKED, FLAG_KIND_WRONG_OUTPUT, PROVENANCE_MEASURED, Outcome, TaskSpec
-from tests.agent.making import Blobs, bench_task, build_task, classifier, scores
+from tests.agent.builders import Blobs, bench_task, build_task, classifier, scores
 
 X = np.random.default_rng(5).standard_normal((2, 6)).astype(np.float32)
 MODEL, WEIGHTS = classifier()

@@ -36,7 +36,7 @@ from jetfleet.v1.task_pb2 import (
     Progress,
     TaskSpec,
 )
-from tests.agent.making import Blobs, bench_task, build_task, glutton
+from tests.agent.builders import Blobs, bench_task, build_task, glutton
 
 OUTPUT = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
 

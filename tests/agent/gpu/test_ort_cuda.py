@@ -37,7 +37,7 @@ from jetfleet.v1.task_pb2 import (
     Precision,
     Subject,
 )
-from tests.agent.making import classifier, nowhere, tensor_spec
+from tests.agent.builders import classifier, nowhere, tensor_spec
 
 X = np.ones((2, 6), np.float32)
 

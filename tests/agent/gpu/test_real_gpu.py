@@ -30,7 +30,7 @@ from jetfleet.v1.task_pb2 import (
     Subject,
     TensorSpec,
 )
-from tests.agent.making import as_model, classifier, nowhere, scores, tensor_spec
+from tests.agent.builders import as_model, classifier, nowhere, scores, tensor_spec
 
 pytestmark = pytest.mark.gpu
 

@@ -22,7 +22,7 @@ from jetfleet.v1.task_pb2 import (
     Subject,
     TensorSpec,
 )
-from tests.agent.making import as_model, classifier, nowhere, scores, tensor_spec
+from tests.agent.builders import as_model, classifier, nowhere, scores, tensor_spec
 
 X = np.random.default_rng(5).standard_normal((2, 6)).astype(np.float32)
 

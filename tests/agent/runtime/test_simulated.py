@@ -11,7 +11,7 @@ import pytest
 from agent.runtime.simulated import SimulatedRuntime, SimulatedSession
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import PROVENANCE_SIMULATED, Artifact, BuildTask, Subject
-from tests.agent.making import Blobs, nowhere
+from tests.agent.builders import Blobs, nowhere
 
 
 def silent(phase: str, fraction: float | None, detail: str) -> None: ...

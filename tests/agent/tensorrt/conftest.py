@@ -19,7 +19,7 @@ from jetfleet.v1.task_pb2 import (
     Precision,
     TensorSpec,
 )
-from tests.agent.making import Blobs
+from tests.agent.builders import Blobs
 from tests.agent.tensorrt.fake import Board, FakeTensorRt
 from tests.agent.tensorrt.fake_gpu import BoardCuda
 from tests.agent.tensorrt.nets import IMAGE

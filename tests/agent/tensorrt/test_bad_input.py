@@ -23,7 +23,7 @@ from jetfleet.v1.task_pb2 import (
     TaskSpec,
     TensorSpec,
 )
-from tests.agent.making import Blobs, bench_task, build_task, classifier, nowhere
+from tests.agent.builders import Blobs, bench_task, build_task, classifier, nowhere
 from tests.agent.tensorrt.conftest import Desk
 from tests.agent.tensorrt.fake import Board, FakeTensorRt
 from tests.agent.tensorrt.fake_gpu import BoardCuda

@@ -23,7 +23,7 @@ from jetfleet.v1.task_pb2 import (
     Progress,
     TaskSpec,
 )
-from tests.agent.making import Blobs
+from tests.agent.builders import Blobs
 from tests.agent.tensorrt.conftest import Desk
 from tests.agent.tensorrt.nets import IMAGE, Net, resnet
 from tests.agent.tensorrt.test_refusals import with_operator

@@ -12,7 +12,7 @@ from agent.runtime.base import DeviceFault, LayerTime
 from agent.runtime.tensorrt.runtime import TensorRt
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_LAYERS, Subject, TensorSpec
-from tests.agent.making import nowhere
+from tests.agent.builders import nowhere
 from tests.agent.tensorrt.fake import Board, FakeTensorRt
 from tests.agent.tensorrt.fake_gpu import BoardCuda
 

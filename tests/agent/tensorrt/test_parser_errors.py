@@ -10,7 +10,7 @@ from agent.runtime.tensorrt.ability import Ability
 from agent.runtime.tensorrt.log import BuilderLog
 from agent.runtime.tensorrt.network import parse
 from jetfleet.errors import BadInput
-from tests.agent.making import classifier
+from tests.agent.builders import classifier
 from tests.agent.tensorrt.fake import Board, FakeTensorRt, Member
 from tests.agent.tensorrt.test_precision import MIDDLE, OLD
 

@@ -23,7 +23,7 @@ from jetfleet.v1.task_pb2 import (
     ShapeRange,
     TensorSpec,
 )
-from tests.agent.making import classifier
+from tests.agent.builders import classifier
 from tests.agent.tensorrt.fake import Board
 from tests.agent.tensorrt.fake_gpu import BoardCuda
 

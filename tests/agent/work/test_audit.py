@@ -35,7 +35,7 @@ from jetfleet.v1.task_pb2 import (
     Subject,
     TensorCheck,
 )
-from tests.agent.making import Blobs, as_model, bench_task, nowhere, tensor_spec
+from tests.agent.builders import Blobs, as_model, bench_task, nowhere, tensor_spec
 
 X = np.random.default_rng(5).standard_normal((2, 6)).astype(np.float32)
 WEIGHTS = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)

@@ -34,8 +34,8 @@ from jetfleet.v1.task_pb2 import (
     Subject,
     TaskSpec,
 )
+from tests.agent.builders import Blobs, bench_task, build_task, classifier
 from tests.agent.fake_runtime import MODULES, FakeRuntime
-from tests.agent.making import Blobs, bench_task, build_task, classifier
 
 OUTPUT = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
 OFF = OutputCheck(rule=OutputCheck.RULE_OFF)

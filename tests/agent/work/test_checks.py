@@ -21,7 +21,7 @@ from jetfleet.v1.task_pb2 import (
     OutputCheck,
     TensorCheck,
 )
-from tests.agent.making import CLOSE, tensor_spec
+from tests.agent.builders import CLOSE, tensor_spec
 
 COSINE = OutputCheck(rule=OutputCheck.RULE_COSINE, min_cosine=0.99)
 OFF = OutputCheck(rule=OutputCheck.RULE_OFF)

@@ -24,7 +24,7 @@ from jetfleet.v1.task_pb2 import (
     FAILURE_KIND_OUT_OF_MEMORY,
     TaskSpec,
 )
-from tests.agent.making import Blobs, bench_task, build_task
+from tests.agent.builders import Blobs, bench_task, build_task
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from jetfleet.v1.task_pb2 import (
     MeasureOptions,
     Subject,
 )
-from tests.agent.making import measure_options
+from tests.agent.builders import measure_options
 from tests.agent.scripted import Scripted, WithEvents, noisy, silent
 
 
