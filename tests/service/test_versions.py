@@ -7,7 +7,8 @@ from controller.api.client import Client
 from controller.model.job import CheckRule, OutputCheck
 from controller.model.task import FailureKind
 from jetfleet.v1 import task_pb2
-from testing.processes import ControllerProcess, submit
+from testing.jobs import submit
+from testing.processes import ControllerProcess
 from tests.service.scripted import ScriptedAgent, measured, tensorrt_job
 
 

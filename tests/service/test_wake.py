@@ -20,7 +20,7 @@ from controller.store.commands.claim import claim
 from controller.store.commands.commit import commit
 from controller.store.commands.register import register
 from controller.store.commands.submit import Submission, plan_job
-from controller.store.queries.devices import Board, planning_devices
+from controller.store.queries.devices import OpenBoard, planning_devices
 from controller.store.queries.engines import known_engines
 from tests.store.fleet import ENGINE, FACTS, built, measured
 from tests.store.specs import ANY, labelled, spec
@@ -34,7 +34,7 @@ async def service(tmp_path: Path) -> AsyncIterator[ServiceContext]:
     for name, facts in (("a", {**FACTS, "label.rack": "a"}), ("twin", FACTS), ("other", OTHER)):
         who = Registration(name, f"{name}/1", "boot", "", name, "0", name, facts, ())
         await made.write(partial(register, who=who, alive=()))
-        made.boards[who.session_id] = Board(name, name, dump(dict(facts)))
+        made.boards[who.session_id] = OpenBoard(name, name, dump(dict(facts)))
     await made.write(partial(keep_blobs, sizes={ENGINE.sha256: 10}))
     yield made
     made.close()
