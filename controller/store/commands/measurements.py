@@ -3,7 +3,6 @@ an agent that is newer than the controller may send some.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
 
@@ -54,7 +53,7 @@ def _measured(connection: Connection, task_id: int, index: int | None) -> tuple[
 
 
 def _insert_parts(connection: Connection, measurement_id: int | None, item: Measurement) -> None:
-    def rows(parts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    def rows(parts: Iterable[dict[str, object]]) -> list[dict[str, object]]:
         return [{"measurement_id": measurement_id, **part} for part in parts]
 
     for table, parts in (

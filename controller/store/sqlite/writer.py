@@ -80,9 +80,9 @@ class Writer:
         refusals: _Refusals = []
         try:
             execute(connection, "BEGIN IMMEDIATE")
-            for work, future in group:
-                if future.set_running_or_notify_cancel():
-                    self._one(connection, work, future, answers, refusals)
+            for item in group:
+                if item[1].set_running_or_notify_cancel():
+                    self._one(connection, item, answers, refusals)
             execute(connection, "COMMIT")
         except DatabaseError as error:
             self._give_up(connection, error, group)
@@ -92,14 +92,8 @@ class Writer:
         for future, refusal in refusals:
             future.set_exception(refusal)
 
-    def _one(
-        self,
-        connection: Connection,
-        work: Work[Any],
-        future: "Future[Any]",
-        answers: _Answers,
-        refusals: _Refusals,
-    ) -> None:
+    def _one(self, connection: Connection, item: _Queued, answers: _Answers, refusals: _Refusals) -> None:
+        work, future = item
         execute(connection, "SAVEPOINT one")
         try:
             answers.append((future, work(connection)))
