@@ -32,6 +32,10 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
     cache = BuildCache()
     for target in spec.targets or (_EVERY_DEVICE,):
         for variant in spec.variants:
+            if variant.refusal:
+                benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
+                notes[f"{variant.key} is refused: {variant.refusal}"] = None
+                continue
             able = _able_devices(variant, target, devices, notes)
             if target.quantifier is Quantifier.ANY:
                 benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
@@ -49,7 +53,7 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
 def open_bench(variant: Variant, conditions: tuple[Condition, ...]) -> PlannedBench:
     """A variant on any device that matches: one subject per part of its placement, without engines yet."""
     subjects = tuple(PlannedSubject(part) for part in Placement(variant.placement).parts)
-    return PlannedBench(variant.key, None, subjects, conditions)
+    return PlannedBench(variant.key, None, subjects, conditions, refusal=variant.refusal)
 
 
 class BuildCache:

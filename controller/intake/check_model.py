@@ -38,7 +38,8 @@ def check(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer
     for batch in _BATCHES if signature.dynamic else (signature.own_batch,):
         progress(f"comparing the outputs for batch {batch}")
         agreements.append(_agreement(request, source, found, batch))
-    return ModelAnswer(signature.inputs, signature.own_batch, (), _describe(request, source, agreements))
+    report = _describe(request, source, agreements)
+    return ModelAnswer(signature.inputs, signature.own_batch, (), report=report)
 
 
 def _agreement(request: ModelRequest, source: ModelSource, candidate: ReferenceSession, batch: int) -> Agreement:

@@ -63,12 +63,22 @@ class ModelFile:
 
 
 @dataclass(frozen=True)
+class RefusedGraph:
+    """A precision that the model does not have, over these floats; the variants that need it are refused."""
+
+    precision: Precision
+    base: Precision
+    reason: str
+
+
+@dataclass(frozen=True)
 class ModelAnswer:
     """What came of a ModelRequest."""
 
     inputs: tuple[Input, ...]
     own_batch: int
     files: tuple[ModelFile, ...]
+    refused: tuple[RefusedGraph, ...] = ()
     report: ModelReport | None = None
 
 

@@ -71,6 +71,7 @@ def _variants(
             artifacts=tuple(artifact for item, artifact in artifacts if required_graphs.needs(point, item)),
             check=loaded.check_for(point.precision),
             options=job.options.text(point.runtime),
+            refusal=required_graphs.refusal_of(point, answer.refused),
         )
         for point in points
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from controller.intake.exchange import ModelAnswer, ModelFile, ModelRequest
+from controller.intake.exchange import LoweringRequest, ModelAnswer, ModelFile, ModelRequest, RefusedGraph
 from controller.intake.graph import datasets, onnx_files
 from controller.intake.graph.datasets import LABELS, Evaluation
 from controller.intake.graph.reference import ReferenceSession
@@ -93,24 +93,51 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         inputs = _reference_inputs(request, source.signature, evaluation, calibration, batch)
         references[batch] = (inputs, source.run(inputs))
         files += _reference_files(out, references[batch], batch)
+    refused: list[RefusedGraph] = []
     if own.precision is Precision.FP32 and request.lower:
-        progress("reading the ranges of the reference run")
-        ranges = float_ranges(source.graph.path, references[min(references)][0])
-        for wanted in request.lower:
-            lowered = precision.lower(
-                source.graph,
-                wanted,
-                calibration,
-                ranges=ranges,
-                cache=Path(request.lowering_cache),
-                progress=progress,
-            )
-            precision.compare(lowered, wanted, references, progress=progress)
-            base = wanted.base if wanted.precision is Precision.INT8 else None
-            files += _graph_files(wanted.precision, lowered.path, lowered.data, base=base)
+        lowered, refused = _lower_all(request, source, calibration, references, progress)
+        files += lowered
     if calibration:
         files += _array_files(out, Role.CALIBRATION, calibration.samples())
-    return ModelAnswer(inputs=source.signature.inputs, own_batch=source.signature.own_batch, files=tuple(files))
+    return ModelAnswer(
+        inputs=source.signature.inputs, own_batch=source.signature.own_batch, files=tuple(files), refused=tuple(refused)
+    )
+
+
+def _lower_all(
+    request: ModelRequest,
+    source: ModelSource,
+    calibration: Calibration | None,
+    references: Mapping[int, Arrays],
+    progress: Callable[[str], None],
+) -> tuple[list[ModelFile], list[RefusedGraph]]:
+    """The graphs of every precision asked for, and those that the model does not have.
+
+    Raises ModelError where nothing that the job asks for is left.
+    """
+    progress("reading the ranges of the reference run")
+    ranges = float_ranges(source.graph.path, references[min(references)][0])
+    files: list[ModelFile] = []
+    errors: list[tuple[LoweringRequest, ModelError]] = []
+    for wanted in request.lower:
+        cache = Path(request.lowering_cache)
+        try:
+            lowered = precision.lower(source.graph, wanted, calibration, ranges=ranges, cache=cache, progress=progress)
+            precision.compare(lowered, wanted, references, progress=progress)
+        except ModelError as error:
+            progress(f"refused: {error.message}")
+            errors.append((wanted, error))
+            continue
+        base = wanted.base if wanted.precision is Precision.INT8 else None
+        files += _graph_files(wanted.precision, lowered.path, lowered.data, base=base)
+    if errors and not files and not request.float32_steps:
+        raise errors[0][1]
+    return files, [RefusedGraph(item.precision, item.base, _reason(error)) for item, error in errors]
+
+
+def _reason(error: ModelError) -> str:
+    """In one line, for the row that says so."""
+    return f"{error.message}; expected {error.expected}; fix: {error.hint}"
 
 
 def open_source(request: ModelRequest, folder: Path, progress: Callable[[str], None]) -> ModelSource:

@@ -4,7 +4,9 @@ INT8 is Q/DQ over FP16 on a GPU or DLA and over FP32 on a CPU. TensorRT may make
 from the FP32 graph and the calibration data: which way it goes is decided per device, so its variants carry both.
 """
 
-from controller.intake.exchange import LoweringRequest, ModelFile
+from collections.abc import Sequence
+
+from controller.intake.exchange import LoweringRequest, ModelFile, RefusedGraph
 from controller.intake.jobfile.matrix import VariantPoint, precision_places
 from controller.intake.jobfile.spec import LoadedJob
 from controller.intake.jobfile.yaml import Steps
@@ -31,6 +33,12 @@ def needs(point: VariantPoint, item: ModelFile) -> bool:
     if item.precision is Precision.FP32 and point.runtime == "tensorrt":
         return True
     return item.precision in (None, graph) and item.base in (None, base_of(point.runtime, point.placement))
+
+
+def refusal_of(point: VariantPoint, refused: Sequence[RefusedGraph]) -> str:
+    """Why a variant's graph could not be made; empty: it was."""
+    base = base_of(point.runtime, point.placement) if point.precision is Precision.INT8 else Precision.FP16
+    return next((item.reason for item in refused if (item.precision, item.base) == (point.precision, base)), "")
 
 
 def lowering_requests(loaded: LoadedJob) -> tuple[LoweringRequest, ...]:

@@ -125,6 +125,7 @@ class Variant:
     artifacts: tuple[Artifact, ...]
     check: OutputCheck
     options: Mapping[str, str] = field(default_factory=dict)
+    refusal: str = ""  # why the workstation could not make its graph
 
 
 class Op(Enum):

@@ -130,6 +130,7 @@ class PlannedBench:
     device_id: str | None
     subjects: tuple[PlannedSubject, ...]
     conditions: tuple[Condition, ...] = ()
+    refusal: str = ""  # it fails at once, with this reason
 
 
 @dataclass(frozen=True)

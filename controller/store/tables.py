@@ -148,6 +148,7 @@ task = Table(
     Column("conditions", Text),  # BENCH of an `any` target: who may take it
     Column("schedule", Text),  # BENCH: ALONE, INTERLEAVED, CONCURRENT
     Column("because_of", Integer, ForeignKey("task.id")),  # SKIPPED: whom to blame
+    Column("refusal", Text),  # FAILED without an attempt: why
     Column("created_at", Text, nullable=False),
     Column("ended_at", Text),
     sqlite_autoincrement=True,

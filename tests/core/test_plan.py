@@ -265,3 +265,15 @@ def test_what_is_remembered_of_one_board_holds_for_another():
     planned = {item.device_id: item.subjects[0].engine_key for item in made.benches}
     assert planned == {item.id: build_for(only, item).engine_key for item in boards}
     assert len(made.builds) == 3
+
+
+def test_a_refused_variant_is_a_bench_that_fails_at_once_and_the_others_run():
+    refused = variant("no", refusal="in int8, output 'y' is too far from FP32")
+    made = plan(job(variant(), refused), [device("a"), device("b")], [])
+    assert [(bench.variant_key, bench.device_id, bench.refusal) for bench in made.benches] == [
+        (variant().key, "a", ""),
+        (variant().key, "b", ""),
+        ("no", None, "in int8, output 'y' is too far from FP32"),
+    ]
+    assert len(made.builds) == 1
+    assert made.notes == ("no is refused: in int8, output 'y' is too far from FP32",)

@@ -9,6 +9,7 @@ from controller.intake.exchange import (
     ModelAnswer,
     ModelFile,
     ModelRequest,
+    RefusedGraph,
     read_answer,
     read_request,
     write_answer,
@@ -59,7 +60,7 @@ REPORT = ModelReport(
     files=("/out/model.onnx",),
 )
 ANSWERS = [
-    ModelAnswer((Input("x", "float32", ("batch", 4), "normal", ((1, "seq"),)),), 1, (), REPORT),
+    ModelAnswer((Input("x", "float32", ("batch", 4), "normal", ((1, "seq"),)),), 1, (), report=REPORT),
     ModelAnswer(
         (),
         4,
@@ -67,6 +68,7 @@ ANSWERS = [
             ModelFile(Role.MODEL_QDQ, "model-qdq.onnx", "/m", precision=Precision.INT8, base=Precision.FP16),
             ModelFile(Role.REFERENCE_INPUT, "é", "/i", batch=8),
         ),
+        refused=(RefusedGraph(Precision.FP16, Precision.FP16, "too far"),),
     ),
 ]
 

@@ -166,7 +166,7 @@ SMALL = {"x": (floats(9, 4) * np.float32(0.001))}
         (
             linear(),
             ROWS,
-            JOB + "check: {min_cosine: 1.0}\nvariants: {precision: [fp16, int8], batch: [4]}",
+            JOB + "check: {min_cosine: 1.0}\nvariants: {precision: [int8], batch: [4]}",
             "job.yaml:7:",
             "in ",
             "or set other bounds under check:",
@@ -181,6 +181,17 @@ def test_refused(
     assert error.message.startswith(message)
     assert error.where.startswith(where)
     assert hint in error.hint
+
+
+def test_one_refused_precision_does_not_stop_the_others(place: Workplace) -> None:
+    save(place, linear(), **SMALL)
+    inputs = "  inputs: {x: {values: 'uniform[-1,1]'}}\n"
+    prepared = place.prepare(JOB + inputs + "variants: {precision: [fp32, fp16, int8]}")
+    refusals = {variant.precision: variant.refusal for variant in prepared.spec.variants}
+    assert (refusals[Precision.FP32], refusals[Precision.FP16]) == ("", "")
+    assert refusals[Precision.INT8].startswith("in int8, output 'y' is too far from FP32: norm ratio 0.0")
+    assert "; fix: calibrate and compare with inputs like those" in refusals[Precision.INT8]
+    assert not roles(prepared, Precision.INT8)
 
 
 def test_check_off_submits_what_is_far_from_fp32(place: Workplace) -> None:

@@ -58,7 +58,11 @@ def test_tensorrt_may_choose(place: Workplace) -> None:
         "lowering to int8 over fp16",
     ]
     held = [line for line in place.progress if "against the FP32 reference" in line]
-    assert [line.partition(" against")[0] for line in held] == ["fp16", "int8 over fp32", "int8 over fp16"]
+    assert list(dict.fromkeys(line.partition(" against")[0] for line in held)) == [
+        "fp16",
+        "int8 over fp32",
+        "int8 over fp16",
+    ]
     variant = prepared.spec.variants[-1]
     arrays = {
         item.name: np.load(prepared.files[item.sha256]) for item in variant.artifacts if item.role is Role.CALIBRATION

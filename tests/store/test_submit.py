@@ -1,9 +1,11 @@
 """A job is written in pieces, and nobody sees it before the last."""
 
+from dataclasses import replace
+
 import pytest
 
 from controller.model.job import JobSpec
-from controller.model.task import JobState
+from controller.model.task import Failure, FailureKind, JobState, TaskState
 from controller.store.commands.submit import Submission, discard, plan_job, settle_unfinished
 from controller.store.queries import jobs
 from controller.store.queries.devices import planning_devices
@@ -121,3 +123,16 @@ def test_a_listing_costs_the_same_however_many_jobs_and_tasks_there_are(fleet: S
     assert [(item.id, item.state, item.done, item.total) for item in listed] == [
         (item.id, item.state, item.done, item.total) for item in (fleet.job(number) for number in range(20, 0, -1))
     ]
+
+
+def test_a_refused_variant_fails_without_an_attempt_and_the_job_tells_why(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    job = spec(1, 2)
+    refused = replace(job.variants[1], refusal="in int8, output 'y' is too far from FP32")
+    found = fleet.submit(replace(job, variants=(job.variants[0], refused)))
+    (failed,) = [task for task in fleet.job(found.job_id).tasks if task.state is TaskState.FAILED]
+    assert (failed.name, failed.attempts, failed.device) == (refused.key, 0, "")
+    assert failed.failure == Failure(FailureKind.BUILD_REFUSED, "in int8, output 'y' is too far from FP32")
+    fleet.run_all("a/1")
+    assert [task.state for task in fleet.job(found.job_id).tasks if task is not failed].count(TaskState.FAILED) == 1
+    assert fleet.job(found.job_id).state is JobState.FAILED

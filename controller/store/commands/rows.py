@@ -81,13 +81,14 @@ def insert_engine(connection: Connection, build: PlannedBuild) -> None:
 def insert_bench(
     connection: Connection, bench: PlannedBench, spec: JobSpec, *, job_id: int, variant_id: int, batch: int, demand: str
 ) -> None:
-    """A BENCH that waits, for its engines or to be released; `demand` is its demand as JSON."""
+    """A BENCH that waits, for its engines or to be released, or is refused; `demand` is its demand as JSON."""
+    now = now_text()
     task_id = _rowid(
         _INSERT_BENCH.run(
             connection,
             kind=TaskKind.BENCH.value,
             name=bench.variant_key,
-            state=TaskState.WAITING.value,
+            state=(TaskState.FAILED if bench.refusal else TaskState.WAITING).value,
             job_id=job_id,
             priority=spec.priority,
             demand_id=demand_id(connection, demand),
@@ -95,7 +96,9 @@ def insert_bench(
             device_id=bench.device_id,
             conditions=dump(bench.conditions) if bench.device_id is None else None,
             schedule=(Schedule.ALONE if len(bench.subjects) == 1 else Schedule.CONCURRENT).value,
-            created_at=now_text(),
+            created_at=now,
+            ended_at=now if bench.refusal else None,
+            refusal=bench.refusal or None,
         )
     )
     for index, subject in enumerate(bench.subjects):

@@ -156,7 +156,7 @@ def _task_view(
         device=row.device_name or (last.device_name if last else ""),
         attempts=len(attempts),
         progress=progress.get(last.token) if last is not None and is_open else None,
-        failure=_last_failure(attempts),
+        failure=_refusal(row) or _last_failure(attempts),
         because_of_task=row.because_of,
         log_sha256=last_logs[0].sha256 if last_logs else "",
         elapsed_s=seconds_between(last.leased_at, last.ended_at) if last else None,
@@ -187,6 +187,11 @@ def _logs(connection: Connection, job_id: int) -> dict[str, list[Artifact]]:
     ):
         found[row.attempt_token].append(Artifact(Role.LOG, row.name, row.sha256, row.size_bytes))
     return {token: sorted(logs, key=lambda log: (len(log.name), log.name)) for token, logs in found.items()}
+
+
+def _refusal(task: StoredRow) -> Failure | None:
+    """Of a task that was never tried."""
+    return Failure(FailureKind.BUILD_REFUSED, task.refusal) if task.refusal else None
 
 
 def _last_failure(attempts: Sequence[StoredRow]) -> Failure | None:

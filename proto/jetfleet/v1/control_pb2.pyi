@@ -201,12 +201,15 @@ class Variant(_message.Message):
     ARTIFACTS_FIELD_NUMBER: _builtins.int
     CHECK_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """runtime-precision-bN-placement[-...]"""
     runtime: _builtins.str
     precision: _task_pb2.Precision.ValueType
     batch: _builtins.int
     placement: _builtins.str
+    refusal: _builtins.str
+    """why the workstation could not make its graph; its BENCHes fail at once"""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.TensorSpec]: ...
     @_builtins.property
@@ -229,10 +232,11 @@ class Variant(_message.Message):
         artifacts: _abc.Iterable[_task_pb2.Artifact] | None = ...,
         check: _task_pb2.OutputCheck | None = ...,
         options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        refusal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "batch", b"batch", "check", b"check", "inputs", b"inputs", "key", b"key", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "batch", b"batch", "check", b"check", "inputs", b"inputs", "key", b"key", "options", b"options", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "runtime", b"runtime"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
