@@ -35,7 +35,9 @@ def retried(fleet: StoreFleet, job_id: int, *, key: str = "again", lost: str = "
 def half_failed(fleet: StoreFleet) -> int:
     """A job of two variants whose second BENCH is refused."""
     fleet.register("a")
-    job_id = fleet.submit(replace(spec(1, 8, priority=3), limits=Limits(60, 70, 1000))).job_id
+    job_id = fleet.submit(
+        replace(spec(1, 8, priority=3), limits=Limits(60, 70, 1000), labels={"branch": "main"})
+    ).job_id
     while (lease := fleet.claim("a/1")) is not None:
         if lease.name == "bench onnxruntime-fp32-b8-cpu":
             fleet.commit("a/1", lease.token, failed(FailureKind.BAD_INPUT))
@@ -49,6 +51,7 @@ def test_only_what_did_not_succeed_is_in_the_new_job(fleet: StoreFleet) -> None:
     made = retried(fleet, old)
     view = fleet.job(made.job_id)
     assert (view.retry_of, view.name, view.state) == (old, "job", JobState.WAITING)
+    assert view.labels == {"branch": "main"}
     assert [(task.kind.value, task.name, task.state.value, task.device) for task in view.tasks] == [
         ("BENCH", "onnxruntime-fp32-b8-cpu", "READY", "a")
     ]

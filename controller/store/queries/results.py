@@ -111,9 +111,21 @@ class _Parts:
 
     def __init__(self, connection: Connection, ids: Sequence[int]) -> None:
         self.rounds = _grouped(connection, t.round_, t.round_.c.idx, ids)
-        self.metrics = _grouped(connection, t.metric, t.metric.c.name, ids)
+        self.metrics = _metrics(connection, ids)
         self.flags = _grouped(connection, t.flag, t.flag.c.idx, ids)
         self.checks = _grouped(connection, t.output_check, t.output_check.c.tensor, ids)
+
+
+def _metrics(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Estimate]]:
+    """A GPU has some sixty for each measurement, so nothing but the tuples is made of the rows."""
+    found: dict[int, dict[str, Estimate]] = {number: {} for number in ids}
+    columns = (t.metric.c[name] for name in ("measurement_id", "name", "value", "low", "high", "reason"))
+    wanted = select(*columns)
+    for start in range(0, len(ids), 500):
+        some = connection.execute(wanted.where(t.metric.c.measurement_id.in_(ids[start : start + 500])))
+        for number, name, value, low, high, reason in some:
+            found[number][name] = Estimate(value, low, high, reason)
+    return found
 
 
 def _grouped(
@@ -138,9 +150,7 @@ def _result_row(row: StoredRow, parts: _Parts) -> ResultRow:
         samples=Artifact(Role.SAMPLES, "samples.npy", row.samples_sha256, row.samples_bytes)
         if row.samples_sha256
         else None,
-        metrics={
-            item.name: Estimate(item.value, item.low, item.high, item.reason) for item in parts.metrics.get(row.id, ())
-        },
+        metrics=parts.metrics.get(row.id, {}),
         **{name: row._mapping[name] for name in _PLAIN},
     )
     variant = load(Variant, row.variant)
