@@ -22,6 +22,14 @@ def inability(runtime: str, placement: str, facts: Facts, variant: Variant | Non
     return next((reason for part in Placement(placement).parts if (reason := _part(runtime, part, facts, variant))), "")
 
 
+def warning(variant: Variant, facts: Facts) -> str:
+    """What a device that can run a variant is known to fail at all the same; empty if nothing is known."""
+    if variant.runtime not in tensorrt.RUNTIMES:
+        return ""
+    parts = Placement(variant.placement).parts
+    return next((found for part in parts if (found := tensorrt.warning(facts, variant, part))), "")
+
+
 def lowering_for(facts: Facts, variant: Variant, placement: str) -> Lowering:
     """How a variant's precision reaches its engine on one part of its placement."""
     if variant.runtime in tensorrt.RUNTIMES:

@@ -6,8 +6,9 @@ Runs when a job is submitted, and again for one BENCH when its device's facts tu
 from collections import Counter
 from collections.abc import Collection, MutableMapping, Sequence
 
-from controller.core.ability import inability, lowering_for
+from controller.core.ability import inability, lowering_for, warning
 from controller.core.keys import build_artifacts, device_class, engine_key
+from controller.core.notes import PlanNotes
 from controller.core.select import nearest_miss, unmet
 from controller.model.facts import shown
 from controller.model.job import Condition, JobSpec, Lowering, Quantifier, Target, TensorSpec, Variant
@@ -28,7 +29,7 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
     _check_variants(spec.variants)
     builds: dict[str, PlannedBuild] = {}
     benches: dict[tuple[str, str | None, tuple[Condition, ...]], PlannedBench] = {}
-    notes: dict[str, None] = {}
+    notes = PlanNotes()
     cache = BuildCache()
     for target in spec.targets or (_EVERY_DEVICE,):
         for variant in spec.variants:
@@ -46,7 +47,7 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
         builds=tuple(builds.values()),
         benches=tuple(benches.values()),
         reused=frozenset(builds) & frozenset(known_engines),
-        notes=tuple(notes),
+        notes=notes.lines(),
     )
 
 
@@ -131,7 +132,7 @@ def _check_variants(variants: Sequence[Variant]) -> None:
             )
 
 
-def _able_devices(variant: Variant, target: Target, devices: Sequence[Device], notes: dict[str, None]) -> list[Device]:
+def _able_devices(variant: Variant, target: Target, devices: Sequence[Device], notes: PlanNotes) -> list[Device]:
     matching = [device for device in devices if not unmet(target.conditions, device)]
     if not matching:
         raise NoDevice(
@@ -143,9 +144,10 @@ def _able_devices(variant: Variant, target: Target, devices: Sequence[Device], n
     for device in matching:
         reason = inability(variant.runtime, variant.placement, device.facts, variant)
         if reason:
-            notes[f"{device.name} is left out of {variant.key}: {reason}"] = None
+            notes.left_out(device.name, variant.key, reason)
         else:
             able.append(device)
+            notes.warn(device.name, variant.key, warning(variant, device.facts))
     if not able:
         nearest = matching[0]
         reason = inability(variant.runtime, variant.placement, nearest.facts, variant)

@@ -52,6 +52,20 @@ def refusal(facts: Facts, runtime: str, placement: str, variant: Variant | None)
     return next((found for check in _VARIANT_RULES if (found := check(facts, variant, placement))), "")
 
 
+def warning(facts: Facts, variant: Variant, placement: str) -> str:
+    """What is known to go wrong with a build that nothing forbids; empty if nothing is. `placement` is one part."""
+    line = _line(facts, variant.runtime)
+    if variant.precision is not Precision.INT8 or str(facts.get("compute_capability", "")) not in line.qdq_fails_on:
+        return ""
+    if lowering(facts, variant, placement) is not Lowering.TYPED_GRAPH:
+        return ""
+    called = _called(facts, variant.runtime)
+    return (
+        f"building an INT8 Q/DQ graph with {called} is known to fail on this GPU (NVIDIA/TensorRT#4832); "
+        "options: {tensorrt: {lowering: flags}} is the way around it"
+    )
+
+
 def no_tensorrt(facts: Facts) -> str:
     """Why a board has none that could be used, where that is known."""
     if str(facts.get("jetpack", "")).split(".")[0] != "5" and str(facts.get("l4t", "")).split(".")[0] != "35":

@@ -107,6 +107,22 @@ def test_a_note_for_every_variant_that_a_device_cannot_run():
     assert len(made.benches) == 3
 
 
+def test_notes_are_grouped_by_reason():
+    nanos = [orin(f"nano-{number}", module="p3767-0003") for number in range(6)]
+    (note,) = plan(job(TENSORRT, DLA), [*nanos, orin("nx")], []).notes
+    assert note.startswith("nano-0, nano-1, nano-2, nano-3 and 2 more are left out of tensorrt-int8-b1-dla0: ")
+
+
+def test_a_build_that_is_known_to_fail_is_warned_of():
+    variant = tensorrt(Precision.INT8, "gpu")
+    boards = [orin("old"), orin("new", runtime__tensorrt="10.16.2.10"), orin("newer", runtime__tensorrt="11.4.1")]
+    (note,) = plan(job(variant), boards, []).notes
+    assert note.startswith(
+        "warning: tensorrt-int8-b1-gpu on new: building an INT8 Q/DQ graph with TensorRT 10.16.2.10 "
+    )
+    assert plan(job(tensorrt(Precision.FP16, "gpu")), boards, []).notes == ()
+
+
 def test_no_device_at_all():
     with pytest.raises(NoDevice) as caught:
         plan(job(), [], [])

@@ -1,25 +1,152 @@
-"""What docs/jobs.md shows is what the code takes."""
+"""What README and docs show is what the code takes: YAML is parsed and planned on boards, shell is run."""
 
+import os
 import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
+from controller.core.plan import plan
 from controller.intake.jobfile.spec import load_text
+from controller.intake.prepare import prepare
+from controller.model.task import Device
 from jetfleet.options import OPTIONS
-from tests.intake.option_tables import written
+from jetfleet.releases import RELEASES
+from tests.cli.conftest import stop_all
+from tests.core.builders import device, orin
+from tests.intake import option_tables, release_table
+from tests.intake.conftest import Workplace
+from tests.intake.graphs import NODE, floats, model_of, value
 
-TEXT = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 HEAD = "apiVersion: jetfleet/v1\nname: example\nmodel: {onnx: m.onnx}\n"
+_NOT_RUN = re.compile(r"<!-- not run: .+ -->")
+_SHELL_S = 100
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=[block.split("\n")[0] + str(index) for index, block in enumerate(BLOCKS)])
-def test_an_example_is_a_job_file_or_a_part_of_one(block: str) -> None:
-    assert load_text(block if block.startswith("apiVersion") else HEAD + block, Path("job.yaml")).job.name
+@dataclass(frozen=True)
+class Block:
+    document: str
+    kind: str
+    text: str
+    is_run: bool
+    job: str = ""  # the job file above it
+
+    def __str__(self) -> str:
+        return f"{self.document}: {self.text.splitlines()[0]}"
 
 
-def test_the_tables_of_options_are_those_of_the_declaration() -> None:
-    assert written(TEXT) == TEXT, "python -m tests.intake.option_tables"
-    assert [option.name for option in OPTIONS if f"| `{option.name}` |" not in TEXT] == []
-    assert len(BLOCKS) >= 4
+def blocks() -> Iterator[Block]:
+    for path in DOCUMENTS:
+        job = ""
+        text = path.read_text(encoding="utf-8")
+        for found in re.finditer(r"(?P<before>[^\n]*)\n```(?P<kind>\w*)\n(?P<text>.*?)\n```(?=\n|$)", text, re.DOTALL):
+            is_run = not _NOT_RUN.fullmatch(found["before"])
+            yield Block(str(path.relative_to(ROOT)), found["kind"], found["text"], is_run, job)
+            if found["kind"] == "yaml":
+                job = found["text"]
+
+
+BLOCKS = list(blocks())
+YAML = [block for block in BLOCKS if block.kind == "yaml"]
+SHELL = [block for block in BLOCKS if block.kind == "sh"]
+
+# The boards that the documents speak of, with runtimes that a simulated one has not.
+BOARDS: list[Device] = [
+    device("workstation"),
+    orin("nx"),
+    orin("agx", module="p3701-0005", sku="agx-orin-64gb", sm_count=16, l4t="39.2.2", runtime__tensorrt="11.4.1"),
+    device("rack", label__rack="a", cpu_count=8),
+]
+
+
+@pytest.mark.parametrize("block", YAML, ids=str)
+def test_yaml_is_parsed_and_planned(place: Workplace, block: Block) -> None:
+    text = block.text if "apiVersion" in block.text else HEAD + block.text
+    job = load_text(text, place.folder / "job.yaml").job
+    text = re.sub(r"torch: \S+", "onnx: model.onnx", text)
+    shape = next((item.shape for item in job.model.inputs.values()), None) or ["batch", 3, 224, 224]
+    channels = int(shape[1])
+    place.model(pooled(channels), name=job.model.onnx or "model.onnx")
+    rows = np.random.default_rng(0).uniform(size=(16, channels, *map(int, shape[2:]))).astype(np.float32)
+    for name in (job.model.data.calibration, job.model.data.evaluation):
+        if name:
+            (place.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            np.savez(place.folder / name, image=rows, labels=np.zeros(len(rows), np.int64))
+    path = place.write("job.yaml", text)
+    made = plan(prepare(path, state_dir=place.state, progress=place.progress.append).spec, BOARDS, [])
+    assert made.benches
+
+
+def pooled(channels: int) -> onnx.ModelProto:
+    """Images of any size to three scores."""
+    nodes = [
+        NODE("Conv", ["image", "w1"], ["c"]),
+        NODE("GlobalAveragePool", ["c"], ["p"]),
+        NODE("Flatten", ["p"], ["f"]),
+        NODE("Gemm", ["f", "w2"], ["y"], transB=1),
+    ]
+    image = value("image", ["N", channels, *((8, 8) if channels == 1 else (224, 224))])
+    return model_of(nodes, [image], [value("y", ["N", 3])], w1=floats(4, channels, 3, 3), w2=floats(3, 4))
+
+
+def test_every_block_says_what_it_is() -> None:
+    assert [str(block) for block in BLOCKS if block.kind not in ("yaml", "sh", "python", "sql", "text", "json")] == []
+    assert len(YAML) >= 7
+    assert sum(block.is_run for block in SHELL) >= 2
+
+
+@pytest.mark.parametrize("block", [block for block in SHELL if block.is_run], ids=str)
+def test_shell_runs(tmp_path: Path, block: Block) -> None:
+    """In a copy of the examples, with a state folder, a home and a port of its own."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("trained", "fetched"))
+    shutil.copy(ROOT / "examples" / "onnx" / "model.onnx", tmp_path / "model.onnx")
+    (tmp_path / "job.yaml").write_text(block.job, encoding="utf-8")
+    port = free_port()
+    script = block.text.replace(":50051", f":{port}").replace("serve &", f"serve --listen 127.0.0.1:{port} &")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("JETFLEET_")}
+    env |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}", "HOME": str(tmp_path)}
+    env["JETFLEET_STATE"] = str(tmp_path / "state")
+    log = tmp_path / "log"
+    with log.open("w") as out:  # a file: what runs on in the background would hold a pipe
+        shell = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=tmp_path,
+            env=env,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+        try:
+            assert shell.wait(timeout=_SHELL_S) == 0, log.read_text()
+        finally:
+            with suppress(ProcessLookupError):  # nothing was left in the background
+                os.killpg(shell.pid, signal.SIGKILL)
+            stop_all(tmp_path)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def test_the_tables_are_those_of_the_code() -> None:
+    jobs, devices = (ROOT / "docs" / name for name in ("jobs.md", "devices.md"))
+    text = jobs.read_text(encoding="utf-8")
+    assert option_tables.written(text) == text, "python -m tests.intake.option_tables"
+    assert [option.name for option in OPTIONS if f"| `{option.name}` |" not in text] == []
+    text = devices.read_text(encoding="utf-8")
+    assert release_table.written(text) == text, "python -m tests.intake.release_table"
+    assert [l4t for l4t in RELEASES if f"| {l4t} |" not in text] == []

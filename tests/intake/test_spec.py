@@ -76,7 +76,7 @@ BAD = [
     (
         MODEL + "targets: [{any: {sku: '>=6'}}]",
         "4:23",
-        "a range needs a version, and the type of sku is text",
+        "a range needs a version or a number, and the type of sku is text",
         "",
     ),
     (MODEL + "targets: [{any: {sku: []}}]", "4:23", "an empty list for sku matches nothing", ""),

@@ -44,10 +44,10 @@ def condition(fact: str, value: object, *, document: Document, steps: Steps) -> 
 
 
 def _range(fact: str, value: str, kind: FactType, document: Document, steps: Steps) -> Condition:
-    if kind is not FactType.VERSION:
+    if kind not in (FactType.VERSION, FactType.NUMBER):
         raise document.error(
             steps,
-            f"a range needs a version, and the type of {fact} is {kind.value}",
+            f"a range needs a version or a number, and the type of {fact} is {kind.value}",
             expected="a value, or a list of values",
         )
     try:
