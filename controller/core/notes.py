@@ -9,8 +9,13 @@ class PlanNotes:
     """One line for each reason, however many devices and variants it is about."""
 
     def __init__(self) -> None:
+        self._refused: dict[str, dict[str, None]] = {}
         self._left_out: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
         self._warned: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+
+    def refused(self, variant: str, reason: str) -> None:
+        """A variant that was found at submit to be impossible on any device."""
+        self._refused.setdefault(reason, {})[variant] = None
 
     def left_out(self, device: str, variant: str, reason: str) -> None:
         _add(self._left_out, device, variant, reason)
@@ -21,6 +26,10 @@ class PlanNotes:
             _add(self._warned, device, variant, reason)
 
     def lines(self) -> tuple[str, ...]:
+        refused = [
+            f"{_some(variants)} {'is' if len(variants) == 1 else 'are'} refused: {reason}"
+            for reason, variants in self._refused.items()
+        ]
         left_out = [
             f"{_some(devices)} {'is' if len(devices) == 1 else 'are'} left out of {_some(variants)}: {reason}"
             for reason, (devices, variants) in self._left_out.items()
@@ -29,7 +38,7 @@ class PlanNotes:
             f"warning: {_some(variants)} on {_some(devices)}: {reason}"
             for reason, (devices, variants) in self._warned.items()
         ]
-        return (*left_out, *warned)
+        return (*refused, *left_out, *warned)
 
 
 def _add(found: dict[str, tuple[dict[str, None], dict[str, None]]], device: str, variant: str, reason: str) -> None:

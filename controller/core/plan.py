@@ -35,7 +35,7 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
         for variant in spec.variants:
             if variant.refusal:
                 benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
-                notes[f"{variant.key} is refused: {variant.refusal}"] = None
+                notes.refused(variant.key, variant.refusal)
                 continue
             able = _able_devices(variant, target, devices, notes)
             if target.quantifier is Quantifier.ANY:
