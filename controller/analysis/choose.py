@@ -8,7 +8,7 @@ from controller.model.result import VALID, Provenance, Row
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenRow:
     row: Row
     note: str = ""
 
@@ -39,7 +39,7 @@ def position_of(row: Row, by: Axis) -> Position:
     return Position(value_of(row, by), shared, row.measurement.provenance, row.part)
 
 
-def choose(rows: Iterable[Row], by: Axis) -> dict[Position, Choice]:
+def choose(rows: Iterable[Row], by: Axis) -> dict[Position, ChosenRow]:
     """One row for each position, ordered by what is shared, then along the axis."""
     found: dict[Position, list[Row]] = {}
     for row in rows:
@@ -56,14 +56,14 @@ def order_of(value: str, by: Axis) -> tuple[int, str]:
     return (int(value) if by is Axis.JOB else 0, value)
 
 
-def at_position(chosen: dict[Position, Choice], wanted: Position) -> Choice | None:
+def at_position(chosen: dict[Position, ChosenRow], wanted: Position) -> ChosenRow | None:
     """The row of a position, or else one of another provenance or part there, so that the two are refused and not
     overlooked.
     """
     return next(_at_position(chosen, wanted), None)
 
 
-def _at_position(chosen: dict[Position, Choice], wanted: Position) -> Iterator[Choice]:
+def _at_position(chosen: dict[Position, ChosenRow], wanted: Position) -> Iterator[ChosenRow]:
     for provenance in (wanted.provenance, *Provenance):
         if found := chosen.get(replace(wanted, provenance=provenance)):
             yield found
@@ -72,13 +72,13 @@ def _at_position(chosen: dict[Position, Choice], wanted: Position) -> Iterator[C
             yield found
 
 
-def _newest(rows: list[Row]) -> Choice:
+def _newest(rows: list[Row]) -> ChosenRow:
     by_age = sorted(rows, key=lambda row: row.measurement_id, reverse=True)
     newest = by_age[0]
     valid = next((row for row in by_age if row.measurement.verdict == VALID), newest)
     if valid is newest:
-        return Choice(newest)
-    return Choice(
+        return ChosenRow(newest)
+    return ChosenRow(
         valid,
         f"newest VALID: measurement {valid.measurement_id} of job {valid.job_id}; "
         f"the newest, {newest.measurement_id} of job {newest.job_id}, is {newest.measurement.verdict}",

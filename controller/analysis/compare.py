@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from controller.analysis import stats
-from controller.analysis.choose import Choice, Position, at_position, choose, order_of, value_of
+from controller.analysis.choose import ChosenRow, Position, at_position, choose, order_of, value_of
 from controller.analysis.comparability import check_names, differences
 from controller.analysis.noise_floor import MINIMUM, noise_floor
 from controller.analysis.spread import spreads
@@ -86,8 +86,8 @@ def _where(position: Position, by: Axis, base: str) -> str:
 
 
 def _held(
-    found: Choice,
-    base: Choice | None,
+    found: ChosenRow,
+    base: ChosenRow | None,
     *,
     where: str,
     by: Axis,

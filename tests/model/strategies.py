@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from controller.model.engine import Built, TimingCacheUse
 from controller.model.facts import FACT_TYPES, Facts, FactType
 from controller.model.job import Artifact, Condition, JobSpec, Limits, OutputCheck, Target, Variant
+from controller.model.labels import NAME as LABEL_NAME
 from controller.model.lease import Outcome, Registration
 from controller.model.view import ResultQuery, TaskView
 
@@ -23,6 +24,7 @@ ABOVE_ZERO = st.integers(1, 2**31 - 1)
 DIGESTS = st.text("0123456789abcdef", min_size=64, max_size=64)
 # A Duration holds whole nanoseconds.
 SECONDS = st.integers(0, 2**50).map(lambda nanos: nanos / 1e9)
+LABELS = st.dictionaries(st.from_regex(LABEL_NAME, fullmatch=True), TEXT, max_size=2)
 MOMENTS = st.datetimes(timezones=st.just(timezone.utc))
 
 
@@ -46,6 +48,7 @@ FIELDS: Mapping[tuple[type, str], st.SearchStrategy[Any]] = {
     (Artifact, "sha256"): DIGESTS,
     (Condition, "values"): st.lists(TEXT, min_size=1, max_size=2).map(tuple),
     (OutputCheck, "outputs"): st.deferred(lambda: st.dictionaries(TEXT, values_of(OutputCheck), max_size=1)),
+    (JobSpec, "labels"): LABELS,
     (JobSpec, "variants"): st.deferred(lambda: _some(Variant, unique_by=lambda item: item.key)),
     (JobSpec, "targets"): st.deferred(lambda: _some(Target)),
     (Limits, "build_s"): ABOVE_ZERO,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
 
 from controller.core.select import matches
 from controller.model.codec import load, load_facts, load_labels
@@ -56,7 +56,7 @@ def _matching_facts(connection: Connection, query: ResultQuery) -> list[int]:
     ]
 
 
-def _label(name: str) -> ColumnElement[Any]:
+def _label(name: str) -> ColumnElement[str]:
     """The value of one label of the job. A name may hold dots, so its path is quoted."""
     return func.json_extract(t.job.c.labels, f'$."{name}"')
 
@@ -95,7 +95,7 @@ def _select_rows() -> Select[Any]:
     )
 
 
-def _first_version() -> ColumnElement[Any]:
+def _first_version() -> ColumnElement[str]:
     """The runtime's version in a whole task: its subjects are of one variant, and so of one runtime on one device."""
     first, engine = t.subject.alias("first"), t.engine.alias("first_engine")
     return (
@@ -129,7 +129,7 @@ def _metrics(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, 
 
 
 def _grouped(
-    connection: Connection, table: Any, order: ColumnElement[Any], ids: Sequence[int]
+    connection: Connection, table: Table, order: ColumnElement[object], ids: Sequence[int]
 ) -> dict[int, list[StoredRow]]:
     found: dict[int, list[StoredRow]] = {}
     for start in range(0, len(ids), 500):  # SQLite bounds the number of parameters

@@ -6,6 +6,7 @@ as literals where a partial index is to be used, because SQLite does not choose 
 
 import sqlite3
 from collections import namedtuple
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +28,7 @@ class PreparedStatement:
 
     def __init__(self, statement: Executable) -> None:
         self._statement = statement
-        self._shape: Any = None
+        self._shape: Callable[..., StoredRow] | None = None
 
     def run(self, connection: Connection, **values: object) -> int | None:
         """Executes; returns the id of an inserted row."""
@@ -67,13 +68,13 @@ class PreparedStatement:
         compiled = statement.compile(dialect=_DIALECT)
         return str(compiled), dict(compiled.params)
 
-    def _row(self, cursor: sqlite3.Cursor) -> Any:
+    def _row(self, cursor: sqlite3.Cursor) -> Callable[..., StoredRow]:
         if self._shape is None:
             self._shape = _shape([column[0] for column in cursor.description])
         return self._shape
 
 
-def _shape(names: list[str]) -> Any:
+def _shape(names: list[str]) -> Callable[..., StoredRow]:
     return namedtuple("Row", names, rename=True)
 
 
