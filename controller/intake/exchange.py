@@ -79,6 +79,7 @@ class ModelAnswer:
     own_batch: int
     files: tuple[ModelFile, ...]
     refused: tuple[RefusedGraph, ...] = ()
+    sets: tuple[tuple[str, ...], ...] = ()  # outputs that agree when their rows are matched, and not by place
     report: ModelReport | None = None
 
 

@@ -8,6 +8,7 @@ from controller.intake import required_graphs
 from controller.intake.child import MODEL_TIMEOUT_S, model_answer
 from controller.intake.exchange import ModelAnswer, ModelFile
 from controller.intake.jobfile import matrix, profiles
+from controller.intake.jobfile.check import with_sets
 from controller.intake.jobfile.spec import LoadedJob, load_spec
 from controller.model.job import Artifact, JobSpec, Role, TensorSpec, Variant
 from jetfleet.blobs import BlobDir
@@ -69,7 +70,7 @@ def _variants(
                 for item in answer.inputs
             ),
             artifacts=tuple(artifact for item, artifact in artifacts if required_graphs.needs(point, item)),
-            check=loaded.check_for(point.precision),
+            check=with_sets(loaded.check_for(point.precision), answer.sets, point.precision),
             options=job.options.text(point.runtime),
             refusal=required_graphs.refusal_of(point, answer.refused),
         )

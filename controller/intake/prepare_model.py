@@ -94,13 +94,18 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         references[batch] = (inputs, source.run(inputs))
         files += _reference_files(out, references[batch], batch)
     refused: list[RefusedGraph] = []
+    sets: tuple[tuple[str, ...], ...] = ()
     if own.precision is Precision.FP32 and request.lower:
-        lowered, refused = _lower_all(request, source, calibration, references, progress)
+        lowered, refused, sets = _lower_all(request, source, calibration, references, progress)
         files += lowered
     if calibration:
         files += _array_files(out, Role.CALIBRATION, calibration.samples())
     return ModelAnswer(
-        inputs=source.signature.inputs, own_batch=source.signature.own_batch, files=tuple(files), refused=tuple(refused)
+        inputs=source.signature.inputs,
+        own_batch=source.signature.own_batch,
+        files=tuple(files),
+        refused=tuple(refused),
+        sets=sets,
     )
 
 
@@ -110,8 +115,8 @@ def _lower_all(
     calibration: Calibration | None,
     references: Mapping[int, Arrays],
     progress: Callable[[str], None],
-) -> tuple[list[ModelFile], list[RefusedGraph]]:
-    """The graphs of every precision asked for, and those that the model does not have.
+) -> tuple[list[ModelFile], list[RefusedGraph], tuple[tuple[str, ...], ...]]:
+    """The graphs of every precision asked for, those that the model does not have, and outputs that are sets.
 
     Raises ModelError where nothing that the job asks for is left.
     """
@@ -119,11 +124,13 @@ def _lower_all(
     ranges = float_ranges(source.graph.path, references[min(references)][0])
     files: list[ModelFile] = []
     errors: list[tuple[LoweringRequest, ModelError]] = []
+    reordered: dict[tuple[str, ...], None] = {}
     for wanted in request.lower:
         cache = Path(request.lowering_cache)
         try:
             lowered = precision.lower(source.graph, wanted, calibration, ranges=ranges, cache=cache, progress=progress)
-            precision.compare(lowered, wanted, references, progress=progress)
+            sets = precision.compare(lowered, wanted, references, progress=progress)
+            reordered.update(dict.fromkeys(item.outputs for item in sets))
         except ModelError as error:
             progress(f"refused: {error.message}")
             errors.append((wanted, error))
@@ -132,7 +139,8 @@ def _lower_all(
         files += _graph_files(wanted.precision, lowered.path, lowered.data, base=base)
     if errors and not files and not request.float32_steps:
         raise errors[0][1]
-    return files, [RefusedGraph(item.precision, item.base, _reason(error)) for item, error in errors]
+    refused = [RefusedGraph(item.precision, item.base, _reason(error)) for item, error in errors]
+    return files, refused, tuple(reordered)
 
 
 def _reason(error: ModelError) -> str:

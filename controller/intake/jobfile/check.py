@@ -1,5 +1,7 @@
 """The `check:` of job.yaml: how outputs are held against the FP32 reference, and what a variant's precision adds."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -104,3 +106,10 @@ def matched_share(precision: Precision) -> float:
 
 def _equal_share(section: BoundsSection) -> float:
     return 1.0 if section.min_agreement is None else section.min_agreement
+
+
+def with_sets(check: OutputCheck, sets: Sequence[tuple[str, ...]], precision: Precision) -> OutputCheck:
+    """The bounds, with outputs that were found to agree in another order alone."""
+    if check.rule is CheckRule.OFF:
+        return check
+    return replace(check, sets=(*check.sets, *(OutputSet(outputs, matched_share(precision)) for outputs in sets)))

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from controller.intake.exchange import LoweringRequest
 from controller.intake.graph.tensors import Array
+from controller.intake.jobfile.check import matched_share
 from controller.intake.jobfile.model_error import ModelError
 from controller.model.job import CheckRule, OutputCheck, OutputSet, Precision
 from jetfleet.outputs.bounds import Bounds, Judgement, Rule, Rules
@@ -21,10 +22,19 @@ def compare(
     request: LoweringRequest,
     *,
     label: str,
+    chosen: Mapping[str, tuple[str, ...]],
     progress: Callable[[str], None],
-) -> None:
-    """Outputs by batch size. Raises ModelError for those too far from FP32."""
+) -> tuple[OutputSet, ...]:
+    """Outputs by batch size; returns the sets of outputs that agree in another order alone.
+
+    `chosen`: outputs by the node that chose their rows. Raises ModelError for outputs too far from FP32.
+    """
     rules = rules_of(request.check)
+    found_sets = _reordered(answers, references, request, rules, chosen)
+    for choice, item in found_sets.items():
+        progress(f"{label}: rows of {', '.join(item.outputs)} are matched in any order: {choice} chooses them")
+    check = replace(request.check, sets=(*request.check.sets, *found_sets.values()))
+    rules = rules_of(check)
     unchecked = _unchecked(request.check, references)
     worst: dict[str, Judgement] = {}
     for batch, wanted in references.items():
@@ -34,6 +44,32 @@ def compare(
             worst[name] = min(worst.get(name, found), found, key=_quality)
     for name, found in worst.items():
         progress(f"{label} against the FP32 reference: {name} {shown(found)}")
+    return tuple(found_sets.values())
+
+
+def _reordered(
+    answers: Mapping[int, Mapping[str, Array]],
+    references: Mapping[int, Mapping[str, Array]],
+    request: LoweringRequest,
+    rules: Rules,
+    chosen: Mapping[str, tuple[str, ...]],
+) -> dict[str, OutputSet]:
+    """The sets, by what chose them, that fail by place and agree when their rows are matched."""
+    said = {*request.check.outputs, *(name for item in request.check.sets for name in item.outputs)}
+    found = {}
+    for choice, outputs in chosen.items():
+        item = OutputSet(outputs, matched_share(request.precision))
+        as_set = Rules(rules.bounds, sets={outputs: _set_bounds(request.check, item)})
+        by_place = [_all_pass(answers[batch], wanted, outputs, rules) for batch, wanted in references.items()]
+        matched = [_all_pass(answers[batch], wanted, outputs, as_set) for batch, wanted in references.items()]
+        if said.isdisjoint(outputs) and not all(by_place) and all(matched):
+            found[choice] = item
+    return found
+
+
+def _all_pass(got: Mapping[str, Array], want: Mapping[str, Array], outputs: tuple[str, ...], rules: Rules) -> bool:
+    wanted = {name: want[name] for name in outputs if name in want}
+    return all(found.passed for found in judge_all(got, wanted, rules).values())
 
 
 def _unchecked(check: OutputCheck, references: Mapping[int, Mapping[str, Array]]) -> set[str]:
@@ -47,10 +83,7 @@ def rules_of(check: OutputCheck) -> Rules:
     return Rules(
         _bounds(check),
         outputs={name: _bounds(item) for name, item in check.outputs.items()},
-        sets={
-            item.outputs: replace(_bounds(check), rule=Rule.SET, min_agreement=item.min_agreement)
-            for item in check.sets
-        },
+        sets={item.outputs: _set_bounds(check, item) for item in check.sets},
     )
 
 

@@ -21,7 +21,8 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering import comparison, float16, qdq
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.float32_nodes import beyond_half
-from controller.model.job import GRAPH_DATA, Precision, Role
+from controller.intake.lowering.set_outputs import chosen_outputs
+from controller.model.job import GRAPH_DATA, OutputSet, Precision, Role
 from jetfleet.blobs import sha256_file
 
 # Bound to the key of every cached graph: raise it when this module, float16 or qdq lowers differently.
@@ -75,15 +76,19 @@ def compare(
     references: Mapping[int, tuple[Mapping[str, Array], Mapping[str, Array]]],
     *,
     progress: Callable[[str], None],
-) -> None:
-    """Runs the graph on the reference inputs of each batch size. Raises ModelError for outputs too far from FP32."""
+) -> tuple[OutputSet, ...]:
+    """Runs the graph on the reference inputs of each batch size; returns outputs that agree in another order alone.
+
+    Raises ModelError for outputs too far from FP32.
+    """
     try:
         session = ReferenceSession(lowered.path)
         answers = {batch: session.run(inputs) for batch, (inputs, _) in references.items()}
     except ModelError as error:
         raise refusal(request, error.message) from error
     wanted = {batch: outputs for batch, (_, outputs) in references.items()}
-    comparison.compare(answers, wanted, request, label=_label(request), progress=progress)
+    chosen = chosen_outputs(onnx.load(str(lowered.path), load_external_data=False).graph)
+    return comparison.compare(answers, wanted, request, label=_label(request), chosen=chosen, progress=progress)
 
 
 def _content(
