@@ -165,6 +165,8 @@ def _seconds(text: str) -> float:
 
 def _run(options: argparse.Namespace) -> int:
     from agent.daemon import agent as daemon
+    from agent.daemon.bench_lock import PLACES
+    from agent.daemon.options import AgentOptions
     from agent.device import identity
 
     address = options.address or os.environ.get(ADDRESS_VARIABLE) or socket_address(default_state_dir())
@@ -178,7 +180,7 @@ def _run(options: argparse.Namespace) -> int:
     state_dir, device = _state_dir(options), _probe_options(options)
     simulated = device.board is not None
     daemon.run(
-        daemon.AgentOptions(
+        AgentOptions(
             address=address,
             state_dir=state_dir,
             name=options.name or socket.gethostname(),
@@ -190,6 +192,8 @@ def _run(options: argparse.Namespace) -> int:
             idle_exit_s=options.idle_exit,
             drain_s=options.drain_seconds,
             blobs_from=options.blobs_from,
+            # Nobody else has the hardware of a simulated board.
+            lock_places=(state_dir,) if simulated else PLACES,
         )
     )
     return 0

@@ -1,6 +1,7 @@
 """The agent: register, claim, run, spool, commit; again. Drains on the first SIGTERM, stops at once on the second."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import shutil
@@ -8,14 +9,17 @@ import signal
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from agent.daemon.bench_lock import BenchLock
 from agent.daemon.client import Link
 from agent.daemon.delivery import Delivery, infrastructure_failure
-from agent.daemon.heartbeat import ActiveAttempt, Heartbeat, StopReason, boot_clock
-from agent.daemon.identity import bench_lock, device_id, lock_state_dir
+from agent.daemon.disk import StateDisk, is_of_the_disk
+from agent.daemon.heartbeat import ActiveAttempt, Heartbeat, StopReason, boot_clock, outcome_after_stop
+from agent.daemon.identity import lock_state_dir
 from agent.daemon.inputs import fetch_inputs
+from agent.daemon.options import AgentOptions
 from agent.daemon.runner import run_attempt
 from agent.daemon.spool import Spool
 from jetfleet.blobs import BlobDir
@@ -32,25 +36,8 @@ log = logging.getLogger(__name__)
 
 _CLAIM_WAIT_S = 20.0
 _BACKOFF_S = (0.2, 5.0)
-_LOCK_POLL_S = 0.2
+_PAUSED_POLL_S = 1.0
 _jitter = random.SystemRandom()  # boards flashed from one image must not come back in step
-
-
-@dataclass(frozen=True)
-class AgentOptions:
-    """How an agent is started. `read_facts` is called again when a task showed that the facts had changed."""
-
-    address: str
-    state_dir: Path
-    name: str
-    read_facts: Callable[[], task_pb2.Facts]
-    boot_id: str
-    serial: str
-    bench_domain: str
-    env: dict[str, str]
-    idle_exit_s: float | None = None
-    drain_s: float = 30.0
-    blobs_from: Path | None = None
 
 
 def run(options: AgentOptions) -> None:
@@ -69,9 +56,16 @@ class Agent:
         self._options, self._link = options, link
         self._session_id = uuid.uuid4().hex
         self._blobs = BlobDir(options.state_dir / "blobs")
-        self._delivery = Delivery(link, self._session_id, self._blobs, Spool(options.state_dir / "spool"))
+        spool = Spool(options.state_dir / "spool")
+        self._delivery = Delivery(link, self._session_id, self._blobs, spool)
         self._attempts = options.state_dir / "attempts"
-        self._heartbeat = Heartbeat(link, self._session_id, every_s=5.0, register=self._register)
+        self._bench_lock = BenchLock(options.bench_domain, options.lock_places)
+        self._heartbeat = Heartbeat(
+            link, self._session_id, every_s=5.0, register=self._register, undelivered=self._undelivered
+        )
+        self._disk = StateDisk(
+            options.state_dir, blobs=self._blobs, spool=spool, may_drop=lambda: self._heartbeat.attempt is None
+        )
         self._draining = asyncio.Event()
         self._facts = options.read_facts()
         self._worked_at = time.monotonic()
@@ -95,6 +89,8 @@ class Agent:
 
     async def _loop(self) -> None:
         while not self._draining.is_set() and not self._idle_for_too_long():
+            if await self._is_paused():
+                continue
             await self._until_done(self._delivery.flush)
             lease = await self._claim()
             if lease is not None:
@@ -106,7 +102,7 @@ class Agent:
     async def _register(self) -> None:
         options = self._options
         request = fleet_pb2.RegisterRequest(
-            device_id=device_id(options.state_dir),
+            device_id=self._disk.device_id,
             session_id=self._session_id,
             boot_id=options.boot_id,
             hardware_serial=options.serial,
@@ -123,7 +119,25 @@ class Agent:
     def _held_attempts(self) -> list[str]:
         """Tokens of what waits for delivery, and of the work in hand."""
         active = self._heartbeat.attempt
-        return self._delivery.pending() + ([active.token] if active else [])
+        return self._undelivered() + ([active.token] if active else [])
+
+    def _undelivered(self) -> list[str]:
+        try:
+            return self._delivery.pending()
+        except OSError:  # the disk has gone; what lies on it is not lost yet
+            return []
+
+    async def _is_paused(self) -> bool:
+        """Looks whether work can be done here; if not, says so and lets a moment pass."""
+        fault = await asyncio.to_thread(self._disk.fault) or self._bench_lock.fault()
+        if fault != self._heartbeat.paused_reason:
+            log.warning("paused: %s", fault) if fault else log.info("no longer paused")
+            self._heartbeat.paused_reason = fault
+            self._heartbeat.renew_soon()
+        if fault:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._draining.wait(), _PAUSED_POLL_S)
+        return bool(fault)
 
     async def _claim(self) -> fleet_pb2.Lease | None:
         """Long-polls once; a lost answer is asked for again under the same request id."""
@@ -156,18 +170,41 @@ class Agent:
         folder = self._attempts / attempt.token
         try:
             await self._heartbeat.renew()  # the claim's answer may be old: nothing starts on a lease that is gone
-            outcome = _outcome_after_stop(attempt, await self._fetch_and_run(attempt, folder))
+            found = await self._without_blame(await self._fetch_and_run(attempt, folder))
+            outcome = outcome_after_stop(attempt, found)
             if outcome is None:
                 reason = attempt.stop_reason.value if attempt.stop_reason else "stopped"
                 log.warning("attempt %s: result dropped, %s", attempt.token[:8], reason)
                 return
-            await self._delivery.keep(attempt.token, outcome, folder)
-            await self._until_done(self._delivery.flush)
+            if await self._keep(attempt, outcome, folder):
+                await self._until_done(self._delivery.flush)
             if outcome.HasField("returned") and attempt.stop_reason is None:
                 await self._refresh_facts()
         finally:
             self._heartbeat.attempt = None
             shutil.rmtree(folder, ignore_errors=True)
+
+    async def _keep(self, attempt: ActiveAttempt, outcome: task_pb2.Outcome, folder: Path) -> bool:
+        """Spools an outcome. While the disk does not take it the agent waits, and the lease with it: True once it did.
+
+        What is given back needs no disk and is committed at once.
+        """
+        while True:
+            try:
+                await self._delivery.keep(attempt.token, outcome, folder)
+            except (JetfleetError, OSError) as error:
+                if not is_of_the_disk(error):
+                    raise
+                self._disk.suspect(error)
+            else:
+                return True
+            if attempt.stop_reason is StopReason.LOST:
+                return False
+            if attempt.stop_reason is not None or outcome.HasField("returned"):
+                back = task_pb2.Outcome(returned=task_pb2.Returned(reason=await asyncio.to_thread(self._disk.fault)))
+                await self._until_done(partial(self._delivery.commit, attempt.token, back))
+                return False
+            await self._is_paused()
 
     async def _fetch_and_run(self, attempt: ActiveAttempt, folder: Path) -> task_pb2.Outcome:
         def on_progress(progress: task_pb2.Progress) -> None:
@@ -178,23 +215,28 @@ class Agent:
         try:
             on_progress(task_pb2.Progress(phase="fetch"))
             await fetch_inputs(attempt, self._link, self._blobs, blobs_from=self._options.blobs_from)
-            while not attempt.stop.is_set():
-                with bench_lock(self._options.bench_domain) as alone:
-                    if alone:
-                        attempt.running = True
-                        return await run_attempt(
-                            attempt.task,
-                            folder,
-                            self._blobs.path,
-                            on_progress=on_progress,
-                            stop=attempt.stop,
-                            env=self._options.env,
-                        )
-                on_progress(task_pb2.Progress(phase="wait", detail="another agent uses this hardware"))
-                await asyncio.sleep(_LOCK_POLL_S)
+            wait = task_pb2.Progress(phase="wait", detail="another agent uses this hardware")
+            async with self._bench_lock.hold(stop=attempt.stop, on_wait=partial(on_progress, wait)) as has_turn:
+                if has_turn and not attempt.stop.is_set():
+                    attempt.running = True
+                    return await run_attempt(
+                        attempt.task,
+                        folder,
+                        self._blobs.path,
+                        on_progress=on_progress,
+                        stop=attempt.stop,
+                        env=self._options.env,
+                    )
         except (JetfleetError, OSError) as error:
+            if is_of_the_disk(error):
+                self._disk.suspect(error)
             return infrastructure_failure(str(error), attempt.progress.phase)
         return infrastructure_failure("stopped", attempt.progress.phase)
+
+    async def _without_blame(self, outcome: task_pb2.Outcome) -> task_pb2.Outcome:
+        """A failure on a disk that is full or failing is no fault of the task, which is given back."""
+        fault = await asyncio.to_thread(self._disk.fault) if outcome.HasField("failure") else ""
+        return task_pb2.Outcome(returned=task_pb2.Returned(reason=fault)) if fault else outcome
 
     async def _refresh_facts(self) -> None:
         """The child found another runtime than the plan assumed: registers what there is now, to be planned anew."""
@@ -217,8 +259,8 @@ class Agent:
                 raise
             except StaleSession:
                 await self._register()
-            except JetfleetError as error:
-                log.warning("trying again: %s", error.message)
+            except (JetfleetError, OSError) as error:
+                log.warning("trying again: %s", error)
             left = left - 1 if left is not None else None
             if self._draining.is_set() and left is None:
                 left = 2
@@ -250,13 +292,3 @@ class Agent:
     def _return_work(self) -> None:
         if self._heartbeat.attempt is not None:
             self._heartbeat.attempt.stop_for(StopReason.DRAIN)
-
-
-def _outcome_after_stop(attempt: ActiveAttempt, outcome: task_pb2.Outcome) -> task_pb2.Outcome | None:
-    """What an outcome means once the work was stopped; None: it must not be committed."""
-    reason = attempt.stop_reason
-    if reason is StopReason.LOST:
-        return None
-    if reason is StopReason.PAUSED or (reason is StopReason.DRAIN and outcome.HasField("failure")):
-        return task_pb2.Outcome(returned=task_pb2.Returned(reason=reason.value))
-    return outcome

@@ -65,8 +65,9 @@ class LogFile:
         if self._file.closed:  # a reader that outlived its deadline
             return
         if self._room:
-            self._file.write(block[: self._room])
-            self._file.flush()
+            with contextlib.suppress(OSError):  # a full disk costs the log, and must not stop whoever reads the pipe
+                self._file.write(block[: self._room])
+                self._file.flush()
             block, self._room = block[self._room :], max(0, self._room - len(block))
         self._tail.append(block)
         self._kept += len(block)
@@ -79,9 +80,10 @@ class LogFile:
         tail = b"".join(self._tail)
         surplus = max(0, len(tail) - self._tail_bytes)
         if dropped := self._dropped + surplus:
-            self._file.write(f"\n[... {dropped} bytes of log left out here ...]\n".encode())
-        self._file.write(tail[surplus:])
-        self._file.close()
+            tail, surplus = f"\n[... {dropped} bytes of log left out here ...]\n".encode() + tail[surplus:], 0
+        with contextlib.suppress(OSError):
+            self._file.write(tail[surplus:])
+            self._file.close()
 
     def last_lines(self, count: int) -> str:
         """The end of the log in one line, for a message."""

@@ -11,23 +11,34 @@ from typing import Any
 
 import grpc
 
-from jetfleet.blobs import CHUNK_BYTES, BlobDir, chunks
-from jetfleet.errors import Corrupt, Infrastructure, WrongOffset
+from jetfleet.blobs import BlobDir, chunks
+from jetfleet.errors import Corrupt, Infrastructure, Unreachable, WrongOffset
 from jetfleet.rpc import CALL_METADATA, CHANNEL_OPTIONS, from_status
 from jetfleet.sink import Sink
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, control_pb2, control_pb2_grpc, fleet_pb2, fleet_pb2_grpc, task_pb2
 
-# A call that has not been answered by then is lost: longer than any healthy answer, shorter than a lease.
+# A call that has not been answered by then is lost: longer than any healthy answer, shorter than a lease...
 _CALL_S = 10.0
-_TRANSFERS = 5  # times a transfer is resumed before it counts as failed
+_SLOWEST_BYTES_PER_S = 16 << 10  # ...and for a large message as much longer as a poor link needs
+_STALL_S = 60.0  # a transfer that moved nothing for so long is given up and resumed; how long it takes in all is open
+_OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)  # else channels with one address share one connection
+# Behind a file that goes out slowly, the answer to a keepalive ping waits as long as a kernel's buffer takes to drain.
+_SLOW_KEEPALIVE = ("grpc.keepalive_timeout_ms", 60_000)
+_TRANSFERS = 5  # times in a row that a transfer brought nothing before it counts as failed
 
 
 class Link:
-    """A channel to one controller. Use it as an asynchronous context."""
+    """Two connections to one controller: heartbeats have their own, so that no file is in their way.
+
+    Use it as an asynchronous context.
+    """
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._pulse = grpc.aio.insecure_channel(address, options=[*CHANNEL_OPTIONS, _OWN_CONNECTION])
+        patient = [option for option in CHANNEL_OPTIONS if option[0] != _SLOW_KEEPALIVE[0]]
+        self._channel = grpc.aio.insecure_channel(address, options=[*patient, _SLOW_KEEPALIVE, _OWN_CONNECTION])
+        self._renewals = fleet_pb2_grpc.FleetStub(self._pulse)
         self._fleet = fleet_pb2_grpc.FleetStub(self._channel)
         self._blobs = blobs_pb2_grpc.BlobsStub(self._channel)
 
@@ -36,6 +47,7 @@ class Link:
 
     async def __aexit__(self, *_: object) -> None:
         await self._channel.close()
+        await self._pulse.close()
 
     async def register(self, request: fleet_pb2.RegisterRequest) -> fleet_pb2.RegisterResponse:
         answer: fleet_pb2.RegisterResponse = await self._call(self._fleet.Register, request)
@@ -57,40 +69,53 @@ class Link:
         return answer.lease if answer.HasField("lease") else None
 
     async def renew(
-        self, session_id: str, reports: list[fleet_pb2.AttemptReport], *, timeout_s: float
+        self,
+        session_id: str,
+        reports: list[fleet_pb2.AttemptReport],
+        *,
+        timeout_s: float,
+        paused_reason: str = "",
     ) -> fleet_pb2.RenewResponse:
-        request = fleet_pb2.RenewRequest(session_id=session_id, attempts=reports)
-        answer: fleet_pb2.RenewResponse = await self._call(self._fleet.Renew, request, timeout_s=timeout_s)
+        request = fleet_pb2.RenewRequest(session_id=session_id, attempts=reports, paused_reason=paused_reason)
+        answer: fleet_pb2.RenewResponse = await self._call(self._renewals.Renew, request, timeout_s=timeout_s)
         return answer
 
     async def commit(self, session_id: str, token: str, outcome: task_pb2.Outcome) -> str:
         request = fleet_pb2.CommitRequest(session_id=session_id, attempt_token=token, outcome=outcome)
-        answer: fleet_pb2.CommitResponse = await self._call(self._fleet.Commit, request)
+        timeout_s = _CALL_S + request.ByteSize() / _SLOWEST_BYTES_PER_S
+        answer: fleet_pb2.CommitResponse = await self._call(self._fleet.Commit, request, timeout_s=timeout_s)
         return answer.task_state
 
     async def leave(self, session_id: str, reason: str) -> None:
         await self._call(self._fleet.Leave, fleet_pb2.LeaveRequest(session_id=session_id, reason=reason))
 
     async def download(self, artifact: task_pb2.Artifact, blobs: BlobDir) -> None:
-        """Brings a file into `blobs`. A broken link is resumed, a flipped bit fetched again."""
-        for trial in range(_TRANSFERS):
+        """Brings a file into `blobs`. A broken link is resumed, a flipped bit fetched again.
+
+        Raises Corrupt after several tries that brought nothing.
+        """
+        tries = 0
+        while True:
+            received = blobs.received(artifact.sha256)
             try:
                 return await self._download(artifact, blobs)
             except Corrupt:
-                if trial == _TRANSFERS - 1:
+                tries = 0 if blobs.received(artifact.sha256) > received else tries + 1
+                if tries == _TRANSFERS:
                     raise
 
     async def upload(self, sha256: str, path: Path) -> None:
         """Sends a file unless the controller has it; continues where an earlier try stopped."""
-        for _ in range(_TRANSFERS):
+        tries, most = 0, 0
+        while tries < _TRANSFERS:
             entry = await self._stat(sha256)
             if entry.complete:
                 return
+            tries, most = (0, entry.received_bytes) if entry.received_bytes > most else (tries + 1, most)
             try:
-                await self._upload(sha256, path, offset=entry.received_bytes)
+                return await self._upload(sha256, path, offset=entry.received_bytes)
             except (WrongOffset, Corrupt):
                 continue
-            return
         raise Infrastructure(f"file {sha256[:12]} could not be uploaded in {_TRANSFERS} tries")
 
     async def _stat(self, sha256: str) -> blobs_pb2.StatResponse.Entry:
@@ -99,28 +124,53 @@ class Link:
 
     async def _upload(self, sha256: str, path: Path, *, offset: int) -> None:
         size = await asyncio.to_thread(os.path.getsize, path)
+        sent = 0
 
         async def parts() -> AsyncIterator[blobs_pb2.UploadRequest]:
+            nonlocal sent
             header = blobs_pb2.UploadHeader(sha256=sha256, size_bytes=size, offset=offset)
             yield blobs_pb2.UploadRequest(header=header)
             for block in chunks(path, offset=offset):
                 yield blobs_pb2.UploadRequest(chunk=block)
+                sent += 1
 
-        await self._call(self._blobs.Upload, parts(), timeout_s=_transfer_s(size - offset))
+        call = self._blobs.Upload(parts(), metadata=CALL_METADATA)
+        done = asyncio.ensure_future(_answer(call))
+        try:
+            before = -1
+            while before != sent and not done.done():  # as long as it moves
+                before = sent
+                await asyncio.wait({done}, timeout=_STALL_S)
+            if not done.done():
+                raise Unreachable(f"file {sha256[:12]} did not move for {_STALL_S:.0f} s", where=self.address)
+            await done
+        except grpc.RpcError as error:
+            raise from_status(error, address=self.address) from None
+        finally:
+            call.cancel()
+            done.cancel()
+            await asyncio.wait({done})
 
     async def _download(self, artifact: task_pb2.Artifact, blobs: BlobDir) -> None:
         sha256, size = artifact.sha256, artifact.size_bytes
         upload = await asyncio.to_thread(blobs.open_upload, sha256, size=size, offset=blobs.received(sha256))
         sink, complete = Sink(upload.write), False
+        call = self._blobs.Download(
+            blobs_pb2.DownloadRequest(sha256=sha256, offset=upload.received), metadata=CALL_METADATA
+        )
         try:
-            request = blobs_pb2.DownloadRequest(sha256=sha256, offset=upload.received)
-            call = self._blobs.Download(request, metadata=CALL_METADATA, timeout=_transfer_s(size - upload.received))
-            async for answer in call:
+            while True:
+                answer: Any = await asyncio.wait_for(call.read(), _STALL_S)
+                if answer is grpc.aio.EOF:
+                    break
                 if answer.chunk:
                     await sink.add(answer.chunk)
         except grpc.RpcError as error:
             raise from_status(error, address=self.address) from None
+        except asyncio.TimeoutError:
+            raise Unreachable(f"file {sha256[:12]} did not move for {_STALL_S:.0f} s", where=self.address) from None
         finally:
+            call.cancel()
             complete = await sink.finish(upload.close)
         if not complete:
             raise Corrupt(f"file {sha256[:12]} ended after {upload.received} of {size} bytes")
@@ -132,6 +182,6 @@ class Link:
             raise from_status(error, address=self.address) from None
 
 
-def _transfer_s(size_bytes: int) -> float:
-    """Even a slow radio link moves a chunk in this time; a stalled one is given up and resumed."""
-    return 60.0 + size_bytes / CHUNK_BYTES * 10.0
+async def _answer(call: Any) -> Any:
+    """A call is awaitable and no coroutine, which a task needs."""
+    return await call

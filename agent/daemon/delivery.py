@@ -38,10 +38,11 @@ class Delivery:
     async def flush(self) -> None:
         """Delivers what is pending, oldest first. Raises what a dead link raises: call it again."""
         for token in self._spool.tokens():
-            await self._commit(token, self._spool.get(token) or _damaged(token))
+            await self.commit(token, self._spool.get(token) or _damaged(token))
             self._spool.drop(token)
 
-    async def _commit(self, token: str, outcome: task_pb2.Outcome) -> None:
+    async def commit(self, token: str, outcome: task_pb2.Outcome) -> None:
+        """Brings one result to the controller, whether it is spooled or not."""
         if fault := impossible_number(outcome):
             outcome = infrastructure_failure(f"the result holds a number that cannot be: {fault}", "commit")
         try:

@@ -8,7 +8,7 @@ call is sent: never too late.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 WATCH_S = 0.5
 PAUSE_S = 3.0  # a watch this late did not run: SIGSTOP, a machine that slept, a frozen container
+_PATIENCE = 2  # periods: on a slow link an answer waits behind files in the queues of others
 FENCE_S = 8.0  # the runner's grace of 5 s, a watch, and some
 
 boot_clock = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
@@ -60,13 +61,36 @@ class ActiveAttempt:
         return fleet_pb2.AttemptReport(attempt_token=self.token, running=self.running, progress=self.progress)
 
 
-class Heartbeat:
-    """Renews every `every_s`, and soon when asked to. `register` is called when the session is no longer known."""
+def outcome_after_stop(attempt: ActiveAttempt, outcome: task_pb2.Outcome) -> task_pb2.Outcome | None:
+    """What an outcome means once the work was stopped; None: it must not be committed."""
+    reason = attempt.stop_reason
+    if reason is StopReason.LOST:
+        return None
+    if reason is StopReason.PAUSED or (reason is StopReason.DRAIN and outcome.HasField("failure")):
+        return task_pb2.Outcome(returned=task_pb2.Returned(reason=reason.value))
+    return outcome
 
-    def __init__(self, link: Link, session_id: str, *, every_s: float, register: Callable[[], Awaitable[None]]) -> None:
+
+class Heartbeat:
+    """Renews every `every_s`, and soon when asked to. `register` is called when the session is no longer known.
+
+    `undelivered` names attempts whose results are on their way: their leases must not end before they arrive.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        session_id: str,
+        *,
+        every_s: float,
+        register: Callable[[], Awaitable[None]],
+        undelivered: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self._link, self._session_id, self._register = link, session_id, register
+        self._undelivered = undelivered
         self.every_s = every_s
         self.attempt: ActiveAttempt | None = None
+        self.paused_reason = ""
         self._soon = asyncio.Event()
 
     async def run(self) -> None:
@@ -105,7 +129,10 @@ class Heartbeat:
         attempt, sent_at = self.attempt, boot_clock()
         try:
             answer = await self._link.renew(
-                self._session_id, [attempt.report()] if attempt else [], timeout_s=max(self.every_s, 1.0)
+                self._session_id,
+                self._reports(attempt),
+                paused_reason=self.paused_reason,
+                timeout_s=max(_PATIENCE * self.every_s, 1.0),
             )
         except StaleSession:
             log.warning("session %s is not known any more: registering again", self._session_id[:8])
@@ -115,6 +142,14 @@ class Heartbeat:
         else:
             if attempt is not None:
                 self._apply(attempt, answer, sent_at)
+
+    def _reports(self, attempt: ActiveAttempt | None) -> list[fleet_pb2.AttemptReport]:
+        reports = [attempt.report()] if attempt else []
+        for token in self._undelivered():
+            if attempt is None or token != attempt.token:
+                delivering = task_pb2.Progress(phase="commit")
+                reports.append(fleet_pb2.AttemptReport(attempt_token=token, running=True, progress=delivering))
+        return reports
 
     def _apply(self, attempt: ActiveAttempt, answer: fleet_pb2.RenewResponse, sent_at: float) -> None:
         directive = next((item.directive for item in answer.answers if item.attempt_token == attempt.token), None)

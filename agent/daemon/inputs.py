@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
 from agent.attempt import inputs_of
 from agent.daemon.client import Link
 from agent.daemon.heartbeat import ActiveAttempt
 from jetfleet.blobs import BlobDir
-from jetfleet.errors import Corrupt, Unreachable
+from jetfleet.errors import Corrupt, DiskFull, Unreachable
+from jetfleet.v1.task_pb2 import Artifact
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +29,24 @@ async def fetch_inputs(attempt: ActiveAttempt, link: Link, blobs: BlobDir, *, bl
             continue
         while not attempt.stop.is_set():
             try:
-                await link.download(artifact, blobs)
+                await _download(artifact, link, blobs, wanted=[item.sha256 for item in inputs_of(attempt.task)])
                 break
             except Unreachable:
                 await asyncio.sleep(_PAUSE_S)
+
+
+async def _download(artifact: Artifact, link: Link, blobs: BlobDir, *, wanted: Collection[str]) -> None:
+    """Brings a file; on a full disk once more, without what is only kept to save a download. Raises DiskFull."""
+    try:
+        await link.download(artifact, blobs)
+    except DiskFull:
+        log.warning("no room for %s: dropping files that this task does not need", artifact.sha256[:12])
+        await asyncio.to_thread(blobs.keep_only, wanted)
+        try:
+            await link.download(artifact, blobs)
+        except DiskFull:
+            blobs.forget_part(artifact.sha256)
+            raise
 
 
 def _is_sound(blobs: BlobDir, sha256: str) -> bool:

@@ -21,12 +21,16 @@ _DIGEST_BYTES = 32
 class Spool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self.lay_out()
 
     def tokens(self) -> list[str]:
         """Attempts whose results wait here, oldest first."""
         entries = sorted(self._folder.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime_ns)
         return [path.name.removesuffix(_SUFFIX) for path in entries]
+
+    def lay_out(self) -> None:
+        """Makes the folder, where it is not there (any more)."""
+        self._folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, token: str, outcome: task_pb2.Outcome) -> None:
         """Returns once the entry would survive a power cut."""

@@ -76,6 +76,7 @@ class DeviceView:
     last_seen_at: datetime
     bench_domain: str
     agent_version: str
+    paused: str = ""  # why its agent takes no work for now
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ def device_record(device: DeviceView) -> Record:
         "name": device.name,
         "online": device.online,
         "cordoned": device.cordoned or None,
+        "paused": device.paused or None,
         "busy_with": device.busy_with or None,
         "last_seen_at": device.last_seen_at.isoformat(),
         "agent_version": device.agent_version or None,

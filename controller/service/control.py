@@ -133,7 +133,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self, request: control_pb2.ListDevicesRequest, context: Context
     ) -> control_pb2.ListDevicesResponse:
         self.last_call = time.monotonic()
-        views = await self._service.read(partial(devices.device_views, alive=self._service.liveness.alive()))
+        liveness = self._service.liveness
+        look = partial(devices.device_views, alive=liveness.alive(), paused=dict(liveness.paused))
+        views = await self._service.read(look)
         return control_pb2.ListDevicesResponse(devices=[DEVICE_VIEW.encode(view) for view in views])
 
     async def Results(self, request: control_pb2.ResultsRequest, context: Context) -> control_pb2.ResultsResponse:

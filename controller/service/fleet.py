@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 Context = grpc.aio.ServicerContext[object, object]
 
 _MAX_WAIT_S = 30.0
+_MOST_REASON = 500
 # A session heard from this recently is surely alive: two of these with one device id are two boards.
 _TWIN_S = 10.0
 
@@ -86,6 +87,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         tokens = [report.attempt_token for report in request.attempts]
         found = await service.read(partial(renewal, session_id=request.session_id, tokens=tokens))
         service.liveness.hear(request.session_id)
+        service.liveness.paused[request.session_id] = request.paused_reason[:_MOST_REASON]
         kept = [token for token, directive in found.items() if directive is not Directive.LOST]
         service.liveness.renew(kept)
         await self._note_progress(request, kept)

@@ -18,12 +18,14 @@ class Liveness:
         self._leases: dict[str, float] = {}
         self._started: set[str] = set()
         self.progress: dict[str, Progress] = {}
+        self.paused: dict[str, str] = {}  # session -> why its agent takes no work
 
     def hear(self, session_id: str) -> None:
         self._sessions[session_id] = self._now()
 
     def forget(self, session_id: str) -> None:
         self._sessions.pop(session_id, None)
+        self.paused.pop(session_id, None)
 
     def alive(self, *, within_s: float | None = None) -> set[str]:
         """Sessions heard from within a lease's life, or within a shorter time."""

@@ -8,7 +8,7 @@ import fcntl
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from jetfleet.errors import BadInput, Corrupt, DiskFull, Infrastructure, WrongOffset
@@ -47,8 +47,12 @@ class BlobDir:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.incoming = root / "incoming"
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """Makes the folders, where they are not there (any more)."""
         self.incoming.mkdir(parents=True, exist_ok=True)
-        (root / "objects").mkdir(exist_ok=True)
+        (self.root / "objects").mkdir(exist_ok=True)
 
     def path(self, sha256: str) -> Path:
         return self.root / "objects" / sha256[:2] / check_digest(sha256)
@@ -92,6 +96,16 @@ class BlobDir:
         """Bytes of an unfinished upload."""
         part = self._part(sha256)
         return part.stat().st_size if part.exists() else 0
+
+    def forget_part(self, sha256: str) -> None:
+        """Gives up an unfinished upload, and the room that it takes."""
+        self._part(sha256).unlink(missing_ok=True)
+
+    def keep_only(self, wanted: Collection[str]) -> None:
+        """Drops every blob that is not wanted, and what was never finished."""
+        for path in (*self.root.glob("objects/*/*"), *self.incoming.iterdir()):
+            if path.name not in wanted:
+                path.unlink(missing_ok=True)
 
     def open_upload(self, sha256: str, *, size: int, offset: int) -> "Upload":
         """Continues an upload. Raises WrongOffset if the next byte expected is another one, and Infrastructure while

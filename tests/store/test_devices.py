@@ -171,7 +171,7 @@ def test_views_tell_who_is_online_and_busy(fleet: StoreFleet) -> None:
     fleet.submit(spec())
     fleet.must_claim("a/1")
     fleet.alive.discard("b/1")
-    views = fleet.reader.read(lambda c: device_views(c, alive=fleet.alive))
+    views = fleet.reader.read(lambda c: device_views(c, alive=fleet.alive, paused={}))
     assert [(view.name, view.online, view.busy_with) for view in views] == [
         ("a", True, "onnxruntime-fp32-b1-cpu"),
         ("b", False, ""),

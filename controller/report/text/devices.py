@@ -25,7 +25,7 @@ def devices_table(devices: Sequence[DeviceView]) -> Table:
             )
             for device in devices
         ],
-        folding=frozenset({"hardware", "runtimes", "busy with"}),
+        folding=frozenset({"state", "hardware", "runtimes", "busy with"}),
         empty="no device has ever registered: run `agent run` on one, or submit with --local",
     )
 
@@ -37,6 +37,7 @@ def device_table(device: DeviceView) -> Table:
         ("name", device.name),
         ("state", state(device)),
         ("cordoned", device.cordoned or "no"),
+        ("paused", device.paused or "no"),
         ("busy with", device.busy_with or "nothing"),
         ("last seen", moment(device.last_seen_at)),
         ("agent", device.agent_version or UNKNOWN),
@@ -50,7 +51,9 @@ def device_table(device: DeviceView) -> Table:
 def state(device: DeviceView) -> str:
     if device.cordoned:
         return "cordoned"
-    return "online" if device.online else "offline"
+    if not device.online:
+        return "offline"
+    return f"paused: {device.paused}" if device.paused else "online"
 
 
 def kind(device: DeviceView) -> str:

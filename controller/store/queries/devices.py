@@ -1,6 +1,6 @@
 """Devices and sessions as planning, claims and people see them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, select
@@ -37,7 +37,8 @@ def planning_devices(connection: Connection, *, alive: Collection[str]) -> list[
     return [_device(row, alive=alive) for row in connection.execute(_devices().order_by(t.device.c.first_seen_at))]
 
 
-def device_views(connection: Connection, *, alive: Collection[str]) -> list[DeviceView]:
+def device_views(connection: Connection, *, alive: Collection[str], paused: Mapping[str, str]) -> list[DeviceView]:
+    """Every device. `paused` says of sessions why they take no work."""
     busy = {
         row.device_id: row.name
         for row in connection.execute(
@@ -57,6 +58,7 @@ def device_views(connection: Connection, *, alive: Collection[str]) -> list[Devi
             last_seen_at=parse(row.last_seen_at),
             bench_domain=row.bench_domain or "",
             agent_version=row.agent_version or "",
+            paused=paused.get(row.session_id or "", ""),
         )
         for row in connection.execute(_devices().order_by(t.device.c.name))
     ]

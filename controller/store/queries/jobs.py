@@ -159,9 +159,16 @@ def _task_view(
         failure=_refusal(row) or _last_failure(attempts),
         because_of_task=row.because_of,
         log_sha256=last_logs[0].sha256 if last_logs else "",
-        elapsed_s=seconds_between(last.leased_at, last.ended_at) if last else None,
+        elapsed_s=_elapsed_s(last) if last is not None else None,
         logs=last_logs,
     )
+
+
+def _elapsed_s(attempt: StoredRow) -> float | None:
+    """From when it began to run; None while it fetches its files or waits for hardware that others use."""
+    if attempt.started_at is None and attempt.ended_at is None:
+        return None
+    return seconds_between(attempt.started_at or attempt.leased_at, attempt.ended_at)
 
 
 def _attempts(connection: Connection, job_id: int) -> dict[int, list[StoredRow]]:

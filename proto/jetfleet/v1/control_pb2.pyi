@@ -843,6 +843,7 @@ class Device(_message.Message):
     LAST_SEEN_AT_FIELD_NUMBER: _builtins.int
     BENCH_DOMAIN_FIELD_NUMBER: _builtins.int
     AGENT_VERSION_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     online: _builtins.bool
@@ -852,6 +853,8 @@ class Device(_message.Message):
     """reason, empty when not"""
     bench_domain: _builtins.str
     agent_version: _builtins.str
+    paused: _builtins.str
+    """why its agent takes no work for now, empty when it does"""
     @_builtins.property
     def facts(self) -> _task_pb2.Facts: ...
     @_builtins.property
@@ -868,10 +871,11 @@ class Device(_message.Message):
         last_seen_at: _timestamp_pb2.Timestamp | None = ...,
         bench_domain: _builtins.str = ...,
         agent_version: _builtins.str = ...,
+        paused: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "last_seen_at", b"last_seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "bench_domain", b"bench_domain", "busy_with", b"busy_with", "cordoned", b"cordoned", "facts", b"facts", "id", b"id", "last_seen_at", b"last_seen_at", "name", b"name", "online", b"online"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "bench_domain", b"bench_domain", "busy_with", b"busy_with", "cordoned", b"cordoned", "facts", b"facts", "id", b"id", "last_seen_at", b"last_seen_at", "name", b"name", "online", b"online", "paused", b"paused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

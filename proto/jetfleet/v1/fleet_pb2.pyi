@@ -199,20 +199,24 @@ class RenewRequest(_message.Message):
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    PAUSED_REASON_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
+    paused_reason: _builtins.str
+    """why it takes no work: a full disk, ...; empty: it does"""
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttemptReport]:
-        """open attempts this agent works on"""
+        """open attempts this agent works on, and those whose results it still delivers"""
 
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
         attempts: _abc.Iterable[Global___AttemptReport] | None = ...,
+        paused_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "paused_reason", b"paused_reason", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

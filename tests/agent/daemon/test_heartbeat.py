@@ -26,7 +26,7 @@ class Link:
         self.asked = asyncio.Event()
 
     async def renew(
-        self, session_id: str, reports: list[fleet_pb2.AttemptReport], *, timeout_s: float
+        self, session_id: str, reports: list[fleet_pb2.AttemptReport], *, timeout_s: float, paused_reason: str
     ) -> fleet_pb2.RenewResponse:
         self.reports.append(reports)
         self.asked.set()

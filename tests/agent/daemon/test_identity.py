@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.daemon.identity import bench_lock, device_id, lock_state_dir
+from agent.daemon.identity import device_id, lock_state_dir
 from jetfleet.errors import StateLocked
 
 
@@ -22,13 +22,3 @@ def test_a_state_folder_has_one_owner(tmp_path: Path) -> None:
         raise AssertionError("two agents own one folder")
     with lock_state_dir(folder):
         assert folder.stat().st_mode & 0o777 == 0o700
-
-
-def test_a_bench_domain_has_one_user_at_a_time() -> None:
-    with bench_lock("a domain of this test") as first:
-        assert first
-        with bench_lock("a domain of this test") as second, bench_lock("another domain of this test") as other:
-            assert not second
-            assert other
-    with bench_lock("a domain of this test") as again:
-        assert again

@@ -1,0 +1,26 @@
+"""What an agent is started with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.daemon.bench_lock import PLACES
+from jetfleet.v1 import task_pb2
+
+
+@dataclass(frozen=True)
+class AgentOptions:
+    """How an agent is started. `read_facts` is called again when a task showed that the facts had changed."""
+
+    address: str
+    state_dir: Path
+    name: str
+    read_facts: Callable[[], task_pb2.Facts]
+    boot_id: str
+    serial: str
+    bench_domain: str
+    env: dict[str, str]
+    idle_exit_s: float | None = None
+    drain_s: float = 30.0
+    blobs_from: Path | None = None
+    lock_places: tuple[Path, ...] = PLACES

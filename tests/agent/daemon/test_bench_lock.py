@@ -1,0 +1,141 @@
+"""The lock of a bench domain between processes: one at a time, first come first served, and the dead make way."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.daemon.bench_lock import PLACES, BenchLock
+
+_HOLDER = """
+import asyncio, sys
+from pathlib import Path
+from agent.daemon.bench_lock import BenchLock
+async def main():
+    lock = BenchLock("d", [Path(sys.argv[1])])
+    async with lock.hold(stop=asyncio.Event(), on_wait=lambda: print("waits", flush=True)):
+        print("holds", flush=True)
+        await asyncio.sleep(600)
+asyncio.run(main())
+"""
+
+
+def ignore() -> None: ...
+
+
+def start_holder(place: Path, *, word: str) -> "subprocess.Popen[str]":
+    child = subprocess.Popen([sys.executable, "-c", _HOLDER, str(place)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline().strip() == word
+    return child
+
+
+def kill(child: "subprocess.Popen[str]") -> None:
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+
+
+class Queue:
+    """Users of one lock in this process, each with files of its own, as processes have."""
+
+    def __init__(self, *places: Path) -> None:
+        self.served: list[str] = []
+        self.stops: dict[str, asyncio.Event] = {}
+        self._places = places
+
+    async def join(self, name: str, *, hold: asyncio.Event) -> "asyncio.Task[None]":
+        """Returns when it holds the lock or stands in the queue."""
+        settled, stop = asyncio.Event(), asyncio.Event()
+        self.stops[name] = stop
+
+        async def use() -> None:
+            async with BenchLock("d", self._places).hold(stop=stop, on_wait=settled.set) as mine:
+                if mine:
+                    self.served.append(name)
+                    settled.set()
+                    await hold.wait()
+
+        task = asyncio.create_task(use())
+        await settled.wait()
+        return task
+
+
+async def test_who_comes_first_is_served_first(tmp_path: Path) -> None:
+    queue, go = Queue(tmp_path), asyncio.Event()
+    tasks = [await queue.join(name, hold=go) for name in "abcdef"]
+    assert queue.served == ["a"]
+    go.set()
+    await asyncio.gather(*tasks)
+    assert queue.served == list("abcdef")
+
+
+async def test_who_gives_up_makes_way(tmp_path: Path) -> None:
+    queue, go = Queue(tmp_path), asyncio.Event()
+    tasks = [await queue.join(name, hold=go) for name in "abc"]
+    queue.stops["b"].set()
+    await tasks[1]
+    assert queue.served == ["a"]  # c is not let in early
+    go.set()
+    await asyncio.gather(*tasks)
+    assert queue.served == ["a", "c"]
+
+
+async def test_the_dead_make_way_and_let_nobody_in_early(tmp_path: Path) -> None:
+    first = start_holder(tmp_path, word="holds")
+    second = start_holder(tmp_path, word="waits")
+    queue, go = Queue(tmp_path), asyncio.Event()
+    task = await queue.join("last", hold=go)
+    kill(second)
+    await asyncio.sleep(0.2)
+    assert queue.served == []
+    kill(first)
+    go.set()
+    await task
+    assert queue.served == ["last"]
+
+
+async def test_agents_that_share_one_place_only_exclude_each_other(tmp_path: Path) -> None:
+    shared, other = tmp_path / "shared", tmp_path / "other"
+    shared.mkdir()
+    other.mkdir()
+    holder = start_holder(shared, word="holds")
+    queue, go = Queue(other, shared), asyncio.Event()
+    task = await queue.join("both", hold=go)
+    assert queue.served == []
+    kill(holder)
+    go.set()
+    await task
+    assert queue.served == ["both"]
+
+
+async def test_other_hardware_is_free(tmp_path: Path) -> None:
+    never = asyncio.Event()
+    async with (
+        BenchLock("one", [tmp_path]).hold(stop=never, on_wait=ignore) as one,
+        BenchLock("two", [tmp_path]).hold(stop=never, on_wait=ignore) as two,
+    ):
+        assert (one, two) == (True, True)
+
+
+async def test_every_user_can_open_the_file_and_no_other_is_left(tmp_path: Path) -> None:
+    async with BenchLock("d", [tmp_path]).hold(stop=asyncio.Event(), on_wait=ignore):
+        pass
+    (path,) = await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
+    assert await asyncio.to_thread(lambda: path.stat().st_mode & 0o777) == 0o666
+
+
+def test_where_there_is_no_place_the_reason_is_told(tmp_path: Path) -> None:
+    fault = BenchLock("d", [tmp_path / "missing"]).fault()
+    assert fault == f"no place for the lock of this hardware ({tmp_path / 'missing'}: No such file or directory)"
+    assert BenchLock("d", [tmp_path / "missing", tmp_path]).fault() == ""
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "HOME", "XDG_RUNTIME_DIR"])
+def test_the_place_depends_on_no_variable(variable: str, tmp_path: Path) -> None:
+    print_places = "from agent.daemon.bench_lock import PLACES; print(*PLACES)"
+    command = [sys.executable, "-c", print_places]
+    found = subprocess.run(command, env={variable: str(tmp_path)}, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == [str(place) for place in PLACES]

@@ -1,0 +1,123 @@
+"""Files on a slow link, both ways: no lease is lost to its own transfer: heartbeats have a connection of their own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from controller.api.client import Client
+from controller.model.job import Artifact, JobSpec, Limits, Role, TensorSpec
+from controller.model.task import JobState
+from jetfleet.blobs import sha256_file
+from testing.jobs import simulated_job, submit
+from testing.processes import AgentProcess, ControllerProcess, Process, wait_online
+from tests.faults.evidence import assert_invariants, attempts
+
+FORWARDER = Path(__file__).parents[1] / "service" / "forward.py"
+
+
+@contextmanager
+def slow_link(controller: ControllerProcess, *, mbit_per_s: float) -> Iterator[tuple[tuple[str, ...], str]]:
+    """A network namespace whose loopback is slow, and in it a port forwarded to the controller, as ssh -R would."""
+    name = f"jetfleet-slow-{os.getpid()}"
+    inside = ("ip", "netns", "exec", name)
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
+    if made.returncode != 0:
+        pytest.skip(f"cannot make a network namespace: {made.stderr.strip()}")
+    shape = f"tc qdisc add dev lo root tbf rate {mbit_per_s}mbit burst 16kb latency 400ms"
+    try:
+        for command in ("ip link set lo mtu 1500 up", shape):
+            subprocess.run([*inside, *command.split()], check=True)
+        forward = [*inside, sys.executable, str(FORWARDER), str(controller.state_dir / "controller.sock")]
+        with subprocess.Popen(forward, stdout=subprocess.PIPE, text=True) as forwarder:
+            assert forwarder.stdout is not None
+            yield inside, f"127.0.0.1:{forwarder.stdout.readline().strip()}"
+            forwarder.kill()
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+def heavy_job(folder: Path, *, megabytes: int) -> tuple[JobSpec, dict[str, Path]]:
+    """A matrix product on the real ONNX Runtime: the model is so large, and its engine as well."""
+    spec, files = simulated_job(folder, limits=Limits(build_s=600, bench_s=600))
+    rows = megabytes * 250_000 // 64
+    weights = np.random.default_rng(0).standard_normal((rows, 64)).astype(np.float32)
+    x = np.full((1, rows), 0.01, dtype=np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "heavy",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, rows])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 64])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    model, image, answer = folder / "heavy.onnx", folder / "x.npy", folder / "y.npy"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), model)
+    np.save(image, x)
+    np.save(answer, x @ weights)
+    artifacts = []
+    for role, label, path in (
+        (Role.MODEL_FP32, "model.onnx", model),
+        (Role.REFERENCE_INPUT, "x", image),
+        (Role.REFERENCE_OUTPUT, "y", answer),
+    ):
+        digest = sha256_file(path)
+        files[digest] = path
+        artifacts.append(Artifact(role, label, digest, path.stat().st_size))
+    (variant,) = spec.variants
+    heavy = replace(
+        variant,
+        key="onnxruntime-fp32-b1-cpu",
+        runtime="onnxruntime",
+        inputs=(TensorSpec("x", "float32", (1, rows)),),
+        artifacts=tuple(artifacts),
+    )
+    return replace(spec, variants=(heavy,)), files
+
+
+def run_over(
+    controller: ControllerProcess,
+    client: Client,
+    keep: Callable[[Process], Process],
+    tmp_path: Path,
+    *,
+    megabytes: int,
+) -> None:
+    with slow_link(controller, mbit_per_s=2) as (inside, address):
+        agent = AgentProcess(tmp_path / "far", address, name="far", prefix=inside)
+        keep(agent)
+        agent.start()
+        wait_online(client, "far")
+        job = submit(client, heavy_job(tmp_path / "job", megabytes=megabytes))
+        assert client.wait(job).state is JobState.SUCCEEDED
+        agent.kill()
+    assert attempts(controller.state_dir, job, "BUILD") == ["COMMITTED"]
+    assert attempts(controller.state_dir, job, "BENCH") == ["COMMITTED"]
+    assert_invariants(controller.state_dir)
+
+
+@pytest.mark.netns
+def test_three_megabytes_take_longer_than_a_lease_and_lose_none(
+    tmp_path: Path, keep: Callable[[Process], Process]
+) -> None:
+    controller = ControllerProcess(tmp_path / "short", lease_s=8.0)
+    keep(controller)
+    controller.ready()
+    with Client(controller.address) as client:
+        run_over(controller, client, keep, tmp_path, megabytes=3)
+
+
+@pytest.mark.netns
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_sixty_megabytes_both_ways_at_two_megabits(
+    controller: ControllerProcess, client: Client, keep: Callable[[Process], Process], tmp_path: Path
+) -> None:
+    run_over(controller, client, keep, tmp_path, megabytes=60)
