@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from controller.model import codec
 from controller.model.job import Condition, Op
-from controller.store.sqlite.database import FILE_NAME, open_database
+from controller.store.sqlite.database import FILE_NAME, HEAD, open_database
 from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import DatabaseTooNew, Infrastructure
 from tests.store.fleet import StoreFleet, measurement
@@ -21,7 +21,7 @@ def test_opening_twice_migrates_once(tmp_path: Path) -> None:
     for _ in range(2):
         open_database(tmp_path).dispose()
     with sqlite3.connect(tmp_path / FILE_NAME) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
     connection.close()
 
 
@@ -31,7 +31,7 @@ def test_a_newer_database_is_refused_untouched(tmp_path: Path) -> None:
     connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.commit()
     connection.close()
-    with pytest.raises(DatabaseTooNew, match=r"schema 9999, this version knows 0001"):
+    with pytest.raises(DatabaseTooNew, match=rf"schema 9999, this version knows {HEAD}"):
         open_database(tmp_path)
 
 

@@ -1,4 +1,7 @@
-"""Opens the database: its version, its one writing connection, and as many read-only ones as are wanted."""
+"""Opens the database: its version, its one writing connection, and as many read-only ones as are wanted.
+
+A change of tables.py needs a revision in migrations/versions, and HEAD here; views are made anew wherever they differ.
+"""
 
 import sqlite3
 from pathlib import Path
@@ -8,10 +11,12 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from controller.store.sqlite.result_codes import ResultCode, result_code
+from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import DatabaseTooNew, DiskFull, Infrastructure
 
 FILE_NAME = "fleet.db"
-HEAD = "0001"
+HEAD = "0003"
+_VIEWS = {name: statement.strip() for name, statement in VIEWS.items()}
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -22,10 +27,11 @@ def open_database(state_dir: Path) -> Engine:
     try:
         with engine.connect() as connection:
             current = _version(connection)
+            stale = current != HEAD or not _VIEWS.items() <= _views(connection).items()
+        if stale:
+            _migrate(path, engine, current)
     except DatabaseError as error:
         raise translated(error, path) from error
-    if current != HEAD:
-        _migrate(path, engine, current)
     return engine
 
 
@@ -92,10 +98,39 @@ def _migrate(path: Path, engine: Engine, current: str | None) -> None:
         )
     with engine.connect() as connection:
         config.attributes["connection"] = connection
+        # Tables are replaced by new ones of their name: what refers to them is looked at afterwards.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         try:
+            others = _drop_views(connection)
             command.upgrade(config, HEAD)
+            for statement in (*_VIEWS.values(), *others):
+                connection.exec_driver_sql(statement)
+            _check_references(connection, path)
         except BaseException:
             connection.exec_driver_sql("ROLLBACK")
             raise
         connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+
+
+def _views(connection: Connection) -> dict[str, str]:
+    rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
+    return {row.name: row.sql for row in rows}
+
+
+def _drop_views(connection: Connection) -> list[str]:
+    """No table can be replaced under a view. Returns the text of those that are not ours."""
+    found = _views(connection)
+    for name in found:
+        connection.exec_driver_sql(f'DROP VIEW "{name}"')
+    return [sql for name, sql in found.items() if name not in _VIEWS]
+
+
+def _check_references(connection: Connection, path: Path) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise Infrastructure(
+            f"{path} cannot be migrated: a row of {broken[0]} refers to a row of {broken[2]} that is not there",
+            hint="nothing was changed; restore it from a backup",
+        )
