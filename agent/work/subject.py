@@ -9,6 +9,7 @@ from agent.attempt import AttemptDir
 from agent.runtime.arrays import Tensor, read_npy
 from agent.runtime.base import Report, Runtime, Session
 from agent.work.checks import check_flags, check_outputs, rule_for, top1_accuracy
+from jetfleet.stand_ins import draw, words_for
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_EVALUATION_INPUT,
     ARTIFACT_ROLE_EVALUATION_LABELS,
@@ -72,14 +73,13 @@ def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, repo
 
 
 def inputs_of(subject: Subject, attempt: AttemptDir) -> dict[str, Tensor]:
-    """The reference inputs; for a tensor without one, noise from a fixed seed, zeros for integers."""
+    """The reference inputs; for a tensor without one, a stand-in by its name and type, from a fixed seed."""
     found = _tensors(subject, ARTIFACT_ROLE_REFERENCE_INPUT, attempt)
     random = np.random.default_rng(0)
     for spec in subject.inputs:
         if spec.name not in found:
-            dtype, shape = np.dtype(spec.dtype), tuple(spec.shape)
-            floating = dtype.kind == "f"
-            found[spec.name] = random.standard_normal(shape).astype(dtype) if floating else np.zeros(shape, dtype)
+            words = words_for(spec.name, spec.dtype, rank=len(spec.shape))
+            found[spec.name] = draw(words, tuple(spec.shape), spec.dtype, generator=random)
     return found
 
 

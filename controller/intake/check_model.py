@@ -18,7 +18,7 @@ from controller.intake.graph.shapes import check_batches
 from controller.intake.graph.tensors import make as make_input
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.model_report import Agreement, ModelReport, Port
-from controller.intake.prepare_model import ModelSource, open_source
+from controller.intake.model_source import ModelSource, open_source
 
 _BATCHES = (1, 3)
 

@@ -18,11 +18,15 @@ def key_of(content: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def fetch(cache: Path, key: str, make: Callable[[Path], None]) -> tuple[Path, bool]:
-    """The folder under a key, made by `make` if it is not there or damaged; and whether it was there."""
+def fetch(
+    cache: Path, key: str, make: Callable[[Path], None], *, is_right: Callable[[Path], bool] = lambda _: True
+) -> tuple[Path, bool]:
+    """The folder under a key, made by `make` if it is not there, damaged or not right; and whether it was there."""
     target = cache / key
     if _whole(target):
-        return target, True
+        if is_right(target):
+            return target, True
+        (target / _LIST_NAME).unlink(missing_ok=True)  # damaged, from here on
     cache.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f"{key[:16]}-", suffix=".part", dir=cache))
     try:

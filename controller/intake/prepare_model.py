@@ -1,68 +1,22 @@
 """What the model child does with a request: the model, its reference inputs and outputs, its evaluation data."""
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, TypeAlias
 
 from controller.intake.exchange import LoweringRequest, ModelAnswer, ModelFile, ModelRequest, RefusedGraph
-from controller.intake.graph import datasets, onnx_files
+from controller.intake.graph import datasets
 from controller.intake.graph.datasets import LABELS, Evaluation
-from controller.intake.graph.reference import ReferenceSession
-from controller.intake.graph.shapes import Signature, Unresolved, check_batches, guesses, resolve
+from controller.intake.graph.shapes import Signature, check_batches
 from controller.intake.graph.tensors import Array, write_npy
 from controller.intake.graph.tensors import make as make_input
-from controller.intake.jobfile.inputs import InputRequest
 from controller.intake.jobfile.model_error import ModelError, calibration_missing
 from controller.intake.lowering import calibration as calibrating
 from controller.intake.lowering import precision, source_precision
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.ranges import float_ranges
+from controller.intake.model_source import ModelSource, open_source
+from controller.intake.reference_runs import Arrays, run_references
 from controller.model.job import Precision, Role
-
-# Inputs, and the outputs to them.
-Arrays: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
-
-
-class ModelSource(Protocol):
-    """A model, laid out as ONNX, that can answer in FP32."""
-
-    signature: Signature
-    graph: onnx_files.GraphFiles
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]: ...
-
-
-class OnnxSource:
-    """A user's ONNX file, which is its own reference."""
-
-    def __init__(self, request: ModelRequest, folder: Path, progress: Callable[[str], None]) -> None:
-        self.graph = onnx_files.lay_out(Path(request.folder) / request.onnx, folder)
-        if self.graph.changes:
-            progress(f"normalised: {'; '.join(self.graph.changes)}")
-        self._reference: ReferenceSession | None = None
-        try:
-            self.signature = resolve(self.graph.inputs, request.inputs)
-        except Unresolved as error:
-            raise self._advised(error, request) from error
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        if self._reference is None:
-            self._reference = ReferenceSession(self.graph.path)
-        return self._reference.run(inputs)
-
-    def _advised(self, error: Unresolved, request: ModelRequest) -> Unresolved:
-        """The error with shapes that the model was seen to run with, if a few tries find any."""
-        candidates = list(guesses(error.dims))
-        for shapes in candidates:
-            inputs = {name: replace(item, values=None) for name, item in request.inputs.items()}
-            inputs |= {name: InputRequest(shape=shape) for name, shape in shapes.items()}
-            with contextlib.suppress(ModelError):
-                found = resolve(self.graph.inputs, inputs).inputs
-                self.run({item.name: make_input(item, 1, seed=0, folder=Path(request.folder)) for item in found})
-                return error.advise(shapes, tried=True)
-        return error.advise(candidates[0], tried=False)
 
 
 def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
@@ -87,12 +41,11 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         evaluation = datasets.load(path, source.signature, largest_batch=max(batches))
         files += _evaluation_files(evaluation, out)
     calibration = _calibration(request, source.signature)
-    references: dict[int, Arrays] = {}
-    for batch in sorted(batches):
-        progress(f"computing the reference outputs for batch {batch}")
-        inputs = _reference_inputs(request, source.signature, evaluation, calibration, batch)
-        references[batch] = (inputs, source.run(inputs))
-        files += _reference_files(out, references[batch], batch)
+    references = run_references(
+        request, source, batches, evaluation=evaluation, calibration=calibration, progress=progress
+    )
+    for batch, reference in references.items():
+        files += _reference_files(out, reference, batch)
     refused: list[RefusedGraph] = []
     sets: tuple[tuple[str, ...], ...] = ()
     if own.precision is Precision.FP32 and request.lower:
@@ -148,15 +101,6 @@ def _reason(error: ModelError) -> str:
     return f"{error.message}; expected {error.expected}; fix: {error.hint}"
 
 
-def open_source(request: ModelRequest, folder: Path, progress: Callable[[str], None]) -> ModelSource:
-    if request.onnx:
-        progress(f"checking {request.onnx}")
-        return OnnxSource(request, folder, progress)
-    from controller.intake.export.torch_source import TorchSource
-
-    return TorchSource(request, folder, progress)
-
-
 def _evaluation_files(evaluation: Evaluation, out: Path) -> list[ModelFile]:
     files = _array_files(out, Role.EVALUATION_INPUT, evaluation.inputs)
     return [*files, _write(out, Role.EVALUATION_LABELS, LABELS, evaluation.labels, 0)]
@@ -186,25 +130,6 @@ def _calibration(request: ModelRequest, signature: Signature) -> Calibration | N
         signature,
         constant=lambda item: make_input(item, 1, seed=request.seed, folder=folder),
     )
-
-
-def _reference_inputs(
-    request: ModelRequest,
-    signature: Signature,
-    evaluation: Evaluation | None,
-    calibration: Calibration | None,
-    batch: int,
-) -> dict[str, Array]:
-    """Evaluation samples; else what job.yaml says; else calibration rows, whose range INT8 knows; else noise."""
-    real = evaluation.first(batch) if evaluation else {}
-    if calibration and not evaluation:
-        unsaid = {item.name for item in signature.inputs if item.values is None}
-        real = {name: array for name, array in calibration.first(batch).items() if name in unsaid}
-    folder = Path(request.folder)
-    return {
-        item.name: real[item.name] if item.name in real else make_input(item, batch, seed=request.seed, folder=folder)
-        for item in signature.inputs
-    }
 
 
 def _reference_files(out: Path, reference: Arrays, batch: int) -> list[ModelFile]:

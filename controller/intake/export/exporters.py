@@ -9,6 +9,7 @@ import onnx_ir
 import torch
 
 from controller.intake.export.failures import explain, fixed
+from controller.intake.export.flattened import INNER
 from controller.intake.export.user_module import UserModule
 from controller.intake.graph import onnx_files
 from controller.intake.graph.tensors import Array
@@ -25,21 +26,22 @@ def by_torch_export(
     """Raises ModelError."""
     arguments, keywords = found.call_with(example)
     dims = {item.name: item.open for item in found.inputs}
-    with found.flattened() as module:
-        try:
-            program = torch.onnx.export(
-                module,
-                arguments,
-                kwargs=keywords,
-                input_names=list(dims),
-                output_names=list(outputs),
-                opset_version=opset,
-                dynamic_shapes=dims if found.by_name else tuple(dims.values()),
-                dynamo=True,
-                verbose=False,
-            )
-        except Exception as error:
-            raise explain(error, found.inputs) from error
+    try:
+        program = torch.onnx.export(
+            found.flattened(),
+            arguments,
+            kwargs=keywords,
+            input_names=list(dims),
+            output_names=list(outputs),
+            opset_version=opset,
+            dynamic_shapes=dims if found.by_name else tuple(dims.values()),
+            dynamo=True,
+            verbose=False,
+        )
+    except Exception as error:
+        raise explain(error, found.inputs) from error
+    for value in list(program.model.graph.initializers.values()):
+        value.name = (value.name or "").removeprefix(f"{INNER}.")
     save(program.model, folder)
 
 
@@ -48,11 +50,11 @@ def by_tracing(
 ) -> None:
     """The older exporter: it records one run, so a branch on a value is taken as the example took it."""
     arguments, keywords = found.call_with(example)
-    with found.flattened() as module, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it is deprecated is why it must be asked for
         try:
             torch.onnx.export(
-                module,
+                found.flattened(),
                 arguments,
                 str(folder / onnx_files.MODEL_NAME),
                 kwargs=keywords,

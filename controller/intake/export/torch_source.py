@@ -3,7 +3,7 @@
 torch is imported here and in the modules that only this one imports, and nowhere else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,18 +15,22 @@ from controller.intake import graph_cache
 from controller.intake.exchange import ModelRequest
 from controller.intake.export import user_code
 from controller.intake.export.exporters import EXPORTERS, refuse_fixed
+from controller.intake.export.observed_run import ObservedRun
 from controller.intake.export.user_module import UserModule
 from controller.intake.graph import onnx_files
 from controller.intake.graph.agreement import agree
 from controller.intake.graph.reference import ReferenceSession
+from controller.intake.graph.reference_check import first_difference, unstable
 from controller.intake.graph.shapes import signature
+from controller.intake.graph.stand_in_inputs import choose_tried
 from controller.intake.graph.tensors import Array, make
 from controller.intake.jobfile.inputs import Input
 from controller.intake.jobfile.model_error import ModelError
 from jetfleet.blobs import sha256_file
+from jetfleet.stand_ins import NORMAL, ONE, ZERO, words_for
 
 # Bound to the key of every cached export: raise it when an export is made differently.
-_RECIPE = 2
+_RECIPE = 3
 _EXAMPLE_BATCH = 2  # 0 and 1 are special to torch.export
 _OTHER_BATCH = 3
 DIFFERENT = "the export answers differently from PyTorch"
@@ -48,13 +52,19 @@ class TorchSource:
         if module is None:
             progress(f"loading {request.torch}")
         self._user = UserModule(request, module)
-        self.signature = signature(self._user.inputs)
         # Before the key is taken: a first run may import modules and make weights. And a plain mistake is told as one.
+        example = self._example(_EXAMPLE_BATCH, _of_zeros(self._user.inputs))
+        seen = self._user.observe(example)
+        self._user.inputs = list(choose_tried(self._user.inputs, seen.rows, self._try))
+        self.signature = signature(self._user.inputs)
         example = self._example(_EXAMPLE_BATCH, self._user.inputs)
-        self._outputs = tuple(self._user.forward(example, tell=progress))
+        answer = self._user.forward(example, tell=progress)
+        _refuse_random(answer, self._user.forward(example), seen)
+        self._outputs = tuple(answer)
         if module is None:
             key = graph_cache.key_of(self._content())
-            export, self.cached = graph_cache.fetch(Path(request.export_cache), key, self._export)
+            cache = Path(request.export_cache)
+            export, self.cached = graph_cache.fetch(cache, key, self._export, is_right=self._is_right)
         else:
             export, self.cached = folder.with_name(f"{folder.name}-export"), False
             export.mkdir(parents=True)
@@ -90,6 +100,18 @@ class TorchSource:
         refuse_fixed(folder, self._user.inputs)
         self._compare(folder)
 
+    def _is_right(self, folder: Path) -> bool:
+        """Whether an export of the cache answers as the module does today: a key may miss what decides it."""
+        try:
+            self._compare(folder)
+        except ModelError as error:
+            self._progress(f"the export in the cache is not this model's and is made anew: {error.message}")
+            return False
+        return True
+
+    def _try(self, inputs: tuple[Input, ...]) -> None:
+        self._user.forward(self._example(_EXAMPLE_BATCH, inputs))
+
     def _compare(self, folder: Path) -> None:
         """Raises ModelError unless the export answers like PyTorch, at sizes that it was not traced with."""
         reference = ReferenceSession(folder / onnx_files.MODEL_NAME)
@@ -121,9 +143,28 @@ class TorchSource:
         inputs = self._example(batch, self._user.inputs)
         return inputs, self._user.forward(inputs)
 
-    def _example(self, batch: int, inputs: list[Input]) -> dict[str, Array]:
+    def _example(self, batch: int, inputs: Sequence[Input]) -> dict[str, Array]:
         folder, seed = Path(self._request.folder), self._request.seed
         return {item.name: make(item, batch, seed=seed, folder=folder) for item in inputs}
+
+
+def _of_zeros(inputs: Sequence[Input]) -> list[Input]:
+    """Masks as they will be, and integers of which nothing is known as 0, which every table has a row for."""
+    return [replace(item, stand_in=ZERO) if _is_unknown_integer(item) else item for item in inputs]
+
+
+def _is_unknown_integer(item: Input) -> bool:
+    return words_for(item.name, item.dtype, rank=len(item.dims)) not in (NORMAL, ONE)
+
+
+def _refuse_random(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor], seen: ObservedRun) -> None:
+    """Raises ModelError where two runs of the module differ, with the operator and the user's line that is random."""
+    answers = [{name: tensor.numpy() for name, tensor in found.items()} for found in (first, second)]
+    name = first_difference(answers[0], answers[1])
+    if name:
+        raise unstable(
+            name, f"operator {seen.random}" if seen.random else "", where=seen.line, steps=("model", "torch")
+        )
 
 
 def _resized(item: Input) -> Input:

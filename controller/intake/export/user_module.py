@@ -1,17 +1,18 @@
 """The user's nn.Module in memory: loaded, called, and known by everything that decides how it answers."""
 
-import functools
-import hashlib
+import contextlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from controller.intake.exchange import ModelRequest
 from controller.intake.export import user_code
+from controller.intake.export.flattened import flattened
+from controller.intake.export.module_content import content_digest
+from controller.intake.export.observed_run import ObservedRun
 from controller.intake.export.outputs import flatten
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.inputs import Input, InputRequest
@@ -53,32 +54,24 @@ class UserModule:
         tensors = {item.name: torch.from_numpy(inputs[item.name].copy()) for item in self.inputs}
         return ((), dict(tensors)) if self.by_name else (tuple(tensors.values()), {})
 
-    @contextmanager
-    def flattened(self) -> Iterator[torch.nn.Module]:
-        """The module with a forward() that returns a tuple of tensors: an exporter need not know the user's types."""
-        original = self.module.forward
-        own = vars(self.module).get("forward")
-        names = [item.name for item in self.inputs]
+    def flattened(self) -> torch.nn.Module:
+        """A module around it that returns a tuple of tensors; this one stays as it is."""
+        return flattened(self.module, [item.name for item in self.inputs])
 
-        @functools.wraps(original)
-        def forward(*arguments: object, **keywords: object) -> tuple[torch.Tensor, ...]:
-            return tuple(flatten(original(*arguments, **keywords), taken=names).values())
-
-        vars(self.module)["forward"] = forward
-        try:
-            yield self.module
-        finally:
-            if own is None:
-                del vars(self.module)["forward"]
-            else:
-                vars(self.module)["forward"] = own
+    def observe(self, inputs: Mapping[str, Array]) -> ObservedRun:
+        """What one run shows. Not every module can be watched: then nothing is known of it."""
+        arguments, keywords = self.call_with(inputs)
+        given = {item.name: tensor for item, tensor in zip(self.inputs, (*arguments, *keywords.values()), strict=True)}
+        seen = ObservedRun({name: tensor for name, tensor in given.items() if isinstance(tensor, torch.Tensor)})
+        with contextlib.suppress(Exception), torch.inference_mode(), seen.watching():
+            self.module(*arguments, **keywords)
+        return seen
 
     def content(self) -> dict[str, object]:
         """Everything of the module that decides its export. After a first forward(), which may import and build."""
         return {
             "entry": self._entry,
-            "weights": _weights(self.module),
-            "structure": _structure(self.module),
+            "content": content_digest(self.module, user_code.sources()),
             "libraries": _libraries(self.module),
             "inputs": [[item.name, item.dtype, list(item.dims), list(item.axes)] for item in self.inputs],
         }
@@ -139,28 +132,6 @@ def _refuse_two_sizes(inputs: Sequence[Input]) -> None:
                     steps=("model", "inputs", item.name, "shape", index),
                     expected="one size for one name",
                 )
-
-
-def _weights(module: torch.nn.Module) -> str:
-    found = hashlib.sha256()
-    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        found.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return found.hexdigest()
-
-
-def _structure(module: torch.nn.Module) -> list[str]:
-    """Every submodule: its class, how it shows itself, and its plain attributes, which forward() may depend on."""
-    lines = []
-    for name, part in module.named_modules():
-        plain = {
-            key: value
-            for key, value in vars(part).items()
-            if not key.startswith("_") and isinstance(value, bool | int | float | str | tuple | None)
-        }
-        kind = type(part)
-        lines.append(f"{name} {kind.__module__}.{kind.__qualname__} {part.extra_repr()} {sorted(plain.items())!r}")
-    return lines
 
 
 def _libraries(module: torch.nn.Module) -> dict[str, str]:

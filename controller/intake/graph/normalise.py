@@ -3,11 +3,12 @@
 What a file means stays as it is. Its data may lie beside it: nothing here looks at the values of large tensors.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import onnx
 from onnx import helper
 
+from controller.intake.graph.nodes import bodies, walk
 from controller.intake.jobfile.model_error import ModelError
 
 # Initialisers need not be inputs any more from 4 on; ONNX Runtime 1.23, the last one for JetPack 6, reads up to 11.
@@ -46,7 +47,7 @@ def _spell_domains(model: onnx.ModelProto) -> str:
 
 def _import_domains(model: onnx.ModelProto) -> str:
     imported = {item.domain for item in model.opset_import}
-    used = {node.domain for node in _nodes_of(model.graph)} - {function.domain for function in model.functions}
+    used = {node.domain for node in walk(model.graph)} - {function.domain for function in model.functions}
     missing = sorted(used - imported)
     said = []
     for domain in missing:
@@ -106,7 +107,7 @@ def _compute_initialisers_that_are_outputs(model: onnx.ModelProto) -> str:
     found = [item for item in model.graph.initializer if item.name in outputs]
     if not found:
         return ""
-    taken = held_names(model.graph) | {name for node in _nodes_of(model.graph) for name in (*node.input, *node.output)}
+    taken = held_names(model.graph) | {name for node in walk(model.graph) for name in (*node.input, *node.output)}
     nodes = []
     for item in found:
         name = item.name
@@ -128,7 +129,7 @@ def _rename_reads(graph: onnx.GraphProto, old: str, new: str) -> None:
         for index, name in enumerate(node.input):
             if name == old:
                 node.input[index] = new
-        for body in _bodies(node):
+        for body in bodies(node):
             own = (
                 held_names(body)
                 | {item.name for item in body.input}
@@ -192,17 +193,6 @@ def has_shape(item: onnx.ValueInfoProto) -> bool:
 
 
 def _all_nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    yield from _nodes_of(model.graph)
+    yield from walk(model.graph)
     for function in model.functions:
-        yield from _nodes_of(function)
-
-
-def _nodes_of(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.NodeProto]:
-    for node in graph.node:
-        yield node
-        for body in _bodies(node):
-            yield from _nodes_of(body)
-
-
-def _bodies(node: onnx.NodeProto) -> Sequence[onnx.GraphProto]:
-    return [body for item in node.attribute for body in (*item.graphs, *([item.g] if item.HasField("g") else []))]
+        yield from walk(function)

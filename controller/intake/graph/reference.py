@@ -14,6 +14,13 @@ from controller.intake.jobfile.model_error import ModelError
 _NOISE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : |Load model from \S+ failed: ?")
 
 
+_FAILED_NODE = re.compile(r"Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: ")
+# "/onnxruntime_src/FILE:LINE SIGNATURE CONDITION was false. ", in a build of theirs
+_SOURCE = re.compile(r"/\S*onnxruntime\S*:\d+ .*? was false\. |/\S*onnxruntime\S*:\d+ (?:\S+ )*?\S*\([^)]*\) ")
+
+_LONGEST, _LONGEST_SHOWN = 2000, 500
+
+
 class ReferenceSession:
     """A loaded graph. Raises ModelError where the graph or its inputs cannot be."""
 
@@ -42,8 +49,14 @@ class ReferenceSession:
 
 
 def condensed(error: BaseException) -> str:
-    """ONNX Runtime's message less its status code and the path of our copy."""
-    return _NOISE.sub("", first_line(error)).strip()
+    """ONNX Runtime's message less its status codes, its source lines and the path of our copy; the node comes first."""
+    text = _NOISE.sub("", first_line(error, limit=_LONGEST)).strip()
+    said = _SOURCE.sub("", _FAILED_NODE.sub(_node, text))
+    return said.strip()[:_LONGEST_SHOWN]
+
+
+def _node(match: "re.Match[str]") -> str:
+    return f"operator {match[1]} {match[2]!r}: " if match[2] else f"operator {match[1]}: "
 
 
 def _array(name: str, value: object) -> Array:

@@ -13,6 +13,7 @@ from numpy.lib import format as npy
 from controller.intake.jobfile.inputs import Input
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
+from jetfleet.stand_ins import draw, words_for
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 MAX_ARRAY_BYTES = 4 << 30
@@ -22,30 +23,25 @@ _MAX_HEADER_BYTES = 10_000
 def make(item: Input, batch: int, *, seed: int, folder: Path) -> Array:
     """One input for one batch size, as job.yaml asked; the same for the same seed, whatever the other inputs are."""
     shape, dtype = item.shape(batch), np.dtype(item.dtype)
-    values = item.values or ("normal" if dtype.kind == "f" else "constant[0]")
+    values = item.values or item.stand_in or words_for(item.name, item.dtype, rank=len(item.dims))
     _refuse_too_large(shape, dtype, ("model", "inputs", item.name))
     if values.endswith((".npy", ".npz")):
         return _from_file(item, batch, folder / values)
     generator = np.random.default_rng([seed, zlib.crc32(item.name.encode()), batch])
     numbers = [float(word) for word in re.findall(r"[-+0-9.eE]+", values.partition("[")[2])]
-    if values == "normal":
-        if dtype.kind != "f":
-            message = f"input {item.name!r} is {item.dtype}, and normal values are not whole numbers"
-            raise ModelError(message, steps=("model", "inputs", item.name, "values"), expected="uniform[LOW,HIGH]")
-        return np.asarray(generator.standard_normal(shape), dtype=dtype)
-    if values.startswith("constant"):
-        return np.full(shape, _exact(item, numbers[0]), dtype=dtype)
-    if dtype.kind == "f":
-        return np.asarray(generator.uniform(numbers[0], numbers[1], shape), dtype=dtype)
-    low, high = _exact(item, numbers[0]), _exact(item, numbers[1])
-    return np.asarray(generator.integers(int(low), int(high), shape, dtype=np.int64, endpoint=True), dtype=dtype)
+    if values == "normal" and dtype.kind != "f":
+        message = f"input {item.name!r} is {item.dtype}, and normal values are not whole numbers"
+        raise ModelError(message, steps=("model", "inputs", item.name, "values"), expected="uniform[LOW,HIGH]")
+    for number in numbers:
+        _refuse_inexact(item, number)
+    return draw(values, shape, item.dtype, generator=generator)
 
 
-def _exact(item: Input, number: float) -> int | float:
-    """The number, if the input's type can hold it."""
+def _refuse_inexact(item: Input, number: float) -> None:
+    """Raises ModelError unless the input's type can hold the number."""
     dtype = np.dtype(item.dtype)
     if dtype.kind == "f":
-        return number
+        return
     low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
     if number != int(number) or not low <= number <= high:
         steps: Steps = ("model", "inputs", item.name, "values")
@@ -53,7 +49,6 @@ def _exact(item: Input, number: float) -> int | float:
         raise ModelError(
             f"input {item.name!r} is {item.dtype} and cannot be {number:g}", steps=steps, expected=expected
         )
-    return int(number)
 
 
 def _refuse_too_large(shape: Sequence[int], dtype: "np.dtype[Any]", steps: Steps) -> None:

@@ -30,6 +30,7 @@ class Input:
     dims: tuple[Dim, ...]
     values: str | None = None
     axes: Axes = ()
+    stand_in: str = ""  # what it is filled with where `values` is None and no data is given; empty: by its name
 
     def shape(self, batch: int) -> tuple[int, ...]:
         return tuple(batch if dim == "batch" else dim for dim in self.dims)

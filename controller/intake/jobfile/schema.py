@@ -15,7 +15,7 @@ from controller.model.labels import LONGEST_VALUE, MOST, NAME
 from jetfleet.placement import PATTERN
 
 _NUMBER = r"([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)"
-_VALUES = re.compile(rf"normal|uniform\[ *{_NUMBER} *, *{_NUMBER} *\]|constant\[ *{_NUMBER} *\]|.+\.np[yz]")
+_VALUES = re.compile(rf"normal|arange|uniform\[ *{_NUMBER} *, *{_NUMBER} *\]|constant\[ *{_NUMBER} *\]|.+\.np[yz]")
 
 Dtype: TypeAlias = Literal[
     "float32", "float16", "float64", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"
@@ -25,7 +25,7 @@ Dtype: TypeAlias = Literal[
 def _values(text: str) -> str:
     match = _VALUES.fullmatch(text)
     if match is None:
-        expected = "normal, uniform[LOW,HIGH], constant[NUMBER], or a path that ends in .npy or .npz"
+        expected = "normal, uniform[LOW,HIGH], constant[NUMBER], arange, or a path that ends in .npy or .npz"
         raise problem(f"{text!r} does not say how to make values", expected=expected)
     if match[1] is not None and float(match[1]) > float(match[2]):
         raise problem(f"{text!r} has its bounds the wrong way round", expected="uniform[LOW,HIGH]")
@@ -53,7 +53,7 @@ class InputSection(Strict):
     dtype: Dtype | None = None
     values: Annotated[str, AfterValidator(_values)] | None = Field(
         default=None,
-        description="normal | uniform[a,b] | constant[c] | FILE.npy | FILE.npz; default normal, 0 for integers",
+        description="normal | uniform[a,b] | constant[c] | arange | FILE.npy | FILE.npz; default: by name and use",
     )
 
 

@@ -1,0 +1,102 @@
+"""What the model answers to the reference inputs of each batch size, once it is clear that this can be held to."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from controller.intake.exchange import ModelRequest
+from controller.intake.graph import stand_in_inputs
+from controller.intake.graph.datasets import Evaluation
+from controller.intake.graph.reference_check import refuse_unstable, refuse_useless
+from controller.intake.graph.shapes import Signature
+from controller.intake.graph.tensors import Array, make
+from controller.intake.jobfile.model_error import ModelError
+from controller.intake.jobfile.yaml import Steps
+from controller.intake.lowering.calibration import Calibration
+from controller.intake.model_source import ModelSource
+
+# Inputs, and the outputs to them.
+Arrays: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
+
+
+def run_references(
+    request: ModelRequest,
+    source: ModelSource,
+    batches: Iterable[int],
+    *,
+    evaluation: Evaluation | None,
+    calibration: Calibration | None,
+    progress: Callable[[str], None],
+) -> dict[int, Arrays]:
+    """By batch size. Raises ModelError for a size that the model does not run with, or answers that show nothing."""
+    found: dict[int, Arrays] = {}
+    notes: dict[str, None] = {}
+    for batch in sorted(batches):
+        real = _real_inputs(source.signature, evaluation, calibration, batch)
+        made = stand_in_inputs.told(source.signature.inputs, real=real)
+        special = stand_in_inputs.told(source.signature.inputs, real=real, plain=False)
+        progress(f"computing the reference outputs for batch {batch}{special and f'; stand-in inputs: {special}'}")
+        inputs = _inputs(request, source.signature, real, batch)
+        outputs = _run(request, source, inputs, batch, ran=list(found))
+        if not found:
+            graph = source.graph.path if request.onnx else None
+            refuse_unstable(outputs, source.run(inputs), graph=graph)
+        notes |= dict.fromkeys(refuse_useless(outputs, stand_ins=made))
+        found[batch] = (inputs, outputs)
+    for note in notes:
+        progress(note)
+    return found
+
+
+def _run(
+    request: ModelRequest, source: ModelSource, inputs: Mapping[str, Array], batch: int, *, ran: Sequence[int]
+) -> dict[str, Array]:
+    """Raises ModelError, which says so where it is only this batch size that the model does not take."""
+    try:
+        return source.run(inputs)
+    except ModelError as error:
+        other = ran[-1] if ran else _smallest_that_runs(request, source, batch)
+        if other is None:
+            raise
+        steps: Steps = next((steps for size, steps in request.batches if size == batch), ("model",))
+        raise ModelError(
+            f"the model runs with batch {other} and not with batch {batch}: {error.message}",
+            steps=steps,
+            where=error.where,
+            expected=f"batch: [{other}]",
+            hint="a batch size is written into the model there: export it with sizes from x.shape, or -1, in view and "
+            f"reshape; or leave batch {batch} out",
+        ) from error
+
+
+def _smallest_that_runs(request: ModelRequest, source: ModelSource, batch: int) -> int | None:
+    """Of those that the job asks for, and 1."""
+    if not source.signature.dynamic:
+        return None
+    for size in sorted({1, *(size for size, _ in request.batches)} - {batch}):
+        try:
+            source.run(_inputs(request, source.signature, {}, size))
+        except ModelError:
+            continue
+        return size
+    return None
+
+
+def _real_inputs(
+    signature: Signature, evaluation: Evaluation | None, calibration: Calibration | None, batch: int
+) -> dict[str, Array]:
+    """Evaluation samples; else, for inputs of which job.yaml says nothing, calibration rows, whose range INT8 knows."""
+    if evaluation:
+        return evaluation.first(batch)
+    unsaid = {item.name for item in signature.inputs if item.values is None}
+    rows = calibration.first(batch) if calibration else {}
+    return {name: array for name, array in rows.items() if name in unsaid}
+
+
+def _inputs(request: ModelRequest, signature: Signature, real: Mapping[str, Array], batch: int) -> dict[str, Array]:
+    """Real ones where there are any; else what job.yaml says; else stand-ins."""
+    folder = Path(request.folder)
+    return {
+        item.name: real[item.name] if item.name in real else make(item, batch, seed=request.seed, folder=folder)
+        for item in signature.inputs
+    }
