@@ -69,11 +69,14 @@ class ContentDigest:
             self.module(value)
         else:
             self._seen[id(value)] = value
-            self._inside(name, value, depth + 1)
+            try:
+                self._inside(name, value, depth + 1)
+            except Exception as error:  # of objects that do not want to be looked at, in classes of their own
+                self._say(f"{name} {type(error).__name__}")
 
     def _inside(self, name: str, value: object, depth: int) -> None:
-        if isinstance(value, Mapping):
-            self._mapping(name, value, depth)
+        if isinstance(value, dict):
+            self._mapping(name, dict(dict.items(value)), depth)  # as it is kept: some load what they are asked for
         elif isinstance(value, list | tuple):
             self._say(f"{name} {type(value).__name__} {len(value)}")
             for index, item in enumerate(value):
@@ -128,7 +131,7 @@ def content_digest(module: torch.nn.Module, user_modules: Iterable[str]) -> str:
 
 
 def _is_data(value: object) -> bool:
-    return isinstance(value, torch.Tensor | np.ndarray | list | tuple | dict | set | frozenset | _PLAIN)
+    return isinstance(value, (torch.Tensor, np.ndarray, list, tuple, dict, set, frozenset, *_PLAIN))
 
 
 def _is_filled(cell: types.CellType) -> bool:
