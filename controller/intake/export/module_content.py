@@ -4,6 +4,7 @@ Not only parameters and buffers: anchors in a plain attribute, numbers in a list
 the user's own modules and classes hold beside their code (which is known by its sources).
 """
 
+import contextlib
 import enum
 import hashlib
 import logging
@@ -69,10 +70,8 @@ class ContentDigest:
             self.module(value)
         else:
             self._seen[id(value)] = value
-            try:
+            with contextlib.suppress(Exception):  # of objects that do not want to be looked at
                 self._inside(name, value, depth + 1)
-            except Exception as error:  # of objects that do not want to be looked at, in classes of their own
-                self._say(f"{name} {type(error).__name__}")
 
     def _inside(self, name: str, value: object, depth: int) -> None:
         if isinstance(value, dict):
