@@ -60,7 +60,7 @@ BAD = [
     (MODEL + "variants: {precision: [fp9]}", "4:24", "'fp9' is not allowed here", ""),
     (MODEL + "variants: {batch: 8}", "4:19", "8 is not allowed here", "write [8]"),
     (MODEL + "variants: {batch: [true]}", "4:20", "true is not allowed here", ""),
-    (MODEL + "variants: {batch: [0]}", "4:20", "-1 is not allowed here", ""),
+    (MODEL + "variants: {batch: [0]}", "4:20", "0 is not allowed here", ""),
     (MODEL + "variants: {batch: [8, 8]}", "4:19", "8 is listed twice", ""),
     (MODEL + "variants: {batch: []}", "4:19", "a list is not allowed here", ""),
     (MODEL + "variants: {runtime: [onnxruntim]}", "4:22", "'onnxruntim' is not allowed here", "*"),
