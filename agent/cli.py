@@ -1,7 +1,6 @@
 """`agent run | probe | doctor | once`: the device's command line. With argparse, because a board installs little."""
 
 import argparse
-import logging
 import math
 import os
 import socket
@@ -16,6 +15,7 @@ from google.protobuf import json_format
 from agent.device.probe import ProbeOptions, attempt_env, parse_labels, probe, probe_in_child
 from jetfleet.address import ADDRESS_VARIABLE, default_state_dir, is_loopback, socket_address
 from jetfleet.errors import BadInput, JetfleetError
+from jetfleet.plain_log import log_plainly
 from jetfleet.version import VERSION
 
 _MOST_THREADS = 4096
@@ -27,10 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a verb and exits with the project's codes: 0 ok, 1 task failed, 2 bad input, 4 infrastructure."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    log_plainly(debug=options.verbose)
     try:
         sys.exit(options.verb(options))
     except JetfleetError as error:

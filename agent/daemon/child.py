@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.child_env import child_env
 from jetfleet.v1.task_pb2 import Progress
 
 _log = logging.getLogger(__name__)
@@ -27,9 +28,6 @@ _PIPE_BYTES = 1 << 20  # fewer wake-ups under a flood of log
 _DEATH_S = 10.0  # from a SIGKILL until the process is gone, on a machine that has much else to do
 _DRAIN_S = 2.0  # after everybody was killed: for what is still in the pipe
 _COOKIE = "JETFLEET_ATTEMPT_COOKIE"
-_ALLOWED = frozenset({"PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"})
-_ALLOWED_PREFIXES = ("JETFLEET_", "CUDA_", "OMP_", "OPENBLAS_", "MKL_", "NVIDIA_", "LC_")
-_SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "KEY")
 
 
 @dataclass(frozen=True)
@@ -39,16 +37,6 @@ class ChildExit:
     exit_code: int | None
     signal: str | None
     ru_maxrss_bytes: int
-
-
-def child_env(env: Mapping[str, str]) -> dict[str, str]:
-    """What of the agent's environment its children may see: what they need, and nothing that looks like a secret."""
-    return {
-        name: value
-        for name, value in env.items()
-        if (name in _ALLOWED or name.startswith(_ALLOWED_PREFIXES))
-        and not any(word in name.upper() for word in _SECRET_WORDS)
-    }
 
 
 class LogFile:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from google.protobuf import json_format
 
+from agent.child_env import child_env
 from agent.device.quota import usable_cpus
 from jetfleet.errors import BadInput, Infrastructure
 from jetfleet.v1 import task_pb2
@@ -69,7 +70,7 @@ def probe_in_child(options: ProbeOptions) -> task_pb2.Facts:
     that it loads do not stay in the agent's memory. Raises BadInput as the child did, Infrastructure if it failed."""
     command = [sys.executable, "-m", "agent.cli", "probe", *options.arguments()]
     try:
-        child = subprocess.run(command, capture_output=True, timeout=_PROBE_S, check=False)
+        child = subprocess.run(command, capture_output=True, timeout=_PROBE_S, check=False, env=child_env(os.environ))
     except subprocess.TimeoutExpired:
         raise Infrastructure(f"`agent probe` took longer than {_PROBE_S:.0f} s", hint="run it by hand") from None
     if child.returncode != 0:

@@ -23,6 +23,7 @@ from agent.work.build import run_build
 from agent.work.environment import gather
 from agent.work.inspection import inspect_bench, was_timed
 from jetfleet.errors import BadInput, Infrastructure, JetfleetError
+from jetfleet.plain_log import log_plainly
 from jetfleet.plausible import impossible_number
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
@@ -65,7 +66,7 @@ class Reporter:
 
 
 def main(arguments: list[str], env: Mapping[str, str]) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    log_plainly(format_="%(levelname)s %(name)s %(message)s")
     _die_with_parent(env)
     _set_limits(env)
     attempt = AttemptDir(Path(arguments[0]))

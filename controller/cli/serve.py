@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from controller.cli.settings import Settings, print_message, settings_of
+from jetfleet.plain_log import log_plainly
 
 _ADDRESS_FILE = "controller.address"
 _LOCK_FILE = "controller.lock"  # holds its owner's process id
@@ -105,10 +105,6 @@ class LocalAgentsThread(threading.Thread):
 
 
 def _log_to_stderr(*, debug: bool) -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if debug else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    log_plainly(debug=debug)
     for noisy in ("asyncio", "alembic", "grpc"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -6,7 +6,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.daemon.child import LogFile, child_env
+from agent.child_env import PASSED, PASSED_PREFIXES, child_env
+from agent.daemon.child import LogFile
 
 
 def write(blocks: list[bytes], *, head: int, tail: int) -> bytes:
@@ -42,4 +43,12 @@ def test_the_last_lines_fit_in_a_message(tmp_path: Path) -> None:
 def test_a_child_sees_what_it_needs_and_no_secret() -> None:
     needed = {"PATH": "/bin", "JETFLEET_THREADS": "2", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "0"}
     hidden = {"JETFLEET_TOKEN": "t", "JETFLEET_JOIN_SECRET": "s", "GITHUB_TOKEN": "t", "PGPASSWORD": "p", "EDITOR": "e"}
+    hidden |= {"AWS_ACCESS_KEY_ID": "a", "AWS_PROFILE": "a", "HF_TOKEN": "t", "NVIDIA_API_KEY": "n", "LD_PRELOAD": "x"}
+    hidden |= {"JETFLEET_DATABASE": "postgres://me:word@db", "JETFLEET_ADDRESS": "unix:/run/c", "SSH_AUTH_SOCK": "s"}
+    hidden |= {"CUDA_API_KEY": "k", "OMP_AUTH": "k", "LC_PASSWORD": "p"}
     assert child_env({**needed, **hidden}) == needed
+
+
+def test_every_variable_that_passes_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "devices.md").read_text()
+    assert [name for name in (*PASSED, *PASSED_PREFIXES) if f"`{name}" not in text] == []

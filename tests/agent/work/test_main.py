@@ -11,7 +11,7 @@ import pytest
 
 import agent.work.main
 from agent.attempt import AttemptDir
-from agent.daemon.child import child_env
+from agent.child_env import child_env
 from agent.runtime.base import BuildRefused, DeviceFault
 from agent.work.environment import gather
 from agent.work.main import Reporter, run
