@@ -1,0 +1,39 @@
+"""An agent that is told to stop does what the crash path does: its work goes back, and nobody waits for it."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from controller.api.client import Client
+from controller.model.job import Quantifier, Target
+from testing.boards import simulated_board
+from testing.jobs import simulated_job, submit
+from testing.processes import AgentProcess, ControllerProcess, wait_for, wait_online
+from tests.faults.evidence import assert_invariants, attempts, query
+
+ANY = (Target(Quantifier.ANY),)
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_sigterm_in_mid_build_gives_the_work_back(
+    controller: ControllerProcess,
+    client: Client,
+    start_agent: Callable[..., AgentProcess],
+    tmp_path: Path,
+    signals: int,
+) -> None:
+    drain = "0" if signals == 1 else "60"
+    first = start_agent("first", facts=simulated_board(), extra=("--drain-seconds", drain))
+    wait_online(client, "first")
+    job = submit(client, simulated_job(tmp_path / "job", options={"build_s": "30"}, targets=ANY))
+    wait_for(lambda: client.job(job).tasks[0].elapsed_s is not None, what="the build to run")
+    for _ in range(signals):
+        first.signal(signal.SIGTERM)
+    assert first.wait(20) == 0
+    assert attempts(controller.state_dir, job, "BUILD") == ["RETURNED"]
+    sessions = query(controller.state_dir, "SELECT end_reason FROM session")
+    assert sessions == [("drained",)]
+    assert list((first.state_dir / "spool").iterdir()) == []  # it was said, and acknowledged
+    assert_invariants(controller.state_dir)
