@@ -137,12 +137,15 @@ def _must_agree(got: NDArray[np.float32], expected: NDArray[np.float64]) -> None
 
 
 def _onnxruntime(folder: Path, rounds: int, window_s: float) -> list[Figure]:
+    """For information; where it cannot run, a line says so and every other figure stands."""
     try:
         from benchmarks.gpuort import Twins
+
+        twins = Twins(folder)
     except ImportError as error:
         sys.stderr.write(f"gpu: ONNX Runtime not measured: {error}\n")
         return []
-    with closing(Twins(folder)) as twins:
+    with closing(twins):
         ours_ms: list[float] = []
         latency_ms: list[float] = []
         bare_ms: list[float] = []
