@@ -253,18 +253,30 @@ class Agent:
         """Repeats a step through outages, with jitter, until it is done or the agent drains. Some errors are final."""
         pause_s, left = _BACKOFF_S[0], tries
         while left is None or left > 0:
-            try:
-                return await step()
-            except (NeedsUpgrade, Conflict):
-                raise
-            except StaleSession:
-                await self._register()
-            except (JetfleetError, OSError) as error:
-                log.warning("trying again: %s", error)
-            left = left - 1 if left is not None else None
-            if self._draining.is_set() and left is None:
-                left = 2
+            if await self._try(step):
+                return
+            left = self._tries_left(left)
             pause_s = await self._pause(pause_s)
+
+    async def _try(self, step: Callable[[], Awaitable[None]]) -> bool:
+        """Whether the step is done now. Raises NeedsUpgrade and Conflict, which no repetition mends."""
+        try:
+            await step()
+        except (NeedsUpgrade, Conflict):
+            raise
+        except StaleSession:
+            await self._register()
+            return False
+        except (JetfleetError, OSError) as error:
+            log.warning("trying again: %s", error)
+            return False
+        return True
+
+    def _tries_left(self, tries: int | None) -> int | None:
+        """After one more; where there is no bound, two from the moment that the agent drains."""
+        if tries is not None:
+            return tries - 1
+        return 2 if self._draining.is_set() else None
 
     async def _pause(self, pause_s: float) -> float:
         """Sleeps with jitter; returns the next, longer pause."""

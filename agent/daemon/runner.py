@@ -210,14 +210,17 @@ def _add_process_facts(outcome: Outcome, child: ChildProcess, child_exit: ChildE
     if outcome.HasField("built") and outcome.peak_rss_bytes:
         outcome.built.peak_rss_bytes = outcome.peak_rss_bytes
     if outcome.HasField("failure"):
-        failure = outcome.failure
-        failure.phase = failure.phase or child.phase or "start"
-        if child_exit.exit_code is not None:
-            failure.exit_code = child_exit.exit_code
-        if child_exit.signal is not None:
-            failure.signal = child_exit.signal
-        if outcome.peak_rss_bytes:
-            failure.peak_rss_bytes = outcome.peak_rss_bytes
+        outcome.failure.phase = outcome.failure.phase or child.phase or "start"
+        _add_exit(outcome.failure, child_exit, outcome.peak_rss_bytes)
+
+
+def _add_exit(failure: Failure, child_exit: ChildExit, peak_rss_bytes: int) -> None:
+    if child_exit.exit_code is not None:
+        failure.exit_code = child_exit.exit_code
+    if child_exit.signal is not None:
+        failure.signal = child_exit.signal
+    if peak_rss_bytes:
+        failure.peak_rss_bytes = peak_rss_bytes
 
 
 def _measured_in_time(outcome: Outcome, verdict: Failure) -> bool:

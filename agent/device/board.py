@@ -43,7 +43,18 @@ def read_board(root: Path, env: Mapping[str, str]) -> BoardIdentity:
     words = tuple(word for tree in TREES.values() for word in words_of(root / tree / "compatible"))
     model = next((text for tree in TREES.values() if (text := text_of(root / tree / "model"))), None)
     chip = chip_of(words)
-    sources: dict[str, Callable[[], str | None]] = {
+    for source, read in _sources(root, env, chip=chip, model=model).items():
+        if module := read():
+            known = MODULES.get(module)
+            return BoardIdentity(module, source, model, known.chip if known else chip)
+    return BoardIdentity(model=model, chip=chip)
+
+
+def _sources(
+    root: Path, env: Mapping[str, str], *, chip: Chip | None, model: str | None
+) -> dict[str, Callable[[], str | None]]:
+    """What may name the module, the most reliable first."""
+    return {
         **{name: _tree_reader(root / tree) for name, tree in TREES.items()},
         "board-file": lambda: module_id(_board_file(root).get(MODULE_VARIABLE, "")),
         "environment": lambda: module_id(env.get(MODULE_VARIABLE, "")),
@@ -51,11 +62,6 @@ def read_board(root: Path, env: Mapping[str, str]) -> BoardIdentity:
         "model": lambda: "p3834-0008" if chip is THOR and model and "AGX Thor" in model else None,
         "memory": lambda: _thor_by_memory(memory_bytes(root)) if chip is THOR else None,
     }
-    for source, read in sources.items():
-        if module := read():
-            known = MODULES.get(module)
-            return BoardIdentity(module, source, model, known.chip if known else chip)
-    return BoardIdentity(model=model, chip=chip)
 
 
 def conflicting_claim(root: Path, env: Mapping[str, str], module: str | None) -> str | None:

@@ -19,13 +19,21 @@ def _quotas(root: Path) -> Iterator[float]:
     for line in (text_of(root / "proc/self/cgroup") or "").splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if not controllers:
-            for folder in _upwards(root / "sys/fs/cgroup", path):
-                yield from _share(text_of(folder / "cpu.max"))
+            yield from _quotas_of_v2(root / "sys/fs/cgroup", path)
         elif "cpu" in controllers.split(","):
-            for mount in (controllers, "cpu"):
-                for folder in _upwards(root / "sys/fs/cgroup" / mount, path):
-                    quota, period = text_of(folder / "cpu.cfs_quota_us"), text_of(folder / "cpu.cfs_period_us")
-                    yield from _share(f"{quota} {period}")
+            yield from _quotas_of_v1(root / "sys/fs/cgroup" / controllers, path)
+            yield from _quotas_of_v1(root / "sys/fs/cgroup/cpu", path)
+
+
+def _quotas_of_v2(mount: Path, group: str) -> Iterator[float]:
+    for folder in _upwards(mount, group):
+        yield from _share(text_of(folder / "cpu.max"))
+
+
+def _quotas_of_v1(mount: Path, group: str) -> Iterator[float]:
+    for folder in _upwards(mount, group):
+        quota, period = text_of(folder / "cpu.cfs_quota_us"), text_of(folder / "cpu.cfs_period_us")
+        yield from _share(f"{quota} {period}")
 
 
 def _upwards(mount: Path, path: str) -> Iterator[Path]:

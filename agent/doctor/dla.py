@@ -53,8 +53,10 @@ def _removed(context: CheckContext) -> CheckResult:
 def cores(context: CheckContext) -> CheckResult:
     """The hardware's cores, and whether the TensorRT that dpkg lists still has them."""
     known = context.board.known
-    if context.kind != "jetson" or known is None:
-        return skip(NOT_A_JETSON if context.kind != "jetson" else "the module is unknown")
+    if context.kind != "jetson":
+        return skip(NOT_A_JETSON)
+    if known is None:
+        return skip("the module is unknown")
     if not known.dla_cores:
         return ok("this module has none")
     found = f"{known.dla_cores} core{'s' if known.dla_cores > 1 else ''}"

@@ -79,8 +79,8 @@ def explain_import(error: str, context: CheckContext) -> tuple[str, str]:
         return _OLD_IMAGE, RUN_NVIDIA + ", from an image of this L4T" if context.confined else "sudo ldconfig"
     if "No module named 'tensorrt'" in error:
         return _no_module(context)
-    if "No module named 'pycuda'" in error or "No module named 'cuda" in error:
-        package = "pycuda" if "pycuda" in error else "cuda-python"
+    if found := re.search(r"No module named '(pycuda'|cuda)", error):
+        package = "cuda-python" if found[1] == "cuda" else "pycuda"
         fix = f"PATH=/usr/local/cuda/bin:$PATH python -m pip install {package}"
         return f"{package} is not installed beside TensorRT", fix
     if found := re.search(r"lib(?:nvinfer|nvonnxparser|cudnn|cublas|cudart)\S*\.so\S*", error):

@@ -34,10 +34,9 @@ def inspect_bench(
     """Adds flags, times on DLAs and files to an outcome, and the types that ran to the notes; logs what fails."""
     measurements = list(outcome.measured.measurements)
     aggregates = [item for item in measurements if not item.HasField("subject_index")]
+    timed = [item for item in measurements if item.n and item.HasField("subject_index")]
     added = []
-    for measurement in measurements:
-        if not measurement.n or not measurement.HasField("subject_index"):
-            continue
+    for measurement in timed:
         index, subject = measurement.subject_index, task.subjects[measurement.subject_index]
         report("inspect", None, subject.placement)
         prefix = f"{index}." if aggregates else ""

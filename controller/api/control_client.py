@@ -5,7 +5,7 @@ were raised here or by the controller.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -105,21 +105,23 @@ class ControlClient:
         `on_drop` hears of each lost link. Raises Unreachable when the silence lasts longer than `reconnect_s`.
         """
         patience = Patience(self._reconnect_s)
-        while True:
-            lost: JetfleetError = Unreachable(f"the controller at {self.address} ended the stream")
-            request = control_pb2.WatchJobRequest(job_id=job_id)
-            for item in messages(self._stub.WatchJob(request, metadata=tuple(CALL_METADATA)), address=self.address):
-                if isinstance(item, JetfleetError):
-                    lost = item
-                    break
-                patience.renew()
-                view = JOB_VIEW.decode(item)
-                yield view
-                if view.state in ENDED:
-                    return
+        while lost := (yield from self._stream(job_id, patience)):
             if on_drop:
                 on_drop(lost)
             patience.wait(lost)
+
+    def _stream(self, job_id: int, patience: Patience) -> Generator[JobView, None, JetfleetError | None]:
+        """One stream of `watch`. Returns the error that cut it short; None: the job has ended."""
+        request = control_pb2.WatchJobRequest(job_id=job_id)
+        for item in messages(self._stub.WatchJob(request, metadata=tuple(CALL_METADATA)), address=self.address):
+            if isinstance(item, JetfleetError):
+                return item
+            patience.renew()
+            view = JOB_VIEW.decode(item)
+            yield view
+            if view.state in ENDED:
+                return None
+        return Unreachable(f"the controller at {self.address} ended the stream")
 
     def wait(self, job_id: int) -> JobView:
         """The job when it has ended."""

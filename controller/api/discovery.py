@@ -97,10 +97,16 @@ def _start(state_dir: Path, *, start_s: float) -> Client:
             raise locked or error from None  # the last process had no time left to meet the lock that the others met
         except StateLocked as error:
             locked = error
-            if found := _poll_for_answer(state_dir, until=min(deadline, time.monotonic() + _LOCKED_S)):
+            if found := _owner(state_dir, error, deadline=deadline):
                 return found
-            if time.monotonic() >= deadline:
-                raise
+
+
+def _owner(state_dir: Path, locked: StateLocked, *, deadline: float) -> Client | None:
+    """The controller that holds the lock, once it answers; None where it went away. Raises StateLocked when late."""
+    found = _poll_for_answer(state_dir, until=min(deadline, time.monotonic() + _LOCKED_S))
+    if found is None and time.monotonic() >= deadline:
+        raise locked
+    return found
 
 
 def _spawn(state_dir: Path) -> DetachedProcess:

@@ -108,23 +108,26 @@ class Transfer:
 
     def _receive(self, sha256: str, part: Path, *, on_progress: OnProgress | None) -> None:
         """Appends to `part` until all bytes are there."""
-        patience, total = Patience(self._patience_s), 0
-        while True:
-            lost: JetfleetError | None = None
-            with part.open("ab") as sink:
-                request = blobs_pb2.DownloadRequest(sha256=sha256, offset=sink.tell())
-                for item in messages(self._download(request, metadata=tuple(CALL_METADATA)), address=self._address):
-                    if isinstance(item, JetfleetError):
-                        lost = item
-                        break
-                    total = item.size_bytes or total
-                    sink.write(item.chunk)
-                    patience.renew()
-                    if on_progress:
-                        on_progress(sink.tell(), total)
-            if lost is None:
-                return
+        patience = Patience(self._patience_s)
+        while lost := self._receive_more(sha256, part, patience, on_progress=on_progress):
             patience.wait(lost)
+
+    def _receive_more(
+        self, sha256: str, part: Path, patience: Patience, *, on_progress: OnProgress | None
+    ) -> JetfleetError | None:
+        """One stream. Returns the error that cut it short; None: all bytes are there."""
+        total = 0
+        with part.open("ab") as sink:
+            request = blobs_pb2.DownloadRequest(sha256=sha256, offset=sink.tell())
+            for item in messages(self._download(request, metadata=tuple(CALL_METADATA)), address=self._address):
+                if isinstance(item, JetfleetError):
+                    return item
+                total = item.size_bytes or total
+                sink.write(item.chunk)
+                patience.renew()
+                if on_progress:
+                    on_progress(sink.tell(), total)
+        return None
 
 
 def _size(path: Path) -> int:

@@ -4,7 +4,7 @@ Every bench domain works through its own BENCHes one by one, and waits for the e
 with its slowest domain. Work of other jobs in between is not foreseen.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -43,9 +43,14 @@ def eta_s(benches: Sequence[RestOfBench], builds: Mapping[int, Rest]) -> float |
         total[bench.domain] = total.get(bench.domain, 0.0) + left
         awaited.setdefault(bench.domain, set()).update(bench.builds)
     for domain, build_ids in awaited.items():
-        for build_id in build_ids:
-            left = builds[build_id].left_s() if build_id in builds else None
-            if left is None:
-                return None
-            total[domain] += left
+        left = _builds_left_s(build_ids, builds)
+        if left is None:
+            return None
+        total[domain] += left
     return max(total.values(), default=None)
+
+
+def _builds_left_s(build_ids: Iterable[int], builds: Mapping[int, Rest]) -> float | None:
+    left = [builds[build_id].left_s() if build_id in builds else None for build_id in build_ids]
+    known = [each for each in left if each is not None]
+    return sum(known) if len(known) == len(left) else None

@@ -5,6 +5,7 @@ Runs when a job is submitted, and again for one BENCH when its device's facts tu
 
 from collections import Counter
 from collections.abc import Collection, MutableMapping, Sequence
+from itertools import product
 
 from controller.core.ability import inability, lowering_for, warning
 from controller.core.keys import build_artifacts, device_class, engine_key
@@ -31,18 +32,17 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
     benches: dict[tuple[str, str | None, tuple[Condition, ...]], PlannedBench] = {}
     notes = PlanNotes()
     cache = BuildCache()
-    for target in spec.targets or (_EVERY_DEVICE,):
-        for variant in spec.variants:
-            if variant.refusal:
-                benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
-                notes.refused(variant.key, variant.refusal)
-                continue
-            able = _able_devices(variant, target, devices, notes)
-            if target.quantifier is Quantifier.ANY:
-                benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
-                continue
-            for device in able:
-                benches[variant.key, device.id, ()] = bound_bench(variant, device, builds, cache)
+    for target, variant in product(spec.targets or (_EVERY_DEVICE,), spec.variants):
+        if variant.refusal:
+            benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
+            notes.refused(variant.key, variant.refusal)
+            continue
+        able = _able_devices(variant, target, devices, notes)
+        if target.quantifier is Quantifier.ANY:
+            benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
+            continue
+        for device in able:
+            benches[variant.key, device.id, ()] = bound_bench(variant, device, builds, cache)
     return Plan(
         builds=tuple(builds.values()),
         benches=tuple(benches.values()),

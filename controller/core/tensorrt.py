@@ -3,7 +3,7 @@
 A job that asks for more is told so here, with what would work instead, before anything is built.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from packaging.version import InvalidVersion, Version
 
@@ -158,19 +158,25 @@ def _lowering_refusal(facts: Facts, variant: Variant, placement: str) -> str:
 
 
 def _graph_refusal(facts: Facts, variant: Variant, placement: str) -> str:
-    called, precision = _called(facts, variant.runtime), variant.precision
+    called = _called(facts, variant.runtime)
     present = {item.role for item in variant.artifacts}
     if lowering(facts, variant, placement) is Lowering.TYPED_GRAPH:
-        if precision is Precision.INT8 and Role.MODEL_QDQ not in present:
-            hint = "give model.data.calibration"
-            return f"int8 on {called} needs a Q/DQ graph, and this variant brings none: {hint}"
-        if precision is Precision.FP16 and Role.MODEL_FP16 not in present:
-            return f"fp16 on {called} needs an FP16 graph, and this variant brings none"
-    elif precision is Precision.INT8 and Role.CALIBRATION not in present:
-        if Placement(placement).is_dla:
-            return f"int8 on a DLA of {called} needs calibration data, not a Q/DQ graph: give model.data.calibration"
-        if Role.MODEL_QDQ not in present:
-            return "int8 by builder flags needs calibration data or a Q/DQ graph: give model.data.calibration"
+        return _typed_graph_refusal(called, variant.precision, present)
+    if variant.precision is not Precision.INT8 or Role.CALIBRATION in present:
+        return ""
+    if Placement(placement).is_dla:
+        return f"int8 on a DLA of {called} needs calibration data, not a Q/DQ graph: give model.data.calibration"
+    if Role.MODEL_QDQ not in present:
+        return "int8 by builder flags needs calibration data or a Q/DQ graph: give model.data.calibration"
+    return ""
+
+
+def _typed_graph_refusal(called: str, precision: Precision, present: Collection[Role]) -> str:
+    if precision is Precision.INT8 and Role.MODEL_QDQ not in present:
+        hint = "give model.data.calibration"
+        return f"int8 on {called} needs a Q/DQ graph, and this variant brings none: {hint}"
+    if precision is Precision.FP16 and Role.MODEL_FP16 not in present:
+        return f"fp16 on {called} needs an FP16 graph, and this variant brings none"
     return ""
 
 

@@ -161,20 +161,27 @@ def check_inputs(trt: ModuleType, network: "trt.INetworkDefinition", inputs: Ite
     if set(specs) != set(tensors):
         raise BadInput(f"the task gives inputs {sorted(specs)}", where="inputs", expected=str(sorted(tensors)))
     for name, tensor in tensors.items():
-        spec, shape = specs[name], tuple(tensor.shape)
-        if tensor.is_shape_tensor:
-            raise BadInput(f"input {name!r} holds a shape, whose values an engine must be built for", where="inputs")
-        dtype = numpy_name(tensor.dtype)
-        if device_type(trt, spec.dtype) != dtype:
-            raise BadInput(f"input {name!r} is given as {spec.dtype}", where="inputs", expected=dtype)
-        for label, given in bounds(spec).items():
-            if not _fits(given, shape):
-                raise BadInput(
-                    f"input {name!r} cannot have the shape {list(given)}" + (f" ({label})" if label else ""),
-                    where="inputs",
-                    expected=str(list(shape)).replace("-1", "any"),
-                )
-        _check_order(spec)
+        _check_type(trt, tensor, specs[name])
+        _check_shapes(tuple(tensor.shape), specs[name])
+        _check_order(specs[name])
+
+
+def _check_type(trt: ModuleType, tensor: "trt.ITensor", spec: TensorSpec) -> None:
+    if tensor.is_shape_tensor:
+        raise BadInput(f"input {spec.name!r} holds a shape, whose values an engine must be built for", where="inputs")
+    dtype = numpy_name(tensor.dtype)
+    if device_type(trt, spec.dtype) != dtype:
+        raise BadInput(f"input {spec.name!r} is given as {spec.dtype}", where="inputs", expected=dtype)
+
+
+def _check_shapes(shape: Sequence[int], spec: TensorSpec) -> None:
+    for label, given in bounds(spec).items():
+        if not _fits(given, shape):
+            raise BadInput(
+                f"input {spec.name!r} cannot have the shape {list(given)}" + (f" ({label})" if label else ""),
+                where="inputs",
+                expected=str(list(shape)).replace("-1", "any"),
+            )
 
 
 def fix_shapes(network: "trt.INetworkDefinition", inputs: Iterable[TensorSpec]) -> None:
@@ -215,8 +222,8 @@ def _separate_dimension_names(network: "trt.INetworkDefinition") -> None:
     """
     seen: set[str] = set()
     for tensor in _inputs(network):
-        for index, size in enumerate(tensor.shape):
-            name = str(tensor.get_dimension_name(index) or "") if size < 0 else ""
+        for index in (index for index, size in enumerate(tensor.shape) if size < 0):
+            name = str(tensor.get_dimension_name(index) or "")
             if name in seen:
                 tensor.set_dimension_name(index, f"{tensor.name}.{index}")
             elif name and not _NAMED.search(name):
