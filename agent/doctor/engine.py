@@ -71,6 +71,9 @@ def judge_engine(trial: TrialResult, context: CheckContext) -> CheckResult:
     )
 
 
+_CUDA_PACKAGES = {"pycuda": "pycuda", "cuda": "cuda-python"}
+
+
 def explain_import(error: str, context: CheckContext) -> tuple[str, str]:
     """Why TensorRT's import fails, from the loader's words, and what to do."""
     if "libnvdla_compiler" in error:
@@ -79,8 +82,8 @@ def explain_import(error: str, context: CheckContext) -> tuple[str, str]:
         return _OLD_IMAGE, RUN_NVIDIA + ", from an image of this L4T" if context.confined else "sudo ldconfig"
     if "No module named 'tensorrt'" in error:
         return _no_module(context)
-    if found := re.search(r"No module named '(pycuda'|cuda)", error):
-        package = "cuda-python" if found[1] == "cuda" else "pycuda"
+    if found := re.search(r"No module named '(pycuda|cuda)", error):
+        package = _CUDA_PACKAGES[found[1]]
         fix = f"PATH=/usr/local/cuda/bin:$PATH python -m pip install {package}"
         return f"{package} is not installed beside TensorRT", fix
     if found := re.search(r"lib(?:nvinfer|nvonnxparser|cudnn|cublas|cudart)\S*\.so\S*", error):

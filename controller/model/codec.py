@@ -52,17 +52,24 @@ def _rebuild(kind: Any, data: Any) -> Any:
     if origin is tuple:
         return _rebuild_tuple(get_args(kind), data)
     if origin in (dict, Mapping):
-        value_kind = get_args(kind)[1]
-        return {key: _rebuild(value_kind, item) for key, item in data.items()}
+        return _rebuild_mapping(get_args(kind)[1], data)
     if origin in (Union, UnionType):
-        member = next((item for item in get_args(kind) if item is not NoneType), kind)
-        return None if data is None else _rebuild(member, data)
+        return None if data is None else _rebuild_present(kind, data)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = _hints(kind)
         return kind(**{name: _rebuild(hints.get(name), item) for name, item in data.items()})
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(data)
     return data
+
+
+def _rebuild_mapping(kind: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _rebuild(kind, item) for key, item in data.items()}
+
+
+def _rebuild_present(kind: Any, data: Any) -> Any:
+    """What is there of `X | None`."""
+    return _rebuild(next((item for item in get_args(kind) if item is not NoneType), kind), data)
 
 
 def _rebuild_tuple(kinds: tuple[Any, ...], data: list[Any]) -> tuple[Any, ...]:

@@ -73,9 +73,7 @@ def optional(hint: Any) -> Any:
 
 def _field(descriptor: FieldDescriptor, hint: Any, nested: Nested, zero_is_none: bool) -> Field:
     if descriptor.is_repeated:
-        entry = descriptor.message_type
-        is_map = entry is not None and entry.GetOptions().map_entry
-        return _map(descriptor.name, entry, hint, nested) if is_map else _repeated(descriptor, hint, nested)
+        return _collection(descriptor, hint, nested)
     inner = optional(hint)
     item = _item(descriptor, inner or hint, nested)
     if inner is None:
@@ -87,6 +85,13 @@ def _field(descriptor: FieldDescriptor, hint: Any, nested: Nested, zero_is_none:
     if descriptor.enum_type is not None or zero_is_none:
         return Field(_or_none(item.encode), _zero_reader(descriptor.name, item.decode))
     raise FieldMismatch("it is never absent, and the model's may be None")
+
+
+def _collection(descriptor: FieldDescriptor, hint: Any, nested: Nested) -> Field:
+    entry = descriptor.message_type
+    if entry is not None and entry.GetOptions().map_entry:
+        return _map(descriptor.name, entry, hint, nested)
+    return _repeated(descriptor, hint, nested)
 
 
 def _map(name: str, entry: Any, hint: Any, nested: Nested) -> Field:

@@ -103,6 +103,10 @@ def _count_faults(item: Measurement) -> Iterator[str]:
         length_s = getattr(item, name).ToNanoseconds() / 1e9
         if length_s < 0:
             yield f"a {name} of {length_s:g} s"
+    yield from _round_faults(item)
+
+
+def _round_faults(item: Measurement) -> Iterator[str]:
     for found in item.rounds:
         if found.n == 0 or not (0 <= found.p50_ms < math.inf and 0 <= found.mean_ms < math.inf):
             yield f"a round of {found.n} samples with p50 = {found.p50_ms:g} ms"

@@ -126,18 +126,22 @@ def _compute_initialisers_that_are_outputs(model: onnx.ModelProto) -> str:
 def _rename_reads(graph: onnx.GraphProto, old: str, new: str) -> None:
     """In bodies too, unless they have a tensor of that name of their own."""
     for node in graph.node:
-        for index, name in enumerate(node.input):
-            if name == old:
-                node.input[index] = new
+        _rename_inputs(node, old, new)
         for body in bodies(node):
-            own = (
-                held_names(body)
-                | {item.name for item in body.input}
-                | {name for each in body.node for name in each.output}
-            )
-            if old not in own:
+            if old not in _own_names(body):
                 _rename_reads(body, old, new)
                 _rename_outputs(body, old, new)
+
+
+def _own_names(body: onnx.GraphProto) -> set[str]:
+    made = {name for node in body.node for name in node.output}
+    return {*held_names(body), *(item.name for item in body.input), *made}
+
+
+def _rename_inputs(node: onnx.NodeProto, old: str, new: str) -> None:
+    for index, name in enumerate(node.input):
+        if name == old:
+            node.input[index] = new
 
 
 def _rename_outputs(body: onnx.GraphProto, old: str, new: str) -> None:

@@ -222,10 +222,14 @@ def _tensors(message: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
         current = stack.pop()
         if isinstance(current, onnx.TensorProto):
             yield current
-            continue
-        for field, value in current.ListFields():
-            if field.message_type is not None:
-                stack.extend(value if isinstance(value, Sequence) else [value])
+        else:
+            stack.extend(_messages_in(current))
+
+
+def _messages_in(message: onnx.ModelProto) -> Iterator[onnx.ModelProto]:
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            yield from value if isinstance(value, Sequence) else [value]
 
 
 def _graph_input(item: onnx.ValueInfoProto) -> GraphInput:

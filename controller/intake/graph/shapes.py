@@ -58,14 +58,22 @@ def resolve(graph: Sequence[GraphInput], requests: Mapping[str, InputRequest]) -
     for item in graph:
         wanted = requests.get(item.name, InputRequest())
         dims: tuple[GraphDim, ...] = wanted.shape if wanted.shape is not None else _settle(item, bound, leading)
-        if all(isinstance(dim, int) or dim == "batch" for dim in dims):
-            settled = tuple(dim if isinstance(dim, int) else _BATCH for dim in dims if dim is not None)
-            found.append(Input(item.name, item.dtype, settled, wanted.values, _left_open(item, settled)))
-        else:
+        settled = _all_settled(dims)
+        if settled is None:
             open_inputs[item.name] = dims
+        else:
+            found.append(Input(item.name, item.dtype, settled, wanted.values, _left_open(item, settled)))
     if open_inputs:
         raise _unresolved(open_inputs, requests, {item.name: item.dims for item in graph})
     return signature(found)
+
+
+def _all_settled(dims: Sequence[GraphDim]) -> tuple[Dim, ...] | None:
+    """Sizes and the batch; None where any dimension is still open."""
+    known = [dim for dim in dims if isinstance(dim, int) or dim == "batch"]
+    if len(known) < len(dims):
+        return None
+    return tuple(dim if isinstance(dim, int) else _BATCH for dim in known)
 
 
 def _left_open(item: GraphInput, settled: Sequence[Dim]) -> Axes:
@@ -164,13 +172,14 @@ def _requested_shape(requests: Mapping[str, InputRequest], item: GraphInput) -> 
 
 
 def _settle(item: GraphInput, bound: Mapping[str, Dim], leading: frozenset[str]) -> tuple[GraphDim, ...]:
-    found: list[GraphDim] = []
-    for index, dim in enumerate(item.dims):
-        if isinstance(dim, str):
-            found.append("batch" if dim in leading else bound.get(dim, f"{_OPEN}{dim}"))
-        else:
-            found.append("batch" if dim is None and index == 0 else dim)
+    found = [_settle_named(dim, bound, leading) if isinstance(dim, str) else dim for dim in item.dims]
+    if found and found[0] is None:
+        found[0] = _BATCH
     return tuple(found)
+
+
+def _settle_named(name: str, bound: Mapping[str, Dim], leading: frozenset[str]) -> GraphDim:
+    return _BATCH if name in leading else bound.get(name, f"{_OPEN}{name}")
 
 
 class Unresolved(ModelError):

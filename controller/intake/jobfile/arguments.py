@@ -53,9 +53,15 @@ def document_of(arguments: Mapping[str, Any]) -> Document:
         node = tree
         for section in sections:
             node = node.setdefault(section, {})
-        node[last] = _inputs(value) if name == "inputs" else _listed(value) if name in _LISTS else value
+        node[last] = _as_in_a_file(name, value)
     read = parse(_text(tree), "submit()")
     return ArgumentsDocument(read.name, read.text, read.root)
+
+
+def _as_in_a_file(name: str, value: Any) -> Any:
+    if name == "inputs":
+        return _inputs(value)
+    return _listed(value) if name in _LISTS else value
 
 
 def _text(tree: Mapping[str, Any]) -> str:

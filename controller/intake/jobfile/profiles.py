@@ -103,11 +103,16 @@ def _check_batch(profile: Profile, inputs: Sequence[Input], steps: Steps, docume
         if sizes != first[1]:
             message = f"the batch of input {item.name!r} is {_span(sizes)}, and of {first[0]!r} {_span(first[1])}"
             raise document.error((*steps, item.name), message, expected="the same batch sizes for all inputs")
-    if first is None or first[1][0] == first[1][2]:
-        return
+    if first is not None and first[1][0] != first[1][2]:
+        _check_batch_everywhere(profile, inputs, first[1], steps, document)
+
+
+def _check_batch_everywhere(
+    profile: Profile, inputs: Sequence[Input], batches: Sequence[int], steps: Steps, document: Document
+) -> None:
     for item in inputs:
         if "batch" in item.dims and item.name not in profile:
-            ends = ", ".join(f"{end}: {_listed(item.shape(size))}" for end, size in zip(_ENDS, first[1], strict=True))
+            ends = ", ".join(f"{end}: {_listed(item.shape(size))}" for end, size in zip(_ENDS, batches, strict=True))
             raise document.error(
                 steps,
                 f"the batch has a range, and input {item.name!r}, which has it too, has none",

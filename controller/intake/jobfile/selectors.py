@@ -1,7 +1,7 @@
 """Targets of job.yaml to conditions on facts: every key must be a fact, every value must suit its type."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -12,6 +12,8 @@ from controller.intake.jobfile.yaml import Document, Steps
 from controller.model.facts import FACT_TYPES, FAMILIES, FactType, fact_type
 from controller.model.job import Condition, Op, Quantifier, Target
 
+# What YAML makes of a value that suits a fact; of all other types, text and whole numbers do.
+_SUITS: Mapping[FactType, tuple[type, ...]] = {FactType.FLAG: (bool,), FactType.NUMBER: (int,)}
 _OPERATOR = re.compile(r"\s*(>=|<=|==|!=|~=|<|>)")
 
 
@@ -56,21 +58,16 @@ def _range(fact: str, value: str, kind: FactType, document: Document, steps: Ste
         raise document.error(steps, f"{value!r} is not a version range", expected='like ">=6.1,<7"') from error
 
 
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _text(fact: str, value: object, kind: FactType, document: Document, steps: Steps) -> str:
     """One value as facts are compared: as text. Raises BadInput if it does not suit the fact's type."""
-    if kind is FactType.FLAG:
-        if isinstance(value, bool):
-            return str(value).lower()
-    elif kind is FactType.NUMBER:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-    elif kind is FactType.VERSION:
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            return _version(fact, str(value), document, steps)
-    elif isinstance(value, str | int) and not isinstance(value, bool):
-        return str(value)
+    if type(value) in _SUITS.get(kind, (str, int)):
+        return _version(fact, str(value), document, steps) if kind is FactType.VERSION else _written(value)
     expected = {FactType.NUMBER: "a whole number", FactType.TEXT: "text", FactType.SET: "a word"}.get(kind, kind.value)
-    written = str(value).lower() if isinstance(value, bool) else repr(value)
+    written = _written(value) if isinstance(value, bool) else repr(value)
     hint = f'quote it: "{value}"' if isinstance(value, float) else ""
     raise document.error(steps, f"{fact} cannot be {written}", expected=expected, hint=hint)
 

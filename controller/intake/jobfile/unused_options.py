@@ -1,6 +1,6 @@
 """Options that no variant of the job would read: refused, never ignored. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from controller.intake.jobfile.matrix import VariantPoint
 from controller.intake.jobfile.options import Options
@@ -19,12 +19,16 @@ def refuse_unused(options: Options, points: Sequence[VariantPoint], document: Do
         placements = [Placement(point.placement) for point in points if point.runtime == runtime]
         kinds = frozenset[str]().union(*(placement.kinds for placement in placements))
         for name in sorted(asked.model_fields_set):
-            if name in names_read_by(Audience.DLA_BUILDER) and DLA not in kinds:
-                place = "a DLA", "dla0"
-            elif name in names_read_by(Audience.GPU_RUN) and kinds == {CPU}:
-                place = "a GPU", "gpu"
-            else:
-                continue
-            message = f"{name} is for {place[0]}, and no variant of {runtime} is placed on one"
-            expected = f"placement: [{place[1]}], or no {name}"
-            raise document.error(("options", runtime, name), message, expected=expected, key=True)
+            if place := _missing_place(name, kinds):
+                message = f"{name} is for {place[0]}, and no variant of {runtime} is placed on one"
+                expected = f"placement: [{place[1]}], or no {name}"
+                raise document.error(("options", runtime, name), message, expected=expected, key=True)
+
+
+def _missing_place(name: str, kinds: Collection[str]) -> tuple[str, str] | None:
+    """What an option is for, in words and as a placement, where no variant is there."""
+    if name in names_read_by(Audience.DLA_BUILDER) and DLA not in kinds:
+        return "a DLA", "dla0"
+    if name in names_read_by(Audience.GPU_RUN) and kinds == {CPU}:
+        return "a GPU", "gpu"
+    return None

@@ -11,6 +11,8 @@ from controller.intake.lowering.graph_view import ELEMENTWISE, GraphView
 LARGEST = 65504.0  # the largest finite number of half precision
 _ADDING = frozenset({"Add", "Sub", "Mul", "Where"})
 
+_SOFTMAX = ("Softmax", "LogSoftmax")
+
 
 @dataclass(frozen=True)
 class Masks:
@@ -46,13 +48,11 @@ def _path_to_softmax(graph: GraphView, start: onnx.NodeProto) -> set[str]:
     seen, waiting = set[str](), [start]
     while waiting:
         node = waiting.pop()
-        if node.op_type in ("Softmax", "LogSoftmax"):
-            continue
         readers = list(graph.read_by(node))
         if node.op_type not in ELEMENTWISE or not readers:
             return set()
         for name in node.output:
             if name not in seen:
                 seen.add(name)
-                waiting += graph.readers.get(name, ())
+                waiting += [reader for reader in graph.readers.get(name, ()) if reader.op_type not in _SOFTMAX]
     return seen

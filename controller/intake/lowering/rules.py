@@ -48,13 +48,7 @@ def _check(graph: onnx.GraphProto, outside: _Known) -> int:
     for node in graph.node:
         if node.op_type == "Constant":
             known.arrays.update((node.output[0], item.t) for item in node.attribute if item.name == "value")
-        if node.op_type in OTHERS:
-            raise QdqError(
-                node,
-                "is an operator that TensorRT does not know",
-                expected="QuantizeLinear and DequantizeLinear pairs",
-                hint="quantise to the QDQ format",
-            )
+        _refuse_others(node)
         if node.op_type in PAIR:
             _check_node(node, known)
             count += 1
@@ -62,6 +56,16 @@ def _check(graph: onnx.GraphProto, outside: _Known) -> int:
                 known.shapes[node.output[0]] = known.shapes[node.input[0]]
         count += sum(_check(inner, known) for inner in _subgraphs(node))
     return count
+
+
+def _refuse_others(node: onnx.NodeProto) -> None:
+    if node.op_type in OTHERS:
+        raise QdqError(
+            node,
+            "is an operator that TensorRT does not know",
+            expected="QuantizeLinear and DequantizeLinear pairs",
+            hint="quantise to the QDQ format",
+        )
 
 
 def _subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
@@ -91,18 +95,22 @@ def _check_node(node: onnx.NodeProto, known: _Known) -> None:
     _check_axis(node, scale, known)
 
 
+def _check_without_zero(node: onnx.NodeProto, known: _Known) -> None:
+    kind = next((item.i for item in node.attribute if item.name == "output_dtype"), 0)
+    weights = known.arrays.get(node.input[0])
+    signed = kind or (weights.data_type if weights is not None else 0)
+    if node.op_type == "QuantizeLinear" and signed != onnx.TensorProto.INT8:
+        raise QdqError(
+            node,
+            "has no zero point: ONNX takes it as UINT8 then, and TensorRT as INT8",
+            expected="a zero point, INT8 0",
+            hint=_SYMMETRIC,
+        )
+
+
 def _check_zero(node: onnx.NodeProto, scale: Array, known: _Known) -> None:
     if len(node.input) < 3 or not node.input[2]:
-        kind = next((item.i for item in node.attribute if item.name == "output_dtype"), 0)
-        weights = known.arrays.get(node.input[0])
-        signed = kind or (weights.data_type if weights is not None else 0)
-        if node.op_type == "QuantizeLinear" and signed != onnx.TensorProto.INT8:
-            raise QdqError(
-                node,
-                "has no zero point: ONNX takes it as UINT8 then, and TensorRT as INT8",
-                expected="a zero point, INT8 0",
-                hint=_SYMMETRIC,
-            )
+        _check_without_zero(node, known)
         return
     zero = known.arrays.get(node.input[2])
     if zero is None:

@@ -1,6 +1,6 @@
 """The precision that a model brings: FP32 is lowered, FP16 and INT8 (Q/DQ) run as they are, or are refused in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import onnx
@@ -10,6 +10,7 @@ from controller.intake.graph.onnx_files import GraphFiles
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.lowering import rules
+from controller.intake.lowering.graph_view import bodies
 from controller.model.job import Precision
 
 _QUANTISING = frozenset({*rules.PAIR, *rules.OTHERS})
@@ -81,9 +82,8 @@ def _types(model: onnx.ModelProto) -> Iterator[tuple[str, int]]:
             yield node.output[0], next((item.i for item in node.attribute if item.name == "to"), 0)
 
 
-def _nodes(graphs: Sequence[onnx.GraphProto | onnx.FunctionProto]) -> Iterator[onnx.NodeProto]:
+def _nodes(graphs: Iterable[onnx.GraphProto | onnx.FunctionProto]) -> Iterator[onnx.NodeProto]:
     for graph in graphs:
         for node in graph.node:
             yield node
-            for attribute in node.attribute:
-                yield from _nodes([*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])])
+            yield from _nodes(bodies(node))

@@ -41,12 +41,16 @@ def commit(connection: Connection, session_id: str, token: str, outcome: Outcome
         return _fail(connection, row, outcome, Failure(FailureKind.BAD_INPUT, misfit))
     keep_artifacts(connection, token, outcome.artifacts)
     close_attempt(connection, token, AttemptState.COMMITTED, peak_rss_bytes=outcome.peak_rss_bytes)
-    if isinstance(outcome.end, Built):
-        _keep_engine(connection, row, outcome.end)
-    else:
-        for measurement in outcome.end.measurements:
-            insert_measurement(connection, row, measurement)
+    _keep_end(connection, row, outcome.end)
     return _settled(connection, row)
+
+
+def _keep_end(connection: Connection, row: StoredRow, end: Built | Measured) -> None:
+    if isinstance(end, Built):
+        _keep_engine(connection, row, end)
+        return
+    for measurement in end.measurements:
+        insert_measurement(connection, row, measurement)
 
 
 def _settled(connection: Connection, row: StoredRow) -> Committed:

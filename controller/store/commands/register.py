@@ -22,19 +22,20 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
 
     `alive` are the sessions heard from a moment ago. Raises Conflict if one of them is another board with this id.
     """
-    known = connection.execute(select(t.device).where(t.device.c.id == who.device_id)).first()
-    before = _session(connection, known.session_id) if known and known.session_id else None
-    if known and before and before.id != who.session_id:
+    known: StoredRow = connection.execute(select(t.device).where(t.device.c.id == who.device_id)).first()
+    before = _session(connection, known.session_id) if known else None
+    is_confirmed = before is not None and before.id == who.session_id
+    if before and not is_confirmed:
         _refuse_twin(who, known, before, alive=alive)
     facts_id = _facts_id(connection, who.facts)
-    name = known.name if known else _free_name(connection, who.name or who.device_id[:8])
+    name = known.name if known else _free_name(connection, who)
     if known is None:
         _insert_device(connection, who, name=name, facts_id=facts_id)
     if _session(connection, who.session_id) is None:
         _insert_session(connection, who)
         _end_older_sessions(connection, who)
     # A new agent process is somebody's answer to a cordon.
-    cordoned = known.cordoned if known and before and before.id == who.session_id else ""
+    cordoned = known.cordoned if is_confirmed else ""
     connection.execute(
         update(t.device)
         .where(t.device.c.id == who.device_id)
@@ -51,7 +52,7 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
     return Registered(name, _lost(connection, who.held))
 
 
-def _session(connection: Connection, session_id: str) -> StoredRow | None:
+def _session(connection: Connection, session_id: str | None) -> StoredRow | None:
     return connection.execute(select(t.session).where(t.session.c.id == session_id)).first()
 
 
@@ -140,7 +141,8 @@ def _facts_id(connection: Connection, facts: Facts) -> int:
     return int(connection.execute(insert(t.facts).values(content=content).returning(t.facts.c.id)).scalar_one())
 
 
-def _free_name(connection: Connection, wanted: str) -> str:
+def _free_name(connection: Connection, who: Registration) -> str:
+    wanted = who.name or who.device_id[:8]
     taken = set(connection.execute(select(t.device.c.name)).scalars())
     count = connection.execute(select(func.count()).select_from(t.device)).scalar_one()
     return next(name for name in [wanted, *(f"{wanted}-{k}" for k in range(2, count + 3))] if name not in taken)

@@ -209,12 +209,16 @@ def _last_failure(attempts: Sequence[StoredRow]) -> Failure | None:
         if attempt.state == AttemptState.RETURNED.value:
             continue
         if attempt.failure_message or attempt.failure_kind:
-            return Failure(
-                kind=FailureKind(attempt.failure_kind) if attempt.failure_kind else FailureKind.INFRASTRUCTURE,
-                message=attempt.failure_message or "",
-                phase=attempt.phase or "",
-                exit_code=attempt.exit_code,
-                signal=attempt.signal,
-                peak_rss_bytes=attempt.peak_rss_bytes,
-            )
+            return _failure(attempt)
     return None
+
+
+def _failure(attempt: StoredRow) -> Failure:
+    return Failure(
+        kind=FailureKind(attempt.failure_kind) if attempt.failure_kind else FailureKind.INFRASTRUCTURE,
+        message=attempt.failure_message or "",
+        phase=attempt.phase or "",
+        exit_code=attempt.exit_code,
+        signal=attempt.signal,
+        peak_rss_bytes=attempt.peak_rss_bytes,
+    )
