@@ -11,7 +11,7 @@ import numpy as np
 from agent.runtime.arrays import Tensor
 from jetfleet.errors import BadInput
 from jetfleet.outputs.bounds import INTEGERS, Bounds, Judgement, Rule, Rules
-from jetfleet.outputs.judge import judge_all, reference_weakness
+from jetfleet.outputs.judge import judge_all, names_in, reference_weakness
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_UNCHECKED,
     FLAG_KIND_WRONG_OUTPUT,
@@ -93,7 +93,8 @@ def _as_message(label: str, found: Judgement, got: Mapping[str, Tensor], want: M
     known = {key: value for key, value in vars(found).items() if value is not None}
     check = TensorCheck(tensor=label, **known)
     if label not in want:
-        check.weakness = "it is empty" if all(want[name].size == 0 for name in label.split("+") if name in want) else ""
+        is_empty = all(want[name].size == 0 for name in names_in(label) if name in want)
+        check.weakness = "it is empty" if is_empty else ""
         return check
     check.weakness = reference_weakness(want[label])
     if label in got and got[label].shape == want[label].shape and _is_classifier(want[label]):

@@ -26,12 +26,21 @@ def judge_all(got: Mapping[str, Array], want: Mapping[str, Array], rules: Rules)
         names = [name for name in outputs if name in want]
         in_sets.update(names)
         if names:
-            found["+".join(names)] = _judge_group(names, got, want, bounds)
+            found[set_label(names)] = _judge_group(names, got, want, bounds)
     for name, array in want.items():
         bounds = rules.outputs.get(name, rules.bounds)
         if name not in in_sets and bounds.rule is not Rule.OFF:
             found[name] = judge(got.get(name), array, bounds)
     return found
+
+
+def set_label(names: Sequence[str]) -> str:
+    """What the outputs of a set are called together."""
+    return "+".join(names)
+
+
+def names_in(label: str) -> list[str]:
+    return label.split("+")
 
 
 def _judge_group(
