@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 import logging
-import random
 import shutil
 import signal
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,24 +18,18 @@ from agent.daemon.heartbeat import ActiveAttempt, Heartbeat, StopReason, boot_cl
 from agent.daemon.identity import lock_state_dir
 from agent.daemon.inputs import fetch_inputs
 from agent.daemon.options import AgentOptions
+from agent.daemon.retry import FIRST_PAUSE_S, Retry, pause
 from agent.daemon.runner import run_attempt
 from agent.daemon.spool import Spool
 from jetfleet.blobs import BlobDir
-from jetfleet.errors import (
-    Conflict,
-    JetfleetError,
-    NeedsUpgrade,
-    StaleSession,
-)
+from jetfleet.errors import JetfleetError, StaleSession
 from jetfleet.v1 import fleet_pb2, task_pb2
 from jetfleet.version import VERSION
 
 log = logging.getLogger(__name__)
 
 _CLAIM_WAIT_S = 20.0
-_BACKOFF_S = (0.2, 5.0)
 _PAUSED_POLL_S = 1.0
-_jitter = random.SystemRandom()  # boards flashed from one image must not come back in step
 
 
 def run(options: AgentOptions) -> None:
@@ -67,13 +59,14 @@ class Agent:
             options.state_dir, blobs=self._blobs, spool=spool, may_drop=lambda: self._heartbeat.attempt is None
         )
         self._draining = asyncio.Event()
+        self._retry = Retry(self._register, self._draining)
         self._facts = options.read_facts()
         self._worked_at = time.monotonic()
 
     async def run(self) -> None:
         self._catch_signals()
         shutil.rmtree(self._attempts, ignore_errors=True)  # of an agent that was killed: nothing in there was finished
-        await self._until_done(self._register)
+        await self._retry.until_done(self._register)
         heartbeat = asyncio.create_task(self._heartbeat.run())
         loop = asyncio.create_task(self._loop())
         try:
@@ -91,13 +84,13 @@ class Agent:
         while not self._draining.is_set() and not self._idle_for_too_long():
             if await self._is_paused():
                 continue
-            await self._until_done(self._delivery.flush)
+            await self._retry.until_done(self._delivery.flush)
             lease = await self._claim()
             if lease is not None:
                 self._worked_at = time.monotonic()
                 await self._run_lease(lease)
                 self._worked_at = time.monotonic()
-        await self._until_done(self._delivery.flush, tries=3)
+        await self._retry.until_done(self._delivery.flush, tries=3)
 
     async def _register(self) -> None:
         options = self._options
@@ -145,7 +138,7 @@ class Agent:
         wait_s = _CLAIM_WAIT_S
         if self._options.idle_exit_s is not None:
             wait_s = min(wait_s, max(0.5, self._options.idle_exit_s / 4))
-        pause_s = _BACKOFF_S[0]
+        pause_s = FIRST_PAUSE_S
         while not self._draining.is_set() and not self._idle_for_too_long():
             call = asyncio.create_task(self._link.claim(self._session_id, request_id, wait_s=wait_s))
             drained = asyncio.create_task(self._draining.wait())
@@ -157,10 +150,10 @@ class Agent:
             try:
                 return call.result()
             except StaleSession:
-                await self._until_done(self._register)
+                await self._retry.until_done(self._register)
             except JetfleetError as error:
                 log.warning("claim failed: %s", error.message)
-                pause_s = await self._pause(pause_s)
+                pause_s = await pause(pause_s)
         return None
 
     async def _run_lease(self, lease: fleet_pb2.Lease) -> None:
@@ -177,7 +170,7 @@ class Agent:
                 log.warning("attempt %s: result dropped, %s", attempt.token[:8], reason)
                 return
             if await self._keep(attempt, outcome, folder):
-                await self._until_done(self._delivery.flush)
+                await self._retry.until_done(self._delivery.flush)
             if outcome.HasField("returned") and attempt.stop_reason is None:
                 await self._refresh_facts()
         finally:
@@ -189,22 +182,26 @@ class Agent:
 
         What is given back needs no disk and is committed at once.
         """
-        while True:
-            try:
-                await self._delivery.keep(attempt.token, outcome, folder)
-            except (JetfleetError, OSError) as error:
-                if not is_of_the_disk(error):
-                    raise
-                self._disk.suspect(error)
-            else:
-                return True
+        while not await self._spool(attempt, outcome, folder):
             if attempt.stop_reason is StopReason.LOST:
                 return False
             if attempt.stop_reason is not None or outcome.HasField("returned"):
                 back = task_pb2.Outcome(returned=task_pb2.Returned(reason=await asyncio.to_thread(self._disk.fault)))
-                await self._until_done(partial(self._delivery.commit, attempt.token, back))
+                await self._retry.until_done(partial(self._delivery.commit, attempt.token, back))
                 return False
             await self._is_paused()
+        return True
+
+    async def _spool(self, attempt: ActiveAttempt, outcome: task_pb2.Outcome, folder: Path) -> bool:
+        """False where the disk does not take it."""
+        try:
+            await self._delivery.keep(attempt.token, outcome, folder)
+        except (JetfleetError, OSError) as error:
+            if not is_of_the_disk(error):
+                raise
+            self._disk.suspect(error)
+            return False
+        return True
 
     async def _fetch_and_run(self, attempt: ActiveAttempt, folder: Path) -> task_pb2.Outcome:
         def on_progress(progress: task_pb2.Progress) -> None:
@@ -241,47 +238,13 @@ class Agent:
     async def _refresh_facts(self) -> None:
         """The child found another runtime than the plan assumed: registers what there is now, to be planned anew."""
         self._facts = await asyncio.to_thread(self._options.read_facts)
-        await self._until_done(self._register)
+        await self._retry.until_done(self._register)
 
     async def _leave(self) -> None:
         try:
             await self._link.leave(self._session_id, "drained")
         except JetfleetError as error:
             log.warning("could not sign off: %s", error.message)
-
-    async def _until_done(self, step: Callable[[], Awaitable[None]], *, tries: int | None = None) -> None:
-        """Repeats a step through outages, with jitter, until it is done or the agent drains. Some errors are final."""
-        pause_s, left = _BACKOFF_S[0], tries
-        while left is None or left > 0:
-            if await self._try(step):
-                return
-            left = self._tries_left(left)
-            pause_s = await self._pause(pause_s)
-
-    async def _try(self, step: Callable[[], Awaitable[None]]) -> bool:
-        """Whether the step is done now. Raises NeedsUpgrade and Conflict, which no repetition mends."""
-        try:
-            await step()
-        except (NeedsUpgrade, Conflict):
-            raise
-        except StaleSession:
-            await self._register()
-            return False
-        except (JetfleetError, OSError) as error:
-            log.warning("trying again: %s", error)
-            return False
-        return True
-
-    def _tries_left(self, tries: int | None) -> int | None:
-        """After one more; where there is no bound, two from the moment that the agent drains."""
-        if tries is not None:
-            return tries - 1
-        return 2 if self._draining.is_set() else None
-
-    async def _pause(self, pause_s: float) -> float:
-        """Sleeps with jitter; returns the next, longer pause."""
-        await asyncio.sleep(pause_s * _jitter.uniform(0.5, 1.0))
-        return min(pause_s * 2, _BACKOFF_S[1])
 
     def _idle_for_too_long(self) -> bool:
         limit = self._options.idle_exit_s

@@ -28,8 +28,10 @@ def words_for(name: str, dtype: str, *, rank: int, rows: int | None = None) -> s
     if "mask" in name.lower():
         # PyTorch's boolean padding masks say what to leave out, all others what to keep.
         return ZERO if kind == "b" and _PADDING.search(name) else ONE
-    if kind == "b":
-        return BITS
+    return BITS if kind == "b" else _words_for_integers(name, dtype, rank=rank, rows=rows)
+
+
+def _words_for_integers(name: str, dtype: str, *, rank: int, rows: int | None) -> str:
     if _POSITIONS.search(name) and rank:
         return ARANGE
     if rows is not None:
