@@ -8,11 +8,13 @@ from agent.attempt import outputs_of
 from agent.daemon.client import Link
 from agent.daemon.spool import Spool
 from jetfleet.blobs import BlobDir
-from jetfleet.errors import BadInput, StaleAttempt
+from jetfleet.errors import BadInput, JetfleetError, StaleAttempt
 from jetfleet.plausible import impossible_number
 from jetfleet.v1 import task_pb2
 
 log = logging.getLogger(__name__)
+
+_MOST_REFUSALS = 8
 
 
 class Delivery:
@@ -20,6 +22,7 @@ class Delivery:
 
     def __init__(self, link: Link, session_id: str, blobs: BlobDir, spool: Spool) -> None:
         self._link, self._session_id, self._blobs, self._spool = link, session_id, blobs, spool
+        self._refused: dict[str, int] = {}
 
     def pending(self) -> list[str]:
         """Attempts whose results are not acknowledged."""
@@ -38,8 +41,22 @@ class Delivery:
     async def flush(self) -> None:
         """Delivers what is pending, oldest first. Raises what a dead link raises: call it again."""
         for token in self._spool.tokens():
-            await self.commit(token, self._spool.get(token) or _damaged(token))
+            try:
+                await self.commit(token, self._spool.get(token) or _damaged(token))
+            except JetfleetError as error:
+                if type(error) is not JetfleetError:  # an outage, a session that is not known: it passes
+                    raise
+                self._count_refusal(token, error)
+                continue
             self._spool.drop(token)
+
+    def _count_refusal(self, token: str, error: JetfleetError) -> None:
+        """An error that nobody can explain, again and again: the result is set aside, and the agent goes on."""
+        self._refused[token] = self._refused.get(token, 0) + 1
+        if self._refused[token] < _MOST_REFUSALS:
+            raise error
+        log.error("attempt %s: set aside after %d tries: %s", token[:8], _MOST_REFUSALS, error.message)
+        self._spool.set_aside(token, "refused")
 
     async def commit(self, token: str, outcome: task_pb2.Outcome) -> None:
         """Brings one result to the controller, whether it is spooled or not."""

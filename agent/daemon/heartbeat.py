@@ -148,7 +148,7 @@ class Heartbeat:
         for token in self._undelivered():
             if attempt is None or token != attempt.token:
                 delivering = task_pb2.Progress(phase="commit")
-                reports.append(fleet_pb2.AttemptReport(attempt_token=token, running=True, progress=delivering))
+                reports.append(fleet_pb2.AttemptReport(attempt_token=token, progress=delivering))
         return reports
 
     def _apply(self, attempt: ActiveAttempt, answer: fleet_pb2.RenewResponse, sent_at: float) -> None:

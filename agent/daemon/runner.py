@@ -34,6 +34,7 @@ from jetfleet.v1.task_pb2 import (
     FLAG_KIND_UNSTABLE,
     Failure,
     FailureKind,
+    FlagKind,
     Outcome,
     Progress,
     TaskSpec,
@@ -86,7 +87,7 @@ async def run_attempt(
     outcome = await _run_child(attempt, "log.txt", conditions, env, on_progress)
     took_s = time.monotonic() - begin
     if _count_doubtful_flags(outcome) and not stop.is_set() and has_room(took_s, limit_s):
-        _log.info("task %d %s was unstable, disturbed or paused: once more in a fresh process", spec.task_id, spec.name)
+        _log.info("task %d %s, once more in a fresh process: %s", spec.task_id, spec.name, _tell_doubts(outcome))
         outcome = _choose_run(outcome, await _run_child(attempt, "log-2.txt", conditions, env, on_progress))
     return outcome
 
@@ -231,6 +232,11 @@ def _measured_in_time(outcome: Outcome, verdict: Failure) -> bool:
 def _count_doubtful_flags(outcome: Outcome) -> int:
     """Flags of what a fresh process may not meet again."""
     return sum(flag.kind in _MAY_NOT_RECUR for item in outcome.measured.measurements for flag in item.flags)
+
+
+def _tell_doubts(outcome: Outcome) -> str:
+    flags = [flag for item in outcome.measured.measurements for flag in item.flags if flag.kind in _MAY_NOT_RECUR]
+    return "; ".join(f"{FlagKind.Name(flag.kind).removeprefix('FLAG_KIND_')}: {flag.evidence}" for flag in flags)
 
 
 def _choose_run(first: Outcome, second: Outcome) -> Outcome:

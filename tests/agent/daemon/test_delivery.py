@@ -9,6 +9,7 @@ from agent.daemon.client import Link
 from agent.daemon.delivery import Delivery
 from agent.daemon.spool import Spool
 from jetfleet.blobs import BlobDir
+from jetfleet.errors import JetfleetError, Unreachable
 from jetfleet.v1.task_pb2 import FAILURE_KIND_INFRASTRUCTURE, Estimate, Measured, Measurement, Outcome
 
 
@@ -17,8 +18,11 @@ class Controller:
 
     def __init__(self) -> None:
         self.committed: dict[str, Outcome] = {}
+        self.refuses: dict[str, JetfleetError] = {}
 
     async def commit(self, session_id: str, token: str, outcome: Outcome) -> str:
+        if token in self.refuses:
+            raise self.refuses[token]
         self.committed[token] = outcome
         return "SUCCEEDED"
 
@@ -61,3 +65,29 @@ async def test_a_number_that_cannot_be_is_not_sent(tmp_path: Path, controller: C
     await delivery.keep("t1", measured(-1.0), tmp_path)
     await delivery.flush()
     assert "p50_ms = -1" in controller.committed["t1"].failure.message
+
+
+async def test_a_result_that_the_controller_can_never_take_stands_in_nobodys_way(
+    tmp_path: Path, controller: Controller, delivery: Delivery
+) -> None:
+    controller.refuses["t1"] = JetfleetError("INTERNAL: a bug")
+    for token in ("t1", "t2"):
+        await delivery.keep(token, measured(1.0), tmp_path)
+    for _ in range(7):
+        with pytest.raises(JetfleetError, match="a bug"):
+            await delivery.flush()
+    await delivery.flush()
+    assert list(controller.committed) == ["t2"]
+    assert delivery.pending() == []
+    assert (tmp_path / "spool" / "t1.refused").exists()
+
+
+async def test_an_outage_sets_nothing_aside(tmp_path: Path, controller: Controller, delivery: Delivery) -> None:
+    controller.refuses["t1"] = Unreachable("no answer")
+    await delivery.keep("t1", measured(1.0), tmp_path)
+    for _ in range(20):
+        with pytest.raises(Unreachable):
+            await delivery.flush()
+    controller.refuses.clear()
+    await delivery.flush()
+    assert list(controller.committed) == ["t1"]

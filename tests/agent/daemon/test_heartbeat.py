@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 
@@ -23,12 +25,14 @@ class Link:
     def __init__(self, *answers: "int | JetfleetError | None") -> None:
         self.answers = list(answers)
         self.reports: list[list[fleet_pb2.AttemptReport]] = []
+        self.told: list[str] = []
         self.asked = asyncio.Event()
 
     async def renew(
         self, session_id: str, reports: list[fleet_pb2.AttemptReport], *, timeout_s: float, paused_reason: str
     ) -> fleet_pb2.RenewResponse:
         self.reports.append(reports)
+        self.told.append(paused_reason)
         self.asked.set()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, JetfleetError):
@@ -45,14 +49,18 @@ def active(*, lease_s: float = 30.0, age_s: float = 0.0) -> ActiveAttempt:
 
 
 def heartbeat_of(
-    link: Link, attempt: ActiveAttempt | None = None, *, every_s: float = 0.05
+    link: Link,
+    attempt: ActiveAttempt | None = None,
+    *,
+    every_s: float = 0.05,
+    undelivered: Callable[[], list[str]] = list,
 ) -> tuple[Heartbeat, list[int]]:
     registered: list[int] = []
 
     async def register() -> None:
         registered.append(1)
 
-    made = Heartbeat(link, "s", every_s=every_s, register=register)  # type: ignore[arg-type]
+    made = Heartbeat(cast(Any, link), "s", every_s=every_s, register=register, undelivered=undelivered)
     made.attempt = attempt
     return made, registered
 
@@ -168,3 +176,12 @@ def test_a_pause_is_noticed() -> None:
     os.kill(child.pid, 18)
     told, _ = child.communicate(timeout=30)
     assert told == "the agent was paused\n"
+
+
+async def test_results_on_their_way_keep_their_leases_and_a_pause_is_told() -> None:
+    link = Link(CONTINUE)
+    made, _ = heartbeat_of(link, active(), undelivered=lambda: [ATTEMPT, "older"])
+    made.paused_reason = "the disk is full"
+    await made.renew()
+    assert [report.attempt_token for report in link.reports[0]] == [ATTEMPT, "older"]
+    assert link.told == ["the disk is full"]
