@@ -9,8 +9,6 @@ from tests.house.complexity import complexities
 from tests.house.source import modules, name
 
 LIMIT = 10
-# How many functions are still harder than that.
-LEFT = 2
 
 
 def test_functions_are_easy_to_follow():
@@ -20,7 +18,7 @@ def test_functions_are_easy_to_follow():
         for function, steps in complexities(ast.parse(path.read_text()))
         if steps > LIMIT
     ]
-    assert len(found) <= LEFT, "\n".join(f"{steps} {function}" for steps, function in sorted(found, reverse=True))
+    assert found == []
 
 
 @pytest.mark.parametrize(

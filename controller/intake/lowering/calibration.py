@@ -4,7 +4,7 @@ It is asked for by name and never taken from the evaluation set: ranges that saw
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,19 +85,9 @@ def load(path: Path, signature: Signature, *, constant: Callable[[Input], Array]
     axes = {item.name: axis for item in signature.inputs if (axis := _axis(item, signature)) is not None}
     stacked = not axes
     inputs = {item.name: item for item in signature.inputs}
-    for name in arrays:
-        if name not in inputs and name != LABELS:
-            hint = nearest(name, inputs) or f"leave {name!r} out of {path.name}"
-            raise ModelError(
-                f"{path.name}: {name!r} is not an input of the model", steps=_AT, expected=", ".join(inputs), hint=hint
-            )
+    _check_names(path.name, arrays, inputs, needed=axes or inputs)
     found: dict[str, Array] = {}
     for name, item in inputs.items():
-        if name not in arrays and (name in axes or stacked):
-            expected = f"arrays {', '.join(axes or inputs)}; it has {', '.join(arrays) or 'none'}"
-            arguments = ", ".join(f"{item}=..." for item in axes or inputs)
-            hint = f"numpy.savez({path.name!r}, {arguments})"
-            raise ModelError(f"{path.name} has no array {name!r}", steps=_AT, expected=expected, hint=hint)
         found[name] = arrays[name] if name in arrays else constant(item)
         _check(path.name, item, found[name], 0 if stacked else axes.get(name), stacked=stacked)
     rows = _rows(
@@ -109,6 +99,20 @@ def load(path: Path, signature: Signature, *, constant: Callable[[Input], Array]
         hint = "add rows, or export the model with an open batch dimension"
         raise ModelError(message, steps=_AT, expected=f"at least {at_once} rows", hint=hint)
     return Calibration(found, axes, rows, at_once, stacked)
+
+
+def _check_names(file: str, arrays: Collection[str], inputs: Collection[str], *, needed: Collection[str]) -> None:
+    for name in arrays:
+        if name not in inputs and name != LABELS:
+            hint = nearest(name, inputs) or f"leave {name!r} out of {file}"
+            raise ModelError(
+                f"{file}: {name!r} is not an input of the model", steps=_AT, expected=", ".join(inputs), hint=hint
+            )
+    for name in needed:
+        if name not in arrays:
+            expected = f"arrays {', '.join(needed)}; it has {', '.join(arrays) or 'none'}"
+            hint = f"numpy.savez({file!r}, {', '.join(f'{item}=...' for item in needed)})"
+            raise ModelError(f"{file} has no array {name!r}", steps=_AT, expected=expected, hint=hint)
 
 
 def _axis(item: Input, signature: Signature) -> int | None:

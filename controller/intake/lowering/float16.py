@@ -5,7 +5,7 @@ of an If, Loop or Scan takes and gives float32 and is converted inside, as the g
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -104,22 +104,25 @@ class _Conversion:
         }
         results = {item.name for item in graph.output}
         for node in graph.node:
-            for body in bodies(node):
-                self.convert(body, outer=scope)
-            kind = _FLOAT if node.name in kept else _HALF
-            for index, name in enumerate(node.input):
-                node.input[index] = self._as(name, kind, scope)
-            scope.nodes.append(node)
             made = [name for name in node.output if seen.is_float(name)]
-            scope.types.update(dict.fromkeys(made, kind))
-            for name in made if kind == _HALF else ():
-                if name in results:
+            self._convert_node(node, made, _FLOAT if node.name in kept else _HALF, scope)
+            if node.name not in kept:
+                for name in (name for name in made if name in results):
                     self._give_float32(node, name, scope)
         del graph.node[:]
         graph.node.extend(scope.nodes)
         if outer is None:
             held = {item.name for item in graph.initializer}
             _drop_unread(graph, {name: new for (name, _), new in scope.casts.items() if name in held})
+
+    def _convert_node(self, node: onnx.NodeProto, made: Sequence[str], kind: int, scope: _Scope) -> None:
+        """`made`: the float tensors that the node makes."""
+        for body in bodies(node):
+            self.convert(body, outer=scope)
+        for index, name in enumerate(node.input):
+            node.input[index] = self._as(name, kind, scope)
+        scope.nodes.append(node)
+        scope.types.update(dict.fromkeys(made, kind))
 
     def _as(self, name: str, kind: int, scope: _Scope) -> str:
         """The tensor's name in the wanted type, behind a cast where it has the other."""
