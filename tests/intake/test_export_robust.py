@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
+from controller.intake.export.failures import explain
 from controller.intake.prepare import PreparedJob
 from tests.intake.conftest import Workplace
 
@@ -162,3 +164,17 @@ def test_a_module_imported_inside_forward_is_part_of_the_key(place: Workplace) -
 def test_lazy_weights_are_part_of_the_key(place: Workplace) -> None:
     place.write("mynet.py", "from torch import nn\ndef load():\n    return nn.Sequential(nn.LazyLinear(3))\n")
     assert place.prepare(JOB.replace("x:", "input:")).files
+
+
+def test_the_line_inside_a_library_that_the_users_module_wraps(tmp_path: Path) -> None:
+    own = tmp_path / "net.py"
+    own.touch()
+    deep = f'no\n  File "{own}", line 3, in forward\n  File "{np.__file__}", line 9, in forward'
+    error = explain(ValueError(deep), [])
+    assert (error.where, error.message[-18:]) == (f"{own}:3", " (in __init__.py:9)"[-18:])
+    assert "attn_implementation='eager'" in error.hint
+    assert "exporter: legacy" in error.hint
+    shallow = f'no\n  File "{np.__file__}", line 9, in call\n  File "{own}", line 3, in forward'
+    error = explain(ValueError(shallow), [])
+    assert "(in" not in error.message
+    assert "eager" not in error.hint

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from controller.model.job import Precision, Role
 from tests.intake.conftest import Workplace, linear
@@ -32,6 +32,38 @@ def dynamic() -> onnx.ModelProto:
         NODE("DequantizeLinear", ["q", "s", "z"], ["y"]),
     ]
     return model_of(nodes, [value("x", ["N", 4])], [value("y", ["N", 4])])
+
+
+def packed(name: str) -> onnx.ModelProto:
+    """What ONNX Runtime's tools for language models and for transformers make: operators of its own domain."""
+    random = np.random.default_rng(0)
+    if name == "MatMulNBits":
+        node = NODE(name, ["x", "w", "s"], ["y"], domain="com.microsoft", K=32, N=3, bits=4, block_size=32)
+        weights = {"w": random.integers(0, 255, (3, 1, 16), dtype=np.uint8), "s": floats(3)}
+    elif name == "MatMulIntegerToFloat":
+        cast = NODE("Cast", ["x"], ["q"], to=TensorProto.UINT8)
+        node = NODE(name, ["q", "w", "s", "s"], ["y"], domain="com.microsoft")
+        weights = {"w": random.integers(0, 255, (32, 3), dtype=np.uint8), "s": np.float32([0.1])}
+        return with_microsoft(model_of([cast, node], [value("x", ["N", 32])], [value("y", ["N", 3])], **weights))
+    else:
+        node = NODE(name, ["x", "w", "s"], ["y"], domain="com.microsoft")
+        weights = {"w": random.integers(0, 255, (32, 3), dtype=np.uint8), "s": np.float32([0.1])}
+    return with_microsoft(model_of([node], [value("x", ["N", 32])], [value("y", ["N", 3])], **weights))
+
+
+def with_microsoft(model: onnx.ModelProto) -> onnx.ModelProto:
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return model
+
+
+@pytest.mark.parametrize("name", ["MatMulNBits", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"])
+def test_operators_of_onnx_runtimes_own_domain_are_quantised_too(place: Workplace, name: str) -> None:
+    place.model(packed(name))
+    assert f"is quantised already, at operator {name} 'y'" in place.refused(MODEL).message
+    (variant,) = place.prepare(f"{MODEL}variants: {{precision: [int8]}}").spec.variants
+    assert Role.MODEL_QDQ in {item.role for item in variant.artifacts}
+    typed = place.refused(f"{MODEL}variants: {{precision: [int8], runtime: [tensorrt]}}")
+    assert "TensorRT does not take the model's quantisation" in typed.message
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,10 @@ _LINE = re.compile(r'File "([^"]+)", line (\d+)')
 _FIXED = re.compile(r"static shape of \d+ for dimension inputs\[['\"]?(\w+)['\"]?\]\.shape\[(\d+)\]")
 _MODEL_LIBRARY = re.compile(r"site-packages/(?!torch/|onnx|controller/)")
 _ADVICE = "branch on shapes or configuration, not on values of tensors; or give a number in place of an open size"
+_IN_A_LIBRARY = (
+    "what works for many models of libraries: attn_implementation='eager' where it is made, or "
+    "`export: {exporter: legacy}`; or a number in place of an open size"
+)
 _NO_OPERATOR = "compute it outside of the model or by other operators; `export: {exporter: legacy}` may know it"
 
 
@@ -38,7 +42,7 @@ def explain(error: BaseException, inputs: Sequence[Input]) -> ModelError:
         steps=("model", "torch"),
         where=_users(places),
         expected="a forward() that can be traced, with sizes left open where inputs say so",
-        hint=_ADVICE,
+        hint=_IN_A_LIBRARY if _inside(places) else _ADVICE,
     )
 
 
@@ -101,8 +105,11 @@ def _users(places: Sequence[tuple[str, str]]) -> str:
 
 
 def _inside(places: Sequence[tuple[str, str]]) -> str:
-    """The innermost line of a library's model, if none is the user's: torch itself is never to blame."""
-    if _users(places):
-        return ""
-    lines = [f"{Path(file).name}:{line}" for file, line in places if _MODEL_LIBRARY.search(file)]
-    return f" (in {lines[-1]})" if lines else ""
+    """The line of a library's model that is further in than any of the user's: torch itself is never to blame."""
+    said = ""
+    for file, line in places:
+        if user_code.is_users(file):
+            said = ""
+        elif _MODEL_LIBRARY.search(file):
+            said = f" (in {Path(file).name}:{line})"
+    return said

@@ -13,10 +13,17 @@ from onnx import numpy_helper
 from controller.intake.graph.tensors import Array
 
 PAIR = ("QuantizeLinear", "DequantizeLinear")
-# What quantises beside the pairs: forms of ONNX Runtime's CPU kernels, which TensorRT's importer does not know.
-OTHERS = frozenset(
-    {"DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeMatMul"}
+# What quantises beside the pairs: forms of ONNX Runtime's own kernels, which TensorRT's importer does not know.
+_INTEGER = ("DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
+_MICROSOFT_DYNAMIC = ("DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "MatMulIntegerToFloat", "MatMulInteger16")
+_MICROSOFT_WEIGHTS = ("MatMulNBits", "MatMulBnb4", "MatMulFpQ4", "GatherBlockQuantized", "QMoE")
+_MICROSOFT_LINEAR = (
+    *("QAttention", "QGemm", "QEmbedLayerNormalization", "QLinearAdd", "QLinearMul", "QLinearAveragePool"),
+    *("QLinearGlobalAveragePool", "QLinearConcat", "QLinearLeakyRelu", "QLinearReduceMean", "QLinearSigmoid"),
+    *("QLinearSoftmax", "QLinearWhere", "QOrderedAttention", "QOrderedGelu", "QOrderedLayerNormalization"),
+    *("QOrderedLongformerAttention", "QOrderedMatMul"),
 )
+OTHERS = frozenset({*_INTEGER, *_MICROSOFT_DYNAMIC, *_MICROSOFT_WEIGHTS, *_MICROSOFT_LINEAR})
 _SYMMETRIC = "quantise again with signed 8-bit types and symmetric ranges, activations too"
 
 
