@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from controller.intake.lowering.set_outputs import chosen_outputs
+from controller.intake.graph.set_outputs import chosen_outputs
 from controller.model.job import OutputSet, Precision
 from tests.intake.conftest import Workplace
 from tests.intake.graphs import NODE, floats, model_of, value

@@ -14,11 +14,11 @@ import torch
 from controller.intake import graph_cache
 from controller.intake.exchange import ModelRequest
 from controller.intake.export import user_code
+from controller.intake.export.answers import refuse_different
 from controller.intake.export.exporters import EXPORTERS, refuse_fixed
 from controller.intake.export.observed_run import ObservedRun
 from controller.intake.export.user_module import UserModule
 from controller.intake.graph import onnx_files
-from controller.intake.graph.agreement import agree
 from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.reference_check import first_difference, unstable
 from controller.intake.graph.shapes import signature
@@ -33,7 +33,6 @@ from jetfleet.stand_ins import NORMAL, ONE, ZERO, words_for
 _RECIPE = 3
 _EXAMPLE_BATCH = 2  # 0 and 1 are special to torch.export
 _OTHER_BATCH = 3
-DIFFERENT = "the export answers differently from PyTorch"
 
 
 class TorchSource:
@@ -125,8 +124,8 @@ class TorchSource:
                 expected="an export that works for every open size, like forward()",
                 hint="a number in place of the open size that it fails for, or another way to compute it",
             ) from error
-        for name, tensor in wanted.items():
-            agree(name, found[name], tensor.numpy(), told=DIFFERENT, steps=("model", "torch"))
+        answers = {name: tensor.numpy() for name, tensor in wanted.items()}
+        refuse_different(found, answers, graph=folder / onnx_files.MODEL_NAME, progress=self._progress)
 
     def _other_sizes(self) -> tuple[dict[str, Array], dict[str, torch.Tensor]]:
         """Inputs of sizes not seen before and what PyTorch makes of them; of the job's own sizes if it takes no other.

@@ -16,12 +16,12 @@ from controller.intake import graph_cache
 from controller.intake.exchange import LoweringRequest
 from controller.intake.graph.onnx_files import MODEL_NAME, GraphFiles
 from controller.intake.graph.reference import ReferenceSession, condensed
+from controller.intake.graph.set_outputs import chosen_outputs
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering import comparison, float16, qdq
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.float32_nodes import beyond_half
-from controller.intake.lowering.set_outputs import chosen_outputs
 from controller.model.job import GRAPH_DATA, OutputSet, Precision, Role
 from jetfleet.blobs import sha256_file
 

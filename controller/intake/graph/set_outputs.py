@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import onnx
 
-from controller.intake.lowering.graph_view import inner_nodes
+from controller.intake.graph.nodes import bodies, walk
 
 _CHOOSING = frozenset({"TopK", "NonMaxSuppression"})
 
@@ -39,5 +39,6 @@ def _choosing_node(output: str, makers: Mapping[str, onnx.NodeProto]) -> onnx.No
 
 def _reads(node: onnx.NodeProto) -> Iterator[str]:
     yield from node.input
-    for inner in inner_nodes(node):
-        yield from inner.input
+    for body in bodies(node):
+        for inner in walk(body):
+            yield from inner.input

@@ -1,0 +1,47 @@
+"""An export's answers held against PyTorch's: by place, and as sets where the graph itself chooses the rows."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import onnx
+
+from controller.intake.graph.agreement import agree
+from controller.intake.graph.set_outputs import chosen_outputs
+from controller.intake.graph.tensors import Array
+from controller.intake.jobfile.model_error import ModelError
+from jetfleet.outputs.bounds import Bounds, Rule
+from jetfleet.outputs.sets import judge_set
+
+DIFFERENT = "the export answers differently from PyTorch"
+# A row whose score ties with the last one chosen may be another row; its numbers agree to a thousandth of their range.
+_AS_SET = Bounds(rule=Rule.SET, min_cosine=0.9999, min_agreement=0.9)
+
+
+def refuse_different(
+    found: Mapping[str, Array], wanted: Mapping[str, Array], *, graph: Path, progress: Callable[[str], None]
+) -> None:
+    """Raises ModelError for the first output that is another answer."""
+    choices: dict[str, str] | None = None
+    for name, array in wanted.items():
+        try:
+            agree(name, found[name], array, told=DIFFERENT, steps=("model", "torch"))
+        except ModelError:
+            if choices is None:
+                choices = _choices(graph)
+            if name not in choices or not _agree_as_sets(found[name], array):
+                raise
+            progress(f"note: rows of {name} agree with PyTorch in another order: {choices[name]} chooses them")
+
+
+def _choices(graph: Path) -> dict[str, str]:
+    """By output, the node that chose its rows."""
+    model = onnx.load_model(str(graph), load_external_data=False)
+    return {name: choice for choice, outputs in chosen_outputs(model.graph).items() for name in outputs}
+
+
+def _agree_as_sets(found: Array, wanted: Array) -> bool:
+    """Sample by sample: a row never goes from one to another."""
+    if found.shape != wanted.shape or not wanted.ndim:
+        return False
+    samples = range(len(wanted))
+    return all(judge_set([found[at : at + 1]], [wanted[at : at + 1]], _AS_SET).passed for at in samples)
