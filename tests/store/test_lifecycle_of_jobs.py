@@ -7,7 +7,7 @@ from controller.model.result import FlagKind
 from controller.model.task import FailureKind, JobState
 from controller.model.view import ResultQuery
 from controller.store.commands.cancel import cancel
-from controller.store.commands.renew import expire
+from controller.store.commands.renew import expire, start_attempts
 from controller.store.queries import results
 from controller.store.queries.leases import directives
 from jetfleet.errors import NoDevice, NotFound, StaleSession
@@ -164,6 +164,15 @@ def test_returned_work_is_claimed_again(fleet: StoreFleet) -> None:
     assert fleet.commit("a/1", lease.token, Outcome(Returned("draining"), (), None)).task_state == "READY"
     assert fleet.job(job_id).tasks[0].failure is None
     assert fleet.must_claim("a/1").token != lease.token
+
+
+def test_waiting_for_hardware_is_no_part_of_the_elapsed_time(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    job_id = fleet.submit(spec()).job_id
+    lease = fleet.must_claim("a/1")
+    assert fleet.job(job_id).tasks[0].elapsed_s is None  # it fetches its files, or stands in the queue
+    fleet.write(lambda connection: start_attempts(connection, [lease.token]))
+    assert fleet.job(job_id).tasks[0].elapsed_s is not None
 
 
 def test_an_engine_is_built_once_for_all_jobs(fleet: StoreFleet) -> None:
