@@ -16,16 +16,22 @@ def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; try: select * from v_results")],
     as_json: Annotated[bool, typer.Option("--json", help='Print {"columns": [...], "rows": [[...]]}.')] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Break a longer query off (exit 7).")
+    ] = 60.0,
+    max_rows: Annotated[int, typer.Option("--max-rows", metavar="N", min=1, help="Refuse more rows.")] = 100_000,
 ) -> None:
     """Ask the results database in SQL.
 
-    The views are v_results, v_rounds, v_engines, v_devices and v_attempts. Reads, never writes.
+    The views are v_results, v_rounds, v_engines, v_devices and v_attempts. Reads, never writes. A query has
+    --timeout seconds, --max-rows rows, 512 MiB of memory while it runs and 256 MiB for its answer.
     """
     if as_json and as_csv:
         raise typer.BadParameter("choose --json or --csv, not both")
-    from controller.cli.database import run_sql
+    from controller.cli.database import QueryLimits, run_sql
 
-    columns, rows = run_sql(settings_of(context).state_dir / _DATABASE, sql)
+    limits = QueryLimits(timeout_s=timeout, max_rows=max_rows)
+    columns, rows = run_sql(settings_of(context).state_dir / _DATABASE, sql, limits=limits)
     if as_json:
         from controller.cli.formats import print_json
 

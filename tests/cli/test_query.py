@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.database import run_sql
-from jetfleet.errors import BadInput, NotFound
+from controller.cli.database import QueryLimits, run_sql
+from jetfleet.errors import BadInput, NotFound, TimeLimit
 
 
 @pytest.fixture
@@ -74,3 +74,30 @@ def test_no_database_at_all(tmp_path: Path) -> None:
     path.write_bytes(b"not a database, but as long as one would be" * 100)
     with pytest.raises(BadInput, match="not a database"):
         run_sql(path, "SELECT * FROM job")
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n)"
+
+
+def test_a_query_without_an_end_is_broken_off(database: Path) -> None:
+    with pytest.raises(TimeLimit, match=r"did not end within 0\.3 s"):
+        run_sql(database, f"{ENDLESS} SELECT max(i) FROM n", limits=QueryLimits(timeout_s=0.3))
+
+
+def test_rows_without_an_end_are_refused(database: Path) -> None:
+    with pytest.raises(BadInput, match="more than 1000 rows"):
+        run_sql(database, f"{ENDLESS} SELECT i FROM n", limits=QueryLimits(max_rows=1000))
+    assert len(run_sql(database, f"{ENDLESS} SELECT i FROM n LIMIT 1000", limits=QueryLimits(max_rows=1000))[1]) == 1000
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT zeroblob(900000000)",
+        f"{ENDLESS} SELECT i, zeroblob(30000000) FROM n",
+        f"{ENDLESS} SELECT count(DISTINCT hex(randomblob(1000000)) || i) FROM n",
+    ],
+)
+def test_memory_without_an_end_is_refused(database: Path, sql: str) -> None:
+    with pytest.raises(BadInput):
+        run_sql(database, sql)
