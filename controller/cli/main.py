@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from controller.cli import compare, devices, engines, export, jobs, query, results, schema, serve, submit
+from controller.cli import compare, devices, engines, export, jobs, maintenance, query, results, schema, serve, submit
 from controller.cli.arguments import reorder_options
 from controller.cli.failures import print_bug, print_error
 from controller.cli.settings import Settings, settings_of
@@ -38,6 +38,9 @@ app.command("compare")(compare.compare)
 app.command("query")(query.query)
 app.command("schema")(schema.schema)
 app.command("serve")(serve.serve)
+app.command("backup")(maintenance.backup)
+app.command("restore")(maintenance.restore)
+app.command("fsck")(maintenance.fsck)
 
 
 def _print_version(wanted: bool) -> None:
