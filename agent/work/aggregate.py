@@ -16,6 +16,7 @@ from jetfleet.v1.task_pb2 import (
     FLAG_KIND_TACTICS_SKIPPED,
     FLAG_KIND_TOO_FEW_SAMPLES,
     FLAG_KIND_UNSTABLE,
+    FLAG_KIND_WEAK_CALIBRATION,
     PROVENANCE_MEASURED,
     PROVENANCE_SIMULATED,
     Flag,
@@ -27,6 +28,7 @@ from jetfleet.v1.task_pb2 import (
 # What the lock adds to an inference for each other thread, held against processes of their own: 1.7 us beside one, 4 us
 # beside two (docs/measured).
 _LOCK_MS = 0.002
+_REMARKS = (FLAG_KIND_TACTICS_SKIPPED, FLAG_KIND_WEAK_CALIBRATION)
 _NO_LATENCY = "an aggregate has no latency of its own: see its subjects"
 _WRONG = "not timed: the outputs are wrong"
 
@@ -91,7 +93,7 @@ def name_subjects(found: Iterable[tuple[int, Subject, Iterable[Flag]]]) -> list[
     names: dict[tuple[FlagKind.ValueType, str], list[str]] = {}
     for index, subject, flags in found:
         for flag in flags:
-            if flag.kind != FLAG_KIND_TACTICS_SKIPPED:
+            if flag.kind not in _REMARKS:
                 names.setdefault((flag.kind, flag.evidence), []).append(subject_name(index, subject))
     return [Flag(kind=kind, evidence=f"{' and '.join(who)}: {evidence}") for (kind, evidence), who in names.items()]
 

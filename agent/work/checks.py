@@ -114,14 +114,18 @@ def top1_accuracy(
     *,
     specs: Sequence[TensorSpec],
     batch: int,
+    output: str = "",
 ) -> float:
-    """Share of samples whose first output says the label. Raises BadInput if samples, labels and engine do not fit."""
+    """Share of samples of which `output`, or the only one, says the label.
+
+    Raises BadInput if samples, labels and engine do not fit.
+    """
     count = len(labels) if labels.ndim == 1 and labels.dtype.kind in "iu" else 0
     if not count:
         raise BadInput(f"labels are {labels.dtype}{list(labels.shape)}", expected="integers of shape (samples,)")
     correct = 0
     for begin, inputs in _batches(samples, count, specs=specs, batch=batch):
-        said = _classes(run(inputs), batch)
+        said = _classes(*_scores(run(inputs), output), batch=batch)
         wanted = labels[begin : begin + batch]
         correct += int(np.sum(said[: len(wanted)] == wanted))
     return correct / count
@@ -151,15 +155,23 @@ def _fits(array: Tensor, count: int, spec: TensorSpec, batch: int) -> bool:
     return (batch, *sample) == wanted or (batch == 1 and sample == wanted)  # the latter: no batch dimension at all
 
 
-def _classes(outputs: Mapping[str, Tensor], batch: int) -> Tensor:
+def _scores(outputs: Mapping[str, Tensor], named: str) -> tuple[str, Tensor]:
+    """The output that tells the class, never one of several by its place."""
+    name = named or (next(iter(outputs)) if len(outputs) == 1 else "")
+    if name in outputs:
+        return name, outputs[name]
+    said = f"the engine has no output {named!r}" if named else "which output holds the scores is not said"
+    raise BadInput(f"accuracy: {said}", where="accuracy_output", expected=", ".join(outputs) or "an output")
+
+
+def _classes(name: str, scores: Tensor, *, batch: int) -> Tensor:
     """The class that each sample of a batch was given: the label itself, or the place of the highest score."""
-    first = next(iter(outputs.values()), np.zeros(0))
-    if first.size == batch and first.dtype.kind in INTEGERS:
-        return first.reshape(batch)
-    if first.size < 2 * batch or first.size % batch or first.dtype.kind != "f":
+    if scores.size == batch and scores.dtype.kind in INTEGERS:
+        return scores.reshape(batch)
+    if scores.size < 2 * batch or scores.size % batch or scores.dtype.kind != "f":
         raise BadInput(
-            f"accuracy needs a classifier, the first output is {first.dtype}{list(first.shape)}",
+            f"accuracy needs a classifier, output {name!r} is {scores.dtype}{list(scores.shape)}",
             expected=f"scores or a label for each of {batch} samples",
         )
-    classes: Tensor = first.reshape(batch, -1).argmax(axis=1)
+    classes: Tensor = scores.reshape(batch, -1).argmax(axis=1)
     return classes

@@ -108,7 +108,14 @@ def _evaluate(session: Session, subject: Subject, attempt: AttemptDir, report: R
         return session.outputs()
 
     samples = _tensors(subject, ARTIFACT_ROLE_EVALUATION_INPUT, attempt)
-    accuracy = top1_accuracy(run, samples, labels[0], specs=subject.inputs, batch=max(subject.batch, 1))
+    accuracy = top1_accuracy(
+        run,
+        samples,
+        labels[0],
+        specs=subject.inputs,
+        batch=max(subject.batch, 1),
+        output=subject.accuracy_output,
+    )
     return accuracy, len(labels[0])
 
 

@@ -2,7 +2,7 @@
 
 from controller.model.job import BUILD_ROLES, Artifact, Role, Variant
 from controller.model.lease import Subject
-from controller.model.result import Flag
+from controller.model.result import Flag, FlagKind
 from jetfleet.options import run_options
 
 # The reference and the evaluation data; the graph that the engine was built from stays where it is.
@@ -35,5 +35,12 @@ def subject_of(
         artifacts=tuple(item for item in variant.artifacts if item.role in _CHECKED),
         check=variant.check,
         options=run_options(variant.options, runtime=variant.runtime, placement=placement),
-        flags=flags,
+        flags=flags + _calibration_flags(variant),
+        accuracy_output=variant.accuracy_output,
     )
+
+
+def _calibration_flags(variant: Variant) -> tuple[Flag, ...]:
+    if not variant.weak_calibration:
+        return ()
+    return (Flag(FlagKind.WEAK_CALIBRATION, variant.weak_calibration),)

@@ -65,6 +65,7 @@ def request_for(
         args=dict(model.args),
         inputs={name: input_request(section) for name, section in model.inputs.items()},
         evaluation=model.data.evaluation or "",
+        accuracy_output=model.data.output or "",
         calibration=model.data.calibration or "",
         lower=required_graphs.lowering_requests(loaded),
         batches=matrix.batch_places(variants),

@@ -35,6 +35,7 @@ class ModelRequest:
     args: dict[str, Any]
     inputs: dict[str, InputRequest]
     evaluation: str
+    accuracy_output: str  # empty: not said
     calibration: str
     lower: tuple[LoweringRequest, ...]
     batches: tuple[tuple[int, Steps], ...]  # asked for, and where
@@ -81,6 +82,8 @@ class ModelAnswer:
     refused: tuple[RefusedGraph, ...] = ()
     sets: tuple[tuple[str, ...], ...] = ()  # outputs that agree when their rows are matched, and not by place
     report: ModelReport | None = None
+    accuracy_output: str = ""  # which output holds the scores of the evaluation data
+    weak_calibration: str = ""
 
 
 @dataclass(frozen=True)

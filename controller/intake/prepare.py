@@ -10,7 +10,7 @@ from controller.intake.exchange import ModelAnswer, ModelFile
 from controller.intake.jobfile import matrix, profiles
 from controller.intake.jobfile.check import with_sets
 from controller.intake.jobfile.spec import LoadedJob, load_spec
-from controller.model.job import Artifact, JobSpec, Role, TensorSpec, Variant
+from controller.model.job import Artifact, JobSpec, Precision, Role, TensorSpec, Variant
 from jetfleet.blobs import BlobDir
 
 
@@ -73,6 +73,8 @@ def _variants(
             check=with_sets(loaded.check_for(point.precision), answer.sets, point.precision),
             options=job.options.text(point.runtime),
             refusal=required_graphs.refusal_of(point, answer.refused),
+            accuracy_output=answer.accuracy_output,
+            weak_calibration=answer.weak_calibration if point.precision is Precision.INT8 else "",
         )
         for point in points
     )

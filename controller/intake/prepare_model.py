@@ -1,21 +1,26 @@
 """What the model child does with a request: the model, its reference inputs and outputs, its evaluation data."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from controller.intake import int8_references
 from controller.intake.exchange import LoweringRequest, ModelAnswer, ModelFile, ModelRequest, RefusedGraph
 from controller.intake.graph import datasets
+from controller.intake.graph.accuracy_output import find_accuracy_output
 from controller.intake.graph.datasets import LABELS, Evaluation
 from controller.intake.graph.shapes import Signature, check_batches
 from controller.intake.graph.tensors import Array, write_npy
 from controller.intake.graph.tensors import make as make_input
+from controller.intake.int8_references import Int8References
 from controller.intake.jobfile.model_error import ModelError, calibration_missing
 from controller.intake.lowering import calibration as calibrating
 from controller.intake.lowering import precision, source_precision
 from controller.intake.lowering.calibration import Calibration
+from controller.intake.lowering.precision import Reference
 from controller.intake.lowering.ranges import float_ranges
 from controller.intake.model_source import ModelSource, open_source
-from controller.intake.reference_runs import Arrays, run_references
+from controller.intake.reference_runs import run_references
 from controller.model.job import Precision, Role
 
 
@@ -40,16 +45,16 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         path = Path(request.folder) / request.evaluation
         evaluation = datasets.load(path, source.signature, largest_batch=max(batches))
         files += _evaluation_files(evaluation, out)
-    calibration = _calibration(request, source.signature)
+    calibration = _calibration(request, source.signature, evaluation, batches, progress)
     references = run_references(
         request, source, batches, evaluation=evaluation, calibration=calibration, progress=progress
     )
-    for batch, reference in references.items():
-        files += _reference_files(out, reference, batch)
+    int8 = int8_references.find(source, references, calibration, evaluation)
+    files += _reference_files(out, references, int8.by_batch)
     refused: list[RefusedGraph] = []
     sets: tuple[tuple[str, ...], ...] = ()
     if own.precision is Precision.FP32 and request.lower:
-        lowered, refused, sets = _lower_all(request, source, calibration, references, progress)
+        lowered, refused, sets = _lower_all(request, source, calibration, references, int8, progress=progress)
         files += lowered
     if calibration:
         files += _array_files(out, Role.CALIBRATION, calibration.samples())
@@ -59,14 +64,28 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         files=tuple(files),
         refused=tuple(refused),
         sets=sets,
+        weak_calibration="; ".join(calibration.weaknesses) if calibration else "",
+        accuracy_output=_accuracy_output(request, evaluation, references, progress) if evaluation else "",
     )
+
+
+def _accuracy_output(
+    request: ModelRequest, evaluation: Evaluation, references: Mapping[int, Reference], progress: Callable[[str], None]
+) -> str:
+    batch = max(references)
+    _, outputs = references[batch]
+    name = find_accuracy_output(outputs, evaluation.labels, batch=batch, named=request.accuracy_output)
+    progress(f"accuracy is taken from output {name!r}")
+    return name
 
 
 def _lower_all(
     request: ModelRequest,
     source: ModelSource,
     calibration: Calibration | None,
-    references: Mapping[int, Arrays],
+    references: Mapping[int, Reference],
+    int8: Int8References,
+    *,
     progress: Callable[[str], None],
 ) -> tuple[list[ModelFile], list[RefusedGraph], tuple[tuple[str, ...], ...]]:
     """The graphs of every precision asked for, those that the model does not have, and outputs that are sets.
@@ -81,8 +100,11 @@ def _lower_all(
     for wanted in request.lower:
         cache = Path(request.lowering_cache)
         try:
-            lowered = precision.lower(source.graph, wanted, calibration, ranges=ranges, cache=cache, progress=progress)
-            sets = precision.compare(lowered, wanted, references, progress=progress)
+            held = int8.all() if wanted.precision is Precision.INT8 else list(references.values())
+            lowered = precision.lower(
+                source.graph, wanted, calibration, held, ranges=ranges, cache=cache, progress=progress
+            )
+            sets = precision.compare(lowered, wanted, held, progress=progress)
             reordered.update(dict.fromkeys(item.outputs for item in sets))
         except ModelError as error:
             progress(f"refused: {error.message}")
@@ -120,19 +142,46 @@ def _refuse_missing_calibration(request: ModelRequest) -> None:
         raise calibration_missing(int8.steps, evaluation=bool(request.evaluation))
 
 
-def _calibration(request: ModelRequest, signature: Signature) -> Calibration | None:
+def _calibration(
+    request: ModelRequest,
+    signature: Signature,
+    evaluation: Evaluation | None,
+    batches: Collection[int],
+    progress: Callable[[str], None],
+) -> Calibration | None:
     """Read where it is named, whether a variant needs it or not: a file that is wrong is wrong now."""
     if not request.calibration:
         return None
     folder = Path(request.folder)
-    return calibrating.load(
+    valued = [item for item in signature.inputs if item.values is not None]
+    said = {item.name: make_input(item, min(batches), seed=request.seed, folder=folder) for item in valued}
+    made = calibrating.load(
         folder / request.calibration,
         signature,
         constant=lambda item: make_input(item, 1, seed=request.seed, folder=folder),
+        batches=batches,
+        others=evaluation.inputs if evaluation else said,
+        hold_out=evaluation is None,
     )
+    for line in (*made.weaknesses, *made.notes):
+        progress(f"note: calibration data: {line}")
+    return made
 
 
-def _reference_files(out: Path, reference: Arrays, batch: int) -> list[ModelFile]:
+def _reference_files(out: Path, references: Mapping[int, Reference], int8: Mapping[int, Reference]) -> list[ModelFile]:
+    """INT8's own where it is held against other rows than the other precisions are."""
+    if not int8:
+        return [item for batch, found in references.items() for item in _reference_of(out, found, batch)]
+    files = []
+    for batch, found in references.items():
+        made = _reference_of(out, found, batch)
+        files += [replace(item, precision=kind) for kind in (Precision.FP32, Precision.FP16) for item in made]
+        learnt = _reference_of(out / "int8", int8[batch], batch)
+        files += [replace(item, precision=Precision.INT8) for item in learnt]
+    return files
+
+
+def _reference_of(out: Path, reference: Reference, batch: int) -> list[ModelFile]:
     files: list[ModelFile] = []
     for role, arrays in zip((Role.REFERENCE_INPUT, Role.REFERENCE_OUTPUT), reference, strict=True):
         files += _array_files(out, role, arrays, batch=batch)
@@ -145,6 +194,7 @@ def _array_files(out: Path, role: Role, arrays: Mapping[str, Array], *, batch: i
 
 def _write(out: Path, role: Role, name: str, array: Array, index: int, *, batch: int | None = None) -> ModelFile:
     """One tensor as .npy; a tensor's name never becomes part of a path."""
+    out.mkdir(exist_ok=True)
     path = out / f"{role.value}-{batch or 'all'}-{index}.npy"
     write_npy(path, array)
     return ModelFile(role, name, str(path), batch)

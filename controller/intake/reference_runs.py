@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 from controller.intake.exchange import ModelRequest
 from controller.intake.graph import stand_in_inputs
@@ -13,10 +12,8 @@ from controller.intake.graph.tensors import Array, make
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.lowering.calibration import Calibration
+from controller.intake.lowering.precision import Reference
 from controller.intake.model_source import ModelSource
-
-# Inputs, and the outputs to them.
-Arrays: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
 
 
 def run_references(
@@ -27,9 +24,9 @@ def run_references(
     evaluation: Evaluation | None,
     calibration: Calibration | None,
     progress: Callable[[str], None],
-) -> dict[int, Arrays]:
+) -> dict[int, Reference]:
     """By batch size. Raises ModelError for a size that the model does not run with, or answers that show nothing."""
-    found: dict[int, Arrays] = {}
+    found: dict[int, Reference] = {}
     notes: dict[str, None] = {}
     for batch in sorted(batches):
         real = _real_inputs(source.signature, evaluation, calibration, batch)
@@ -89,7 +86,7 @@ def _real_inputs(
     if evaluation:
         return evaluation.first(batch)
     unsaid = {item.name for item in signature.inputs if item.values is None}
-    rows = calibration.first(batch) if calibration else {}
+    rows = calibration.trials(batch)[0] if calibration else {}
     return {name: array for name, array in rows.items() if name in unsaid}
 
 

@@ -10,7 +10,7 @@ from controller.intake.exchange import LoweringRequest, ModelFile, RefusedGraph
 from controller.intake.jobfile.matrix import VariantPoint, precision_places
 from controller.intake.jobfile.spec import LoadedJob
 from controller.intake.jobfile.yaml import Steps
-from controller.model.job import Precision, Role
+from controller.model.job import BUILD_ROLES, Precision, Role
 from jetfleet.placement import CPU, Placement
 
 _FLOAT32 = frozenset({Precision.FP32, Precision.TF32})
@@ -30,7 +30,7 @@ def needs(point: VariantPoint, item: ModelFile) -> bool:
     graph = Precision.FP32 if point.precision is Precision.TF32 else point.precision
     if item.role is Role.CALIBRATION:
         return point.runtime == "tensorrt" and graph is Precision.INT8
-    if item.precision is Precision.FP32 and point.runtime == "tensorrt":
+    if item.precision is Precision.FP32 and item.role in BUILD_ROLES and point.runtime == "tensorrt":
         return True
     return item.precision in (None, graph) and item.base in (None, base_of(point.runtime, point.placement))
 

@@ -126,6 +126,8 @@ class Variant:
     check: OutputCheck
     options: Mapping[str, str] = field(default_factory=dict)
     refusal: str = ""  # why the workstation could not make its graph
+    accuracy_output: str = ""  # holds the scores or labels of evaluation data
+    weak_calibration: str = ""  # why the ranges of int8 are doubtful
 
 
 class Op(Enum):

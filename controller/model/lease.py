@@ -29,6 +29,7 @@ class Subject:
     check: OutputCheck
     options: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
+    accuracy_output: str = ""
 
 
 @dataclass(frozen=True)

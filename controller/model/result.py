@@ -33,6 +33,7 @@ class FlagKind(Enum):
     INTERFERED = "INTERFERED"
     PAUSED = "PAUSED"
     TACTICS_SKIPPED = "TACTICS_SKIPPED"  # the number is right; the engine could be faster
+    WEAK_CALIBRATION = "WEAK_CALIBRATION"  # the number is right; the outputs could be better
 
 
 # Worst first: the verdict names the first of these that is set.
@@ -48,7 +49,7 @@ DISQUALIFYING = (
     FlagKind.UNCHECKED,
 )
 # True of the engine, and no fault of the number.
-REMARKS = (FlagKind.TACTICS_SKIPPED,)
+REMARKS = (FlagKind.TACTICS_SKIPPED, FlagKind.WEAK_CALIBRATION)
 
 VALID = "VALID"
 

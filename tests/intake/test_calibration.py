@@ -11,7 +11,7 @@ from controller.intake.jobfile.inputs import Input
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering.calibration import Calibration, load
 from tests.intake.conftest import Workplace, linear
-from tests.intake.graphs import JOB, save
+from tests.intake.graphs import JOB, NODE, floats, model_of, save, value
 
 X = Input("x", "float32", ("batch", 4))
 STATE = Input("state", "float32", (2, "batch", 3))
@@ -20,30 +20,49 @@ ROWS = np.arange(80, dtype=np.float32).reshape(20, 4)
 STATES = np.arange(120, dtype=np.float32).reshape(2, 20, 3)
 
 
-def read(folder: Path, found: Signature, **arrays: Any) -> Calibration:
+def read(folder: Path, found: Signature, sizes: tuple[int, ...] = (), **arrays: Any) -> Calibration:
     np.savez(folder / "c.npz", **arrays)
-    return load(folder / "c.npz", found, constant=lambda item: np.full(item.shape(1), 16, dtype=item.dtype))
+
+    def constant(item: Input) -> Any:
+        return np.full(item.shape(1), 16, dtype=item.dtype)
+
+    return load(folder / "c.npz", found, constant=constant, batches=sizes)
 
 
 def test_rows_lie_along_the_batch_wherever_it_is(tmp_path: Path) -> None:
     made = read(tmp_path, signature([X, STATE, RATE]), x=ROWS, state=STATES, labels=np.arange(20))
     batches = list(made.batches())
-    assert [len(batch["x"]) for batch in batches] == [8, 8]
-    np.testing.assert_array_equal(batches[1]["state"], STATES[:, 8:16])
+    assert [len(batch["x"]) for batch in batches] == [8, 8]  # four of twenty rows are held out
+    learnt = np.delete(STATES, made.held, axis=1)
+    np.testing.assert_array_equal(batches[1]["state"], learnt[:, 8:16])
     assert (batches[0]["rate"].shape, int(batches[0]["rate"])) == ((), 16)
-    assert set(made.first(3)) == {"x", "state"}
-    np.testing.assert_array_equal(made.first(3)["state"], STATES[:, :3])
-    assert made.first(21) == {}
+    first, last = made.trials(3)
+    np.testing.assert_array_equal(first["state"], STATES[:, made.held[:3]])
+    np.testing.assert_array_equal(last["x"], ROWS[[made.held[3], *made.held[:2]]])  # the last one is filled up
+    assert len(made.trials(21)[0]["x"]) == 21
 
 
 def test_few_rows_are_one_batch(tmp_path: Path) -> None:
-    (batch,) = read(tmp_path, signature([X]), x=ROWS[:3]).batches()
-    np.testing.assert_array_equal(batch["x"], ROWS[:3])
+    made = read(tmp_path, signature([X]), x=ROWS[:2])
+    (batch,) = made.batches()
+    np.testing.assert_array_equal(batch["x"], ROWS[:2])
+    np.testing.assert_array_equal(made.trials(1)[0]["x"], ROWS[:1])
+    assert made.weaknesses[1:] == ("int8 is held against the rows that calibrated it",)
+
+
+@pytest.mark.parametrize(("sizes", "size"), [((1,), 1), ((1, 4), 4), ((8,), 8), ((4, 64), 4), ((16, 64), 16), ((), 8)])
+def test_the_model_is_run_at_a_size_that_the_job_asks_for(tmp_path: Path, sizes: tuple[int, ...], size: int) -> None:
+    made = read(tmp_path, signature([X]), sizes, x=ROWS[:18])
+    assert {len(batch["x"]) for batch in made.batches()} == {size}
+    seen = {row.tobytes() for batch in made.batches() for row in batch["x"]}
+    assert seen == {row.tobytes() for row in np.delete(ROWS[:18], made.held, axis=0)}
 
 
 def test_a_fixed_batch_is_filled(tmp_path: Path) -> None:
     fixed = signature([Input("x", "float32", (6, 4))])
-    assert [len(batch["x"]) for batch in read(tmp_path, fixed, x=ROWS).batches()] == [6, 6, 6]
+    made = read(tmp_path, fixed, x=ROWS)
+    assert (len(made.held), [len(batch["x"]) for batch in made.batches()]) == (6, [6, 6, 6])
+    assert read(tmp_path, fixed, x=ROWS[:6]).held == ()
     with pytest.raises(ModelError, match=r"c\.npz has 5 rows, and the model takes 6 at once"):
         read(tmp_path, fixed, x=ROWS[:5])
 
@@ -54,7 +73,8 @@ def test_a_model_without_a_batch_takes_stacked_inputs(tmp_path: Path) -> None:
     batches = list(made.batches())
     np.testing.assert_array_equal(batches[1]["x"], ROWS[3:6])
     np.testing.assert_array_equal(batches[1]["k"], [3, 4])
-    assert (len(batches), made.first(1)) == (2, {})
+    assert len(batches) == 2
+    np.testing.assert_array_equal(made.trials(1)[1]["x"], ROWS[3:6])
 
 
 @pytest.mark.parametrize(
@@ -107,8 +127,8 @@ def test_refused_where_the_job_names_it(
 def test_a_builder_that_calibrates_itself_gets_samples_first(tmp_path: Path) -> None:
     made = read(tmp_path, signature([X, STATE, RATE]), x=ROWS, state=STATES)
     samples = made.samples()
-    assert {name: array.shape for name, array in samples.items()} == {"x": (20, 4), "state": (20, 2, 3), "rate": (20,)}
-    np.testing.assert_array_equal(samples["state"][7], STATES[:, 7])
+    assert {name: array.shape for name, array in samples.items()} == {"x": (16, 4), "state": (16, 2, 3), "rate": (16,)}
+    np.testing.assert_array_equal(samples["state"][7], STATES[:, made.learnt[7]])
     whole = signature([Input("x", "float32", (3, 4)), Input("k", "int64", (2,))])
     stacked = read(tmp_path, whole, x=np.stack([ROWS[:3], ROWS[3:6]]), k=np.array([[1, 2], [3, 4]]))
     assert {name: array.shape for name, array in stacked.samples().items()} == {"x": (2, 3, 4), "k": (2, 2)}
@@ -118,3 +138,93 @@ def test_the_digest_is_of_what_is_calibrated_with(tmp_path: Path) -> None:
     first = read(tmp_path, signature([X]), x=ROWS).digest()
     assert read(tmp_path, signature([X]), x=ROWS, labels=np.arange(20)).digest() == first
     assert read(tmp_path, signature([X]), x=ROWS + 1).digest() != first
+
+
+IMAGES = Input("x", "float32", ("batch", 2, 3, 3))
+PICTURES = np.random.default_rng(1).standard_normal((40, 2, 3, 3)).astype(np.float32)
+
+
+def spoilt(index: tuple[int, ...], number: float) -> Any:
+    found = PICTURES.copy()
+    found[index] = number
+    return found
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (spoilt((7, 1, 2, 0), np.nan), "c.npz: x holds NaN or the like in 1 of 40 rows, first in row 7 at [1, 2, 0]"),
+        (spoilt((3,), -np.inf), "c.npz: x holds infinity or the like in 1 of 40 rows, first in row 3 at [0, 0, 0]"),
+        (PICTURES * 0, "c.npz: x is 0 in every element of every row: nothing can be learnt from that"),
+    ],
+)
+def test_rows_that_teach_nothing_are_refused(tmp_path: Path, images: Any, message: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        read(tmp_path, signature([IMAGES]), x=images)
+    assert caught.value.message == message
+    assert caught.value.steps == ("model", "data", "calibration")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (PICTURES, []),
+        (PICTURES[:31], ["ranges were learnt from 31 rows, 32 or more are usual"]),
+        (PICTURES[[0, 1] * 20], ["ranges were learnt from 2 different rows of 40, 32 or more are usual"]),
+        (spoilt((slice(2, 5),), 1.0), ["3 of 40 rows of x are constant, first row 2"]),
+    ],
+)
+def test_weak_rows_are_told(tmp_path: Path, images: Any, said: list[str]) -> None:
+    assert list(read(tmp_path, signature([IMAGES]), x=images).weaknesses) == said
+
+
+def test_a_constant_input_beside_others_is_weak(tmp_path: Path) -> None:
+    np.savez(tmp_path / "c.npz", x=PICTURES, mask=np.ones((40, 4), np.float32))
+    found = signature([IMAGES, Input("mask", "float32", ("batch", 4))])
+    made = load(tmp_path / "c.npz", found, constant=lambda item: np.zeros(item.shape(1)))
+    assert made.weaknesses == ("mask is 1 in every element",)
+
+
+def test_raw_pixels_are_worth_a_note(tmp_path: Path) -> None:
+    raw = np.random.default_rng(2).integers(0, 256, PICTURES.shape).astype(np.float32)
+    made = read(tmp_path, signature([IMAGES]), x=raw)
+    assert made.weaknesses == ()
+    assert "like pixels that are not normalised" in made.notes[0]
+    assert read(tmp_path, signature([IMAGES]), x=raw / 255).notes == ()
+
+
+def test_rows_unlike_the_inputs_that_the_job_gives_are_weak(tmp_path: Path) -> None:
+    np.savez(tmp_path / "c.npz", x=PICTURES * 255)
+    found = load(tmp_path / "c.npz", signature([IMAGES]), constant=lambda item: np.zeros(1), others={"x": PICTURES[:5]})
+    assert found.weaknesses[0].startswith("x reaches ")
+
+
+def test_rows_are_held_out_only_where_nothing_else_judges(tmp_path: Path) -> None:
+    np.savez(tmp_path / "c.npz", x=PICTURES)
+
+    def constant(item: Input) -> Any:
+        return np.zeros(1)
+
+    assert load(tmp_path / "c.npz", signature([IMAGES]), constant=constant, hold_out=False).held == ()
+    held = load(tmp_path / "c.npz", signature([IMAGES]), constant=constant).held
+    assert len(held) == 8
+    assert load(tmp_path / "c.npz", signature([IMAGES]), constant=constant).held == held  # the same rows each time
+
+
+def test_a_weak_calibration_stands_on_the_variants_of_int8(place: Workplace) -> None:
+    save(place, linear(), x=ROWS[:9])
+    prepared = place.prepare(JOB + "variants: {precision: [fp32, int8]}")
+    said = {variant.precision.value: variant.weak_calibration for variant in prepared.spec.variants}
+    assert said == {"fp32": "", "int8": "ranges were learnt from 9 rows, 32 or more are usual"}
+    assert f"note: calibration data: {said['int8']}" in place.progress
+
+
+def test_a_graph_that_runs_with_one_batch_size_alone_is_calibrated_with_it(place: Workplace) -> None:
+    """Its batch is open by name, and a reshape inside fixes it at 4."""
+    shape = np.array([4, 3], dtype=np.int64)
+    nodes = [NODE("MatMul", ["x", "w"], ["h"]), NODE("Reshape", ["h", "shape"], ["y"])]
+    model = model_of(nodes, [value("x", ["N", 4])], [value("y", ["N", 3])], w=floats(4, 3), shape=shape)
+    save(place, model, x=ROWS + 1)
+    prepared = place.prepare(JOB + "variants: {precision: [int8], batch: [4]}")
+    assert [variant.batch for variant in prepared.spec.variants] == [4]

@@ -28,6 +28,7 @@ REQUEST = ModelRequest(
     args={"width": 3, "names": ["a", None], "nested": {"x": 0.5}},
     inputs={"x": InputRequest(("batch", 3, 8), "float32", None, ((2, "seq"),)), "y": InputRequest()},
     evaluation="",
+    accuracy_output="",
     calibration="c.npz",
     lower=(
         LoweringRequest(

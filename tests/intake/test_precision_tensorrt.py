@@ -12,7 +12,6 @@ from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.float16 import infer_types, to_float16
 from controller.intake.lowering.qdq import to_qdq
 from controller.model.job import Precision
-from tests.intake import graphs
 from tests.intake.graphs import NODE, floats, hold_to_qdq_rules, model_of, similarity, value
 from tests.intake.networks import NETWORKS, QUANTISED, rows_for
 from tests.intake.rtx import build
@@ -21,11 +20,6 @@ from tests.intake.test_qdq import BROKEN
 FORMS = ("fp32", "fp16", "int8 over fp32", "int8 over fp16")
 BATCH = 2
 CHOSEN = {"box", "class"}  # of the highest scores, which may be others in another precision
-
-
-@pytest.fixture(autouse=True)
-def the_same_numbers_in_any_order_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphs, "RANDOM", np.random.default_rng(0))
 
 
 def in_form(model: onnx.ModelProto, form: str) -> onnx.ModelProto:

@@ -67,8 +67,8 @@ def test_tensorrt_may_choose(place: Workplace) -> None:
     arrays = {
         item.name: np.load(prepared.files[item.sha256]) for item in variant.artifacts if item.role is Role.CALIBRATION
     }
-    np.testing.assert_array_equal(arrays["image"], rows["image"])
-    np.testing.assert_array_equal(arrays["words"], rows["words"])
+    assert len(arrays["image"]) == len(arrays["words"]) == 16  # of 20 rows, a fifth is held out
+    assert {row.tobytes() for row in arrays["image"]} < {row.tobytes() for row in rows["image"]}
 
 
 def test_each_way_to_int8_takes_its_own_files(place: Workplace) -> None:

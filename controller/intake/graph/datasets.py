@@ -25,7 +25,10 @@ class Evaluation:
     labels: Array
 
     def first(self, batch: int) -> dict[str, Array]:
-        return {name: array[:batch] for name, array in self.inputs.items()}
+        return self.rows(0, batch)
+
+    def rows(self, begin: int, end: int) -> dict[str, Array]:
+        return {name: array[begin:end] for name, array in self.inputs.items()}
 
 
 def load(path: Path, signature: Signature, *, largest_batch: int) -> Evaluation:
@@ -39,6 +42,9 @@ def load(path: Path, signature: Signature, *, largest_batch: int) -> Evaluation:
         raise ModelError(
             f"{path.name}: labels is {found}", steps=_AT, expected="one whole number per row: int64 [rows]"
         )
+    if labels.size and labels.min() < 0:
+        message = f"{path.name}: labels reach down to {labels.min()}"
+        raise ModelError(message, steps=_AT, expected="the number of a class in every row: 0 or more")
     for name, item in rowed.items():
         _check_rows(name, arrays[name], item, len(labels), path.name)
     if len(labels) < largest_batch:

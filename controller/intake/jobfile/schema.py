@@ -59,9 +59,19 @@ class InputSection(Strict):
 
 class DataSection(Strict):
     evaluation: str | None = Field(default=None, description=".npz with one array per input, and `labels`")
+    output: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="the output that holds the scores, or the labels, of `evaluation`; default: the only one that can",
+    )
     calibration: str | None = Field(
         default=None, description=".npz with one array per input, which int8 learns its ranges from"
     )
+
+    @model_validator(mode="after")
+    def _output_of_something(self) -> "DataSection":
+        if self.output is not None and self.evaluation is None:
+            raise problem("output belongs to evaluation, and there is none", expected="evaluation: FILE.npz beside it")
+        return self
 
 
 class ModelSection(Strict):

@@ -4,8 +4,8 @@ It is asked for by name and never taken from the evaluation set: ranges that saw
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +17,20 @@ from controller.intake.jobfile.inputs import Input
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import Steps
+from controller.intake.lowering import calibration_faults as faults
 
 _AT: Steps = ("model", "data", "calibration")
 _ROWS_AT_ONCE = 8
+_HELD_SHARE = 5  # a fifth of the rows is held out,
+MOST_HELD = 64  # and no more than these
 
 
 @dataclass(frozen=True)
 class Calibration:
     """Rows of real samples. `axes` says along which dimension an input's rows lie; inputs without one are constant.
 
-    `stacked`: the model has no batch dimension, and each row is one whole input.
+    `stacked`: the model has no batch dimension, and each row is one whole input. `held` rows are not learnt from: what
+    was is held against them.
     """
 
     arrays: Mapping[str, Array]
@@ -34,19 +38,28 @@ class Calibration:
     rows: int
     rows_at_once: int
     stacked: bool = False
+    held: tuple[int, ...] = ()
+    weaknesses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def learnt(self) -> list[int]:
+        return [row for row in range(self.rows) if row not in self.held]
 
     def batches(self) -> Iterator[dict[str, Array]]:
-        """The model's inputs, until the rows are used up; what fills no batch of a fixed size is left out."""
-        whole = self.rows // self.rows_at_once or 1
-        for begin in range(0, whole * self.rows_at_once, self.rows_at_once):
-            yield self._slice(begin, begin + self.rows_at_once)
+        """The model's inputs, until the rows are used up; the last batch is filled up with the first rows."""
+        rows = self.learnt
+        for begin in range(0, len(rows), self.rows_at_once):
+            yield self._take([rows[index % len(rows)] for index in range(begin, begin + self.rows_at_once)])
 
-    def first(self, batch: int) -> dict[str, Array]:
-        """The first rows of the inputs that have any; nothing where there are not enough."""
-        if self.rows < batch or self.stacked:
-            return {}
-        found = self._slice(0, batch)
-        return {name: found[name] for name in self.axes}
+    def trials(self, batch: int) -> list[dict[str, Array]]:
+        """The rows that a graph is held against, in batches: those held out, else all; the last one filled up."""
+        rows = list(self.held) or self.learnt
+        size = 1 if self.stacked else batch
+        return [
+            self._take([rows[index % len(rows)] for index in range(begin, begin + size)])
+            for begin in range(0, len(rows), size)
+        ]
 
     def samples(self) -> dict[str, Array]:
         """Every input with the samples along its first axis: what a builder that calibrates itself is handed.
@@ -54,33 +67,46 @@ class Calibration:
         One sample is the input less its batch dimension; the whole input where it has none, and then, where other
         inputs do have one, the same in every sample.
         """
+        rows = self.learnt
         if self.stacked:
-            return dict(self.arrays)
+            return {name: array[rows] for name, array in self.arrays.items()}
         return {
-            name: np.moveaxis(array, self.axes[name], 0)
+            name: np.moveaxis(array, self.axes[name], 0)[rows]
             if name in self.axes
-            else np.broadcast_to(array, (self.rows, *array.shape))
+            else np.broadcast_to(array, (len(rows), *array.shape))
             for name, array in self.arrays.items()
         }
 
     def digest(self) -> str:
-        found = hashlib.sha256(f"{self.rows_at_once}\n".encode())
+        found = hashlib.sha256(f"{self.rows_at_once} {self.held}\n".encode())
         for name, array in sorted(self.arrays.items()):
             found.update(f"{name} {array.dtype} {list(array.shape)}\n".encode())
             found.update(np.ascontiguousarray(array).tobytes())
         return found.hexdigest()
 
-    def _slice(self, begin: int, end: int) -> dict[str, Array]:
+    def _take(self, rows: Sequence[int]) -> dict[str, Array]:
         if self.stacked:
-            return {name: array[begin] for name, array in self.arrays.items()}
+            return {name: array[rows[0]] for name, array in self.arrays.items()}
         return {
-            name: array.take(range(begin, min(end, self.rows)), axis=self.axes[name]) if name in self.axes else array
+            name: array.take(rows, axis=self.axes[name]) if name in self.axes else array
             for name, array in self.arrays.items()
         }
 
 
-def load(path: Path, signature: Signature, *, constant: Callable[[Input], Array]) -> Calibration:
-    """Reads the archive; an input without a batch dimension may be left out of it. Raises ModelError."""
+def load(
+    path: Path,
+    signature: Signature,
+    *,
+    constant: Callable[[Input], Array],
+    batches: Collection[int] = (),
+    others: Mapping[str, Array] | None = None,
+    hold_out: bool = True,
+) -> Calibration:
+    """Reads the archive; an input without a batch dimension may be left out of it. Raises ModelError.
+
+    `batches` are the sizes that the job asks for: the model is run with one of them. `others` are inputs that the model
+    is said to see. Rows are held out where int8 has nothing else to be held against.
+    """
     arrays = read_npz(path, steps=_AT)
     axes = {item.name: axis for item in signature.inputs if (axis := _axis(item, signature)) is not None}
     stacked = not axes
@@ -93,12 +119,45 @@ def load(path: Path, signature: Signature, *, constant: Callable[[Input], Array]
     rows = _rows(
         path.name, {name: array.shape[axes.get(name, 0)] for name, array in found.items() if _rowed(name, axes)}
     )
-    at_once = 1 if stacked else signature.fixed_batch or min(_ROWS_AT_ONCE, rows)
-    if rows < at_once:
+    at_once = 1 if stacked else signature.fixed_batch or _rows_at_once(batches, rows)
+    if rows < (signature.fixed_batch or 1) and not stacked:
         message = f"{path.name} has {rows} rows, and the model takes {at_once} at once"
         hint = "add rows, or export the model with an open batch dimension"
         raise ModelError(message, steps=_AT, expected=f"at least {at_once} rows", hint=hint)
-    return Calibration(found, axes, rows, at_once, stacked)
+    made = Calibration(found, axes, rows, at_once, stacked)
+    held = _held(rows, 1 if stacked else max(signature.fixed_batch or 1, *batches, 1)) if hold_out else ()
+    found_weak = _inspect(made, path.name, others or {})
+    if hold_out and not held:
+        found_weak.append("int8 is held against the rows that calibrated it")
+    return replace(made, held=held, weaknesses=tuple(found_weak), notes=tuple(faults.pixels(_rowed_samples(made))))
+
+
+def _inspect(made: Calibration, file: str, others: Mapping[str, Array]) -> list[str]:
+    """What speaks against the rows. Raises ModelError where nothing can be learnt from them."""
+    rows = _rowed_samples(made)
+    faults.refuse_faults(file, rows, {name: array for name, array in made.arrays.items() if name not in rows})
+    return [*faults.weaknesses(rows), *faults.unlike(rows, others)]
+
+
+def _rowed_samples(made: Calibration) -> dict[str, Array]:
+    return {name: array for name, array in made.samples().items() if _rowed(name, made.axes)}
+
+
+def _rows_at_once(batches: Collection[int], rows: int) -> int:
+    """A size that the job asks for, because some graphs take no other: the largest that is not large."""
+    if not batches:
+        return min(_ROWS_AT_ONCE, rows)
+    small = [batch for batch in batches if batch <= _ROWS_AT_ONCE]
+    return max(small) if small else min(batches)
+
+
+def _held(rows: int, largest_batch: int) -> tuple[int, ...]:
+    """Rows to hold out: a fifth, or one batch where there are many; what is left fills a batch of every size."""
+    count = max(rows // _HELD_SHARE, min(largest_batch, rows // 3))
+    count = min(count, MOST_HELD, rows - largest_batch)
+    if count < 1:
+        return ()
+    return tuple(sorted(int(row) for row in np.random.default_rng(0).permutation(rows)[:count]))
 
 
 def _check_names(file: str, arrays: Collection[str], inputs: Collection[str], *, needed: Collection[str]) -> None:

@@ -4,8 +4,11 @@ ONNX Runtime computes half precision in float32 on a CPU: what passes here has r
 can hold the values is read from the ranges of the reference run; the last word is the device's own check.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
 
 from controller.intake.exchange import LoweringRequest
 from controller.intake.graph.tensors import Array
@@ -13,55 +16,47 @@ from controller.intake.jobfile.check import matched_share
 from controller.intake.jobfile.model_error import ModelError
 from controller.model.job import CheckRule, OutputCheck, OutputSet, Precision
 from jetfleet.outputs.bounds import Bounds, Judgement, Rule, Rules
-from jetfleet.outputs.judge import judge_all
+from jetfleet.outputs.judge import judge, judge_all
+
+# What a graph answered, and what FP32 does.
+Trial: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
 
 
 def compare(
-    answers: Mapping[int, Mapping[str, Array]],
-    references: Mapping[int, Mapping[str, Array]],
+    trials: Sequence[Trial],
     request: LoweringRequest,
     *,
     label: str,
     chosen: Mapping[str, tuple[str, ...]],
     progress: Callable[[str], None],
 ) -> tuple[OutputSet, ...]:
-    """Outputs by batch size; returns the sets of outputs that agree in another order alone.
+    """Returns the sets of outputs that agree in another order alone.
 
     `chosen`: outputs by the node that chose their rows. Raises ModelError for outputs too far from FP32.
     """
-    rules = rules_of(request.check)
-    found_sets = _reordered(answers, references, request, rules, chosen)
+    found_sets = reordered(trials, request, chosen)
     for choice, item in found_sets.items():
         progress(f"{label}: rows of {', '.join(item.outputs)} are matched in any order: {choice} chooses them")
-    check = replace(request.check, sets=(*request.check.sets, *found_sets.values()))
-    rules = rules_of(check)
-    unchecked = _unchecked(request.check, references)
-    worst: dict[str, Judgement] = {}
-    for batch, wanted in references.items():
-        for name, found in judge_all(answers[batch], wanted, rules).items():
-            if not found.passed and name not in unchecked:
-                raise _dissimilar(request, name, found)
-            worst[name] = min(worst.get(name, found), found, key=_quality)
-    for name, found in worst.items():
+    unchecked = _unchecked(request.check, trials)
+    for name, found in judge_trials(trials, request.check, found_sets.values()).items():
+        if not found.passed and name not in unchecked:
+            raise _dissimilar(request, name, found)
         progress(f"{label} against the FP32 reference: {name} {shown(found)}")
     return tuple(found_sets.values())
 
 
-def _reordered(
-    answers: Mapping[int, Mapping[str, Array]],
-    references: Mapping[int, Mapping[str, Array]],
-    request: LoweringRequest,
-    rules: Rules,
-    chosen: Mapping[str, tuple[str, ...]],
+def reordered(
+    trials: Sequence[Trial], request: LoweringRequest, chosen: Mapping[str, tuple[str, ...]]
 ) -> dict[str, OutputSet]:
     """The sets, by what chose them, that fail by place and agree when their rows are matched."""
     said = {*request.check.outputs, *(name for item in request.check.sets for name in item.outputs)}
+    rules = rules_of(request.check)
     found = {}
     for choice, outputs in chosen.items():
         item = OutputSet(outputs, matched_share(request.precision))
         as_set = Rules(rules.bounds, sets={outputs: _set_bounds(request.check, item)})
-        by_place = [_all_pass(answers[batch], wanted, outputs, rules) for batch, wanted in references.items()]
-        matched = [_all_pass(answers[batch], wanted, outputs, as_set) for batch, wanted in references.items()]
+        by_place = [_all_pass(got, wanted, outputs, rules) for got, wanted in trials]
+        matched = [_all_pass(got, wanted, outputs, as_set) for got, wanted in trials]
         if said.isdisjoint(outputs) and not all(by_place) and all(matched):
             found[choice] = item
     return found
@@ -72,9 +67,38 @@ def _all_pass(got: Mapping[str, Array], want: Mapping[str, Array], outputs: tupl
     return all(found.passed for found in judge_all(got, wanted, rules).values())
 
 
-def _unchecked(check: OutputCheck, references: Mapping[int, Mapping[str, Array]]) -> set[str]:
+def judge_trials(trials: Sequence[Trial], check: OutputCheck, sets: Iterable[OutputSet] = ()) -> dict[str, Judgement]:
+    """Each output by the worst of all trials; integers by their share of equal elements in all trials together.
+
+    One row's near tie says little of a class: a share needs many rows.
+    """
+    rules = rules_of(replace(check, sets=(*check.sets, *sets)))
+    found: dict[str, list[Judgement]] = {}
+    for got, wanted in trials:
+        for name, judgement in judge_all(got, wanted, rules).items():
+            found.setdefault(name, []).append(judgement)
+    return {name: _pooled(name, items, trials, rules) or _worst(items) for name, items in found.items()}
+
+
+def _worst(items: Sequence[Judgement]) -> Judgement:
+    return min(items, key=lambda item: (item.passed, _quality(item)))
+
+
+def _pooled(name: str, items: Sequence[Judgement], trials: Sequence[Trial], rules: Rules) -> Judgement | None:
+    """None for what is not an output of integers that has its reference's shape in every trial."""
+    bounds = rules.outputs.get(name, rules.bounds)
+    wanted = [want[name] for _, want in trials if name in want]
+    if bounds.rule is Rule.SET or not wanted or wanted[0].dtype.kind == "f":
+        return None
+    if any(item.equal_share is None for item in items):
+        return None
+    got = np.concatenate([answer[name].ravel() for answer, want in trials if name in want])
+    return judge(got, np.concatenate([array.ravel() for array in wanted]), bounds)
+
+
+def _unchecked(check: OutputCheck, trials: Sequence[Trial]) -> set[str]:
     """Outputs that are only shown: the job said check: off."""
-    names = {name for wanted in references.values() for name in wanted}
+    names = {name for _, wanted in trials for name in wanted}
     return {name for name in names if check.outputs.get(name, check).rule is CheckRule.OFF}
 
 

@@ -3,12 +3,17 @@
 Runs only in the model child. How a graph is changed is float16's and qdq's business; what came of it is checked here.
 """
 
+import hashlib
+import json
 import re
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 
+import numpy as np
 import onnx
 import onnx.inliner
 
@@ -19,15 +24,20 @@ from controller.intake.graph.reference import ReferenceSession, condensed
 from controller.intake.graph.set_outputs import chosen_outputs
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.model_error import ModelError
-from controller.intake.lowering import comparison, float16, qdq
+from controller.intake.lowering import comparison, float16, int8_graph, qdq
 from controller.intake.lowering.calibration import Calibration
+from controller.intake.lowering.comparison import Trial
 from controller.intake.lowering.float32_nodes import beyond_half
-from controller.model.job import GRAPH_DATA, OutputSet, Precision, Role
+from controller.model.job import GRAPH_DATA, CheckRule, OutputSet, Precision, Role
 from jetfleet.blobs import sha256_file
+from jetfleet.outputs.bounds import Judgement
 
 # Bound to the key of every cached graph: raise it when this module, float16 or qdq lowers differently.
-_RECIPE = 4
+_RECIPE = 5
+_REMARKS = "remarks.json"  # beside the graph: what people are told of it, also where it comes from the cache
 _TOOLS = ("onnx", "onnxruntime", "onnxconverter-common")
+# Inputs, and what FP32 answers to them.
+Reference: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
 ROLES = {Precision.FP32: Role.MODEL_FP32, Precision.FP16: Role.MODEL_FP16, Precision.INT8: Role.MODEL_QDQ}
 # How onnx and ONNX Runtime name the operator that they stumble over.
 _OPERATOR = re.compile(
@@ -47,6 +57,7 @@ def lower(
     source: GraphFiles,
     request: LoweringRequest,
     calibration: Calibration | None,
+    references: Sequence[Reference],
     *,
     ranges: Mapping[str, float],
     cache: Path,
@@ -54,18 +65,25 @@ def lower(
 ) -> LoweredGraph:
     """The lowered graph, from the cache where it was made before. Raises ModelError, which names the operator.
 
-    `ranges`: how large each float tensor becomes in the reference run.
+    `references` are inputs and the outputs of FP32 to them; `ranges`: how large each float tensor becomes in the
+    reference run.
     """
+    if request.precision is not Precision.INT8:
+        calibration = None
+    content = _content(source, request, calibration, ranges)
+    if calibration:
+        content["references"] = _digest(references)
+        content["check"] = repr(request.check)
 
     def make(folder: Path) -> None:
         progress(_announcement(request, calibration))
-        _make(source, request, calibration, ranges, folder, progress=progress)
+        _make(source, request, calibration, references, ranges, folder)
 
-    if request.precision is not Precision.INT8:
-        calibration = None
-    folder, hit = graph_cache.fetch(cache, graph_cache.key_of(_content(source, request, calibration, ranges)), make)
+    folder, hit = graph_cache.fetch(cache, graph_cache.key_of(content), make)
     if hit:
         progress(f"the {_label(request)} graph is in the cache")
+    for line in json.loads((folder / _REMARKS).read_text(encoding="utf-8")):
+        progress(f"{_label(request)}: {line}")
     path, data = folder / _graph_name(request), GRAPH_DATA[ROLES[request.precision]]
     return LoweredGraph(path, (data,) if (folder / data).exists() else ())
 
@@ -73,22 +91,33 @@ def lower(
 def compare(
     lowered: LoweredGraph,
     request: LoweringRequest,
-    references: Mapping[int, tuple[Mapping[str, Array], Mapping[str, Array]]],
+    references: Sequence[Reference],
     *,
     progress: Callable[[str], None],
 ) -> tuple[OutputSet, ...]:
-    """Runs the graph on the reference inputs of each batch size; returns outputs that agree in another order alone.
+    """Returns outputs that agree in another order alone. Raises ModelError for outputs too far from FP32."""
+    answered = _answered(lowered.path, references, request)
+    chosen = chosen_outputs(onnx.load(str(lowered.path), load_external_data=False).graph)
+    return comparison.compare(answered, request, label=_label(request), chosen=chosen, progress=progress)
 
-    Raises ModelError for outputs too far from FP32.
-    """
+
+def _answered(graph: Path, references: Sequence[Reference], request: LoweringRequest) -> list[Trial]:
+    """What the graph answers to the inputs of each reference, and what FP32 did."""
     try:
-        session = ReferenceSession(lowered.path)
-        answers = {batch: session.run(inputs) for batch, (inputs, _) in references.items()}
+        session = ReferenceSession(graph)
+        return [(session.run(inputs), wanted) for inputs, wanted in references]
     except ModelError as error:
         raise refusal(request, error.message) from error
-    wanted = {batch: outputs for batch, (_, outputs) in references.items()}
-    chosen = chosen_outputs(onnx.load(str(lowered.path), load_external_data=False).graph)
-    return comparison.compare(answers, wanted, request, label=_label(request), chosen=chosen, progress=progress)
+
+
+def _digest(references: Sequence[Reference]) -> str:
+    found = hashlib.sha256()
+    for reference in references:
+        for arrays in reference:
+            for name, array in sorted(arrays.items()):
+                found.update(f"{name} {array.dtype} {list(array.shape)}\n".encode())
+                found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 def _content(
@@ -126,10 +155,9 @@ def _make(
     source: GraphFiles,
     request: LoweringRequest,
     calibration: Calibration | None,
+    references: Sequence[Reference],
     ranges: Mapping[str, float],
     folder: Path,
-    *,
-    progress: Callable[[str], None],
 ) -> None:
     model = onnx.load(str(source.path))
     if model.functions:
@@ -137,20 +165,49 @@ def _make(
     signature = _signature(model)
     try:
         if calibration:
-            converted = qdq.to_qdq(model, calibration, request.base, ranges=ranges)
+            converted, remarks = _to_int8(model, request, calibration, references, ranges)
         else:
             half = float16.to_float16(model, ranges)
-            converted = half.model
-            for line in half.remarks():
-                progress(f"{_label(request)}: {line}")
+            converted, remarks = half.model, half.remarks()
         converted = float16.infer_types(converted, strict=True)
+    except ModelError:
+        raise
     except Exception as error:  # onnx, its converter and ONNX Runtime's quantiser each raise classes of their own
         raise refusal(request, condensed(error)) from error
     if _signature(converted) != signature:
         raise refusal(request, "inputs or outputs did not keep their types")
-    large = converted.ByteSize() > qdq.EXTERNAL_OVER_BYTES
+    _save(converted, folder, request)
+    (folder / _REMARKS).write_text(json.dumps(remarks), encoding="utf-8")
+
+
+def _to_int8(
+    model: onnx.ModelProto,
+    request: LoweringRequest,
+    calibration: Calibration,
+    references: Sequence[Reference],
+    ranges: Mapping[str, float],
+) -> tuple[onnx.ModelProto, list[str]]:
+    with tempfile.TemporaryDirectory(prefix="int8-") as scratch:
+        folder, chosen = Path(scratch), chosen_outputs(model.graph)
+
+        def judge(candidate: onnx.ModelProto) -> dict[str, Judgement]:
+            _save(candidate, folder, request)
+            answered = _answered(folder / _graph_name(request), references, request)
+            sets = comparison.reordered(answered, request, chosen)
+            return comparison.judge_trials(answered, request.check, sets.values())
+
+        quantiser = qdq.Quantiser(model, calibration, request.base, folder)
+        if request.check.rule is CheckRule.OFF:
+            return quantiser.quantise(ranges=ranges), []
+        made = int8_graph.fit(quantiser, judge, ranges=ranges)
+        return made.model, list(made.remarks)
+
+
+def _save(model: onnx.ModelProto, folder: Path, request: LoweringRequest) -> None:
+    large = model.ByteSize() > qdq.EXTERNAL_OVER_BYTES
     data = GRAPH_DATA[ROLES[request.precision]]
-    onnx.save_model(converted, str(folder / _graph_name(request)), save_as_external_data=large, location=data)
+    (folder / data).unlink(missing_ok=True)
+    onnx.save_model(model, str(folder / _graph_name(request)), save_as_external_data=large, location=data)
 
 
 def _signature(model: onnx.ModelProto) -> list[tuple[str, int]]:

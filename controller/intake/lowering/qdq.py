@@ -9,21 +9,26 @@ would cut in two. What is not quantised is FP16 then, the scales too: with FP32 
 every pair, and matrix products answer in FP32.
 """
 
+import copy
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnx.version_converter
 from onnx import numpy_helper
-from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import CalibrationMethod, QuantType
+from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from controller.intake.graph.tensors import Array
 from controller.intake.lowering import rules
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.float16 import to_float16
+from controller.intake.lowering.graph_view import inner_nodes
 from controller.model.job import Precision
 
 COMPUTE = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -52,6 +57,64 @@ class _Rows:
         return next(self._batches, None)
 
 
+class Quantiser:
+    """A graph whose ranges are learnt once, and which is quantised as often as is tried, in a folder that may go then.
+
+    Raises ValueError for a graph that cannot be quantised, and what ONNX Runtime's quantiser raises.
+    """
+
+    def __init__(self, model: onnx.ModelProto, calibration: Calibration, base: Precision, folder: Path) -> None:
+        found = sorted({node.op_type for node in model.graph.node})
+        if not set(COMPUTE) & set(found):
+            raise ValueError(f"nothing in it can be quantised: no {', '.join(COMPUTE)} among {', '.join(found)}")
+        self._base, self._folder = base, folder
+        self.size_bytes = model.ByteSize()
+        self._external = self.size_bytes > EXTERNAL_OVER_BYTES
+        source = folder / "source.onnx"
+        onnx.save_model(_modern(model, _MIN_OPSET[base]), str(source), save_as_external_data=self._external)
+        self._source = _prepared(source, external=self._external)
+        self.graph = _named(self._source)
+        self._ranges = self._learn(calibration)
+
+    def quantise(self, left: Collection[str] = (), *, ranges: Mapping[str, float] | None = None) -> onnx.ModelProto:
+        """The quantised graph, with the nodes that are `left` in float. `ranges` are those of `to_float16`."""
+        target = self._folder / "qdq.onnx"
+        quantizer = QDQQuantizer(
+            load_model_with_shape_infer(self._source),
+            per_channel=True,
+            reduce_range=False,
+            weight_qType=QuantType.QInt8,
+            activation_qType=QuantType.QInt8,
+            tensors_range=copy.deepcopy(self._ranges),
+            nodes_to_quantize=[],
+            nodes_to_exclude=list(left),
+            op_types_to_quantize=list(COMPUTE),
+            extra_options=options(self._base),
+        )
+        quantizer.quantize_model()
+        quantizer.model.save_model_to_file(str(target), self._external)
+        quantised = onnx.load(str(target))
+        _read_floats(quantised, left)
+        _drop_unused_domains(quantised)
+        if self._base is Precision.FP16:
+            _fit_scales(quantised)
+            quantised = to_float16(quantised, ranges).model
+        if not rules.check(quantised):
+            raise ValueError("the quantiser left it as it was")
+        return quantised
+
+    def _learn(self, calibration: Calibration) -> TensorsData:
+        calibrator = create_calibrator(
+            str(self._source),
+            list(COMPUTE),
+            augmented_model_path=str(self._folder / "augmented.onnx"),
+            calibrate_method=CalibrationMethod.MinMax,
+            use_external_data_format=self._external,
+        )
+        calibrator.collect_data(_Rows(calibration.batches()))
+        return calibrator.compute_data()
+
+
 def to_qdq(
     model: onnx.ModelProto,
     calibration: Calibration,
@@ -59,41 +122,53 @@ def to_qdq(
     *,
     ranges: Mapping[str, float] | None = None,
 ) -> onnx.ModelProto:
-    """The quantised graph over `base`. Raises ValueError for a graph that cannot be, and what the quantiser raises."""
-    found = sorted({node.op_type for node in model.graph.node})
-    if not set(COMPUTE) & set(found):
-        raise ValueError(f"nothing in it can be quantised: no {', '.join(COMPUTE)} among {', '.join(found)}")
-    external = model.ByteSize() > EXTERNAL_OVER_BYTES
+    """The graph with all of its products quantised."""
     with tempfile.TemporaryDirectory(prefix="qdq-") as scratch:
-        source, target = Path(scratch) / "source.onnx", Path(scratch) / "qdq.onnx"
-        onnx.save_model(_modern(model, _MIN_OPSET[base]), str(source), save_as_external_data=external)
-        quantize_static(
-            _prepared(source, external=external),
-            target,
-            _Rows(calibration.batches()),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(COMPUTE),
-            per_channel=True,
-            activation_type=QuantType.QInt8,
-            weight_type=QuantType.QInt8,
-            use_external_data_format=external,
-            calibrate_method=CalibrationMethod.MinMax,
-            extra_options=options(base),
-        )
-        quantised = onnx.load(str(target))
-    _drop_unused_domains(quantised)
-    if base is Precision.FP16:
-        _fit_scales(quantised)
-        quantised = to_float16(quantised, ranges).model
-    if not rules.check(quantised):
-        raise ValueError("the quantiser left it as it was")
-    return quantised
+        return Quantiser(model, calibration, base, Path(scratch)).quantise(ranges=ranges)
+
+
+def _named(path: Path) -> onnx.ModelProto:
+    """The prepared graph, each node of which has a name of its own: by these they are left out."""
+    model = onnx.load(str(path), load_external_data=False)
+    taken: set[str] = set()
+    for index, node in enumerate(model.graph.node):
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}_{node.output[0] or index}"
+        taken.add(node.name)
+    path.write_bytes(model.SerializeToString())
+    return model
 
 
 def options(base: Precision) -> dict[str, object]:
     """What the quantiser is told, beside its arguments."""
     inputs_only = {"OpTypesToExcludeOutputQuantization": list(COMPUTE)} if base is Precision.FP16 else {}
     return {**OPTIONS, **inputs_only}
+
+
+def _read_floats(model: onnx.ModelProto, left: Collection[str]) -> None:
+    """Lets the nodes left in float read what the pairs before them read: the quantiser gives a pair to all readers."""
+    maker = {name: node for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        if node.name not in left:
+            continue
+        for index, name in enumerate(node.input):
+            back = maker.get(name)
+            forth = maker.get(back.input[0]) if back is not None and back.op_type == "DequantizeLinear" else None
+            if forth is not None and forth.op_type == "QuantizeLinear":
+                node.input[index] = forth.input[0]
+    _drop_unread_pairs(model)
+
+
+def _drop_unread_pairs(model: onnx.ModelProto) -> None:
+    outputs = {item.name for item in model.graph.output}
+    while True:
+        nodes = [item for node in model.graph.node for item in (node, *inner_nodes(node))]
+        read = outputs.union(*(node.input for node in nodes))
+        unread = [node for node in model.graph.node if node.op_type in rules.PAIR and node.output[0] not in read]
+        if not unread:
+            return
+        for node in unread:
+            model.graph.node.remove(node)
 
 
 def _fit_scales(model: onnx.ModelProto) -> None:

@@ -202,6 +202,8 @@ class Variant(_message.Message):
     CHECK_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
+    ACCURACY_OUTPUT_FIELD_NUMBER: _builtins.int
+    WEAK_CALIBRATION_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """runtime-precision-bN-placement[-...]"""
     runtime: _builtins.str
@@ -210,6 +212,10 @@ class Variant(_message.Message):
     placement: _builtins.str
     refusal: _builtins.str
     """why the workstation could not make its graph; its BENCHes fail at once"""
+    accuracy_output: _builtins.str
+    """which output the accuracy is taken from; empty: there are no labels"""
+    weak_calibration: _builtins.str
+    """why its int8 ranges are doubtful; empty: nothing is known against them"""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.TensorSpec]: ...
     @_builtins.property
@@ -233,10 +239,12 @@ class Variant(_message.Message):
         check: _task_pb2.OutputCheck | None = ...,
         options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         refusal: _builtins.str = ...,
+        accuracy_output: _builtins.str = ...,
+        weak_calibration: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "batch", b"batch", "check", b"check", "inputs", b"inputs", "key", b"key", "options", b"options", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "runtime", b"runtime"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "inputs", b"inputs", "key", b"key", "options", b"options", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "runtime", b"runtime", "weak_calibration", b"weak_calibration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

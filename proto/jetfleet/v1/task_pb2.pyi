@@ -223,6 +223,8 @@ class _FlagKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagKind.Val
     """the builder left kernels untried for lack of memory: slower than it could be"""
     FLAG_KIND_PAUSED: _FlagKind.ValueType  # 10
     """the process stood still while it measured: stopped, suspended, frozen or starved"""
+    FLAG_KIND_WEAK_CALIBRATION: _FlagKind.ValueType  # 11
+    """int8 ranges were learnt from few or strange rows: outputs may be worse than needed"""
 
 class FlagKind(_FlagKind, metaclass=_FlagKindEnumTypeWrapper):
     """Something about a measurement that a reader must know."""
@@ -240,6 +242,8 @@ FLAG_KIND_TACTICS_SKIPPED: FlagKind.ValueType  # 9
 """the builder left kernels untried for lack of memory: slower than it could be"""
 FLAG_KIND_PAUSED: FlagKind.ValueType  # 10
 """the process stood still while it measured: stopped, suspended, frozen or starved"""
+FLAG_KIND_WEAK_CALIBRATION: FlagKind.ValueType  # 11
+"""int8 ranges were learnt from few or strange rows: outputs may be worse than needed"""
 Global___FlagKind: _TypeAlias = FlagKind  # noqa: Y015
 
 @_typing.final
@@ -877,6 +881,7 @@ class Subject(_message.Message):
     CHECK_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     FLAGS_FIELD_NUMBER: _builtins.int
+    ACCURACY_OUTPUT_FIELD_NUMBER: _builtins.int
     variant_key: _builtins.str
     """people's name of it"""
     engine_key: _builtins.str
@@ -892,6 +897,8 @@ class Subject(_message.Message):
     runtime_version: _builtins.str
     """that the engine was built with; another version refuses it"""
     precision: Global___Precision.ValueType
+    accuracy_output: _builtins.str
+    """the output that holds the scores or labels; empty: it has only one"""
     @_builtins.property
     def engine(self) -> Global___Artifact:
         """its file"""
@@ -910,7 +917,7 @@ class Subject(_message.Message):
 
     @_builtins.property
     def flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flag]:
-        """what its build left behind; copied to the measurement"""
+        """what its build and its calibration left behind; copied to the measurement"""
 
     def __init__(
         self,
@@ -929,10 +936,11 @@ class Subject(_message.Message):
         check: Global___OutputCheck | None = ...,
         options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         flags: _abc.Iterable[Global___Flag] | None = ...,
+        accuracy_output: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "engine", b"engine"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "batch", b"batch", "check", b"check", "engine", b"engine", "engine_key", b"engine_key", "flags", b"flags", "inputs", b"inputs", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "streams", b"streams", "variant_key", b"variant_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "engine", b"engine", "engine_key", b"engine_key", "flags", b"flags", "inputs", b"inputs", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "streams", b"streams", "variant_key", b"variant_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -174,6 +174,20 @@ def test_accuracy_of_labels_that_the_engine_gives_itself() -> None:
     assert accuracy(lambda inputs: {"label": (inputs["x"][:, 0] > 0).astype(np.int64)}, [1, 0, 1, 0, 1]) == 1.0
 
 
+def test_accuracy_is_taken_from_the_output_that_the_task_names() -> None:
+    def two(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"embedding": np.zeros((2, 64), dtype=np.float32), **linear(inputs)}
+
+    specs = [tensor_spec((2, 2))]
+    labels = np.array([1, 0, 1, 0, 1])
+    assert top1_accuracy(two, {"x": SAMPLES}, labels, specs=specs, batch=2, output="scores") == 1.0
+    with pytest.raises(BadInput, match="not said") as caught:
+        top1_accuracy(two, {"x": SAMPLES}, labels, specs=specs, batch=2)
+    assert caught.value.expected == "embedding, scores"
+    with pytest.raises(BadInput, match="no output 'logits'"):
+        top1_accuracy(two, {"x": SAMPLES}, labels, specs=specs, batch=2, output="logits")
+
+
 def test_accuracy_without_a_batch_dimension() -> None:
     def one(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         assert inputs["x"].shape == (2,)
