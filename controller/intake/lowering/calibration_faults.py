@@ -24,10 +24,8 @@ def refuse_faults(file: str, rows: Mapping[str, Array], constants: Mapping[str, 
         strange = ~np.isfinite(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
         if strange.any():
             raise _not_finite(file, name, array, strange)
-    for name, array in constants.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ModelError(f"{file}: {name} is not finite", steps=_AT, expected="finite numbers")
-    if any(array.size > 1 for array in rows.values()) and all(_is_constant(array) for array in rows.values()):
+    _refuse_constants(file, constants)
+    if any(array.size > 1 for array in rows.values()) and all(map(_is_constant, rows.values())):
         shown = ", ".join(f"{name} is {array.flat[0]:g}" for name, array in rows.items())
         raise ModelError(
             f"{file}: {shown} in every element of every row: nothing can be learnt from that",
@@ -35,6 +33,12 @@ def refuse_faults(file: str, rows: Mapping[str, Array], constants: Mapping[str, 
             expected="samples like those that the model will see",
             hint="save real samples, normalised as the model takes them",
         )
+
+
+def _refuse_constants(file: str, constants: Mapping[str, Array]) -> None:
+    for name, array in constants.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(f"{file}: {name} is not finite", steps=_AT, expected="finite numbers")
 
 
 def _not_finite(file: str, name: str, array: Array, strange: Array) -> ModelError:
@@ -58,17 +62,18 @@ def weaknesses(rows: Mapping[str, Array]) -> list[str]:
     if different < USUAL_ROWS:
         shown = f"{count} rows" if different == count else f"{different} different rows of {count}"
         found.append(f"ranges were learnt from {shown}, {USUAL_ROWS} or more are usual")
-    for name, array in rows.items():
-        if array.dtype.kind != "f" or array[0].size < 2:
-            continue
-        if _is_constant(array):
-            found.append(f"{name} is {array.flat[0]:g} in every element")
-            continue
-        flat = array.reshape(len(array), -1)
-        same = flat.min(axis=1) == flat.max(axis=1)
-        if same.any():
-            found.append(f"{int(same.sum())} of {count} rows of {name} are constant, first row {int(same.argmax())}")
-    return found
+    floats = {name: array for name, array in rows.items() if array.dtype.kind == "f" and array[0].size > 1}
+    return [*found, *filter(None, (_sameness(name, array) for name, array in floats.items()))]
+
+
+def _sameness(name: str, array: Array) -> str:
+    if _is_constant(array):
+        return f"{name} is {array.flat[0]:g} in every element"
+    flat = array.reshape(len(array), -1)
+    same = flat.min(axis=1) == flat.max(axis=1)
+    if not same.any():
+        return ""
+    return f"{int(same.sum())} of {len(array)} rows of {name} are constant, first row {int(same.argmax())}"
 
 
 def unlike(rows: Mapping[str, Array], others: Mapping[str, Array]) -> list[str]:

@@ -59,24 +59,29 @@ class _Search:
     def find(self, outputs: Sequence[str]) -> tuple[list[str], onnx.ModelProto] | None:
         """The names of what has to stay in float, and the graph; None where nothing helps."""
         layer = _last_products(outputs, self._maker)
-        single = self._best_single(layer)
-        if single is None or single[1] is not None:
-            return None if single is None else ([single[0][0]], single[1])
-        left: list[str] = []
-        for name in single[0]:
-            left.append(name)
-            made = self._passing(left) if len(left) > 1 else None
+        names, model = self._best_single(layer)
+        if model is not None:
+            return names, model
+        for count in range(2, len(names) + 1):
+            made = self._passing(names[:count])
             if made is not None:
-                return self._fewest(left, made)
+                return self._fewest(names[:count], made)
+        return self._further(names, layer)
+
+    def _further(
+        self, left: Sequence[str], layer: Sequence[onnx.NodeProto]
+    ) -> tuple[list[str], onnx.ModelProto] | None:
+        """With what stands before the last products too, and before those."""
+        names = list(left)
         for _ in range(_MOST_LAYERS - 1):
             layer = _last_products([name for node in layer for name in node.input], self._maker)
-            left += [node.name for node in layer if node.name not in left]
-            made = self._passing(left) if layer else None
+            names += [node.name for node in layer if node.name not in names]
+            made = self._passing(names) if layer else None
             if made is not None:
-                return self._fewest(left, made)
+                return self._fewest(names, made)
         return None
 
-    def _best_single(self, layer: Sequence[onnx.NodeProto]) -> tuple[list[str], onnx.ModelProto | None] | None:
+    def _best_single(self, layer: Sequence[onnx.NodeProto]) -> tuple[list[str], onnx.ModelProto | None]:
         """All of a layer, the most helpful first; with a graph, that one alone is enough."""
         scores: dict[str, float] = {}
         for node in layer:
@@ -88,7 +93,7 @@ class _Search:
                 return [node.name], model
             scores[node.name] = sum(_quality(item) for item in found.values())
         names = [node.name for node in layer]
-        return (sorted(names, key=lambda name: -scores.get(name, 0.0)), None) if names else None
+        return sorted(names, key=lambda name: -scores.get(name, 0.0)), None
 
     def _fewest(self, left: Sequence[str], model: onnx.ModelProto) -> tuple[list[str], onnx.ModelProto]:
         """Without those that need not stay in float, as far as the tries reach."""

@@ -148,15 +148,18 @@ def options(base: Precision) -> dict[str, object]:
 def _read_floats(model: onnx.ModelProto, left: Collection[str]) -> None:
     """Lets the nodes left in float read what the pairs before them read: the quantiser gives a pair to all readers."""
     maker = {name: node for node in model.graph.node for name in node.output}
-    for node in model.graph.node:
-        if node.name not in left:
-            continue
+    for node in (node for node in model.graph.node if node.name in left):
         for index, name in enumerate(node.input):
-            back = maker.get(name)
-            forth = maker.get(back.input[0]) if back is not None and back.op_type == "DequantizeLinear" else None
-            if forth is not None and forth.op_type == "QuantizeLinear":
-                node.input[index] = forth.input[0]
+            node.input[index] = _before_pair(name, maker)
     _drop_unread_pairs(model)
+
+
+def _before_pair(name: str, maker: Mapping[str, onnx.NodeProto]) -> str:
+    back = maker.get(name)
+    if back is None or back.op_type != "DequantizeLinear":
+        return name
+    forth = maker.get(back.input[0])
+    return name if forth is None or forth.op_type != "QuantizeLinear" else str(forth.input[0])
 
 
 def _drop_unread_pairs(model: onnx.ModelProto) -> None:
