@@ -107,29 +107,46 @@ def load(
     `batches` are the sizes that the job asks for: the model is run with one of them. `others` are inputs that the model
     is said to see. Rows are held out where int8 has nothing else to be held against.
     """
-    arrays = read_npz(path, steps=_AT)
     axes = {item.name: axis for item in signature.inputs if (axis := _axis(item, signature)) is not None}
     stacked = not axes
-    inputs = {item.name: item for item in signature.inputs}
-    _check_names(path.name, arrays, inputs, needed=axes or inputs)
-    found: dict[str, Array] = {}
-    for name, item in inputs.items():
-        found[name] = arrays[name] if name in arrays else constant(item)
-        _check(path.name, item, found[name], 0 if stacked else axes.get(name), stacked=stacked)
+    found = _arrays(path, signature, axes, constant)
     rows = _rows(
         path.name, {name: array.shape[axes.get(name, 0)] for name, array in found.items() if _rowed(name, axes)}
     )
-    at_once = 1 if stacked else signature.fixed_batch or _rows_at_once(batches, rows)
-    if rows < (signature.fixed_batch or 1) and not stacked:
-        message = f"{path.name} has {rows} rows, and the model takes {at_once} at once"
-        hint = "add rows, or export the model with an open batch dimension"
-        raise ModelError(message, steps=_AT, expected=f"at least {at_once} rows", hint=hint)
-    made = Calibration(found, axes, rows, at_once, stacked)
-    held = _held(rows, 1 if stacked else max(signature.fixed_batch or 1, *batches, 1)) if hold_out else ()
-    found_weak = _inspect(made, path.name, others or {})
+    fixed = 1 if stacked else signature.fixed_batch
+    _refuse_too_few(path.name, rows, wanted=fixed or 1)
+    made = Calibration(found, axes, rows, fixed or _rows_at_once(batches, rows), stacked)
+    largest_batch = 1 if stacked else max(fixed or 1, *batches, 1)
+    return _judged(made, path.name, others or {}, largest_batch=largest_batch, hold_out=hold_out)
+
+
+def _judged(
+    made: Calibration, file: str, others: Mapping[str, Array], *, largest_batch: int, hold_out: bool
+) -> Calibration:
+    weak = _inspect(made, file, others)
+    held = _held(made.rows, largest_batch) if hold_out else ()
     if hold_out and not held:
-        found_weak.append("int8 is held against the rows that calibrated it")
-    return replace(made, held=held, weaknesses=tuple(found_weak), notes=tuple(faults.pixels(_rowed_samples(made))))
+        weak.append("int8 is held against the rows that calibrated it")
+    return replace(made, held=held, weaknesses=tuple(weak), notes=tuple(faults.pixels(_rowed_samples(made))))
+
+
+def _arrays(
+    path: Path, signature: Signature, axes: Mapping[str, int], constant: Callable[[Input], Array]
+) -> dict[str, Array]:
+    arrays = read_npz(path, steps=_AT)
+    inputs = {item.name: item for item in signature.inputs}
+    _check_names(path.name, arrays, inputs, needed=axes or inputs)
+    found = {name: arrays[name] if name in arrays else constant(item) for name, item in inputs.items()}
+    for name, array in found.items():
+        _check(path.name, inputs[name], array, axes.get(name) if axes else 0, stacked=not axes)
+    return found
+
+
+def _refuse_too_few(file: str, rows: int, *, wanted: int) -> None:
+    if rows < wanted:
+        message = f"{file} has {rows} rows, and the model takes {wanted} at once"
+        hint = "add rows, or export the model with an open batch dimension"
+        raise ModelError(message, steps=_AT, expected=f"at least {wanted} rows", hint=hint)
 
 
 def _inspect(made: Calibration, file: str, others: Mapping[str, Array]) -> list[str]:

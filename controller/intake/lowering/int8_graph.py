@@ -35,7 +35,7 @@ def fit(quantiser: Quantiser, judge: Judge, *, ranges: Mapping[str, float]) -> I
     if not failed:
         return Int8Graph(whole)
     said = "; ".join(f"output {name!r}: {found.detail}" for name, found in failed.items())
-    search = _Search(quantiser, judge, ranges)
+    search = _FloatSearch(quantiser, judge, ranges)
     left = search.find(_outputs_of(failed))
     if left is None:
         tried = f"; leaving the last {search.tried} in float was tried" if search.tried else ""
@@ -44,7 +44,7 @@ def fit(quantiser: Quantiser, judge: Judge, *, ranges: Mapping[str, float]) -> I
     return Int8Graph(model, (f"{', '.join(found)} stay in float: with all products quantised, {said}",))
 
 
-class _Search:
+class _FloatSearch:
     """Tries what to leave in float, within a number of tries that depends on the graph's size alone."""
 
     def __init__(self, quantiser: Quantiser, judge: Judge, ranges: Mapping[str, float]) -> None:
