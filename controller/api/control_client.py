@@ -21,6 +21,7 @@ from controller.model.engine import EngineView
 from controller.model.job import Condition, JobSpec
 from controller.model.task import JobState
 from controller.model.view import ControllerInfo, JobView, Reason, ResultQuery, Submitted
+from controller.wire.codec import message_of
 from controller.wire.engine import ENGINE_VIEW
 from controller.wire.job import JOB_SPEC
 from controller.wire.result import ROW
@@ -92,11 +93,11 @@ class ControlClient:
         return SUBMITTED.decode(self._call(self._stub.SubmitJob, request))
 
     def job(self, job_id: int) -> JobView:
-        return JOB_VIEW.decode(self._call(self._stub.GetJob, control_pb2.GetJobRequest(job_id=job_id)))
+        return JOB_VIEW.decode(self._call(self._stub.GetJob, message_of(control_pb2.GetJobRequest, job_id=job_id)))
 
     def jobs(self, limit: int = 20) -> Jobs:
         """Newest first, without their tasks."""
-        reply = self._call(self._stub.ListJobs, control_pb2.ListJobsRequest(limit=limit))
+        reply = self._call(self._stub.ListJobs, message_of(control_pb2.ListJobsRequest, limit=limit))
         return Jobs(JOB_VIEW.decode(item) for item in reply.jobs)
 
     def watch(self, job_id: int, *, on_drop: Callable[[JetfleetError], None] | None = None) -> Iterator[JobView]:
@@ -112,7 +113,7 @@ class ControlClient:
 
     def _stream(self, job_id: int, patience: Patience) -> Generator[JobView, None, JetfleetError | None]:
         """One stream of `watch`. Returns the error that cut it short; None: the job has ended."""
-        request = control_pb2.WatchJobRequest(job_id=job_id)
+        request = message_of(control_pb2.WatchJobRequest, job_id=job_id)
         for item in messages(self._stub.WatchJob(request, metadata=tuple(CALL_METADATA)), address=self.address):
             if isinstance(item, JetfleetError):
                 return item
@@ -132,19 +133,23 @@ class ControlClient:
 
     def cancel(self, job_id: int) -> JobView:
         """Asks every unfinished task to stop; returns the job as it is then, which may not have ended yet."""
-        return JOB_VIEW.decode(self._call(self._stub.CancelJob, control_pb2.CancelJobRequest(job_id=job_id)))
+        return JOB_VIEW.decode(
+            self._call(self._stub.CancelJob, message_of(control_pb2.CancelJobRequest, job_id=job_id))
+        )
 
     def retry(self, job_id: int, *, idempotency_key: str = "") -> Submitted:
         """A new job of what did not succeed in one that is over. The same key gives the same job.
 
         Raises BadInput if the job is not over, or everything in it succeeded.
         """
-        request = control_pb2.RetryJobRequest(job_id=job_id, idempotency_key=idempotency_key or str(uuid.uuid4()))
+        request = message_of(
+            control_pb2.RetryJobRequest, job_id=job_id, idempotency_key=idempotency_key or str(uuid.uuid4())
+        )
         return SUBMITTED.decode(self._call(self._stub.RetryJob, request))
 
     def explain(self, job_id: int) -> list[Reason]:
         """For every unfinished task: what it waits for."""
-        reply = self._call(self._stub.ExplainJob, control_pb2.ExplainJobRequest(job_id=job_id))
+        reply = self._call(self._stub.ExplainJob, message_of(control_pb2.ExplainJobRequest, job_id=job_id))
         return [REASON.decode(item) for item in reply.reasons]
 
     def devices(self) -> Devices:
@@ -153,7 +158,7 @@ class ControlClient:
 
     def engines(self, limit: int = 50) -> list[EngineView]:
         """Those that are still wanted, then the newest, without what `engine` tells beyond it."""
-        reply = self._call(self._stub.ListEngines, control_pb2.ListEnginesRequest(limit=limit))
+        reply = self._call(self._stub.ListEngines, message_of(control_pb2.ListEnginesRequest, limit=limit))
         return [ENGINE_VIEW.decode(item) for item in reply.engines]
 
     def engine(self, name: str, *, job_id: int = 0) -> EngineView:
@@ -161,7 +166,7 @@ class ControlClient:
 
         Raises NotFound for none, BadInput for several.
         """
-        request = control_pb2.GetEngineRequest(name=name, job_id=job_id)
+        request = message_of(control_pb2.GetEngineRequest, name=name, job_id=job_id)
         return ENGINE_VIEW.decode(self._call(self._stub.GetEngine, request))
 
     def results(self, query: ResultQuery | None = None) -> Results:

@@ -1,11 +1,14 @@
 """Files in a folder of this machine."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from jetfleet.blobs import BlobDir, Upload
-from jetfleet.errors import NotFound
+from jetfleet.errors import Corrupt, NotFound
+
+log = logging.getLogger(__name__)
 
 
 class FolderStore:
@@ -31,6 +34,16 @@ class FolderStore:
             return self._folder.path(sha256).open("rb")
         except FileNotFoundError:
             raise NotFound(f"the controller has no blob {sha256[:12]}") from None
+
+    def is_damaged(self, sha256: str) -> bool:
+        try:
+            self._folder.verify(sha256)
+        except Corrupt as error:
+            log.error("%s", error.message)
+            return True
+        except FileNotFoundError:
+            return True  # somebody else found it a moment ago
+        return False
 
     def inventory(self) -> Mapping[str, int]:
         objects = (self._folder.root / "objects").glob("*/*")

@@ -35,6 +35,10 @@ class BlobStore(Protocol):
         """Raises NotFound."""
         ...
 
+    def is_damaged(self, sha256: str) -> bool:
+        """Reads a file again. One that is not what its digest says is set aside, and no longer stored."""
+        ...
+
     def inventory(self) -> Mapping[str, int]:
         """The size of every stored file."""
         ...

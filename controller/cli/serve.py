@@ -34,6 +34,10 @@ def serve(
     ] = 0,
     embedded: Annotated[bool, typer.Option("--embedded", help="On the socket only, and stop when idle.")] = False,
     idle_exit: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Idleness that ends --embedded.")] = 60.0,
+    accept_empty_database: Annotated[
+        bool,
+        typer.Option("--accept-empty-database", help="Begin anew where the files of earlier jobs have lost theirs."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
 ) -> None:
     """Run the controller in the foreground.
@@ -50,6 +54,7 @@ def serve(
         listen=listen if listen or embedded else _DEFAULT_LISTEN,
         embedded=embedded,
         idle_s=idle_exit,
+        accept_empty_database=accept_empty_database,
     )
     # The service runs on this thread, which gets the signals; whoever waits for its answer needs another.
     agents = LocalAgentsThread(settings, locals_wanted=local, quiet=embedded)

@@ -60,6 +60,7 @@ class Unfinished:
     cancel_asked: bool = False
     timed_out: bool = False
     deadline_s: float | None = None
+    lost_files: tuple[str, ...] = ()  # by name: files that it is made of, and that are gone
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,19 @@ class Fleet:
 def why(task: Unfinished, fleet: Fleet) -> str:
     """Why an unfinished task has not ended yet. Raises ValueError for one that has, or without what its state needs."""
     if task.state is TaskState.WAITING:
-        return _waiting(task.blocked_by) + _deadline(task)
+        return (_lost(task.lost_files) or _waiting(task.blocked_by)) + _deadline(task)
     if task.state is TaskState.READY and task.candidate:
         return _ready(task, task.candidate, fleet) + _retry(task.history, fleet) + _deadline(task)
     if task.state is TaskState.LEASED and task.attempt:
         return _leased(task, task.attempt) + _retry(task.history, fleet) + _deadline(task)
     raise ValueError(f"task {task.task_id} is {task.state.value}, and what that needs is missing")
+
+
+def _lost(files: tuple[str, ...]) -> str:
+    if not files:
+        return ""
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"waits for {files[0]}{more}, whose copy here is damaged or gone: submit its job file again to bring it back"
 
 
 def _waiting(build: BlockingBuild | None) -> str:

@@ -15,16 +15,19 @@ TASK_TRANSITIONS: frozenset[tuple[TaskState, TaskState]] = frozenset(
         (_T.WAITING, _T.READY),
         (_T.WAITING, _T.CANCELLED),
         (_T.WAITING, _T.SKIPPED),
+        (_T.WAITING, _T.SUPERSEDED),
         (_T.WAITING, _T.TIMED_OUT),  # the job's deadline passed
         (_T.READY, _T.WAITING),  # re-planned: the engine it needs is another one
         (_T.READY, _T.LEASED),
         (_T.READY, _T.CANCELLED),
         (_T.READY, _T.TIMED_OUT),
+        (_T.READY, _T.SUPERSEDED),
         (_T.LEASED, _T.READY),
         (_T.LEASED, _T.SUCCEEDED),
         (_T.LEASED, _T.FAILED),
         (_T.LEASED, _T.CANCELLED),
         (_T.LEASED, _T.TIMED_OUT),
+        (_T.LEASED, _T.SUPERSEDED),
     }
 )
 ATTEMPT_TRANSITIONS: frozenset[tuple[AttemptState, AttemptState]] = frozenset(
@@ -36,7 +39,7 @@ ATTEMPT_TRANSITIONS: frozenset[tuple[AttemptState, AttemptState]] = frozenset(
     }
 )
 OPEN_ATTEMPT = frozenset({_A.LEASED, _A.RUNNING})
-TERMINAL = frozenset({_T.SUCCEEDED, _T.FAILED, _T.CANCELLED, _T.TIMED_OUT, _T.SKIPPED})
+TERMINAL = frozenset({_T.SUCCEEDED, _T.FAILED, _T.CANCELLED, _T.TIMED_OUT, _T.SKIPPED, _T.SUPERSEDED})
 
 # A child that dies twice would die again. A board or a link that fails is tried elsewhere, a few times. A task whose
 # device keeps vanishing under it is poison too, only slower.
@@ -72,16 +75,19 @@ def advance_attempt(start: AttemptState, end: AttemptState, *, story: str = "") 
     return end
 
 
-def after_attempt(history: Sequence[AttemptEnd], *, cancel_asked: bool, timed_out: bool = False) -> TaskState:
+def after_attempt(history: Sequence[AttemptEnd], *, stopped_as: TaskState | None = None) -> TaskState:
     """What a LEASED task becomes when the last attempt of `history` has ended.
 
-    `timed_out`: it was asked to stop because a deadline passed. What was committed all the same still counts.
+    `stopped_as` is what it ends as if it was asked to stop meanwhile: CANCELLED, TIMED_OUT, SUPERSEDED. What was
+    committed all the same still counts.
     """
     last = history[-1]
     if last.state is _A.COMMITTED:
         return _T.SUCCEEDED
-    if cancel_asked or last.state is _A.CANCELLED:
-        return _T.TIMED_OUT if timed_out else _T.CANCELLED
+    if stopped_as is not None:
+        return stopped_as
+    if last.state is _A.CANCELLED:
+        return _T.CANCELLED
     if last.failure is FailureKind.TIME_LIMIT:
         return _T.TIMED_OUT
     spent, limit = retry_budget(history)
@@ -104,8 +110,8 @@ def shunned_devices(history: Iterable[AttemptEnd]) -> frozenset[str]:
 
 
 def job_state(states: Iterable[TaskState], *, cancel_asked: bool = False) -> JobState:
-    """A job's state from its own tasks'. The worst end wins: a job succeeds only if everything did."""
-    present = set(states)
+    """A job's state from its own tasks'. The worst end wins: a job succeeds only if everything did that it needed."""
+    present = set(states) - {_T.SUPERSEDED}
     if present - TERMINAL:
         busy = present & {_T.LEASED, _T.SUCCEEDED, _T.FAILED, _T.TIMED_OUT, _T.SKIPPED}
         return JobState.RUNNING if busy else JobState.WAITING

@@ -76,8 +76,11 @@ class Registration:
 
 @dataclass(frozen=True)
 class Registered:
+    """`lost` are held tokens that are not the device's, or no longer; `open` are those that it is to go on with."""
+
     device_name: str
     lost: tuple[str, ...]
+    open: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,16 @@ class Returned:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended; `end` is what it made, or how it failed. `raw` is the message as it came."""
+    """How an attempt ended; `end` is what it made, or how it failed. `raw` is the message as it came.
+
+    `unusable` says why what the agent sent cannot be taken; then `end` is a failure, and there is nothing else.
+    """
 
     end: Built | Measured | Failure | Returned
     artifacts: tuple[Artifact, ...]
     peak_rss_bytes: int | None
     raw: bytes = b""
+    unusable: str = ""
 
 
 @dataclass(frozen=True)

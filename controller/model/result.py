@@ -32,12 +32,14 @@ class FlagKind(Enum):
     PRECISION_NOT_HONOURED = "PRECISION_NOT_HONOURED"
     INTERFERED = "INTERFERED"
     PAUSED = "PAUSED"
+    DAMAGED = "DAMAGED"  # the stored row is not what was committed
     TACTICS_SKIPPED = "TACTICS_SKIPPED"  # the number is right; the engine could be faster
     WEAK_CALIBRATION = "WEAK_CALIBRATION"  # the number is right; the outputs could be better
 
 
 # Worst first: the verdict names the first of these that is set.
 DISQUALIFYING = (
+    FlagKind.DAMAGED,
     FlagKind.WRONG_OUTPUT,
     FlagKind.PRECISION_NOT_HONOURED,
     FlagKind.PAUSED,

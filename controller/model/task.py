@@ -22,6 +22,7 @@ class TaskState(Enum):
     CANCELLED = "CANCELLED"
     TIMED_OUT = "TIMED_OUT"
     SKIPPED = "SKIPPED"  # because of another task
+    SUPERSEDED = "SUPERSEDED"  # a BUILD that nobody needs any more, and that nobody stopped: no part of any outcome
 
 
 class SubmitState(Enum):

@@ -66,7 +66,20 @@ class Submitted:
 
 
 @dataclass(frozen=True)
+class DeadLetter:
+    """A result that could not be taken, kept as it came."""
+
+    id: int
+    task_id: int
+    attempt_token: str
+    reason: str
+    received_at: datetime
+
+
+@dataclass(frozen=True)
 class DeviceView:
+    """`dead_letters` are the newest of those that came from it."""
+
     id: str
     name: str
     online: bool
@@ -77,6 +90,7 @@ class DeviceView:
     bench_domain: str
     agent_version: str
     paused: str = ""  # why its agent takes no work for now
+    dead_letters: tuple[DeadLetter, ...] = ()
 
 
 @dataclass(frozen=True)

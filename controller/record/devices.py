@@ -19,5 +19,15 @@ def device_record(device: DeviceView) -> Record:
         "last_seen_at": device.last_seen_at.isoformat(),
         "agent_version": device.agent_version or None,
         "bench_domain": device.bench_domain or None,
+        "dead_letters": [
+            {
+                "id": letter.id,
+                "task_id": letter.task_id,
+                "attempt": letter.attempt_token,
+                "reason": letter.reason,
+                "received_at": letter.received_at.isoformat(),
+            }
+            for letter in device.dead_letters
+        ],
         "facts": facts_record(device.facts),
     }

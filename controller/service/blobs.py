@@ -1,9 +1,12 @@
 """Files in and out, verified and resumable. Hashing and disk run in threads, so that no transfer delays a Renew."""
 
 import asyncio
+import hashlib
+import logging
 import os
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import BinaryIO
 
 import grpc
 
@@ -11,9 +14,11 @@ from controller.service.context import ServiceContext
 from controller.service.files import missing_files
 from controller.store.commands.blobs import keep_blobs, lose_blobs
 from jetfleet.blobs import BLOCK_BYTES, CHUNK_BYTES, check_digest
-from jetfleet.errors import BadInput, NotFound, WrongOffset
+from jetfleet.errors import BadInput, Corrupt, NotFound, WrongOffset
 from jetfleet.sink import Sink
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc
+
+log = logging.getLogger(__name__)
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -80,8 +85,40 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
             size = file.seek(0, os.SEEK_END)
             if request.offset > size:
                 raise WrongOffset(f"blob {request.sha256[:12]} has {size} bytes; {request.offset} is beyond its end")
-            file.seek(request.offset)
+            file.seek(0)
+            content = HashedFile(file)
+            await asyncio.to_thread(content.skip, request.offset)
             yield blobs_pb2.DownloadResponse(size_bytes=size)
-            while data := await asyncio.to_thread(file.read, _READ_BYTES):
+            while data := await asyncio.to_thread(content.read, _READ_BYTES):
                 for start in range(0, len(data), BLOCK_BYTES):
                     yield blobs_pb2.DownloadResponse(chunk=data[start : start + BLOCK_BYTES])
+        if content.digest() != request.sha256:
+            await self._set_aside(request.sha256)
+
+    async def _set_aside(self, sha256: str) -> None:
+        """What was sent is not what was asked for. Raises Corrupt: the receiver has noticed too, and asks again."""
+        if await asyncio.to_thread(self._blobs.is_damaged, sha256):
+            await self._service.write(partial(lose_blobs, digests=[sha256]))
+            log.error(
+                "blob %s was damaged: engines are built again, the files of a job come with its next submit", sha256
+            )
+        raise Corrupt(f"blob {sha256[:12]} was read as other bytes than were stored")
+
+
+class HashedFile:
+    """A file that is hashed as it is read, from its beginning."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._hash = file, hashlib.sha256()
+
+    def skip(self, size_bytes: int) -> None:
+        while size_bytes > 0 and (data := self.read(min(size_bytes, _READ_BYTES))):
+            size_bytes -= len(data)
+
+    def read(self, size_bytes: int) -> bytes:
+        data = self._file.read(size_bytes)
+        self._hash.update(data)
+        return data
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()

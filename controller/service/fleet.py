@@ -14,7 +14,7 @@ from controller.service.context import ServiceContext
 from controller.service.files import missing_files
 from controller.store.commands.claim import claim
 from controller.store.commands.commit import commit
-from controller.store.commands.leave import leave
+from controller.store.commands.depart import leave
 from controller.store.commands.register import register
 from controller.store.commands.renew import start_attempts
 from controller.store.queries.devices import OpenBoard
@@ -24,6 +24,7 @@ from controller.wire.lease import REGISTERED, REGISTRATION, lease_to_pb, outcome
 from controller.wire.time import to_duration
 from controller.wire.view import PROGRESS
 from jetfleet.errors import BadInput, StaleAttempt
+from jetfleet.plausible import impossible_number
 from jetfleet.v1 import fleet_pb2, fleet_pb2_grpc
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         registered = await service.write(partial(register, who=who, alive=twins))
         service.liveness.hear(who.session_id)
         service.boards[who.session_id] = OpenBoard(who.device_id, who.bench_domain, dump(dict(who.facts)))
-        service.liveness.renew(set(who.held) - set(registered.lost))
+        service.liveness.renew(registered.open)
         service.news.notify_all()
         log.info("session %s registered as %s", who.session_id[:8], registered.device_name)
         return REGISTERED.encode(
@@ -59,7 +60,6 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         service = self._service
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(request.wait.ToNanoseconds() / 1e9, _MAX_WAIT_S)
-        service.liveness.hear(request.session_id)
         board = service.boards.get(request.session_id)
         domain = board.bench_domain if board else ""
         while not service.stopping.is_set():
@@ -72,6 +72,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
                     alive=service.liveness.alive(),
                 )
             )
+            service.liveness.hear(request.session_id)
             if lease is not None:
                 service.liveness.renew([lease.token])
                 service.news.notify_all()
@@ -84,13 +85,15 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
 
     async def Renew(self, request: fleet_pb2.RenewRequest, context: Context) -> fleet_pb2.RenewResponse:
         service = self._service
-        tokens = [report.attempt_token for report in request.attempts]
+        progress = {report.attempt_token: PROGRESS.decode(report.progress) for report in request.attempts}
+        tokens = list(progress)
         found = await service.read(partial(renewal, session_id=request.session_id, tokens=tokens))
         service.liveness.hear(request.session_id)
         service.liveness.paused[request.session_id] = request.paused_reason[:_MOST_REASON]
         kept = [token for token, directive in found.items() if directive is not Directive.LOST]
         service.liveness.renew(kept)
-        await self._note_progress(request, kept)
+        service.liveness.progress.update({token: progress[token] for token in kept})
+        await self._note_started(request, kept)
         return fleet_pb2.RenewResponse(
             answers=[
                 fleet_pb2.RenewResponse.Answer(attempt_token=token, directive=DIRECTIVE.encode(directive))
@@ -106,11 +109,11 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         committed = await service.write(
             partial(commit, session_id=request.session_id, token=request.attempt_token, outcome=outcome)
         )
+        if committed.stale:
+            log.warning("attempt %s: a stale result does not count: %s", request.attempt_token[:8], committed.stale)
+            raise StaleAttempt(f"the result does not count: {committed.stale}")
         service.liveness.end(request.attempt_token)
         service.news.notify_all()
-        if committed.stale:
-            log.warning("attempt %s: stale result kept as orphan: %s", request.attempt_token[:8], committed.stale)
-            raise StaleAttempt(f"the result does not count: {committed.stale}")
         log.info("attempt %s committed, task is %s", request.attempt_token[:8], committed.task_state)
         return fleet_pb2.CommitResponse(task_state=committed.task_state)
 
@@ -122,13 +125,9 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         service.news.notify_all()
         return fleet_pb2.LeaveResponse()
 
-    async def _note_progress(self, request: fleet_pb2.RenewRequest, kept: list[str]) -> None:
-        started = []
-        for report in request.attempts:
-            if report.attempt_token in kept:
-                if report.running and self._service.liveness.start(report.attempt_token):
-                    started.append(report.attempt_token)
-                self._service.liveness.progress[report.attempt_token] = PROGRESS.decode(report.progress)
+    async def _note_started(self, request: fleet_pb2.RenewRequest, kept: list[str]) -> None:
+        running = [report.attempt_token for report in request.attempts if report.running]
+        started = [token for token in kept if token in running and self._service.liveness.start(token)]
         if started:
             await self._service.write(partial(start_attempts, tokens=started))
         if kept:
@@ -136,11 +135,12 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
 
     async def _checked(self, request: fleet_pb2.CommitRequest) -> Outcome:
         """The outcome, if every file that it names is here; I5 is decided before the transaction."""
-        raw = request.outcome.SerializeToString()
         try:
             outcome = outcome_from_pb(request.outcome)
         except BadInput as error:
-            return unusable(f"the agent sent an outcome that makes no sense: {error.message}", raw)
+            return unusable(request.outcome, error.message)
+        if fault := impossible_number(request.outcome):
+            return unusable(request.outcome, f"a number that cannot be: {fault}")
         wanted = [item.sha256 for item in outcome.artifacts]
         if isinstance(outcome.end, Built):
             wanted.append(outcome.end.engine.sha256)

@@ -19,3 +19,4 @@ class ServeOptions:
     lease_s: float = LEASE_S
     renew_s: float = RENEW_S
     drain_s: float = 10.0
+    accept_empty_database: bool = False  # beside files of earlier jobs

@@ -7,16 +7,17 @@ from functools import partial
 
 from controller.service.context import ServiceContext
 from controller.service.control import ControlService
-from controller.store.commands.bind import unbind_sessions
 from controller.store.commands.blobs import match_inventory
 from controller.store.commands.deadlines import time_out_overdue
+from controller.store.commands.depart import depart
 from controller.store.commands.renew import expire, touch
 from controller.store.commands.submit import settle_unfinished
 from controller.store.queries import jobs
 from controller.store.queries.devices import open_boards
 from controller.store.queries.jobs import overdue_jobs
 from controller.store.queries.leases import open_attempts
-from jetfleet.errors import JetfleetError
+from controller.store.steady import note_clock, resume_clock
+from jetfleet.errors import JetfleetError, StateGone
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ _TOUCH_S = 10.0
 
 async def adopt(service: ServiceContext) -> None:
     """After a restart: whoever was working or waiting gets a fresh term to be heard from."""
+    await service.write(resume_clock)
     tokens = await service.read(open_attempts)
     service.liveness.renew(tokens)
     for session_id, board in (await service.read(open_boards)).items():
@@ -38,11 +40,14 @@ async def adopt(service: ServiceContext) -> None:
 
 
 async def reap(service: ServiceContext, control: ControlService) -> None:
-    """Runs until the service stops. A full disk or a slow one is logged and tried again; a bug ends the controller."""
+    """Runs until the service stops. A full disk or a slow one is logged and tried again; a bug ends the controller,
+    and so does a state folder that is gone (StateGone).
+    """
     period_s = min(1.0, service.options.lease_s / 10)
     touched = time.monotonic()
     while not service.stopping.is_set():
         await asyncio.sleep(period_s)
+        _refuse_lost_state(service)
         try:
             await _expire(service)
             await _unbind(service)
@@ -50,11 +55,21 @@ async def reap(service: ServiceContext, control: ControlService) -> None:
             if time.monotonic() - touched > _TOUCH_S:
                 touched = time.monotonic()
                 await service.write(partial(touch, session_ids=service.liveness.alive()))
+                await service.write(note_clock)
             if service.options.embedded and await _is_idle(service, control):
                 log.info("idle for %.0f s: an embedded controller stops", service.options.idle_s)
                 service.stop()
         except JetfleetError:
             log.exception("the reaper could not do its work, and will try again")
+
+
+def _refuse_lost_state(service: ServiceContext) -> None:
+    """Raises StateGone: what would be acknowledged from here on could not be found again."""
+    if not service.writer.is_in_place():
+        raise StateGone(
+            f"the database in {service.options.state_dir} was removed or replaced while this controller ran",
+            hint="restore the folder from a backup and start the controller again",
+        )
 
 
 async def _expire(service: ServiceContext) -> None:
@@ -71,7 +86,7 @@ async def _unbind(service: ServiceContext) -> None:
     """A BENCH that any board may run does not wait for one that is gone."""
     silent = service.liveness.silent()
     if silent:
-        freed = await service.write(partial(unbind_sessions, session_ids=silent))
+        freed = await service.write(partial(depart, session_ids=silent))
         log.warning("sessions %s are silent; %d tasks given to others", [item[:8] for item in silent], freed)
         for session_id in silent:
             service.liveness.forget(session_id)

@@ -21,6 +21,7 @@ from controller.service.fleet import FleetService
 from controller.service.interceptor import Interceptor
 from controller.service.options import ServeOptions
 from controller.service.reaper import adopt, reap
+from controller.service.state_folder import close_socket, prepare
 from jetfleet.address import is_loopback, socket_path
 from jetfleet.errors import BadInput, Infrastructure, PortTaken, StateLocked
 from jetfleet.rpc import SERVER_OPTIONS
@@ -43,10 +44,7 @@ def serve(options: ServeOptions) -> None:
             expected="127.0.0.1:PORT",
             hint="forward it: ssh -N -R 50051:127.0.0.1:50051 BOARD, then `agent run --address 127.0.0.1:50051` there",
         )
-    try:
-        options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Infrastructure(f"cannot make the state folder: {error.strerror}", where=str(options.state_dir)) from None
+    prepare(options.state_dir, accept_empty_database=options.accept_empty_database)
     with _owned(options.state_dir):
         asyncio.run(_serve(options))
 
@@ -87,6 +85,7 @@ async def _serve(options: ServeOptions) -> None:
         _bind(server, options)
         await adopt(service)
         await server.start()
+        close_socket(socket_path(options.state_dir))
         for name in ("", *own):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         log.info("serving %s (SQLite %s)", options.state_dir, sqlite3.sqlite_version)

@@ -3,8 +3,12 @@
 from datetime import datetime, timedelta, timezone
 
 
+def wall_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
 def now_text() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return wall_now().isoformat(timespec="milliseconds")
 
 
 def after(moment: str, seconds: float) -> str:
@@ -16,5 +20,5 @@ def parse(text: str) -> datetime:
 
 
 def seconds_between(start: str, end: str | None) -> float:
-    """Elapsed seconds; until now where there is no end yet."""
-    return (parse(end or now_text()) - parse(start)).total_seconds()
+    """Elapsed seconds; until now where there is no end yet. None have passed where somebody set the clock back."""
+    return max(0.0, (parse(end or now_text()) - parse(start)).total_seconds())

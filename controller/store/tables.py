@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from enum import Enum
 
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint, text
-from sqlalchemy.types import Boolean, Float, Integer, LargeBinary, Text
+from sqlalchemy.types import Boolean, Float, Integer, Text
 
 from controller.core.lifecycle import OPEN_ATTEMPT, TERMINAL
 from controller.core.scheduler import ORDER
-from controller.model.task import AttemptState, SubmitState, TaskKind, TaskState
+from controller.model.task import AttemptState, BlobState, SubmitState, TaskKind, TaskState
 
 metadata = MetaData()
 
@@ -39,7 +39,8 @@ job = Table(
     Column("source", Text, nullable=False),  # job.yaml as submitted
     Column("labels", Text, nullable=False, server_default="{}"),  # names and values as JSON
     Column("created_at", Text, nullable=False),
-    Column("deadline_at", Text),  # when what is unfinished times out
+    Column("deadline_at", Text),  # for people: when what is unfinished times out, as the wall clock went at the submit
+    Column("deadline_steady_s", Float),  # the same by the clock that decides; see steady.py
     Column("cancel_asked_at", Text),  # by somebody, or by the deadline
     Column("timed_out_at", Text),  # the deadline passed before anybody cancelled, and before all tasks had ended
     Column("retry_of", Integer, ForeignKey("job.id")),
@@ -125,6 +126,8 @@ blob = Table(
     Column("size_bytes", Integer, nullable=False),
     *_columns(Text, "state", "created_at"),
 )
+LOST = text(f"blob.state = '{BlobState.LOST.value}'")
+Index("blob_lost", blob.c.sha256, sqlite_where=text(_among([BlobState.LOST])))
 
 # What decides which devices can take a task. Few of them are shared by many tasks.
 demand = Table(
@@ -202,6 +205,7 @@ attempt = Table(
     Column("exit_code", Integer),
     Column("signal", Text),
     Column("peak_rss_bytes", Integer),
+    Column("outcome_sha256", Text),  # of the commit that ended it; null: the controller did
     UniqueConstraint("session_id", "request_id"),
     UniqueConstraint("task_id", "number"),
 )
@@ -219,16 +223,6 @@ attempt_artifact = Table(
     Column("name", Text, primary_key=True),
     Column("sha256", Text, nullable=False),
     Column("size_bytes", Integer, nullable=False),
-)
-
-# A result that came with a stale token: kept, labelled, never counted.
-orphan = Table(
-    "orphan",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("attempt_token", Text, nullable=False, unique=True),
-    *_columns(Text, "reason", "received_at"),
-    Column("outcome", LargeBinary, nullable=False),
 )
 
 measurement = Table(
@@ -250,6 +244,7 @@ measurement = Table(
     *_columns(Integer, "warmup_n", "processes", "accuracy_n"),
     Column("samples_sha256", Text),
     Column("samples_bytes", Integer),
+    Column("digest", Text, nullable=False, server_default=""),  # of all that this row says; empty: written by 0.1
     sqlite_autoincrement=True,
 )
 Index("one_measurement_per_subject", measurement.c.task_id, text("coalesce(subject_idx, -1)"), unique=True)

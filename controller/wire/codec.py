@@ -60,7 +60,7 @@ class MessageCodec(Generic[M, P]):
         try:
             return self.message(**fields)
         except (ValueError, TypeError) as error:
-            raise self._unfit(fields, error) from None
+            raise _unfit(self.message, fields, error, where=f"{self.model.__name__}.") from None
 
     def decode(self, message: Any, **model_only: Any) -> M:
         """Raises BadInput for what makes no sense, UnknownValue for what only a newer version knows."""
@@ -81,13 +81,13 @@ class MessageCodec(Generic[M, P]):
             fields.update(part.put(value))
         return fields
 
-    def _unfit(self, fields: Fields, error: Exception) -> BadInput:
-        for name, value in fields.items():
-            try:
-                self.message(**{name: value})
-            except (ValueError, TypeError) as cause:
-                return BadInput(f"{str(value)[:80]} does not fit: {cause}", where=f"{self.model.__name__}.{name}")
-        return BadInput(str(error), where=self.model.__name__)
+
+def message_of(kind: type[P], **fields: Any) -> P:
+    """A message of plain fields. Raises BadInput for a value that it cannot hold."""
+    try:
+        return kind(**fields)
+    except (ValueError, TypeError) as error:
+        raise _unfit(kind, fields, error, where="") from None
 
 
 @dataclass(frozen=True)
@@ -222,6 +222,15 @@ class _Shape:
             return Item(lambda value: self.made[0].fields(value), lambda message: self.made[0].decode(message))
         codec = self._of_message(descriptor, (hint,))
         return None if codec is None else Item(codec.fields, _nested_decode(codec))
+
+
+def _unfit(kind: type[Message], fields: Fields, error: Exception, *, where: str) -> BadInput:
+    for name, value in fields.items():
+        try:
+            kind(**{name: value})
+        except (ValueError, TypeError) as cause:
+            return BadInput(f"{str(value)[:80]} does not fit: {cause}", where=f"{where}{name}")
+    return BadInput(str(error), where=where.removesuffix("."))
 
 
 def _nested_decode(codec: AnyCodec) -> Read:

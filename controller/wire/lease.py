@@ -35,6 +35,7 @@ REGISTERED = message_codec(
     Registered,
     fleet_pb2.RegisterResponse,
     names={"lost": "lost_attempts"},
+    model_only={"open": "for the clocks of the service"},
     message_only=dict.fromkeys(("lease", "renew_every"), "options of the service"),
 )
 SUBJECT = message_codec(Subject, task_pb2.Subject, nested=(ARTIFACT, TENSOR_SPEC, OUTPUT_CHECK, FLAG))
@@ -62,7 +63,7 @@ OUTCOME = message_codec(
     Outcome,
     task_pb2.Outcome,
     nested=(BUILT, MEASURED, FAILURE, RETURNED, ARTIFACT),
-    model_only={"raw": "the message itself"},
+    model_only={"raw": "the message itself", "unusable": "what became of the message"},
     zero_is_none=("peak_rss_bytes",),
 )
 
@@ -73,9 +74,10 @@ def lease_to_pb(lease: Lease, *, lease_s: float) -> fleet_pb2.Lease:
 
 def outcome_from_pb(message: task_pb2.Outcome) -> Outcome:
     """Raises BadInput for an outcome that says nothing, or makes no sense."""
-    return OUTCOME.decode(message, raw=message.SerializeToString())
+    return OUTCOME.decode(message, raw=message.SerializeToString(deterministic=True))
 
 
-def unusable(reason: str, raw: bytes) -> Outcome:
+def unusable(message: task_pb2.Outcome, reason: str) -> Outcome:
     """What an outcome becomes that cannot be taken as it is."""
-    return Outcome(Failure(FailureKind.INFRASTRUCTURE, reason), (), None, raw)
+    raw = message.SerializeToString(deterministic=True)
+    return Outcome(Failure(FailureKind.BAD_INPUT, reason), (), None, raw, unusable=reason)

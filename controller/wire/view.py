@@ -3,6 +3,7 @@
 from controller.model.task import Progress
 from controller.model.view import (
     ControllerInfo,
+    DeadLetter,
     DeviceView,
     JobView,
     PlannedTask,
@@ -24,7 +25,8 @@ TASK_VIEW = message_codec(
 JOB_VIEW = message_codec(JobView, control_pb2.Job, nested=(TASK_VIEW,))
 PLANNED_TASK = message_codec(PlannedTask, control_pb2.PlannedTask)
 SUBMITTED = message_codec(Submitted, control_pb2.SubmitJobResponse, nested=(PLANNED_TASK,))
-DEVICE_VIEW = message_codec(DeviceView, control_pb2.Device, nested=(FACTS,))
+DEAD_LETTER = message_codec(DeadLetter, control_pb2.DeadLetter)
+DEVICE_VIEW = message_codec(DeviceView, control_pb2.Device, nested=(FACTS, DEAD_LETTER))
 REASON = message_codec(Reason, control_pb2.ExplainJobResponse.Reason)
 RESULT_QUERY = message_codec(
     ResultQuery,

@@ -76,6 +76,10 @@ class StateLocked(Infrastructure):
     """Another process owns the state folder."""
 
 
+class StateGone(Infrastructure):
+    """The state folder was removed under a running controller."""
+
+
 class DatabaseTooNew(Infrastructure):
     """A newer version wrote this database."""
 

@@ -27,9 +27,9 @@ from tests.core.builders import ended, failed
 T, A, F, J = TaskState, AttemptState, FailureKind, JobState
 
 LEGAL_TASK = {
-    T.WAITING: {T.READY, T.CANCELLED, T.SKIPPED, T.TIMED_OUT},
-    T.READY: {T.WAITING, T.LEASED, T.CANCELLED, T.TIMED_OUT},
-    T.LEASED: {T.READY, T.SUCCEEDED, T.FAILED, T.CANCELLED, T.TIMED_OUT},
+    T.WAITING: {T.READY, T.CANCELLED, T.SKIPPED, T.TIMED_OUT, T.SUPERSEDED},
+    T.READY: {T.WAITING, T.LEASED, T.CANCELLED, T.TIMED_OUT, T.SUPERSEDED},
+    T.LEASED: {T.READY, T.SUCCEEDED, T.FAILED, T.CANCELLED, T.TIMED_OUT, T.SUPERSEDED},
 }
 LEGAL_ATTEMPT = {
     A.LEASED: {A.RUNNING, A.COMMITTED, A.FAILED, A.EXPIRED, A.REBOOTED, A.RETURNED, A.CANCELLED},
@@ -89,7 +89,7 @@ def histories(longest):
 
 
 def alive(history):
-    return after_attempt(history, cancel_asked=False) is T.READY
+    return after_attempt(history) is T.READY
 
 
 def test_there_are_ends_to_try():
@@ -100,7 +100,7 @@ def test_there_are_ends_to_try():
 def test_after_every_history_up_to_five_attempts():
     seen = set()
     for history in histories(5):
-        state = after_attempt(history, cancel_asked=False)
+        state = after_attempt(history)
         seen.add(state)
         assert state in LEGAL_TASK[T.LEASED]
         assert state is expected(history), history
@@ -137,37 +137,32 @@ def test_tasks_that_are_not_given_back_end_within_a_bound():
     longest, grown = 0, [()]
     while grown:
         longest += 1
-        grown = [
-            (*history, end)
-            for history in grown
-            for end in retried
-            if after_attempt((*history, end), cancel_asked=False) is T.READY
-        ]
+        grown = [(*history, end) for history in grown for end in retried if after_attempt((*history, end)) is T.READY]
     assert longest == bound == 7
 
 
 @pytest.mark.parametrize("end", ENDS, ids=str)
 def test_a_task_asked_to_cancel_ends_whatever_happened(end):
-    state = after_attempt([end], cancel_asked=True)
+    state = after_attempt([end], stopped_as=T.CANCELLED)
     assert state is (T.SUCCEEDED if end.state is A.COMMITTED else T.CANCELLED)
 
 
 @pytest.mark.parametrize("end", ENDS, ids=str)
 def test_a_task_whose_deadline_passed_is_timed_out_whatever_happened(end):
-    state = after_attempt([end], cancel_asked=True, timed_out=True)
+    state = after_attempt([end], stopped_as=T.TIMED_OUT)
     assert state is (T.SUCCEEDED if end.state is A.COMMITTED else T.TIMED_OUT)
 
 
 def test_giving_back_has_its_own_long_budget():
     returned = [ended(A.RETURNED)] * (MAX_RETURNED - 1)
-    assert after_attempt(returned, cancel_asked=False) is T.READY
-    assert after_attempt([*returned, failed(F.CRASHED)], cancel_asked=False) is T.READY
-    assert after_attempt([failed(F.CRASHED), *returned, failed(F.OUT_OF_MEMORY)], cancel_asked=False) is T.FAILED
-    assert after_attempt([*returned, ended(A.RETURNED)], cancel_asked=False) is T.FAILED
+    assert after_attempt(returned) is T.READY
+    assert after_attempt([*returned, failed(F.CRASHED)]) is T.READY
+    assert after_attempt([failed(F.CRASHED), *returned, failed(F.OUT_OF_MEMORY)]) is T.FAILED
+    assert after_attempt([*returned, ended(A.RETURNED)]) is T.FAILED
 
 
 def test_a_failure_of_no_kind_is_not_tried_again():
-    assert after_attempt([ended(A.FAILED)], cancel_asked=False) is T.FAILED
+    assert after_attempt([ended(A.FAILED)]) is T.FAILED
 
 
 @pytest.mark.parametrize(
@@ -203,13 +198,14 @@ def test_job_state_of_every_mixture_of_four_tasks():
             got = job_state(states)
             assert got is job_state(reversed(states)), states
             assert got is job_state(states * 2), states
+            counted = set(states) - {T.SUPERSEDED}
             unfinished = [state for state in states if state not in TERMINAL]
             if unfinished:
-                untouched = all(state in {T.WAITING, T.READY, T.CANCELLED} for state in states)
+                untouched = counted <= {T.WAITING, T.READY, T.CANCELLED}
                 assert got is (J.WAITING if untouched else J.RUNNING), states
             else:
                 assert got is worst(states), states
-            assert (got is J.SUCCEEDED) == (set(states) == {T.SUCCEEDED})
+            assert (got is J.SUCCEEDED) == (counted <= {T.SUCCEEDED})
 
 
 def worst(states):
@@ -219,6 +215,7 @@ def worst(states):
         T.SKIPPED: J.FAILED,
         T.CANCELLED: J.CANCELLED,
         T.SUCCEEDED: J.SUCCEEDED,
+        T.SUPERSEDED: J.SUCCEEDED,
     }
     return next(end for state, end in order.items() if state in states)
 

@@ -154,7 +154,8 @@ class StoreFleet:
         if isinstance(outcome.end, Built):
             made = (outcome.end.engine, outcome.end.timing_cache)
             self.upload({item.sha256 for item in made if item is not None})
-        return self.write(lambda connection: commit(connection, session, token, outcome))
+        sent = outcome if outcome.raw else replace(outcome, raw=repr(outcome).encode())
+        return self.write(lambda connection: commit(connection, session, token, sent))
 
     def finish(self, session: str, lease: Lease) -> Committed:
         """Commits a success that fits the work."""

@@ -20,7 +20,7 @@ def pass_deadline(fleet: StoreFleet, job_id: int) -> list[int]:
     """As if the deadline had been a second ago; returns the jobs that were ended."""
     fleet.write(
         lambda c: c.exec_driver_sql(
-            "UPDATE job SET deadline_at = strftime('%Y-%m-%dT%H:%M:%f', 'now', '-1 second') || '+00:00' WHERE id = ?",
+            "UPDATE job SET deadline_steady_s = deadline_steady_s - 1e6 WHERE id = ?",
             (job_id,),
         )
     )

@@ -4,10 +4,9 @@ import pytest
 
 from controller.model.job import Condition, Op, Quantifier
 from controller.model.lease import BuildWork, Registration
-from controller.model.task import FailureKind
+from controller.model.task import FailureKind, JobState
 from controller.model.view import ResultQuery
-from controller.store.commands.bind import unbind_sessions
-from controller.store.commands.leave import leave
+from controller.store.commands.depart import depart, leave
 from controller.store.commands.register import register
 from controller.store.commands.renew import expire, touch
 from controller.store.queries import explain, results
@@ -125,19 +124,22 @@ def test_an_any_target_leaves_a_device_that_went_silent(fleet: StoreFleet) -> No
     job_id = fleet.submit(spec(targets=(ANY,))).job_id
     fleet.finish("a/1", fleet.must_claim("a/1"))
     assert fleet.job(job_id).tasks[1].device == "a"
-    assert fleet.write(lambda c: unbind_sessions(c, ["a/1"])) == 1
+    assert fleet.write(lambda c: depart(c, ["a/1"])) == 1
     assert len(fleet.run_all("b/1")) == 2
     assert fleet.job(job_id).tasks[-1].device == "b"
 
 
-def test_unbinding_cancels_a_build_that_nobody_wants(fleet: StoreFleet) -> None:
+def test_unbinding_supersedes_a_build_that_nobody_wants(fleet: StoreFleet) -> None:
     fleet.register("a")
     job_id = fleet.submit(spec(targets=(ANY,))).job_id
     lease = fleet.must_claim("a/1")
     fleet.write(lambda c: expire(c, [lease.token], after_s=30))
-    fleet.write(lambda c: unbind_sessions(c, ["a/1"]))
-    assert fleet.states(job_id) == [("BUILD", "CANCELLED"), ("BENCH", "READY")]
+    fleet.write(lambda c: depart(c, ["a/1"]))
+    assert fleet.states(job_id) == [("BUILD", "SUPERSEDED"), ("BENCH", "READY")]
     assert len(fleet.run_all("a/1")) == 2
+    assert fleet.states(job_id) == [("BUILD", "SUPERSEDED"), ("BUILD", "SUCCEEDED"), ("BENCH", "SUCCEEDED")]
+    view = fleet.job(job_id)
+    assert (view.state, view.done, view.total) == (JobState.SUCCEEDED, 2, 2)
 
 
 def test_three_device_faults_of_different_tasks_cordon_a_device(fleet: StoreFleet) -> None:

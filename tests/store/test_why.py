@@ -7,8 +7,8 @@ from controller.model.job import Limits, Quantifier
 from controller.model.task import FailureKind, Progress
 from controller.model.view import JobView
 from controller.store.commands import deadlines
-from controller.store.commands.bind import unbind_sessions
 from controller.store.commands.cancel import cancel
+from controller.store.commands.depart import depart
 from controller.store.commands.renew import expire, start_attempts
 from controller.store.queries import explain, forecast, jobs
 from tests.store.fleet import FACTS, StoreFleet, failed
@@ -109,7 +109,7 @@ def test_any_that_was_bound_and_given_back(fleet: StoreFleet) -> None:
     )
     fleet.write(lambda c: expire(c, [build.token], after_s=30))
     fleet.alive.clear()
-    fleet.write(lambda c: unbind_sessions(c, ["a/1"]))
+    fleet.write(lambda c: depart(c, ["a/1"]))
     (told,) = why(fleet, job_id)
     assert told.startswith("READY: waits for a, which is offline since ")
 
@@ -147,7 +147,7 @@ def test_a_deadline_ahead_and_behind(fleet: StoreFleet) -> None:
         assert left, told
         assert 300 < int(left[1]) <= 500  # more than the test may take is left
     fleet.must_claim("a/1")
-    fleet.write(lambda c: c.exec_driver_sql("UPDATE job SET deadline_at = '2020-01-01T00:00:00.000+00:00'"))
+    fleet.write(lambda c: c.exec_driver_sql("UPDATE job SET deadline_steady_s = deadline_steady_s - 1e6"))
     assert all(told.endswith("deadline has just passed") for told in why(fleet, job_id))
     fleet.write(deadlines.time_out_overdue)
     assert why(fleet, job_id) == ["LEASED: is being stopped on a: its deadline has passed"]

@@ -6,7 +6,7 @@ from controller.model.facts import FACT_TYPES, shown
 from controller.model.result import Provenance
 from controller.model.view import DeviceView
 from controller.report.text.table import Table
-from controller.report.text.words import UNKNOWN, moment
+from controller.report.text.words import UNKNOWN, moment, one_line
 
 
 def devices_table(devices: Sequence[DeviceView]) -> Table:
@@ -42,6 +42,10 @@ def device_table(device: DeviceView) -> Table:
         ("last seen", moment(device.last_seen_at)),
         ("agent", device.agent_version or UNKNOWN),
         ("bench domain", device.bench_domain or UNKNOWN),
+    ]
+    about += [
+        (f"dead letter {letter.id}", f"{moment(letter.received_at)}, task {letter.task_id}: {one_line(letter.reason)}")
+        for letter in device.dead_letters
     ]
     families = sorted(key for key in device.facts if key not in FACT_TYPES)
     facts = [(key, shown(device.facts.get(key))) for key in (*FACT_TYPES, *families)]

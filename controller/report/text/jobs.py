@@ -106,7 +106,7 @@ def doing(tasks: Sequence[TaskView]) -> Iterator[str]:
 def failures(tasks: Sequence[TaskView]) -> Iterator[str]:
     """What went wrong, for each task that did not succeed: what and where, and in lines of their own what to do."""
     for task in tasks:
-        if task.failure is not None and task.state is not TaskState.SUCCEEDED:
+        if task.failure is not None and task.state not in (TaskState.SUCCEEDED, TaskState.SUPERSEDED):
             said, *more = map(one_line, clean(task.failure.message).splitlines() or [""])
             yield "\n    ".join([f"{label(task)}{place(task)}: {task.failure.kind.value}: {said}", *more])
         elif task.state is TaskState.SKIPPED:

@@ -1,6 +1,7 @@
 """Attempts and what their ends mean for tasks. Every change of state passes lifecycle's guards."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
@@ -10,7 +11,7 @@ from controller.model.task import AttemptState, Failure, TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import now_text
 from controller.store.commands.readiness import became_free, became_ready
-from controller.store.queries.tasks import OPEN_STATES, history, is_wanted, missing_engines, waiting_for, wanting
+from controller.store.queries.tasks import OPEN_STATES, history, is_wanted, missing_engines, needs, waiting_for, wanting
 from controller.store.sqlite.prepared import PreparedStatement
 
 
@@ -70,16 +71,15 @@ def settle(connection: Connection, task_id: int) -> TaskState:
     """Moves a LEASED task on after its attempt has ended, and with it whoever waited for it."""
     row = _TASK.first(connection, task_id_=task_id)
     build = row.kind == TaskKind.BUILD.value
-    cancel_asked = not is_wanted(connection, row.engine_key) if build else bool(row.cancel_asked_at)
-    timed_out = cancel_asked and (_ran_out_of_time(connection, task_id) if build else bool(row.timed_out_at))
-    end = lifecycle.after_attempt(history(connection, task_id), cancel_asked=cancel_asked, timed_out=timed_out)
+    stopped_as = _stopped_build(connection, task_id, row.engine_key) if build else _stopped_bench(row)
+    end = lifecycle.after_attempt(history(connection, task_id), stopped_as=stopped_as)
     move(connection, task_id, end)
     if build and end is TaskState.SUCCEEDED:
         release_waiting(connection, row.engine_key)
     elif build and end in lifecycle.TERMINAL:
         skip_waiting(connection, row.engine_key, because_of=task_id)
     elif end in lifecycle.TERMINAL:
-        cancel_unwanted_builds(connection, of_task=task_id)
+        end_unwanted_builds(connection, of_task=task_id)
     return end
 
 
@@ -107,25 +107,35 @@ def skip_waiting(connection: Connection, engine_key: str, *, because_of: int) ->
         move(connection, task_id, TaskState.SKIPPED, because_of=because_of)
 
 
-def cancel_unwanted_builds(connection: Connection, *, of_task: int | None = None) -> None:
+def end_unwanted_builds(connection: Connection, *, of_task: int | None = None) -> None:
     """A BUILD lives as long as a live job wants it; one that is running learns of it at its next Renew.
 
     `of_task`: look only at the engines of this BENCH, because nothing else has ended.
     """
     unwanted = _UNWANTED.all(connection) if of_task is None else _UNWANTED_OF_TASK.all(connection, task_id_=of_task)
     for row in unwanted:
-        timed_out = _ran_out_of_time(connection, row.id)
-        move(connection, row.id, TaskState.TIMED_OUT if timed_out else TaskState.CANCELLED)
+        move(connection, row.id, _end_of_unwanted(connection, row.id))
 
 
-def _ran_out_of_time(connection: Connection, build_id: int) -> bool:
-    """Was one of the jobs that wanted a BUILD, which nobody wants any more, ended by its deadline?"""
-    late = (
-        select(t.job.c.id)
-        .join(t.job_build, t.job_build.c.job_id == t.job.c.id)
-        .where(t.job_build.c.task_id == build_id, t.job.c.timed_out_at.is_not(None))
-    )
-    return connection.execute(late.limit(1)).first() is not None
+def _stopped_build(connection: Connection, task_id: int, engine_key: str) -> TaskState | None:
+    return None if is_wanted(connection, engine_key) else _end_of_unwanted(connection, task_id)
+
+
+def _stopped_bench(row: Any) -> TaskState | None:
+    if row.cancel_asked_at is None:
+        return None
+    return TaskState.CANCELLED if row.timed_out_at is None else TaskState.TIMED_OUT
+
+
+def _end_of_unwanted(connection: Connection, build_id: int) -> TaskState:
+    """Why nobody wants a BUILD any more: the jobs that need its engine were stopped, by a deadline or by somebody; or
+    no job needs it, because its BENCHes went to other boards or need other engines by now.
+    """
+    stopped = _STOPPED_JOBS.all(connection, task_id_=build_id)
+    if not stopped:
+        return TaskState.SUPERSEDED
+    late = any(job.timed_out_at is not None for job in stopped)
+    return TaskState.TIMED_OUT if late else TaskState.CANCELLED
 
 
 _ATTEMPT = PreparedStatement(
@@ -161,6 +171,15 @@ _MOVE = PreparedStatement(
     update(t.task)
     .where(t.task.c.id == bindparam("task_id_"), t.task.c.state == bindparam("start_"))
     .values(state=bindparam("end_"), ended_at=bindparam("ended_at_"), because_of=bindparam("because_of_"))
+)
+_STOPPED_JOBS = PreparedStatement(
+    select(t.job.c.timed_out_at)
+    .join(t.job_build, t.job_build.c.job_id == t.job.c.id)
+    .where(
+        t.job_build.c.task_id == bindparam("task_id_"),
+        t.job.c.cancel_asked_at.is_not(None),
+        needs(t.job.c.id, select(t.task.c.engine_key).where(t.task.c.id == bindparam("task_id_")).scalar_subquery()),
+    )
 )
 _SELECT_UNWANTED = select(t.task.c.id).where(
     t.LIVE_BUILD, t.task.c.state != TaskState.LEASED.value, ~wanting(t.task.c.engine_key)

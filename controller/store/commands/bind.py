@@ -10,7 +10,7 @@ from controller.model.codec import load
 from controller.model.job import Variant
 from controller.model.task import Device, SubmitState, TaskKind, TaskState
 from controller.store import tables as t
-from controller.store.commands.attempts import cancel_unwanted_builds, move
+from controller.store.commands.attempts import end_unwanted_builds, move
 from controller.store.commands.readiness import became_ready
 from controller.store.commands.rows import ensure_build
 from controller.store.queries.blobs import has_blob
@@ -38,15 +38,14 @@ def bind(connection: Connection, task_id: int, device: Device) -> bool:
     return False
 
 
-def unbind(connection: Connection, device_ids: Sequence[str]) -> int:
+def unbind(connection: Connection, device_ids: Sequence[str], *, task_id: int | None = None) -> int:
     """Gives the BENCHes of `any` targets that wait for these devices back to whoever matches; returns how many."""
-    found = connection.execute(
-        select(t.task.c.id, t.task.c.state, t.task.c.demand_id).where(
-            t.task.c.conditions.is_not(None),
-            t.task.c.device_id.in_(device_ids),
-            t.task.c.state.in_((TaskState.WAITING.value, TaskState.READY.value)),
-        )
-    ).all()
+    wanted = select(t.task.c.id, t.task.c.state, t.task.c.demand_id).where(
+        t.task.c.conditions.is_not(None),
+        t.task.c.device_id.in_(device_ids),
+        t.task.c.state.in_((TaskState.WAITING.value, TaskState.READY.value)),
+    )
+    found = connection.execute(wanted if task_id is None else wanted.where(t.task.c.id == task_id)).all()
     for row in found:
         connection.execute(update(t.task).where(t.task.c.id == row.id).values(device_id=None))
         connection.execute(update(t.subject).where(t.subject.c.task_id == row.id).values(engine_key=None))
@@ -55,20 +54,14 @@ def unbind(connection: Connection, device_ids: Sequence[str]) -> int:
         else:
             became_ready(connection, None, row.demand_id)
     if found:
-        cancel_unwanted_builds(connection)
+        end_unwanted_builds(connection)
     return len(found)
-
-
-def unbind_sessions(connection: Connection, session_ids: Sequence[str]) -> int:
-    """The devices of these sessions are silent."""
-    devices = connection.execute(select(t.device.c.id).where(t.device.c.session_id.in_(session_ids))).scalars()
-    return unbind(connection, list(devices))
 
 
 def replan_device(connection: Connection, device: Device) -> None:
     """The facts of a device have changed: its waiting BENCHes may need other engines."""
     rows = connection.execute(
-        select(t.task.c.id, t.task.c.state)
+        select(t.task.c.id, t.task.c.state, t.task.c.conditions)
         .join(t.job, t.job.c.id == t.task.c.job_id)
         .where(
             t.job.c.submit_state == SubmitState.DONE.value,  # others see to it themselves
@@ -81,11 +74,13 @@ def replan_device(connection: Connection, device: Device) -> None:
     for row in rows:
         subjects = _SUBJECTS.all(connection, task_id_=row.id)
         if any(_unable(item, device) for item in subjects):
+            if row.conditions is not None:
+                unbind(connection, [device.id], task_id=row.id)
             continue  # `job why` tells; the runtime may come back
         if row.state == TaskState.WAITING.value:
             move(connection, row.id, TaskState.READY)
         bind(connection, row.id, device)
-    cancel_unwanted_builds(connection)
+    end_unwanted_builds(connection)
 
 
 _SUBJECTS = PreparedStatement(

@@ -8,10 +8,12 @@ from sqlalchemy.dialects.sqlite import insert
 from controller.model.task import BlobState
 from controller.store import tables as t
 from controller.store.clock import now_text
+from controller.store.commands.lost_files import release_found
 
 
 def keep_blobs(connection: Connection, sizes: Mapping[str, int]) -> None:
-    """These files are stored now; `sizes` in bytes, by digest."""
+    """These files are stored now; `sizes` in bytes, by digest. Tasks that waited for them go on."""
+    release_found(connection, sizes)
     for sha256, size_bytes in sizes.items():
         row = {"size_bytes": size_bytes, "state": BlobState.STORED.value, "created_at": now_text()}
         connection.execute(

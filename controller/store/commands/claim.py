@@ -26,6 +26,7 @@ from controller.store.clock import now_text
 from controller.store.commands import timing_caches
 from controller.store.commands.attempts import move
 from controller.store.commands.bind import bind
+from controller.store.commands.lost_files import set_aside
 from controller.store.queries import queue
 from controller.store.queries.devices import current_device, planning_devices
 from controller.store.queries.tasks import OPEN_STATES
@@ -50,6 +51,8 @@ def claim(
     if device.cordoned or _IN_DOMAIN.first(connection, bench_domain_=device.bench_domain) is not None:
         return None
     while (choice := _choose(connection, device, facts, alive=alive)) is not None:
+        if set_aside(connection, choice.task_id):
+            continue
         if choice.kind is TaskKind.BUILD or bind(connection, choice.task_id, device):
             token = _open_attempt(connection, choice, device, facts_id, session_id, request_id)
             return _lease(connection, token, choice.task_id)

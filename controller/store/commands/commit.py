@@ -1,4 +1,10 @@
-"""The end of an attempt, committed once: the same commit gets the same answer, a stale one is kept as an orphan."""
+"""The end of an attempt, committed once: the same commit gets the same answer, a stale one is kept as an orphan, and
+one that cannot be stored as a dead letter.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -6,41 +12,63 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from controller.model.codec import dump
 from controller.model.engine import Built
 from controller.model.lease import Committed, Directive, Measured, Outcome, Returned
-from controller.model.result import Measurement, Schedule
+from controller.model.result import Measurement, Provenance, Schedule
 from controller.model.task import AttemptState, Failure, FailureKind, TaskKind
+from controller.store import incidents
 from controller.store import tables as t
 from controller.store.clock import now_text
 from controller.store.commands import timing_caches
 from controller.store.commands.attempts import close_attempt, keep_artifacts, settle
 from controller.store.commands.cordon import cordon_if_faulty
+from controller.store.commands.dead_letters import keep_dead_letter
 from controller.store.commands.measurements import insert_measurement
 from controller.store.queries.devices import current_device
 from controller.store.queries.leases import directives
 from controller.store.queries.tasks import OPEN_STATES
 from controller.store.sqlite.prepared import PreparedStatement
+from controller.store.sqlite.savepoint import or_unstorable
 from controller.store.stored import StoredRow
+from jetfleet.plausible import SIMULATED_RUNTIME
 
 
 def commit(connection: Connection, session_id: str, token: str, outcome: Outcome) -> Committed:
     """Ends an attempt and, in the same transaction, keeps what it made."""
     device = current_device(connection, session_id).device
     row = _ATTEMPT.first(connection, token_=token)
-    if row is None or row.device_id != device.id:
-        return _orphan(connection, token, outcome, "no such attempt on this device")
+    if row is not None and row.device_id != device.id:
+        return Committed("", stale="the attempt is another device's")
+    if row is None:
+        return _orphan(connection, token, outcome, "no such attempt")
+    sha256 = hashlib.sha256(outcome.raw).hexdigest()
     if row.state not in OPEN_STATES:
-        if _is_repeat(row, outcome):
+        if row.outcome_sha256 == sha256:
             return Committed(row.task_state)
-        return _orphan(connection, token, outcome, f"the attempt is over: {row.state}")
+        how = "with another result" if row.outcome_sha256 else "by the controller"
+        return _orphan(connection, token, outcome, f"the attempt was ended {how}: {row.state}")
+    reason = outcome.unusable
+    if not reason:
+        stored = or_unstorable(connection, lambda: _end(connection, row, outcome))
+        if not isinstance(stored, str):
+            _NOTE_OUTCOME.run(connection, token_=token, sha256_=sha256)
+            return stored
+        reason = stored
+    failure = keep_dead_letter(connection, row, outcome, reason)
+    committed = _fail(connection, row, replace(outcome, artifacts=(), peak_rss_bytes=None), failure)
+    _NOTE_OUTCOME.run(connection, token_=token, sha256_=sha256)
+    return committed
+
+
+def _end(connection: Connection, row: StoredRow, outcome: Outcome) -> Committed:
     if isinstance(outcome.end, Failure):
         return _fail(connection, row, outcome, outcome.end)
     if isinstance(outcome.end, Returned):
-        close_attempt(connection, token, AttemptState.RETURNED, message=outcome.end.reason)
+        close_attempt(connection, row.token, AttemptState.RETURNED, message=outcome.end.reason)
         return _settled(connection, row)
     misfit = _misfit(connection, row, outcome)
     if misfit:
         return _fail(connection, row, outcome, Failure(FailureKind.BAD_INPUT, misfit))
-    keep_artifacts(connection, token, outcome.artifacts)
-    close_attempt(connection, token, AttemptState.COMMITTED, peak_rss_bytes=outcome.peak_rss_bytes)
+    keep_artifacts(connection, row.token, outcome.artifacts)
+    close_attempt(connection, row.token, AttemptState.COMMITTED, peak_rss_bytes=outcome.peak_rss_bytes)
     _keep_end(connection, row, outcome.end)
     return _settled(connection, row)
 
@@ -67,21 +95,24 @@ def _fail(connection: Connection, row: StoredRow, outcome: Outcome, failure: Fai
     return _settled(connection, row)
 
 
-def _is_repeat(row: StoredRow, outcome: Outcome) -> bool:
-    """Closed by an earlier copy of this very commit, not by the controller."""
-    if isinstance(outcome.end, Failure):
-        return row.state in (AttemptState.FAILED.value, AttemptState.CANCELLED.value)
-    wanted = AttemptState.RETURNED if isinstance(outcome.end, Returned) else AttemptState.COMMITTED
-    return bool(row.state == wanted.value)
-
-
 def _misfit(connection: Connection, row: StoredRow, outcome: Outcome) -> str:
     """What is wrong with a success that does not answer its task; empty if nothing is."""
     if (row.kind == TaskKind.BUILD.value) is not isinstance(outcome.end, Built):
         return f"the agent answered a {row.kind} with something else"
     if isinstance(outcome.end, Measured):
-        subjects = [item.idx for item in _SUBJECTS.all(connection, task_id_=row.task_id)]
-        return _mismeasured(subjects, Schedule(row.schedule), outcome.end.measurements)
+        subjects = {item.idx: item.runtime for item in _SUBJECTS.all(connection, task_id_=row.task_id)}
+        return _mismeasured(list(subjects), Schedule(row.schedule), outcome.end.measurements) or _misattributed(
+            subjects, outcome.end.measurements
+        )
+    return ""
+
+
+def _misattributed(runtimes: Mapping[int, str], found: tuple[Measurement, ...]) -> str:
+    """Numbers of a model of a machine are not to be taken for a machine's."""
+    for item in found:
+        ran = runtimes.values() if item.subject_index is None else [runtimes[item.subject_index]]
+        if SIMULATED_RUNTIME in ran and item.provenance is not Provenance.SIMULATED:
+            return f"the agent says {item.provenance.value} of what the simulated runtime ran"
     return ""
 
 
@@ -120,7 +151,7 @@ def _keep_engine(connection: Connection, row: StoredRow, built: Built) -> None:
 
 def _orphan(connection: Connection, token: str, outcome: Outcome, reason: str) -> Committed:
     connection.execute(
-        sqlite_insert(t.orphan)
+        sqlite_insert(incidents.orphan)
         .values(attempt_token=token, reason=reason, received_at=now_text(), outcome=outcome.raw)
         .on_conflict_do_nothing()
     )
@@ -139,7 +170,14 @@ _ATTEMPT = PreparedStatement(
     .join(t.task, t.task.c.id == t.attempt.c.task_id)
     .where(t.attempt.c.token == bindparam("token_"))
 )
-_SUBJECTS = PreparedStatement(select(t.subject.c.idx).where(t.subject.c.task_id == bindparam("task_id_")))
+_NOTE_OUTCOME = PreparedStatement(
+    update(t.attempt).where(t.attempt.c.token == bindparam("token_")).values(outcome_sha256=bindparam("sha256_"))
+)
+_SUBJECTS = PreparedStatement(
+    select(t.subject.c.idx, t.variant.c.runtime)
+    .join(t.variant, t.variant.c.id == t.subject.c.variant_id)
+    .where(t.subject.c.task_id == bindparam("task_id_"))
+)
 _ENGINE = PreparedStatement(
     select(t.engine.c.class_key, t.engine.c.runtime, t.engine.c.runtime_version).where(
         t.engine.c.key == bindparam("key_")

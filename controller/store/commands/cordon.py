@@ -4,6 +4,7 @@ from sqlalchemy import Connection, select, update
 
 from controller.model.task import FailureKind
 from controller.store import tables as t
+from controller.store.commands.bind import unbind
 
 FAULTS_TO_CORDON = 3
 
@@ -20,3 +21,4 @@ def cordon_if_faulty(connection: Connection, device_id: str) -> None:
     if len(faults) == FAULTS_TO_CORDON:
         reason = f"{FAULTS_TO_CORDON} device faults in a row, last: {last[0].failure_message}; restart its agent"
         connection.execute(update(t.device).where(t.device.c.id == device_id).values(cordoned=reason))
+        unbind(connection, [device_id])

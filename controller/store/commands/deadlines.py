@@ -5,7 +5,7 @@ from sqlalchemy import Connection, select, update
 from controller.model.task import TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import now_text
-from controller.store.commands.attempts import cancel_unwanted_builds, move
+from controller.store.commands.attempts import end_unwanted_builds, move
 from controller.store.commands.rows import rank_builds
 from controller.store.queries.jobs import overdue_jobs
 
@@ -18,7 +18,7 @@ def time_out_overdue(connection: Connection) -> list[int]:
         connection.execute(update(t.job).where(t.job.c.id == job_id).values(cancel_asked_at=now, timed_out_at=now))
         end_unbegun(connection, job_id, TaskState.TIMED_OUT)
     if late:
-        cancel_unwanted_builds(connection)
+        end_unwanted_builds(connection)
     for job_id in late:
         rank_builds(connection, job_id)
     return late

@@ -9,14 +9,25 @@ from sqlalchemy import Connection, bindparam, insert, select
 from controller.model.result import Measurement
 from controller.store import tables as t
 from controller.store.clock import now_text
+from controller.store.row_digest import Origin, as_stored, row_digest
 from controller.store.sqlite.prepared import PreparedStatement
 from controller.store.stored import StoredRow
-from jetfleet.metrics import NAMES
 
 
 def insert_measurement(connection: Connection, attempt: StoredRow, item: Measurement) -> None:
     """Part of the commit of an attempt; the verdict is derived here, from the flags."""
     variant_id, engine_key = _measured(connection, attempt.task_id, item.subject_index)
+    measured_at, item = now_text(), as_stored(item)
+    origin = Origin(
+        task_id=attempt.task_id,
+        job_id=attempt.job_id,
+        attempt_token=attempt.token,
+        engine_key=engine_key,
+        device_id=attempt.device_id,
+        facts=_FACTS.scalar(connection, facts_id_=attempt.facts_id),
+        variant=_VARIANT.scalar(connection, variant_id_=variant_id) or "",
+        measured_at=measured_at,
+    )
     measurement_id = _INSERT.run(
         connection,
         task_id=attempt.task_id,
@@ -27,7 +38,7 @@ def insert_measurement(connection: Connection, attempt: StoredRow, item: Measure
         engine_key=engine_key,
         device_id=attempt.device_id,
         facts_id=attempt.facts_id,
-        measured_at=now_text(),
+        measured_at=measured_at,
         provenance=item.provenance.value,
         verdict=item.verdict,
         n=item.n,
@@ -38,6 +49,7 @@ def insert_measurement(connection: Connection, attempt: StoredRow, item: Measure
         warmup_n=item.warmup_n,
         processes=item.processes,
         accuracy_n=item.accuracy_n,
+        digest=row_digest(origin, item),
     )
     _insert_parts(connection, measurement_id, item)
 
@@ -58,7 +70,7 @@ def _insert_parts(connection: Connection, measurement_id: int | None, item: Meas
 
     for table, parts in (
         (t.round_, rows({"idx": k, **vars(part)} for k, part in enumerate(item.rounds))),
-        (t.metric, rows({"name": name, **vars(part)} for name, part in item.metrics.items() if name in NAMES)),
+        (t.metric, rows({"name": name, **vars(part)} for name, part in item.metrics.items())),
         (
             t.flag,
             rows({"idx": k, "kind": part.kind.value, "evidence": part.evidence} for k, part in enumerate(item.flags)),
@@ -74,4 +86,6 @@ _SUBJECTS = PreparedStatement(
         t.subject.c.task_id == bindparam("task_id_")
     )
 )
+_FACTS = PreparedStatement(select(t.facts.c.content).where(t.facts.c.id == bindparam("facts_id_")))
+_VARIANT = PreparedStatement(select(t.variant.c.content).where(t.variant.c.id == bindparam("variant_id_")))
 _INSERT = PreparedStatement(insert(t.measurement))

@@ -49,7 +49,7 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
     )
     if known and known.facts_id != facts_id:
         replan_device(connection, Device(who.device_id, name, who.facts, who.bench_domain))
-    return Registered(name, _lost(connection, who.held))
+    return _registered(connection, name, who)
 
 
 def _session(connection: Connection, session_id: str | None) -> StoredRow | None:
@@ -123,14 +123,16 @@ def _end_older_sessions(connection: Connection, who: Registration) -> None:
     )
 
 
-_LOST_STATES = (AttemptState.EXPIRED.value, AttemptState.REBOOTED.value)
-
-
-def _lost(connection: Connection, held: tuple[str, ...]) -> tuple[str, ...]:
-    kept = connection.execute(
-        select(t.attempt.c.token).where(t.attempt.c.token.in_(held), t.attempt.c.state.not_in(_LOST_STATES))
-    ).scalars()
-    return tuple(sorted(set(held) - set(kept)))
+def _registered(connection: Connection, name: str, who: Registration) -> Registered:
+    found = connection.execute(
+        select(t.attempt.c.token, t.attempt.c.state).where(
+            t.attempt.c.token.in_(who.held), t.attempt.c.device_id == who.device_id
+        )
+    ).all()
+    gone = (AttemptState.EXPIRED.value, AttemptState.REBOOTED.value)
+    kept = {row.token for row in found if row.state not in gone}
+    still_open = tuple(row.token for row in found if row.state in OPEN_STATES)
+    return Registered(name, tuple(sorted(set(who.held) - kept)), still_open)
 
 
 def _facts_id(connection: Connection, facts: Facts) -> int:

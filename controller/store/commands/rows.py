@@ -40,6 +40,7 @@ def insert_job(connection: Connection, spec: JobSpec, *, key: str, retry_of: int
             labels=dump(dict(spec.labels)),
             created_at=now_text(),
             deadline_at=None,
+            deadline_steady_s=None,
             retry_of=retry_of,
             submit_state=SubmitState.WRITING.value,
         )

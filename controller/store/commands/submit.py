@@ -32,6 +32,7 @@ from controller.store.queries.engines import known_engines
 from controller.store.queries.jobs import known_job
 from controller.store.queries.tasks import missing_engines
 from controller.store.sqlite.prepared import PreparedStatement
+from controller.store.steady import steady_now
 
 BUDGET_S = 0.02  # for what one transaction writes
 _PAGE = 100
@@ -210,6 +211,7 @@ def _accept(connection: Connection, job_id: int, deadline_s: int | None) -> None
         .values(
             created_at=now,
             deadline_at=None if deadline_s is None else after(now, deadline_s),
+            deadline_steady_s=None if deadline_s is None else steady_now(connection) + deadline_s,
             submit_state=SubmitState.RELEASING.value,
         )
     )

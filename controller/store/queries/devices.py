@@ -8,8 +8,10 @@ from sqlalchemy import Connection, Select, bindparam, select
 from controller.model.codec import load_facts
 from controller.model.task import Device
 from controller.model.view import DeviceView
+from controller.store import incidents
 from controller.store import tables as t
 from controller.store.clock import parse
+from controller.store.queries.dead_letters import dead_letters
 from controller.store.queries.tasks import OPEN_STATES
 from controller.store.sqlite.prepared import PreparedStatement
 from controller.store.stored import StoredRow
@@ -59,6 +61,7 @@ def device_views(connection: Connection, *, alive: Collection[str], paused: Mapp
             bench_domain=row.bench_domain or "",
             agent_version=row.agent_version or "",
             paused=paused.get(row.session_id or "", ""),
+            dead_letters=dead_letters(connection, incidents.dead_letter.c.device_id == row.id),
         )
         for row in connection.execute(_devices().order_by(t.device.c.name))
     ]

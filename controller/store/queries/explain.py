@@ -10,21 +10,29 @@ from controller.model.codec import load_facts
 from controller.model.lease import Directive
 from controller.model.task import AttemptState, Device, Progress, TaskKind, TaskState
 from controller.model.view import Reason
+from controller.store import incidents
 from controller.store import tables as t
-from controller.store.clock import now_text, parse, seconds_between
+from controller.store.clock import parse
+from controller.store.queries.dead_letters import dead_letters
 from controller.store.queries.devices import planning_devices
 from controller.store.queries.jobs import job_row, job_tasks
 from controller.store.queries.leases import directives
+from controller.store.queries.lost_files import lost_files
 from controller.store.queries.queue import all_ready
 from controller.store.queries.tasks import OPEN_STATES, history
+from controller.store.steady import steady_now
 from controller.store.stored import StoredRow
 
 
 def reasons(
     connection: Connection, job_id: int, *, alive: Collection[str], progress: Mapping[str, Progress]
 ) -> list[Reason]:
-    """Why each unfinished task of a job has not ended. Raises NotFound."""
-    tasks = [row for row in job_tasks(connection, job_id) if TaskState(row.state) not in TERMINAL]
+    """Why each unfinished task of a job has not ended, and what became of results that could not be taken.
+
+    Raises NotFound.
+    """
+    known = job_tasks(connection, job_id)
+    tasks = [row for row in known if TaskState(row.state) not in TERMINAL]
     devices = planning_devices(connection, alive=alive)
     attempts = _open_attempts(connection, devices, progress)
     fleet = Fleet(
@@ -37,9 +45,23 @@ def reasons(
         },
     )
     job = job_row(connection, job_id)
-    return [
+    refused = _refused(connection, {row.id: row for row in known})
+    return refused + [
         Reason(row.id, row.name, TaskState(row.state), why(_unfinished(connection, row, job, fleet, attempts), fleet))
         for row in tasks
+    ]
+
+
+def _refused(connection: Connection, tasks: Mapping[int, StoredRow]) -> list[Reason]:
+    letters = dead_letters(connection, incidents.dead_letter.c.task_id.in_(list(tasks)), limit=len(tasks))
+    return [
+        Reason(
+            letter.task_id,
+            tasks[letter.task_id].name,
+            TaskState(tasks[letter.task_id].state),
+            f"its result cannot be taken, and is kept as dead letter {letter.id}: {letter.reason}",
+        )
+        for letter in letters
     ]
 
 
@@ -54,11 +76,12 @@ def _unfinished(
         blocked_by=_blocking_build(connection, row.id, attempts) if row.state == TaskState.WAITING.value else None,
         candidate=next((item for item in fleet.ready if item.task_id == row.id), None),
         attempt=attempt,
+        lost_files=_lost_files(connection, row) if row.state == TaskState.WAITING.value else (),
         class_fields=_class_fields(connection, row),
         cancel_asked=attempt is not None and _cancel_asked(connection, row.id),
         timed_out=job.timed_out_at is not None,
-        deadline_s=seconds_between(now_text(), job.deadline_at)
-        if job.deadline_at and not job.cancel_asked_at
+        deadline_s=job.deadline_steady_s - steady_now(connection)
+        if job.deadline_steady_s and not job.cancel_asked_at
         else None,
     )
 
@@ -106,6 +129,10 @@ def _blocking_build(connection: Connection, task_id: int, attempts: Mapping[int,
         device=attempt.device.name if attempt else "",
         phase=attempt.phase if attempt else "",
     )
+
+
+def _lost_files(connection: Connection, row: StoredRow) -> tuple[str, ...]:
+    return tuple(f"{item.role.value} {item.name} ({item.sha256[:12]})" for item in lost_files(connection, row.id))
 
 
 def _class_fields(connection: Connection, row: StoredRow) -> tuple[tuple[str, str], ...]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, func, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, and_, case, exists, func, or_, select, union
 
 from controller.core.lifecycle import OPEN_ATTEMPT, TERMINAL, job_state
 from controller.model.codec import load_labels
@@ -13,9 +13,10 @@ from controller.model.job import Artifact, Role
 from controller.model.task import AttemptState, Failure, FailureKind, Progress, TaskKind, TaskState
 from controller.model.view import JobView, Submitted, TaskView
 from controller.store import tables as t
-from controller.store.clock import now_text, parse, seconds_between
+from controller.store.clock import parse, seconds_between
 from controller.store.queries.forecast import Past, forecast
 from controller.store.queries.tasks import LIVE_STATES
+from controller.store.steady import steady_now
 from controller.store.stored import StoredRow
 from jetfleet.errors import NotFound
 
@@ -73,7 +74,7 @@ def overdue_jobs(connection: Connection) -> list[int]:
             .where(
                 t.task.c.state.in_(LIVE_STATES),
                 t.task.c.kind == TaskKind.BENCH.value,
-                t.job.c.deadline_at <= now_text(),
+                t.job.c.deadline_steady_s <= steady_now(connection),
                 t.job.c.cancel_asked_at.is_(None),
             )
             .distinct()
@@ -90,11 +91,16 @@ def job_row(connection: Connection, job_id: int) -> StoredRow:
 
 
 def job_tasks(connection: Connection, job_id: int) -> list[StoredRow]:
-    """The BUILDs a job is attached to, and its own BENCHes. Raises NotFound."""
+    """The BUILDs a job is attached to, and its own BENCHes. Raises NotFound.
+
+    A BUILD whose engine none of the BENCHes runs on any more is SUPERSEDED as far as this job goes, whatever becomes of
+    it for others.
+    """
     job_row(connection, job_id)
+    plain = [column for column in t.task.c if column.name != "state"]
     return list(
         connection.execute(
-            select(t.task, t.device.c.name.label("device_name"))
+            select(*plain, _state_in(job_id).label("state"), t.device.c.name.label("device_name"))
             .outerjoin(t.device, t.device.c.id == t.task.c.device_id)
             .where(t.task.c.id.in_(_task_ids(job_id)))
             .order_by(t.task.c.kind.desc(), t.task.c.id)
@@ -107,15 +113,37 @@ def _states(connection: Connection, job_ids: Sequence[int]) -> dict[int, list[Ta
     kind, own, shared = t.task.c.kind == TaskKind.BENCH.value, t.task.c.job_id, t.job_build.c.job_id
     counted = func.count().label("n")
     benches = select(own.label("job_id"), t.task.c.state, counted).where(kind, own.in_(job_ids))
-    builds = select(shared, t.task.c.state, counted).join(t.task, t.task.c.id == t.job_build.c.task_id)
+    state = _state_in(shared)
+    builds = select(shared, state.label("state"), counted).join(t.task, t.task.c.id == t.job_build.c.task_id)
     found: dict[int, list[TaskState]] = {job_id: [] for job_id in job_ids}
     for query in (
         benches.group_by(own, t.task.c.state),
-        builds.where(shared.in_(job_ids)).group_by(shared, t.task.c.state),
+        builds.where(shared.in_(job_ids)).group_by(shared, state),
     ):
         for row in connection.execute(query):
             found[row.job_id] += [TaskState(row.state)] * row.n
     return found
+
+
+def _state_in(job_id: "int | ColumnElement[int]") -> ColumnElement[str]:
+    """What a BUILD's state, and a BENCH's, means to a job."""
+    bench, later, again = t.task.alias("bench"), t.task.alias("later"), t.job_build.alias("again")
+    needed = (
+        select(t.subject.c.engine_key)
+        .join(bench, bench.c.id == t.subject.c.task_id)
+        .where(bench.c.job_id == job_id, t.subject.c.engine_key.is_not(None))
+    )
+    built_again = exists(
+        select(1)
+        .select_from(again.join(later, later.c.id == again.c.task_id))
+        .where(again.c.job_id == job_id, later.c.engine_key == t.task.c.engine_key, later.c.id > t.task.c.id)
+    )
+    superseded = and_(
+        t.task.c.kind == TaskKind.BUILD.value,
+        t.task.c.state != TaskState.SUCCEEDED.value,
+        or_(t.task.c.engine_key.not_in(needed), built_again),
+    )
+    return case((superseded, TaskState.SUPERSEDED.value), else_=t.task.c.state)
 
 
 def _task_ids(job_id: int) -> CompoundSelect[Any]:
@@ -125,14 +153,15 @@ def _task_ids(job_id: int) -> CompoundSelect[Any]:
 
 
 def _view(job: StoredRow, tasks: tuple[TaskView, ...], states: list[TaskState]) -> JobView:
+    counted = [state for state in states if state is not TaskState.SUPERSEDED]
     return JobView(
         id=job.id,
         name=job.name,
         state=job_state(states, cancel_asked=job.cancel_asked_at is not None),
         created_at=parse(job.created_at),
         tasks=tasks,
-        done=sum(state in TERMINAL for state in states),
-        total=len(states),
+        done=sum(state in TERMINAL for state in counted),
+        total=len(counted),
         retry_of=job.retry_of,
         deadline_at=parse(job.deadline_at) if job.deadline_at else None,
         labels=load_labels(job.labels),

@@ -1,32 +1,26 @@
 """Measurements, read back with the facts they were taken under."""
 
-from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from controller.core.select import matches
 from controller.model.codec import load, load_facts, load_labels
-from controller.model.job import Artifact, Lowering, Measure, Precision, Role, Variant
-from controller.model.result import (
-    Estimate,
-    Flag,
-    FlagKind,
-    Measurement,
-    Provenance,
-    Round,
-    Schedule,
-    TensorCheck,
-)
+from controller.model.job import Lowering, Measure, Precision, Role, Variant
 from controller.model.result import Row as ResultRow
+from controller.model.result import Schedule
 from controller.model.task import Device
 from controller.model.view import ResultQuery
 from controller.store import tables as t
 from controller.store.clock import parse
+from controller.store.queries.measurements import UNREADABLE, Parts, verified_measurement
 from controller.store.stored import StoredRow
 
-_PLAIN = ("window_s", "warmup_s", "warmup_n", "processes", "accuracy_n")
+T = TypeVar("T")
+
+_NO_TIME = datetime.fromtimestamp(0, timezone.utc)
 
 
 def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
@@ -43,7 +37,7 @@ def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
     if query.before_id is not None:
         wanted = wanted.where(t.measurement.c.id < query.before_id)
     found = connection.execute(wanted.order_by(t.measurement.c.id.desc()).limit(query.limit)).all()
-    parts = _Parts(connection, [row.id for row in found])
+    parts = Parts(connection, [row.id for row in found])
     return [_result_row(row, parts) for row in found]
 
 
@@ -106,54 +100,9 @@ def _first_version() -> ColumnElement[str]:
     )
 
 
-class _Parts:
-    """Rounds, stages, flags and checks of many measurements, read with one query each."""
-
-    def __init__(self, connection: Connection, ids: Sequence[int]) -> None:
-        self.rounds = _grouped(connection, t.round_, t.round_.c.idx, ids)
-        self.metrics = _metrics(connection, ids)
-        self.flags = _grouped(connection, t.flag, t.flag.c.idx, ids)
-        self.checks = _grouped(connection, t.output_check, t.output_check.c.tensor, ids)
-
-
-def _metrics(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Estimate]]:
-    """A GPU has some sixty for each measurement, so nothing but the tuples is made of the rows."""
-    found: dict[int, dict[str, Estimate]] = {number: {} for number in ids}
-    columns = (t.metric.c[name] for name in ("measurement_id", "name", "value", "low", "high", "reason"))
-    wanted = select(*columns)
-    for start in range(0, len(ids), 500):
-        some = connection.execute(wanted.where(t.metric.c.measurement_id.in_(ids[start : start + 500])))
-        for number, name, value, low, high, reason in some:
-            found[number][name] = Estimate(value, low, high, reason)
-    return found
-
-
-def _grouped(
-    connection: Connection, table: Table, order: ColumnElement[object], ids: Sequence[int]
-) -> dict[int, list[StoredRow]]:
-    found: dict[int, list[StoredRow]] = {}
-    for start in range(0, len(ids), 500):  # SQLite bounds the number of parameters
-        some = ids[start : start + 500]
-        for row in connection.execute(select(table).where(table.c.measurement_id.in_(some)).order_by(order)):
-            found.setdefault(row.measurement_id, []).append(row)
-    return found
-
-
-def _result_row(row: StoredRow, parts: _Parts) -> ResultRow:
-    measurement = Measurement(
-        subject_index=row.subject_idx,
-        provenance=Provenance(row.provenance),
-        n=row.n,
-        rounds=tuple(Round(item.n, item.p50_ms, item.mean_ms) for item in parts.rounds.get(row.id, ())),
-        checks=tuple(_check(item) for item in parts.checks.get(row.id, ())),
-        flags=tuple(Flag(FlagKind(item.kind), item.evidence) for item in parts.flags.get(row.id, ())),
-        samples=Artifact(Role.SAMPLES, "samples.npy", row.samples_sha256, row.samples_bytes)
-        if row.samples_sha256
-        else None,
-        metrics=parts.metrics.get(row.id, {}),
-        **{name: row._mapping[name] for name in _PLAIN},
-    )
-    variant = load(Variant, row.variant)
+def _result_row(row: StoredRow, parts: Parts) -> ResultRow:
+    variant = _read(lambda: load(Variant, row.variant))
+    artifacts = variant.artifacts if variant else ()
     return ResultRow(
         measurement_id=row.id,
         task_id=row.task_id,
@@ -164,22 +113,25 @@ def _result_row(row: StoredRow, parts: _Parts) -> ResultRow:
         device=row.device_name,
         runtime=row.runtime,
         runtime_version=row.runtime_version or "",
-        precision=Precision(row.precision),
+        precision=_read(lambda: Precision(row.precision)) or Precision.FP32,
         batch=row.batch,
         placement=row.placement,
         engine_key=row.engine_key or "",
-        measured_at=parse(row.measured_at),
-        facts=load_facts(row.facts),
-        measurement=measurement,
-        schedule=Schedule(row.schedule) if row.schedule else Schedule.ALONE,
+        measured_at=_read(lambda: parse(row.measured_at)) or _NO_TIME,
+        facts=_read(lambda: load_facts(row.facts)) or {},
+        measurement=verified_measurement(row, parts),
+        schedule=_read(lambda: Schedule(row.schedule)) or Schedule.ALONE,
         mode=load(Measure, row.measure).mode,
-        lowering=Lowering(row.lowering) if row.lowering else None,
-        options=variant.options,
-        model_sha256=next((item.sha256 for item in variant.artifacts if item.role is Role.MODEL_FP32), ""),
+        lowering=_read(lambda: Lowering(row.lowering)),
+        options=variant.options if variant else {},
+        model_sha256=next((item.sha256 for item in artifacts if item.role is Role.MODEL_FP32), ""),
         labels=load_labels(row.labels),
     )
 
 
-def _check(row: StoredRow) -> TensorCheck:
-    known = {item.name: getattr(row, item.name) for item in fields(TensorCheck)}
-    return TensorCheck(**{**known, "passed": bool(row.passed)})
+def _read(look: Callable[[], T]) -> T | None:
+    """None for what is absent, or no longer what was written: then the measurement says that the row is damaged."""
+    try:
+        return look()
+    except UNREADABLE:
+        return None

@@ -49,6 +49,16 @@ def is_wanted(connection: Connection, engine_key: str) -> bool:
     return bool(connection.execute(select(wanting(engine_key))).scalar())
 
 
+def needs(job_id: ColumnElement[int], engine_key: ColumnElement[str]) -> ColumnElement[bool]:
+    """Does a BENCH of the job, over or not, run on this engine?"""
+    bench = t.task.alias("bench")
+    return exists(
+        select(1)
+        .select_from(t.subject.join(bench, bench.c.id == t.subject.c.task_id))
+        .where(t.subject.c.engine_key == engine_key, bench.c.job_id == job_id)
+    )
+
+
 def wanting(engine_key: "str | ColumnElement[str]") -> ColumnElement[bool]:
     bench = t.task.alias("bench")
     return exists(

@@ -12,10 +12,10 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from controller.store.sqlite.result_codes import ResultCode, result_code
 from controller.store.sqlite.views import VIEWS
-from jetfleet.errors import DatabaseTooNew, DiskFull, Infrastructure
+from jetfleet.errors import BadInput, DatabaseTooNew, DiskFull, Infrastructure
 
 FILE_NAME = "fleet.db"
-HEAD = "0003"
+HEAD = "0004"
 _VIEWS = {name: statement.strip() for name, statement in VIEWS.items()}
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
@@ -56,6 +56,13 @@ def translated(error: DatabaseError, path: Path) -> Exception:
     if code in (ResultCode.NOTADB, ResultCode.CORRUPT):
         return Infrastructure(f"{path} is not a usable database: {error.orig}", hint="restore it from a backup")
     return error
+
+
+def refusal_of(error: Exception, path: Path) -> Exception:
+    """What a user is told of an error of one change or one look; the error itself where it means a bug."""
+    if isinstance(error, OverflowError):
+        return BadInput(f"a number beyond 64 bits: {error}", expected=f"at most {2**63 - 1}")
+    return translated(error, path) if isinstance(error, DatabaseError) else error
 
 
 def _writing_engine(path: Path) -> Engine:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from controller.store.sqlite.database import reading_engine
+from controller.store.sqlite.database import reading_engine, refusal_of
 from controller.store.sqlite.prepared import execute
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ class Reader:
     """Runs functions of a read-only connection in a few threads of its own."""
 
     def __init__(self, path: Path) -> None:
-        self._engine = reading_engine(path)
+        self._path, self._engine = path, reading_engine(path)
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="store-reader")
 
     def submit(self, work: Callable[[Connection], T]) -> "Future[T]":
@@ -36,6 +36,8 @@ class Reader:
             execute(connection, "BEGIN")
             try:
                 return work(connection)
+            except OverflowError as error:
+                raise refusal_of(error, self._path) from error
             finally:
                 execute(connection, "ROLLBACK")
                 raw.set_progress_handler(None, 0)

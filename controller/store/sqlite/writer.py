@@ -14,9 +14,9 @@ from typing import Any, TypeAlias, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
-from controller.store.sqlite.database import translated
+from controller.store.sqlite.database import refusal_of, translated
 from controller.store.sqlite.prepared import execute
-from jetfleet.errors import Infrastructure
+from jetfleet.errors import Infrastructure, StateGone
 
 T = TypeVar("T")
 Work: TypeAlias = Callable[[Connection], T]
@@ -33,10 +33,20 @@ class Writer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._path = Path(engine.url.database or "")
+        opened = self._path.stat()
+        self._file = (opened.st_dev, opened.st_ino)
         self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._closed = False
         self._thread.start()
+
+    def is_in_place(self) -> bool:
+        """Is the file that is written to still the one of that name? A folder that was removed takes no notice."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._file
 
     def submit(self, work: Work[T]) -> "Future[T]":
         """Queues work; its future resolves once the work is on disk, or with what it raised."""
@@ -61,7 +71,8 @@ class Writer:
                 self._write(connection, group)
                 if not more:
                     break
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            if self.is_in_place():
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _gather(self, first: _Queued) -> tuple[list[_Queued], bool]:
         group = [first]
@@ -84,7 +95,9 @@ class Writer:
                 if item[1].set_running_or_notify_cancel():
                     self._one(connection, item, answers, refusals)
             execute(connection, "COMMIT")
-        except DatabaseError as error:
+            if not self.is_in_place():
+                raise StateGone(f"{self._path} was removed or replaced: what was asked is not kept")
+        except (DatabaseError, StateGone) as error:
             self._give_up(connection, error, group)
             return
         for future, answer in answers:
@@ -101,15 +114,15 @@ class Writer:
             if isinstance(error, DatabaseError) and not _in_transaction(connection):
                 raise  # SQLite itself rolled the whole group back: disk full, I/O error
             execute(connection, "ROLLBACK TO one")
-            refusals.append((future, translated(error, self._path) if isinstance(error, DatabaseError) else error))
+            refusals.append((future, refusal_of(error, self._path)))
         execute(connection, "RELEASE one")
 
-    def _give_up(self, connection: Connection, error: DatabaseError, group: list[_Queued]) -> None:
+    def _give_up(self, connection: Connection, error: DatabaseError | StateGone, group: list[_Queued]) -> None:
         if _in_transaction(connection):
             connection.exec_driver_sql("ROLLBACK")
         for _work, future in group:
             if not future.done():
-                future.set_exception(translated(error, self._path))
+                future.set_exception(translated(error, self._path) if isinstance(error, DatabaseError) else error)
 
 
 def _in_transaction(connection: Connection) -> bool:

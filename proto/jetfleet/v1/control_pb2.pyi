@@ -852,6 +852,7 @@ class Device(_message.Message):
     BENCH_DOMAIN_FIELD_NUMBER: _builtins.int
     AGENT_VERSION_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
+    DEAD_LETTERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     online: _builtins.bool
@@ -867,6 +868,10 @@ class Device(_message.Message):
     def facts(self) -> _task_pb2.Facts: ...
     @_builtins.property
     def last_seen_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def dead_letters(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeadLetter]:
+        """the newest of those that came from it"""
+
     def __init__(
         self,
         *,
@@ -880,14 +885,49 @@ class Device(_message.Message):
         bench_domain: _builtins.str = ...,
         agent_version: _builtins.str = ...,
         paused: _builtins.str = ...,
+        dead_letters: _abc.Iterable[Global___DeadLetter] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "last_seen_at", b"last_seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "bench_domain", b"bench_domain", "busy_with", b"busy_with", "cordoned", b"cordoned", "facts", b"facts", "id", b"id", "last_seen_at", b"last_seen_at", "name", b"name", "online", b"online", "paused", b"paused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "bench_domain", b"bench_domain", "busy_with", b"busy_with", "cordoned", b"cordoned", "dead_letters", b"dead_letters", "facts", b"facts", "id", b"id", "last_seen_at", b"last_seen_at", "name", b"name", "online", b"online", "paused", b"paused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Device: _TypeAlias = Device  # noqa: Y015
+
+@_typing.final
+class DeadLetter(_message.Message):
+    """A result that could not be taken: an impossible number, a value that this controller does not know."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_TOKEN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    task_id: _builtins.int
+    attempt_token: _builtins.str
+    reason: _builtins.str
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        task_id: _builtins.int = ...,
+        attempt_token: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["received_at", b"received_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_token", b"attempt_token", "id", b"id", "reason", b"reason", "received_at", b"received_at", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeadLetter: _TypeAlias = DeadLetter  # noqa: Y015
 
 @_typing.final
 class ResultsRequest(_message.Message):

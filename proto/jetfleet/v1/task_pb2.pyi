@@ -225,6 +225,8 @@ class _FlagKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagKind.Val
     """the process stood still while it measured: stopped, suspended, frozen or starved"""
     FLAG_KIND_WEAK_CALIBRATION: _FlagKind.ValueType  # 11
     """int8 ranges were learnt from few or strange rows: outputs may be worse than needed"""
+    FLAG_KIND_DAMAGED: _FlagKind.ValueType  # 12
+    """set by the controller alone: the stored row is not what was committed"""
 
 class FlagKind(_FlagKind, metaclass=_FlagKindEnumTypeWrapper):
     """Something about a measurement that a reader must know."""
@@ -244,6 +246,8 @@ FLAG_KIND_PAUSED: FlagKind.ValueType  # 10
 """the process stood still while it measured: stopped, suspended, frozen or starved"""
 FLAG_KIND_WEAK_CALIBRATION: FlagKind.ValueType  # 11
 """int8 ranges were learnt from few or strange rows: outputs may be worse than needed"""
+FLAG_KIND_DAMAGED: FlagKind.ValueType  # 12
+"""set by the controller alone: the stored row is not what was committed"""
 Global___FlagKind: _TypeAlias = FlagKind  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,100 @@
+"""A bit that flips in the database makes no other result: the row is DAMAGED, and everything else can be read."""
+
+import random
+import sqlite3
+import struct
+
+import pytest
+
+from controller.model.result import FlagKind, Row
+from controller.model.view import ResultQuery
+from controller.store.queries import results
+from tests.store.fleet import StoreFleet, measured
+from tests.store.specs import spec
+
+
+def rows(fleet: StoreFleet) -> list[Row]:
+    return fleet.reader.read(lambda c: results.query_rows(c, ResultQuery()))
+
+
+def change(fleet: StoreFleet, statement: str) -> None:
+    with sqlite3.connect(fleet.path) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        assert connection.execute(statement).rowcount >= 1
+    connection.close()
+
+
+@pytest.fixture
+def measured_once(fleet: StoreFleet) -> StoreFleet:
+    fleet.register("a")
+    fleet.submit(spec())
+    fleet.run_all("a/1")
+    (row,) = rows(fleet)
+    assert row.measurement.verdict == "VALID"
+    return fleet
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE metric SET value = 1.9 WHERE name = 'p50_ms'",
+        "UPDATE metric SET low = NULL WHERE name = 'p50_ms'",
+        "UPDATE metric SET name = 'p50_mr' WHERE name = 'p50_ms'",
+        "DELETE FROM metric WHERE name = 'p90_ms'",
+        "UPDATE round SET p50_ms = 1.5 WHERE idx = 0",
+        "UPDATE output_check SET cosine = 0.5",
+        "UPDATE output_check SET passed = 0",
+        "UPDATE measurement SET n = 501",
+        "UPDATE measurement SET provenance = 'SIMULATED'",
+        "UPDATE measurement SET provenance = 'MEASUREE'",
+        "UPDATE measurement SET verdict = 'UNSTABLE'",
+        "UPDATE measurement SET measured_at = '2001-01-01T00:00:00.000+00:00'",
+        "UPDATE measurement SET measured_at = 'x'",
+        "UPDATE measurement SET samples_bytes = 1",
+        "UPDATE measurement SET window_s = 'x'",
+        "UPDATE facts SET content = replace(content, '9000', '9001')",
+        "UPDATE facts SET content = 'x'",
+        "UPDATE variant SET content = replace(content, '\"batch\":1', '\"batch\":3')",
+        "UPDATE variant SET content = 'x'",
+        "UPDATE measurement SET digest = 'x'",
+    ],
+)
+def test_a_row_that_is_not_what_was_committed_is_damaged(measured_once: StoreFleet, statement: str) -> None:
+    measured_once.submit(spec(8))
+    measured_once.run_all("a/1")
+    change(measured_once, statement + (" WHERE id = 1" if statement.startswith("UPDATE measurement") else ""))
+    found = rows(measured_once)
+    assert len(found) == 2
+    assert found[1].measurement.verdict == FlagKind.DAMAGED.value
+
+
+def test_a_flag_that_is_gone_is_missed(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    fleet.submit(spec())
+    fleet.finish("a/1", fleet.must_claim("a/1"))
+    fleet.commit("a/1", fleet.must_claim("a/1").token, measured(FlagKind.THROTTLED))
+    change(fleet, "DELETE FROM flag")
+    change(fleet, "UPDATE measurement SET verdict = 'VALID'")
+    assert [row.measurement.verdict for row in rows(fleet)] == ["DAMAGED"]
+
+
+def test_random_bits_of_numbers_never_make_another_valid_result(measured_once: StoreFleet) -> None:
+    chance = random.Random(1)
+    (before,) = rows(measured_once)
+    names = sorted(before.measurement.metrics)
+    for _ in range(200):
+        name = chance.choice([item for item in names if before.measurement.value(item) is not None])
+        bit = chance.randrange(52)
+        value = before.measurement.value(name)
+        assert value is not None
+        flipped = _flip(value, bit)
+        change(measured_once, f"UPDATE metric SET value = {flipped!r} WHERE name = '{name}'")
+        assert rows(measured_once)[0].measurement.verdict == "DAMAGED"
+        change(measured_once, f"UPDATE metric SET value = {value!r} WHERE name = '{name}'")
+    assert rows(measured_once) == [before]
+
+
+def _flip(value: float, bit: int) -> float:
+    (number,) = struct.unpack("<Q", struct.pack("<d", value))
+    (flipped,) = struct.unpack("<d", struct.pack("<Q", number ^ (1 << bit)))
+    return float(flipped)

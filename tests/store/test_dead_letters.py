@@ -1,0 +1,97 @@
+"""Results that cannot be taken are kept as they came, end their attempts for good, and are shown."""
+
+from dataclasses import replace
+
+import pytest
+
+from controller.model.lease import Measured, Outcome
+from controller.model.result import Estimate, Measurement, Provenance, Round
+from controller.model.task import Failure, FailureKind, JobState
+from controller.store.queries import explain
+from controller.store.queries.devices import device_views
+from tests.store.fleet import StoreFleet, failed, measured, measurement
+from tests.store.specs import spec
+
+
+def outcome_of(found: Measurement) -> Outcome:
+    return Outcome(Measured((found,)), (), None, raw=b"as it came")
+
+
+HUGE = replace(measurement(), n=2**63)
+UNSTORABLE = {
+    "a count beyond 64 bits": outcome_of(HUGE),
+    "a round without a number": outcome_of(replace(measurement(), rounds=(Round(10, float("nan"), 1.0),))),
+    "a memory beyond 64 bits": replace(measured(), peak_rss_bytes=2**64 - 1, raw=b"as it came"),
+    "a failure's memory beyond 64 bits": Outcome(
+        Failure(FailureKind.CRASHED, "died", peak_rss_bytes=2**64 - 1), (), None, raw=b"as it came"
+    ),
+    "negative samples": outcome_of(replace(measurement(), n=-1)),
+    "an infinite latency": outcome_of(
+        replace(measurement(), metrics={"p50_ms": Estimate(float("inf"), None, None, "")})
+    ),
+    "a negative latency": outcome_of(replace(measurement(), metrics={"p50_ms": Estimate(-1.0, None, None, "")})),
+    "an accuracy of 7": outcome_of(replace(measurement(), metrics={"accuracy": Estimate(7.0, None, None, "")})),
+    "a value this version does not know": Outcome(
+        Failure(FailureKind.BAD_INPUT, "FlagKind 99"), (), None, raw=b"as it came", unusable="FlagKind 99"
+    ),
+}
+
+
+@pytest.mark.parametrize("outcome", UNSTORABLE.values(), ids=UNSTORABLE.keys())
+def test_what_cannot_be_stored_is_a_dead_letter_and_the_agent_goes_on(fleet: StoreFleet, outcome: Outcome) -> None:
+    fleet.register("a")
+    job_id = fleet.submit(spec()).job_id
+    fleet.finish("a/1", fleet.must_claim("a/1"))
+    lease = fleet.must_claim("a/1")
+    assert fleet.commit("a/1", lease.token, outcome).task_state == "FAILED"
+    assert fleet.commit("a/1", lease.token, outcome).task_state == "FAILED"  # sent once more
+    assert fleet.sql("SELECT attempt_token, device_id, outcome FROM dead_letter") == [
+        {"attempt_token": lease.token, "device_id": "a", "outcome": b"as it came"}
+    ]
+    assert fleet.sql("SELECT * FROM measurement") == []
+    job = fleet.job(job_id)
+    assert job.state is JobState.FAILED
+    assert job.tasks[-1].failure is not None
+    assert "dead letter 1" in job.tasks[-1].failure.message
+    told = fleet.reader.read(lambda c: explain.reasons(c, job_id, alive=fleet.alive, progress={}))
+    assert [item.task_id for item in told if "dead letter 1" in item.why] == [lease.task_id]
+    (device,) = fleet.reader.read(lambda c: device_views(c, alive=fleet.alive, paused={}))
+    assert [letter.task_id for letter in device.dead_letters] == [lease.task_id]
+    fleet.submit(spec(8))
+    assert len(fleet.run_all("a/1")) == 2
+
+
+def test_what_the_simulated_runtime_ran_was_not_measured(fleet: StoreFleet) -> None:
+    fleet.register("a", facts={"arch": "x86_64", "simulated": True, "runtime.simulated": "1"})
+    on_simulated = replace(spec(), variants=tuple(replace(item, runtime="simulated") for item in spec().variants))
+    fleet.submit(on_simulated)
+    fleet.finish("a/1", fleet.must_claim("a/1"))
+    claimed = fleet.must_claim("a/1")
+    assert measurement().provenance is Provenance.MEASURED
+    assert fleet.finish("a/1", claimed).task_state == "FAILED"
+    assert "simulated" in str(fleet.sql("SELECT failure_message FROM attempt ORDER BY leased_at DESC LIMIT 1"))
+
+
+def test_a_commit_that_is_sent_again_with_other_content_is_refused(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    fleet.submit(spec())
+    fleet.finish("a/1", fleet.must_claim("a/1"))
+    lease = fleet.must_claim("a/1")
+    assert fleet.finish("a/1", lease).task_state == "SUCCEEDED"
+    assert fleet.finish("a/1", lease).stale == ""
+    faster = Outcome(Measured((measurement(p50_ms=1.0),)), (), None)
+    assert "another result" in fleet.commit("a/1", lease.token, faster).stale
+    assert "another result" in fleet.commit("a/1", lease.token, failed(FailureKind.CRASHED)).stale
+    assert fleet.sql("SELECT value FROM metric WHERE name = 'p50_ms'") == [{"value": 2.0}]
+
+
+def test_a_board_neither_ends_nor_marks_what_is_anothers(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    fleet.register("b")
+    fleet.submit(spec())
+    lease = fleet.must_claim("a/1")
+    assert "another device" in fleet.finish("b/1", lease).stale
+    assert fleet.sql("SELECT * FROM orphan") == []
+    registered = fleet.register("b", session="b/2", held=(lease.token,))
+    assert (registered.lost, registered.open) == ((lease.token,), ())
+    assert fleet.finish("a/1", lease).task_state == "SUCCEEDED"
