@@ -87,7 +87,7 @@ def test_the_database_forbids_a_second_open_attempt(fleet: StoreFleet) -> None:
     duplicate = (
         "INSERT INTO attempt SELECT 'other', {}, 9, 'LEASED', device_id, session_id, 'r9', {}, facts_id, leased_at"
     )
-    rest = ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM attempt"
+    rest = ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM attempt"
     for task, domain in (("task_id", "'elsewhere'"), ("task_id + 1", "bench_domain")):
         statement = text(duplicate.format(task, domain) + rest)
         with pytest.raises(Exception, match="UNIQUE constraint failed"):

@@ -117,7 +117,7 @@ def test_another_device_cannot_commit(fleet: StoreFleet) -> None:
     fleet.register("b", facts={})
     fleet.submit(spec())
     lease = fleet.must_claim("a/1")
-    assert "no such attempt on this device" in fleet.commit("b/1", lease.token, built()).stale
+    assert "another device" in fleet.commit("b/1", lease.token, built()).stale
 
 
 def test_a_crash_is_tried_twice_and_then_the_bench_is_skipped(fleet: StoreFleet) -> None:
