@@ -51,13 +51,18 @@ def claim(
     if device.cordoned or _IN_DOMAIN.first(connection, bench_domain_=device.bench_domain) is not None:
         return None
     while (choice := _choose(connection, device, facts, alive=alive)) is not None:
-        if set_aside(connection, choice.task_id):
-            continue
-        if choice.kind is TaskKind.BUILD or bind(connection, choice.task_id, device):
+        if _can_begin(connection, choice, device):
             token = _open_attempt(connection, choice, device, facts_id, session_id, request_id)
             return _lease(connection, token, choice.task_id)
-        # The BENCH waits now: choose again, perhaps the BUILD it waits for.
+        # It waits now: choose again, perhaps the BUILD that a BENCH waits for.
     return None
+
+
+def _can_begin(connection: Connection, choice: Candidate, device: Device) -> bool:
+    """Is all there that the task needs? If not, it waits from now on."""
+    if set_aside(connection, choice.task_id):
+        return False
+    return choice.kind is TaskKind.BUILD or bind(connection, choice.task_id, device)
 
 
 def _choose(connection: Connection, device: Device, facts: str, *, alive: Collection[str]) -> Candidate | None:

@@ -45,17 +45,18 @@ def commit(connection: Connection, session_id: str, token: str, outcome: Outcome
             return Committed(row.task_state)
         how = "with another result" if row.outcome_sha256 else "by the controller"
         return _orphan(connection, token, outcome, f"the attempt was ended {how}: {row.state}")
-    reason = outcome.unusable
-    if not reason:
-        stored = or_unstorable(connection, lambda: _end(connection, row, outcome))
-        if not isinstance(stored, str):
-            _NOTE_OUTCOME.run(connection, token_=token, sha256_=sha256)
-            return stored
-        reason = stored
-    failure = keep_dead_letter(connection, row, outcome, reason)
-    committed = _fail(connection, row, replace(outcome, artifacts=(), peak_rss_bytes=None), failure)
+    committed = _stored(connection, row, outcome)
     _NOTE_OUTCOME.run(connection, token_=token, sha256_=sha256)
     return committed
+
+
+def _stored(connection: Connection, row: StoredRow, outcome: Outcome) -> Committed:
+    """Keeps what an attempt made, or, where that cannot be, the outcome as it came."""
+    stored = outcome.unusable or or_unstorable(connection, lambda: _end(connection, row, outcome))
+    if isinstance(stored, Committed):
+        return stored
+    failure = keep_dead_letter(connection, row, outcome, stored)
+    return _fail(connection, row, replace(outcome, artifacts=(), peak_rss_bytes=None), failure)
 
 
 def _end(connection: Connection, row: StoredRow, outcome: Outcome) -> Committed:
