@@ -52,10 +52,13 @@ def commit(connection: Connection, session_id: str, token: str, outcome: Outcome
 
 def _stored(connection: Connection, row: StoredRow, outcome: Outcome) -> Committed:
     """Keeps what an attempt made, or, where that cannot be, the outcome as it came."""
-    stored = outcome.unusable or or_unstorable(connection, lambda: _end(connection, row, outcome))
-    if isinstance(stored, Committed):
-        return stored
-    failure = keep_dead_letter(connection, row, outcome, stored)
+    reason = outcome.unusable
+    if not reason:
+        stored = or_unstorable(connection, lambda: _end(connection, row, outcome))
+        if isinstance(stored, Committed):
+            return stored
+        reason = stored
+    failure = keep_dead_letter(connection, row, outcome, reason)
     return _fail(connection, row, replace(outcome, artifacts=(), peak_rss_bytes=None), failure)
 
 
