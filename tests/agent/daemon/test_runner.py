@@ -1,21 +1,15 @@
-"""Attempts as real processes: what ends well, every way to die, and that nothing and nobody is left behind."""
+"""Attempts as real processes: what ends well, and every way to die."""
 
 import asyncio
 import os
 import resource
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
 
-from agent.attempt import AttemptDir, outputs_of
-from agent.daemon.runner import STOPPED, run_attempt
-from jetfleet.blobs import sha256_file
+from agent.attempt import AttemptDir
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
     ARTIFACT_ROLE_LOG,
@@ -29,14 +23,12 @@ from jetfleet.v1.task_pb2 import (
     FLAG_KIND_WRONG_OUTPUT,
     PROVENANCE_SIMULATED,
     Estimate,
-    Failure,
     Measured,
     Measurement,
     Outcome,
-    Progress,
-    TaskSpec,
 )
 from tests.agent.builders import Blobs, bench_task, build_task, glutton
+from tests.agent.daemon.attempts import Attempt, children_of_this_process, environment_of, failed
 
 OUTPUT = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
 
@@ -46,75 +38,9 @@ def blobs(tmp_path: Path) -> Blobs:
     return Blobs(tmp_path / "store")
 
 
-class Attempt:
-    """An attempt under way, and what was heard of it."""
-
-    def __init__(self, tmp_path: Path, blobs: Blobs, **env: str) -> None:
-        self.folder = tmp_path / "attempt"
-        self.heard: list[Progress] = []
-        self._news = asyncio.Event()
-        self.stop = asyncio.Event()
-        self._blobs = blobs
-        self._env = {**os.environ, **env}
-
-    async def run(self, spec: TaskSpec, *, grace_s: float = 5.0) -> Outcome:
-        outcome = await run_attempt(
-            spec,
-            self.folder,
-            self._blobs.path,
-            on_progress=self._hear,
-            stop=self.stop,
-            env=self._env,
-            grace_s=grace_s,
-        )
-        for item in outputs_of(outcome):
-            path = self.folder / "out" / item.sha256
-            assert (sha256_file(path), path.stat().st_size) == (item.sha256, item.size_bytes)
-        return outcome
-
-    def _hear(self, progress: Progress) -> None:
-        self.heard.append(progress)
-        self._news.set()
-
-    async def heard_of(self, phase: str) -> None:
-        while phase not in [progress.phase for progress in self.heard]:
-            await self._news.wait()
-            self._news.clear()
-
-    def text(self, outcome: Outcome, role: int) -> str:
-        (sha256,) = [item.sha256 for item in outcome.artifacts if item.role == role]
-        return (self.folder / "out" / sha256).read_text()
-
-
 @pytest.fixture
 def attempt(tmp_path: Path, blobs: Blobs) -> Attempt:
     return Attempt(tmp_path, blobs)
-
-
-def failed(outcome: Outcome) -> Failure:
-    assert outcome.HasField("failure"), outcome
-    return outcome.failure
-
-
-def marked(text: str) -> list[int]:
-    """Processes with this in their environment."""
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    return [pid for pid in pids if text.encode() in environment_of(pid)]
-
-
-def environment_of(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return b""
-
-
-def all_gone(mark: str) -> bool:
-    """Whether nobody with this mark is left; the killed are given time to go."""
-    deadline = time.monotonic() + 60
-    while marked(mark) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not marked(mark)
 
 
 async def test_a_build_ends_with_an_engine_and_its_circumstances(attempt: Attempt, blobs: Blobs) -> None:
@@ -193,41 +119,6 @@ async def test_a_refusal_and_a_device_fault_keep_their_kinds(attempt: Attempt, b
     assert failed(await attempt.run(bench_task(blobs, fail="error", fail_at="load"))).kind == FAILURE_KIND_DEVICE_FAULT
 
 
-async def test_a_child_that_hangs_and_ignores_being_asked_is_killed(attempt: Attempt, blobs: Blobs) -> None:
-    # The limit also counts a child's start, which takes half a second of a CPU that others may want too.
-    failure = failed(await attempt.run(build_task(blobs, fail="hang", limit_s=10), grace_s=0.2))
-    assert failure.kind == FAILURE_KIND_TIME_LIMIT
-    assert failure.signal == "SIGKILL"
-    assert failure.phase == "build"
-
-
-async def test_a_stopped_attempt_ends_at_once(attempt: Attempt, blobs: Blobs) -> None:
-    running = asyncio.ensure_future(attempt.run(build_task(blobs, build_s="600")))
-    await attempt.heard_of("build")
-    attempt.stop.set()
-    failure = failed(await running)
-    assert (failure.kind, failure.message) == (FAILURE_KIND_INFRASTRUCTURE, STOPPED)
-    assert failure.signal == "SIGTERM"
-
-
-async def test_a_cancelled_attempt_leaves_no_child(attempt: Attempt, blobs: Blobs) -> None:
-    running = asyncio.ensure_future(attempt.run(build_task(blobs, build_s="600")))
-    await attempt.heard_of("build")
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    assert not children_of_this_process()
-
-
-async def test_a_child_killed_from_outside_is_a_crash(attempt: Attempt, blobs: Blobs) -> None:
-    running = asyncio.ensure_future(attempt.run(build_task(blobs, build_s="600")))
-    await attempt.heard_of("build")
-    (child,) = children_of_this_process()
-    os.kill(child, signal.SIGKILL)
-    failure = failed(await running)
-    assert (failure.kind, failure.signal) == (FAILURE_KIND_CRASHED, "SIGKILL")
-
-
 async def test_a_flood_of_log_is_capped_and_says_so(attempt: Attempt, blobs: Blobs) -> None:
     outcome = await attempt.run(build_task(blobs, fail="logspam", fail_mb="200"))
     assert outcome.HasField("built")
@@ -235,13 +126,6 @@ async def test_a_flood_of_log_is_capped_and_says_so(attempt: Attempt, blobs: Blo
     assert (1 << 20) - 100 < len(text) < (1 << 20) + 100
     assert "bytes of log left out here" in text
     assert "build it" in text[:200]
-
-
-async def test_grandchildren_are_killed_even_outside_the_group(tmp_path: Path, blobs: Blobs) -> None:
-    attempt = Attempt(tmp_path, blobs, JETFLEET_TEST_MARK=str(tmp_path))
-    outcome = await attempt.run(build_task(blobs, fail="forkbomb-lite"))
-    assert outcome.HasField("built")
-    assert await asyncio.to_thread(all_gone, f"JETFLEET_TEST_MARK={tmp_path}")
 
 
 async def test_a_damaged_input_is_found_before_use(attempt: Attempt, blobs: Blobs) -> None:
@@ -290,46 +174,6 @@ async def test_the_peak_of_a_small_child_is_not_that_of_its_large_parent(attempt
     outcome = await attempt.run(build_task(blobs))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > len(held)
     assert 0 < outcome.peak_rss_bytes < 300 << 20
-
-
-AGENT = """
-import asyncio, os, sys
-from pathlib import Path
-from agent.daemon.runner import run_attempt
-from jetfleet.v1.task_pb2 import TaskSpec
-root = Path(sys.argv[1])
-spec = TaskSpec.FromString((root / "spec.pb").read_bytes())
-asyncio.run(run_attempt(spec, root / "attempt", lambda sha256: root / "store" / sha256,
-    on_progress=lambda progress: print(progress.phase, flush=True), stop=asyncio.Event(), env=os.environ))
-"""
-
-
-def test_no_orphan_survives_the_kill_of_its_agent(tmp_path: Path, blobs: Blobs) -> None:
-    (tmp_path / "spec.pb").write_bytes(build_task(blobs, build_s="600").SerializeToString())
-    mark = f"JETFLEET_TEST_MARK={tmp_path}"
-    with subprocess.Popen(
-        [sys.executable, "-c", AGENT, str(tmp_path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "JETFLEET_TEST_MARK": str(tmp_path)},
-    ) as agent:
-        assert agent.stdout is not None
-        assert any(line.strip() == "build" for line in agent.stdout)
-        assert len(marked(mark)) == 2
-        agent.kill()
-    assert all_gone(mark)
-
-
-def children_of_this_process() -> list[int]:
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(after_name[1]) == os.getpid() and after_name[0] != "Z":
-            found.append(int(pid))
-    return found
 
 
 def test_an_attempt_folder_is_made_anew(tmp_path: Path, blobs: Blobs) -> None:
