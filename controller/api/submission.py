@@ -56,11 +56,10 @@ def prepare_files(
 
     Raises what is wrong with the one file, or JobsRefused for several.
     """
-    from controller.intake.prepare import prepare  # pydantic and the like: seconds that other calls do not owe
+    from controller.intake.prepare import load, prepare_loaded  # pydantic: seconds that other calls do not owe
 
-    return _each(
-        [(str(path), path) for path in paths], lambda path: prepare(path, state_dir=state_dir, progress=on_message)
-    )
+    loaded = _each([(str(path), path) for path in paths], load)  # every mistake of every file, before any export
+    return _each(loaded, lambda job: prepare_loaded(job, state_dir=state_dir, progress=on_message))
 
 
 def prepare_model(

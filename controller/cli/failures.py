@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from controller.report.text.words import clean
-from jetfleet.errors import JetfleetError
+from jetfleet.errors import BadInput, JetfleetError
 from jetfleet.version import VERSION
 
 CRASHED = 70  # EX_SOFTWARE of sysexits.h
@@ -31,13 +31,19 @@ def worst_exit_code(codes: Sequence[int]) -> int:
 
 
 def print_error(error: JetfleetError, *, as_json: bool) -> int:
-    """One error on stderr, as people read it or as one line of JSON; returns its exit code."""
+    """An error on stderr, as people read it or as one line of JSON, and each that was found beside it; returns its
+    exit code.
+    """
+    others = error.others if isinstance(error, BadInput) else ()
     if as_json:
         from controller.api.spawn import error_record
 
-        print(json.dumps({"error": error_record(error)}), file=sys.stderr)
+        for item in (error, *others):
+            print(json.dumps({"error": error_record(item)}), file=sys.stderr)
     else:
-        print(f"error: {clean(str(error))}", file=sys.stderr)
+        print(f"error: {clean(JetfleetError.__str__(error))}", file=sys.stderr)
+        for item in others:
+            print(f"error: {clean(str(item))}", file=sys.stderr)
     return error.exit_code
 
 

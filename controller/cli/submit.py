@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def submit(
     context: typer.Context,
     jobs: Annotated[
-        list[Path], typer.Argument(metavar="JOB.yaml...", help="The jobs; `controller schema` describes them.")
+        list[Path],
+        typer.Argument(metavar="JOB.yaml...", help="The jobs, see `controller schema`; - is standard input."),
     ],
     wait: Annotated[bool, typer.Option("--wait", help="Stay until all have ended; exit by the worst end.")] = False,
     local: Annotated[
@@ -59,6 +60,8 @@ def submit(
         on_message=print_message,
         on_progress=UploadProgress(),
     )
+    if sum(str(path) == "-" for path in jobs) > 1:
+        raise typer.BadParameter("standard input (-) can be read once", param_hint="JOB.yaml")
     settings.check_address()  # before minutes of export, not after
     try:
         code = _submit(settings, jobs, options, wait=wait, as_json=as_json)

@@ -9,6 +9,7 @@ from controller.intake.child import MODEL_TIMEOUT_S, model_answer
 from controller.intake.exchange import ModelAnswer, ModelFile
 from controller.intake.jobfile import matrix, profiles
 from controller.intake.jobfile.check import with_sets
+from controller.intake.jobfile.named_files import refuse_missing_files
 from controller.intake.jobfile.spec import LoadedJob, load_spec
 from controller.model.job import Artifact, JobSpec, Precision, Role, TensorSpec, Variant
 from jetfleet.blobs import BlobDir
@@ -22,11 +23,18 @@ class PreparedJob:
     files: Mapping[str, Path]
 
 
+def load(job_file: Path) -> LoadedJob:
+    """Checks a job file as far as its model need not be looked at: fast. Raises BadInput with every mistake."""
+    loaded = load_spec(job_file)
+    refuse_missing_files(loaded)
+    return loaded
+
+
 def prepare(
     job_file: Path, *, state_dir: Path, progress: Callable[[str], None], timeout_s: float = MODEL_TIMEOUT_S
 ) -> PreparedJob:
     """Reads the job file and makes everything that its variants need. Raises BadInput, TimeLimit, DiskFull."""
-    return prepare_loaded(load_spec(job_file), state_dir=state_dir, progress=progress, timeout_s=timeout_s)
+    return prepare_loaded(load(job_file), state_dir=state_dir, progress=progress, timeout_s=timeout_s)
 
 
 def prepare_loaded(

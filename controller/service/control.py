@@ -9,6 +9,7 @@ from functools import partial
 
 import grpc
 
+from controller.core.content import content_digest, retry_digest
 from controller.model.job import JobSpec
 from controller.model.result import Row
 from controller.model.view import Submitted
@@ -67,7 +68,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         if request.validate_only:
             return await _answer((await self._planned(spec, key="")).planned)
         key = request.idempotency_key
-        submitted = await self._submissions.submit(key, partial(self._planned, spec, key=key))
+        submitted = await self._submissions.submit(key, content_digest(spec), partial(self._planned, spec, key=key))
         log.info("job %d (%s) submitted", submitted.job_id, spec.name)
         return await _answer(submitted)
 
@@ -115,7 +116,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
             raise BadInput("a retry without idempotency_key")
         key = request.idempotency_key
         planned = partial(plan_retry, job_id=request.job_id, alive=self._service.liveness.alive(), key=key)
-        submitted = await self._submissions.submit(key, partial(self._service.read, planned))
+        submitted = await self._submissions.submit(
+            key, retry_digest(request.job_id), partial(self._service.read, planned)
+        )
         log.info("job %d retries job %d", submitted.job_id, request.job_id)
         return await _answer(submitted)
 

@@ -22,18 +22,19 @@ class Submissions:
 
     def __init__(self, service: ServiceContext) -> None:
         self._service = service
-        self._running: dict[str, asyncio.Task[Submitted]] = {}
+        self._running: dict[tuple[str, str], asyncio.Task[Submitted]] = {}
 
-    async def submit(self, key: str, planned: Planner) -> Submitted:
-        running = self._running.get(key)
+    async def submit(self, key: str, content: str, planned: Planner) -> Submitted:
+        """`content` is the digest of what is asked for. Raises BadInput if the key was used for something else."""
+        running = self._running.get((key, content))
         if running is None:
-            running = asyncio.create_task(self._submit(key, planned))
-            self._running[key] = running
-            running.add_done_callback(lambda _: self._running.pop(key))
+            running = asyncio.create_task(self._submit(key, content, planned))
+            self._running[key, content] = running
+            running.add_done_callback(lambda _: self._running.pop((key, content)))
         return await asyncio.shield(running)
 
-    async def _submit(self, key: str, planned: Planner) -> Submitted:
-        known = await self._service.read(partial(known_job, key=key))
+    async def _submit(self, key: str, content: str, planned: Planner) -> Submitted:
+        known = await self._service.read(partial(known_job, key=key, content=content))
         if known is not None:
             return known
         submission = await planned()

@@ -32,7 +32,7 @@ job = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("idempotency_key", Text, nullable=False, unique=True),
-    *_columns(Text, "name", "model_name"),
+    *_columns(Text, "content_digest", "name", "model_name"),  # digest: of what was asked under that key
     Column("priority", Integer, nullable=False),
     Column("measure", Text, nullable=False),  # model.Measure as JSON
     *_columns(Integer, "build_limit_s", "bench_limit_s"),

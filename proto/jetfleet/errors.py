@@ -1,5 +1,6 @@
 """The project's exceptions: each knows its exit code and gRPC status. Raised once, translated once, printed once."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -36,10 +37,19 @@ class TaskFailed(JetfleetError):
 
 
 class BadInput(JetfleetError):
-    """The user's input cannot be used as it is."""
+    """The user's input cannot be used as it is. `others` are the further mistakes that were found beside this one."""
 
     exit_code = 2
     status = "INVALID_ARGUMENT"
+
+    def __init__(
+        self, message: str, *, where: str = "", expected: str = "", hint: str = "", others: "Sequence[BadInput]" = ()
+    ) -> None:
+        super().__init__(message, where=where, expected=expected, hint=hint)
+        self.others = tuple(others)
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *map(str, self.others)])
 
 
 class UnknownValue(BadInput):

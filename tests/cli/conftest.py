@@ -28,16 +28,17 @@ class Command:
     state: Path
     env: dict[str, str] = field(default_factory=dict)
 
-    def __call__(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
-        process = self.start(*arguments, **env)
-        out, err = process.communicate(timeout=LIMIT_S)
+    def __call__(self, *arguments: str, typed: str | None = None, **env: str) -> "subprocess.CompletedProcess[str]":
+        """`typed` goes to standard input, which is empty without."""
+        process = self.start(*arguments, stdin=subprocess.DEVNULL if typed is None else subprocess.PIPE, **env)
+        out, err = process.communicate(typed, timeout=LIMIT_S)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def start(self, *arguments: str, **env: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL, **env: str) -> "subprocess.Popen[str]":
         clean = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
         return subprocess.Popen(
             [sys.executable, "-m", "controller.cli.main", "--state", str(self.state), *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -69,6 +69,35 @@ def test_one_wrong_job_keeps_all_from_being_submitted(fleet: Command, model: Mod
     assert fleet("query", "select count(*) from v_results", "--json").stdout == before
 
 
+def test_every_mistake_of_every_file_is_told_before_anything_is_exported(command: Command, model: Model) -> None:
+    first, second = two(model, variants="{runtime: [simulatd]}", measure="{seconds: long}", priority="high")
+    Path(first).write_text(Path(first).read_text().replace("onnx: model.onnx", "torch: m:f, data: {evaluation: x.npz}"))
+    done = command("submit", first, second, "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    told = [json.loads(line)["error"]["message"] for line in done.stderr.splitlines() if line.startswith("{")]
+    assert told == ["x.npz does not exist", *(f"{word!r} is not allowed here" for word in ("simulatd", "long", "high"))]
+    assert not (command.state / "cache").exists()
+
+
+def test_a_job_comes_from_standard_input(fleet: Command, model: Model) -> None:
+    path = model()
+    text = path.read_text().replace("onnx: model.onnx", f"onnx: {path.with_name('model.onnx')}")
+    done = fleet("submit", "-", "--dry-run", "--json", typed=text)
+    assert done.returncode == 0, done.stderr
+    wrong = fleet("submit", "-", typed=text + "modle: 3\n")
+    assert wrong.returncode == 2
+    assert "standard input:6:1: unknown key 'modle'" in wrong.stderr
+
+
+def test_a_key_that_was_used_for_something_else_is_a_mistake(fleet: Command, model: Model) -> None:
+    first = fleet("submit", str(model()), "--idempotency-key", "mine")
+    again = fleet("submit", str(model()), "--idempotency-key", "mine")
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    other = fleet("submit", str(model(priority="3")), "--idempotency-key", "mine")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert f"the idempotency key 'mine' was used for job {first.stdout.strip()} (twice)" in other.stderr
+
+
 def test_a_failed_job_is_retried_and_its_logs_are_shown(fleet: Command, model: Model) -> None:
     broken = model(options="{simulated: {fail: crash}}")
     old = fleet("submit", str(broken), "--wait").stdout.split()[0]

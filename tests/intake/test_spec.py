@@ -107,6 +107,39 @@ def test_refused(text: str, where: str, message: str, hint: str) -> None:
     assert "\n" not in str(error).split("expected:")[0].strip()
 
 
+def test_all_mistakes_are_told_at_once() -> None:
+    text = MODEL.replace("name: test", "name: a b") + (
+        "variants: {precison: [fp32], placement: [gpu], batch: [0]}\n"
+        "targets: [{every: {skuu: 1}}, {any: {jetpack: 6.1, arch: true}}]\n"
+        "measure: {seconds: long}\nvariant: 3\ncheck: {rle: close}\noptions: {onnxruntime: {spining: on}}\n"
+    )
+    with pytest.raises(BadInput) as caught:
+        load(text)
+    told = {error.where: error.message for error in (caught.value, *caught.value.others)}
+    assert told == {
+        "job.yaml:7:1": "unknown key 'variant'",
+        "job.yaml:4:12": "unknown key 'precison'",
+        "job.yaml:8:9": "unknown key 'rle'",
+        "job.yaml:9:25": "unknown key 'spining'",
+        "job.yaml:2:7": "'a b' is not allowed here",
+        "job.yaml:4:56": "0 is not allowed here",
+        "job.yaml:6:20": "'long' is not allowed here",
+        "job.yaml:5:20": "no device has a fact 'skuu'",
+        "job.yaml:5:47": "jetpack cannot be 6.1",
+        "job.yaml:5:58": "arch cannot be true",
+    }
+
+
+def test_a_section_that_is_right_is_held_against_the_variants_though_another_is_wrong() -> None:
+    with pytest.raises(BadInput) as caught:
+        load(MODEL + "variants: {placement: [dla0]}\nmeasure: {seconds: 500, max_seconds: 700}\npriority: high")
+    assert [error.message for error in (caught.value, *caught.value.others)] == [
+        "'high' is not allowed here",
+        "onnxruntime on dla0 is not possible",
+        "warm-up and timed window may take 700.5 s",
+    ]
+
+
 def test_what_is_expected_is_said_in_words() -> None:
     with pytest.raises(BadInput) as caught:
         load(MODEL + "variants: {runtime: [trt]}")

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, text
 
+from controller.core.content import content_digest
 from controller.model.engine import BuildReport, Built, TimingCacheUse
 from controller.model.facts import Facts
 from controller.model.job import Artifact, JobSpec, Role
@@ -113,7 +114,7 @@ class StoreFleet:
     def submit(self, spec: JobSpec, *, key: str | None = None, validate_only: bool = False) -> Submitted:
         key = key or f"key-{next(self._numbers)}"
 
-        known = self.reader.read(lambda connection: known_job(connection, key))
+        known = self.reader.read(lambda connection: known_job(connection, key, content=content_digest(spec)))
         if known is not None and not validate_only:
             return known
         self.upload({item.sha256 for variant in spec.variants for item in variant.artifacts})

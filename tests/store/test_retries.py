@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from controller.core.content import retry_digest
 from controller.model.job import Artifact, Limits, Role
 from controller.model.task import FailureKind, JobState
 from controller.model.view import Submitted
@@ -17,7 +18,7 @@ from tests.store.specs import ANY, spec
 
 
 def retried(fleet: StoreFleet, job_id: int, *, key: str = "again", lost: str = "") -> Submitted:
-    known = fleet.reader.read(lambda c: known_job(c, key))
+    known = fleet.reader.read(lambda c: known_job(c, key, content=retry_digest(job_id)))
     if known is not None:
         return known
     fleet.write(lambda c: lose_blobs(c, [lost]))

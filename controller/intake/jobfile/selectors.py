@@ -7,6 +7,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from controller.intake.jobfile import schema
+from controller.intake.jobfile.mistakes import Mistakes
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import Document, Steps
 from controller.model.facts import FACT_TYPES, FAMILIES, FactType, fact_type
@@ -18,14 +19,18 @@ _OPERATOR = re.compile(r"\s*(>=|<=|==|!=|~=|<|>)")
 
 
 def targets_of(targets: Sequence[schema.TargetSection], document: Document) -> tuple[Target, ...]:
-    """Raises BadInput with the place of the first condition that cannot be."""
-    found = []
+    """Raises BadInput with the place of every condition that cannot be."""
+    found, mistakes = [], Mistakes()
     for index, target in enumerate(targets):
         quantifier = Quantifier.ANY if target.every is None else Quantifier.EVERY
         steps: Steps = ("targets", index, quantifier.value)
         selector = (target.any if target.every is None else target.every) or {}
-        conditions = (condition(key, value, document=document, steps=(*steps, key)) for key, value in selector.items())
+        conditions = []
+        for key, value in selector.items():
+            with mistakes:
+                conditions.append(condition(key, value, document=document, steps=(*steps, key)))
         found.append(Target(quantifier, tuple(conditions)))
+    mistakes.refuse()
     return tuple(found)
 
 

@@ -1,53 +1,20 @@
-"""Reads job.yaml: text to a JobFile, its targets and its variants; what is wrong becomes one error with its place."""
+"""Reads job.yaml: text to a JobFile, its targets and its variants; all that is wrong is told at once."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
 
 from controller.intake.jobfile import check, matrix, profiles
+from controller.intake.jobfile.mistakes import Mistakes
 from controller.intake.jobfile.model_error import calibration_missing
 from controller.intake.jobfile.schema import JobFile, json_schema
+from controller.intake.jobfile.schema_mistakes import read_job
 from controller.intake.jobfile.selectors import targets_of
-from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.unused_options import refuse_unused
-from controller.intake.jobfile.yaml import Document, Steps, parse, read
+from controller.intake.jobfile.yaml import Document, parse, read
 from controller.model.job import Limits, Measure, OutputCheck, Precision, Target
-from jetfleet.errors import BadInput
 
 __all__ = ["LoadedJob", "json_schema", "load_document", "load_spec", "load_text"]
-
-# Pydantic's word for a mistake, as "expected" of ours.
-_EXPECTED = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "string_type": "text",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "greater_than": "more than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "less than {lt}",
-    "less_than_equal": "at most {le}",
-    "too_short": "at least {min_length} of them",
-    "too_long": "at most {max_length} of them",
-    "string_too_short": "some text",
-    "string_too_long": "at most {max_length} characters",
-}
-_PATTERNS = {
-    "name": "letters, digits, '.', '_' and '-', beginning with a letter or digit",
-    "torch": "MODULE:CALLABLE, for example models:resnet50",
-    "shape": "NAME=SIZE, like seq=128, of at least 2",
-    "placement": "cpu, gpu, dla0, dla1, or several joined by +",
-}
-# A misspelt key also makes a missing one: report the cause.
-_FIRST = ("unknown_key", "job", "missing")
 
 
 @dataclass(frozen=True)
@@ -92,22 +59,46 @@ def load_text(text: str, path: Path) -> LoadedJob:
 
 def load_document(path: Path, document: Document) -> LoadedJob:
     """The same for a document; `path` is where its file is or would be: paths in it start at that folder."""
-    try:
-        job = JobFile.model_validate(document.root.plain())
-    except ValidationError as error:
-        raise _explain(document, error) from error
-    points = matrix.expand(job.variants, document)
-    loaded = LoadedJob(path, document, job, targets_of(job.targets, document), points)
-    refuse_unused(job.options, points, document)
-    profiles.check_order(job.options, points, document)
-    _refuse_missing_calibration(loaded)
+    mistakes = Mistakes()
+    job, wrong = read_job(document, mistakes)
+    targets: tuple[Target, ...] = ()
+    points: tuple[matrix.VariantPoint, ...] = ()
+    if "targets" not in wrong:
+        with mistakes:
+            targets = targets_of(job.targets, document)
+    if "variants" not in wrong:
+        with mistakes:
+            points = matrix.expand(job.variants, document)
+    loaded = LoadedJob(path, document, job, targets, points)
+    if points:
+        _check_points(loaded, wrong, mistakes)
+    if not wrong & {"measure", "limits"}:
+        with mistakes:
+            _refuse_short_limit(loaded)
+    mistakes.refuse()
+    return loaded
+
+
+def _check_points(loaded: LoadedJob, wrong: Collection[str], mistakes: Mistakes) -> None:
+    """What the variants make wrong of other sections, but of those that are wrong in themselves."""
+    job, points, document = loaded.job, loaded.points, loaded.document
+    if "options" not in wrong:
+        with mistakes:
+            refuse_unused(job.options, points, document)
+        with mistakes:
+            profiles.check_order(job.options, points, document)
+    if "model" not in wrong:
+        with mistakes:
+            _refuse_missing_calibration(loaded)
+
+
+def _refuse_short_limit(loaded: LoadedJob) -> None:
     if loaded.measure.warmup_s + loaded.measure.max_s > loaded.limits.bench_s:
-        raise document.error(
-            ("measure",) if job.measure.model_fields_set else ("limits",),
+        raise loaded.document.error(
+            ("measure",) if loaded.job.measure.model_fields_set else ("limits",),
             f"warm-up and timed window may take {loaded.measure.warmup_s + loaded.measure.max_s:g} s",
             expected=f"less than limits.bench_s, {loaded.limits.bench_s} s",
         )
-    return loaded
 
 
 def _refuse_missing_calibration(loaded: LoadedJob) -> None:
@@ -117,72 +108,3 @@ def _refuse_missing_calibration(loaded: LoadedJob) -> None:
     if Precision.INT8 in places and model.onnx is None and not model.data.calibration:
         error = calibration_missing(places[Precision.INT8], evaluation=bool(model.data.evaluation))
         raise loaded.document.error(error.steps, error.message, expected=error.expected, hint=error.hint)
-
-
-def _explain(document: Document, error: ValidationError) -> BadInput:
-    """The first mistake, by cause and then by place; what it may be instead comes from every branch of a union."""
-    found = [(_steps(document, item["loc"]), item) for item in error.errors(include_url=False)]
-    rank = {kind: index for index, kind in enumerate(_FIRST)}
-    steps, first = min(found, key=lambda pair: rank.get(pair[1]["type"], len(rank)))
-    context: Mapping[str, Any] = first.get("ctx", {})
-    if first["type"] == "unknown_key":
-        return _unknown_key(document, steps, context)
-    if first["type"] == "job":
-        return document.error(steps, context["message"], expected=context["expected"], hint=context["hint"])
-    name = str(first["loc"][-1]) if first["loc"] else ""
-    if first["type"] == "missing":
-        return document.error(steps, f"{name!r} is missing", expected=f"{name}: ...")
-    if name == "[key]":
-        word, expected = str(first["input"]), context.get("expected", "")
-        hint = nearest(word, re.findall("'([^']*)'", expected))
-        return document.error(steps, f"unknown key {word!r}", expected=expected, hint=hint, key=True)
-    return _wrong_value(document, steps, [item for place, item in found if place == steps])
-
-
-def _unknown_key(document: Document, steps: Steps, context: Mapping[str, Any]) -> BadInput:
-    key, known = str(context["key"]), list(context["known"])
-    if context["later"]:
-        return document.error((*steps, key), f"{key!r} is not supported yet", expected=context["later"], key=True)
-    hint = nearest(key, known)
-    return document.error((*steps, key), f"unknown key {key!r}", expected=", ".join(known), hint=hint, key=True)
-
-
-def _wrong_value(document: Document, steps: Steps, errors: Sequence[Any]) -> BadInput:
-    expected = " or ".join(dict.fromkeys(_expected(item, steps) for item in errors))
-    value = errors[0]["input"]
-    hint = nearest(value, re.findall("'([^']*)'", expected)) if isinstance(value, str) else ""
-    if expected == "a list" and not isinstance(value, dict | None):
-        hint = f"write [{_shown(value)}]"
-    return document.error(steps, f"{_shown(value)} is not allowed here", expected=expected, hint=hint)
-
-
-def _expected(item: Mapping[str, Any], steps: Steps) -> str:
-    kind, context = item["type"], item.get("ctx", {})
-    if kind == "literal_error":
-        return str(context["expected"])
-    if kind == "string_pattern_mismatch":
-        named = next((_PATTERNS[str(step)] for step in reversed(steps) if step in _PATTERNS), None)
-        return named or f"text like {context['pattern']}"
-    return _EXPECTED[kind].format(**context) if kind in _EXPECTED else str(item["msg"])
-
-
-def _steps(document: Document, loc: Sequence[str | int]) -> Steps:
-    """Pydantic's path less the steps that are not in the document: names of union branches, and `[key]`."""
-    node = document.root
-    found: list[str | int] = []
-    for step in loc:
-        child = node.child(step)
-        if child is not None:
-            node = child
-            found.append(step)
-    return tuple(found)
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return repr(value)[:80]

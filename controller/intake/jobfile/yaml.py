@@ -6,6 +6,7 @@ limits. Plain scalars follow the core schema of YAML 1.2, so `no`, `on` and `yes
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import yaml
 
 from jetfleet.errors import BadInput
 
+STDIN = Path("-")
 MAX_BYTES = 256 << 10
 MAX_DEPTH = 20
 MAX_NODES = 20_000
@@ -88,10 +90,10 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """Reads and parses a file. Raises BadInput."""
-    name = str(path)
+    """Reads and parses a file, or standard input, which is called `-`. Raises BadInput."""
+    name = "standard input" if path == STDIN else str(path)
     try:
-        with path.open("rb") as file:
+        with sys.stdin.buffer if path == STDIN else path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", where=name, expected="a job file") from error

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, select
 
+from controller.core.content import retry_digest
 from controller.core.retry import PreviousBench, plan_again
 from controller.model.codec import load, load_labels
 from controller.model.job import Condition, JobSpec, Limits, Measure, Variant
@@ -27,7 +28,7 @@ def plan_retry(connection: Connection, job_id: int, *, alive: Collection[str], k
     wanted = {bench.variant_key for bench in made.benches}
     spec = _spec(job, {item.variant.key: item.variant for item in tried if item.variant.key in wanted})
     _refuse_missing_files(connection, spec, job_id)
-    return Submission(spec, made, devices, key=key, retry_of=job_id)
+    return Submission(spec, made, devices, key=key, content=retry_digest(job_id), retry_of=job_id)
 
 
 def _tried(connection: Connection, job_id: int) -> list[PreviousBench]:

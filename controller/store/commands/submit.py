@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from controller.core.content import content_digest
 from controller.core.plan import plan
 from controller.model.job import JobSpec
 from controller.model.task import Device, Plan, SubmitState, TaskKind, TaskState
@@ -42,9 +43,17 @@ class Submission:
     """A job on its way into the database. Call `step` in one transaction after the other until it has an answer."""
 
     def __init__(
-        self, spec: JobSpec, made: Plan, devices: Sequence[Device], *, key: str, retry_of: int | None = None
+        self,
+        spec: JobSpec,
+        made: Plan,
+        devices: Sequence[Device],
+        *,
+        key: str,
+        content: str,
+        retry_of: int | None = None,
     ) -> None:
         self._spec, self._plan, self._key, self._retry_of = spec, made, key, retry_of
+        self._content = content
         self._devices = devices
         self._planned = described(made, {device.id: device.name for device in devices})
         self._steps: Iterator[None] | None = None
@@ -66,12 +75,12 @@ class Submission:
         return self._answer
 
     def _write(self, connection: Connection) -> Iterator[None]:
-        if (known := known_job(connection, self._key)) is not None:
+        if (known := known_job(connection, self._key, content=self._content)) is not None:
             self._answer = known
             return
         while discard(connection, self._key):  # of a try that broke off
             yield
-        job_id = insert_job(connection, self._spec, key=self._key, retry_of=self._retry_of)
+        job_id = insert_job(connection, self._spec, key=self._key, content=self._content, retry_of=self._retry_of)
         yield from self._write_tasks(connection, job_id)
         _accept(connection, job_id, self._spec.limits.deadline_s)
         yield from release(connection, job_id)
@@ -115,7 +124,7 @@ class Submission:
 
 def plan_job(spec: JobSpec, devices: Sequence[Device], engines: Collection[str], *, key: str) -> Submission:
     """Raises NoDevice and BadInput."""
-    return Submission(spec, plan(spec, devices, engines), devices, key=key)
+    return Submission(spec, plan(spec, devices, engines), devices, key=key, content=content_digest(spec))
 
 
 def planning_fleet(connection: Connection, alive: Collection[str]) -> tuple[list[Device], set[str]]:

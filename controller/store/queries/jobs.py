@@ -18,7 +18,7 @@ from controller.store.queries.forecast import Past, forecast
 from controller.store.queries.tasks import LIVE_STATES
 from controller.store.steady import steady_now
 from controller.store.stored import StoredRow
-from jetfleet.errors import NotFound
+from jetfleet.errors import BadInput, NotFound
 
 
 def job_view(
@@ -50,10 +50,19 @@ def job_views(connection: Connection, *, limit: int) -> list[JobView]:
     return [_view(job, (), states[job.id]) for job in jobs]
 
 
-def known_job(connection: Connection, key: str) -> Submitted | None:
-    """The answer to a key that was submitted before."""
-    job = connection.execute(select(t.job.c.id).where(t.job.c.idempotency_key == key, t.ACCEPTED)).first()
-    return Submitted(job.id, (), repeated_request=True, notes=()) if job else None
+def known_job(connection: Connection, key: str, *, content: str) -> Submitted | None:
+    """The answer to a key that was submitted before. Raises BadInput if it was submitted for something else."""
+    columns = (t.job.c.id, t.job.c.name, t.job.c.content_digest)
+    job = connection.execute(select(*columns).where(t.job.c.idempotency_key == key, t.ACCEPTED)).first()
+    if job is None:
+        return None
+    if job.content_digest != content:
+        raise BadInput(
+            f"the idempotency key {key!r} was used for job {job.id} ({job.name}), which asks for something else",
+            expected="the same job under the same key",
+            hint=f"use another key, or look at it: controller job show {job.id}",
+        )
+    return Submitted(job.id, (), repeated_request=True, notes=())
 
 
 def is_over(connection: Connection, job_id: int) -> bool:
