@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controller.cli.failures import GATE
 from controller.cli.formats import Format, one_format, print_with_notes
 from controller.cli.results import conditions
-from controller.cli.settings import settings_of
+from controller.cli.settings import print_message, settings_of
 
 if TYPE_CHECKING:
     from controller.model.comparison import ComparisonReport
@@ -22,29 +23,41 @@ class By(str, Enum):
     job = "job"
 
 
+Jobs = Annotated[list[int], typer.Argument(metavar="JOB...", min=1, help="Whose results.", show_default=False)]
+ByAxis = Annotated[
+    By | None, typer.Option(help="What to hold against the baseline. [default: what there are several of]")
+]
+Baseline = Annotated[
+    str, typer.Option(metavar="KEY", help="A variant, device or job. [default: the oldest job, the first by name]")
+]
+Across = Annotated[
+    list[str] | None, typer.Option(metavar="FACT", help="A fact that may differ: l4t, runtime_version. Repeatable.")
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FACT=VALUE", help="Only rows with this fact: sku=orin-nano-8gb. Repeatable."),
+]
+OnlyVariant = Annotated[list[str] | None, typer.Option(metavar="KEY", help="Only this variant. Repeatable.")]
+FailOn = Annotated[
+    str, typer.Option(metavar="ANSWERS", help="Exit 3 on any of these: slower,cannot-tell,incomparable,not-valid.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, one line per comparison, no spreads.")]
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
+
+
 def compare(
     context: typer.Context,
-    job: Annotated[list[int], typer.Argument(metavar="JOB...", min=1, help="Whose results.", show_default=False)],
-    by: Annotated[
-        By | None,
-        typer.Option(help="What to hold against the baseline. [default: what there are several of]"),
-    ] = None,
-    baseline: Annotated[
-        str,
-        typer.Option(metavar="KEY", help="A variant, device or job. [default: the oldest job, the first by name]"),
-    ] = "",
-    across: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FACT", help="A fact that may differ: l4t, runtime_version. Repeatable."),
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FACT=VALUE", help="Only rows with this fact: sku=orin-nano-8gb. Repeatable."),
-    ] = None,
-    variant: Annotated[list[str] | None, typer.Option(metavar="KEY", help="Only this variant. Repeatable.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per comparison, no spreads.")] = False,
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    job: Jobs,
+    by: ByAxis = None,
+    baseline: Baseline = "",
+    across: Across = None,
+    where: Where = None,
+    variant: OnlyVariant = None,
+    fail_on: FailOn = "",
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    as_markdown: AsMarkdown = False,
 ) -> None:
     """Compare jobs, variants or devices.
 
@@ -53,6 +66,7 @@ def compare(
     INCOMPARABLE where the two were taken under unlike circumstances, NOT_VALID where one may not be trusted.
     """
     chosen = one_format(json=as_json, csv=as_csv, markdown=as_markdown)
+    gate = _answers(fail_on)
     with settings_of(context).connect() as client:
         compared = client.compare(
             job,
@@ -63,6 +77,23 @@ def compare(
             variant_keys=tuple(variant or ()),
         )
     _print(compared, chosen)
+    hit = sorted({item.answer.value for item in compared.comparisons if item.answer.value in gate})
+    if not compared.comparisons and "INCOMPARABLE" in gate:
+        hit = ["INCOMPARABLE"]
+    if hit:
+        print_message(f"--fail-on: {', '.join(hit)}")
+        raise typer.Exit(GATE)
+
+
+def _answers(text: str) -> frozenset[str]:
+    """`slower,cannot-tell` as the answers' names. Raises BadParameter."""
+    from controller.model.comparison import Answer
+
+    names = {item.value.lower().replace("_", "-"): item.value for item in Answer}
+    asked = [word.strip().lower() for word in text.split(",") if word.strip()]
+    if wrong := [word for word in asked if word not in names]:
+        raise typer.BadParameter(f"{wrong[0]!r} is not one of {', '.join(names)}", param_hint="--fail-on")
+    return frozenset(names[word] for word in asked)
 
 
 def _print(compared: "ComparisonReport", chosen: Format) -> None:

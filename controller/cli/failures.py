@@ -17,6 +17,7 @@ from jetfleet.errors import BadInput, JetfleetError
 from jetfleet.version import VERSION
 
 CRASHED = 70  # EX_SOFTWARE of sysexits.h
+GATE = 3
 INTERRUPTED = 130  # 128 + SIGINT, as shells do
 
 

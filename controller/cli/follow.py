@@ -6,16 +6,17 @@ from collections.abc import Sequence
 import typer
 
 from controller.api.client import Client
-from controller.cli.failures import INTERRUPTED
+from controller.cli.failures import GATE, INTERRUPTED
 from controller.cli.settings import Settings, print_message
-from controller.model.result import Row
+from controller.cli.waiting import WaitedLongEnough
+from controller.model.result import VALID, Row
 from controller.model.task import FailureKind, JobState, TaskState
 from controller.model.view import JobView, ResultQuery
-from controller.report.text.jobs import failures
+from controller.report.text.jobs import failures, whom
 from controller.report.text.progress import JobDisplay, job_display
 from controller.report.text.results import evidence, results_table, wrong_outputs
 from controller.report.text.table import print_table
-from jetfleet.errors import JetfleetError
+from jetfleet.errors import JetfleetError, TimeLimit
 
 _NOT_THE_JOBS_FAULT = frozenset({FailureKind.DEVICE_FAULT, FailureKind.INFRASTRUCTURE})
 
@@ -27,22 +28,27 @@ def follow(settings: Settings, client: Client, job_id: int, *, also: Sequence[in
     """
     last = None
     try:
+        print_message(whom(client.job(job_id), client.devices()))
         with job_display(sys.stderr) as shown:
             connection = _ConnectionNotes(shown)
             for last in client.watch(job_id, on_drop=connection.lost):
                 connection.restored()
                 shown.show(last)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, WaitedLongEnough) as end:
+        waited = isinstance(end, WaitedLongEnough)
         for left in (job_id, *also):
-            print_message(f"detached; job {left} goes on")
+            print_message(f"{'the time of --timeout is over' if waited else 'detached'}; job {left} goes on")
             print_message(f"  reattach: {settings.command(f'job watch {left}')}")
             print_message(f"  stop it:  {settings.command(f'job cancel {left}')}")
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(TimeLimit.exit_code if waited else INTERRUPTED) from None
     return last if last is not None else client.job(job_id)
 
 
-def finish(client: Client, job: JobView, *, as_json: bool, lines: bool = False) -> int:
-    """Prints what came out of a job; returns the exit code that its end means. `lines`: JSON in one line."""
+def finish(client: Client, job: JobView, *, as_json: bool, lines: bool = False, require_valid: bool = False) -> int:
+    """Prints what came out of a job; returns the exit code that its end means. `lines`: JSON in one line.
+
+    `require_valid`: 3 in place of 0 unless there are measurements and each is VALID.
+    """
     rows = client.results(ResultQuery(job_ids=(job.id,)))
     if as_json:
         from controller.cli.formats import print_json
@@ -56,7 +62,12 @@ def finish(client: Client, job: JobView, *, as_json: bool, lines: bool = False) 
         for line in failures(job.tasks):
             print_message(line)
         print_message(f"job {job.id}: {job.state.value}, {job.done} of {job.total} tasks ended")
-    return exit_code(job, rows)
+    code = exit_code(job, rows)
+    if require_valid and not code and not (rows and all(row.measurement.verdict == VALID for row in rows)):
+        bad = sum(row.measurement.verdict != VALID for row in rows)
+        print_message(f"--require-valid: {bad} of {len(rows)} measurements are not VALID")
+        return GATE
+    return code
 
 
 def print_results(rows: Sequence[Row]) -> None:

@@ -9,6 +9,7 @@ from controller.cli.settings import Settings, print_message
 
 if TYPE_CHECKING:
     from controller.api.client import Client
+    from controller.cli.waiting import Stay
     from controller.model.view import Submitted
 
 
@@ -26,14 +27,19 @@ def print_submitted(
         print_message(f"job {submitted.job_id}: {len(submitted.tasks)} tasks; follow: {follow}")
 
 
-def follow_all(settings: Settings, client: "Client", submitted: "Sequence[Submitted]", *, as_json: bool) -> int:
+def follow_all(
+    settings: Settings, client: "Client", submitted: "Sequence[Submitted]", waiting: "Stay", *, as_json: bool
+) -> int:
     """Follows the jobs in their order, which is that in which they run; returns the worst of their exit codes."""
     from controller.cli.follow import finish, follow
+    from controller.cli.waiting import time_limit
 
     codes = []
-    for number, item in enumerate(submitted, start=1):
-        job = follow(settings, client, item.job_id, also=[later.job_id for later in submitted[number:]])
-        codes.append(finish(client, job, as_json=as_json, lines=len(submitted) > 1))
+    with time_limit(waiting.timeout_s):
+        for number, item in enumerate(submitted, start=1):
+            job = follow(settings, client, item.job_id, also=[later.job_id for later in submitted[number:]])
+            lines = len(submitted) > 1
+            codes.append(finish(client, job, as_json=as_json, lines=lines, require_valid=waiting.require_valid))
     return worst_exit_code(codes)
 
 

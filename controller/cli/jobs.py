@@ -8,6 +8,7 @@ import typer
 from controller.cli import logs
 from controller.cli.formats import print_json_or_tables
 from controller.cli.settings import print_message, settings_of
+from controller.cli.waiting import RequireValid, Timeout, Wait, time_limit, waiting_for
 
 app = typer.Typer(no_args_is_help=True, help="Show, follow, stop or retry one job.")
 app.command("logs")(logs.logs)
@@ -44,7 +45,13 @@ def show(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None
 
 
 @app.command()
-def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+def watch(
+    context: typer.Context,
+    job_id: JobId,
+    timeout: Timeout = None,
+    require_valid: RequireValid = False,
+    as_json: AsJson = False,
+) -> None:
     """Follow a job until it ends; exit by how it ended. Ctrl-C detaches, and the job goes on."""
     from controller.api.control_client import ENDED
     from controller.api.local import start_embedded_agents
@@ -54,7 +61,9 @@ def watch(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> Non
     with settings.connect() as client:
         if client.job(job_id).state not in ENDED:
             start_embedded_agents(client, state_dir=settings.state_dir, on_message=print_message)
-        code = finish(client, follow(settings, client, job_id), as_json=as_json)
+        with time_limit(timeout):
+            job = follow(settings, client, job_id)
+        code = finish(client, job, as_json=as_json, require_valid=require_valid)
     raise typer.Exit(code)
 
 
@@ -76,7 +85,9 @@ def cancel(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> No
 def retry(
     context: typer.Context,
     job_id: JobId,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until it has ended; exit by how it ended.")] = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    require_valid: RequireValid = False,
     as_json: AsJson = False,
     idempotency_key: Annotated[
         str, typer.Option(help="Same key, same new job, however often it is sent. [default: a new one]")
@@ -93,9 +104,10 @@ def retry(
     with settings.connect() as client:
         submitted = client.retry(job_id, idempotency_key=idempotency_key)
         start_embedded_agents(client, state_dir=settings.state_dir, on_message=print_message)
-        print_submitted(settings, submitted, wait=wait, as_json=as_json)
-        if wait:
-            raise typer.Exit(follow_all(settings, client, [submitted], as_json=as_json))
+        waiting = waiting_for(wait=wait, timeout=timeout, require_valid=require_valid)
+        print_submitted(settings, submitted, wait=waiting is not None, as_json=as_json)
+        if waiting:
+            raise typer.Exit(follow_all(settings, client, [submitted], waiting, as_json=as_json))
 
 
 @app.command()

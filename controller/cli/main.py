@@ -19,7 +19,8 @@ app = typer.Typer(
     name="controller",
     help="Builds and benchmarks models on a fleet of Jetsons, and keeps every number.",
     epilog="Start with: controller submit JOB.yaml --wait. Exit codes: 0 done, 1 a task failed or computed the wrong "
-    "thing, 2 wrong usage or input, 4 no device or controller, 6 cancelled, 7 time-out, 130 detached by Ctrl-C.",
+    "thing, 2 wrong usage or input, 3 a gate said no (--require-valid, --fail-on), 4 no device or controller, "
+    "6 cancelled, 7 time-out, 130 detached by Ctrl-C.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # help without rich: it answers at once

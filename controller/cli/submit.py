@@ -10,35 +10,42 @@ from controller.cli.failures import print_error, worst_exit_code
 from controller.cli.job_output import follow_all, print_plans, print_submitted
 from controller.cli.labels import parse_labels
 from controller.cli.settings import Settings, print_message, settings_of
+from controller.cli.waiting import RequireValid, Stay, Timeout, WaitAll, waiting_for
 
 if TYPE_CHECKING:
     from controller.api.submission import JobsRefused, SubmitOptions
 
 
+Jobs = Annotated[
+    list[Path], typer.Argument(metavar="JOB.yaml...", help="The jobs, see `controller schema`; - is standard input.")
+]
+Local = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="[=N]", help="Have N agents of this machine take part; no N: 1.", show_default=False),
+]
+LocalThreads = Annotated[str, typer.Option(metavar="N,N", help="CPU threads of each local agent, so that they differ.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; store nothing.")]
+Label = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="To find results by. [in CI: also commit, branch]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON object; several jobs: a line each.")]
+IdempotencyKey = Annotated[
+    str, typer.Option(help="Same key, same job. [default: in CI, from the run and the content; else a new one]")
+]
+
+
 def submit(
     context: typer.Context,
-    jobs: Annotated[
-        list[Path],
-        typer.Argument(metavar="JOB.yaml...", help="The jobs, see `controller schema`; - is standard input."),
-    ],
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until all have ended; exit by the worst end.")] = False,
-    local: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="[=N]", help="Have N agents on this machine take part (1 if no N).", show_default=False
-        ),
-    ] = None,
-    local_threads: Annotated[
-        str, typer.Option(metavar="N,N", help="CPU threads of each local agent, so that they differ.")
-    ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done; store nothing.")] = False,
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="To find results by. [in CI: also commit, branch]")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object; several jobs: a line each.")] = False,
-    idempotency_key: Annotated[
-        str, typer.Option(help="Same key, same job. [default: in CI, from the run and the content; else a new one]")
-    ] = "",
+    jobs: Jobs,
+    wait: WaitAll = False,
+    timeout: Timeout = None,
+    require_valid: RequireValid = False,
+    local: Local = None,
+    local_threads: LocalThreads = "",
+    dry_run: DryRun = False,
+    label: Label = None,
+    as_json: AsJson = False,
+    idempotency_key: IdempotencyKey = "",
 ) -> None:
     """Submit jobs.
 
@@ -50,6 +57,7 @@ def submit(
     from controller.api.submission import JobsRefused, SubmitOptions
 
     settings = settings_of(context)
+    waiting = waiting_for(wait=wait, timeout=timeout, require_valid=require_valid)
     options = SubmitOptions(
         state_dir=settings.state_dir,
         local=local,
@@ -64,24 +72,26 @@ def submit(
         raise typer.BadParameter("standard input (-) can be read once", param_hint="JOB.yaml")
     settings.check_address()  # before minutes of export, not after
     try:
-        code = _submit(settings, jobs, options, wait=wait, as_json=as_json)
+        code = _submit(settings, jobs, options, waiting=waiting, as_json=as_json)
     except JobsRefused as refused:
         code = _print_refused(refused, as_json=as_json)
     raise typer.Exit(code)
 
 
-def _submit(settings: Settings, jobs: list[Path], options: "SubmitOptions", *, wait: bool, as_json: bool) -> int:
-    """The exit code: 0, or with `wait` the worst of the jobs'."""
+def _submit(
+    settings: Settings, jobs: list[Path], options: "SubmitOptions", *, waiting: Stay | None, as_json: bool
+) -> int:
+    """The exit code: 0, or of who waits the worst of the jobs'."""
     from controller.api.submission import prepare_files, submit_prepared
 
     prepared = prepare_files(jobs, state_dir=options.state_dir, on_message=options.on_message)
-    report = partial(print_submitted, settings, wait=wait, as_json=as_json, several=len(jobs) > 1)
+    report = partial(print_submitted, settings, wait=waiting is not None, as_json=as_json, several=len(jobs) > 1)
     with settings.connect() as client:
         if options.validate_only:
             print_plans(submit_prepared(client, prepared, options), as_json=as_json)
             return 0
         submitted = submit_prepared(client, prepared, options, on_submitted=report)
-        return follow_all(settings, client, submitted, as_json=as_json) if wait else 0
+        return follow_all(settings, client, submitted, waiting, as_json=as_json) if waiting else 0
 
 
 def _print_refused(refused: "JobsRefused", *, as_json: bool) -> int:

@@ -69,6 +69,16 @@ def test_the_other_formats(fleet: Command, jobs: list[str]) -> None:
     assert marked[4].startswith("- ratio: ")
 
 
+def test_gates(fleet: Command, jobs: list[str]) -> None:
+    slower = fleet("compare", *jobs, "--fail-on", "slower,cannot-tell")
+    assert (slower.returncode, slower.stderr) == (3, "--fail-on: SLOWER\n")
+    assert fleet("compare", *jobs, "--baseline", jobs[1], "--fail-on", "slower,cannot-tell").returncode == 0
+    assert fleet("compare", jobs[0], "--fail-on", "slower,incomparable").returncode == 3  # nothing was compared
+    wrong = fleet("compare", *jobs, "--fail-on", "worse")
+    assert wrong.returncode == 2
+    assert "'worse' is not one of faster, slower" in wrong.stderr
+
+
 def test_nothing_to_compare_is_no_mistake(fleet: Command, jobs: list[str]) -> None:
     done = fleet("compare", jobs[0], "--by", "variant")
     assert (done.returncode, done.stderr) == (0, "")

@@ -98,6 +98,25 @@ def test_a_key_that_was_used_for_something_else_is_a_mistake(fleet: Command, mod
     assert f"the idempotency key 'mine' was used for job {first.stdout.strip()} (twice)" in other.stderr
 
 
+def test_who_waits_says_for_whom_and_not_for_ever(fleet: Command, model: Model) -> None:
+    slow = model(options="{simulated: {fail: hang}}")
+    done = fleet("submit", str(slow), "--timeout", "1")
+    assert done.returncode == 7, done.stderr
+    number = done.stdout.strip()
+    assert f"job {number} waits for board\n" in done.stderr
+    assert f"the time of --timeout is over; job {number} goes on" in done.stderr
+    assert fleet("job", "cancel", number).returncode == 0
+    assert fleet("job", "watch", number, "--timeout", "50").returncode == 6
+
+
+def test_a_measurement_that_is_not_valid_stops_at_the_gate(fleet: Command, model: Model) -> None:
+    steady = fleet("submit", str(model()), "--require-valid")
+    assert steady.returncode == 0, steady.stderr
+    noisy = fleet("submit", str(model(options="{simulated: {jitter: 0.9}}", check="off")), "--require-valid")
+    assert noisy.returncode == 3, noisy.stderr
+    assert "--require-valid: 1 of 1 measurements are not VALID" in noisy.stderr
+
+
 def test_a_failed_job_is_retried_and_its_logs_are_shown(fleet: Command, model: Model) -> None:
     broken = model(options="{simulated: {fail: crash}}")
     old = fleet("submit", str(broken), "--wait").stdout.split()[0]

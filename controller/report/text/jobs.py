@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from controller.model.task import TaskKind, TaskState
-from controller.model.view import JobView, PlannedTask, Reason, TaskView
+from controller.model.view import DeviceView, JobView, PlannedTask, Reason, TaskView
 from controller.report.text.table import Table
 from controller.report.text.words import clean, duration, moment, one_line
 
 _NOT_BEGUN = frozenset({TaskState.WAITING, TaskState.READY})
+_UNFINISHED = _NOT_BEGUN | {TaskState.LEASED}
 
 
 def jobs_table(jobs: Sequence[JobView]) -> Table:
@@ -86,6 +87,18 @@ def reasons_table(reasons: Sequence[Reason]) -> Table:
         folding=frozenset({"name", "why"}),
         empty="every task of this job has ended",
     )
+
+
+def whom(job: JobView, devices: Sequence[DeviceView]) -> str:
+    """Whom somebody who stays with a job waits for: `job 3 waits for orin-1, orin-2 (offline)`."""
+    left = [task for task in job.tasks if task.state in _UNFINISHED and task.kind is TaskKind.BENCH]
+    online = {device.name: device.online for device in devices}
+    names = [name + ("" if online.get(name, True) else " (offline)") for name in sorted({task.device for task in left})]
+    who = [one_line(name) for name in names if name] + ["any device that matches"] * ("" in names)
+    if not who:
+        return f"job {job.id}: {job.done} of {job.total} tasks ended"
+    away = f"; `controller job why {job.id}` says more" if any(name.endswith("(offline)") for name in who) else ""
+    return f"job {job.id} waits for {', '.join(who)}{away}"
 
 
 def phase(task: TaskView) -> str:
