@@ -181,6 +181,7 @@ def _run(options: argparse.Namespace) -> int:
             address=address,
             state_dir=state_dir,
             name=options.name or socket.gethostname(),
+            name_asked=bool(options.name),
             read_facts=partial(probe_in_child, device),
             boot_id=identity.boot_id() or uuid.uuid4().hex,  # unreadable: every agent process counts as a boot
             serial="" if simulated else identity.hardware_serial(),

@@ -104,6 +104,7 @@ class Agent:
             facts=self._facts,
             held_attempts=self._held_attempts(),
             name=options.name,
+            name_asked=options.name_asked,
         )
         answer = await self._link.register(request)
         self._heartbeat.every_s = answer.renew_every.ToNanoseconds() / 1e9

@@ -15,6 +15,7 @@ class AgentOptions:
     address: str
     state_dir: Path
     name: str
+    name_asked: bool  # somebody chose it
     read_facts: Callable[[], task_pb2.Facts]
     boot_id: str
     serial: str

@@ -20,7 +20,7 @@ from controller.model.comparison import Axis, ComparisonReport
 from controller.model.engine import EngineView
 from controller.model.job import Condition, JobSpec
 from controller.model.task import JobState
-from controller.model.view import ControllerInfo, JobView, Reason, ResultQuery, Submitted
+from controller.model.view import ControllerInfo, DeviceView, JobView, Reason, ResultQuery, Submitted
 from controller.wire.codec import message_of
 from controller.wire.engine import ENGINE_VIEW
 from controller.wire.job import JOB_SPEC
@@ -155,6 +155,13 @@ class ControlClient:
     def devices(self) -> Devices:
         reply = self._call(self._stub.ListDevices, control_pb2.ListDevicesRequest())
         return Devices(DEVICE_VIEW.decode(item) for item in reply.devices)
+
+    def change_device(self, name: str, **change: Any) -> DeviceView:
+        """`rename="b"`, `label={"labels": {...}}`, `cordon="reason"`, `uncordon=True`, `remove={"force": True}` or
+        `adopt="id"`; the device as it is then. Raises NotFound, BadInput, Conflict.
+        """
+        request = control_pb2.ChangeDeviceRequest(device=name, **change)
+        return DEVICE_VIEW.decode(self._call(self._stub.ChangeDevice, request))
 
     def engines(self, limit: int = 50) -> list[EngineView]:
         """Those that are still wanted, then the newest, without what `engine` tells beyond it."""

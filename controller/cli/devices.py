@@ -1,17 +1,20 @@
 """`controller devices ...`: the fleet, and all that is known about one board."""
 
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from controller.cli.formats import print_json_or_tables
-from controller.cli.settings import settings_of
+from controller.cli.labels import parse_labels
+from controller.cli.settings import print_message, settings_of
 
 if TYPE_CHECKING:
     from controller.model.view import DeviceView
 
-app = typer.Typer(invoke_without_command=True, help="List the fleet, or show one device.")
+app = typer.Typer(invoke_without_command=True, help="List the fleet, show or change one device.")
 
+_DRAIN_POLL_S = 1.0
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -47,6 +50,94 @@ def show(
     from controller.report.text.devices import device_table
 
     print_json_or_tables({"device": device_record(device)}, device_table(device), as_json=as_json)
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name, or its id.")]
+
+
+@app.command()
+def rename(
+    context: typer.Context,
+    name: Name,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Its name from now on, whatever its agent asks for.")],
+) -> None:
+    """Give a device another name."""
+    _change(context, name, rename=new)
+
+
+@app.command()
+def label(
+    context: typer.Context,
+    name: Name,
+    labels: Annotated[list[str], typer.Argument(metavar="KEY=VALUE...", help="KEY= takes one away.")],
+) -> None:
+    """Label a device: facts for selectors, `label.rack`, that go before those of its agent."""
+    _change(context, name, label={"labels": parse_labels(labels)})
+
+
+@app.command()
+def cordon(
+    context: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks.", show_default=False)] = "by hand",
+) -> None:
+    """Give a device no new work; what runs is finished."""
+    _change(context, name, cordon=reason)
+
+
+@app.command()
+def uncordon(context: typer.Context, name: Name) -> None:
+    """Give a device work again."""
+    _change(context, name, uncordon=True)
+
+
+@app.command()
+def drain(
+    context: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Why, for whoever looks.", show_default=False)] = "drained",
+) -> None:
+    """Cordon a device and wait until what runs there has ended: then it may be switched off."""
+    with settings_of(context).connect() as client:
+        device = client.change_device(name, cordon=reason)
+        while device.busy_with:
+            print_message(f"{device.name} finishes {device.busy_with}")
+            time.sleep(_DRAIN_POLL_S)
+            device = _find_device(client.devices(), device.id)
+    print_message(f"{device.name}: idle and cordoned; `controller devices uncordon {device.name}` ends that")
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    name: Name,
+    force: Annotated[bool, typer.Option("--force", help="Even while it is online or has work.")] = False,
+) -> None:
+    """Take a device out of the fleet; its results stay. Refused while it is online or has work."""
+    with settings_of(context).connect() as client:
+        device = client.change_device(name, remove={"force": force})
+    print_message(f"{device.name} is removed; an agent that registers again is listed again")
+
+
+@app.command()
+def adopt(
+    context: typer.Context,
+    name: Name,
+    device_id: Annotated[str, typer.Argument(metavar="ID", help="As the refused agent says it.")],
+) -> None:
+    """Say that a new agent is a board that is known: one that came back with an empty state folder.
+
+    Where the board has the same hardware serial and name, that is found out without being told.
+    """
+    _change(context, name, adopt=device_id)
+
+
+def _change(context: typer.Context, name: str, **change: object) -> None:
+    from controller.report.text.devices import state
+
+    with settings_of(context).connect() as client:
+        device = client.change_device(name, **change)
+    print_message(f"{device.name}: {state(device)}")
 
 
 def _find_device(devices: list["DeviceView"], name: str) -> "DeviceView":

@@ -9,9 +9,14 @@ class PlanNotes:
     """One line for each reason, however many devices and variants it is about."""
 
     def __init__(self) -> None:
+        self._absent: dict[str, dict[str, None]] = {}
         self._refused: dict[str, dict[str, None]] = {}
         self._left_out: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
         self._warned: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+
+    def absent(self, device: str, state: str) -> None:
+        """A device that a job without targets does not mean."""
+        self._absent.setdefault(state, {})[device] = None
 
     def refused(self, variant: str, reason: str) -> None:
         """A variant that was found at submit to be impossible on any device."""
@@ -26,6 +31,10 @@ class PlanNotes:
             _add(self._warned, device, variant, reason)
 
     def lines(self) -> tuple[str, ...]:
+        absent = [
+            f"{_some(names)} {'is' if len(names) == 1 else 'are'} {state}: not meant without targets"
+            for state, names in self._absent.items()
+        ]
         refused = [
             f"{_some(variants)} {'is' if len(variants) == 1 else 'are'} refused: {reason}"
             for reason, variants in self._refused.items()
@@ -38,7 +47,7 @@ class PlanNotes:
             f"warning: {_some(variants)} on {_some(devices)}: {reason}"
             for reason, (devices, variants) in self._warned.items()
         ]
-        return (*refused, *left_out, *warned)
+        return (*absent, *refused, *left_out, *warned)
 
 
 def _add(found: dict[str, tuple[dict[str, None], dict[str, None]]], device: str, variant: str, reason: str) -> None:

@@ -22,7 +22,7 @@ _EVERY_DEVICE = Target(Quantifier.EVERY)
 
 
 def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str]) -> Plan:
-    """Everything a job needs, offline devices included; a job without targets means every device.
+    """Everything a job needs, offline devices included, but of a job without targets, which means those online.
 
     `known_engines` are the keys that are built or being built. Raises NoDevice, naming the nearest miss, if a
     variant of a target has no device that could ever run it, and BadInput for variants that make no sense.
@@ -32,12 +32,13 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
     benches: dict[tuple[str, str | None, tuple[Condition, ...]], PlannedBench] = {}
     notes = PlanNotes()
     cache = BuildCache()
+    present = devices if spec.targets else _at_work(devices, notes)
     for target, variant in product(spec.targets or (_EVERY_DEVICE,), spec.variants):
         if variant.refusal:
             benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
             notes.refused(variant.key, variant.refusal)
             continue
-        able = _able_devices(variant, target, devices, notes)
+        able = _able_devices(variant, target, present, notes)
         if target.quantifier is Quantifier.ANY:
             benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
             continue
@@ -49,6 +50,21 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
         reused=frozenset(builds) & frozenset(known_engines),
         notes=notes.lines(),
     )
+
+
+def _at_work(devices: Sequence[Device], notes: PlanNotes) -> Sequence[Device]:
+    """The devices that a job without targets means. Raises NoDevice if there is none of them, but others are known."""
+    present = [device for device in devices if device.online and not device.cordoned]
+    absent = [device for device in devices if device not in present]
+    for device in absent:
+        notes.absent(device.name, "cordoned" if device.cordoned else "offline")
+    if absent and not present:
+        raise NoDevice(
+            "no device is online",
+            expected="one that is online and not cordoned, or targets that name who is awaited",
+            hint=f"{', '.join(notes.lines())}; `targets: [{{every: {{}}}}]` waits for them",
+        )
+    return present
 
 
 def open_bench(variant: Variant, conditions: tuple[Condition, ...]) -> PlannedBench:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from controller.model.facts import FactType, FactValue, fact_type, shown
+from controller.model.facts import DEVICE_NAME, FactType, FactValue, fact_type, shown
 from controller.model.job import Condition, Op
 from controller.model.task import Device
 from jetfleet.errors import BadInput
@@ -17,7 +17,13 @@ def matches(conditions: Iterable[Condition], device: Device) -> bool:
 
 def unmet(conditions: Iterable[Condition], device: Device) -> list[Condition]:
     """The conditions that a device does not meet, in their order."""
-    return [condition for condition in conditions if not holds(condition, device.facts.get(condition.fact))]
+    return [condition for condition in conditions if not _meets(device, condition)]
+
+
+def _meets(device: Device, condition: Condition) -> bool:
+    if condition.fact == DEVICE_NAME:
+        return bool({device.name, device.id} & set(condition.values))
+    return holds(condition, device.facts.get(condition.fact))
 
 
 def holds(condition: Condition, value: FactValue | None) -> bool:
@@ -57,5 +63,9 @@ def nearest_miss(conditions: Sequence[Condition], devices: Iterable[Device]) -> 
     if not ranked:
         return "no device has ever registered"
     missing, device = ranked[0]
-    lacks = ", ".join(f"{item} (its {item.fact} is {shown(device.facts.get(item.fact))})" for item in missing)
+    lacks = ", ".join(f"{item} (its {item.fact} is {_value(device, item.fact)})" for item in missing)
     return f"nearest: {device.name}, which misses {lacks}"
+
+
+def _value(device: Device, fact: str) -> str:
+    return device.name if fact == DEVICE_NAME else shown(device.facts.get(fact))

@@ -54,8 +54,14 @@ FACT_TYPES: Mapping[str, FactType] = {
 FAMILIES: Mapping[str, FactType] = {"runtime": FactType.VERSION, "label": FactType.TEXT}
 
 
+# Not a fact: the name or the id of a device, where a condition is meant for one by its name.
+DEVICE_NAME = "device"
+
+
 def fact_type(key: str) -> FactType | None:
     """The type of a key, or None if no such fact exists."""
+    if key == DEVICE_NAME:
+        return FactType.TEXT
     family, dot, member = key.partition(".")
     return FAMILIES.get(family) if dot and member else FACT_TYPES.get(key)
 

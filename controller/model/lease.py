@@ -72,6 +72,7 @@ class Registration:
     name: str
     facts: Facts
     held: tuple[str, ...]
+    name_asked: bool = False  # somebody chose the name: it is honoured, or the registration refused
 
 
 @dataclass(frozen=True)

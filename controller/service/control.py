@@ -14,6 +14,7 @@ from controller.model.job import JobSpec
 from controller.model.result import Row
 from controller.model.view import Submitted
 from controller.service.context import ServiceContext
+from controller.service.device_changes import device_change
 from controller.service.files import missing_files
 from controller.service.submissions import Submissions
 from controller.store.commands.cancel import cancel
@@ -140,6 +141,19 @@ class ControlService(control_pb2_grpc.ControlServicer):
         look = partial(devices.device_views, alive=liveness.alive(), paused=dict(liveness.paused))
         views = await self._service.read(look)
         return control_pb2.ListDevicesResponse(devices=[DEVICE_VIEW.encode(view) for view in views])
+
+    async def ChangeDevice(self, request: control_pb2.ChangeDeviceRequest, context: Context) -> control_pb2.Device:
+        self.last_call = time.monotonic()
+        service, alive = self._service, self._service.liveness.alive()
+        look = partial(devices.device_views, alive=alive, paused=dict(service.liveness.paused))
+        before = await service.read(look)
+        device_id = await service.write(device_change(request, alive=alive))
+        service.boards.update(await service.read(devices.open_boards))
+        service.work.notify_all()
+        service.news.notify_all()
+        now = await service.read(look)
+        log.info("device %s: %s", request.device, request.WhichOneof("change"))
+        return DEVICE_VIEW.encode(next(view for view in (*now, *before) if view.id == device_id))
 
     async def Results(self, request: control_pb2.ResultsRequest, context: Context) -> control_pb2.ResultsResponse:
         self.last_call = time.monotonic()

@@ -1,5 +1,4 @@
 """The tables. Ours, and free to change; people read the views (views.py). The indexes forbid what must never be.
-
 Times are UTC ISO 8601 text of the controller's clock. Plain data that is never searched by column is canonical JSON.
 """
 
@@ -22,9 +21,9 @@ def _among(states: Iterable[Enum]) -> str:
 
 
 def _columns(
-    kind: "type[Text | Integer | Float[float]]", *names: str, nullable: bool = False
+    kind: "type[Text | Integer | Float[float]]", *names: str, nullable: bool = False, default: str | None = None
 ) -> "list[Column[object]]":
-    return [Column(name, kind, nullable=nullable) for name in names]
+    return [Column(name, kind, nullable=nullable, server_default=default) for name in names]
 
 
 job = Table(
@@ -32,7 +31,7 @@ job = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("idempotency_key", Text, nullable=False, unique=True),
-    *_columns(Text, "content_digest", "name", "model_name"),  # digest: of what was asked under that key
+    *_columns(Text, "name", "model_name"),
     Column("priority", Integer, nullable=False),
     Column("measure", Text, nullable=False),  # model.Measure as JSON
     *_columns(Integer, "build_limit_s", "bench_limit_s"),
@@ -45,6 +44,7 @@ job = Table(
     Column("timed_out_at", Text),  # the deadline passed before anybody cancelled, and before all tasks had ended
     Column("retry_of", Integer, ForeignKey("job.id")),
     Column("submit_state", Text, nullable=False, server_default=SubmitState.DONE.value),
+    *_columns(Text, "content_digest", default=""),  # of what was asked under the key; empty: before 0.2
     sqlite_autoincrement=True,
 )
 Index("job_by_model", job.c.model_name)
@@ -72,6 +72,8 @@ device = Table(
     Column("session_id", Text, index=True),  # the current session; null after Leave
     Column("cordoned", Text, nullable=False, server_default=""),  # the reason
     *_columns(Text, "first_seen_at", "last_seen_at"),
+    Column("held", Text, nullable=False, server_default=""),  # by a person: "cordon" or "removed"
+    *_columns(Text, "labels", "also_ids", default="{}"),  # JSON: given by a person; ids that mean it, too
 )
 
 session = Table(

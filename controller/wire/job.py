@@ -38,8 +38,8 @@ def _check_limits(limits: Limits) -> None:
 
 def _check_job(spec: JobSpec) -> None:
     """What cannot be planned."""
-    if not spec.variants or not spec.targets:
-        raise BadInput("the job has no variants or no targets")
+    if not spec.variants:
+        raise BadInput("the job has no variants")
     keys = [item.key for item in spec.variants]
     if len(set(keys)) < len(keys):
         raise BadInput(f"variant keys are not unique: {', '.join(sorted(keys))}")

@@ -49,10 +49,26 @@ def test_variants_that_differ_only_in_what_does_not_make_the_engine_share_a_buil
     assert [bench.variant_key for bench in made.benches] == [variant().key, "again"]
 
 
-@pytest.mark.parametrize("targets", [(), (every(),)])
-def test_the_default_target_is_every_device_offline_and_cordoned_ones_included(targets):
-    made = plan(job(targets=targets), [device("a"), device("b", online=False), device("c", cordoned="hot")], [])
-    assert [bench.device_id for bench in made.benches] == ["a", "b", "c"]
+def test_a_job_without_targets_means_who_is_online_and_names_the_others():
+    fleet = [device("a"), device("b", online=False), device("c", cordoned="hot"), device("d", online=False)]
+    made = plan(job(), fleet, [])
+    assert [bench.device_id for bench in made.benches] == ["a"]
+    assert made.notes == (
+        "b, d are offline: not meant without targets",
+        "c is cordoned: not meant without targets",
+    )
+    everybody = plan(job(targets=(every(),)), fleet, [])
+    assert [bench.device_id for bench in everybody.benches] == ["a", "b", "c", "d"]
+    with pytest.raises(NoDevice, match="no device is online"):
+        plan(job(), fleet[1:], [])
+
+
+def test_a_device_is_selected_by_its_name():
+    fleet = [device("a"), device("b", online=False)]
+    assert [bench.device_id for bench in plan(job(targets=(every(where("device", "b")),)), fleet, []).benches] == ["b"]
+    with pytest.raises(NoDevice) as caught:
+        plan(job(targets=(every(where("device", "x")),)), fleet, [])
+    assert caught.value.hint.startswith("nearest: a, which misses device = x (its device is a)")
 
 
 def test_every_is_frozen_to_devices_and_any_stays_unbound():

@@ -3,9 +3,10 @@
 import pytest
 
 from controller.model.job import Condition, Op, Quantifier
-from controller.model.lease import BuildWork, Registration
+from controller.model.lease import BuildWork, Registered, Registration
 from controller.model.task import FailureKind, JobState
 from controller.model.view import ResultQuery
+from controller.store.commands import devices
 from controller.store.commands.depart import depart, leave
 from controller.store.commands.register import register
 from controller.store.commands.renew import expire, touch
@@ -38,6 +39,50 @@ def test_a_name_that_is_taken_gets_a_number(fleet: StoreFleet) -> None:
         )
     )
     assert [row["name"] for row in fleet.sql("SELECT name FROM device ORDER BY name")] == ["a", "a-2"]
+
+
+def newcomer(fleet: StoreFleet, device: str, *, serial: str = "", asked: bool = True, alive: set[str]) -> Registered:
+    who = Registration(device, f"{device}/1", "boot-1", serial, f"d {device}", "0", "a", FACTS, (), name_asked=asked)
+    return fleet.write(lambda c: register(c, who, alive=alive))
+
+
+def test_a_name_that_was_asked_for_is_honoured_or_refused(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    with pytest.raises(Conflict, match="the name a is taken by another device") as caught:
+        newcomer(fleet, "other", alive=set())
+    assert "controller devices adopt a other" in caught.value.hint
+    fleet.write(lambda c: devices.adopt(c, "a", device_id="other"))
+    assert newcomer(fleet, "other", alive=set()).device_name == "a"
+    assert [row["id"] for row in fleet.sql("SELECT id FROM device")] == ["a"]
+
+
+def test_a_board_with_an_empty_state_folder_is_the_same_board_by_its_serial(fleet: StoreFleet) -> None:
+    fleet.register("a", serial="s-1")
+    assert newcomer(fleet, "wiped", serial="s-1", alive=set()).device_name == "a"
+    assert newcomer(fleet, "again", serial="s-1", alive=set()).device_name == "a"
+    assert [row["id"] for row in fleet.sql("SELECT id FROM device")] == ["a"]
+    with pytest.raises(Conflict):
+        newcomer(fleet, "twin", serial="s-2", alive=set())
+
+
+def test_what_a_person_says_of_a_device(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    fleet.write(lambda c: devices.label(c, "a", labels={"rack": "7", "old": "x"}))
+    fleet.write(lambda c: devices.label(c, "a", labels={"old": ""}))
+    fleet.write(lambda c: devices.rename(c, "a", new="orin-1"))
+    fleet.write(lambda c: devices.cordon(c, "orin-1", reason="new fan"))
+    fleet.register("a", session="a/2")  # a new agent process is no answer to a person
+    (view,) = fleet.reader.read(lambda c: device_views(c, alive=set(), paused={}))
+    assert (view.name, view.cordoned, view.facts["label.rack"]) == ("orin-1", "new fan", "7")
+    assert "label.old" not in view.facts
+    fleet.write(lambda c: devices.uncordon(c, "orin-1"))
+    fleet.submit(spec())
+    with pytest.raises(Conflict, match="it is online"):
+        fleet.write(lambda c: devices.remove(c, "orin-1", force=False, alive={"a/2"}))
+    with pytest.raises(Conflict, match="unfinished tasks"):
+        fleet.write(lambda c: devices.remove(c, "orin-1", force=False, alive=set()))
+    fleet.write(lambda c: devices.remove(c, "orin-1", force=True, alive=set()))
+    assert fleet.reader.read(lambda c: device_views(c, alive=set(), paused={})) == []
 
 
 def test_a_new_session_on_the_same_boot_closes_what_the_old_one_left(fleet: StoreFleet) -> None:

@@ -217,7 +217,7 @@ def test_what_is_absent_and_what_is_nought_differ():
         (CONDITION, control_pb2.Condition(fact="sku", op=1), "has no value"),
         (LIMITS, control_pb2.Limits(), "no time limits"),
         (LIMITS, control_pb2.Limits(build_s=1, bench_s=1, deadline_s=0), "a deadline of 0 s"),
-        (JOB_SPEC, control_pb2.JobSpec(limits={"build_s": 1, "bench_s": 1}), "no variants or no targets"),
+        (JOB_SPEC, control_pb2.JobSpec(limits={"build_s": 1, "bench_s": 1}), "the job has no variants"),
         (REGISTRATION, fleet_pb2.RegisterRequest(device_id="d"), "without session_id"),
     ],
 )

@@ -191,7 +191,9 @@ class JobFile(Strict):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     model: ModelSection
     variants: VariantsSection = VariantsSection()
-    targets: Annotated[list[TargetSection], Field(min_length=1)] = Field(default=[TargetSection(every={})])
+    targets: Annotated[list[TargetSection], Field(min_length=1)] = Field(
+        default=[], description="default: every device that is online and not cordoned"
+    )
     measure: MeasureSection = MeasureSection()
     check: CheckSection | Literal["off"] = CheckSection()
     limits: LimitsSection = LimitsSection()

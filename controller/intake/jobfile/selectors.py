@@ -10,7 +10,7 @@ from controller.intake.jobfile import schema
 from controller.intake.jobfile.mistakes import Mistakes
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import Document, Steps
-from controller.model.facts import FACT_TYPES, FAMILIES, FactType, fact_type
+from controller.model.facts import DEVICE_NAME, FACT_TYPES, FAMILIES, FactType, fact_type
 from controller.model.job import Condition, Op, Quantifier, Target
 
 # What YAML makes of a value that suits a fact; of all other types, text and whole numbers do.
@@ -37,7 +37,7 @@ def targets_of(targets: Sequence[schema.TargetSection], document: Document) -> t
 def condition(fact: str, value: object, *, document: Document, steps: Steps) -> Condition:
     kind = fact_type(fact)
     if kind is None:
-        known = [*FACT_TYPES, *(f"{family}.NAME" for family in FAMILIES)]
+        known = [DEVICE_NAME, *FACT_TYPES, *(f"{family}.NAME" for family in FAMILIES)]
         hint = nearest(fact, known) or "`label.NAME` is for facts of your own"
         raise document.error(steps, f"no device has a fact {fact!r}", expected=", ".join(known), hint=hint, key=True)
     if isinstance(value, list):

@@ -11,7 +11,7 @@ from controller.report.text.words import UNKNOWN, moment, one_line
 
 def devices_table(devices: Sequence[DeviceView]) -> Table:
     return Table(
-        columns=("device", "state", "hardware", "kind", "jetpack", "runtimes", "busy with", "last seen"),
+        columns=("device", "state", "hardware", "kind", "jetpack", "power mode", "runtimes", "busy with", "last seen"),
         rows=[
             (
                 device.name,
@@ -19,6 +19,7 @@ def devices_table(devices: Sequence[DeviceView]) -> Table:
                 _hardware(device),
                 kind(device),
                 shown(device.facts.get("jetpack")),
+                shown(device.facts.get("power_mode")),
                 _runtimes(device),
                 device.busy_with,
                 moment(device.last_seen_at),
@@ -54,7 +55,7 @@ def device_table(device: DeviceView) -> Table:
 
 def state(device: DeviceView) -> str:
     if device.cordoned:
-        return "cordoned"
+        return "draining" if device.busy_with else "cordoned"
     if not device.online:
         return "offline"
     return f"paused: {device.paused}" if device.paused else "online"

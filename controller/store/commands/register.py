@@ -1,10 +1,11 @@
 """Devices and sessions: who is registered, with which facts, under which session."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from controller.model.codec import dump
+from controller.model.codec import dump, load
 from controller.model.facts import Facts
 from controller.model.lease import Registered, Registration
 from controller.model.task import AttemptState, Device
@@ -16,26 +17,31 @@ from controller.store.queries.tasks import OPEN_STATES
 from controller.store.stored import StoredRow
 from jetfleet.errors import Conflict
 
+CORDON, REMOVED = "cordon", "removed"  # what a person made of a device
+
 
 def register(connection: Connection, who: Registration, *, alive: Collection[str]) -> Registered:
     """Opens or confirms a session, and closes what its predecessors left open and the agent does not hold.
 
     `alive` are the sessions heard from a moment ago. Raises Conflict if one of them is another board with this id.
     """
+    who = replace(who, device_id=same_board(connection, who, alive=alive))
     known: StoredRow = connection.execute(select(t.device).where(t.device.c.id == who.device_id)).first()
     before = _session(connection, known.session_id) if known else None
     is_confirmed = before is not None and before.id == who.session_id
     if before and not is_confirmed:
         _refuse_twin(who, known, before, alive=alive)
-    facts_id = _facts_id(connection, who.facts)
+    facts = labelled(who.facts, known.labels if known else "{}")
+    facts_id = keep_facts(connection, facts)
     name = known.name if known else _free_name(connection, who)
     if known is None:
         _insert_device(connection, who, name=name, facts_id=facts_id)
     if _session(connection, who.session_id) is None:
         _insert_session(connection, who)
         _end_older_sessions(connection, who)
-    # A new agent process is somebody's answer to a cordon.
-    cordoned = known.cordoned if is_confirmed else ""
+    # A new agent process is somebody's answer to a cordon, but not to one that a person set.
+    is_held = bool(known) and known.held == CORDON
+    cordoned = known.cordoned if is_confirmed or is_held else ""
     connection.execute(
         update(t.device)
         .where(t.device.c.id == who.device_id)
@@ -45,10 +51,11 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
             hardware_serial=who.hardware_serial,
             last_seen_at=now_text(),
             cordoned=cordoned,
+            held=CORDON if is_held else "",
         )
     )
     if known and known.facts_id != facts_id:
-        replan_device(connection, Device(who.device_id, name, who.facts, who.bench_domain))
+        replan_device(connection, Device(who.device_id, name, facts, who.bench_domain))
     return _registered(connection, name, who)
 
 
@@ -135,7 +142,7 @@ def _registered(connection: Connection, name: str, who: Registration) -> Registe
     return Registered(name, tuple(sorted(set(who.held) - kept)), still_open)
 
 
-def _facts_id(connection: Connection, facts: Facts) -> int:
+def keep_facts(connection: Connection, facts: Facts) -> int:
     content = dump(dict(facts))
     found = connection.execute(select(t.facts.c.id).where(t.facts.c.content == content)).scalar()
     if found is not None:
@@ -143,8 +150,37 @@ def _facts_id(connection: Connection, facts: Facts) -> int:
     return int(connection.execute(insert(t.facts).values(content=content).returning(t.facts.c.id)).scalar_one())
 
 
+def same_board(connection: Connection, who: Registration, *, alive: Collection[str]) -> str:
+    """The id of the device that this one is: its own, or where it is new that of the board which came back with an
+    empty state folder. That is sure where the hardware's serial and the name are the same, and the old one is not
+    alive; else a person says so (`devices adopt`).
+    """
+    rows = connection.execute(select(t.device)).all()
+    if any(row.id == who.device_id for row in rows):
+        return who.device_id
+    for row in rows:
+        if who.device_id in load(dict[str, str], row.also_ids):
+            return str(row.id)
+    same = [row for row in rows if row.name == who.name and row.hardware_serial == who.hardware_serial]
+    ours = who.hardware_serial or "label.local" in who.facts  # the controller's own agents: one for each name
+    sure = [row for row in same if ours and row.session_id not in alive and row.held != REMOVED]
+    return str(sure[0].id) if sure else who.device_id
+
+
+def labelled(facts: Facts, labels: str) -> Facts:
+    """Facts with the labels that a person gave the device, which go before those of its agent."""
+    return {**facts, **{f"label.{name}": value for name, value in load(dict[str, str], labels).items()}}
+
+
 def _free_name(connection: Connection, who: Registration) -> str:
+    """Raises Conflict for a name that somebody asked for and that another device has."""
     wanted = who.name or who.device_id[:8]
     taken = set(connection.execute(select(t.device.c.name)).scalars())
+    if wanted in taken and who.name_asked:
+        raise Conflict(
+            f"the name {wanted} is taken by another device, and this one is new here (id {who.device_id})",
+            expected="a --name that is free",
+            hint=f"if it is the same board: controller devices adopt {wanted} {who.device_id}",
+        )
     count = connection.execute(select(func.count()).select_from(t.device)).scalar_one()
     return next(name for name in [wanted, *(f"{wanted}-{k}" for k in range(2, count + 3))] if name not in taken)

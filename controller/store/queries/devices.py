@@ -36,7 +36,7 @@ def current_device(connection: Connection, session_id: str) -> CurrentDevice:
 
 def planning_devices(connection: Connection, *, alive: Collection[str]) -> list[Device]:
     """Every device ever seen, offline ones included, oldest first."""
-    return [_device(row, alive=alive) for row in connection.execute(_devices().order_by(t.device.c.first_seen_at))]
+    return [_device(row, alive=alive) for row in connection.execute(_listed().order_by(t.device.c.first_seen_at))]
 
 
 def device_views(connection: Connection, *, alive: Collection[str], paused: Mapping[str, str]) -> list[DeviceView]:
@@ -63,7 +63,7 @@ def device_views(connection: Connection, *, alive: Collection[str], paused: Mapp
             paused=paused.get(row.session_id or "", ""),
             dead_letters=dead_letters(connection, incidents.dead_letter.c.device_id == row.id),
         )
-        for row in connection.execute(_devices().order_by(t.device.c.name))
+        for row in connection.execute(_listed().order_by(t.device.c.name))
     ]
 
 
@@ -87,6 +87,11 @@ def _devices() -> Select[Any]:
         .join(t.facts, t.facts.c.id == t.device.c.facts_id)
         .outerjoin(t.session, t.session.c.id == t.device.c.session_id)
     )
+
+
+def _listed() -> Select[Any]:
+    """All but those that somebody removed."""
+    return _devices().where(t.device.c.held != "removed")
 
 
 def _device(row: StoredRow, *, alive: Collection[str]) -> Device:

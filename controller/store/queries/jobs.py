@@ -56,7 +56,7 @@ def known_job(connection: Connection, key: str, *, content: str) -> Submitted | 
     job = connection.execute(select(*columns).where(t.job.c.idempotency_key == key, t.ACCEPTED)).first()
     if job is None:
         return None
-    if job.content_digest != content:
+    if job.content_digest not in ("", content):
         raise BadInput(
             f"the idempotency key {key!r} was used for job {job.id} ({job.name}), which asks for something else",
             expected="the same job under the same key",

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from controller.core.select import matches
 from controller.model.codec import load, load_facts, load_labels
-from controller.model.job import Lowering, Measure, Precision, Role, Variant
+from controller.model.facts import DEVICE_NAME
+from controller.model.job import Condition, Lowering, Measure, Precision, Role, Variant
 from controller.model.result import Row as ResultRow
 from controller.model.result import Schedule
 from controller.model.task import Device
@@ -30,8 +31,11 @@ def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
         wanted = wanted.where(t.measurement.c.job_id.in_(query.job_ids))
     if query.variant_keys:
         wanted = wanted.where(t.variant.c.key.in_(query.variant_keys))
-    if query.conditions:
-        wanted = wanted.where(t.measurement.c.facts_id.in_(_matching_facts(connection, query)))
+    for condition in query.conditions:
+        if condition.fact == DEVICE_NAME:
+            wanted = wanted.where(t.device.c.name.in_(condition.values))
+    if facts := [condition for condition in query.conditions if condition.fact != DEVICE_NAME]:
+        wanted = wanted.where(t.measurement.c.facts_id.in_(_matching_facts(connection, facts)))
     for name, value in query.labels.items():
         wanted = wanted.where(_label(name) == value)
     if query.before_id is not None:
@@ -41,12 +45,12 @@ def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
     return [_result_row(row, parts) for row in found]
 
 
-def _matching_facts(connection: Connection, query: ResultQuery) -> list[int]:
+def _matching_facts(connection: Connection, conditions: Sequence[Condition]) -> list[int]:
     """Snapshots of facts are few, however many measurements were taken under them."""
     return [
         row.id
         for row in connection.execute(select(t.facts))
-        if matches(query.conditions, Device("", "", load_facts(row.content)))
+        if matches(conditions, Device("", "", load_facts(row.content)))
     ]
 
 

@@ -837,6 +837,108 @@ class ListDevicesResponse(_message.Message):
 Global___ListDevicesResponse: _TypeAlias = ListDevicesResponse  # noqa: Y015
 
 @_typing.final
+class ChangeDeviceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Labels(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class LabelsEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.str
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        LABELS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+        def __init__(
+            self,
+            *,
+            labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Remove(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        FORCE_FIELD_NUMBER: _builtins.int
+        force: _builtins.bool
+        def __init__(
+            self,
+            *,
+            force: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["force", b"force"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DEVICE_FIELD_NUMBER: _builtins.int
+    RENAME_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    CORDON_FIELD_NUMBER: _builtins.int
+    UNCORDON_FIELD_NUMBER: _builtins.int
+    REMOVE_FIELD_NUMBER: _builtins.int
+    ADOPT_FIELD_NUMBER: _builtins.int
+    device: _builtins.str
+    """its name, or its id"""
+    rename: _builtins.str
+    """the new name"""
+    cordon: _builtins.str
+    """the reason: it takes no new work"""
+    uncordon: _builtins.bool
+    adopt: _builtins.str
+    """the id of an agent that is this device from now on"""
+    @_builtins.property
+    def label(self) -> Global___ChangeDeviceRequest.Labels: ...
+    @_builtins.property
+    def remove(self) -> Global___ChangeDeviceRequest.Remove:
+        """the answer is the device as it was"""
+
+    def __init__(
+        self,
+        *,
+        device: _builtins.str = ...,
+        rename: _builtins.str = ...,
+        label: Global___ChangeDeviceRequest.Labels | None = ...,
+        cordon: _builtins.str = ...,
+        uncordon: _builtins.bool = ...,
+        remove: Global___ChangeDeviceRequest.Remove | None = ...,
+        adopt: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adopt", b"adopt", "change", b"change", "cordon", b"cordon", "label", b"label", "remove", b"remove", "rename", b"rename", "uncordon", b"uncordon"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adopt", b"adopt", "change", b"change", "cordon", b"cordon", "device", b"device", "label", b"label", "remove", b"remove", "rename", b"rename", "uncordon", b"uncordon"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_change: _TypeAlias = _typing.Literal["rename", "label", "cordon", "uncordon", "remove", "adopt"]  # noqa: Y015
+    _WhichOneofArgType_change: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_change) -> _WhichOneofReturnType_change | None: ...
+
+Global___ChangeDeviceRequest: _TypeAlias = ChangeDeviceRequest  # noqa: Y015
+
+@_typing.final
 class Device(_message.Message):
     """A device as people see it."""
 

@@ -79,6 +79,11 @@ class ControlStub(object):
                 request_serializer=jetfleet_dot_v1_dot_control__pb2.ListDevicesRequest.SerializeToString,
                 response_deserializer=jetfleet_dot_v1_dot_control__pb2.ListDevicesResponse.FromString,
                 _registered_method=True)
+        self.ChangeDevice = channel.unary_unary(
+                '/jetfleet.v1.Control/ChangeDevice',
+                request_serializer=jetfleet_dot_v1_dot_control__pb2.ChangeDeviceRequest.SerializeToString,
+                response_deserializer=jetfleet_dot_v1_dot_control__pb2.Device.FromString,
+                _registered_method=True)
         self.Results = channel.unary_unary(
                 '/jetfleet.v1.Control/Results',
                 request_serializer=jetfleet_dot_v1_dot_control__pb2.ResultsRequest.SerializeToString,
@@ -162,6 +167,13 @@ class ControlServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ChangeDevice(self, request, context):
+        """What a person says of a device; the device as it is then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Results(self, request, context):
         """Measurements with the facts they were taken under.
         """
@@ -230,6 +242,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.ListDevices,
                     request_deserializer=jetfleet_dot_v1_dot_control__pb2.ListDevicesRequest.FromString,
                     response_serializer=jetfleet_dot_v1_dot_control__pb2.ListDevicesResponse.SerializeToString,
+            ),
+            'ChangeDevice': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeDevice,
+                    request_deserializer=jetfleet_dot_v1_dot_control__pb2.ChangeDeviceRequest.FromString,
+                    response_serializer=jetfleet_dot_v1_dot_control__pb2.Device.SerializeToString,
             ),
             'Results': grpc.unary_unary_rpc_method_handler(
                     servicer.Results,
@@ -490,6 +507,33 @@ class Control(object):
             '/jetfleet.v1.Control/ListDevices',
             jetfleet_dot_v1_dot_control__pb2.ListDevicesRequest.SerializeToString,
             jetfleet_dot_v1_dot_control__pb2.ListDevicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeDevice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jetfleet.v1.Control/ChangeDevice',
+            jetfleet_dot_v1_dot_control__pb2.ChangeDeviceRequest.SerializeToString,
+            jetfleet_dot_v1_dot_control__pb2.Device.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,8 @@ class ControlStub:
     """For every unfinished task: what it waits for."""
     ListDevices: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListDevicesRequest, _control_pb2.ListDevicesResponse]
     """Every device ever seen."""
+    ChangeDevice: _grpc.UnaryUnaryMultiCallable[_control_pb2.ChangeDeviceRequest, _control_pb2.Device]
+    """What a person says of a device; the device as it is then."""
     Results: _grpc.UnaryUnaryMultiCallable[_control_pb2.ResultsRequest, _control_pb2.ResultsResponse]
     """Measurements with the facts they were taken under."""
     ListEngines: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListEnginesRequest, _control_pb2.ListEnginesResponse]
@@ -77,6 +79,8 @@ class ControlAsyncStub(ControlStub):
     """For every unfinished task: what it waits for."""
     ListDevices: _aio.UnaryUnaryMultiCallable[_control_pb2.ListDevicesRequest, _control_pb2.ListDevicesResponse]  # type: ignore[assignment]
     """Every device ever seen."""
+    ChangeDevice: _aio.UnaryUnaryMultiCallable[_control_pb2.ChangeDeviceRequest, _control_pb2.Device]  # type: ignore[assignment]
+    """What a person says of a device; the device as it is then."""
     Results: _aio.UnaryUnaryMultiCallable[_control_pb2.ResultsRequest, _control_pb2.ResultsResponse]  # type: ignore[assignment]
     """Measurements with the facts they were taken under."""
     ListEngines: _aio.UnaryUnaryMultiCallable[_control_pb2.ListEnginesRequest, _control_pb2.ListEnginesResponse]  # type: ignore[assignment]
@@ -156,6 +160,14 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ListDevicesResponse, _abc.Awaitable[_control_pb2.ListDevicesResponse]]:
         """Every device ever seen."""
+
+    @_abc_1.abstractmethod
+    def ChangeDevice(
+        self,
+        request: _control_pb2.ChangeDeviceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Device, _abc.Awaitable[_control_pb2.Device]]:
+        """What a person says of a device; the device as it is then."""
 
     @_abc_1.abstractmethod
     def Results(

@@ -34,6 +34,7 @@ class RegisterRequest(_message.Message):
     FACTS_FIELD_NUMBER: _builtins.int
     HELD_ATTEMPTS_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    NAME_ASKED_FIELD_NUMBER: _builtins.int
     device_id: _builtins.str
     """random, lives in the agent's state folder"""
     session_id: _builtins.str
@@ -47,6 +48,8 @@ class RegisterRequest(_message.Message):
     agent_version: _builtins.str
     name: _builtins.str
     """people's name for the device; made unique by the controller"""
+    name_asked: _builtins.bool
+    """somebody chose it: a name that is taken is refused, not changed"""
     @_builtins.property
     def facts(self) -> _task_pb2.Facts: ...
     @_builtins.property
@@ -65,10 +68,11 @@ class RegisterRequest(_message.Message):
         facts: _task_pb2.Facts | None = ...,
         held_attempts: _abc.Iterable[_builtins.str] | None = ...,
         name: _builtins.str = ...,
+        name_asked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "bench_domain", b"bench_domain", "boot_id", b"boot_id", "device_id", b"device_id", "facts", b"facts", "hardware_serial", b"hardware_serial", "held_attempts", b"held_attempts", "name", b"name", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "bench_domain", b"bench_domain", "boot_id", b"boot_id", "device_id", b"device_id", "facts", b"facts", "hardware_serial", b"hardware_serial", "held_attempts", b"held_attempts", "name", b"name", "name_asked", b"name_asked", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
