@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from controller.model.comparison import Axis
+from controller.model.natural import NaturalKey, natural
 from controller.model.result import VALID, Provenance, Row
 
 
@@ -51,9 +52,9 @@ def choose(rows: Iterable[Row], by: Axis) -> dict[Position, ChosenRow]:
     return {position: _newest(found[position]) for position in ordered}
 
 
-def order_of(value: str, by: Axis) -> tuple[int, str]:
-    """Jobs by number, the others by name."""
-    return (int(value) if by is Axis.JOB else 0, value)
+def order_of(value: str, by: Axis) -> NaturalKey:
+    """By name, as people count: job 9 before job 10, b8 before b16."""
+    return natural(value)
 
 
 def at_position(chosen: dict[Position, ChosenRow], wanted: Position) -> ChosenRow | None:

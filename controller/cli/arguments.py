@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from itertools import islice
 
-_WITH_VALUE = ("--state", "--address")
+_WITH_VALUE = ("--state", "--address", "--columns")
 _ASSIGNED = tuple(f"{name}=" for name in _WITH_VALUE)
-_FLAGS = ("-v", "--verbose")
+_FLAGS = ("-v", "--verbose", "--wide")
 _LOCAL = {"--local": "--local=1"}
 
 

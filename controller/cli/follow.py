@@ -14,7 +14,7 @@ from controller.model.task import FailureKind, JobState, TaskState
 from controller.model.view import JobView, ResultQuery
 from controller.report.text.jobs import failures, whom
 from controller.report.text.progress import JobDisplay, job_display
-from controller.report.text.results import evidence, results_table, wrong_outputs
+from controller.report.text.results import Refused, evidence, refused_of, results_table, wrong_outputs
 from controller.report.text.table import print_table
 from jetfleet.errors import JetfleetError, TimeLimit
 
@@ -58,7 +58,7 @@ def finish(client: Client, job: JobView, *, as_json: bool, lines: bool = False, 
         document = {"job": job_record(job), "results": [result_record(row) for row in rows]}
         print_json(document, out=sys.stdout, in_one_line=lines)
     else:
-        print_results(rows)
+        print_results(rows, refused_of(job))
         for line in failures(job.tasks):
             print_message(line)
         print_message(f"job {job.id}: {job.state.value}, {job.done} of {job.total} tasks ended")
@@ -70,10 +70,10 @@ def finish(client: Client, job: JobView, *, as_json: bool, lines: bool = False, 
     return code
 
 
-def print_results(rows: Sequence[Row]) -> None:
+def print_results(rows: Sequence[Row], refused: Sequence[Refused] = ()) -> None:
     """The table and, on stdout too because it belongs to the numbers, the evidence below it."""
-    print_table(results_table(rows), out=sys.stdout)
-    for line in evidence(rows):
+    print_table(results_table(rows, refused), out=sys.stdout)
+    for line in evidence(rows, refused):
         print(f"  {line}")
 
 

@@ -23,8 +23,10 @@ def print_submitted(
     elif not wait:
         _print_record(submitted, lines=several)
     if not wait:
-        follow = settings.command(f"job watch {submitted.job_id}")
-        print_message(f"job {submitted.job_id}: {len(submitted.tasks)} tasks; follow: {follow}")
+        number, count = submitted.job_id, len(submitted.tasks)
+        print_message(f"submitted job {number} ({count} task{'' if count == 1 else 's'})")
+        print_message(f"  follow:  {settings.command(f'job watch {number}')}")
+        print_message(f"  results: {settings.command(f'results {number}')}")
 
 
 def follow_all(

@@ -63,6 +63,8 @@ def set_global_options(
             help=f"Controller to talk to: unix:PATH or HOST:PORT. [env {ADDRESS_VARIABLE}]", show_default=False
         ),
     ] = None,
+    wide: Annotated[bool, typer.Option("--wide", help="Leave no column of a table out.")] = False,
+    columns: Annotated[str, typer.Option(metavar="A,B", help="The columns of a table that are shown.")] = "",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks and debug logs.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
@@ -70,6 +72,10 @@ def set_global_options(
 ) -> None:
     settings = settings_of(context)
     settings.verbose = verbose
+    if wide or columns:
+        from controller.report.text.table import LAYOUT, Layout
+
+        LAYOUT.set(Layout(wide, tuple(name for name in columns.split(",") if name.strip())))
     if state is not None:
         settings.state_dir = state
         settings.chosen += ["--state", str(state)]

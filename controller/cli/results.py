@@ -14,6 +14,7 @@ from controller.cli.settings import settings_of
 if TYPE_CHECKING:
     from controller.model.job import Condition
     from controller.model.result import Row
+    from controller.model.view import JobView
 
 _CONDITION = re.compile(r"(?P<fact>[A-Za-z][\w.-]*?)\s*(?P<op>===?|~=|!=|>=|<=|=|>|<)\s*(?P<value>.+)", re.DOTALL)
 
@@ -51,14 +52,13 @@ def results(
         labels=parse_labels(label or ()),
     )
     with settings_of(context).connect() as client:
-        if job:
-            client.job(job)  # a job that does not exist is a mistake, not an empty table
+        view = client.job(job) if job else None  # a job that does not exist is a mistake, not an empty table
         rows = client.results(query)
-    _print(rows, chosen)
+    _print(rows, chosen, view if not (where or variant or label) else None)
 
 
-def _print(rows: Sequence["Row"], chosen: Format) -> None:
-    from controller.report.text.results import csv_table, evidence, results_table
+def _print(rows: Sequence["Row"], chosen: Format, job: "JobView | None") -> None:
+    from controller.report.text.results import csv_table, evidence, refused_of, results_table
 
     if chosen is Format.JSON:
         from controller.cli.formats import print_json
@@ -70,7 +70,8 @@ def _print(rows: Sequence["Row"], chosen: Format) -> None:
 
         print_csv(csv_table(rows), out=sys.stdout)
     else:
-        print_with_notes(results_table(rows), evidence(rows), markdown=chosen is Format.MARKDOWN)
+        refused = refused_of(job) if job else ()
+        print_with_notes(results_table(rows, refused), evidence(rows, refused), markdown=chosen is Format.MARKDOWN)
 
 
 def conditions(texts: Sequence[str]) -> tuple["Condition", ...]:

@@ -3,7 +3,7 @@
 from controller.core import tensorrt
 from controller.model.facts import Facts
 from controller.model.job import Lowering, Precision, Variant
-from jetfleet.placement import Placement
+from jetfleet.placement import CPU, Placement
 
 # Providers of a runtime, announced beside it under names that no variant may ask for.
 _PROVIDERS = ("runtime.onnxruntime_cuda",)
@@ -25,9 +25,17 @@ def inability(runtime: str, placement: str, facts: Facts, variant: Variant | Non
 def warning(variant: Variant, facts: Facts) -> str:
     """What a device that can run a variant is known to fail at all the same; empty if nothing is known."""
     if variant.runtime not in tensorrt.RUNTIMES:
-        return ""
+        return _cpu_warning(variant, facts)
     parts = Placement(variant.placement).parts
     return next((found for part in parts if (found := tensorrt.warning(facts, variant, part))), "")
+
+
+def _cpu_warning(variant: Variant, facts: Facts) -> str:
+    if variant.precision is not Precision.FP16 or variant.placement != CPU or variant.runtime != "onnxruntime":
+        return ""
+    if facts.get("arch") != "x86_64":
+        return ""
+    return "onnxruntime computes fp16 in float32 on this CPU: PRECISION_NOT_HONOURED, and never VALID; fp16 is for GPUs"
 
 
 def lowering_for(facts: Facts, variant: Variant, placement: str) -> Lowering:

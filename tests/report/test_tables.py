@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import replace
 
 import pytest
@@ -11,9 +12,10 @@ from controller.model.result import Estimate, Flag, FlagKind, Provenance, Schedu
 from controller.model.task import Failure, FailureKind, Progress, TaskState
 from controller.report.text.devices import device_table, devices_table
 from controller.report.text.jobs import failures, jobs_table, tasks_table
-from controller.report.text.results import csv_table, evidence, results_table, wrong_outputs
-from controller.report.text.table import Table, plain_lines, print_csv, print_table
+from controller.report.text.results import csv_table, evidence, refused_of, results_table, wrong_outputs
+from controller.report.text.table import LAYOUT, Layout, Table, plain_lines, print_csv, print_table
 from controller.report.text.words import clean
+from jetfleet.errors import BadInput
 from tests.report.rows import device, job, row, task
 
 
@@ -165,6 +167,57 @@ def test_a_narrow_terminal_folds_what_may_fold(
     assert max(map(len, lines)) <= 30
     assert sum(line.count("x") for line in lines) == 40
     assert sum("yyyyyy" in line for line in lines) == 1
+
+
+_GONE = ["per s", "p90 ms", "job", "accuracy"]
+
+
+@pytest.mark.parametrize(("width", "gone"), [(100, _GONE), (80, [*_GONE, "p99 ms"])])
+def test_a_table_leaves_columns_out_to_keep_a_line_for_each_row(
+    watched: Callable[[], Terminal], monkeypatch: pytest.MonkeyPatch, width: int, gone: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    rows = [replace(row(), variant_key=f"onnxruntime-fp32-b{batch}-cpu") for batch in (16, 8, 1)]
+    lines = [line.rstrip() for line in clean(printed(results_table(rows), watched())).splitlines() if line.strip()]
+    assert lines[0] == f"not shown: {', '.join(gone)} (--wide)"
+    shown = [line for line in lines if "onnxruntime" in line]
+    assert [word for line in shown for word in line.split() if "-b" in word] == [
+        f"onnxruntime-fp32-b{batch}-cpu" for batch in (1, 8, 16)
+    ]
+    assert max(map(len, lines)) <= width
+    assert all("VALID" in line for line in shown)
+
+
+def test_whoever_looks_chooses_the_columns() -> None:
+    context = copy_context()
+    context.run(LAYOUT.set, Layout(columns=("verdict", "p50_ms")))
+    assert context.run(printed, results_table([row()]), io.StringIO()).split() == [
+        *("verdict", "p50", "ms", "VALID", "14.72", "±", "0.050"),
+    ]
+    context.run(LAYOUT.set, Layout(columns=("p51",)))
+    with pytest.raises(BadInput, match="'p51' is not a column here"):
+        context.run(printed, results_table([row()]), io.StringIO())
+
+
+def test_a_bench_that_was_refused_at_submit_is_a_row_with_its_reason() -> None:
+    failure = Failure(FailureKind.BUILD_REFUSED, "float16 cannot hold 70000")
+    bench = replace(
+        task(state=TaskState.FAILED), name="onnxruntime-fp16-b1-cpu", attempts=0, failure=failure, device=""
+    )
+    refused = refused_of(job(bench))
+    assert results_table([], refused).rows[0][-1] == "BUILD_REFUSED"
+    assert list(evidence([], refused)) == ["job 12, onnxruntime-fp16-b1-cpu: BUILD_REFUSED: float16 cannot hold 70000"]
+    assert refused_of(job(replace(bench, attempts=1))) == []
+
+
+def test_evidence_is_grouped() -> None:
+    flagged = [
+        replace(row(flags=(Flag(FlagKind.UNSTABLE, "drifts"),)), device=f"orin-{k}", task_id=k) for k in (10, 9, 2)
+    ]
+    (line,) = evidence(flagged)
+    places = "; ".join(f"job 12, onnxruntime-fp32-b1-cpu on orin-{k}" for k in (2, 9, 10))
+    assert line == f"{places}: UNSTABLE: drifts"
 
 
 def test_a_terminal_too_narrow_gets_a_line_per_cell(

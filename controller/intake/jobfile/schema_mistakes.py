@@ -68,13 +68,16 @@ def read_job(document: Document, mistakes: Mistakes) -> tuple[JobFile, set[str]]
         found += unknown or now
         if not isinstance(data, dict):
             break
-        for steps, item in unknown:
-            _parent(data, steps).pop(str(item["ctx"]["key"]), None)
-        if not unknown:
-            data = _without(data, {_section(steps, item) for steps, item in now})
+        data = _repaired(data, unknown, now)
     _tell(document, found, mistakes)
     mistakes.refuse()
     raise AssertionError("a job that the schema refuses has a mistake")
+
+
+def _repaired(data: dict[str, Any], unknown: Sequence[Found], now: Sequence[Found]) -> dict[str, Any]:
+    for steps, item in unknown:
+        _parent(data, steps).pop(str(item["ctx"]["key"]), None)
+    return data if unknown else _without(data, {_section(steps, item) for steps, item in now})
 
 
 def _section(steps: Steps, item: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from controller.model.facts import FACT_TYPES, shown
+from controller.model.natural import natural
 from controller.model.result import Provenance
 from controller.model.view import DeviceView
 from controller.report.text.table import Table
@@ -24,9 +25,10 @@ def devices_table(devices: Sequence[DeviceView]) -> Table:
                 device.busy_with,
                 moment(device.last_seen_at),
             )
-            for device in devices
+            for device in sorted(devices, key=lambda device: natural(device.name))
         ],
         folding=frozenset({"state", "hardware", "runtimes", "busy with"}),
+        optional=("last seen", "power mode", "busy with", "kind", "runtimes", "jetpack"),
         empty="no device has ever registered: run `agent run` on one, or submit with --local",
     )
 

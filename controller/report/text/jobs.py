@@ -57,6 +57,7 @@ def tasks_table(tasks: Sequence[TaskView]) -> Table:
         ],
         right=frozenset({"task", "elapsed", "attempts"}),
         folding=frozenset({"name"}),
+        optional=("attempts", "kind", "elapsed", "phase"),
         empty="no tasks",
     )
 

@@ -8,10 +8,12 @@ import csv
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
 from controller.report.text.words import one_line
+from jetfleet.errors import BadInput
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -52,6 +54,19 @@ class Table:
     right: frozenset[str] = frozenset()
     folding: frozenset[str] = frozenset()
     empty: str = "nothing to show"
+    optional: tuple[str, ...] = ()  # left out on a narrow terminal, the first of these first
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How whoever looks wants tables: `wide` leaves no column out, `columns` are those that are shown."""
+
+    wide: bool = False
+    columns: tuple[str, ...] = ()
+
+
+_USUAL = Layout()
+LAYOUT: ContextVar[Layout] = ContextVar("layout", default=_USUAL)
 
 
 def data_table(columns: tuple[str, ...], records: Sequence[Mapping[str, object]]) -> Table:
@@ -73,12 +88,17 @@ def on_terminal(out: TextIO) -> bool:
 
 
 def print_table(table: Table, *, out: TextIO) -> None:
+    """Raises BadInput for a column that was asked for and is not one."""
+    table = only_columns(table, LAYOUT.get().columns)
     if not table.rows:
         print(table.empty, file=out)
     elif on_terminal(out):
         from rich.console import Console
 
         console = Console(file=out)
+        table, left_out = fitted(table, console.width)
+        if left_out:
+            console.print(f"not shown: {', '.join(left_out)} (--wide)", style="dim", markup=False, highlight=False)
         if _least_width(table) <= console.width:
             console.print(rich_table(table))
         else:
@@ -86,6 +106,38 @@ def print_table(table: Table, *, out: TextIO) -> None:
     else:
         for line in plain_lines(table):
             print(line, file=out)
+
+
+def fitted(table: Table, width: int) -> tuple[Table, list[str]]:
+    """The table with a line for each row, without the optional columns that a terminal has no room for, and those."""
+    left_out: list[str] = []
+    for name in () if LAYOUT.get().wide or LAYOUT.get().columns else table.optional:
+        if _width(table) <= width:
+            break
+        left_out.append(name)
+        table = only_columns(table, [column for column in table.columns if column != name])
+    return table, left_out
+
+
+def only_columns(table: Table, names: Sequence[str]) -> Table:
+    """Those columns in that order; `per-s` is `per s`. No names: all."""
+    if not names:
+        return table
+    known = {_word(column): index for index, column in enumerate(table.columns)}
+    if unknown := [name for name in names if _word(name) not in known]:
+        raise BadInput(f"{unknown[0]!r} is not a column here", where="--columns", expected=", ".join(known))
+    indexes = [known[_word(name)] for name in names]
+    columns = tuple(table.columns[index] for index in indexes)
+    return replace(table, columns=columns, rows=[tuple(row[index] for index in indexes) for row in table.rows])
+
+
+def _word(column: str) -> str:
+    return column.strip().lower().replace(" ", "-").replace("_", "-")
+
+
+def _width(table: Table) -> int:
+    """Of the rich table with every cell on one line."""
+    return _least_width(replace(table, folding=frozenset()))
 
 
 def print_csv(table: Table, *, out: TextIO) -> None:

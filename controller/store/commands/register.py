@@ -31,7 +31,7 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
     is_confirmed = before is not None and before.id == who.session_id
     if before and not is_confirmed:
         _refuse_twin(who, known, before, alive=alive)
-    facts = labelled(who.facts, known.labels if known else "{}")
+    facts, held, cordoned = _as_people_say(known, who.facts, is_confirmed=is_confirmed)
     facts_id = keep_facts(connection, facts)
     name = known.name if known else _free_name(connection, who)
     if known is None:
@@ -39,9 +39,6 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
     if _session(connection, who.session_id) is None:
         _insert_session(connection, who)
         _end_older_sessions(connection, who)
-    # A new agent process is somebody's answer to a cordon, but not to one that a person set.
-    is_held = bool(known) and known.held == CORDON
-    cordoned = known.cordoned if is_confirmed or is_held else ""
     connection.execute(
         update(t.device)
         .where(t.device.c.id == who.device_id)
@@ -51,12 +48,21 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
             hardware_serial=who.hardware_serial,
             last_seen_at=now_text(),
             cordoned=cordoned,
-            held=CORDON if is_held else "",
+            held=held,
         )
     )
     if known and known.facts_id != facts_id:
         replan_device(connection, Device(who.device_id, name, facts, who.bench_domain))
     return _registered(connection, name, who)
+
+
+def _as_people_say(known: StoredRow | None, facts: Facts, *, is_confirmed: bool) -> tuple[Facts, str, str]:
+    """The facts with a person's labels, whether a person holds the device, and why it is cordoned."""
+    if known is None:
+        return facts, "", ""
+    # A new agent process is somebody's answer to a cordon, but not to one that a person set.
+    held = CORDON if known.held == CORDON else ""
+    return labelled(facts, known.labels), held, known.cordoned if is_confirmed or held else ""
 
 
 def _session(connection: Connection, session_id: str | None) -> StoredRow | None:
