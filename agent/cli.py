@@ -14,6 +14,7 @@ from google.protobuf import json_format
 
 from agent.device.probe import ProbeOptions, attempt_env, parse_labels, probe, probe_in_child
 from jetfleet.address import ADDRESS_VARIABLE, default_state_dir, is_loopback, socket_address
+from jetfleet.completion import SHELLS, script
 from jetfleet.errors import BadInput, JetfleetError
 from jetfleet.plain_log import log_plainly
 from jetfleet.version import VERSION
@@ -51,7 +52,21 @@ def _parser() -> argparse.ArgumentParser:
     _add_device_options(_verb(verbs, "probe", _probe, "print what this device is and runs, as JSON"))
     _add_doctor(_verb(verbs, "doctor", _doctor, "check this device step by step, and say how to repair what fails"))
     _add_once(_verb(verbs, "once", _once, "run one task from a file, without a controller"))
+    shells = _verb(verbs, "completion", _completion, "print a completion script for a shell")
+    shells.add_argument("shell", choices=SHELLS)
     return parser
+
+
+def _completion(options: argparse.Namespace) -> int:
+    parser = _parser()
+    verbs = next(item.choices for item in parser._actions if isinstance(item.choices, dict))
+    words = {verb: _long_options(item) for verb, item in verbs.items()}
+    print(script(options.shell, "agent", {"": [*verbs, *_long_options(parser)], **words}), end="")
+    return 0
+
+
+def _long_options(parser: argparse.ArgumentParser) -> list[str]:
+    return [word for item in parser._actions for word in item.option_strings if word.startswith("--")]
 
 
 def _verb(

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from controller.cli import compare, devices, engines, export, jobs, maintenance, query, results, schema, serve, submit
+from controller.cli import compare, completion, devices, engines, export, jobs, maintenance, query, results, schema, serve, submit
 from controller.cli.arguments import reorder_options
 from controller.cli.failures import print_bug, print_error
 from controller.cli.settings import Settings, settings_of
@@ -42,6 +42,7 @@ app.command("serve")(serve.serve)
 app.command("backup")(maintenance.backup)
 app.command("restore")(maintenance.restore)
 app.command("fsck")(maintenance.fsck)
+app.command("completion")(completion.completion)
 
 
 def _print_version(wanted: bool) -> None:

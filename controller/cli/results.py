@@ -3,15 +3,17 @@
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from controller.cli.formats import Format, one_format, print_with_notes
 from controller.cli.labels import parse_labels
-from controller.cli.settings import settings_of
+from controller.cli.settings import print_message, settings_of
 
 if TYPE_CHECKING:
+    from controller.api.client import Client
     from controller.model.job import Condition
     from controller.model.result import Row
     from controller.model.view import JobView
@@ -33,6 +35,12 @@ def results(
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only of jobs with this label. Repeatable.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 1000,
+    samples: Annotated[
+        Path | None, typer.Option(metavar="FILE.npz", help="Put every latency there, in ms.", show_default=False)
+    ] = None,
+    times: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Put them there as trtexec does.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with every field.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one line per measurement.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
@@ -54,7 +62,16 @@ def results(
     with settings_of(context).connect() as client:
         view = client.job(job) if job else None  # a job that does not exist is a mistake, not an empty table
         rows = client.results(query)
+        _save(client, rows, samples, times)
     _print(rows, chosen, view if not (where or variant or label) else None)
+
+
+def _save(client: "Client", rows: Sequence["Row"], samples: Path | None, times: Path | None) -> None:
+    from controller.cli.samples import save_samples, save_times
+
+    for path, save in ((samples, save_samples), (times, save_times)):
+        if path is not None:
+            print_message(f"samples of {save(client, rows, path)} measurements: {path}")
 
 
 def _print(rows: Sequence["Row"], chosen: Format, job: "JobView | None") -> None:

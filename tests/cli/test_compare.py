@@ -79,6 +79,30 @@ def test_gates(fleet: Command, jobs: list[str]) -> None:
     assert "'worse' is not one of faster, slower" in wrong.stderr
 
 
+def test_raw_samples_come_out(fleet: Command, jobs: list[str], tmp_path: Path) -> None:
+    import numpy as np
+
+    done = fleet(
+        "results", jobs[0], "--samples", str(tmp_path / "s.npz"), "--times", str(tmp_path / "t.json"), "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["results"]
+    with np.load(tmp_path / "s.npz") as archive:
+        (name,) = archive.files
+        samples = archive[name]
+    assert name.startswith(f"{jobs[0]}-simulated-fp32-b1-cpu-board")
+    assert len(samples) == row["n"]
+    times = json.loads((tmp_path / "t.json").read_text())
+    assert [item["latencyMs"] for item in times] == samples.tolist()
+
+
+def test_an_engine_comes_out(fleet: Command, jobs: list[str], tmp_path: Path) -> None:
+    done = fleet("engines", "download", "simulated-fp32-b1-cpu", "--job", jobs[0], "-o", str(tmp_path / "engine"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "engine").stat().st_size > 0
+    assert fleet("engines", "download", "nothing-like-it").returncode == 2
+
+
 def test_nothing_to_compare_is_no_mistake(fleet: Command, jobs: list[str]) -> None:
     done = fleet("compare", jobs[0], "--by", "variant")
     assert (done.returncode, done.stderr) == (0, "")

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from controller.model.engine import Built, DlaPlacement, EngineView
 from controller.model.job import TensorSpec
 from controller.report.text.table import Table
-from controller.report.text.words import UNKNOWN, duration, moment, one_line
+from controller.report.text.words import UNKNOWN, duration, moment, number, one_line
 
 _KEY_DIGITS = 12
 _NOT_BUILT = "not built"
@@ -131,3 +131,9 @@ def _bytes(value: int | None) -> str:
     if value is None:
         return UNKNOWN
     return f"{value / 1e6:.1f} MB" if value >= 100_000 else f"{value / 1e3:.1f} kB"
+
+
+def layers_table(layers: Sequence[tuple[str, float, float]]) -> Table:
+    """Name, mean milliseconds of an inference and share of their sum; from a run of its own."""
+    rows = [(name, number(ms), f"{share:.1%}") for name, ms, share in layers]
+    return Table(("layer", "ms", "share"), rows, right=frozenset({"ms", "share"}), folding=frozenset({"layer"}))
