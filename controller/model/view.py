@@ -53,6 +53,7 @@ class PlannedTask:
     device: str
     engine_key: str
     reused: bool
+    boards: str = ""  # a BUILD's: what it is for, and how many of each are in the job
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ def _planned_record(task: PlannedTask) -> Record:
         "device": task.device or None,
         "engine_key": task.engine_key or None,
         "reused": task.reused,
+        "boards": task.boards or None,
     }
 
 

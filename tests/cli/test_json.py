@@ -77,7 +77,7 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
     full = row(flags=(Flag(FlagKind.UNSTABLE, "drift"),), checks=(check,), rounds=(Round(5, 1.0, 1.1),), samples=FILE)
     failure = Failure(FailureKind.CRASHED, "died", "measure", 1, "SIGSEGV", 5)
     failed = task(state=TaskState.FAILED, failure=failure, logs=(FILE,), because_of_task=2)
-    planned = PlannedTask(TaskKind.BENCH, "x", "board", "e" * 64, reused=False)
+    planned = PlannedTask(TaskKind.BENCH, "x", "board", "e" * 64, reused=False, boards="x86_64: 1")
     boards = [runs.row(1), runs.row(2, 12.0, device="nano-2"), runs.row(3, device="nano-3")]
     for document in (
         {"job": job_record(job(failed)), "jobs": [job_summary_record(job(failed))]},

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.core.boards import boards_by_engine
 from controller.core.keys import device_class, engine_key
 from controller.core.plan import build_for, plan
 from controller.model.job import JobSpec, Lowering, Precision, Role, ShapeRange, TensorSpec
@@ -121,6 +122,13 @@ def test_a_note_for_every_variant_that_a_device_cannot_run():
     (note,) = made.notes
     assert note == "nano is left out of tensorrt-int8-b1-dla0: Jetson Orin Nano 8 GB has no DLA: place it on gpu"
     assert len(made.benches) == 3
+
+
+def test_an_engine_names_the_boards_that_share_it():
+    nanos = [orin(f"nano-{k}", sku="orin-nano-8gb", module="p3767-0003") for k in range(2)]
+    fleet = [*nanos, orin("nx"), device("box")]
+    told = boards_by_engine(plan(job(TENSORRT), fleet, []), fleet)
+    assert sorted(told.values()) == ["orin-nano-8gb, L4T 36.4.3: 2", "orin-nx-16gb, L4T 36.4.3: 1"]
 
 
 def test_notes_are_grouped_by_reason():

@@ -58,7 +58,9 @@ def test_a_plan_a_reason_and_a_device() -> None:
         "job_id": None,
         "repeated_request": False,
         "notes": ["left out"],
-        "tasks": [{"kind": "BENCH", "name": "bench x", "device": None, "engine_key": None, "reused": False}],
+        "tasks": [
+            {"kind": "BENCH", "name": "bench x", "device": None, "engine_key": None, "reused": False, "boards": None}
+        ],
     }
     assert reason_record(Reason(3, "bench x", TaskState.WAITING, "its engine")) == {
         "task_id": 3,

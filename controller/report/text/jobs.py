@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from controller.model.natural import natural
 from controller.model.task import TaskKind, TaskState
 from controller.model.view import DeviceView, JobView, PlannedTask, Reason, TaskView
 from controller.report.text.table import Table
@@ -69,13 +70,14 @@ def plan_table(tasks: Sequence[PlannedTask]) -> Table:
             (
                 task.kind.value,
                 task.name,
-                task.device or ("one of the class" if task.kind is TaskKind.BUILD else "any that matches"),
+                task.device or task.boards or "any that matches",
                 task.engine_key[:12] or "when bound",
                 "none: the engine is there" if task.reused else "new",
             )
-            for task in tasks
+            for task in sorted(tasks, key=lambda task: (task.kind is TaskKind.BENCH, natural(task.name)))
         ],
-        folding=frozenset({"task"}),
+        folding=frozenset({"task", "device"}),
+        optional=("engine",),
         empty="no tasks",
     )
 

@@ -6,10 +6,11 @@ leaves in the second is carried on.
 """
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from controller.core.boards import boards_by_engine
 from controller.core.content import content_digest
 from controller.core.plan import plan
 from controller.model.job import JobSpec
@@ -55,7 +56,7 @@ class Submission:
         self._spec, self._plan, self._key, self._retry_of = spec, made, key, retry_of
         self._content = content
         self._devices = devices
-        self._planned = described(made, {device.id: device.name for device in devices})
+        self._planned = described(made, devices)
         self._steps: Iterator[None] | None = None
         self._answer: Submitted | None = None
 
@@ -192,10 +193,18 @@ def discard(connection: Connection, key: str) -> bool:
     return False
 
 
-def described(made: Plan, names: Mapping[str, str]) -> tuple[PlannedTask, ...]:
-    """A plan, for people; `names` of devices by id."""
+def described(made: Plan, devices: Sequence[Device]) -> tuple[PlannedTask, ...]:
+    """A plan, for people."""
+    names, boards = {device.id: device.name for device in devices}, boards_by_engine(made, devices)
     builds = [
-        PlannedTask(TaskKind.BUILD, build_name(item.recipe), "", item.engine_key, item.engine_key in made.reused)
+        PlannedTask(
+            TaskKind.BUILD,
+            build_name(item.recipe),
+            "",
+            item.engine_key,
+            item.engine_key in made.reused,
+            boards=boards.get(item.engine_key, ""),
+        )
         for item in made.builds
     ]
     benches = [

@@ -430,6 +430,7 @@ class PlannedTask(_message.Message):
     DEVICE_FIELD_NUMBER: _builtins.int
     ENGINE_KEY_FIELD_NUMBER: _builtins.int
     REUSED_FIELD_NUMBER: _builtins.int
+    BOARDS_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     """BUILD, BENCH"""
     name: _builtins.str
@@ -439,6 +440,8 @@ class PlannedTask(_message.Message):
     """empty until bound to a device"""
     reused: _builtins.bool
     """BUILD that needs no work: the engine exists or is being built"""
+    boards: _builtins.str
+    """BUILD: the boards of the job that share it, as people name them"""
     def __init__(
         self,
         *,
@@ -447,10 +450,11 @@ class PlannedTask(_message.Message):
         device: _builtins.str = ...,
         engine_key: _builtins.str = ...,
         reused: _builtins.bool = ...,
+        boards: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "engine_key", b"engine_key", "kind", b"kind", "name", b"name", "reused", b"reused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boards", b"boards", "device", b"device", "engine_key", b"engine_key", "kind", b"kind", "name", b"name", "reused", b"reused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
