@@ -7,7 +7,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from controller.cli import compare, completion, devices, engines, export, jobs, maintenance, query, results, schema, serve, submit
+from controller.cli import (
+    compare,
+    completion,
+    devices,
+    engines,
+    export,
+    jobs,
+    maintenance,
+    query,
+    results,
+    schema,
+    serve,
+    submit,
+)
 from controller.cli.arguments import reorder_options
 from controller.cli.failures import print_bug, print_error
 from controller.cli.settings import Settings, settings_of

@@ -1,6 +1,6 @@
 """Measurements, read back with the facts they were taken under."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
