@@ -6,7 +6,7 @@ from pathlib import Path
 
 from controller.intake import int8_references
 from controller.intake.exchange import LoweringRequest, ModelAnswer, ModelFile, ModelRequest, RefusedGraph
-from controller.intake.graph import datasets
+from controller.intake.graph import datasets, stand_in_inputs
 from controller.intake.graph.accuracy_output import find_accuracy_output
 from controller.intake.graph.datasets import LABELS, Evaluation
 from controller.intake.graph.shapes import Signature, check_batches
@@ -112,15 +112,18 @@ def _lower_all(
             continue
         base = wanted.base if wanted.precision is Precision.INT8 else None
         files += _graph_files(wanted.precision, lowered.path, lowered.data, base=base)
+    real = request.evaluation or request.calibration
+    made = "" if real else stand_in_inputs.told(source.signature.inputs)
     if errors and not files and not request.float32_steps:
         raise errors[0][1]
-    refused = [RefusedGraph(item.precision, item.base, _reason(error)) for item, error in errors]
+    refused = [RefusedGraph(item.precision, item.base, _reason(error, made)) for item, error in errors]
     return files, refused, tuple(reordered)
 
 
-def _reason(error: ModelError) -> str:
+def _reason(error: ModelError, stand_ins: str) -> str:
     """In one line, for the row that says so."""
-    return f"{error.message}; expected {error.expected}; fix: {error.hint}"
+    made = f"; inputs that nobody gave: {stand_ins}" if stand_ins else ""
+    return f"{error.message}; expected {error.expected}; fix: {error.hint}{made}"
 
 
 def _evaluation_files(evaluation: Evaluation, out: Path) -> list[ModelFile]:

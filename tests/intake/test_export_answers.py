@@ -48,5 +48,7 @@ def test_rows_in_another_order_are_the_same_answer_where_a_node_chose_them(graph
 
 @pytest.mark.parametrize("found", [ROWS + np.float32(0.3), ROWS[::-1], ROWS[:, :19]])
 def test_other_rows_are_another_answer(graph: Path, found: Any) -> None:
-    with pytest.raises(ModelError, match="the export answers differently from PyTorch in output 'box'"):
+    with pytest.raises(ModelError, match="the export answers differently from PyTorch in output 'box'") as caught:
         held(found, ROWS, graph)
+    assert "choice" in caught.value.hint
+    assert "load trained weights" in caught.value.hint

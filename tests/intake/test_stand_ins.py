@@ -171,3 +171,13 @@ def test_a_batch_size_that_is_written_into_the_model(place: Workplace) -> None:
     assert "Input shape:{8,2,3}, requested shape:{1,6}" in error.message
     assert (error.where, error.expected) == ("job.yaml:5:23", "batch: [1]")
     assert place.refused(ONNX + "variants: {batch: [8]}\n").message == error.message
+
+
+def test_a_refused_row_names_the_inputs_that_nobody_gave(place: Workplace) -> None:
+    place.model(
+        model_of([NODE("MatMul", ["x", "w"], ["y"])], [value("x", ["N", 8])], [value("y", ["N", 5])], w=floats(8, 5))
+    )
+    job = "variants: {precision: [fp32, fp16]}\ncheck: {rule: close, rtol: 0, atol: 0}\n"
+    refusals = [variant.refusal for variant in place.prepare(ONNX + job).spec.variants]
+    assert refusals[0] == ""
+    assert refusals[1].endswith("; inputs that nobody gave: x normal")

@@ -25,10 +25,16 @@ def refuse_different(
     for name, array in wanted.items():
         try:
             agree(name, found[name], array, told=DIFFERENT, steps=("model", "torch"))
-        except ModelError:
+        except ModelError as error:
             if choices is None:
                 choices = _choices(graph)
-            if name not in choices or not _agree_as_sets(found[name], array):
+            if name not in choices:
+                raise
+            if not _agree_as_sets(found[name], array):
+                error.hint = (
+                    f"{choices[name]} chooses its rows: where scores tie, as in a model without trained weights, "
+                    "PyTorch and ONNX Runtime may each choose others; load trained weights"
+                )
                 raise
             progress(f"note: rows of {name} agree with PyTorch in another order: {choices[name]} chooses them")
 
