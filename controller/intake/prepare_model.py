@@ -112,12 +112,15 @@ def _lower_all(
             continue
         base = wanted.base if wanted.precision is Precision.INT8 else None
         files += _graph_files(wanted.precision, lowered.path, lowered.data, base=base)
-    real = request.evaluation or request.calibration
-    made = "" if real else stand_in_inputs.told(source.signature.inputs)
+    made = _nobodys_inputs(request, source)
     if errors and not files and not request.float32_steps:
         raise errors[0][1]
     refused = [RefusedGraph(item.precision, item.base, _reason(error, made)) for item, error in errors]
     return files, refused, tuple(reordered)
+
+
+def _nobodys_inputs(request: ModelRequest, source: ModelSource) -> str:
+    return "" if request.evaluation or request.calibration else stand_in_inputs.told(source.signature.inputs)
 
 
 def _reason(error: ModelError, stand_ins: str) -> str:

@@ -21,22 +21,25 @@ def refuse_different(
     found: Mapping[str, Array], wanted: Mapping[str, Array], *, graph: Path, progress: Callable[[str], None]
 ) -> None:
     """Raises ModelError for the first output that is another answer."""
-    choices: dict[str, str] | None = None
     for name, array in wanted.items():
         try:
             agree(name, found[name], array, told=DIFFERENT, steps=("model", "torch"))
         except ModelError as error:
-            if choices is None:
-                choices = _choices(graph)
-            if name not in choices:
-                raise
-            if not _agree_as_sets(found[name], array):
-                error.hint = (
-                    f"{choices[name]} chooses its rows: where scores tie, as in a model without trained weights, "
-                    "PyTorch and ONNX Runtime may each choose others; load trained weights"
-                )
-                raise
-            progress(f"note: rows of {name} agree with PyTorch in another order: {choices[name]} chooses them")
+            choice = _choices(graph).get(name, "")
+            if choice and _agree_as_sets(found[name], array):
+                progress(f"note: rows of {name} agree with PyTorch in another order: {choice} chooses them")
+                continue
+            error.hint = _hint(choice) or error.hint
+            raise
+
+
+def _hint(choice: str) -> str:
+    if not choice:
+        return ""
+    return (
+        f"{choice} chooses its rows: where scores tie, as in a model without trained weights, PyTorch and ONNX Runtime "
+        "may each choose others; load trained weights"
+    )
 
 
 def _choices(graph: Path) -> dict[str, str]:
