@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from controller.report.text.words import clean
-from jetfleet.errors import BadInput, JetfleetError
+from jetfleet.errors import BadInput, Infrastructure, JetfleetError
 from jetfleet.version import VERSION
 
 CRASHED = 70  # EX_SOFTWARE of sysexits.h
@@ -46,6 +46,26 @@ def print_error(error: JetfleetError, *, as_json: bool) -> int:
         for item in others:
             print(f"error: {clean(str(item))}", file=sys.stderr)
     return error.exit_code
+
+
+# Packages that an installation may lack, and the extra that brings them.
+_EXTRAS = {"torch": "export", "onnxscript": "export", "onnx_ir": "export"}
+_OF_CONTROLLER = frozenset(
+    ("alembic", "google", "grpc", "grpc_health", "numpy", "onnx", "onnxruntime", "packaging", "pydantic", "rich")
+) | {"sqlalchemy", "yaml"}
+
+
+def missing_package(error: ModuleNotFoundError) -> JetfleetError | None:
+    """What to install, for a package of ours that is not there; None for a module that nobody knows."""
+    name = (error.name or "").partition(".")[0]
+    extra = _EXTRAS.get(name) or ("controller" if name in _OF_CONTROLLER else "")
+    if not extra:
+        return None
+    return Infrastructure(
+        f"the package {name} is not installed here",
+        expected=f"jetfleet with its extra {extra!r}",
+        hint=f"pip install 'jetfleet[{extra}]'",
+    )
 
 
 def print_bug(error: BaseException, *, state_dir: Path, verbose: bool) -> int:

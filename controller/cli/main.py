@@ -1,7 +1,9 @@
 """The `controller` command: wires the verbs together, and is the one place where errors become text and exit codes."""
 
+import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -22,7 +24,7 @@ from controller.cli import (
     submit,
 )
 from controller.cli.arguments import reorder_options
-from controller.cli.failures import print_bug, print_error
+from controller.cli.failures import missing_package, print_bug, print_error
 from controller.cli.settings import Settings, settings_of
 from jetfleet.address import ADDRESS_VARIABLE, STATE_VARIABLE
 from jetfleet.errors import JetfleetError
@@ -102,10 +104,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the console script. Exit codes: see controller/cli/failures.py."""
     reordered = reorder_options(sys.argv[1:] if arguments is None else arguments)
     settings = Settings()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show it gets a question mark for it
     try:
         app(reordered, obj=settings, prog_name="controller")
     except JetfleetError as error:
         sys.exit(print_error(error, as_json="--json" in reordered))
+    except BrokenPipeError:  # `controller results | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if (advice := missing_package(error)) is None:
+            raise SystemExit(print_bug(error, state_dir=settings.state_dir, verbose=settings.verbose)) from error
+        sys.exit(print_error(advice, as_json="--json" in reordered))
     except Exception as error:
         code = print_bug(error, state_dir=settings.state_dir, verbose=settings.verbose)
         raise SystemExit(code) from error

@@ -1,6 +1,9 @@
 """What went wrong, once, with its exit code; and what a bug in jetfleet looks like."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,34 @@ def test_main_exits_with_the_errors_code(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(SystemExit) as caught:
         main(["jobs", "--state", str(tmp_path)])
     assert caught.value.code == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_bug(tmp_path: Path) -> None:
+    ask = f"{sys.executable} -m controller.cli.main --state {tmp_path} schema | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True)
+    assert "bug" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == "{\n"
+
+
+def test_a_terminal_without_unicode_gets_question_marks(tmp_path: Path) -> None:
+    show = """
+import json
+from controller.cli import main
+json.dumps = lambda *_, **__: chr(177)
+main.main(["schema"])
+"""
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stdout) == (0, "?\n")
+
+
+def test_a_package_that_is_missing_is_told_with_its_extra(tmp_path: Path) -> None:
+    hide = "import sys; sys.modules['yaml'] = None; from controller.cli.main import main; main(sys.argv[1:])"
+    job = tmp_path / "job.yaml"
+    job.write_text("name: x\n")
+    words = ["--state", str(tmp_path / "state"), "submit", str(job)]
+    done = subprocess.run([sys.executable, "-c", hide, *words], capture_output=True, text=True)
+    assert done.returncode == 4, done.stderr
+    assert "the package yaml is not installed here" in done.stderr
+    assert "pip install 'jetfleet[controller]'" in done.stderr
