@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from controller.model.job import Role
+from controller.intake.lowering.comparison import judge_trials
+from controller.model.job import CheckRule, OutputCheck, OutputSet, Role
 from tests.intake.conftest import Workplace
 from tests.intake.graphs import JOB, NODE, floats, graph_of, hold_to_qdq_rules, model_of, network, save, value
 
@@ -132,3 +133,12 @@ def test_a_body_that_reads_what_is_quantised_outside(place: Workplace, runtime: 
     save(place, body(), x=floats(40, 3, 8, 8))
     prepared = place.prepare(JOB + f"variants: {{precision: [int8], runtime: [{runtime}]}}")
     assert quantised(graph_of(prepared, Role.MODEL_QDQ)) == {"first"}
+
+
+def test_rows_of_a_set_are_never_pooled_by_place() -> None:
+    want = {"y": np.arange(30).reshape(10, 3)}
+    got = {"y": want["y"][::-1][:9]}
+    check = OutputCheck(CheckRule.COSINE, sets=(OutputSet(("y",), 0.9),))
+    found = judge_trials([(got, want), (got, want)], check)["y"]
+    assert found.passed
+    assert "9 of 10 rows matched" in found.detail

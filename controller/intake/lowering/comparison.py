@@ -88,7 +88,8 @@ def _pooled(name: str, items: Sequence[Judgement], trials: Sequence[Trial], rule
     """None for what is not an output of integers that has its reference's shape in every trial."""
     bounds = rules.outputs.get(name, rules.bounds)
     wanted = [want[name] for _, want in trials if name in want]
-    if bounds.rule is Rule.SET or not wanted or wanted[0].dtype.kind == "f":
+    in_set = bounds.rule is Rule.SET or any(name in outputs for outputs in rules.sets)
+    if in_set or not wanted or wanted[0].dtype.kind == "f":
         return None
     if any(item.equal_share is None for item in items):
         return None
