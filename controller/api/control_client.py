@@ -19,11 +19,13 @@ from controller.client.transfer import OnProgress, Transfer
 from controller.model.comparison import Axis, ComparisonReport
 from controller.model.engine import EngineView
 from controller.model.job import Condition, JobSpec
+from controller.model.removal import Removed, Retention
 from controller.model.task import JobState
 from controller.model.view import ControllerInfo, DeviceView, JobView, Reason, ResultQuery, Submitted
 from controller.wire.codec import message_of
 from controller.wire.engine import ENGINE_VIEW
 from controller.wire.job import JOB_SPEC
+from controller.wire.removal import REMOVED, RETENTION
 from controller.wire.result import ROW
 from controller.wire.view import CONTROLLER_INFO, DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY, SUBMITTED
 from jetfleet.errors import JetfleetError, Unreachable
@@ -31,6 +33,8 @@ from jetfleet.rpc import CALL_METADATA, raising
 from jetfleet.v1 import control_pb2, control_pb2_grpc
 
 Self = TypeVar("Self", bound="ControlClient")
+
+_REMOVAL_S = 3600.0  # a large one takes minutes, and is asked for again meanwhile
 
 ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})
 
@@ -216,6 +220,13 @@ class ControlClient:
             conditions=conditions,
             variant_keys=variant_keys,
         )
+
+    def collect_garbage(self, retention: Retention) -> Removed:
+        """Removes what is old or too much, or with `dry_run` says what would be; returns once it is done."""
+        call = raising(self._stub.CollectGarbage, address=self.address)
+        request = RETENTION.encode(retention)
+        patience = Patience(_REMOVAL_S)
+        return REMOVED.decode(persistent(lambda: call(request, timeout=self._timeout_s), patience=patience))
 
     def download(self, sha256: str, path: Path, *, on_progress: OnProgress | None = None) -> None:
         """A file by digest (a log, samples, an engine), verified; continues where an earlier try stopped."""

@@ -45,6 +45,12 @@ class FolderStore:
             return True  # somebody else found it a moment ago
         return False
 
+    def remove(self, sha256: str) -> None:
+        self._folder.path(sha256).unlink(missing_ok=True)
+
+    def remove_unfinished(self, *, before_s: float) -> int:
+        return self._folder.remove_unfinished(before_s=before_s)
+
     def inventory(self) -> Mapping[str, int]:
         objects = (self._folder.root / "objects").glob("*/*")
         return {path.name: path.stat().st_size for path in objects}

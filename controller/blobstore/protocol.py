@@ -39,6 +39,14 @@ class BlobStore(Protocol):
         """Reads a file again. One that is not what its digest says is set aside, and no longer stored."""
         ...
 
+    def remove(self, sha256: str) -> None:
+        """For good; who counts on it was told before."""
+        ...
+
+    def remove_unfinished(self, *, before_s: float) -> int:
+        """Forgets uploads that nobody went on with since then (seconds of the epoch); how many."""
+        ...
+
     def inventory(self) -> Mapping[str, int]:
         """The size of every stored file."""
         ...

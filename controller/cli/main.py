@@ -15,6 +15,7 @@ from controller.cli import (
     devices,
     engines,
     export,
+    gc,
     jobs,
     maintenance,
     query,
@@ -58,6 +59,7 @@ app.command("backup")(maintenance.backup)
 app.command("restore")(maintenance.restore)
 app.command("fsck")(maintenance.fsck)
 app.command("completion")(completion.completion)
+app.command("gc")(gc.gc)
 
 
 def _print_version(wanted: bool) -> None:

@@ -31,6 +31,7 @@ class SubmitState(Enum):
     WRITING = "WRITING"  # nobody may see it
     RELEASING = "RELEASING"  # accepted; its tasks are about to become READY
     DONE = "DONE"
+    REMOVED = "REMOVED"  # nobody sees it; what told of an engine that is still there stays with it
 
 
 class BlobState(Enum):

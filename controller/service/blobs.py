@@ -14,7 +14,7 @@ from controller.service.context import ServiceContext
 from controller.service.files import missing_files
 from controller.store.commands.blobs import keep_blobs, lose_blobs
 from jetfleet.blobs import BLOCK_BYTES, CHUNK_BYTES, check_digest
-from jetfleet.errors import BadInput, Corrupt, NotFound, WrongOffset
+from jetfleet.errors import BadInput, Corrupt, Infrastructure, NotFound, WrongOffset
 from jetfleet.sink import Sink
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc
 
@@ -54,6 +54,8 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
         header = first.header
         if not await missing_files(self._service, [check_digest(header.sha256)]):
             return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)
+        if header.sha256 in self._service.deleting:
+            raise Infrastructure(f"{header.sha256[:12]} is just being removed", hint="try again in a moment")
         await self._receive(header, request_iterator)
         await self._service.write(partial(keep_blobs, sizes={header.sha256: header.size_bytes}))
         return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)

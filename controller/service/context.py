@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -25,7 +25,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class ServiceContext:
     """`work` tells the claims of a bench domain that there may be something for it, `news` what watchers may want to
-    see. `boards` are those of open sessions, by session: whom a change can be of use to.
+    see. `boards` are those of open sessions, by session: whom a change can be of use to. `deleting` are files that are
+    just being removed: nobody may count on them.
     """
 
     options: ServeOptions
@@ -37,6 +38,7 @@ class ServiceContext:
     news: Notifier
     stopping: asyncio.Event
     boards: dict[str, OpenBoard]
+    deleting: set[str] = field(default_factory=set)
 
     async def write(self, change: Work[T]) -> T:
         """Runs a change in the writer's next group; returns once it is on disk and who can use it was woken."""

@@ -16,6 +16,7 @@ from controller.model.view import Submitted
 from controller.service.context import ServiceContext
 from controller.service.device_changes import device_change
 from controller.service.files import missing_files
+from controller.service.removals import Removals
 from controller.service.submissions import Submissions
 from controller.store.commands.cancel import cancel
 from controller.store.commands.retry import plan_retry
@@ -23,6 +24,7 @@ from controller.store.commands.submit import Submission, plan_job, planning_flee
 from controller.store.queries import devices, engines, explain, forecast, jobs, results
 from controller.wire.engine import ENGINE_VIEW
 from controller.wire.job import JOB_SPEC
+from controller.wire.removal import REMOVED, RETENTION
 from controller.wire.result import ROW
 from controller.wire.view import DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY, SUBMITTED
 from jetfleet.errors import BadInput, Unreachable
@@ -49,6 +51,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
     def __init__(self, service: ServiceContext) -> None:
         self._service = service
         self._submissions = Submissions(service)
+        self._removals = Removals(service)
         self.last_call = time.monotonic()
         self.watchers = 0
 
@@ -174,6 +177,17 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         look = partial(engines.engine_view, name=request.name, job_id=request.job_id)
         return ENGINE_VIEW.encode(await self._service.read(look))
+
+    async def CollectGarbage(
+        self, request: control_pb2.CollectGarbageRequest, context: Context
+    ) -> control_pb2.CollectGarbageResponse:
+        self.last_call = time.monotonic()
+        self.watchers += 1  # an embedded controller does not stop meanwhile
+        try:
+            return REMOVED.encode(await self._removals.collect(RETENTION.decode(request)))
+        finally:
+            self.watchers -= 1
+            self.last_call = time.monotonic()
 
     async def _past(self, job_id: int) -> forecast.Past:
         """What an ETA comes from: read once for a watcher, because it is much to read and hardly changes."""

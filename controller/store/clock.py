@@ -8,7 +8,11 @@ def wall_now() -> datetime:
 
 
 def now_text() -> str:
-    return wall_now().isoformat(timespec="milliseconds")
+    return text_of(wall_now())
+
+
+def text_of(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
 
 
 def after(moment: str, seconds: float) -> str:

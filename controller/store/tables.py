@@ -42,13 +42,13 @@ job = Table(
     Column("deadline_steady_s", Float),  # the same by the clock that decides; see steady.py
     Column("cancel_asked_at", Text),  # by somebody, or by the deadline
     Column("timed_out_at", Text),  # the deadline passed before anybody cancelled, and before all tasks had ended
-    Column("retry_of", Integer, ForeignKey("job.id")),
+    Column("retry_of", Integer, ForeignKey("job.id"), index=True),
     Column("submit_state", Text, nullable=False, server_default=SubmitState.DONE.value),
     *_columns(Text, "content_digest", default=""),  # of what was asked under the key; empty: before 0.2
     sqlite_autoincrement=True,
 )
 Index("job_by_model", job.c.model_name)
-ACCEPTED = job.c.submit_state != SubmitState.WRITING.value
+ACCEPTED = job.c.submit_state.not_in([SubmitState.WRITING.value, SubmitState.REMOVED.value])
 
 variant = Table(
     "variant",
@@ -116,7 +116,7 @@ timing_cache = Table(
     *_columns(Text, "class_key", "runtime", "runtime_version", "sha256"),
     Column("size_bytes", Integer, nullable=False),
     Column("made_at", Text, nullable=False),
-    Column("made_by", Text, ForeignKey("attempt.token"), nullable=False),
+    Column("made_by", Text, ForeignKey("attempt.token"), index=True, nullable=False),
     UniqueConstraint("class_key", "runtime", "runtime_version", "sha256"),
 )
 
@@ -148,11 +148,11 @@ task = Table(
     Column("priority", Integer, nullable=False),
     Column("demand_id", Integer, ForeignKey("demand.id"), nullable=False),
     Column("time_limit_s", Integer, nullable=False),
-    Column("engine_key", Text, ForeignKey("engine.key")),  # BUILD: what it makes
+    Column("engine_key", Text, ForeignKey("engine.key"), index=True),  # BUILD: what it makes
     Column("device_id", Text, ForeignKey("device.id")),  # BENCH: bound to
     Column("conditions", Text),  # BENCH of an `any` target: who may take it
     Column("schedule", Text),  # BENCH: ALONE, INTERLEAVED, CONCURRENT
-    Column("because_of", Integer, ForeignKey("task.id")),  # SKIPPED: whom to blame
+    Column("because_of", Integer, ForeignKey("task.id"), index=True),  # SKIPPED: whom to blame
     Column("refusal", Text),  # FAILED without an attempt: why
     Column("created_at", Text, nullable=False),
     Column("ended_at", Text),
@@ -174,7 +174,7 @@ job_build = Table(
     "job_build",
     metadata,
     Column("job_id", Integer, ForeignKey("job.id"), primary_key=True),
-    Column("task_id", Integer, ForeignKey("task.id"), primary_key=True),
+    Column("task_id", Integer, ForeignKey("task.id"), index=True, primary_key=True),
 )
 
 # What runs inside a BENCH: the many-to-many of tasks and their input engines.
@@ -232,11 +232,11 @@ measurement = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("task_id", Integer, ForeignKey("task.id"), nullable=False),
-    Column("attempt_token", Text, ForeignKey("attempt.token"), nullable=False),
+    Column("attempt_token", Text, ForeignKey("attempt.token"), index=True, nullable=False),
     Column("job_id", Integer, ForeignKey("job.id"), nullable=False),
     Column("subject_idx", Integer),  # null: the whole task
     Column("variant_id", Integer, ForeignKey("variant.id")),  # null: the whole of a task whose subjects differ in it
-    Column("engine_key", Text, ForeignKey("engine.key")),  # null: likewise
+    Column("engine_key", Text, ForeignKey("engine.key"), index=True),  # null: likewise
     Column("device_id", Text, ForeignKey("device.id"), nullable=False),
     Column("facts_id", Integer, ForeignKey("facts.id"), nullable=False),
     *_columns(Text, "measured_at", "provenance"),

@@ -3,6 +3,7 @@
 Nothing appears under a digest before its bytes were hashed and fsynced; a file found to differ is moved aside.
 """
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -122,6 +123,17 @@ class BlobDir:
             quarantine.mkdir(exist_ok=True)
             path.rename(quarantine / f"{sha256}-{found[:8]}")
             raise Corrupt(f"blob {sha256[:12]} is damaged on disk (now {found[:12]}); moved to {quarantine}")
+
+    def remove_unfinished(self, *, before_s: float) -> int:
+        """Forgets uploads that nobody has written to since `before_s` (of the epoch), nor writes now; how many."""
+        count = 0
+        for part in sorted(self.incoming.iterdir()):
+            with contextlib.suppress(FileNotFoundError, BlockingIOError), part.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(file.fileno()).st_mtime <= before_s:
+                    part.unlink()
+                    count += 1
+        return count
 
     def _part(self, sha256: str) -> Path:
         return self.incoming / f"{check_digest(sha256)}.part"

@@ -158,3 +158,18 @@ def test_without_a_database(tmp_path: Path) -> None:
         assert Command(tmp_path / "none")(*arguments).returncode == 2
     shutil.rmtree(tmp_path / "none", ignore_errors=True)
     assert not (tmp_path / "b.tar").exists()
+
+
+def test_gc_says_what_it_would_remove_and_then_does(live: Path) -> None:
+    for arguments in (("--older-than", "soon"), ("--max-size", "much"), ("--kinds", "jobs,things")):
+        assert Command(live)("gc", *arguments).returncode == 2
+    before = rows(live)
+    rehearsed = json.loads(Command(live)("gc", "--older-than", "0s", "--dry-run", "--json").stdout)
+    assert rows(live) == before
+    removed = json.loads(Command(live)("gc", "--older-than", "0s", "--json").stdout)
+    counted = ("jobs", "engines", "samples", "blobs", "freed_bytes", "stored_bytes")
+    assert {name: removed[name] for name in counted} == {name: rehearsed[name] for name in counted}
+    assert removed["samples"] > 0
+    assert rows(live) == before  # the newest job of its name
+    assert fsck(live)[0] == 0
+    assert "removed nothing" in Command(live)("gc", "--older-than", "0s").stderr

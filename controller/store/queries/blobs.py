@@ -6,6 +6,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from controller.model.task import BlobState
 from controller.store import tables as t
+from controller.store.clock import after, now_text
 from controller.store.sqlite.prepared import PreparedStatement
 
 
@@ -18,6 +19,16 @@ def missing_blobs(connection: Connection, digests: Collection[str]) -> list[str]
     return [sha256 for sha256 in sorted(set(digests)) if not has_blob(connection, sha256)]
 
 
+def idle_blobs(connection: Connection, digests: Collection[str]) -> list[str]:
+    """Those that nobody asked for within the last hour."""
+    before = after(now_text(), -_IDLE_S)
+    return [sha256 for sha256 in digests if _IDLE.first(connection, sha256_=sha256, before_=before) is not None]
+
+
+_IDLE_S = 3600.0
+_IDLE = PreparedStatement(
+    select(t.blob.c.sha256).where(t.blob.c.sha256 == bindparam("sha256_"), t.blob.c.created_at < bindparam("before_"))
+)
 _STORED = PreparedStatement(
     select(t.blob.c.sha256).where(t.blob.c.sha256 == bindparam("sha256_"), t.blob.c.state == BlobState.STORED.value)
 )

@@ -1453,3 +1453,92 @@ class Engine(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Engine: _TypeAlias = Engine  # noqa: Y015
+
+@_typing.final
+class CollectGarbageRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLDER_THAN_S_FIELD_NUMBER: _builtins.int
+    MAX_BYTES_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    older_than_s: _builtins.float
+    """by the newest time in it"""
+    max_bytes: _builtins.int
+    """of all files together; absent: however many"""
+    dry_run: _builtins.bool
+    """say what would be removed"""
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """jobs, engines, samples, orphans, sessions, timing_caches, blobs, incoming"""
+
+    def __init__(
+        self,
+        *,
+        older_than_s: _builtins.float = ...,
+        max_bytes: _builtins.int | None = ...,
+        kinds: _abc.Iterable[_builtins.str] | None = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes", "max_bytes", b"max_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes", "dry_run", b"dry_run", "kinds", b"kinds", "max_bytes", b"max_bytes", "older_than_s", b"older_than_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_bytes: _TypeAlias = _typing.Literal["max_bytes"]  # noqa: Y015
+    _WhichOneofArgType__max_bytes: _TypeAlias = _typing.Literal["_max_bytes", b"_max_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_bytes) -> _WhichOneofReturnType__max_bytes | None: ...
+
+Global___CollectGarbageRequest: _TypeAlias = CollectGarbageRequest  # noqa: Y015
+
+@_typing.final
+class CollectGarbageResponse(_message.Message):
+    """How many of each kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOBS_FIELD_NUMBER: _builtins.int
+    ENGINES_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    ORPHANS_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    TIMING_CACHES_FIELD_NUMBER: _builtins.int
+    BLOBS_FIELD_NUMBER: _builtins.int
+    INCOMING_FIELD_NUMBER: _builtins.int
+    FREED_BYTES_FIELD_NUMBER: _builtins.int
+    STORED_BYTES_FIELD_NUMBER: _builtins.int
+    jobs: _builtins.int
+    engines: _builtins.int
+    samples: _builtins.int
+    """files: raw samples, logs, layers, environments"""
+    orphans: _builtins.int
+    sessions: _builtins.int
+    timing_caches: _builtins.int
+    blobs: _builtins.int
+    """files that nobody needs"""
+    incoming: _builtins.int
+    """unfinished uploads"""
+    freed_bytes: _builtins.int
+    """of files"""
+    stored_bytes: _builtins.int
+    """of files that are left"""
+    def __init__(
+        self,
+        *,
+        jobs: _builtins.int = ...,
+        engines: _builtins.int = ...,
+        samples: _builtins.int = ...,
+        orphans: _builtins.int = ...,
+        sessions: _builtins.int = ...,
+        timing_caches: _builtins.int = ...,
+        blobs: _builtins.int = ...,
+        incoming: _builtins.int = ...,
+        freed_bytes: _builtins.int = ...,
+        stored_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "engines", b"engines", "freed_bytes", b"freed_bytes", "incoming", b"incoming", "jobs", b"jobs", "orphans", b"orphans", "samples", b"samples", "sessions", b"sessions", "stored_bytes", b"stored_bytes", "timing_caches", b"timing_caches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CollectGarbageResponse: _TypeAlias = CollectGarbageResponse  # noqa: Y015

@@ -99,6 +99,11 @@ class ControlStub(object):
                 request_serializer=jetfleet_dot_v1_dot_control__pb2.GetEngineRequest.SerializeToString,
                 response_deserializer=jetfleet_dot_v1_dot_control__pb2.Engine.FromString,
                 _registered_method=True)
+        self.CollectGarbage = channel.unary_unary(
+                '/jetfleet.v1.Control/CollectGarbage',
+                request_serializer=jetfleet_dot_v1_dot_control__pb2.CollectGarbageRequest.SerializeToString,
+                response_deserializer=jetfleet_dot_v1_dot_control__pb2.CollectGarbageResponse.FromString,
+                _registered_method=True)
 
 
 class ControlServicer(object):
@@ -195,6 +200,13 @@ class ControlServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CollectGarbage(self, request, context):
+        """Removes what is old or too much. Repeated while it is under way: the same answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -262,6 +274,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.GetEngine,
                     request_deserializer=jetfleet_dot_v1_dot_control__pb2.GetEngineRequest.FromString,
                     response_serializer=jetfleet_dot_v1_dot_control__pb2.Engine.SerializeToString,
+            ),
+            'CollectGarbage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CollectGarbage,
+                    request_deserializer=jetfleet_dot_v1_dot_control__pb2.CollectGarbageRequest.FromString,
+                    response_serializer=jetfleet_dot_v1_dot_control__pb2.CollectGarbageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -615,6 +632,33 @@ class Control(object):
             '/jetfleet.v1.Control/GetEngine',
             jetfleet_dot_v1_dot_control__pb2.GetEngineRequest.SerializeToString,
             jetfleet_dot_v1_dot_control__pb2.Engine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CollectGarbage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jetfleet.v1.Control/CollectGarbage',
+            jetfleet_dot_v1_dot_control__pb2.CollectGarbageRequest.SerializeToString,
+            jetfleet_dot_v1_dot_control__pb2.CollectGarbageResponse.FromString,
             options,
             channel_credentials,
             insecure,

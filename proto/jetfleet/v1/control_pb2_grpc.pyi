@@ -57,6 +57,8 @@ class ControlStub:
     """Newest first."""
     GetEngine: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetEngineRequest, _control_pb2.Engine]
     """One engine with its build report and its files."""
+    CollectGarbage: _grpc.UnaryUnaryMultiCallable[_control_pb2.CollectGarbageRequest, _control_pb2.CollectGarbageResponse]
+    """Removes what is old or too much. Repeated while it is under way: the same answer."""
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
@@ -87,6 +89,8 @@ class ControlAsyncStub(ControlStub):
     """Newest first."""
     GetEngine: _aio.UnaryUnaryMultiCallable[_control_pb2.GetEngineRequest, _control_pb2.Engine]  # type: ignore[assignment]
     """One engine with its build report and its files."""
+    CollectGarbage: _aio.UnaryUnaryMultiCallable[_control_pb2.CollectGarbageRequest, _control_pb2.CollectGarbageResponse]  # type: ignore[assignment]
+    """Removes what is old or too much. Repeated while it is under way: the same answer."""
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -192,5 +196,13 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.Engine, _abc.Awaitable[_control_pb2.Engine]]:
         """One engine with its build report and its files."""
+
+    @_abc_1.abstractmethod
+    def CollectGarbage(
+        self,
+        request: _control_pb2.CollectGarbageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.CollectGarbageResponse, _abc.Awaitable[_control_pb2.CollectGarbageResponse]]:
+        """Removes what is old or too much. Repeated while it is under way: the same answer."""
 
 def add_ControlServicer_to_server(servicer: ControlServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
