@@ -38,6 +38,10 @@ def serve(
         bool,
         typer.Option("--accept-empty-database", help="Begin anew where the files of earlier jobs have lost theirs."),
     ] = False,
+    min_free: Annotated[
+        float,
+        typer.Option(metavar="PERCENT", min=0, max=99, help="Take no upload that would leave less of the disk free."),
+    ] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
 ) -> None:
     """Run the controller in the foreground.
@@ -55,6 +59,7 @@ def serve(
         embedded=embedded,
         idle_s=idle_exit,
         accept_empty_database=accept_empty_database,
+        min_free_percent=min_free,
     )
     # The service runs on this thread, which gets the signals; whoever waits for its answer needs another.
     agents = LocalAgentsThread(settings, locals_wanted=local, quiet=embedded)

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import grpc
 
+from controller.service.bounds import check_room
 from controller.service.context import ServiceContext
 from controller.service.files import missing_files
 from controller.store.commands.blobs import keep_blobs, lose_blobs
@@ -56,6 +57,13 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
             return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)
         if header.sha256 in self._service.deleting:
             raise Infrastructure(f"{header.sha256[:12]} is just being removed", hint="try again in a moment")
+        options = self._service.options
+        await asyncio.to_thread(
+            check_room,
+            options.state_dir,
+            size_bytes=max(0, header.size_bytes - header.offset),
+            min_free_percent=options.min_free_percent,
+        )
         await self._receive(header, request_iterator)
         await self._service.write(partial(keep_blobs, sizes={header.sha256: header.size_bytes}))
         return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)

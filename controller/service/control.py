@@ -13,6 +13,7 @@ from controller.core.content import content_digest, retry_digest
 from controller.model.job import JobSpec
 from controller.model.result import Row
 from controller.model.view import Submitted
+from controller.service.bounds import MOST_LISTED, check_job_names, trim_tasks
 from controller.service.context import ServiceContext
 from controller.service.device_changes import device_change
 from controller.service.files import missing_files
@@ -67,6 +68,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         if not request.idempotency_key and not request.validate_only:
             raise BadInput("a submit without idempotency_key")
         spec = await asyncio.to_thread(JOB_SPEC.decode, request.spec)  # may be thousands of variants
+        check_job_names(spec)
         if not request.validate_only:
             await self._refuse_missing_files(spec)
         if request.validate_only:
@@ -82,7 +84,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
 
     async def ListJobs(self, request: control_pb2.ListJobsRequest, context: Context) -> control_pb2.ListJobsResponse:
         self.last_call = time.monotonic()
-        views = await self._service.read(partial(jobs.job_views, limit=request.limit or 50))
+        views = await self._service.read(partial(jobs.job_views, limit=min(request.limit or 50, MOST_LISTED)))
         return control_pb2.ListJobsResponse(jobs=[JOB_VIEW.encode(view) for view in views])
 
     async def WatchJob(self, request: control_pb2.WatchJobRequest, context: Context) -> AsyncIterator[control_pb2.Job]:
@@ -198,7 +200,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
         look = partial(
             jobs.job_view, job_id=job_id, progress=dict(liveness.progress), past=past, alive=liveness.alive()
         )
-        return JOB_VIEW.encode(await self._service.read(look))
+        message = JOB_VIEW.encode(await self._service.read(look))
+        trim_tasks(message)
+        return message
 
     async def _planned(self, spec: JobSpec, *, key: str) -> Submission:
         """Planned in a thread: the writer and the other calls go on meanwhile. Raises NoDevice, BadInput."""

@@ -10,6 +10,7 @@ import grpc
 from controller.model.codec import dump
 from controller.model.engine import Built
 from controller.model.lease import Directive, Measured, Outcome
+from controller.service.bounds import check_registration
 from controller.service.context import ServiceContext
 from controller.service.files import missing_files
 from controller.store.commands.claim import claim
@@ -43,6 +44,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
 
     async def Register(self, request: fleet_pb2.RegisterRequest, context: Context) -> fleet_pb2.RegisterResponse:
         service, who = self._service, REGISTRATION.decode(request)
+        check_registration(who)
         twins = service.liveness.alive(within_s=min(_TWIN_S, service.liveness.lease_s / 2))
         registered = await service.write(partial(register, who=who, alive=twins))
         service.liveness.hear(who.session_id)

@@ -20,3 +20,4 @@ class ServeOptions:
     renew_s: float = RENEW_S
     drain_s: float = 10.0
     accept_empty_database: bool = False  # beside files of earlier jobs
+    min_free_percent: float = 2.0  # of the disk: no upload is taken that would leave less

@@ -1,0 +1,71 @@
+"""How much a caller may send or be sent: texts of agents, names, tasks in one message, room on the disk."""
+
+import shutil
+from pathlib import Path
+
+from controller.model.codec import dump
+from controller.model.job import JobSpec
+from controller.model.lease import Registration
+from jetfleet.errors import BadInput, DiskFull
+from jetfleet.v1 import control_pb2
+
+MOST_DEVICES = 10_000
+MOST_LISTED = 1000
+_LONGEST_NAME = 256
+_MOST_HELD = 1000
+_MOST_FACTS_BYTES = 64 << 10
+# Of the 4 MiB of a message.
+_TASKS_BYTES = 3 << 20
+_FIRST = {"FAILED": 0, "TIMED_OUT": 0, "LEASED": 1, "READY": 2, "WAITING": 2, "SUCCEEDED": 4}
+
+
+def check_registration(who: Registration) -> None:
+    """Raises BadInput."""
+    for field in ("device_id", "session_id", "name", "hardware_serial", "boot_id", "bench_domain", "agent_version"):
+        _check_length(str(getattr(who, field)), field)
+    size = len(dump(dict(who.facts)))
+    if size > _MOST_FACTS_BYTES:
+        raise BadInput(f"{size} bytes of facts about a device", expected=f"at most {_MOST_FACTS_BYTES}")
+    if len(who.held) > _MOST_HELD:
+        raise BadInput(f"{len(who.held)} attempts held by one agent", expected=f"at most {_MOST_HELD}")
+
+
+def check_job_names(spec: JobSpec) -> None:
+    """Raises BadInput."""
+    _check_length(spec.name, "the job's name")
+    _check_length(spec.model_name, "the model's name")
+    for variant in spec.variants:
+        _check_length(variant.key, "a variant's key")
+
+
+def check_room(folder: Path, *, size_bytes: int, min_free_percent: float) -> None:
+    """Raises DiskFull where a file of this size would leave less free than is kept for the database."""
+    usage = shutil.disk_usage(folder)
+    kept = int(usage.total * min_free_percent / 100)
+    if usage.free - size_bytes < kept:
+        raise DiskFull(
+            f"no room for {size_bytes / 1e6:.1f} MB: {usage.free / 1e9:.1f} GB of the controller's disk are free, "
+            f"and {min_free_percent:g} % ({kept / 1e9:.1f} GB) are kept",
+            hint="`controller gc` makes room; `controller serve --min-free` says how much is kept",
+        )
+
+
+def trim_tasks(job: control_pb2.Job) -> None:
+    """Leaves out tasks that do not fit into a message, those that need nobody's attention first; `total` counts all."""
+    if job.ByteSize() <= _TASKS_BYTES:
+        return
+    size, kept = 0, []
+    for task in sorted(job.tasks, key=lambda task: _FIRST.get(task.state, 3)):
+        size += task.ByteSize() + 8
+        if size > _TASKS_BYTES:
+            break
+        kept.append(task)
+    kept_ids = {task.id for task in kept}
+    rest = [task for task in job.tasks if task.id in kept_ids]
+    del job.tasks[:]
+    job.tasks.extend(rest)
+
+
+def _check_length(text: str, what: str) -> None:
+    if len(text) > _LONGEST_NAME:
+        raise BadInput(f"{what} has {len(text)} characters", expected=f"at most {_LONGEST_NAME}")
