@@ -67,7 +67,7 @@ def test_scores_that_int8_loses_are_found_by_slice_and_the_others_run(case: Call
     assert of(prepared, Precision.FP32).refusal == of(prepared, Precision.FP16).refusal == ""
     int8 = of(prepared, Precision.INT8)
     lost = "in int8, output 'output0' is too far from FP32: index " in int8.refusal and " of axis 1 " in int8.refusal
-    assert lost or tried.told("keeps")  # refused by the slice, or mended by what is not quantised
+    assert lost or tried.told("stay in float")  # refused by the slice, or mended by what is not quantised
 
 
 def test_a_mask_lets_the_reference_see(case: Callable[[str], Case]) -> None:

@@ -27,8 +27,8 @@ def test_the_smallest_job_file() -> None:
     assert loaded.targets == ()
     assert (loaded.measure, loaded.limits) == (Measure(), Limits())
     assert loaded.check_for(Precision.FP32) == OutputCheck(CheckRule.CLOSE)
-    assert loaded.check_for(Precision.FP16) == OutputCheck(CheckRule.COSINE)
-    assert loaded.check_for(Precision.INT8) == OutputCheck(CheckRule.COSINE, min_cosine=0.99)
+    assert loaded.check_for(Precision.FP16) == OutputCheck(CheckRule.COSINE, min_agreement=0.95)
+    assert loaded.check_for(Precision.INT8) == OutputCheck(CheckRule.COSINE, min_cosine=0.99, min_agreement=0.9)
     assert loaded.job.variants.runtime == ["onnxruntime"]
 
 

@@ -11,7 +11,8 @@ from controller.model.job import CheckRule, OutputCheck, OutputSet, Precision
 
 _MIN_COSINE = {Precision.INT8: 0.99}
 _MIN_MATCHED = {Precision.FP32: 1.0, Precision.INT8: 0.9}  # rows near the last place come and go with the precision
-_USUAL_COSINE, _USUAL_MATCHED = 0.999, 0.95
+_MIN_EQUAL = {Precision.FP32: 1.0, Precision.INT8: 0.9}  # an ArgMax turns over where two scores nearly tie
+_USUAL_COSINE, _USUAL_MATCHED, _USUAL_EQUAL = 0.999, 0.95, 0.95
 
 
 class BoundsSection(Strict):
@@ -35,8 +36,8 @@ class BoundsSection(Strict):
         default=None,
         ge=0,
         le=1,
-        description="share of equal elements, of integer outputs (default 1); of matched rows, of sets "
-        "(default 1 for fp32, 0.95 for fp16 and tf32, 0.9 for int8)",
+        description="share of equal elements, of integer outputs; of matched rows, of sets; "
+        "default 1 for fp32, 0.95 for fp16 and tf32, 0.9 for int8",
     )
 
 
@@ -85,7 +86,7 @@ def _bounds(
         rtol=section.rtol,
         atol=section.atol,
         min_cosine=cosine,
-        min_agreement=_min_matched(section, precision) if rule is CheckRule.SET else _equal_share(section),
+        min_agreement=_min_matched(section, precision) if rule is CheckRule.SET else _equal_share(section, precision),
         min_slice_cosine=section.min_slice_cosine,
         max_norm_error=section.max_norm_error,
         outputs=outputs or {},
@@ -104,8 +105,10 @@ def matched_share(precision: Precision) -> float:
     return _MIN_MATCHED.get(precision, _USUAL_MATCHED)
 
 
-def _equal_share(section: BoundsSection) -> float:
-    return 1.0 if section.min_agreement is None else section.min_agreement
+def _equal_share(section: BoundsSection, precision: Precision) -> float:
+    if section.min_agreement is not None:
+        return section.min_agreement
+    return _MIN_EQUAL.get(precision, _USUAL_EQUAL)
 
 
 def with_sets(check: OutputCheck, sets: Sequence[tuple[str, ...]], precision: Precision) -> OutputCheck:
