@@ -9,14 +9,12 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from controller.api.compare import compare_jobs
 from controller.api.listing import Devices, Jobs
 from controller.api.results import Results
 from controller.client.link import Patience, messages, open_channel, persistent
 from controller.client.transfer import OnProgress, Transfer
-from controller.model.comparison import Axis, ComparisonReport
 from controller.model.engine import EngineView
 from controller.model.job import Condition, JobSpec
 from controller.model.removal import Removed, Retention
@@ -31,6 +29,9 @@ from controller.wire.view import CONTROLLER_INFO, DEVICE_VIEW, JOB_VIEW, REASON,
 from jetfleet.errors import JetfleetError, Unreachable
 from jetfleet.rpc import CALL_METADATA, raising
 from jetfleet.v1 import control_pb2, control_pb2_grpc
+
+if TYPE_CHECKING:
+    from controller.model.comparison import Axis, ComparisonReport
 
 Self = TypeVar("Self", bound="ControlClient")
 
@@ -196,18 +197,20 @@ class ControlClient:
         self,
         jobs: Sequence[int | Submitted],
         *,
-        by: Axis | str | None = None,
+        by: "Axis | str | None" = None,
         baseline: str = "",
         across: Sequence[str] = (),
         conditions: tuple[Condition, ...] = (),
         variant_keys: tuple[str, ...] = (),
-    ) -> ComparisonReport:
+    ) -> "ComparisonReport":
         """Each variant, device or job against the baseline one, with an answer and its reason for every row.
 
         `by` is device, variant or job; left out, whatever the jobs have several of. `baseline` is a variant key, a
         device's name or a job's id; left out, the oldest job or the first by name. `across` names facts that may
         differ, `conditions` and `variant_keys` leave rows out. Raises NotFound, BadInput.
         """
+        from controller.api.compare import compare_jobs  # statistics, whose imports other calls do not owe
+
         job_ids = [job if isinstance(job, int) else job.job_id for job in jobs]
         for job_id in job_ids:
             self.job(job_id)  # a job that does not exist is a mistake, not an empty table

@@ -3,12 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from controller.api.control_client import ControlClient
 from controller.api.results import Results
-from controller.model.comparison import Axis, ComparisonReport
 from controller.model.view import JobView, ResultQuery, Submitted
 from jetfleet.errors import BadInput
+
+if TYPE_CHECKING:
+    from controller.model.comparison import Axis, ComparisonReport
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,8 +44,8 @@ class Job(Submitted):
         return self.client.results(ResultQuery(job_ids=(self._stored_id(),)))
 
     def compare(
-        self, *others: "int | Job", by: Axis | str | None = None, baseline: str = "", across: Sequence[str] = ()
-    ) -> ComparisonReport:
+        self, *others: "int | Job", by: "Axis | str | None" = None, baseline: str = "", across: Sequence[str] = ()
+    ) -> "ComparisonReport":
         """This job, with others if given: see Client.compare."""
         return self.client.compare([self, *others], by=by, baseline=baseline, across=across)
 
