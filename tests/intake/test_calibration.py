@@ -110,7 +110,7 @@ def test_refused(tmp_path: Path, arrays: dict[str, Any], message: str, expected:
         ({"labels": np.arange(3)}, "c.npz has no array 'x'", "arrays x; it has labels", "numpy.savez('c.npz', x=...)"),
         ({"xs": ROWS}, "c.npz: 'xs' is not an input of the model", "x", "did you mean 'x'?"),
         ({"x": ROWS[:0]}, "c.npz: rows of x 0", "the same number of rows, 1 or more", "the same samples"),
-        ({}, "/c.npz: No such file or directory", "a .npz file", ""),
+        ({}, "c.npz does not exist", "a file; paths start at", ""),
     ],
 )
 @pytest.mark.parametrize("runtime", ["onnxruntime", "tensorrt"])
@@ -120,7 +120,8 @@ def test_refused_where_the_job_names_it(
     save(place, linear(), **rows)
     error = place.refused(JOB + f"variants: {{precision: [int8], runtime: [{runtime}]}}")
     assert error.message.endswith(message)
-    assert (error.where, error.expected) == ("job.yaml:5:23", expected)
+    assert error.where == "job.yaml:5:23"
+    assert error.expected.startswith(expected)
     assert hint in error.hint
 
 
