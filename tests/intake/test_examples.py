@@ -12,7 +12,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_job_file_is_right(path: Path) -> None:
-    assert load_spec(path).targets
+    assert load_spec(path).points
 
 
 @pytest.mark.parametrize(("name", "key"), [("onnx", "onnxruntime-fp32-b1-cpu"), ("simulated", "simulated-fp32-b1-cpu")])
