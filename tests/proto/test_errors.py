@@ -36,6 +36,7 @@ EXIT_CODES = {
     "NoDevice": 4,
     "Unreachable": 4,
     "PortTaken": 4,
+    "StateGone": 4,
     "StateLocked": 4,
     "DatabaseTooNew": 4,
     "DiskFull": 4,

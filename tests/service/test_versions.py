@@ -22,11 +22,11 @@ def test_a_flag_of_a_newer_agent_fails_the_attempt_and_says_so(
         bench = board.claim()
         answer = measured(bench.task.bench)
         answer.measured.measurements[0].flags.append(task_pb2.Flag(kind=99, evidence="of tomorrow"))
-        assert board.commit(bench, answer) == "READY"
+        assert board.commit(bench, answer) == "FAILED"
     task = client.job(job_id).tasks[-1]
     assert task.failure is not None
-    assert task.failure.kind is FailureKind.INFRASTRUCTURE
-    assert task.failure.message.endswith("FlagKind 99 is not known to this version")
+    assert task.failure.kind is FailureKind.BAD_INPUT
+    assert "FlagKind 99 is not known to this version" in task.failure.message
     assert list(client.results()) == []
 
 

@@ -13,6 +13,7 @@ import onnx
 from controller.intake.lowering.graph_view import inner_nodes
 from controller.intake.lowering.qdq import COMPUTE, Quantiser
 from jetfleet.outputs.bounds import Judgement
+from jetfleet.outputs.judge import names_in
 
 _MOST_TRIES = 16
 _LARGE_BYTES, _MOST_TRIES_OF_LARGE = 64 << 20, 4
@@ -124,7 +125,7 @@ def _failed(found: Mapping[str, Judgement]) -> dict[str, Judgement]:
 
 def _outputs_of(found: Iterable[str]) -> list[str]:
     """The outputs of a set are judged under one label."""
-    return [name for label in found for name in (label, *label.split("+"))]
+    return [name for label in found for name in (label, *names_in(label))]
 
 
 def _quality(found: Judgement) -> float:
