@@ -10,6 +10,7 @@ from controller.intake.exchange import ModelAnswer, ModelFile
 from controller.intake.jobfile import matrix, profiles
 from controller.intake.jobfile.check import with_sets
 from controller.intake.jobfile.named_files import refuse_missing_files
+from controller.intake.jobfile.option_axes import changed
 from controller.intake.jobfile.spec import LoadedJob, load_spec
 from controller.model.job import Artifact, JobSpec, Precision, Role, TensorSpec, Variant
 from jetfleet.blobs import BlobDir
@@ -79,7 +80,7 @@ def _variants(
             ),
             artifacts=tuple(artifact for item, artifact in artifacts if required_graphs.needs(point, item)),
             check=with_sets(loaded.check_for(point.precision), answer.sets, point.precision),
-            options=job.options.text(point.runtime),
+            options=changed(point.runtime, job.options.text(point.runtime), point.options),
             refusal=required_graphs.refusal_of(point, answer.refused),
             accuracy_output=answer.accuracy_output,
             weak_calibration=answer.weak_calibration if point.precision is Precision.INT8 else "",

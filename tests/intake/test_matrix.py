@@ -111,3 +111,31 @@ def test_refused(variants: str, where: str, message: str) -> None:
     with pytest.raises(BadInput) as caught:
         keys(variants)
     assert (caught.value.where, caught.value.message) == (f"job.yaml:{where}", message)
+
+
+def test_options_are_axes_of_the_runtimes_that_have_them() -> None:
+    assert keys("{runtime: [onnxruntime, simulated], options: {threads: [1, 2]}}") == [
+        "onnxruntime-fp32-b1-cpu-threads_1",
+        "onnxruntime-fp32-b1-cpu-threads_2",
+        "simulated-fp32-b1-cpu",
+    ]
+    assert keys("{runtime: [tensorrt], options: {sparsity: [off, on], builder_optimization_level: [3]}}") == [
+        "tensorrt-fp32-b1-gpu-builder_optimization_level_3-sparsity_off",
+        "tensorrt-fp32-b1-gpu-builder_optimization_level_3-sparsity_on",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ("{thread: [1]}", "no runtime of this job has an option 'thread'"),
+        ("{threads: [1, 0]}", "0 is not a valid value of threads of onnxruntime"),
+        ("{sparsity: [on]}", "no runtime of this job has an option 'sparsity'"),
+        ("{threads: [2, 2]}", "2 is listed twice"),
+    ],
+)
+def test_axes_of_options_that_are_wrong(axes: str, message: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        keys(f"{{options: {axes}}}")
+    assert message in caught.value.message
+    assert caught.value.where.startswith("job.yaml:4:")

@@ -3,7 +3,7 @@
 `expand` runs once, when the job file is read; `with_own_batch` fills in what only the graph knows.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from controller.core.keys import variant_key
 from controller.core.tensorrt import RUNTIMES
 from controller.intake.jobfile import schema
+from controller.intake.jobfile.option_axes import OptionValues, check_axes, combinations
 from controller.intake.jobfile.yaml import Document, Steps
 from controller.model.job import Precision
 from jetfleet.errors import BadInput
@@ -33,16 +34,26 @@ class VariantPoint:
     batch: int
     placement: str
     steps: Steps
+    options: OptionValues = ()  # those that are axes
 
     @property
     def key(self) -> str:
-        return variant_key(runtime=self.runtime, precision=self.precision, batch=self.batch, placement=self.placement)
+        return variant_key(
+            runtime=self.runtime,
+            precision=self.precision,
+            batch=self.batch,
+            placement=self.placement,
+            others=dict(self.options),
+        )
 
 
 def expand(variants: schema.VariantsSection, document: Document) -> tuple[VariantPoint, ...]:
     """Every variant, in the order of the axes; OWN_BATCH where no batch is asked. Raises BadInput."""
     batches = variants.batch if variants.batch is not None else [OWN_BATCH]
-    combined = _combine(variants.runtime, variants.precision, batches, placements=variants.placement, steps=_MATRIX)
+    axes = variants.options
+    combined = _combine(
+        variants.runtime, variants.precision, batches, placements=variants.placement, axes=axes, steps=_MATRIX
+    )
     found = [point for point in combined if not _is_excluded(point, variants)]
     for index, included in enumerate(variants.include):
         runtimes, precisions = _listed(included.runtime), _listed(included.precision)
@@ -51,10 +62,12 @@ def expand(variants: schema.VariantsSection, document: Document) -> tuple[Varian
             precisions or variants.precision,
             _listed(included.batch) or batches,
             placements=_listed(included.placement) or variants.placement,
+            axes=axes,
             steps=("variants", "include", index),
         )
     _refuse_empty(found, document)
     _refuse_twice(found, document)
+    check_axes(axes, list(dict.fromkeys(point.runtime for point in found)), document)
     for point in found:
         _refuse_impossible(point, document)
     if len(found) > MAX_VARIANTS:
@@ -107,11 +120,13 @@ def _combine(
     batches: Sequence[int],
     *,
     placements: Sequence[str] | None,
+    axes: Mapping[str, Sequence[Any]],
     steps: Steps,
 ) -> Iterator[VariantPoint]:
     for runtime, precision, batch in product(runtimes, precisions, batches):
         for placement in placements or [default_placement(runtime)]:
-            yield VariantPoint(runtime, Precision(precision), batch, placement, steps)
+            for options in combinations(runtime, axes):
+                yield VariantPoint(runtime, Precision(precision), batch, placement, steps, options)
 
 
 def default_placement(runtime: str) -> str:

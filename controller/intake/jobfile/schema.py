@@ -111,6 +111,9 @@ class AxesSection(Strict):
     runtime: Runtime | list[Runtime] | None = None
 
 
+OptionAxis: TypeAlias = Annotated[list[bool | int | str], Field(min_length=1, max_length=64), AfterValidator(distinct)]
+
+
 class VariantsSection(Strict):
     """The matrix: every combination of the axes, less exclude, plus include."""
 
@@ -123,6 +126,9 @@ class VariantsSection(Strict):
         description="default: gpu for tensorrt, else cpu; joined by + they are measured at the same time: gpu+dla0",
     )
     runtime: Annotated[list[Runtime], Field(min_length=1), AfterValidator(distinct)] = Field(default=["onnxruntime"])
+    options: dict[str, OptionAxis] = Field(
+        default_factory=dict, description="options as axes, by name: {threads: [1, 2]}; they go before `options:`"
+    )
     exclude: list[AxesSection] = Field(default_factory=list)
     include: list[AxesSection] = Field(default_factory=list)
 
