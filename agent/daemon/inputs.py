@@ -23,9 +23,7 @@ async def fetch_inputs(attempt: ActiveAttempt, link: Link, blobs: BlobDir, *, bl
     `blobs_from` is a BlobDir on this machine (an embedded controller's): its files are taken by hard link.
     """
     for artifact in inputs_of(attempt.task):
-        if await asyncio.to_thread(_is_sound, blobs, artifact.sha256) or (
-            blobs_from is not None and blobs.link_from(blobs_from, artifact.sha256)
-        ):
+        if await asyncio.to_thread(_is_here, artifact.sha256, blobs, blobs_from):
             continue
         while not attempt.stop.is_set():
             try:
@@ -47,6 +45,13 @@ async def _download(artifact: Artifact, link: Link, blobs: BlobDir, *, wanted: C
         except DiskFull:
             blobs.forget_part(artifact.sha256)
             raise
+
+
+def _is_here(sha256: str, blobs: BlobDir, blobs_from: Path | None) -> bool:
+    """A linked file is read as any other is: the other side's disk is no better than ours."""
+    if _is_sound(blobs, sha256):
+        return True
+    return blobs_from is not None and blobs.link_from(blobs_from, sha256) and _is_sound(blobs, sha256)
 
 
 def _is_sound(blobs: BlobDir, sha256: str) -> bool:
