@@ -12,7 +12,7 @@ VENV_AGENT ?= .venv-agent
 # No process, no network, no file that matters: what a contributor waits for.
 PURE_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report golden house))
 # The agent's tests that start no controller, and the controller's that need no torch.
-AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "import.*testing" -e "from testing" tests/agent)
+AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "testing[.]\(processes\|jobs\)" tests/agent)
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
 .PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \

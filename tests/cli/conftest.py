@@ -13,7 +13,7 @@ import pytest
 
 from controller.api import pipeline_key, pipeline_labels
 from controller.api.client import Client
-from testing.boards import simulated_board
+from testing.boards.facts import simulated_board
 from testing.processes import AgentProcess, ControllerProcess, wait_online
 
 _OF_PIPELINES = pipeline_key.VARIABLES | pipeline_labels.VARIABLES

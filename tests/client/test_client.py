@@ -12,7 +12,7 @@ from controller.model.result import Provenance
 from controller.model.task import JobState
 from controller.model.view import JobView, ResultQuery
 from jetfleet.errors import JetfleetError, NoDevice, NotFound, Unreachable
-from testing.boards import simulated_board
+from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job, submit
 from testing.processes import AgentProcess, ControllerProcess, wait_online
 

@@ -16,7 +16,7 @@ from controller.model.result import Estimate, Flag, FlagKind, Provenance
 from controller.model.task import JobState
 from jetfleet.address import STATE_VARIABLE
 from jetfleet.errors import BadInput, Infrastructure, NotFound
-from testing.boards import simulated_board
+from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job
 from testing.processes import AgentProcess, ControllerProcess, wait_online
 from tests.report.rows import row

@@ -11,7 +11,7 @@ from controller.cli.labels import parse_labels
 from controller.model.labels import check_labels
 from controller.model.view import ResultQuery
 from jetfleet.errors import BadInput
-from testing.boards import simulated_board
+from testing.boards.facts import simulated_board
 from testing.processes import AgentProcess, ControllerProcess, wait_online
 
 JOB = """\

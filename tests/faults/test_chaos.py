@@ -10,7 +10,7 @@ import pytest
 from controller.api.client import Client
 from controller.model.task import JobState
 from jetfleet.errors import JetfleetError
-from testing.boards import simulated_board
+from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job
 from testing.processes import AgentProcess, ControllerProcess, Process, wait_for
 from tests.faults.evidence import assert_invariants, measurements

@@ -12,7 +12,7 @@ import pytest
 from controller.api.client import Client
 from controller.model.task import JobState
 from jetfleet.errors import DiskFull
-from testing.boards import simulated_board
+from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job, submit
 from testing.processes import AgentProcess, ControllerProcess, Process, wait_online
 from tests.faults.evidence import assert_invariants, query

@@ -8,7 +8,7 @@ import pytest
 
 from controller.api.client import Client
 from controller.model.job import Quantifier, Target
-from testing.boards import simulated_board
+from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job, submit
 from testing.processes import AgentProcess, ControllerProcess, wait_for, wait_online
 from tests.faults.evidence import assert_invariants, attempts, query

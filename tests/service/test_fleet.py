@@ -15,7 +15,7 @@ from controller.model.job import Measure
 from controller.model.task import JobState
 from controller.model.view import ResultQuery
 from jetfleet.version import VERSION
-from testing.boards import simulated_board
+from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job, submit
 from testing.processes import AgentProcess, ControllerProcess, Process, wait_online
 from tests.faults.evidence import assert_invariants, query

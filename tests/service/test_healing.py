@@ -10,7 +10,7 @@ from controller.api.client import Client
 from controller.model.job import Quantifier, Role, Target
 from controller.model.task import JobState
 from jetfleet.errors import Corrupt, NotFound
-from testing.boards import simulated_board
+from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job, submit
 from testing.processes import AgentProcess, ControllerProcess, wait_for, wait_online
 from tests.faults.evidence import query

@@ -9,7 +9,7 @@ from controller.api.client import Client
 from controller.model.job import Limits
 from controller.model.task import JobState
 from controller.service.liveness import Liveness
-from testing.boards import simulated_board
+from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job, submit
 from testing.processes import AgentProcess, ControllerProcess, wait_for, wait_online
 from tests.faults.evidence import assert_invariants, query

@@ -11,7 +11,7 @@ import pytest
 from controller.api.client import Client
 from jetfleet.address import socket_path
 from jetfleet.errors import JetfleetError
-from testing.boards import simulated_board
+from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job, submit
 from testing.processes import AgentProcess, ControllerProcess, Process, wait_online
 

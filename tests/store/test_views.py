@@ -26,7 +26,7 @@ from controller.record.results import COLUMNS, result_frame, result_record
 from controller.store.sqlite.views import VIEWS
 from jetfleet.address import socket_address
 from jetfleet.metrics import COLUMNS as METRIC_COLUMNS
-from testing.boards import simulated_board
+from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job
 from testing.processes import AgentProcess, ControllerProcess, wait_online
 

@@ -19,8 +19,8 @@ from agent.doctor.host import unit_state
 from agent.doctor.trial_process import TrialResult, read, run_trial
 from jetfleet.v1 import control_pb2
 from jetfleet.version import VERSION
+from testing.boards.jetson import jetson
 from testing.processes import ControllerProcess
-from tests.agent.trees.jetson import jetson
 
 LIMIT_S = 60.0
 

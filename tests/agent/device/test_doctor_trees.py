@@ -9,9 +9,9 @@ import pytest
 from agent.doctor.check import CheckContext, CheckResult, Interpreter, read_context
 from agent.doctor.checks import CHECKS, exit_code, run_checks
 from agent.doctor.table import as_json, row, verdict
-from tests.agent.trees.boards import COMBINATIONS
-from tests.agent.trees.jetson import dpkg_status, host_bind, jetson
-from tests.agent.trees.tree import Tree
+from testing.boards.documented import COMBINATIONS
+from testing.boards.jetson import dpkg_status, host_bind, jetson
+from testing.boards.tree import Tree
 
 NVIDIA = "usr/lib/aarch64-linux-gnu/nvidia/"
 everywhere = pytest.mark.parametrize(("board", "jetpack"), COMBINATIONS)

@@ -13,9 +13,9 @@ from agent.device.release import refusal
 from controller.core.keys import class_fields
 from controller.wire.facts import facts_from_pb
 from jetfleet.v1.task_pb2 import Facts
-from tests.agent.trees.boards import BOARDS, COMBINATIONS, JETPACKS
-from tests.agent.trees.jetson import device_tree, dpkg_status, host_bind, jetson
-from tests.agent.trees.tree import Tree
+from testing.boards.documented import BOARDS, COMBINATIONS, JETPACKS
+from testing.boards.jetson import device_tree, dpkg_status, host_bind, jetson
+from testing.boards.tree import Tree
 
 # module, sku, compute capability, SMs where a source confirms them, DLA cores, power mode after a boot
 KNOWN = {

@@ -7,7 +7,7 @@ import pytest
 
 from agent.device import quota
 from agent.device.quota import usable_cpus
-from tests.agent.trees.tree import Tree
+from testing.boards.tree import Tree
 
 GROUPS = "sys/fs/cgroup/"
 

@@ -7,9 +7,9 @@ import pytest
 from agent.device.clocks import all_locked, offline_cpus, read_cpu_clocks, read_gpu_clock
 from agent.device.rails import read_rails, total
 from agent.device.thermal import over_current_events, read_zones, throttling
-from tests.agent.trees.boards import BOARDS, COMBINATIONS
-from tests.agent.trees.jetson import jetson
-from tests.agent.trees.tree import Tree
+from testing.boards.documented import BOARDS, COMBINATIONS
+from testing.boards.jetson import jetson
+from testing.boards.tree import Tree
 
 everywhere = pytest.mark.parametrize(("board", "jetpack"), COMBINATIONS)
 MONITOR = "sys/devices/platform/bus@0/c240000.i2c/i2c-1/1-0040/hwmon/hwmon1/"

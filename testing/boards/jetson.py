@@ -3,9 +3,9 @@
 Constructed from documented formats, not recorded from a board.
 """
 
-from tests.agent.trees.boards import BOARDS, COMBINATIONS, JETPACKS, BoardSpec, JetpackSpec
-from tests.agent.trees.sensors import clocks, rails, thermal
-from tests.agent.trees.tree import Link, Tree
+from testing.boards.documented import BOARDS, COMBINATIONS, JETPACKS, BoardSpec, JetpackSpec
+from testing.boards.sensors import clocks, rails, thermal
+from testing.boards.tree import SymbolicLink, Tree
 
 _LIBRARY = b"\x7fELF constructed"
 _TREE = "sys/firmware/devicetree/base/"
@@ -51,7 +51,7 @@ def host_packages(software: JetpackSpec) -> dict[str, str]:
     }
 
 
-def _kernel(spec: BoardSpec, software: JetpackSpec) -> dict[str, str | bytes | Link | None]:
+def _kernel(spec: BoardSpec, software: JetpackSpec) -> dict[str, str | bytes | SymbolicLink | None]:
     cores = "".join(
         f"processor\t: {cpu}\nFeatures\t: fp asimd evtstrm aes\nCPU implementer\t: 0x41\nCPU part\t: 0xd42\n\n"
         for cpu in range(spec.cpus)
@@ -65,13 +65,13 @@ def _kernel(spec: BoardSpec, software: JetpackSpec) -> dict[str, str | bytes | L
         "proc/sys/kernel/hostname": f"{spec.name}\n",
         "proc/sys/kernel/osrelease": f"{software.kernel}\n",
         "proc/sys/kernel/random/boot_id": "0f0e0d0c-0000-4000-8000-000000000001\n",
-        "proc/device-tree": Link("../sys/firmware/devicetree/base"),
+        "proc/device-tree": SymbolicLink("../sys/firmware/devicetree/base"),
         "etc/nv_tegra_release": f"{software.release_line}\n# KERNEL_VARIANT: oot\n",
         "run/systemd/timesync/synchronized": "",
     }
 
 
-def _driver(software: JetpackSpec) -> dict[str, str | bytes | Link | None]:
+def _driver(software: JetpackSpec) -> dict[str, str | bytes | SymbolicLink | None]:
     """Device nodes as plain files, and libraries that begin like real ones."""
     gpu = "dev/nvhost-gpu" if software.l4t.startswith("35") else "dev/nvgpu/igpu0/ctrl"
     libraries = ["libcuda.so.1"]
@@ -81,7 +81,7 @@ def _driver(software: JetpackSpec) -> dict[str, str | bytes | Link | None]:
     return {**nodes, **{f"{software.driver_folder}/{name}": _LIBRARY for name in libraries}}
 
 
-def _nvpmodel(spec: BoardSpec) -> dict[str, str | bytes | Link | None]:
+def _nvpmodel(spec: BoardSpec) -> dict[str, str | bytes | SymbolicLink | None]:
     modes = "".join(
         f"< POWER_MODEL ID={number} NAME={name} >\nCPU_ONLINE CORE_0 1\nGPU MAX_FREQ -1\n\n"
         for number, name in enumerate(spec.modes)
@@ -89,12 +89,12 @@ def _nvpmodel(spec: BoardSpec) -> dict[str, str | bytes | Link | None]:
     text = f"# constructed\n\n{modes}< PM_CONFIG DEFAULT={spec.default_mode} >\n"
     return {
         f"etc/nvpmodel/{spec.conf}": text,
-        "etc/nvpmodel.conf": Link(f"nvpmodel/{spec.conf}"),
+        "etc/nvpmodel.conf": SymbolicLink(f"nvpmodel/{spec.conf}"),
         "var/lib/nvpmodel/status": f"pmode:{spec.default_mode:04d} fmode:quiet\n",
     }
 
 
-def _native(spec: BoardSpec, software: JetpackSpec) -> dict[str, str | bytes | Link | None]:
+def _native(spec: BoardSpec, software: JetpackSpec) -> dict[str, str | bytes | SymbolicLink | None]:
     release = f'PRETTY_NAME="{software.os_name}"\nNAME="Ubuntu"\n'
     boot = f"TNSPEC {spec.boot_spec}mmcblk0p1\nCOMPATIBLE_SPEC {spec.boot_spec}\nTEGRA_CHIPID 0x23\n"
     major, minor = software.cuda.split(".")[:2]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Link:
+class SymbolicLink:
     """A symbolic link; `target` is relative to the folder that the link lies in."""
 
     target: str
@@ -16,9 +16,9 @@ class Link:
 class Tree:
     """`files` maps a path to its content; None is an empty folder."""
 
-    files: dict[str, str | bytes | Link | None] = field(default_factory=dict)
+    files: dict[str, str | bytes | SymbolicLink | None] = field(default_factory=dict)
 
-    def put(self, files: Mapping[str, str | bytes | Link | None], under: str = "") -> "Tree":
+    def put(self, files: Mapping[str, str | bytes | SymbolicLink | None], under: str = "") -> "Tree":
         self.files.update({f"{under}{name}": content for name, content in files.items()})
         return self
 
@@ -35,7 +35,7 @@ class Tree:
         for name, content in self.files.items():
             path = root / name
             (path if content is None else path.parent).mkdir(parents=True, exist_ok=True)
-            if isinstance(content, Link):
+            if isinstance(content, SymbolicLink):
                 path.symlink_to(content.target)
             elif content is not None:
                 path.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -3,10 +3,10 @@
 Constructed from documented formats, not recorded: every figure is made up.
 """
 
-from tests.agent.trees.boards import BoardSpec, JetpackSpec
-from tests.agent.trees.tree import Link
+from testing.boards.documented import BoardSpec, JetpackSpec
+from testing.boards.tree import SymbolicLink
 
-Files = dict[str, str | bytes | Link | None]
+Files = dict[str, str | bytes | SymbolicLink | None]
 
 _I2C = "sys/devices/platform/bus@0/c240000.i2c/i2c-1"
 _JP6_ZONES = ("cpu", "gpu", "cv0", "cv1", "cv2", "soc0", "soc1", "soc2", "tj")
@@ -18,8 +18,8 @@ def rails(spec: BoardSpec) -> Files:
     files: Files = {"sys/bus/i2c/drivers/ina3221/uevent": ""}
     for index, (address, labels) in enumerate(spec.rails.items()):
         hwmon = f"{_I2C}/{address}/hwmon/hwmon{index + 1}"
-        files[f"sys/bus/i2c/drivers/ina3221/{address}"] = Link(f"../../../../devices/{_I2C[12:]}/{address}")
-        files[f"sys/class/hwmon/hwmon{index + 1}"] = Link(f"../../{hwmon[4:]}")
+        files[f"sys/bus/i2c/drivers/ina3221/{address}"] = SymbolicLink(f"../../../../devices/{_I2C[12:]}/{address}")
+        files[f"sys/class/hwmon/hwmon{index + 1}"] = SymbolicLink(f"../../{hwmon[4:]}")
         files[f"{hwmon}/name"] = "ina3221\n"
         for channel, label in enumerate(labels, start=1):
             files[f"{hwmon}/in{channel}_label"] = f"{label}\n"
@@ -31,7 +31,7 @@ def rails(spec: BoardSpec) -> Files:
         files[f"{hwmon}/in7_input"] = "80\n"
     if spec.soc == "tegra264":
         hwmon = f"{_I2C}/2-0044/hwmon/hwmon7"
-        files["sys/bus/i2c/drivers/ina238/2-0044"] = Link(f"../../../../devices/{_I2C[12:]}/2-0044")
+        files["sys/bus/i2c/drivers/ina238/2-0044"] = SymbolicLink(f"../../../../devices/{_I2C[12:]}/2-0044")
         files[f"{hwmon}/name"] = "ina238\n"
         files[f"{hwmon}/power1_input"] = "45000000\n"
     return files
