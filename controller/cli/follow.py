@@ -10,6 +10,7 @@ from controller.cli.failures import GATE, INTERRUPTED
 from controller.cli.settings import Settings, print_message
 from controller.cli.waiting import WaitedLongEnough
 from controller.model.result import VALID, Row
+from controller.model.state_words import state_word
 from controller.model.task import FailureKind, JobState, TaskState
 from controller.model.view import JobView, ResultQuery
 from controller.report.text.jobs import failures, whom
@@ -61,7 +62,7 @@ def finish(client: Client, job: JobView, *, as_json: bool, lines: bool = False, 
         print_results(rows, refused_of(job))
         for line in failures(job.tasks):
             print_message(line)
-        print_message(f"job {job.id}: {job.state.value}, {job.done} of {job.total} tasks ended")
+        print_message(f"job {job.id}: {state_word(job.state)}, {job.done} of {job.total} tasks ended")
     code = exit_code(job, rows)
     if require_valid and not code and not (rows and all(row.measurement.verdict == VALID for row in rows)):
         bad = sum(row.measurement.verdict != VALID for row in rows)

@@ -14,6 +14,7 @@ from controller.core.lifecycle import TERMINAL, retry_budget
 from controller.core.scheduler import can_run, leave_to_others, pick
 from controller.core.select import nearest_miss, unmet
 from controller.model.facts import shown
+from controller.model.state_words import state_word
 from controller.model.task import AttemptEnd, Candidate, Device, TaskKind, TaskState
 
 _NAMED = 3  # devices named in one sentence; the rest is counted
@@ -113,8 +114,8 @@ def _waiting(build: BlockingBuild | None) -> str:
     if build.state is TaskState.SUCCEEDED:
         return f"its engine was built by {who}; it is about to become ready"
     if build.state in TERMINAL:
-        return f"its engine will not come: {who} ended as {build.state.value}"
-    return f"waits for its engine: {who} is {build.state.value} and has not started"
+        return f"its engine will not come: {who} is {state_word(build.state)}"
+    return f"waits for its engine: {who} is {state_word(build.state)} and has not started"
 
 
 def _leased(task: Unfinished, attempt: OpenAttempt) -> str:

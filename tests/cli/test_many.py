@@ -167,7 +167,7 @@ def test_a_deadline_exits_with_7(fleet: Command, model: Model) -> None:
     job_id = done.stdout.split()[0]
     shown = fleet("job", "show", job_id).stdout
     assert "  deadline 20" in shown
-    assert "TIMED_OUT: the job's deadline passed" in shown
+    assert "timed out: the job's deadline passed" in shown
 
 
 def test_what_a_log_says_cannot_steer_a_terminal(fleet: Command, model: Model, tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ def test_a_job_from_its_file_to_its_numbers(fleet: Command, model: Model) -> Non
     assert heading.split()[:4] == ["job", "variant", "device", "provenance"]
     assert row.split()[:4] == [job_id, "simulated-fp32-b1-cpu", "board", "SIMULATED"]
     assert notes[-1].strip() == "1 of 1 rows are SIMULATED: made-up numbers, not measurements"
-    assert "BENCH simulated-fp32-b1-cpu: SUCCEEDED on board" in done.stderr
-    assert f"job {job_id}: SUCCEEDED, 2 of 2 tasks ended" in done.stderr
+    assert "BENCH simulated-fp32-b1-cpu: done on board" in done.stderr
+    assert f"job {job_id}: done, 2 of 2 tasks ended" in done.stderr
 
     shown = data(fleet("job", "show", job_id, "--json"))["job"]
     assert (shown["state"], shown["done"], len(shown["tasks"])) == ("SUCCEEDED", 2, 2)
@@ -112,7 +112,7 @@ def test_ctrl_c_detaches_and_the_job_goes_on(fleet: Command, model: Model) -> No
     assert fleet("job", "cancel", job_id).returncode == 0
     watched = fleet("job", "watch", job_id)
     assert watched.returncode == 6
-    assert f"job {job_id}: CANCELLED" in watched.stderr
+    assert f"job {job_id}: cancelled" in watched.stderr
 
 
 def test_devices(fleet: Command) -> None:

@@ -10,6 +10,7 @@ from controller.core.explain import BlockingBuild, Fleet, OpenAttempt, Unfinishe
 from controller.core.keys import device_class
 from controller.core.lifecycle import TERMINAL
 from controller.core.scheduler import pick
+from controller.model.state_words import state_word
 from controller.model.task import AttemptState, FailureKind, TaskKind, TaskState
 from tests.core.builders import bench, device, ended, failed, orin, versions, where
 
@@ -47,14 +48,14 @@ def waiting(build_state, device_name="", phase=""):
 @pytest.mark.parametrize(
     ("state", "where_", "sentence"),
     [
-        (TaskState.WAITING, (), "waits for its engine: task 4 (build x) is WAITING and has not started"),
-        (TaskState.READY, (), "waits for its engine: task 4 (build x) is READY and has not started"),
+        (TaskState.WAITING, (), "waits for its engine: task 4 (build x) is waiting and has not started"),
+        (TaskState.READY, (), "waits for its engine: task 4 (build x) is queued and has not started"),
         (TaskState.LEASED, (), "waits for its engine: task 4 (build x) runs"),
         (TaskState.LEASED, ("orin",), "waits for its engine: task 4 (build x) runs on orin"),
         (TaskState.LEASED, ("orin", "load"), "waits for its engine: task 4 (build x) runs on orin, phase load"),
         (TaskState.SUCCEEDED, (), "its engine was built by task 4 (build x); it is about to become ready"),
         *(
-            (state, (), f"its engine will not come: task 4 (build x) ended as {state.value}")
+            (state, (), f"its engine will not come: task 4 (build x) is {state_word(state)}")
             for state in sorted(TERMINAL - {TaskState.SUCCEEDED}, key=str)
         ),
     ],

@@ -40,7 +40,7 @@ def test_the_live_table_counts_down() -> None:
 
 def test_a_task_that_never_began_says_why_it_timed_out() -> None:
     late = task(state=TaskState.TIMED_OUT, attempts=0, elapsed_s=None)
-    assert list(failures([late])) == ["BENCH onnxruntime-fp32-b1-cpu on bench-1: TIMED_OUT: the job's deadline passed"]
+    assert list(failures([late])) == ["BENCH onnxruntime-fp32-b1-cpu on bench-1: timed out: the job's deadline passed"]
 
 
 def test_logs_are_listed() -> None:

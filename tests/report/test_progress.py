@@ -16,9 +16,9 @@ def test_a_line_per_change_and_not_per_percent() -> None:
             shown.show(job(task(progress=Progress("measure", fraction))))
         shown.show(job(task(state=TaskState.SUCCEEDED)))
     assert out.getvalue().splitlines() == [
-        "[0/1] BENCH onnxruntime-fp32-b1-cpu: READY",
-        "[0/1] BENCH onnxruntime-fp32-b1-cpu: LEASED on bench-1, measure",
-        "[0/1] BENCH onnxruntime-fp32-b1-cpu: SUCCEEDED on bench-1 after 4.2 s",
+        "[0/1] BENCH onnxruntime-fp32-b1-cpu: queued",
+        "[0/1] BENCH onnxruntime-fp32-b1-cpu: running on bench-1, measure",
+        "[0/1] BENCH onnxruntime-fp32-b1-cpu: done on bench-1 after 4.2 s",
     ]
 
 
@@ -26,14 +26,14 @@ def test_an_attempt_that_has_said_nothing_yet_has_no_phase() -> None:
     out = io.StringIO()
     with PlainDisplay(out) as shown:
         shown.show(job(task(progress=Progress())))
-    assert out.getvalue() == "[0/1] BENCH onnxruntime-fp32-b1-cpu: LEASED on bench-1\n"
+    assert out.getvalue() == "[0/1] BENCH onnxruntime-fp32-b1-cpu: running on bench-1\n"
 
 
 def test_a_failure_says_why_on_its_line() -> None:
     out = io.StringIO()
     with PlainDisplay(out) as shown:
         shown.show(job(task(state=TaskState.FAILED, failure=Failure(FailureKind.CRASHED, "died\nof SIGSEGV"))))
-    assert out.getvalue().endswith("FAILED on bench-1: died of SIGSEGV\n")
+    assert out.getvalue().endswith("failed on bench-1: died of SIGSEGV\n")
 
 
 def test_live_clocks_tick_between_reports() -> None:

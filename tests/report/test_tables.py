@@ -253,7 +253,7 @@ def test_tasks_show_phase_and_failures_their_cause() -> None:
     skipped = task(state=TaskState.SKIPPED, because_of_task=1, device="")
     assert list(failures([running, failed, skipped])) == [
         "BENCH onnxruntime-fp32-b1-cpu on bench-1: CRASHED: the child died",
-        "BENCH onnxruntime-fp32-b1-cpu: SKIPPED because of task 1",
+        "BENCH onnxruntime-fp32-b1-cpu: skipped because of task 1",
     ]
     assert cells(jobs_table([job(running)]))["tasks"] == "0/1"
 

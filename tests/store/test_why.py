@@ -32,7 +32,7 @@ def test_from_submit_to_the_end(fleet: StoreFleet) -> None:
     build_task = f"task {fleet.job(job_id).tasks[0].id} (BUILD onnxruntime-fp32-b1-cpu)"
     assert why(fleet, job_id) == [
         "READY: is next on a, as soon as it asks for work",
-        f"WAITING: waits for its engine: {build_task} is READY and has not started",
+        f"WAITING: waits for its engine: {build_task} is queued and has not started",
     ]
     build = fleet.must_claim("a/1")
     assert why(fleet, job_id) == [

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from controller.model.natural import natural
+from controller.model.state_words import state_word
 from controller.model.task import TaskKind, TaskState
 from controller.model.view import DeviceView, JobView, PlannedTask, Reason, TaskView
 from controller.report.text.table import Table
@@ -16,7 +17,8 @@ def jobs_table(jobs: Sequence[JobView]) -> Table:
     return Table(
         columns=("job", "name", "state", "tasks", "created"),
         rows=[
-            (str(job.id), job.name, job.state.value, f"{job.done}/{job.total}", moment(job.created_at)) for job in jobs
+            (str(job.id), job.name, state_word(job.state), f"{job.done}/{job.total}", moment(job.created_at))
+            for job in jobs
         ],
         right=frozenset({"job", "tasks"}),
         empty="no jobs yet: controller submit JOB.yaml",
@@ -48,7 +50,7 @@ def tasks_table(tasks: Sequence[TaskView]) -> Table:
                 str(task.id),
                 task.kind.value,
                 task.name,
-                task.state.value,
+                state_word(task.state),
                 phase(task),
                 task.device,
                 duration(task.elapsed_s),
@@ -85,7 +87,7 @@ def plan_table(tasks: Sequence[PlannedTask]) -> Table:
 def reasons_table(reasons: Sequence[Reason]) -> Table:
     return Table(
         columns=("task", "name", "state", "why"),
-        rows=[(str(item.task_id), item.task_name, item.state.value, item.why) for item in reasons],
+        rows=[(str(item.task_id), item.task_name, state_word(item.state), item.why) for item in reasons],
         right=frozenset({"task"}),
         folding=frozenset({"name", "why"}),
         empty="every task of this job has ended",
@@ -127,9 +129,9 @@ def failures(tasks: Sequence[TaskView]) -> Iterator[str]:
             yield "\n    ".join([f"{label(task)}{place(task)}: {task.failure.kind.value}: {said}", *more])
         elif task.state is TaskState.SKIPPED:
             blamed = f" because of task {task.because_of_task}" if task.because_of_task else ""
-            yield f"{label(task)}{place(task)}: SKIPPED{blamed}"
+            yield f"{label(task)}{place(task)}: {state_word(task.state)}{blamed}"
         elif task.state is TaskState.TIMED_OUT:
-            yield f"{label(task)}{place(task)}: TIMED_OUT: the job's deadline passed"
+            yield f"{label(task)}{place(task)}: {state_word(task.state)}: the job's deadline passed"
 
 
 def label(task: TaskView) -> str:

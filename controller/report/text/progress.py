@@ -7,6 +7,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from controller.model.state_words import state_word
 from controller.model.task import TaskState
 from controller.model.view import JobView, TaskView
 from controller.report.text.jobs import doing, eta, label, place, tasks_table
@@ -123,4 +124,4 @@ def _change(job: JobView, task: TaskView) -> str:
     phase = f", {one_line(task.progress.phase)}" if task.progress and task.progress.phase and leased else ""
     took = f" after {duration(task.elapsed_s)}" if task.state is TaskState.SUCCEEDED and task.elapsed_s else ""
     why = f": {one_line(task.failure.message)}" if task.failure and task.state is not TaskState.SUCCEEDED else ""
-    return f"[{job.done}/{job.total}] {label(task)}: {task.state.value}{place(task)}{phase}{took}{why}"
+    return f"[{job.done}/{job.total}] {label(task)}: {state_word(task.state)}{place(task)}{phase}{took}{why}"
