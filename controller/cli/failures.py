@@ -52,7 +52,7 @@ def print_error(error: JetfleetError, *, as_json: bool) -> int:
 _EXTRAS = {"torch": "export", "onnxscript": "export", "onnx_ir": "export"}
 _OF_CONTROLLER = frozenset(
     ("alembic", "google", "grpc", "grpc_health", "numpy", "onnx", "onnxruntime", "packaging", "pydantic", "rich")
-) | {"sqlalchemy", "yaml"}
+) | {"sqlalchemy", "typer", "yaml"}
 
 
 def missing_package(error: ModuleNotFoundError) -> JetfleetError | None:

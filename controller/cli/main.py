@@ -103,7 +103,7 @@ def set_global_options(
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry point of the console script. Exit codes: see controller/cli/failures.py."""
+    """Runs a verb and exits. Exit codes: see controller/cli/failures.py."""
     reordered = reorder_options(sys.argv[1:] if arguments is None else arguments)
     settings = Settings()
     for stream in (sys.stdout, sys.stderr):

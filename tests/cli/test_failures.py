@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from controller.api.spawn import parse_error
 from controller.cli.failures import print_bug, print_error
 from controller.cli.main import main
 from jetfleet.errors import BadInput, JetfleetError, kinds
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_an_error_says_where_what_and_how(capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,3 +112,15 @@ def test_a_package_that_is_missing_is_told_with_its_extra(tmp_path: Path) -> Non
     assert done.returncode == 4, done.stderr
     assert "the package yaml is not installed here" in done.stderr
     assert "pip install 'jetfleet[controller]'" in done.stderr
+
+
+def test_a_command_line_without_its_packages_says_what_to_install() -> None:
+    """An installation of `jetfleet` alone, or of the agent: the console script is there, typer is not."""
+    script = re.search(r'^controller = "(.+):(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert script is not None
+    hide = f"import sys; sys.modules['typer'] = None; from {script[1]} import {script[2]} as run; run()"
+    done = subprocess.run([sys.executable, "-c", hide, "jobs"], capture_output=True, text=True)
+    assert done.returncode == 4, done.stderr
+    assert "the package typer is not installed here" in done.stderr
+    assert "pip install 'jetfleet[controller]'" in done.stderr
+    assert "Traceback" not in done.stderr
