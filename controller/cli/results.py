@@ -77,17 +77,22 @@ def _save(client: "Client", rows: Sequence["Row"], samples: Path | None, times: 
 def _print(rows: Sequence["Row"], chosen: Format, job: "JobView | None") -> None:
     from controller.report.text.results import csv_table, evidence, refused_of, results_table
 
+    refused = refused_of(job) if job else ()
     if chosen is Format.JSON:
         from controller.cli.formats import print_json
+        from controller.record.jobs import task_record
         from controller.record.results import result_record
 
-        print_json({"results": [result_record(row) for row in rows]}, out=sys.stdout)
+        document = {
+            "results": [result_record(row) for row in rows],
+            "refused": [task_record(task) for _, task in refused],
+        }
+        print_json(document, out=sys.stdout)
     elif chosen is Format.CSV:
         from controller.report.text.table import print_csv
 
         print_csv(csv_table(rows), out=sys.stdout)
     else:
-        refused = refused_of(job) if job else ()
         print_with_notes(results_table(rows, refused), evidence(rows, refused), markdown=chosen is Format.MARKDOWN)
 
 

@@ -24,10 +24,10 @@ def job_summary_record(job: JobView) -> Record:
 
 
 def job_record(job: JobView) -> Record:
-    return {**job_summary_record(job), "tasks": [_task_record(task) for task in job.tasks]}
+    return {**job_summary_record(job), "tasks": [task_record(task) for task in job.tasks]}
 
 
-def _task_record(task: TaskView) -> Record:
+def task_record(task: TaskView) -> Record:
     progress, failure = task.progress, task.failure
     return {
         "id": task.id,

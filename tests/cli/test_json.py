@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from controller.analysis.compare import compare
+from controller.api.discovery import connect
+from controller.api.submission import prepare_files
 from controller.model.engine import (
     Audited,
     BuildReport,
@@ -114,3 +116,23 @@ def test_every_flag_is_explained(name: str) -> None:
 
     text = (Path(__file__).resolve().parents[2] / "docs" / "database.md").read_text()
     assert all(f"`{kind.value}`" in text for kind in getattr(result, name))
+
+
+def test_a_variant_that_was_refused_at_submit_is_in_the_results_with_its_reason(fleet: Command, model: Model) -> None:
+    path = model(variants="{runtime: [simulated], precision: [fp32, tf32]}")
+    ((_, prepared),) = prepare_files([path], state_dir=fleet.state, on_message=print)
+    bad, good = prepared.spec.variants
+    spec = replace(prepared.spec, variants=(replace(bad, refusal="float16 cannot hold 70000"), good))
+    with connect(fleet.state, on_message=print) as client:
+        number = str(client.submit_spec(spec, prepared.files).job_id)
+    fleet("job", "watch", number)
+    document = json.loads(fleet("results", number, "--json").stdout)
+    Reader().read(document)
+    (refused,) = document["refused"]
+    assert refused["name"] == bad.key
+    assert refused["failure"]["message"] == "float16 cannot hold 70000"
+    assert [item["variant"] for item in document["results"]] == [good.key]
+    assert json.loads(fleet("results", "--json").stdout)["refused"] == []
+    shown = fleet("job", "show", number).stdout
+    (line,) = [line for line in shown.splitlines() if "float16 cannot hold 70000" in line]
+    assert line.strip().startswith(f"BENCH {bad.key}: BUILD_REFUSED: ")
