@@ -14,7 +14,7 @@ from controller.intake.exchange import ModelAnswer, ModelRequest
 from controller.intake.graph import datasets, onnx_files
 from controller.intake.graph.agreement import agree
 from controller.intake.graph.reference import ReferenceSession
-from controller.intake.graph.shapes import check_batches
+from controller.intake.graph.shapes import check_batches, check_dims
 from controller.intake.graph.tensors import make as make_input
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.model_report import Agreement, ModelReport, Port
@@ -30,6 +30,7 @@ def check(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer
     source = open_source(request, folder, progress)
     signature = source.signature
     check_batches(signature, request.batches)
+    check_dims(signature, request.dims, request.inputs)
     if request.evaluation:
         largest = max([signature.own_batch, *(batch for batch, _ in request.batches)])
         datasets.load(Path(request.folder) / request.evaluation, signature, largest_batch=largest)

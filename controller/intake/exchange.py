@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.intake.jobfile.inputs import Input, InputRequest
+from controller.intake.jobfile.inputs import DimValues, Input, InputRequest, RunSize
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.model_report import ModelReport
@@ -48,17 +48,18 @@ class ModelRequest:
     out: str
     memory_bytes: int
     float32_steps: Steps = ()  # what asks for float32; empty: nothing does
+    dims: tuple[DimValues, ...] = ((),)  # every combination of the dimensions that are axes
     check: bool = False  # only hold the model against its reference
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file that variants need; `batch`, `precision` and `base` (the floats under Q/DQ) None: every variant does."""
+    """A file that variants need; `size`, `precision` and `base` (the floats under Q/DQ) None: every variant does."""
 
     role: Role
     name: str
     path: str
-    batch: int | None = None
+    size: RunSize | None = None
     precision: Precision | None = None
     base: Precision | None = None
 

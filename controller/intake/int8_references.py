@@ -9,6 +9,7 @@ from typing import Protocol
 
 from controller.intake.graph.datasets import Evaluation
 from controller.intake.graph.tensors import Array
+from controller.intake.jobfile.inputs import RunSize
 from controller.intake.lowering.calibration import MOST_HELD, Calibration
 from controller.intake.lowering.precision import Reference
 
@@ -19,38 +20,39 @@ class AnswersInFloat(Protocol):
 
 @dataclass(frozen=True)
 class Int8References:
-    """`by_batch` is what a device checks, empty where it is as for the other precisions; `more` are further rows."""
+    """`by_size` is what a device checks, empty where it is as for the other precisions; `more` are further rows."""
 
-    usual: Mapping[int, Reference]
-    by_batch: Mapping[int, Reference]
+    usual: Mapping[RunSize, Reference]
+    by_size: Mapping[RunSize, Reference]
     more: tuple[Reference, ...] = ()
 
     def all(self) -> list[Reference]:
-        return [*(self.by_batch or self.usual).values(), *self.more]
+        return [*(self.by_size or self.usual).values(), *self.more]
 
 
 def find(
     source: AnswersInFloat,
-    usual: Mapping[int, Reference],
+    usual: Mapping[RunSize, Reference],
     calibration: Calibration | None,
     evaluation: Evaluation | None,
 ) -> Int8References:
-    """`usual` are the references of the other precisions, by batch."""
+    """`usual` are the references of the other precisions, by size."""
     if calibration is None:
         return Int8References(usual, {})
     smallest = min(usual)
     if evaluation is not None:
         inputs, _ = usual[smallest]
         rows = min(len(evaluation.labels), MOST_HELD)
-        starts = range(smallest, rows - smallest + 1, smallest)
-        batches = [{**inputs, **evaluation.rows(begin, begin + smallest)} for begin in starts]
+        count = smallest.batch
+        starts = range(count, rows - count + 1, count)
+        batches = [{**inputs, **evaluation.rows(begin, begin + count)} for begin in starts]
         return Int8References(usual, {}, tuple((batch, source.run(batch)) for batch in batches))
-    trials = {batch: calibration.trials(batch) for batch in usual}
+    trials = {size: calibration.trials(size.batch) for size in usual}
     same = all(
-        array is usual[batch][0][name] or (array == usual[batch][0][name]).all()
-        for batch, (first, *_) in trials.items()
+        array is usual[size][0][name] or (array == usual[size][0][name]).all()
+        for size, (first, *_) in trials.items()
         for name, array in first.items()
     )
-    own = {} if same else {batch: (first, source.run(first)) for batch, (first, *_) in trials.items()}
+    own = {} if same else {size: (first, source.run(first)) for size, (first, *_) in trials.items()}
     more = tuple((inputs, source.run(inputs)) for inputs in trials[smallest][1:])
     return Int8References(usual, own, more)

@@ -76,7 +76,7 @@ def _variants(
             placement=point.placement,
             inputs=tuple(
                 TensorSpec(item.name, item.dtype, item.shape(point.batch), ranges[point.runtime].get(item.name))
-                for item in answer.inputs
+                for item in (item.sized(point.dims) for item in answer.inputs)
             ),
             artifacts=tuple(artifact for item, artifact in artifacts if required_graphs.needs(point, item)),
             check=with_sets(loaded.check_for(point.precision), answer.sets, point.precision),

@@ -9,10 +9,11 @@ from controller.intake.exchange import LoweringRequest, ModelAnswer, ModelFile, 
 from controller.intake.graph import datasets, stand_in_inputs
 from controller.intake.graph.accuracy_output import find_accuracy_output
 from controller.intake.graph.datasets import LABELS, Evaluation
-from controller.intake.graph.shapes import Signature, check_batches
+from controller.intake.graph.shapes import Signature, check_batches, check_dims
 from controller.intake.graph.tensors import Array, write_npy
 from controller.intake.graph.tensors import make as make_input
 from controller.intake.int8_references import Int8References
+from controller.intake.jobfile.inputs import RunSize
 from controller.intake.jobfile.model_error import ModelError, calibration_missing
 from controller.intake.lowering import calibration as calibrating
 from controller.intake.lowering import precision, source_precision
@@ -31,6 +32,7 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
     folder.mkdir(parents=True)
     source = open_source(request, folder, progress)
     check_batches(source.signature, request.batches)
+    check_dims(source.signature, request.dims, request.inputs)
     batches = {batch for batch, _ in request.batches} | ({source.signature.own_batch} if request.own_batch else set())
     own = source_precision.detect(source.graph)
     if own.precision is Precision.FP32:
@@ -46,11 +48,12 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         evaluation = datasets.load(path, source.signature, largest_batch=max(batches))
         files += _evaluation_files(evaluation, out)
     calibration = _calibration(request, source.signature, evaluation, batches, progress)
+    sizes = [RunSize(batch, dims) for batch in batches for dims in request.dims]
     references = run_references(
-        request, source, batches, evaluation=evaluation, calibration=calibration, progress=progress
+        request, source, sizes, evaluation=evaluation, calibration=calibration, progress=progress
     )
     int8 = int8_references.find(source, references, calibration, evaluation)
-    files += _reference_files(out, references, int8.by_batch)
+    files += _reference_files(out, references, int8.by_size)
     refused: list[RefusedGraph] = []
     sets: tuple[tuple[str, ...], ...] = ()
     if own.precision is Precision.FP32 and request.lower:
@@ -70,11 +73,14 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
 
 
 def _accuracy_output(
-    request: ModelRequest, evaluation: Evaluation, references: Mapping[int, Reference], progress: Callable[[str], None]
+    request: ModelRequest,
+    evaluation: Evaluation,
+    references: Mapping[RunSize, Reference],
+    progress: Callable[[str], None],
 ) -> str:
-    batch = max(references)
-    _, outputs = references[batch]
-    name = find_accuracy_output(outputs, evaluation.labels, batch=batch, named=request.accuracy_output)
+    size = max(references)
+    _, outputs = references[size]
+    name = find_accuracy_output(outputs, evaluation.labels, batch=size.batch, named=request.accuracy_output)
     progress(f"accuracy is taken from output {name!r}")
     return name
 
@@ -83,7 +89,7 @@ def _lower_all(
     request: ModelRequest,
     source: ModelSource,
     calibration: Calibration | None,
-    references: Mapping[int, Reference],
+    references: Mapping[RunSize, Reference],
     int8: Int8References,
     *,
     progress: Callable[[str], None],
@@ -93,7 +99,7 @@ def _lower_all(
     Raises ModelError where nothing that the job asks for is left.
     """
     progress("reading the ranges of the reference run")
-    ranges = float_ranges(source.graph.path, references[min(references)][0])
+    ranges = float_ranges(source.graph.path, references[_widest(references)][0])
     files: list[ModelFile] = []
     errors: list[tuple[LoweringRequest, ModelError]] = []
     reordered: dict[tuple[str, ...], None] = {}
@@ -117,6 +123,12 @@ def _lower_all(
         raise errors[0][1]
     refused = [RefusedGraph(item.precision, item.base, _reason(error, made)) for item, error in errors]
     return files, refused, tuple(reordered)
+
+
+def _widest(references: Mapping[RunSize, Reference]) -> RunSize:
+    """Of the smallest batch the largest dimensions: sums over a longer sequence are larger."""
+    smallest = min(size.batch for size in references)
+    return max(size for size in references if size.batch == smallest)
 
 
 def _nobodys_inputs(request: ModelRequest, source: ModelSource) -> str:
@@ -174,33 +186,36 @@ def _calibration(
     return made
 
 
-def _reference_files(out: Path, references: Mapping[int, Reference], int8: Mapping[int, Reference]) -> list[ModelFile]:
+def _reference_files(
+    out: Path, references: Mapping[RunSize, Reference], int8: Mapping[RunSize, Reference]
+) -> list[ModelFile]:
     """INT8's own where it is held against other rows than the other precisions are."""
     if not int8:
-        return [item for batch, found in references.items() for item in _reference_of(out, found, batch)]
+        return [item for size, found in references.items() for item in _reference_of(out, found, size)]
     files = []
-    for batch, found in references.items():
-        made = _reference_of(out, found, batch)
+    for size, found in references.items():
+        made = _reference_of(out, found, size)
         files += [replace(item, precision=kind) for kind in (Precision.FP32, Precision.FP16) for item in made]
-        learnt = _reference_of(out / "int8", int8[batch], batch)
+        learnt = _reference_of(out / "int8", int8[size], size)
         files += [replace(item, precision=Precision.INT8) for item in learnt]
     return files
 
 
-def _reference_of(out: Path, reference: Reference, batch: int) -> list[ModelFile]:
+def _reference_of(out: Path, reference: Reference, size: RunSize) -> list[ModelFile]:
     files: list[ModelFile] = []
     for role, arrays in zip((Role.REFERENCE_INPUT, Role.REFERENCE_OUTPUT), reference, strict=True):
-        files += _array_files(out, role, arrays, batch=batch)
+        files += _array_files(out, role, arrays, size=size)
     return files
 
 
-def _array_files(out: Path, role: Role, arrays: Mapping[str, Array], *, batch: int | None = None) -> list[ModelFile]:
-    return [_write(out, role, name, array, index, batch=batch) for index, (name, array) in enumerate(arrays.items())]
+def _array_files(out: Path, role: Role, arrays: Mapping[str, Array], *, size: RunSize | None = None) -> list[ModelFile]:
+    return [_write(out, role, name, array, index, size=size) for index, (name, array) in enumerate(arrays.items())]
 
 
-def _write(out: Path, role: Role, name: str, array: Array, index: int, *, batch: int | None = None) -> ModelFile:
+def _write(out: Path, role: Role, name: str, array: Array, index: int, *, size: RunSize | None = None) -> ModelFile:
     """One tensor as .npy; a tensor's name never becomes part of a path."""
     out.mkdir(exist_ok=True)
-    path = out / f"{role.value}-{batch or 'all'}-{index}.npy"
+    sizes = [size.batch, *(value for _, value in size.dims)] if size else ["all"]
+    path = out / f"{role.value}-{'-'.join(map(str, sizes))}-{index}.npy"
     write_npy(path, array)
-    return ModelFile(role, name, str(path), batch)
+    return ModelFile(role, name, str(path), size)

@@ -1,4 +1,4 @@
-"""What the model answers to the reference inputs of each batch size, once it is clear that this can be held to."""
+"""What the model answers to the reference inputs of each size, once it is clear that this can be held to."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +9,8 @@ from controller.intake.graph.datasets import Evaluation
 from controller.intake.graph.reference_check import refuse_unstable, refuse_useless
 from controller.intake.graph.shapes import Signature
 from controller.intake.graph.tensors import Array, make
+from controller.intake.jobfile.dim_axes import AT
+from controller.intake.jobfile.inputs import RunSize
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.lowering.calibration import Calibration
@@ -19,43 +21,47 @@ from controller.intake.model_source import ModelSource
 def run_references(
     request: ModelRequest,
     source: ModelSource,
-    batches: Iterable[int],
+    sizes: Iterable[RunSize],
     *,
     evaluation: Evaluation | None,
     calibration: Calibration | None,
     progress: Callable[[str], None],
-) -> dict[int, Reference]:
-    """By batch size. Raises ModelError for a size that the model does not run with, or answers that show nothing."""
-    found: dict[int, Reference] = {}
+) -> dict[RunSize, Reference]:
+    """By size. Raises ModelError for a size that the model does not run with, or answers that show nothing."""
+    found: dict[RunSize, Reference] = {}
     notes: dict[str, None] = {}
-    for batch in sorted(batches):
-        real = _real_inputs(source.signature, evaluation, calibration, batch)
+    for size in sorted(sizes):
+        real = _real_inputs(source.signature, evaluation, calibration, size.batch)
         made = stand_in_inputs.told(source.signature.inputs, real=real)
         special = stand_in_inputs.told(source.signature.inputs, real=real, plain=False)
-        progress(f"computing the reference outputs for batch {batch}{special and f'; stand-in inputs: {special}'}")
-        inputs = _inputs(request, source.signature, real, batch)
-        outputs = _run(request, source, inputs, batch, ran=list(found))
+        progress(f"computing the reference outputs for {size}{special and f'; stand-in inputs: {special}'}")
+        inputs = _inputs(request, source.signature, real, size)
+        outputs = _run(request, source, inputs, size, ran=list(found))
         if not found:
             graph = source.graph.path if request.onnx else None
             refuse_unstable(outputs, source.run(inputs), graph=graph)
         notes |= dict.fromkeys(refuse_useless(outputs, stand_ins=made))
-        found[batch] = (inputs, outputs)
+        found[size] = (inputs, outputs)
     for note in notes:
         progress(note)
     return found
 
 
 def _run(
-    request: ModelRequest, source: ModelSource, inputs: Mapping[str, Array], batch: int, *, ran: Sequence[int]
+    request: ModelRequest, source: ModelSource, inputs: Mapping[str, Array], size: RunSize, *, ran: Sequence[RunSize]
 ) -> dict[str, Array]:
-    """Raises ModelError, which says so where it is only this batch size that the model does not take."""
+    """Raises ModelError, which says so where it is only this size that the model does not take."""
     try:
         return source.run(inputs)
     except ModelError as error:
-        other = ran[-1] if ran else _smallest_that_runs(request, source, batch)
+        batch, dims = size.batch, size.dims
+        alike = [item.batch for item in ran if item.dims == dims]
+        if dims and not alike:
+            raise _wrong_dims(error, size) from error
+        other = alike[-1] if alike else _smallest_that_runs(request, source, batch)
         if other is None:
             raise
-        steps: Steps = next((steps for size, steps in request.batches if size == batch), ("model",))
+        steps: Steps = next((steps for item, steps in request.batches if item == batch), ("model",))
         raise ModelError(
             f"the model runs with batch {other} and not with batch {batch}: {error.message}",
             steps=steps,
@@ -66,13 +72,23 @@ def _run(
         ) from error
 
 
+def _wrong_dims(error: ModelError, size: RunSize) -> ModelError:
+    return ModelError(
+        f"the model does not run with {size}: {error.message}",
+        steps=AT,
+        where=error.where,
+        expected="sizes that the model takes",
+        hint="a size is written into the model, or is larger than a table in it: leave the size out",
+    )
+
+
 def _smallest_that_runs(request: ModelRequest, source: ModelSource, batch: int) -> int | None:
     """Of those that the job asks for, and 1."""
     if not source.signature.dynamic:
         return None
     for size in sorted({1, *(size for size, _ in request.batches)} - {batch}):
         try:
-            source.run(_inputs(request, source.signature, {}, size))
+            source.run(_inputs(request, source.signature, {}, RunSize(size)))
         except ModelError:
             continue
         return size
@@ -90,10 +106,10 @@ def _real_inputs(
     return {name: array for name, array in rows.items() if name in unsaid}
 
 
-def _inputs(request: ModelRequest, signature: Signature, real: Mapping[str, Array], batch: int) -> dict[str, Array]:
+def _inputs(request: ModelRequest, signature: Signature, real: Mapping[str, Array], size: RunSize) -> dict[str, Array]:
     """Real ones where there are any; else what job.yaml says; else stand-ins."""
     folder = Path(request.folder)
     return {
-        item.name: real[item.name] if item.name in real else make(item, batch, seed=request.seed, folder=folder)
-        for item in signature.inputs
+        item.name: real[item.name] if item.name in real else make(item, size.batch, seed=request.seed, folder=folder)
+        for item in (item.sized(size.dims) for item in signature.inputs)
     }

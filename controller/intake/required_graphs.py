@@ -25,7 +25,7 @@ def base_of(runtime: str, placement: str) -> Precision:
 
 def needs(point: VariantPoint, item: ModelFile) -> bool:
     """Whether a variant carries a file. TF32 is the FP32 graph, run otherwise."""
-    if item.batch not in (None, point.batch):
+    if item.size not in (None, point.size):
         return False
     graph = Precision.FP32 if point.precision is Precision.TF32 else point.precision
     if item.role is Role.CALIBRATION:

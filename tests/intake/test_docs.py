@@ -77,9 +77,10 @@ def test_yaml_is_parsed_and_planned(place: Workplace, block: Block) -> None:
     job = load_text(text, place.folder / "job.yaml").job
     text = re.sub(r"torch: \S+", "onnx: model.onnx", text)
     shape = next((item.shape for item in job.model.inputs.values()), None) or ["batch", 3, 224, 224]
-    channels = int(shape[1])
-    place.model(pooled(channels), name=job.model.onnx or "model.onnx")
-    rows = np.random.default_rng(0).uniform(size=(16, channels, *map(int, shape[2:]))).astype(np.float32)
+    channels, *sides = [int(str(dim).rpartition("=")[2]) for dim in shape[1:]]
+    is_open = "=" in str(shape)
+    place.model(pooled(channels, is_open=is_open), name=job.model.onnx or "model.onnx")
+    rows = np.random.default_rng(0).uniform(size=(16, channels, *sides)).astype(np.float32)
     for name in (job.model.data.calibration, job.model.data.evaluation):
         if name:
             (place.folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +90,7 @@ def test_yaml_is_parsed_and_planned(place: Workplace, block: Block) -> None:
     assert made.benches
 
 
-def pooled(channels: int) -> onnx.ModelProto:
+def pooled(channels: int, *, is_open: bool = False) -> onnx.ModelProto:
     """Images of any size to three scores."""
     nodes = [
         NODE("Conv", ["image", "w1"], ["c"]),
@@ -97,7 +98,8 @@ def pooled(channels: int) -> onnx.ModelProto:
         NODE("Flatten", ["p"], ["f"]),
         NODE("Gemm", ["f", "w2"], ["y"], transB=1),
     ]
-    image = value("image", ["N", channels, *((8, 8) if channels == 1 else (224, 224))])
+    sides = ("H", "W") if is_open else (8, 8) if channels == 1 else (224, 224)
+    image = value("image", ["N", channels, *sides])
     return model_of(nodes, [image], [value("y", ["N", 3])], w1=floats(4, channels, 3, 3), w2=floats(3, 4))
 
 

@@ -15,7 +15,7 @@ from controller.intake.exchange import (
     write_answer,
     write_request,
 )
-from controller.intake.jobfile.inputs import Input, InputRequest
+from controller.intake.jobfile.inputs import Input, InputRequest, RunSize
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.model_report import Agreement, ModelReport, Port
 from controller.model.job import CheckRule, OutputCheck, Precision, Role
@@ -47,6 +47,7 @@ REQUEST = ModelRequest(
     lowering_cache="/cache/lowered",
     out="/out",
     memory_bytes=1 << 33,
+    dims=((("seq", 64),), (("seq", 128),)),
     float32_steps=("variants", "precision", 0),
 )
 REPORT = ModelReport(
@@ -67,7 +68,7 @@ ANSWERS = [
         4,
         (
             ModelFile(Role.MODEL_QDQ, "model-qdq.onnx", "/m", precision=Precision.INT8, base=Precision.FP16),
-            ModelFile(Role.REFERENCE_INPUT, "é", "/i", batch=8),
+            ModelFile(Role.REFERENCE_INPUT, "é", "/i", size=RunSize(8, (("seq", 64),))),
         ),
         refused=(RefusedGraph(Precision.FP16, Precision.FP16, "too far"),),
     ),

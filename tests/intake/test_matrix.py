@@ -139,3 +139,4 @@ def test_axes_of_options_that_are_wrong(axes: str, message: str) -> None:
         keys(f"{{options: {axes}}}")
     assert message in caught.value.message
     assert caught.value.where.startswith("job.yaml:4:")
+    assert caught.value.hint == ("did you mean 'threads'?" if "thread:" in axes else "")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from controller.intake.jobfile.inputs import Axes, Dim, Input, InputRequest
+from controller.intake.jobfile.inputs import Axes, Dim, DimValues, Input, InputRequest
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import Steps, quoted
@@ -53,6 +53,7 @@ def resolve(graph: Sequence[GraphInput], requests: Mapping[str, InputRequest]) -
     for item in graph:
         _bind(item, requests.get(item.name, InputRequest()), bound)
     leading = _leading_names(graph, requests, bound)
+    renamed = _renamed(graph, requests)
     found: list[Input] = []
     open_inputs: dict[str, tuple[GraphDim, ...]] = {}
     for item in graph:
@@ -62,7 +63,9 @@ def resolve(graph: Sequence[GraphInput], requests: Mapping[str, InputRequest]) -
         if settled is None:
             open_inputs[item.name] = dims
         else:
-            found.append(Input(item.name, item.dtype, settled, wanted.values, _left_open(item, settled)))
+            found.append(
+                Input(item.name, item.dtype, settled, wanted.values, _left_open(item, settled, wanted.axes, renamed))
+            )
     if open_inputs:
         raise _unresolved(open_inputs, requests, {item.name: item.dims for item in graph})
     return signature(found)
@@ -76,10 +79,21 @@ def _all_settled(dims: Sequence[GraphDim]) -> tuple[Dim, ...] | None:
     return tuple(dim if isinstance(dim, int) else _BATCH for dim in known)
 
 
-def _left_open(item: GraphInput, settled: Sequence[Dim]) -> Axes:
-    """Dimensions that have a size here, and any size in the graph."""
+def _renamed(graph: Sequence[GraphInput], requests: Mapping[str, InputRequest]) -> dict[GraphDim, str]:
+    """What job.yaml calls a dimension that has a name in the graph: inputs of which it says nothing share it."""
+    return {
+        item.dims[index]: name
+        for item in graph
+        for index, name in requests.get(item.name, InputRequest()).axes
+        if isinstance(item.dims[index], str)
+    }
+
+
+def _left_open(item: GraphInput, settled: Sequence[Dim], own: Axes, renamed: Mapping[GraphDim, str]) -> Axes:
+    """Dimensions that have a size here, and any size in the graph; by job.yaml's name where it gives one."""
+    names = dict(own)
     return tuple(
-        (index, dim or f"dim_{index}")
+        (index, names.get(index) or renamed.get(dim) or (dim if isinstance(dim, str) else f"dim_{index}"))
         for index, dim in enumerate(item.dims)
         if not isinstance(dim, int) and settled[index] != "batch"
     )
@@ -111,6 +125,20 @@ def check_batches(found: Signature, named: Iterable[tuple[int, Steps]]) -> None:
             expected=f"batch: [{found.fixed_batch}]",
             hint=f"export the model with a dynamic first dimension of {first.name!r}, or remove the batch axis",
         )
+
+
+def check_dims(found: Signature, sizes: Iterable[DimValues], requests: Mapping[str, InputRequest]) -> None:
+    """Raises ModelError if a dimension that is an axis has one size in the graph."""
+    wanted = {name for values in sizes for name, _ in values}
+    for item in found.inputs:
+        for index, name in requests.get(item.name, InputRequest()).axes:
+            if name in wanted and (index, name) not in item.axes:
+                raise ModelError(
+                    f"dimension {index} ({name}) of input {item.name!r} is fixed at {item.dims[index]} in the graph",
+                    steps=("variants", "dims", name),
+                    expected=f"{name}: [{item.dims[index]}]",
+                    hint="export the model with this dimension open, or remove the axis",
+                )
 
 
 def _refuse_unknown(graph: Sequence[GraphInput], requests: Mapping[str, InputRequest]) -> None:

@@ -1,7 +1,7 @@
 """Inputs of the model: what job.yaml says of one, and one with nothing left open but the batch. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
 
 from controller.intake.jobfile.schema import InputSection
@@ -9,6 +9,19 @@ from controller.intake.jobfile.schema import InputSection
 Dim: TypeAlias = int | Literal["batch"]
 # Dimensions that have a size here and are open in the graph: index and name.
 Axes: TypeAlias = tuple[tuple[int, str], ...]
+# Names and sizes of the dimensions that are axes of the matrix, by name.
+DimValues: TypeAlias = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, order=True)
+class RunSize:
+    """What decides the shapes of a run: the batch, and the dimensions that are axes of the matrix."""
+
+    batch: int
+    dims: DimValues = ()
+
+    def __str__(self) -> str:
+        return ", ".join([f"batch {self.batch}", *(f"{name}={size}" for name, size in self.dims)])
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,12 @@ class Input:
 
     def shape(self, batch: int) -> tuple[int, ...]:
         return tuple(batch if dim == "batch" else dim for dim in self.dims)
+
+    def sized(self, dims: DimValues) -> "Input":
+        """The input with other sizes of its named dimensions."""
+        sizes, names = dict(dims), dict(self.axes)
+        found = tuple(sizes.get(names.get(index, ""), dim) for index, dim in enumerate(self.dims))
+        return replace(self, dims=found)
 
     @property
     def open(self) -> dict[int, str]:

@@ -3,14 +3,15 @@
 `expand` runs once, when the job file is read; `with_own_batch` fills in what only the graph knows.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 from controller.core.keys import variant_key
 from controller.core.tensorrt import RUNTIMES
-from controller.intake.jobfile import schema
+from controller.intake.jobfile import dim_axes, schema
+from controller.intake.jobfile.inputs import DimValues, RunSize
 from controller.intake.jobfile.option_axes import OptionValues, check_axes, combinations
 from controller.intake.jobfile.yaml import Document, Steps
 from controller.model.job import Precision
@@ -35,6 +36,11 @@ class VariantPoint:
     placement: str
     steps: Steps
     options: OptionValues = ()  # those that are axes
+    dims: DimValues = ()
+
+    @property
+    def size(self) -> RunSize:
+        return RunSize(self.batch, self.dims)
 
     @property
     def key(self) -> str:
@@ -43,16 +49,15 @@ class VariantPoint:
             precision=self.precision,
             batch=self.batch,
             placement=self.placement,
-            others=dict(self.options),
+            others={**dict(self.options), **{name: str(size) for name, size in self.dims}},
         )
 
 
 def expand(variants: schema.VariantsSection, document: Document) -> tuple[VariantPoint, ...]:
     """Every variant, in the order of the axes; OWN_BATCH where no batch is asked. Raises BadInput."""
     batches = variants.batch if variants.batch is not None else [OWN_BATCH]
-    axes = variants.options
     combined = _combine(
-        variants.runtime, variants.precision, batches, placements=variants.placement, axes=axes, steps=_MATRIX
+        variants.runtime, variants.precision, batches, placements=variants.placement, axes=variants, steps=_MATRIX
     )
     found = [point for point in combined if not _is_excluded(point, variants)]
     for index, included in enumerate(variants.include):
@@ -62,12 +67,12 @@ def expand(variants: schema.VariantsSection, document: Document) -> tuple[Varian
             precisions or variants.precision,
             _listed(included.batch) or batches,
             placements=_listed(included.placement) or variants.placement,
-            axes=axes,
+            axes=variants,
             steps=("variants", "include", index),
         )
     _refuse_empty(found, document)
     _refuse_twice(found, document)
-    check_axes(axes, list(dict.fromkeys(point.runtime for point in found)), document)
+    check_axes(variants.options, list(dict.fromkeys(point.runtime for point in found)), document)
     for point in found:
         _refuse_impossible(point, document)
     if len(found) > MAX_VARIANTS:
@@ -120,13 +125,13 @@ def _combine(
     batches: Sequence[int],
     *,
     placements: Sequence[str] | None,
-    axes: Mapping[str, Sequence[Any]],
+    axes: schema.VariantsSection,
     steps: Steps,
 ) -> Iterator[VariantPoint]:
     for runtime, precision, batch in product(runtimes, precisions, batches):
         for placement in placements or [default_placement(runtime)]:
-            for options in combinations(runtime, axes):
-                yield VariantPoint(runtime, Precision(precision), batch, placement, steps, options)
+            for options, dims in product(combinations(runtime, axes.options), dim_axes.combinations(axes.dims)):
+                yield VariantPoint(runtime, Precision(precision), batch, placement, steps, options, dims)
 
 
 def default_placement(runtime: str) -> str:

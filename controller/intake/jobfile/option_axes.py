@@ -39,12 +39,11 @@ def check_axes(axes: Mapping[str, Sequence[Any]], runtimes: Sequence[str], docum
 
 def _unknown(name: str, runtimes: Sequence[str], document: Document) -> BadInput:
     known = sorted({item for runtime in runtimes for item in _names(runtime)})
-    guess = nearest(name, known)
     return document.error(
         (*_AT, name),
         f"no runtime of this job has an option {name!r}",
         expected=", ".join(known),
-        hint=f"did you mean {guess}?" if guess else "",
+        hint=nearest(name, known),
     )
 
 

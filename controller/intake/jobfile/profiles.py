@@ -122,7 +122,7 @@ def _check_batch_everywhere(
 
 
 def _check_inside(item: Input, limits: Range, point: VariantPoint, steps: Steps, document: Document) -> None:
-    shape = item.shape(point.batch)
+    shape = item.sized(point.dims).shape(point.batch)
     for index, (low, size, high) in enumerate(zip(limits.min, shape, limits.max, strict=True)):
         if low <= size <= high:
             continue

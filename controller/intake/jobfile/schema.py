@@ -112,6 +112,9 @@ class AxesSection(Strict):
 
 
 OptionAxis: TypeAlias = Annotated[list[bool | int | str], Field(min_length=1, max_length=64), AfterValidator(distinct)]
+DimAxis: TypeAlias = Annotated[
+    list[Annotated[int, Field(ge=1, le=999_999_999)]], Field(min_length=1, max_length=64), AfterValidator(distinct)
+]
 
 
 class VariantsSection(Strict):
@@ -128,6 +131,9 @@ class VariantsSection(Strict):
     runtime: Annotated[list[Runtime], Field(min_length=1), AfterValidator(distinct)] = Field(default=["onnxruntime"])
     options: dict[str, OptionAxis] = Field(
         default_factory=dict, description="options as axes, by name: {threads: [1, 2]}; they go before `options:`"
+    )
+    dims: dict[str, DimAxis] = Field(
+        default_factory=dict, description="sizes of dimensions that model.inputs writes as NAME=SIZE: {seq: [64, 128]}"
     )
     exclude: list[AxesSection] = Field(default_factory=list)
     include: list[AxesSection] = Field(default_factory=list)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.intake.jobfile import check, matrix, profiles
+from controller.intake.jobfile import check, dim_axes, matrix, profiles
 from controller.intake.jobfile.mistakes import Mistakes
 from controller.intake.jobfile.model_error import calibration_missing
 from controller.intake.jobfile.schema import JobFile, json_schema
@@ -90,6 +90,8 @@ def _check_points(loaded: LoadedJob, wrong: Collection[str], mistakes: Mistakes)
     if "model" not in wrong:
         with mistakes:
             _refuse_missing_calibration(loaded)
+        with mistakes:
+            dim_axes.check_axes(job.variants, job.model, document)
 
 
 def _refuse_short_limit(loaded: LoadedJob) -> None:
