@@ -42,6 +42,21 @@ def differences(row: Row, baseline: Row, *, by: Axis, across: frozenset[str] = f
     ]
 
 
+def option_differences(row: Row, baseline: Row) -> list[str]:
+    """Options that differ between variants of one runtime: they never keep rows from being compared."""
+    if row.runtime != baseline.runtime:
+        return []
+    return [
+        f"option {name} is {_option(row, name)}, {_option(baseline, name)} in the baseline"
+        for name in sorted({*row.options, *baseline.options})
+        if row.options.get(name) != baseline.options.get(name)
+    ]
+
+
+def _option(row: Row, name: str) -> str:
+    return row.options.get(name, "as by default")
+
+
 def circumstances(row: Row) -> tuple[str, ...]:
     """Rows of one engine with the same of these, on one device, are repeats of each other."""
     return tuple(_value(row, name) for name in (*_FIELDS, *HARDWARE, *CIRCUMSTANCES))

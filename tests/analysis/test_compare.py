@@ -124,6 +124,21 @@ def test_batches_are_compared_with_a_word_of_warning() -> None:
     assert found.notes == ("batch 8 against 1: the ratio is of one inference, 0.500 per item",)
 
 
+def test_options_that_differ_are_told() -> None:
+    rows = [
+        row(1, job_id=1, variant_key="a", options={"threads": "1", "wait": "spin"}),
+        row(2, 5.0, job_id=1, variant_key="b", options={"threads": "2", "wait": "spin"}),
+        row(3, 5.0, job_id=1, variant_key="c", options={"wait": "spin"}),
+        row(4, 5.0, job_id=1, variant_key="d", options={"sparsity": "on"}, runtime="simulated"),
+    ]
+    found = {item.row.variant_key: item.notes for item in compare(rows, by=Axis.VARIANT, baseline="a").comparisons}
+    assert found == {
+        "b": ("option threads is 2, 1 in the baseline",),
+        "c": ("option threads is as by default, 1 in the baseline",),
+        "d": (),
+    }
+
+
 def test_devices_may_be_other_hardware_but_equal_boards_must_be_set_equally() -> None:
     agx = {**BOARD, "sku": "agx-orin", "power_mode": "MAXN", "l4t": "36.5"}
     assert one(row(1), row(2, 5.0, device="z", facts=agx), by=Axis.DEVICE).answer is Answer.FASTER
