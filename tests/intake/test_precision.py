@@ -139,8 +139,8 @@ def deaf() -> onnx.ModelProto:
         ),
         (
             linear(),
-            {},
-            "model: {onnx: m.onnx, data: {evaluation: e.npz}}\nvariants: {precision: [int8]}",
+            ROWS,
+            "model: {onnx: m.onnx, data: {evaluation: c.npz}}\nvariants: {precision: [int8]}",
             "job.yaml:4:24",
             "int8 needs data to calibrate with; evaluation data is never used for it, which would flatter the accuracy",
             "calibration: FILE.npz",
