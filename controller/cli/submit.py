@@ -1,5 +1,7 @@
 """`controller submit`: job files become jobs. All of them are checked before the first is submitted."""
 
+import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -66,7 +68,6 @@ def submit(
         labels=parse_labels(label or ()),
         validate_only=dry_run,
         on_message=print_message,
-        on_progress=UploadProgress(),
     )
     if sum(str(path) == "-" for path in jobs) > 1:
         raise typer.BadParameter("standard input (-) can be read once", param_hint="JOB.yaml")
@@ -83,6 +84,7 @@ def _submit(
 ) -> int:
     """The exit code: 0, or of who waits the worst of the jobs'."""
     from controller.api.submission import prepare_files, submit_prepared
+    from controller.report.text.upload import UploadDisplay
 
     prepared = prepare_files(jobs, state_dir=options.state_dir, on_message=options.on_message)
     report = partial(print_submitted, settings, wait=waiting is not None, as_json=as_json, several=len(jobs) > 1)
@@ -90,7 +92,9 @@ def _submit(
         if options.validate_only:
             print_plans(submit_prepared(client, prepared, options), as_json=as_json)
             return 0
-        submitted = submit_prepared(client, prepared, options, on_submitted=report)
+        with UploadDisplay(sys.stderr) as shown:
+            sending = replace(options, on_progress=shown)
+            submitted = submit_prepared(client, prepared, sending, on_submitted=report)
         return follow_all(settings, client, submitted, waiting, as_json=as_json) if waiting else 0
 
 
@@ -111,19 +115,3 @@ def _threads(text: str) -> list[int]:
     if not all(number.isdecimal() and int(number) for number in numbers):
         raise typer.BadParameter(f"{text!r} is not a list of thread counts such as 1,2", param_hint="--local-threads")
     return [int(number) for number in numbers]
-
-
-class UploadProgress:
-    """Prints the progress of uploads in tenths: often enough for a slow link, seldom enough for a log."""
-
-    def __init__(self) -> None:
-        self._sent, self._tenth = 0, 0
-
-    def __call__(self, sent: int, total: int) -> None:
-        if sent < self._sent:  # the next job's upload
-            self._tenth = 0
-        self._sent = sent
-        tenth = 10 * sent // total if total else 10
-        if tenth > self._tenth:
-            self._tenth = tenth
-            print_message(f"upload: {tenth * 10} % of {total / 1e6:.1f} MB")
