@@ -6,8 +6,10 @@ from functools import partial
 from benchmarks.agents import FakeAgent, agents, background, no_work, put_engine
 from benchmarks.figure import Figure, main, percentile
 from benchmarks.processes import controller, scratch
-from benchmarks.work import labelled, simulated_spec
+from benchmarks.work import simulated_spec
+from controller.model.job import Quantifier
 from testing.processes import ControllerProcess
+from testing.specs import labelled
 
 _UNFIT = 60
 _EVERY_S = 1.0  # each board that fits nothing asks that often: as when everybody is woken by every change
@@ -64,7 +66,9 @@ async def _fill(served: ControllerProcess, waiting: int, *, rack: str) -> None:
     with served.client() as client:
         for begin in range(0, waiting, _PER_JOB):
             spec = simulated_spec(
-                f"waiting-{rack}-{begin}", variants=min(_PER_JOB, waiting - begin), targets=(labelled(rack),)
+                f"waiting-{rack}-{begin}",
+                variants=min(_PER_JOB, waiting - begin),
+                targets=(labelled(rack, Quantifier.ANY),),
             )
             await asyncio.to_thread(client.submit_spec, spec, {})
 

@@ -12,9 +12,10 @@ from functools import partial
 from benchmarks.agents import Tally, agents, background, no_work, put_engine
 from benchmarks.figure import Figure, main
 from benchmarks.processes import controller, scratch
-from benchmarks.work import ANY, simulated_spec
+from benchmarks.work import simulated_spec
 from controller.model.job import JobSpec
 from testing.processes import BrokenRun, ControllerProcess
+from testing.specs import ANY
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import time
 from benchmarks.agents import FakeAgent, agents, put_engine
 from benchmarks.figure import Figure, main, percentile
 from benchmarks.processes import controller, scratch
-from benchmarks.work import labelled, simulated_spec
-from controller.model.job import Quantifier
+from benchmarks.work import simulated_spec
 from testing.processes import ControllerProcess
+from testing.specs import labelled
 
 _PAUSE_S = 0.005
 
@@ -38,7 +38,7 @@ async def submit(tiny: bool) -> list[Figure]:
 
 async def _submit(served: ControllerProcess, other: FakeAgent, variants: int) -> tuple[list[float], float]:
     """How long claims took meanwhile, which is how long the writer was held, and how long the submit took."""
-    spec = simulated_spec("large", variants=variants, targets=(labelled("here", Quantifier.EVERY),))
+    spec = simulated_spec("large", variants=variants, targets=(labelled("here"),))
     with served.client() as client:
         begin = time.perf_counter()
         large = asyncio.create_task(asyncio.to_thread(client.submit_spec, spec, {}))

@@ -5,8 +5,10 @@ import asyncio
 from benchmarks.agents import agents, background, put_engine
 from benchmarks.figure import Figure, main
 from benchmarks.processes import controller, scratch
-from benchmarks.work import labelled, simulated_spec
+from benchmarks.work import simulated_spec
+from controller.model.job import Quantifier
 from testing.processes import ControllerProcess
+from testing.specs import labelled
 
 _SETTLE_S = 2.0
 
@@ -40,7 +42,9 @@ async def _submits(served: ControllerProcess, count: int, *, name: str) -> float
     before_s = served.cpu_s()
     with served.client() as client:
         for number in range(count):
-            spec = simulated_spec(f"{name}-{number}", targets=(labelled("here"),), options={"latency_ms": str(number)})
+            spec = simulated_spec(
+                f"{name}-{number}", targets=(labelled("here", Quantifier.ANY),), options={"latency_ms": str(number)}
+            )
             await asyncio.to_thread(client.submit_spec, spec, {})
             await asyncio.sleep(_SETTLE_S / count)
     return (served.cpu_s() - before_s) / count

@@ -2,17 +2,12 @@
 
 from collections.abc import Mapping
 
-from controller.model.job import Condition, JobSpec, Limits, Measure, Op, Quantifier, Target
+from controller.model.job import JobSpec, Limits, Measure, Target
 from testing.jobs import simulated_variant
+from testing.specs import EVERY
 
-EVERY, ANY = Target(Quantifier.EVERY), Target(Quantifier.ANY)
 # Long on the simulated clock, so that the loop takes no more than the fewest samples: on the wall it is a moment.
 EMPTY_WORK = {"latency_ms": "100", "jitter": "0"}
-
-
-def labelled(rack: str, quantifier: Quantifier = Quantifier.ANY) -> Target:
-    """The devices of one rack."""
-    return Target(quantifier, (Condition("label.rack", Op.EQUALS, (rack,)),))
 
 
 def simulated_spec(

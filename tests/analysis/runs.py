@@ -8,6 +8,7 @@ from typing import Any
 
 from controller.model.job import Precision
 from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Round, Row
+from testing import measurements
 
 BOARD = {"arch": "aarch64", "sku": "orin-nano-8gb", "cpu_count": 6, "l4t": "36.4", "power_mode": "15W"}
 
@@ -24,18 +25,14 @@ def round_medians(
 
 
 def measurement(rounds: list[float], *flags: FlagKind, provenance: Provenance = Provenance.MEASURED) -> Measurement:
-    return Measurement(
-        subject_index=0,
+    return measurements.measurement(
         provenance=provenance,
         n=50 * len(rounds),
         window_s=1.0,
-        warmup_s=0.5,
         warmup_n=10,
         rounds=tuple(Round(50, value, value) for value in rounds),
-        checks=(),
         accuracy_n=0,
         flags=tuple(Flag(kind, "seen") for kind in flags),
-        samples=None,
         metrics={"p50_ms": Estimate(statistics.median(rounds)) if rounds else Estimate(None, reason="no rounds")},
     )
 
@@ -49,22 +46,18 @@ def row(number: int, rounds: list[float] | float = 10.0, *flags: FlagKind, **cha
     """Measurement `number` of job `number`, unless said otherwise."""
     provenance = changes.pop("provenance", Provenance.MEASURED)
     values = steady(rounds) if isinstance(rounds, float) else rounds
-    made = Row(
+    made = replace(
+        measurements.row(facts=BOARD, variant="tensorrt-fp16-b1-gpu"),
         measurement_id=number,
         task_id=number,
         job_id=number,
         job_name="job",
-        model_name="mlp",
-        variant_key="tensorrt-fp16-b1-gpu",
         device="nano-1",
         runtime="tensorrt",
         runtime_version="10.3",
         precision=Precision.FP16,
-        batch=1,
         placement="gpu",
-        engine_key="e" * 64,
         measured_at=datetime(2026, 3, 1, 12, number % 60, tzinfo=timezone.utc),
-        facts=BOARD,
         measurement=measurement(values, *flags, provenance=provenance),
     )
     return replace(made, **changes)

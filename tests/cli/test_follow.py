@@ -6,7 +6,8 @@ from controller.cli.follow import exit_code
 from controller.model.result import Flag, FlagKind
 from controller.model.task import Failure, FailureKind, JobState, TaskState
 from controller.model.view import TaskView
-from tests.report.rows import job, row, task
+from testing.measurements import row
+from testing.views import job, task
 
 
 def failed(kind: FailureKind) -> TaskView:

@@ -28,10 +28,11 @@ from controller.record.devices import device_record
 from controller.record.engines import engine_record, engine_summary_record
 from controller.record.jobs import job_record, job_summary_record, reason_record, submitted_record
 from controller.record.results import result_record
+from testing.measurements import WHEN, row
+from testing.views import device, job, task
 from tests.analysis import runs
 from tests.cli.conftest import Command
 from tests.cli.shapes import Reader
-from tests.report.rows import WHEN, device, job, row, task
 
 Model = Callable[..., Path]
 FILE = Artifact(Role.MODEL_FP32, "model.onnx", "ab" * 32, 4_000_000)

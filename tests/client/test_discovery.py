@@ -15,7 +15,7 @@ from controller.model.view import DeviceView
 from jetfleet.address import default_state_dir, socket_path
 from jetfleet.errors import Infrastructure, StateLocked, Unreachable
 from testing.processes import ControllerProcess
-from tests.report.rows import device
+from testing.views import device
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,8 @@ from jetfleet.address import STATE_VARIABLE
 from jetfleet.errors import BadInput, Infrastructure, NotFound
 from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job
+from testing.measurements import row
 from testing.processes import AgentProcess, ControllerProcess, wait_online
-from tests.report.rows import row
 
 StartAgent = Callable[..., AgentProcess]
 

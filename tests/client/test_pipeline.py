@@ -3,7 +3,7 @@
 import pytest
 
 from controller.api.pipeline_key import OWN_VARIABLE, pipeline_key, spec_digest
-from tests.store.specs import spec
+from testing.specs import spec
 
 GITHUB = {"GITHUB_RUN_ID": "17", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": "bench", "CI": "true"}
 JOB = spec(1)

@@ -16,7 +16,8 @@ from controller.api.results import Results
 from controller.model.result import Estimate, Provenance
 from controller.model.task import TaskKind
 from controller.model.view import PlannedTask
-from tests.report.rows import device, row
+from testing.measurements import row
+from testing.views import device
 
 
 def test_every_public_name_is_what_type_checkers_think_it_is() -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from controller.core.ability import inability, lowering_for
 from controller.model.job import Lowering, Precision
-from tests.core.builders import device, orin, tensorrt, variant
+from testing.devices import device, orin
+from testing.specs import tensorrt, variant
 
 NO_CUDA = "its onnxruntime has no CUDA provider: install onnxruntime-gpu, on a Jetson the wheel for its JetPack"
 CARD = {"runtime__onnxruntime_cuda": "1.23.2", "gpu": "NVIDIA H200", "compute_capability": "9.0"}

@@ -12,7 +12,9 @@ from controller.core.lifecycle import TERMINAL
 from controller.core.scheduler import pick
 from controller.model.state_words import state_word
 from controller.model.task import AttemptState, FailureKind, TaskKind, TaskState
-from tests.core.builders import bench, device, ended, failed, orin, versions, where
+from testing.devices import device, orin
+from testing.specs import versions, where
+from testing.tasks import bench, ended, failed
 
 SEEN = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
 

@@ -18,7 +18,9 @@ from controller.core.keys import (
 )
 from controller.model.job import Artifact, Lowering, Precision, Role, ShapeRange, TensorSpec
 from controller.model.task import Recipe
-from tests.core.builders import MODEL, device, orin, recipe
+from testing.devices import device, orin
+from testing.specs import MODEL
+from testing.tasks import recipe
 
 CHANGES = {
     "runtime": ["simulated", "tensorrt"],

@@ -22,7 +22,7 @@ from controller.core.lifecycle import (
     shunned_devices,
 )
 from controller.model.task import AttemptState, FailureKind, JobState, TaskState
-from tests.core.builders import ended, failed
+from testing.tasks import ended, failed
 
 T, A, F, J = TaskState, AttemptState, FailureKind, JobState
 

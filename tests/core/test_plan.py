@@ -12,7 +12,8 @@ from controller.core.plan import build_for, plan
 from controller.model.job import JobSpec, Lowering, Precision, Role, ShapeRange, TensorSpec
 from controller.model.task import PlannedBench, PlannedSubject
 from jetfleet.errors import BadInput, NoDevice
-from tests.core.builders import any_of, device, every, job, orin, tensorrt, variant, versions, where
+from testing.devices import device, orin
+from testing.specs import any_of, every, job, tensorrt, variant, versions, where
 
 TENSORRT = tensorrt(Precision.FP16, "gpu")
 DLA = tensorrt(Precision.INT8, "dla0")

@@ -6,7 +6,8 @@ from controller.core.plan import build_for
 from controller.core.retry import PreviousBench, plan_again
 from controller.model.task import TaskState
 from jetfleet.errors import BadInput, NoDevice
-from tests.core.builders import device, variant, where
+from testing.devices import device
+from testing.specs import variant, where
 
 S = TaskState
 ONE, TWO = variant("one"), variant("two", options={"threads": "2"})

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from controller.core.keys import device_class
 from controller.core.scheduler import can_run, leave_to_others, pick
 from controller.model.task import AttemptState, FailureKind, TaskKind
-from tests.core.builders import bench, device, ended, failed, orin, versions, where
+from testing.devices import device, orin
+from testing.specs import versions, where
+from testing.tasks import bench, ended, failed
 
 CPU_CLASS = device_class(device(), runtime="onnxruntime", placement="cpu").key
 

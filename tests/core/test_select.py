@@ -8,7 +8,8 @@ from controller.core.select import holds, matches, nearest_miss, unmet
 from controller.model.facts import FACT_TYPES, FactType, fact_type, shown
 from controller.model.job import Condition, Op
 from jetfleet.errors import BadInput
-from tests.core.builders import device, orin, versions, where
+from testing.devices import device, orin
+from testing.specs import versions, where
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from controller.core.subject import subject_of
 from controller.model.job import Artifact, Precision, Role
 from controller.model.result import Flag, FlagKind
-from tests.core.builders import variant
+from testing.specs import variant
 
 
 def artifact(role: Role) -> Artifact:

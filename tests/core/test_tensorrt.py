@@ -6,7 +6,8 @@ from controller.core.ability import inability
 from controller.core.tensorrt import lowering
 from controller.model.job import Lowering, Precision, Role, ShapeRange, TensorSpec
 from jetfleet.modules import MODULES
-from tests.core.builders import device, orin, tensorrt, variant
+from testing.devices import device, orin
+from testing.specs import tensorrt, variant
 
 FP32, TF32, FP16, INT8 = Precision
 TYPED, FLAGS = Lowering

@@ -22,8 +22,8 @@ from controller.intake.prepare import prepare
 from controller.model.task import Device
 from jetfleet.options import OPTIONS
 from jetfleet.releases import RELEASES
+from testing.devices import device, orin
 from tests.cli.conftest import stop_all
-from tests.core.builders import device, orin
 from tests.intake import option_tables, release_table
 from tests.intake.conftest import Workplace
 from tests.intake.graphs import NODE, floats, model_of, value

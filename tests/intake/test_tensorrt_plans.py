@@ -6,7 +6,7 @@ import pytest
 from controller.core.plan import plan
 from controller.model.job import Lowering, Role
 from controller.model.task import PlannedBuild
-from tests.core.builders import orin
+from testing.devices import orin
 from tests.intake.conftest import Workplace, linear
 
 AGX = {"module": "p3701-0005", "sku": "agx-orin-64gb", "l4t": "39.2.2"}

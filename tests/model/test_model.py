@@ -23,7 +23,7 @@ from controller.model.result import (
     Row,
     verdict,
 )
-from tests.core.builders import any_of, every, versions, where
+from testing.specs import any_of, every, versions, where
 from tests.house.source import modules
 
 

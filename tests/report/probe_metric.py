@@ -16,8 +16,8 @@ from controller.report.text.metrics import metrics_table
 from controller.report.text.results import csv_table
 from controller.report.text.table import print_csv
 from controller.store.queries.results import query_rows
+from testing.specs import spec
 from tests.store.fleet import StoreFleet, measured, measurement
-from tests.store.specs import spec
 
 VALUE = Estimate(7.5, 7.25, 7.75)
 

@@ -10,7 +10,8 @@ from controller.record.jobs import job_record
 from controller.report.text.jobs import about, failures
 from controller.report.text.progress import LiveDisplay
 from controller.report.text.words import moment
-from tests.report.rows import WHEN, job, task
+from testing.measurements import WHEN
+from testing.views import job, task
 
 
 def test_a_retry_with_a_deadline_and_an_eta() -> None:

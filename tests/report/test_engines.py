@@ -8,7 +8,7 @@ from controller.model.job import Artifact, Lowering, Precision, Role, ShapeRange
 from controller.model.task import DeviceClass, Recipe
 from controller.record.engines import engine_record, engine_summary_record
 from controller.report.text.engines import engine_table, engines_table, fallback_table, warnings
-from tests.report.rows import WHEN
+from testing.measurements import WHEN
 
 RECIPE = Recipe(
     runtime="tensorrt",

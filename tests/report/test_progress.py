@@ -5,7 +5,7 @@ import io
 from controller.model.task import Failure, FailureKind, Progress, TaskKind, TaskState
 from controller.report.text.jobs import doing
 from controller.report.text.progress import LiveDisplay, PlainDisplay
-from tests.report.rows import job, task
+from testing.views import job, task
 
 
 def test_a_line_per_change_and_not_per_percent() -> None:

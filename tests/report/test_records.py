@@ -10,7 +10,8 @@ from controller.model.view import PlannedTask, Reason, Submitted
 from controller.record.devices import device_record
 from controller.record.jobs import job_record, reason_record, submitted_record
 from controller.record.results import result_record
-from tests.report.rows import device, job, row, task
+from testing.measurements import row
+from testing.views import device, job, task
 
 
 def test_a_result() -> None:

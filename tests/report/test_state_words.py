@@ -7,7 +7,7 @@ import pytest
 from controller.model.state_words import state_word
 from controller.model.task import JobState, TaskState
 from controller.report.text.jobs import jobs_table, tasks_table
-from tests.report.rows import job, task
+from testing.views import job, task
 
 
 @pytest.mark.parametrize("states", [TaskState, JobState])

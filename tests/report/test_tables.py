@@ -16,7 +16,8 @@ from controller.report.text.results import csv_table, evidence, refused_of, resu
 from controller.report.text.table import LAYOUT, Layout, Table, plain_lines, print_csv, print_table
 from controller.report.text.words import clean
 from jetfleet.errors import BadInput
-from tests.report.rows import device, job, row, task
+from testing.measurements import row
+from testing.views import device, job, task
 
 
 class Terminal(io.StringIO):

@@ -13,22 +13,14 @@ import grpc
 
 from controller.client.transfer import Transfer
 from controller.model.job import Artifact, JobSpec, Precision, Role, Variant
+from controller.wire.facts import fact_fields
 from jetfleet.blobs import sha256_file
 from jetfleet.rpc import CALL_METADATA
 from jetfleet.v1 import fleet_pb2, fleet_pb2_grpc, task_pb2
+from testing.devices import AGX_ORIN
 from testing.jobs import simulated_job
 
-ORIN = task_pb2.Facts(
-    arch="aarch64",
-    module="p3701-0005",
-    l4t="36.4.3",
-    gpu="Orin",
-    compute_capability="8.7",
-    sm_count=16,
-    dla_cores=2,
-    dla_compiler="3.14.1",
-    runtimes={"tensorrt": "10.3.0"},
-)
+ORIN = task_pb2.Facts(**fact_fields(AGX_ORIN))
 
 
 class ScriptedAgent:

@@ -18,8 +18,8 @@ from controller.wire.view import SUBMITTED
 from jetfleet.errors import BadInput, NeedsUpgrade
 from jetfleet.rpc import CALL_METADATA, from_status
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, control_pb2, control_pb2_grpc, fleet_pb2, fleet_pb2_grpc
+from testing.measurements import row
 from testing.processes import ControllerProcess
-from tests.report.rows import row
 
 
 async def test_a_notifier_wakes_every_waiter_once() -> None:

@@ -22,16 +22,17 @@ from controller.store.commands.register import register
 from controller.store.commands.submit import Submission, plan_job
 from controller.store.queries.devices import OpenBoard, planning_devices
 from controller.store.queries.engines import known_engines
-from tests.store.fleet import ENGINE, FACTS, built, measured
-from tests.store.specs import ANY, labelled, spec
+from testing.devices import CPU
+from testing.specs import ANY, labelled, spec
+from tests.store.fleet import ENGINE, built, measured
 
-OTHER: Facts = {**FACTS, "cpu_model": "Other 1"}
+OTHER: Facts = {**CPU, "cpu_model": "Other 1"}
 
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[ServiceContext]:
     made = open_context(ServeOptions(tmp_path))
-    for name, facts in (("a", {**FACTS, "label.rack": "a"}), ("twin", FACTS), ("other", OTHER)):
+    for name, facts in (("a", {**CPU, "label.rack": "a"}), ("twin", CPU), ("other", OTHER)):
         who = Registration(name, f"{name}/1", "boot", "", name, "0", name, facts, ())
         await made.write(partial(register, who=who, alive=()))
         made.boards[who.session_id] = OpenBoard(name, name, dump(dict(facts)))

@@ -13,7 +13,7 @@ from controller.model.engine import BuildReport, Built, TimingCacheUse
 from controller.model.facts import Facts
 from controller.model.job import Artifact, JobSpec, Role
 from controller.model.lease import BuildWork, Committed, Lease, Measured, Outcome, Registered, Registration
-from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Round, TensorCheck
+from controller.model.result import Estimate, Flag, FlagKind, Measurement, Round, TensorCheck
 from controller.model.task import Failure, FailureKind
 from controller.model.view import JobView, Submitted
 from controller.store.commands.blobs import keep_blobs, lose_blobs
@@ -28,27 +28,11 @@ from controller.store.queries.jobs import known_job
 from controller.store.sqlite.database import FILE_NAME, open_database
 from controller.store.sqlite.reader import Reader
 from controller.store.sqlite.writer import Writer
+from testing import measurements
+from testing.devices import CPU
 
 T = TypeVar("T")
 
-FACTS: Facts = {
-    "arch": "x86_64",
-    "cpu_model": "Test 9000",
-    "cpu_isa": ("avx2", "sse2"),
-    "runtime.onnxruntime": "1.32.0",
-}
-# An AGX Orin as documented; nothing here ran on one.
-ORIN: Facts = {
-    "arch": "aarch64",
-    "module": "p3701-0005",
-    "l4t": "36.4.3",
-    "gpu": "Orin",
-    "compute_capability": "8.7",
-    "sm_count": 16,
-    "dla_cores": 2,
-    "dla_compiler": "3.14.1",
-    "runtime.tensorrt": "10.3.0",
-}
 DIGEST = "ab" * 32
 ENGINE = Artifact(Role.ENGINE, "engine", "cd" * 32, 10)
 
@@ -102,7 +86,7 @@ class StoreFleet:
         boot: str = "boot-1",
         serial: str = "",
         domain: str | None = None,
-        facts: Facts = FACTS,
+        facts: Facts = CPU,
         held: tuple[str, ...] = (),
     ) -> Registered:
         session = session or f"{device}/1"
@@ -213,12 +197,10 @@ def failed(kind: FailureKind, message: str = "it broke") -> Outcome:
 
 
 def measurement(*flags: FlagKind, p50_ms: float = 2.0, subject_index: int | None = 0) -> Measurement:
-    return Measurement(
+    return measurements.measurement(
         subject_index=subject_index,
-        provenance=Provenance.MEASURED,
         n=500,
         window_s=1.0,
-        warmup_s=0.5,
         warmup_n=100,
         rounds=(Round(250, 2.0, 2.1), Round(250, 2.01, 2.1)),
         checks=(TensorCheck("y", True, 1e-6, 1e-5, 1.0, 90.0, None, None, "close"),),

@@ -9,8 +9,9 @@ from controller.model.lease import BenchWork, BuildWork, Lease, Measured, Outcom
 from controller.model.result import Estimate, Row, Schedule
 from controller.model.view import ResultQuery
 from controller.store.queries.results import query_rows
-from tests.store.fleet import ORIN, StoreFleet, measured, measured_together, measurement
-from tests.store.specs import ANY, on_tensorrt, spec, variant
+from testing.devices import AGX_ORIN
+from testing.specs import ANY, batch_variant, on_tensorrt, spec
+from tests.store.fleet import StoreFleet, measured, measured_together, measurement
 
 KEY = "tensorrt-fp16-b1-gpu+dla0+dla1"
 
@@ -21,7 +22,7 @@ def rows(fleet: StoreFleet, query: ResultQuery | None = None) -> list[Row]:
 
 def bench(fleet: StoreFleet, placement: str = "gpu+dla0+dla1") -> Lease:
     """Submits, does the builds, and claims the BENCH."""
-    fleet.register("orin", facts=ORIN)
+    fleet.register("orin", facts=AGX_ORIN)
     fleet.submit(on_tensorrt(placement))
     return claim_bench(fleet, "orin/1")
 
@@ -86,7 +87,7 @@ def test_the_views_tell_the_whole_and_its_subjects_apart(fleet: StoreFleet) -> N
 
 def test_subjects_that_share_an_engine_share_it_with_the_whole(fleet: StoreFleet) -> None:
     fleet.register("pc")
-    twice = replace(variant(), key="onnxruntime-fp32-b1-cpu+cpu", placement="cpu+cpu")
+    twice = replace(batch_variant(), key="onnxruntime-fp32-b1-cpu+cpu", placement="cpu+cpu")
     fleet.submit(replace(spec(), variants=(twice,)))
     lease = claim_bench(fleet, "pc/1")
     fleet.commit("pc/1", lease.token, measured_together(2))
@@ -129,7 +130,7 @@ def test_the_one_row_of_a_subject_alone_tells_its_manner(fleet: StoreFleet) -> N
 
 
 def test_an_any_target_binds_all_its_subjects(fleet: StoreFleet) -> None:
-    fleet.register("orin", facts=ORIN)
+    fleet.register("orin", facts=AGX_ORIN)
     fleet.submit(replace(on_tensorrt("gpu+dla0"), targets=(ANY,)))
     lease = claim_bench(fleet, "orin/1")
     assert isinstance(lease.work, BenchWork)

@@ -9,8 +9,8 @@ import pytest
 from controller.model.result import FlagKind, Row
 from controller.model.view import ResultQuery
 from controller.store.queries import results
+from testing.specs import spec
 from tests.store.fleet import StoreFleet, measured
-from tests.store.specs import spec
 
 
 def rows(fleet: StoreFleet) -> list[Row]:
@@ -52,7 +52,7 @@ def measured_once(fleet: StoreFleet) -> StoreFleet:
         "UPDATE measurement SET measured_at = 'x'",
         "UPDATE measurement SET samples_bytes = 1",
         "UPDATE measurement SET window_s = 'x'",
-        "UPDATE facts SET content = replace(content, '9000', '9001')",
+        "UPDATE facts SET content = replace(content, 'Xeon', 'Xeom')",
         "UPDATE facts SET content = 'x'",
         "UPDATE variant SET content = replace(content, '\"batch\":1', '\"batch\":3')",
         "UPDATE variant SET content = 'x'",

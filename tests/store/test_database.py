@@ -13,8 +13,8 @@ from controller.model.job import Condition, Op
 from controller.store.sqlite.database import FILE_NAME, HEAD, open_database
 from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import DatabaseTooNew, Infrastructure
+from testing.specs import batch_variant, spec
 from tests.store.fleet import StoreFleet, measurement
-from tests.store.specs import spec, variant
 
 
 def test_opening_twice_migrates_once(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_v_results_shows_unknown_as_null_with_its_reason(fleet: StoreFleet) -> N
 
 
 def test_model_values_survive_json() -> None:
-    for value in (variant(8), measurement(), spec().measure):
+    for value in (batch_variant(8), measurement(), spec().measure):
         assert codec.load(type(value), codec.dump(value)) == value
     conditions = (Condition("sku", Op.IN, ("a", "b")),)
     assert codec.load(tuple[Condition, ...], codec.dump(conditions)) == conditions

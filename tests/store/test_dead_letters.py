@@ -9,8 +9,8 @@ from controller.model.result import Estimate, Measurement, Provenance, Round
 from controller.model.task import Failure, FailureKind, JobState
 from controller.store.queries import explain
 from controller.store.queries.devices import device_views
+from testing.specs import spec
 from tests.store.fleet import StoreFleet, failed, measured, measurement
-from tests.store.specs import spec
 
 
 def outcome_of(found: Measurement) -> Outcome:

@@ -8,11 +8,11 @@ from controller.store.commands.cancel import cancel
 from controller.store.commands.deadlines import time_out_overdue
 from controller.store.commands.renew import expire
 from controller.store.queries.leases import directives
+from testing.specs import spec
 from tests.store.fleet import StoreFleet, failed
-from tests.store.specs import spec
 
 
-def hurried(*batches: int, deadline_s: int = 1000, model: str = "11" * 32) -> JobSpec:
+def hurried(*batches: int, deadline_s: int = 1000, model: str = "aa" * 32) -> JobSpec:
     return replace(spec(*batches, model=model), limits=Limits(deadline_s=deadline_s))
 
 

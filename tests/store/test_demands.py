@@ -7,12 +7,13 @@ import pytest
 from controller.model.job import JobSpec
 from controller.model.lease import BenchWork, BuildWork
 from jetfleet.errors import NoDevice
-from tests.store.fleet import ORIN, StoreFleet
-from tests.store.specs import ANY, on_tensorrt
+from testing.devices import AGX_ORIN
+from testing.specs import ANY, on_tensorrt
+from tests.store.fleet import StoreFleet
 from tests.store.test_why import why
 
-NEWER = {**ORIN, "l4t": "39.2.2", "runtime.tensorrt": "11.4.1"}
-WITHOUT_DLA = {**ORIN, "l4t": "39.2.0", "runtime.tensorrt": "10.16.2.10"}
+NEWER = {**AGX_ORIN, "l4t": "39.2.2", "runtime.tensorrt": "11.4.1"}
+WITHOUT_DLA = {**AGX_ORIN, "l4t": "39.2.0", "runtime.tensorrt": "10.16.2.10"}
 
 
 def anywhere(job: JobSpec) -> JobSpec:
@@ -21,7 +22,7 @@ def anywhere(job: JobSpec) -> JobSpec:
 
 def test_any_is_left_to_a_device_that_can(fleet: StoreFleet) -> None:
     fleet.register("newer", facts=NEWER)
-    fleet.register("older", facts=ORIN)
+    fleet.register("older", facts=AGX_ORIN)
     fleet.submit(anywhere(on_tensorrt(options={"lowering": "flags"})))
     assert fleet.claim("newer/1") is None
     assert isinstance(fleet.must_claim("older/1").work, BuildWork)
@@ -29,7 +30,7 @@ def test_any_is_left_to_a_device_that_can(fleet: StoreFleet) -> None:
 
 def test_any_on_a_dla_is_left_to_a_tensorrt_that_drives_one(fleet: StoreFleet) -> None:
     fleet.register("without", facts=WITHOUT_DLA)
-    fleet.register("older", facts=ORIN)
+    fleet.register("older", facts=AGX_ORIN)
     fleet.submit(anywhere(on_tensorrt("gpu+dla0")))
     assert fleet.claim("without/1") is None
     assert fleet.run_all("older/1") == [
@@ -48,7 +49,7 @@ def test_nobody_who_could_is_told_at_submit(fleet: StoreFleet) -> None:
 
 
 def test_a_board_that_lost_its_dla_in_an_upgrade_says_so(fleet: StoreFleet) -> None:
-    fleet.register("orin", facts=ORIN)
+    fleet.register("orin", facts=AGX_ORIN)
     job_id = fleet.submit(on_tensorrt("dla0")).job_id
     fleet.finish("orin/1", fleet.must_claim("orin/1"))
     fleet.register("orin", session="orin/2", facts=WITHOUT_DLA)
@@ -60,7 +61,7 @@ def test_a_board_that_lost_its_dla_in_an_upgrade_says_so(fleet: StoreFleet) -> N
 
 
 def test_an_upgraded_board_gets_its_engines_anew(fleet: StoreFleet) -> None:
-    fleet.register("orin", facts=ORIN)
+    fleet.register("orin", facts=AGX_ORIN)
     fleet.submit(on_tensorrt("gpu+dla0+dla1"))
     while isinstance((lease := fleet.must_claim("orin/1")).work, BuildWork):
         fleet.finish("orin/1", lease)
@@ -79,7 +80,7 @@ def test_an_upgraded_board_gets_its_engines_anew(fleet: StoreFleet) -> None:
 
 def test_each_task_is_told_what_it_heeds(fleet: StoreFleet) -> None:
     options = {"lowering": "typed", "workspace_mib": "256", "wait": "spin"}
-    fleet.register("orin", facts=ORIN)
+    fleet.register("orin", facts=AGX_ORIN)
     fleet.submit(on_tensorrt(options=options))
     build = fleet.must_claim("orin/1")
     assert isinstance(build.work, BuildWork)

@@ -13,12 +13,13 @@ from controller.store.commands.renew import expire, touch
 from controller.store.queries import explain, results
 from controller.store.queries.devices import device_views, open_boards
 from jetfleet.errors import Conflict, StaleSession
-from tests.store.fleet import FACTS, StoreFleet, failed
-from tests.store.specs import ANY, labelled, spec
+from testing.devices import CPU
+from testing.specs import ANY, labelled, spec
+from tests.store.fleet import StoreFleet, failed
 
 
 def rack(name: str) -> dict[str, object]:
-    return {**FACTS, "label.rack": name}
+    return {**CPU, "label.rack": name}
 
 
 def test_registering_again_is_the_same_session(fleet: StoreFleet) -> None:
@@ -34,7 +35,7 @@ def test_a_name_that_is_taken_gets_a_number(fleet: StoreFleet) -> None:
     fleet.write(
         lambda c: register(
             c,
-            Registration("other id", "s", "boot-1", "", "d", "0", "a", FACTS, ()),
+            Registration("other id", "s", "boot-1", "", "d", "0", "a", CPU, ()),
             alive=set(),
         )
     )
@@ -42,7 +43,7 @@ def test_a_name_that_is_taken_gets_a_number(fleet: StoreFleet) -> None:
 
 
 def newcomer(fleet: StoreFleet, device: str, *, serial: str = "", asked: bool = True, alive: set[str]) -> Registered:
-    who = Registration(device, f"{device}/1", "boot-1", serial, f"d {device}", "0", "a", FACTS, (), name_asked=asked)
+    who = Registration(device, f"{device}/1", "boot-1", serial, f"d {device}", "0", "a", CPU, (), name_asked=asked)
     return fleet.write(lambda c: register(c, who, alive=alive))
 
 
@@ -165,7 +166,7 @@ def test_an_any_target_binds_to_who_claims_it(fleet: StoreFleet) -> None:
 
 def test_an_any_target_leaves_a_device_that_went_silent(fleet: StoreFleet) -> None:
     fleet.register("a")
-    fleet.register("b", facts={**FACTS, "cpu_model": "Other 1"})
+    fleet.register("b", facts={**CPU, "cpu_model": "Other 1"})
     job_id = fleet.submit(spec(targets=(ANY,))).job_id
     fleet.finish("a/1", fleet.must_claim("a/1"))
     assert fleet.job(job_id).tasks[1].device == "a"

@@ -8,8 +8,9 @@ from controller.model.lease import BenchWork, BuildWork
 from controller.model.result import Flag, FlagKind
 from controller.store.queries.engines import engine_view, engine_views
 from jetfleet.errors import BadInput, NotFound
-from tests.store.fleet import ENGINE, ORIN, StoreFleet, built, measured, measured_together
-from tests.store.specs import on_tensorrt, spec
+from testing.devices import AGX_ORIN
+from testing.specs import on_tensorrt, spec
+from tests.store.fleet import ENGINE, StoreFleet, built, measured, measured_together
 
 LAYERS = Artifact(Role.LAYERS, "layers.json", "ee" * 32, 100)
 PROFILE = Artifact(Role.LAYER_PROFILE, "layer-profile.json", "dd" * 32, 50)
@@ -33,7 +34,7 @@ def views(fleet: StoreFleet) -> list[EngineView]:
 
 def run(fleet: StoreFleet, *flags: FlagKind, placement: str = "dla0", report: BuildReport = REPORT) -> str:
     """Builds and measures one variant on an Orin; returns its engine's key."""
-    fleet.register("orin", facts=ORIN)
+    fleet.register("orin", facts=AGX_ORIN)
     fleet.submit(on_tensorrt(placement))
     lease = fleet.must_claim("orin/1")
     assert isinstance(lease.work, BuildWork)
@@ -114,7 +115,7 @@ def test_a_key_of_too_few_digits_is_a_variant_that_nobody_has(fleet: StoreFleet)
     ],
 )
 def test_a_bench_is_told_what_the_build_left(fleet: StoreFleet, skipped: int, said: str) -> None:
-    fleet.register("orin", facts=ORIN)
+    fleet.register("orin", facts=AGX_ORIN)
     fleet.submit(on_tensorrt())
     fleet.commit("orin/1", fleet.must_claim("orin/1").token, built(BuildReport(tactics_skipped=skipped)))
     work = fleet.must_claim("orin/1").work
@@ -124,7 +125,7 @@ def test_a_bench_is_told_what_the_build_left(fleet: StoreFleet, skipped: int, sa
 
 @pytest.mark.parametrize("skipped", [0, None])
 def test_a_bench_of_a_clean_build_is_told_nothing(fleet: StoreFleet, skipped: int | None) -> None:
-    fleet.register("orin", facts=ORIN)
+    fleet.register("orin", facts=AGX_ORIN)
     fleet.submit(on_tensorrt())
     fleet.commit("orin/1", fleet.must_claim("orin/1").token, built(BuildReport(tactics_skipped=skipped)))
     work = fleet.must_claim("orin/1").work
@@ -139,7 +140,7 @@ def test_a_remark_does_not_spoil_the_verdict(fleet: StoreFleet) -> None:
 
 
 def test_files_of_several_subjects_go_to_their_own_engines(fleet: StoreFleet) -> None:
-    fleet.register("orin", facts=ORIN)
+    fleet.register("orin", facts=AGX_ORIN)
     fleet.submit(on_tensorrt("gpu+dla0"))
     while isinstance((lease := fleet.must_claim("orin/1")).work, BuildWork):
         fleet.finish("orin/1", lease)

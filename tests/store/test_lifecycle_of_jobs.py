@@ -11,10 +11,11 @@ from controller.store.commands.renew import expire, start_attempts
 from controller.store.queries import results
 from controller.store.queries.leases import directives
 from jetfleet.errors import NoDevice, NotFound, StaleSession
-from tests.store.fleet import FACTS, StoreFleet, built, failed, measured
-from tests.store.specs import spec
+from testing.devices import CPU
+from testing.specs import spec
+from tests.store.fleet import StoreFleet, built, failed, measured
 
-LATER = {**FACTS, "runtime.onnxruntime": "1.33.0"}
+LATER = {**CPU, "runtime.onnxruntime": "1.33.0"}
 
 
 def test_a_job_runs_to_its_end(fleet: StoreFleet) -> None:
@@ -266,7 +267,7 @@ def test_results_come_back_as_they_were_committed(fleet: StoreFleet) -> None:
     sent = measured().end
     assert isinstance(sent, Measured)
     assert rows[1].measurement == sent.measurements[0]
-    assert rows[1].facts == FACTS
+    assert rows[1].facts == CPU
     one = fleet.reader.read(
         lambda c: results.query_rows(c, ResultQuery(variant_keys=("onnxruntime-fp32-b1-cpu",), limit=1))
     )

@@ -4,10 +4,10 @@ from controller.model.task import JobState
 from controller.store.commands.blobs import keep_blobs, lose_blobs
 from controller.store.commands.cancel import cancel
 from controller.store.queries import explain
+from testing.specs import spec
 from tests.store.fleet import StoreFleet
-from tests.store.specs import spec
 
-MODEL, OTHER = "11" * 32, "77" * 32
+MODEL, OTHER = "aa" * 32, "77" * 32
 
 
 def lose(fleet: StoreFleet, sha256: str) -> None:

@@ -14,10 +14,11 @@ from controller.model.task import Device, FailureKind
 from controller.store.commands.claim import claim
 from controller.store.queries import queue
 from controller.store.queries.devices import current_device, planning_devices
-from tests.store.fleet import FACTS, ORIN, StoreFleet, failed
-from tests.store.specs import ANY, EVERY, labelled, on_tensorrt, spec
+from testing.devices import AGX_ORIN, CPU
+from testing.specs import ANY, EVERY, labelled, on_tensorrt, spec
+from tests.store.fleet import StoreFleet, failed
 
-OTHER: Facts = {**FACTS, "cpu_model": "Other 1"}
+OTHER: Facts = {**CPU, "cpu_model": "Other 1"}
 
 
 def statements_of_a_claim(fleet: StoreFleet, session: str) -> int:
@@ -31,7 +32,7 @@ def statements_of_a_claim(fleet: StoreFleet, session: str) -> int:
 
 @pytest.mark.parametrize("targets", [(EVERY,), (labelled("a", EVERY.quantifier),)], ids=["builds", "labelled"])
 def test_what_fits_nothing_is_answered_as_fast_however_much_waits(fleet: StoreFleet, targets: object) -> None:
-    fleet.register("able", facts={**FACTS, "label.rack": "a"})
+    fleet.register("able", facts={**CPU, "label.rack": "a"})
     job = replace(spec(), targets=(labelled("a"),))
     fleet.submit(job)
     fleet.register("unfit", facts=OTHER)
@@ -94,7 +95,9 @@ def test_a_line_goes_on_behind_tasks_that_are_left_to_others(fleet: StoreFleet) 
     assert fleet.must_claim("b/1").task_id == met[0]
 
 
-@pytest.mark.parametrize("facts", [FACTS, ORIN, {**ORIN, "runtime.tensorrt": "11.4.1"}], ids=["pc", "orin", "newer"])
+@pytest.mark.parametrize(
+    "facts", [CPU, AGX_ORIN, {**AGX_ORIN, "runtime.tensorrt": "11.4.1"}], ids=["pc", "orin", "newer"]
+)
 @pytest.mark.parametrize(
     "job",
     [

@@ -14,8 +14,8 @@ from controller.model.removal import KINDS, Removed, Retention
 from controller.store.commands.blobs import keep_blobs
 from controller.store.commands.collector import Collector
 from controller.store.queries.references import file_uses
+from testing.specs import spec
 from tests.store.fleet import StoreFleet
-from tests.store.specs import spec
 
 T = TypeVar("T")
 NOW = Retention(older_than_s=0)

@@ -13,8 +13,8 @@ from controller.store.commands.cancel import cancel
 from controller.store.commands.retry import plan_retry
 from controller.store.queries.jobs import known_job
 from jetfleet.errors import BadInput, NotFound
+from testing.specs import ANY, spec
 from tests.store.fleet import DIGEST, StoreFleet, failed, measured
-from tests.store.specs import ANY, spec
 
 
 def retried(fleet: StoreFleet, job_id: int, *, key: str = "again", lost: str = "") -> Submitted:
@@ -130,7 +130,7 @@ def test_refusals(fleet: StoreFleet) -> None:
 def test_a_job_whose_files_are_gone_is_refused(fleet: StoreFleet) -> None:
     old = half_failed(fleet)
     with pytest.raises(BadInput, match="1 files of job 1 are no longer here"):
-        retried(fleet, old, lost="11" * 32)
+        retried(fleet, old, lost="aa" * 32)
 
 
 def test_an_attempt_with_two_logs_is_one_attempt(fleet: StoreFleet) -> None:

@@ -11,8 +11,8 @@ from controller.store import clock, steady
 from controller.store.commands.deadlines import time_out_overdue
 from controller.store.commands.renew import start_attempts
 from controller.store.steady import note_clock, resume_clock, steady_now
+from testing.specs import spec
 from tests.store.fleet import StoreFleet
-from tests.store.specs import spec
 
 YEARS_S = 5 * 365 * 86400.0
 

@@ -11,8 +11,9 @@ from controller.store.queries import jobs
 from controller.store.queries.devices import planning_devices
 from controller.store.queries.engines import known_engines
 from jetfleet.errors import NotFound
-from tests.store.fleet import FACTS, StoreFleet
-from tests.store.specs import ANY, EVERY, spec
+from testing.devices import CPU
+from testing.specs import ANY, EVERY, spec
+from tests.store.fleet import StoreFleet
 
 LARGE = spec(*range(1, 121), targets=(EVERY, ANY))
 TABLES = ("job", "variant", "task", "subject", "engine", "job_build")
@@ -91,7 +92,7 @@ def test_facts_that_change_meanwhile_are_planned_anew(fleet: StoreFleet) -> None
     fleet.register("a")
     submission = planned(fleet, spec(1, 2))
     step(fleet, submission, 3)
-    fleet.register("a", facts={**FACTS, "runtime.onnxruntime": "1.33.0"})
+    fleet.register("a", facts={**CPU, "runtime.onnxruntime": "1.33.0"})
     answer = fleet.write_all(submission)
     assert sorted(fleet.run_all("a/1"))[:2] == ["bench onnxruntime-fp32-b1-cpu", "bench onnxruntime-fp32-b2-cpu"]
     assert fleet.job(answer.job_id).state is not JobState.WAITING

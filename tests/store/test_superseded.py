@@ -10,11 +10,12 @@ from controller.model.task import FailureKind, JobState
 from controller.store.commands.cancel import cancel
 from controller.store.commands.depart import depart, leave
 from controller.store.commands.renew import expire
-from tests.store.fleet import FACTS, StoreFleet, failed
-from tests.store.specs import ANY, spec
+from testing.devices import CPU
+from testing.specs import ANY, spec
+from tests.store.fleet import StoreFleet, failed
 
-OTHER = {**FACTS, "cpu_model": "Other 1"}
-NEWER = {**FACTS, "runtime.onnxruntime": "1.33.0"}
+OTHER = {**CPU, "cpu_model": "Other 1"}
+NEWER = {**CPU, "runtime.onnxruntime": "1.33.0"}
 
 
 def dies(fleet: StoreFleet, token: str) -> None:
@@ -89,7 +90,7 @@ def test_a_runtime_that_goes_away_gives_what_anybody_may_run_to_others(fleet: St
     fleet.register("b", facts=OTHER)
     job_id = fleet.submit(spec(targets=(ANY,))).job_id
     fleet.finish("a/1", fleet.must_claim("a/1"))
-    fleet.register("a", facts={name: value for name, value in FACTS.items() if not name.startswith("runtime.")})
+    fleet.register("a", facts={name: value for name, value in CPU.items() if not name.startswith("runtime.")})
     fleet.run_all("b/1")
     assert fleet.job(job_id).state is JobState.SUCCEEDED
 

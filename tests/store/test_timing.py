@@ -6,8 +6,9 @@ from controller.model.engine import EngineView
 from controller.model.facts import Facts
 from controller.model.lease import BenchWork, BuildWork, Lease
 from controller.store.queries.engines import engine_view
-from tests.store.fleet import ORIN, StoreFleet, built
-from tests.store.specs import on_tensorrt, spec
+from testing.devices import AGX_ORIN
+from testing.specs import on_tensorrt, spec
+from tests.store.fleet import StoreFleet, built
 
 A, B, C = ("aa" * 32, "bb" * 32, "cc" * 32)
 
@@ -34,7 +35,7 @@ def build(fleet: StoreFleet, session: str, *, cache: str, number: int = 1, place
     return found
 
 
-def with_board(fleet: StoreFleet, name: str = "orin", facts: Facts = ORIN) -> str:
+def with_board(fleet: StoreFleet, name: str = "orin", facts: Facts = AGX_ORIN) -> str:
     fleet.register(name, facts=facts)
     return f"{name}/1"
 
@@ -93,14 +94,14 @@ def test_caches_never_cross_a_class_or_a_version(fleet: StoreFleet, facts: Facts
     session = with_board(fleet)
     build(fleet, session, cache=A, number=1)
     fleet.run_all(session)
-    other = with_board(fleet, "other", {**ORIN, **facts})
+    other = with_board(fleet, "other", {**AGX_ORIN, **facts})
     fleet.submit(on_tensorrt(options={"avg_timing_iterations": "2"}))
     assert handed(fleet.must_claim(other)) == []
     assert handed(fleet.must_claim(session)) == [A]
 
 
 def test_boards_whose_class_is_unknown_share_nothing(fleet: StoreFleet) -> None:
-    vague = {name: value for name, value in ORIN.items() if name != "sm_count"}
+    vague = {name: value for name, value in AGX_ORIN.items() if name != "sm_count"}
     first, second = with_board(fleet, "vague-1", vague), with_board(fleet, "vague-2", vague)
     build(fleet, first, cache=A, number=1)
     fleet.submit(on_tensorrt(options={"avg_timing_iterations": "2"}))
@@ -134,7 +135,7 @@ def test_a_stale_commit_leaves_the_caches_alone(fleet: StoreFleet) -> None:
     fleet.submit(on_tensorrt())
     lease = fleet.must_claim(session)
     fleet.alive.clear()
-    fleet.register("orin", session="orin/2", boot="boot-2", facts=ORIN)
+    fleet.register("orin", session="orin/2", boot="boot-2", facts=AGX_ORIN)
     assert fleet.commit("orin/2", lease.token, built(cache=A)).stale
     assert kept(fleet) == []
 

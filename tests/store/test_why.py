@@ -11,10 +11,11 @@ from controller.store.commands.cancel import cancel
 from controller.store.commands.depart import depart
 from controller.store.commands.renew import expire, start_attempts
 from controller.store.queries import explain, forecast, jobs
-from tests.store.fleet import FACTS, StoreFleet, failed
-from tests.store.specs import ANY, labelled, spec
+from testing.devices import CPU
+from testing.specs import ANY, labelled, spec
+from tests.store.fleet import StoreFleet, failed
 
-OTHER_CPU = {**FACTS, "cpu_model": "Other 1"}
+OTHER_CPU = {**CPU, "cpu_model": "Other 1"}
 
 
 def why(fleet: StoreFleet, job_id: int, progress: dict[str, Progress] | None = None) -> list[str]:
@@ -90,10 +91,10 @@ def test_hardware_that_another_device_uses(fleet: StoreFleet) -> None:
 
 
 def test_any_that_nobody_matches_any_more(fleet: StoreFleet) -> None:
-    fleet.register("a", facts={**FACTS, "label.rack": "east"})
+    fleet.register("a", facts={**CPU, "label.rack": "east"})
     job_id = fleet.submit(spec(targets=(labelled("east", Quantifier.ANY),))).job_id
     assert why(fleet, job_id) == ["READY: is next on a, as soon as it asks for work"]
-    fleet.register("a", facts={**FACTS, "label.rack": "west"})
+    fleet.register("a", facts={**CPU, "label.rack": "west"})
     assert why(fleet, job_id) == [
         "READY: no registered device matches its target; nearest: a, which misses label.rack = east "
         "(its label.rack is west)"
@@ -121,7 +122,7 @@ def test_a_build_of_a_class_that_is_gone(fleet: StoreFleet) -> None:
     fleet.register("b", facts={"arch": "x86_64"})
     assert (
         "READY: no registered device is of the device class that it builds for; nearest: a, "
-        "whose cpu_model is Test 9000, not Other 1"
+        "whose cpu_model is Xeon, not Other 1"
     ) in why(fleet, job_id)
 
 

@@ -1,4 +1,4 @@
-"""Rows, jobs and devices made up for the reports, every field settable by name."""
+"""Measurements and their rows, made up; every field is settable by name."""
 
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -6,12 +6,9 @@ from typing import Any
 
 from controller.model.job import Precision
 from controller.model.result import Estimate, Measurement, Provenance, Row
-from controller.model.task import JobState, TaskKind, TaskState
-from controller.model.view import DeviceView, JobView, TaskView
 from jetfleet.metrics import NAMES
 
 WHEN = datetime(2026, 3, 1, 12, 0, tzinfo=timezone.utc)
-
 
 METRICS = {
     "p50_ms": Estimate(14.7213, 14.67, 14.77),
@@ -65,39 +62,3 @@ def row(*, facts: dict[str, Any] | None = None, variant: str = "onnxruntime-fp32
         facts={"arch": "x86_64", "cpu_isa": ("avx2", "fma")} if facts is None else facts,
         measurement=measurement(**changes),
     )
-
-
-def task(**changes: Any) -> TaskView:
-    made = TaskView(
-        id=3,
-        kind=TaskKind.BENCH,
-        name="onnxruntime-fp32-b1-cpu",
-        state=TaskState.LEASED,
-        device="bench-1",
-        attempts=1,
-        progress=None,
-        failure=None,
-        because_of_task=None,
-        log_sha256="",
-        elapsed_s=4.2,
-    )
-    return replace(made, **changes)
-
-
-def job(*tasks: TaskView, state: JobState = JobState.RUNNING) -> JobView:
-    return JobView(id=12, name="digits", state=state, created_at=WHEN, tasks=tasks, done=0, total=len(tasks))
-
-
-def device(**changes: Any) -> DeviceView:
-    made = DeviceView(
-        id="d-1",
-        name="bench-1",
-        online=True,
-        busy_with="",
-        cordoned="",
-        facts={"arch": "x86_64", "runtime.onnxruntime": "1.23.0"},
-        last_seen_at=WHEN,
-        bench_domain="host/cpu",
-        agent_version="0.1.0",
-    )
-    return replace(made, **changes)
