@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from controller.core.content import content_digest
 from controller.model.codec import dump
 from controller.model.facts import Facts
 from controller.model.job import JobSpec
@@ -60,7 +61,7 @@ async def submit(service: ServiceContext, job: JobSpec, key: str) -> int:
     def planned(connection: Connection) -> Submission:
         return plan_job(job, planning_devices(connection, alive=()), known_engines(connection), key=key)
 
-    return (await Submissions(service).submit(key, partial(service.read, planned))).job_id
+    return (await Submissions(service).submit(key, content_digest(job), partial(service.read, planned))).job_id
 
 
 async def claimed(service: ServiceContext, name: str) -> Lease:
@@ -100,6 +101,6 @@ async def test_two_submits_of_one_key_at_the_same_time_are_one(service: ServiceC
         return lambda c: plan_job(spec(*range(1, 40)), planning_devices(c, alive=()), known_engines(c), key=key)
 
     answers = await asyncio.gather(
-        *(submissions.submit("k", partial(service.read, planned("k"))) for _ in range(3)),
+        *(submissions.submit("k", "content", partial(service.read, planned("k"))) for _ in range(3)),
     )
     assert len({answer.job_id for answer in answers}) == 1
