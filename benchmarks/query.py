@@ -53,7 +53,7 @@ _FILL = (
     "INSERT INTO round (measurement_id, idx, n, p50_ms, mean_ms)"
     " SELECT m.id, r.value, 50, 2.0, 2.0 FROM measurement m, json_each('[0, 1, 2, 3, 4]') r WHERE m.id > :rounds_after",
     "INSERT INTO metric (measurement_id, name, value, low, high, reason)"
-    " SELECT m.id, n.value, 2.0, 1.9, 2.1, '' FROM measurement m, json_each(:metrics) n"
+    " SELECT m.id, n.value, 0.9, 0.8, 1.0, '' FROM measurement m, json_each(:metrics) n"
     " WHERE m.job_id IN (:jobs, :jobs / 2) OR (n.value = 'p50_ms' AND m.id > :rounds_after)",
 )
 
