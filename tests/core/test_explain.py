@@ -283,33 +283,3 @@ def test_next_and_picked_are_the_same_for_every_small_fleet():
         assert text.startswith(f"is next on {takers[0]}," if takers else ("waits for", "no ")), (text, takers)
         told.append(text)
     assert len(set(told)) > 20
-
-
-@pytest.mark.parametrize(
-    ("left_s", "told"),
-    [
-        (None, ""),
-        (41.6, "; the job's deadline is in 42 s"),
-        (-0.2, "; the job's deadline has just passed"),
-    ],
-)
-def test_a_deadline_is_told_in_every_state(left_s, told):
-    orin_ = device("orin")
-    attempt = OpenAttempt(5, "bench x", 1, orin_, running=True)
-    fleet = Fleet([orin_], (BOUND,))
-    tasks = [
-        Unfinished(5, TaskState.WAITING, deadline_s=left_s),
-        Unfinished(1, TaskState.READY, candidate=BOUND, deadline_s=left_s),
-        Unfinished(5, TaskState.LEASED, attempt=attempt, deadline_s=left_s),
-    ]
-    assert [why(task, fleet) for task in tasks] == [
-        f"waits to be planned: no engine is assigned to it yet{told}",
-        f"is next on orin, as soon as it asks for work{told}",
-        f"runs on orin{told}",
-    ]
-
-
-def test_what_runs_on_after_its_deadline_is_being_stopped():
-    attempt = OpenAttempt(5, "bench x", 1, device("orin"), running=True)
-    task = Unfinished(5, TaskState.LEASED, attempt=attempt, cancel_asked=True, timed_out=True, deadline_s=-1.0)
-    assert why(task, Fleet([])) == "is being stopped on orin: its deadline has passed"
