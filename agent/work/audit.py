@@ -22,6 +22,7 @@ from jetfleet.v1.task_pb2 import (
 # A few kernels in a wider type (an operator that has no narrow one) do not make another precision of it.
 HONOURED_SHARE = 0.9
 _WANTED = {PRECISION_FP16: frozenset({"float16"}), PRECISION_INT8: frozenset({"int8", "uint8"})}
+_FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 # Multiply-accumulate operators, under every name that ONNX Runtime's optimiser gives them.
 _COMPUTE = frozenset(
     (
@@ -56,18 +57,32 @@ def describe_types(kernels: Sequence[Kernel]) -> str:
 
 
 def precision_flags(asked: "Precision.ValueType", kernels: Sequence[Kernel]) -> list[Flag]:
-    """PRECISION_NOT_HONOURED where too few of the compute kernels ran in the type that was asked for."""
-    found = compute_kernels(kernels)
-    if asked not in _WANTED or not found or _is_honoured(_WANTED[asked], found):
+    """PRECISION_NOT_HONOURED where too few of the compute kernels ran in the type that was asked for.
+
+    A graph without one that multiplies and accumulates is judged by its kernels on floats: any in the type will do.
+    """
+    found, floats = compute_kernels(kernels), _on_floats(kernels)
+    if asked not in _WANTED or not (found or floats):
         return []
-    return [Flag(kind=FLAG_KIND_PRECISION_NOT_HONOURED, evidence=f"asked {_name(asked)}: {describe_types(kernels)}")]
+    if _is_honoured(_WANTED[asked], found) if found else any(kernel.type in _WANTED[asked] for kernel in floats):
+        return []
+    ran = describe_types(kernels) if found else f"{len(floats)} of {len(floats)} nodes on floats ran in {_most(floats)}"
+    return [Flag(kind=FLAG_KIND_PRECISION_NOT_HONOURED, evidence=f"asked {_name(asked)}: {ran}")]
 
 
 def disclaim_checks(measurement: Measurement, asked: "Precision.ValueType", kernels: Sequence[Kernel]) -> None:
     """Says in each check that outputs which were computed in another type vouch for nothing of the one asked for."""
-    ran = Counter(_type(kernel) for kernel in compute_kernels(kernels)).most_common(1)[0][0]
+    ran = _most(compute_kernels(kernels) or _on_floats(kernels))
     for check in measurement.checks:
         check.detail += f"; computed in {ran}: says nothing of {_name(asked)}"
+
+
+def _on_floats(kernels: Sequence[Kernel]) -> list[Kernel]:
+    return [kernel for kernel in kernels if kernel.type in _FLOATS]
+
+
+def _most(kernels: Sequence[Kernel]) -> str:
+    return Counter(_type(kernel) for kernel in kernels).most_common(1)[0][0]
 
 
 def _name(precision: "Precision.ValueType") -> str:

@@ -224,3 +224,45 @@ def test_ranges_are_those_of_the_reference_run(tmp_path: Path) -> None:
     found = float_ranges(tmp_path / "m.onnx", {"x": np.array([3, np.inf], np.float32)})
     assert found == {"x": 3, "a": 3000, "b": 3000, "y": 3000}
     assert [item.name for item in tmp_path.iterdir()] == ["m.onnx"]
+
+
+@pytest.mark.parametrize("constant", [1e6, 1e-8])
+def test_a_body_computes_in_float32_with_what_it_reads_outside(tmp_path: Path, constant: float) -> None:
+    def branch(name: str, nodes: list[onnx.NodeProto]) -> onnx.GraphProto:
+        return helper.make_graph(nodes, name, [], [value("o", ["N", 4])])
+
+    there_and_back = [NODE("Mul", ["a", "c"], ["big"]), NODE("Div", ["big", "c"], ["o"])]
+    nodes = [
+        NODE("MatMul", ["x", "w"], ["a"]),
+        NODE(
+            "If",
+            ["yes"],
+            ["y"],
+            then_branch=branch("then", there_and_back),
+            else_branch=branch("else", [NODE("Neg", ["a"], ["o"])]),
+        ),
+    ]
+    inputs = [value("x", ["N", 4]), value("yes", [], TensorProto.BOOL)]
+    model = model_of(nodes, inputs, [value("y", ["N", 4])], w=floats(4, 4), c=SCALAR([constant]))
+    made, (got,), (want,) = both(model, {"x": 100 * floats(2, 4), "yes": np.array(True)}, tmp_path)
+    assert np.allclose(got, want, rtol=5e-3, atol=0.5)
+    assert not kept(made, "MatMul")
+
+
+def test_a_variance_as_a_difference_of_means_keeps_its_statistics(tmp_path: Path) -> None:
+    """Flax: E[x^2] - E[x]^2."""
+    nodes = [
+        NODE("Mul", ["x", "x"], ["q"]),
+        NODE("ReduceMean", ["q"], ["mean_q"], axes=[-1]),
+        NODE("ReduceMean", ["x"], ["mean"], axes=[-1]),
+        NODE("Mul", ["mean", "mean"], ["mean2"]),
+        NODE("Sub", ["mean_q", "mean2"], ["variance"]),
+        NODE("Add", ["variance", "eps"], ["v"]),
+        NODE("Sqrt", ["v"], ["root"]),
+        NODE("Div", ["x", "root"], ["n"]),
+        NODE("MatMul", ["n", "w"], ["y"]),
+    ]
+    model = model_of(nodes, [value("x", ["N", 64])], [value("y", ["N", 4])], eps=SCALAR([1e-5]), w=floats(64, 4))
+    made, (got,), (want,) = both(model, {"x": 20 + floats(2, 64)}, tmp_path)
+    assert np.allclose(got, want, rtol=2e-2, atol=0.5)
+    assert sum(name.startswith("ReduceMean") for name in made.kept) >= 1

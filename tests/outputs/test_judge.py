@@ -247,3 +247,15 @@ def test_outputs_that_are_off_are_not_judged():
     want = {"a": noise(1, 4), "b": noise(1, 4)}
     found = judge_all({"a": want["a"], "b": -want["b"]}, want, Rules(FP16, outputs={"b": Bounds(rule=Rule.OFF)}))
     assert {name: item.passed for name, item in found.items()} == {"a": True}
+
+
+@pytest.mark.parametrize("bounds", [FP16, INT8])
+def test_an_offset_does_not_hide_that_what_varies_is_lost(bounds):
+    want = 300 + noise(32, 10)
+    got = np.full_like(want, 300)
+    got[0, 0] += 1
+    found = judge(got, want, bounds)
+    assert found.cosine > 0.9999
+    assert not found.passed
+    assert found.detail.startswith("less its mean 300 it has cosine ")
+    assert judge(want + np.float32(1e-3) * noise(32, 10, seed=1), want, bounds).passed

@@ -1,7 +1,7 @@
 """An FP32 graph to FP16 with float32 inputs and outputs, typed cleanly enough for a strongly typed builder.
 
 Every float tensor is half or float32, by the node that makes it; a cast stands where a reader wants the other. A body
-of an If, Loop or Scan takes and gives float32 and is converted inside, as the graph itself is.
+of an If, Loop or Scan keeps float32, and what it reads of the graph is float32 there.
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ def to_float16(model: onnx.ModelProto, ranges: Mapping[str, float] | None = None
     typed = infer_types(model, strict=False)
     opsets = {item.domain: item.version for item in typed.opset_import}
     made = _Conversion(opsets, ranges or {}, names=_all_names(typed.graph))
-    made.convert(typed.graph, outer=None)
+    made.convert(typed.graph)
     for graph in _graphs(typed.graph):
         del graph.value_info[:]
     return Float16Graph(typed, made.kept, tuple(sorted(made.cut)))
@@ -64,25 +64,13 @@ def infer_types(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
 
 @dataclass
 class _Scope:
-    """One graph while it is converted: the type that each float tensor has, here or in the graph around it."""
+    """The graph while it is converted: the type that each float tensor has."""
 
     graph: onnx.GraphProto
-    outer: "_Scope | None"
     types: dict[str, int] = field(default_factory=dict)
     casts: dict[tuple[str, int], str] = field(default_factory=dict)
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     masks: frozenset[str] = frozenset()
-
-    def owner(self, name: str) -> "_Scope | None":
-        """The graph that holds a float tensor; None for what is not a float."""
-        if name in self.types:
-            return self
-        return self.outer.owner(name) if self.outer else None
-
-    def cast_of(self, name: str, kind: int) -> str | None:
-        """The tensor in another type, where this graph or one around it has made it already."""
-        found = self.casts.get((name, kind))
-        return found or (self.outer.cast_of(name, kind) if self.outer else None)
 
 
 @dataclass
@@ -93,12 +81,12 @@ class _Conversion:
     cut: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
 
-    def convert(self, graph: onnx.GraphProto, *, outer: _Scope | None) -> None:
+    def convert(self, graph: onnx.GraphProto) -> None:
         seen = inspect(graph)
         _refuse_untyped(graph, seen.types)
-        kept = float32_nodes(seen, self.opsets, self.ranges if outer is None else {})
+        kept = float32_nodes(seen, self.opsets, self.ranges)
         self.kept |= kept
-        scope = _Scope(graph, outer, masks=find_masks(seen).constants)
+        scope = _Scope(graph, masks=find_masks(seen).constants)
         scope.types = {
             name: _FLOAT for name in (*seen.weights, *(item.name for item in graph.input)) if seen.is_float(name)
         }
@@ -111,35 +99,36 @@ class _Conversion:
                     self._give_float32(node, name, scope)
         del graph.node[:]
         graph.node.extend(scope.nodes)
-        if outer is None:
-            held = {item.name for item in graph.initializer}
-            _drop_unread(graph, {name: new for (name, _), new in scope.casts.items() if name in held})
+        held = {item.name for item in graph.initializer}
+        _drop_unread(graph, {name: new for (name, _), new in scope.casts.items() if name in held})
 
     def _convert_node(self, node: onnx.NodeProto, made: Sequence[str], kind: int, scope: _Scope) -> None:
         """`made`: the float tensors that the node makes."""
-        for body in bodies(node):
-            self.convert(body, outer=scope)
+        self._keep_bodies(node, scope)
         for index, name in enumerate(node.input):
             node.input[index] = self._as(name, kind, scope)
         scope.nodes.append(node)
         scope.types.update(dict.fromkeys(made, kind))
 
+    def _keep_bodies(self, node: onnx.NodeProto, scope: _Scope) -> None:
+        """A body computes in float32: what it adds up in turns, nobody has seen the ranges of."""
+        for inner in inner_nodes(node):
+            for index, name in enumerate(inner.input):
+                inner.input[index] = self._as(name, _FLOAT, scope)
+
     def _as(self, name: str, kind: int, scope: _Scope) -> str:
         """The tensor's name in the wanted type, behind a cast where it has the other."""
-        owner = scope.owner(name)
-        if owner is None or owner.types[name] == kind:
+        if scope.types.get(name, kind) == kind:
             return name
-        known = scope.cast_of(name, kind)
-        if known:
-            return known
+        if (name, kind) in scope.casts:
+            return scope.casts[name, kind]
         new = self._name(f"{name}/{_WORDS[kind]}")
-        weight = next((item for item in owner.graph.initializer if item.name == name), None)
+        weight = next((item for item in scope.graph.initializer if item.name == name), None)
         if weight is not None:
-            owner.graph.initializer.append(self._half_of(weight, new, is_mask=name in owner.masks))
-            owner.types[new], owner.casts[name, kind] = kind, new
+            scope.graph.initializer.append(self._half_of(weight, new, is_mask=name in scope.masks))
         else:
             scope.nodes.append(onnx.helper.make_node("Cast", [name], [new], name=f"{new}/cast", to=kind))
-            scope.types[new], scope.casts[name, kind] = kind, new
+        scope.types[new], scope.casts[name, kind] = kind, new
         return new
 
     def _name(self, wanted: str) -> str:

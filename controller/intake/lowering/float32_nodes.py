@@ -23,6 +23,16 @@ _TYPE_ATTRIBUTES = frozenset({"to", "dtype", "output_datatype"})
 _IN_FLOAT32 = frozenset(
     (
         *("Range", "CumSum", "TopK", "NonMaxSuppression", "RoiAlign", "Resize", "Upsample", "Min", "Max"),
+        *(
+            "ReduceL2",
+            "ReduceSumSquare",
+            "ReduceLogSumExp",
+            "ReduceProd",
+            "LpNormalization",
+            "LpPool",
+            "GlobalLpPool",
+            "LRN",
+        ),
         *("ConstantOfShape", "RandomUniform", "RandomNormal", "Multinomial", "GridSample", "MaxRoiPool"),
     )
 )
@@ -62,7 +72,7 @@ def _without_half(node: onnx.NodeProto, graph: GraphView, opsets: Mapping[str, i
     if node.op_type in _IN_FLOAT32:
         return f"{node.op_type} is computed in float32"
     if any(True for _ in bodies(node)):
-        return "its bodies take and give float32"
+        return "its bodies keep float32"
     named = {item.name: item for item in node.attribute}
     if any(name in named and named[name].i == _FLOAT for name in _TYPE_ATTRIBUTES):
         return "it makes float32 by definition"

@@ -51,8 +51,9 @@ def angles(graph: GraphView) -> set[str]:
     return found
 
 
+_REDUCTIONS = frozenset({"ReduceMean", "ReduceSum", "ReduceSumSquare"})
 _STATISTICS = frozenset(
-    {"ReduceMean", "ReduceSum", "ReduceSumSquare", "Add", "Max", "Clip", "Mul", "Pow", "Sqrt", "Exp"}
+    {"ReduceMean", "ReduceSum", "ReduceSumSquare", "Add", "Sub", "Max", "Clip", "Mul", "Pow", "Sqrt", "Exp"}
 )
 
 
@@ -79,9 +80,10 @@ def _statistics_behind(node: onnx.NodeProto, graph: GraphView) -> list[onnx.Node
     found, waiting = [node], [node]
     while waiting:
         current = waiting.pop()
-        if current.op_type in ("Pow", "Exp") or (current.op_type == "Mul" and len(set(current.input)) == 1):
-            continue
-        more = [item for item in graph.made_of(current) if item.op_type in _STATISTICS and item not in found]
+        squares = current.op_type in ("Pow", "Exp") or (current.op_type == "Mul" and len(set(current.input)) == 1)
+        # What was squared is no part of it, unless it is a mean itself: E[x^2] - E[x]^2.
+        allowed = _REDUCTIONS if squares else _STATISTICS
+        more = [item for item in graph.made_of(current) if item.op_type in allowed and item not in found]
         found += more
         waiting += more
     return found

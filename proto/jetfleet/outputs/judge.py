@@ -14,6 +14,9 @@ from jetfleet.outputs.bounds import INTEGERS, Array, Bounds, Judgement, Rule, Ru
 from jetfleet.outputs.sets import judge_set
 from jetfleet.outputs.slices import SliceFault, worst_slice
 
+_OFFSET = 0.1  # a spread below this share of the mean is hidden by it
+_LEAST_CENTRED = 8  # elements
+
 
 def judge_all(got: Mapping[str, Array], want: Mapping[str, Array], rules: Rules) -> dict[str, Judgement]:
     """Every reference output, by name; the outputs of a set together, as "boxes+scores". Without those that are off.
@@ -141,7 +144,8 @@ def _judge_close(a: Array, b: Array, *, comparable: Array, bounds: Bounds, found
 
 
 def _judge_direction(a: Array, b: Array, bounds: Bounds, found: Judgement) -> Judgement:
-    whole, worst = _fault_of_whole(bounds, found), worst_slice(a, b, bounds)
+    whole = _fault_of_whole(bounds, found) or _fault_behind_offset(a, b, bounds)
+    worst = worst_slice(a, b, bounds)
     if worst is not None:
         found = replace(
             found,
@@ -163,6 +167,19 @@ def _fault_of_whole(bounds: Bounds, found: Judgement) -> str:
     if found.norm_ratio is not None and abs(found.norm_ratio - 1) > allowed:
         return f"norm ratio {found.norm_ratio:.6g}, 1 +- {allowed:.2g} wanted"
     return ""
+
+
+def _fault_behind_offset(a: Array, b: Array, bounds: Bounds) -> str:
+    """Where an offset is ten times what varies, every answer points its way: then what varies is judged alone."""
+    spread, mean = (float(b.std()), abs(float(b.mean()))) if b.size >= _LEAST_CENTRED else (0.0, 0.0)
+    if not 0 < spread < _OFFSET * mean:
+        return ""
+    varying, wanted = a - a.mean(), b - b.mean()
+    norms = float(np.linalg.norm(varying) * np.linalg.norm(wanted))
+    cosine = float(varying.ravel() @ wanted.ravel()) / norms if norms > 0 else 0.0
+    if cosine >= bounds.slice_cosine:
+        return ""
+    return f"less its mean {b.mean():.4g} it has cosine {cosine:.6g}, at least {bounds.slice_cosine:g} wanted"
 
 
 def _detail_of_slice(worst: SliceFault, bounds: Bounds) -> str:

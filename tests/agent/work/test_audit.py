@@ -142,9 +142,12 @@ def test_a_few_wider_kernels_do_not_make_another_precision() -> None:
     assert precision_flags(PRECISION_FP32, [right]) == []
 
 
-def test_without_compute_nodes_nothing_is_concluded() -> None:
+def test_without_compute_nodes_those_on_floats_tell() -> None:
     found = [Kernel("Relu", "float32"), Kernel("Cast", "")]
-    assert precision_flags(PRECISION_FP16, found) == []
+    (flag,) = precision_flags(PRECISION_FP16, found)
+    assert flag.evidence == "asked fp16: 1 of 1 nodes on floats ran in float32"
+    assert precision_flags(PRECISION_FP16, [*found, Kernel("Add", "float16")]) == []
+    assert precision_flags(PRECISION_FP16, [Kernel("Cast", "")]) == []
     assert describe_types(found) == "no compute nodes (no convolution or matrix product)"
     assert describe_types([Kernel("Gemm", "")]) == "1 of 1 compute nodes ran in an unknown type (1 Gemm)"
 
