@@ -170,9 +170,11 @@ def test_a_mix_is_what_weak_typing_means_and_none_at_all_is_not() -> None:
     assert precision_flags(PRECISION_FP32, mixed) == []
 
 
-def test_only_layers_that_multiply_count() -> None:
+def test_layers_that_multiply_count_and_the_others_where_there_is_none() -> None:
     wide = [Kernel("Reformat", "float32"), Kernel("PointWiseV2", "float32"), Kernel("CaskSoftMaxV2", "float32")]
-    assert precision_flags(PRECISION_FP16, wide) == []
+    (flag,) = precision_flags(PRECISION_FP16, wide)
+    assert flag.evidence == "asked fp16: 3 of 3 nodes on floats ran in float32"
+    assert precision_flags(PRECISION_FP16, [*wide, Kernel("PointWiseV2", "float16")]) == []
     assert precision_flags(PRECISION_FP16, [*wide, Kernel("CaskConvolution", "float16")]) == []
     assert len(precision_flags(PRECISION_FP16, [*wide, Kernel("CaskConvActPool", "float32")])) == 1
 
