@@ -16,12 +16,13 @@ ROOT = FOLDER.parent.parent
 CACHE = ROOT / ".bindings"
 # What the bindings' shared object asks the loader for.
 LIBRARIES = ("nvinfer", "nvinfer_plugin", "nvonnxparser", "nvparsers")
-# Callbacks that TensorRT calls by name: a method that is spelt wrong is silently never called.
+# Callbacks that TensorRT calls by name: a method that is spelt wrong is silently never called. The recorder's number of
+# errors is called by another name than the property that Python reads (`num_errors`).
 CALLBACKS = {
     "ILogger": {"log"},
     "IProfiler": {"report_layer_time"},
     "IProgressMonitor": {"phase_start", "step_complete", "phase_finish"},
-    "IErrorRecorder": {"num_errors", "get_error_code", "get_error_desc", "has_overflowed", "clear", "report_error"},
+    "IErrorRecorder": {"get_num_errors", "get_error_code", "get_error_desc", "has_overflowed", "clear", "report_error"},
     "IInt8EntropyCalibrator2": {
         "get_batch_size",
         "get_batch",

@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 # pybind11 writes each signature into the docstring: `name(self: a.B, ...) -> a.C`.
@@ -33,6 +34,34 @@ def _describe(name: str, described: type, found: dict[str, dict[str, str]]) -> N
             _describe(f"{name}.{member}", value, found)
 
 
+def arguments(module: ModuleType) -> dict[str, dict[str, list[int]]]:
+    """Class -> method -> the fewest and the most arguments that it takes beside self, over all of its signatures."""
+    classes = {name: value for name, value in vars(module).items() if inspect.isclass(value)}
+    return {name: dict(_counted(value)) for name, value in classes.items()}
+
+
+def _counted(described: type) -> Iterator[tuple[str, list[int]]]:
+    for name in dir(described):
+        doc = getattr(getattr(described, name, None), "__doc__", None) or ""
+        signatures = re.findall(rf"^(?:\d+\. )?{re.escape(name)}\((self: .*)\) -> ", doc, re.MULTILINE)
+        taken = [_split(signature)[1:] for signature in signatures]
+        if taken:
+            fewest = min(sum("=" not in argument for argument in parts) for parts in taken)
+            yield name, [fewest, max(len(parts) for parts in taken)]
+
+
+def _split(signature: str) -> list[str]:
+    """At the commas that stand in no bracket."""
+    parts, depth = [""], 0
+    for char in signature:
+        depth += (char in "[(<{") - (char in "])>}")
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return parts
+
+
 def _returned(value: object) -> str:
     getter = value.fget if isinstance(value, property) else value
     match = _RETURNS.search(getattr(getter, "__doc__", None) or "")
@@ -41,4 +70,5 @@ def _returned(value: object) -> str:
 
 if __name__ == "__main__":
     module = importlib.import_module(sys.argv[1])
-    json.dump({"version": module.__version__, "surface": surface(module)}, sys.stdout)
+    told = {"version": module.__version__, "surface": surface(module), "arguments": arguments(module)}
+    json.dump(told, sys.stdout)

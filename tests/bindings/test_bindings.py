@@ -5,44 +5,17 @@ from them, never what TensorRT does.
 """
 
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tests.bindings.check import CACHE, CALLBACKS, ROOT, ask, compile_shims, judge, merge, table, typos
+from tests.bindings.check import CACHE, CALLBACKS, ROOT, judge, merge, table, typos
 from tests.bindings.check import uncalled as without_callbacks
-from tests.bindings.fetch import BINDINGS, for_this_python
+from tests.bindings.conftest import HERE, RTX, Ask
 from tests.bindings.uses import Surface, Uses, knows_tensorrt, read_uses
 
 pytestmark = pytest.mark.bindings
-HERE = [version for version in BINDINGS if for_this_python(version)]
-RTX = "tensorrt_rtx"  # as it is installed, libraries and all
+READ_AS = {"get_num_errors": "num_errors"}  # what C++ calls, and what Python reads of it
 ALWAYS = ["IErrorRecorder", "ILogger", "IProfiler"]
-Ask = Callable[[str, str], Any]
-
-
-@pytest.fixture(scope="module")
-def ask_of(tmp_path_factory: pytest.TempPathFactory) -> Ask:
-    """Asks a version by a script."""
-    folder = tmp_path_factory.mktemp("shims")
-    for major in {version.split(".")[0] for version in HERE}:
-        compile_shims(major, folder / major)
-
-    def asking(script: str, version: str) -> Any:
-        if version == RTX:
-            return ask(script, RTX)
-        assert (CACHE / version).is_dir(), f"the bindings of {version} are not there: make bindings"
-        return ask(script, "tensorrt_bindings", packages=CACHE / version, shims=folder / version.split(".")[0])
-
-    return asking
-
-
-@pytest.fixture(scope="module")
-def surfaces(ask_of: Ask) -> dict[str, Surface]:
-    told = {version: ask_of("surface.py", version) for version in (*HERE, RTX)}
-    assert [told[version]["version"] for version in HERE] == HERE
-    return {version: item["surface"] for version, item in told.items()}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +42,8 @@ def test_every_callback_is_defined_by_its_name(surfaces: dict[str, Surface], use
     for owner, names in CALLBACKS.items():
         versions = [surface[owner] for surface in surfaces.values() if owner in surface]
         assert versions, f"no version has {owner}"
-        assert all(names <= set(version) for version in versions), owner
+        read = {READ_AS.get(name, name) for name in names}
+        assert all(read <= set(version) for version in versions), owner
 
 
 def test_the_names_are_found_in_the_code(used: Uses) -> None:
@@ -112,3 +86,31 @@ def test_the_runtime_concludes_what_a_version_can(ask_of: Ask, version: str) -> 
     monitor = {"IProgressMonitor"} if version != "8.6.1" else set()
     calibrator = {"IInt8EntropyCalibrator2"} if told["weak"] else set()
     assert callbacks == {*ALWAYS, *monitor, *calibrator}
+
+
+@pytest.mark.parametrize("version", [*HERE, RTX])
+def test_every_callback_answers_through_its_base_class_without_noise(ask_of: Ask, version: str) -> None:
+    """A callback that is spelt wrong raises, or is printed and answered with -1."""
+    answers = ask_of("call.py", version)
+    assert (answers["printed"], answers["uncalled"]) == ("", [])
+    told = answers["told"]
+    assert (told["IErrorRecorder.num_errors"], told["IErrorRecorder.get_error_desc"]) == (1, "words")
+    assert told["IErrorRecorder.get_error_code"] == "INTERNAL_ERROR"
+    assert told.get("IProgressMonitor.step_complete", True) is True
+    assert told.get("IInt8EntropyCalibrator2.get_batch_size", 7) == 7
+    assert {name.partition(".")[0] for name in told} == {name for name in CALLBACKS if present(name, version)}
+
+
+def present(interface: str, version: str) -> bool:
+    if interface == "IProgressMonitor":
+        return version != "8.6.1"
+    return interface != "IInt8EntropyCalibrator2" or version.partition(".")[0] in ("8", "10")
+
+
+@pytest.mark.parametrize("version", HERE)
+def test_every_callback_is_a_name_that_the_bindings_look_up(version: str) -> None:
+    """The bindings' library holds each name that C++ looks for in a Python object as text of its own."""
+    (library,) = (CACHE / version / "tensorrt_bindings").glob("tensorrt*.so")
+    texts = set(library.read_bytes().split(b"\0"))
+    looked_up = {name for interface, names in CALLBACKS.items() if present(interface, version) for name in names}
+    assert [name for name in sorted(looked_up) if name.encode() not in texts] == []

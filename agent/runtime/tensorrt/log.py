@@ -100,7 +100,8 @@ class BuilderLog:
         codes = [getattr(code, "name", "") for code, _ in self._recorded]
         return _ALLOCATION in codes or ran_out_of_memory(self.errors, self.tactics_skipped)
 
-    def num_errors(self) -> int:
+    def get_num_errors(self) -> int:
+        """What TensorRT calls; the bindings' own property `num_errors` comes here as well."""
         return len(self._recorded)
 
     def get_error_code(self, index: int) -> Any:
@@ -242,5 +243,5 @@ def begin(make: Callable[[], Started], builder_log: BuilderLog) -> Started:
 
 
 def make_recorder(trt: ModuleType, builder_log: BuilderLog) -> Any:
-    names = ("num_errors", "get_error_code", "get_error_desc", "has_overflowed", "clear", "report_error")
+    names = ("get_num_errors", "get_error_code", "get_error_desc", "has_overflowed", "clear", "report_error")
     return implement(trt.IErrorRecorder, builder_log, names)

@@ -92,7 +92,7 @@ def test_the_recorder_keeps_what_tensorrt_would_clear() -> None:
     words = BuilderLog()
     words.report_error("code", "no kernel")
     words.clear()
-    assert (words.num_errors(), words.get_error_code(0), words.get_error_desc(0)) == (1, "code", "no kernel")
+    assert (words.get_num_errors(), words.get_error_code(0), words.get_error_desc(0)) == (1, "code", "no kernel")
     assert words.has_overflowed() is False
     assert words.reason() == "no kernel"
 
