@@ -18,6 +18,7 @@ from agent.daemon.heartbeat import ActiveAttempt, Heartbeat, StopReason, boot_cl
 from agent.daemon.identity import lock_state_dir
 from agent.daemon.inputs import fetch_inputs
 from agent.daemon.options import AgentOptions
+from agent.daemon.recall import Recalled
 from agent.daemon.retry import FIRST_PAUSE_S, Retry, pause
 from agent.daemon.runner import run_attempt
 from agent.daemon.spool import Spool
@@ -52,8 +53,14 @@ class Agent:
         self._delivery = Delivery(link, self._session_id, self._blobs, spool)
         self._attempts = options.state_dir / "attempts"
         self._bench_lock = BenchLock(options.bench_domain, options.lock_places)
+        self._recalled = Recalled(link, self._blobs)
         self._heartbeat = Heartbeat(
-            link, self._session_id, every_s=5.0, register=self._register, undelivered=self._undelivered
+            link,
+            self._session_id,
+            every_s=5.0,
+            register=self._register,
+            undelivered=self._undelivered,
+            recalled=self._recalled,
         )
         self._disk = StateDisk(
             options.state_dir, blobs=self._blobs, spool=spool, may_drop=lambda: self._heartbeat.attempt is None
@@ -68,16 +75,18 @@ class Agent:
         shutil.rmtree(self._attempts, ignore_errors=True)  # of an agent that was killed: nothing in there was finished
         await self._retry.until_done(self._register)
         heartbeat = asyncio.create_task(self._heartbeat.run())
-        loop = asyncio.create_task(self._loop())
+        recalled, loop = asyncio.create_task(self._recalled.run()), asyncio.create_task(self._loop())
+        tasks = {heartbeat, recalled, loop}
         try:
-            await asyncio.wait({heartbeat, loop}, return_when=asyncio.FIRST_COMPLETED)
-            if heartbeat.done():
-                heartbeat.result()  # a bug: let it be seen
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for side in (heartbeat, recalled):
+                if side.done():
+                    side.result()  # a bug: let it be seen
             await loop
         finally:
-            for task in (heartbeat, loop):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(heartbeat, loop, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self._leave()
 
     async def _loop(self) -> None:
@@ -214,7 +223,8 @@ class Agent:
             on_progress(task_pb2.Progress(phase="fetch"))
             await fetch_inputs(attempt, self._link, self._blobs, blobs_from=self._options.blobs_from)
             wait = task_pb2.Progress(phase="wait", detail="another agent uses this hardware")
-            async with self._bench_lock.hold(stop=attempt.stop, on_wait=partial(on_progress, wait)) as has_turn:
+            turn = self._bench_lock.hold(stop=attempt.stop, on_wait=partial(on_progress, wait))
+            async with self._recalled.undisturbed, turn as has_turn:
                 if has_turn and not attempt.stop.is_set():
                     attempt.running = True
                     return await run_attempt(

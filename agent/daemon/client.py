@@ -68,15 +68,7 @@ class Link:
         answer: fleet_pb2.ClaimResponse = await self._call(self._fleet.Claim, request, timeout_s=wait_s + _CALL_S)
         return answer.lease if answer.HasField("lease") else None
 
-    async def renew(
-        self,
-        session_id: str,
-        reports: list[fleet_pb2.AttemptReport],
-        *,
-        timeout_s: float,
-        paused_reason: str = "",
-    ) -> fleet_pb2.RenewResponse:
-        request = fleet_pb2.RenewRequest(session_id=session_id, attempts=reports, paused_reason=paused_reason)
+    async def renew(self, request: fleet_pb2.RenewRequest, *, timeout_s: float) -> fleet_pb2.RenewResponse:
         answer: fleet_pb2.RenewResponse = await self._call(self._renewals.Renew, request, timeout_s=timeout_s)
         return answer
 

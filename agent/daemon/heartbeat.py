@@ -14,6 +14,7 @@ from enum import Enum
 from functools import partial
 
 from agent.daemon.client import Link
+from agent.daemon.recall import Recalled
 from jetfleet.errors import JetfleetError, StaleSession
 from jetfleet.v1 import fleet_pb2, task_pb2
 
@@ -85,9 +86,10 @@ class Heartbeat:
         every_s: float,
         register: Callable[[], Awaitable[None]],
         undelivered: Callable[[], Sequence[str]] = tuple,
+        recalled: Recalled | None = None,
     ) -> None:
         self._link, self._session_id, self._register = link, session_id, register
-        self._undelivered = undelivered
+        self._undelivered, self._recalled = undelivered, recalled
         self.every_s = every_s
         self.attempt: ActiveAttempt | None = None
         self.paused_reason = ""
@@ -126,14 +128,14 @@ class Heartbeat:
 
     async def renew(self) -> None:
         """One Renew; afterwards the work in hand goes on, or has been stopped."""
-        attempt, sent_at = self.attempt, boot_clock()
+        attempt, sent_at, recalled = self.attempt, boot_clock(), self._recalled
+        request = fleet_pb2.RenewRequest(
+            session_id=self._session_id, attempts=self._reports(attempt), paused_reason=self.paused_reason
+        )
+        if recalled is not None:
+            request.holds[:], request.lacks[:] = recalled.holds(), recalled.lacks()
         try:
-            answer = await self._link.renew(
-                self._session_id,
-                self._reports(attempt),
-                paused_reason=self.paused_reason,
-                timeout_s=max(_PATIENCE * self.every_s, 1.0),
-            )
+            answer = await self._link.renew(request, timeout_s=max(_PATIENCE * self.every_s, 1.0))
         except StaleSession:
             log.warning("session %s is not known any more: registering again", self._session_id[:8])
             await self._try_register()
@@ -142,6 +144,9 @@ class Heartbeat:
         else:
             if attempt is not None:
                 self._apply(attempt, answer, sent_at)
+            if recalled is not None:
+                recalled.told(request.lacks)
+                recalled.ask(answer.wanted)
 
     def _reports(self, attempt: ActiveAttempt | None) -> list[fleet_pb2.AttemptReport]:
         reports = [attempt.report()] if attempt else []

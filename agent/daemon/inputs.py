@@ -8,8 +8,9 @@ from pathlib import Path
 from agent.attempt import inputs_of
 from agent.daemon.client import Link
 from agent.daemon.heartbeat import ActiveAttempt
+from agent.daemon.recall import is_sound
 from jetfleet.blobs import BlobDir
-from jetfleet.errors import Corrupt, DiskFull, Unreachable
+from jetfleet.errors import DiskFull, Unreachable
 from jetfleet.v1.task_pb2 import Artifact
 
 log = logging.getLogger(__name__)
@@ -49,18 +50,6 @@ async def _download(artifact: Artifact, link: Link, blobs: BlobDir, *, wanted: C
 
 def _is_here(sha256: str, blobs: BlobDir, blobs_from: Path | None) -> bool:
     """A linked file is read as any other is: the other side's disk is no better than ours."""
-    if _is_sound(blobs, sha256):
+    if is_sound(blobs, sha256):
         return True
-    return blobs_from is not None and blobs.link_from(blobs_from, sha256) and _is_sound(blobs, sha256)
-
-
-def _is_sound(blobs: BlobDir, sha256: str) -> bool:
-    """Is the file here, whole? A damaged one is set aside, and fetched again."""
-    if not blobs.has(sha256):
-        return False
-    try:
-        blobs.verify(sha256)
-    except Corrupt as error:
-        log.error("%s", error.message)
-        return False
-    return True
+    return blobs_from is not None and blobs.link_from(blobs_from, sha256) and is_sound(blobs, sha256)

@@ -62,6 +62,7 @@ class Unfinished:
     timed_out: bool = False
     deadline_s: float | None = None
     lost_files: tuple[str, ...] = ()  # by name: files that it is made of, and that are gone
+    sought_files: tuple[str, ...] = ()  # likewise, and agents are asked for them
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Fleet:
 def why(task: Unfinished, fleet: Fleet) -> str:
     """Why an unfinished task has not ended yet. Raises ValueError for one that has, or without what its state needs."""
     if task.state is TaskState.WAITING:
-        return (_lost(task.lost_files) or _waiting(task.blocked_by)) + _deadline(task)
+        return (_lost(task.lost_files) or _sought(task.sought_files) or _waiting(task.blocked_by)) + _deadline(task)
     if task.state is TaskState.READY and task.candidate:
         return _ready(task, task.candidate, fleet) + _retry(task.history, fleet) + _deadline(task)
     if task.state is TaskState.LEASED and task.attempt:
@@ -98,10 +99,18 @@ def why(task: Unfinished, fleet: Fleet) -> str:
 
 
 def _lost(files: tuple[str, ...]) -> str:
+    return _gone(files) and f"{_gone(files)}: submit its job file again to bring it back"
+
+
+def _sought(files: tuple[str, ...]) -> str:
+    return _gone(files) and f"{_gone(files)}: agents are asked for theirs"
+
+
+def _gone(files: tuple[str, ...]) -> str:
     if not files:
         return ""
     more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return f"waits for {files[0]}{more}, whose copy here is damaged or gone: submit its job file again to bring it back"
+    return f"waits for {files[0]}{more}, whose copy here is damaged or gone"
 
 
 def _waiting(build: BlockingBuild | None) -> str:

@@ -110,4 +110,4 @@ def _fault_of(blobs: BlobDir, path: Path, size: int, wanted: int | None, *, repa
 
 def _forget(path: Path, lost: list[str]) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executemany("UPDATE blob SET state = 'LOST' WHERE sha256 = ?", [(sha256,) for sha256 in lost])
+        connection.executemany("UPDATE blob SET state = 'SOUGHT' WHERE sha256 = ?", [(sha256,) for sha256 in lost])

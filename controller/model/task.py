@@ -36,7 +36,8 @@ class SubmitState(Enum):
 
 class BlobState(Enum):
     STORED = "STORED"
-    LOST = "LOST"  # it was there, and its bytes are gone or damaged
+    SOUGHT = "SOUGHT"  # it was there, its bytes are gone or damaged, and agents are asked for it
+    LOST = "LOST"  # and none of them has it
 
 
 class AttemptState(Enum):

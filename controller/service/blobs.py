@@ -12,8 +12,8 @@ import grpc
 
 from controller.service.bounds import check_room
 from controller.service.context import ServiceContext
-from controller.service.files import missing_files
-from controller.store.commands.blobs import keep_blobs, lose_blobs
+from controller.service.files import lose, missing_files
+from controller.store.commands.blobs import keep_blobs
 from jetfleet.blobs import BLOCK_BYTES, CHUNK_BYTES, check_digest
 from jetfleet.errors import BadInput, Corrupt, Infrastructure, NotFound, WrongOffset
 from jetfleet.sink import Sink
@@ -66,6 +66,7 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
         )
         await self._receive(header, request_iterator)
         await self._service.write(partial(keep_blobs, sizes={header.sha256: header.size_bytes}))
+        self._service.recall.end([header.sha256])
         return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)
 
     async def _receive(self, header: blobs_pb2.UploadHeader, parts: AsyncIterator[blobs_pb2.UploadRequest]) -> None:
@@ -89,7 +90,7 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
         try:
             file = await asyncio.to_thread(self._blobs.open, check_digest(request.sha256))
         except NotFound:
-            await self._service.write(partial(lose_blobs, digests=[request.sha256]))
+            await lose(self._service, request.sha256)
             raise
         with file:
             size = file.seek(0, os.SEEK_END)
@@ -108,10 +109,8 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
     async def _set_aside(self, sha256: str) -> None:
         """What was sent is not what was asked for. Raises Corrupt: the receiver has noticed too, and asks again."""
         if await asyncio.to_thread(self._blobs.is_damaged, sha256):
-            await self._service.write(partial(lose_blobs, digests=[sha256]))
-            log.error(
-                "blob %s was damaged: engines are built again, the files of a job come with its next submit", sha256
-            )
+            await lose(self._service, sha256)
+            log.error("blob %s was damaged, and was set aside: agents that hold it are asked for it", sha256)
         raise Corrupt(f"blob {sha256[:12]} was read as other bytes than were stored")
 
 

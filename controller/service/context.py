@@ -12,6 +12,7 @@ from controller.blobstore.protocol import BlobStore
 from controller.service.liveness import Liveness
 from controller.service.notifier import Notifier
 from controller.service.options import ServeOptions
+from controller.service.recall import Recall
 from controller.store.commands.readiness import Readiness, watched
 from controller.store.queries.devices import OpenBoard
 from controller.store.queries.queue import fits
@@ -26,7 +27,7 @@ T = TypeVar("T")
 class ServiceContext:
     """`work` tells the claims of a bench domain that there may be something for it, `news` what watchers may want to
     see. `boards` are those of open sessions, by session: whom a change can be of use to. `deleting` are files that are
-    just being removed: nobody may count on them.
+    just being removed: nobody may count on them. `recall` are files that agents are asked for.
     """
 
     options: ServeOptions
@@ -38,6 +39,7 @@ class ServiceContext:
     news: Notifier
     stopping: asyncio.Event
     boards: dict[str, OpenBoard]
+    recall: Recall
     deleting: set[str] = field(default_factory=set)
 
     async def write(self, change: Work[T]) -> T:
@@ -79,6 +81,7 @@ def open_context(options: ServeOptions) -> ServiceContext:
         news=Notifier(),
         stopping=asyncio.Event(),
         boards={},
+        recall=Recall(patience_s=options.lease_s),
     )
 
 

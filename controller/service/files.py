@@ -6,7 +6,7 @@ from functools import partial
 
 from controller.blobstore.protocol import BlobStore
 from controller.service.context import ServiceContext
-from controller.store.commands.blobs import keep_blobs, touch_blobs
+from controller.store.commands.blobs import keep_blobs, lose_blobs, touch_blobs
 from controller.store.queries.blobs import idle_blobs, missing_blobs
 
 
@@ -19,7 +19,13 @@ async def missing_files(service: ServiceContext, digests: Collection[str]) -> li
     found = await asyncio.to_thread(_sizes, service.blobs, [item for item in missing if item not in service.deleting])
     if found:
         await service.write(partial(keep_blobs, sizes=found))
+        service.recall.end(found)
     return [sha256 for sha256 in missing if sha256 not in found]
+
+
+async def lose(service: ServiceContext, sha256: str) -> None:
+    """A file is gone or damaged: agents that hold it are asked for it."""
+    service.recall.seek(await service.write(partial(lose_blobs, digests=[sha256])))
 
 
 async def _touch(service: ServiceContext, digests: Collection[str]) -> None:

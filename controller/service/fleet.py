@@ -96,6 +96,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         service.liveness.renew(kept)
         service.liveness.progress.update({token: progress[token] for token in kept})
         await self._note_started(request, kept)
+        service.recall.hear(request.session_id, holds=request.holds, lacks=request.lacks)
         return fleet_pb2.RenewResponse(
             answers=[
                 fleet_pb2.RenewResponse.Answer(attempt_token=token, directive=DIRECTIVE.encode(directive))
@@ -103,6 +104,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             ],
             drain=service.stopping.is_set(),
             lease=to_duration(service.options.lease_s),
+            wanted=service.recall.ask(request.session_id),
         )
 
     async def Commit(self, request: fleet_pb2.CommitRequest, context: Context) -> fleet_pb2.CommitResponse:
@@ -123,6 +125,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         service = self._service
         await service.write(partial(leave, session_id=request.session_id, reason=request.reason or "left"))
         service.liveness.forget(request.session_id)
+        service.recall.forget(request.session_id)
         service.boards.pop(request.session_id, None)
         service.news.notify_all()
         return fleet_pb2.LeaveResponse()

@@ -10,12 +10,14 @@ from controller.service.control import ControlService
 from controller.store.commands.blobs import match_inventory
 from controller.store.commands.deadlines import time_out_overdue
 from controller.store.commands.depart import depart
+from controller.store.commands.lost_files import give_up
 from controller.store.commands.renew import expire, touch
 from controller.store.commands.submit import settle_unfinished
 from controller.store.queries import jobs
 from controller.store.queries.devices import open_boards
 from controller.store.queries.jobs import overdue_jobs
 from controller.store.queries.leases import open_attempts
+from controller.store.queries.lost_files import sought_blobs
 from controller.store.steady import note_clock, resume_clock
 from jetfleet.errors import JetfleetError, StateGone
 
@@ -34,7 +36,8 @@ async def adopt(service: ServiceContext) -> None:
         service.boards[session_id] = board
     inventory = await asyncio.to_thread(service.blobs.inventory)
     if gone := await service.write(partial(match_inventory, sizes=inventory)):
-        log.warning("%d files are gone, %s first", len(gone), gone[0][:12])
+        log.warning("%d files are gone, %s first: agents that hold them are asked for them", len(gone), gone[0][:12])
+    service.recall.seek(await service.read(sought_blobs))
     if removed := await service.write(settle_unfinished):
         log.warning("jobs %s were not written to the end, and are removed: submit them again", removed)
 
@@ -52,6 +55,7 @@ async def reap(service: ServiceContext, control: ControlService) -> None:
             await _expire(service)
             await _unbind(service)
             await _time_out(service)
+            await _give_up(service)
             if time.monotonic() - touched > _TOUCH_S:
                 touched = time.monotonic()
                 await service.write(partial(touch, session_ids=service.liveness.alive()))
@@ -90,6 +94,7 @@ async def _unbind(service: ServiceContext) -> None:
         log.warning("sessions %s are silent; %d tasks given to others", [item[:8] for item in silent], freed)
         for session_id in silent:
             service.liveness.forget(session_id)
+            service.recall.forget(session_id)
             service.boards.pop(session_id, None)
         service.news.notify_all()
 
@@ -98,6 +103,14 @@ async def _time_out(service: ServiceContext) -> None:
     if await service.read(overdue_jobs):
         late = await service.write(time_out_overdue)
         log.warning("the deadline of jobs %s has passed", late)
+        service.news.notify_all()
+
+
+async def _give_up(service: ServiceContext) -> None:
+    """Files that no agent holds: engines are built again."""
+    if hopeless := service.recall.hopeless(service.liveness.alive()):
+        await service.write(partial(give_up, digests=hopeless))
+        log.warning("no agent holds these files, which are lost: %s", [item[:12] for item in hopeless])
         service.news.notify_all()
 
 

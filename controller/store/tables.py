@@ -128,8 +128,9 @@ blob = Table(
     Column("size_bytes", Integer, nullable=False),
     *_columns(Text, "state", "created_at"),
 )
-LOST = text(f"blob.state = '{BlobState.LOST.value}'")
-Index("blob_lost", blob.c.sha256, sqlite_where=text(_among([BlobState.LOST])))
+_GONE = _among([BlobState.SOUGHT, BlobState.LOST])
+GONE = text(f"blob.{_GONE}")
+Index("blob_gone", blob.c.sha256, sqlite_where=text(_GONE))
 
 # What decides which devices can take a task. Few of them are shared by many tasks.
 demand = Table(
@@ -247,6 +248,7 @@ measurement = Table(
     Column("samples_sha256", Text),
     Column("samples_bytes", Integer),
     Column("digest", Text, nullable=False, server_default=""),  # of all that this row says; empty: written by 0.1
+    Column("damage", Text, nullable=False, server_default=""),  # why it is not what was written; empty: none was found
     sqlite_autoincrement=True,
 )
 Index("one_measurement_per_subject", measurement.c.task_id, text("coalesce(subject_idx, -1)"), unique=True)

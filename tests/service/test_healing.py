@@ -1,6 +1,7 @@
-"""Damage on the controller's disk is found when a file is sent, and healed: engines are built, files come again."""
+"""Damage on the disk of the controller is found when a file is sent, and healed: by an agent that has it, else anew."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from jetfleet.errors import Corrupt, NotFound
 from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job, submit
 from testing.processes import AgentProcess, ControllerProcess, wait_for, wait_online
+from testing.specs import where
 from tests.faults.evidence import query
 
 
@@ -26,13 +28,17 @@ def flip(controller: ControllerProcess, sha256: str) -> None:
     os.replace(changed, path)
 
 
-def test_a_damaged_engine_is_built_again(
+def test_a_damaged_engine_that_no_agent_holds_is_built_again(
     controller: ControllerProcess, client: Client, start_agent: Callable[..., AgentProcess], tmp_path: Path
 ) -> None:
-    start_agent("first", facts=simulated_board())
+    board = start_agent("first", facts=simulated_board())
     wait_online(client, "first")
     assert client.wait(submit(client, simulated_job(tmp_path / "job"))).state is JobState.SUCCEEDED
     ((engine,),) = query(controller.state_dir, "SELECT sha256 FROM v_engines")
+    board.stop()
+    shutil.rmtree(board.state_dir / "blobs")
+    board.start()
+    wait_online(client, "first")
     flip(controller, engine)
     with pytest.raises(Corrupt):
         client.download(engine, tmp_path / "engine")
@@ -41,6 +47,26 @@ def test_a_damaged_engine_is_built_again(
     assert list((controller.state_dir / "blobs" / "quarantine").iterdir())
     again = submit(client, simulated_job(tmp_path / "job"), key="again")
     assert client.wait(again).state is JobState.SUCCEEDED
+    assert query(controller.state_dir, "SELECT count(*) FROM v_attempts WHERE kind = 'BUILD'") == [(2,)]
+    client.download(engine, tmp_path / "engine")
+
+
+def test_an_agent_sends_a_damaged_engine_again_and_nobody_builds_it(
+    controller: ControllerProcess, client: Client, start_agent: Callable[..., AgentProcess], tmp_path: Path
+) -> None:
+    """The board that built it holds it; another of its class is the first to find the damage."""
+    start_agent("builder", facts=simulated_board())
+    wait_online(client, "builder")
+    assert client.wait(submit(client, simulated_job(tmp_path / "job"))).state is JobState.SUCCEEDED
+    ((engine,),) = query(controller.state_dir, "SELECT sha256 FROM v_engines")
+    flip(controller, engine)
+    start_agent("other", facts=simulated_board())
+    wait_online(client, "other")
+    other = (Target(Quantifier.EVERY, (where("device", "other"),)),)
+    again = submit(client, simulated_job(tmp_path / "job", targets=other), key="again")
+    assert client.wait(again).state is JobState.SUCCEEDED
+    assert query(controller.state_dir, "SELECT count(*) FROM v_attempts WHERE kind = 'BUILD'") == [(1,)]
+    assert list((controller.state_dir / "blobs" / "quarantine").iterdir())
     client.download(engine, tmp_path / "engine")
 
 

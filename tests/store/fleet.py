@@ -19,6 +19,7 @@ from controller.model.view import JobView, Submitted
 from controller.store.commands.blobs import keep_blobs, lose_blobs
 from controller.store.commands.claim import claim
 from controller.store.commands.commit import commit
+from controller.store.commands.lost_files import give_up
 from controller.store.commands.register import register
 from controller.store.commands.submit import Submission, plan_job
 from controller.store.queries import jobs
@@ -46,7 +47,8 @@ class StoreFleet:
         self.writer = Writer(open_database(folder))
         self.reader = Reader(self.path)
         self.alive: set[str] = set()
-        self.lost_blobs: set[str] = set()
+        self.lost_blobs: set[str] = set()  # no agent has them
+        self.sought_blobs: set[str] = set()
         self._blobs: set[str] = set()
         self._numbers = itertools.count(1)
 
@@ -115,8 +117,10 @@ class StoreFleet:
 
     def claim(self, session: str, *, request: str | None = None) -> Lease | None:
         request = request or f"request-{next(self._numbers)}"
-        self.write(lambda connection: lose_blobs(connection, self.lost_blobs))
-        self.write(lambda connection: keep_blobs(connection, dict.fromkeys(self._blobs - self.lost_blobs, 1)))
+        gone = self.lost_blobs | self.sought_blobs
+        self.write(lambda connection: lose_blobs(connection, gone))
+        self.write(lambda connection: give_up(connection, self.lost_blobs))
+        self.write(lambda connection: keep_blobs(connection, dict.fromkeys(self._blobs - gone, 1)))
         return self.write(
             lambda connection: claim(
                 connection,

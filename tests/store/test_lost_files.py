@@ -3,6 +3,7 @@
 from controller.model.task import JobState
 from controller.store.commands.blobs import keep_blobs, lose_blobs
 from controller.store.commands.cancel import cancel
+from controller.store.commands.lost_files import give_up
 from controller.store.queries import explain
 from testing.specs import spec
 from tests.store.fleet import StoreFleet
@@ -13,10 +14,12 @@ MODEL, OTHER = "aa" * 32, "77" * 32
 def lose(fleet: StoreFleet, sha256: str) -> None:
     fleet.lost_blobs.add(sha256)
     fleet.write(lambda c: lose_blobs(c, [sha256]))
+    fleet.write(lambda c: give_up(c, [sha256]))
 
 
 def bring(fleet: StoreFleet, sha256: str) -> None:
     fleet.lost_blobs.discard(sha256)
+    fleet.sought_blobs.discard(sha256)
     fleet.write(lambda c: keep_blobs(c, {sha256: 1}))
 
 
@@ -58,3 +61,33 @@ def test_what_waits_for_a_file_can_be_cancelled(fleet: StoreFleet) -> None:
     assert fleet.claim("a/1") is None
     fleet.write(lambda c: cancel(c, job_id))
     assert fleet.job(job_id).state is JobState.CANCELLED
+
+
+def built_on_a(fleet: StoreFleet) -> tuple[int, str]:
+    """A second job of what a has built, and the digest of the engine."""
+    fleet.register("a")
+    fleet.submit(spec(model=MODEL))
+    fleet.run_all("a/1")
+    job_id = fleet.submit(spec(model=MODEL), key="second").job_id
+    return job_id, fleet.sql("SELECT sha256 FROM engine")[0]["sha256"]
+
+
+def test_a_bench_whose_engine_is_sought_waits_and_runs_once_an_agent_has_sent_it(fleet: StoreFleet) -> None:
+    job_id, engine = built_on_a(fleet)
+    fleet.sought_blobs.add(engine)
+    assert fleet.write(lambda c: lose_blobs(c, [engine])) == [engine]
+    assert fleet.write(lambda c: lose_blobs(c, [engine])) == []
+    assert fleet.claim("a/1") is None
+    assert fleet.states(job_id) == [("BENCH", "WAITING")]
+    assert "agents are asked" in told(fleet, job_id)[0]
+    bring(fleet, engine)
+    assert [name.split()[0] for name in fleet.run_all("a/1")] == ["bench"]
+
+
+def test_an_engine_that_no_agent_has_is_built_again(fleet: StoreFleet) -> None:
+    _, engine = built_on_a(fleet)
+    fleet.sought_blobs.add(engine)
+    fleet.write(lambda c: lose_blobs(c, [engine]))
+    assert fleet.claim("a/1") is None
+    assert fleet.write(lambda c: give_up(c, [engine])) == [engine]
+    assert fleet.must_claim("a/1").name.split()[0] == "build"

@@ -11,9 +11,10 @@ from controller.model.job import Variant
 from controller.model.task import Device, SubmitState, TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.commands.attempts import end_unwanted_builds, move
+from controller.store.commands.lost_files import lacks_files
 from controller.store.commands.readiness import became_ready
 from controller.store.commands.rows import ensure_build
-from controller.store.queries.blobs import has_blob
+from controller.store.queries.blobs import may_come_back
 from controller.store.queries.tasks import missing_engines
 from controller.store.sqlite.prepared import PreparedStatement
 from controller.store.stored import StoredRow
@@ -22,8 +23,8 @@ from controller.store.stored import StoredRow
 def bind(connection: Connection, task_id: int, device: Device) -> bool:
     """Binds a READY BENCH to a device under its facts of now; True if it can run at once.
 
-    If an engine is missing (another device class than planned, or its file is gone), a BUILD is planned and the
-    BENCH waits for it.
+    If an engine is missing (another device class than planned, or its file is gone for good), a BUILD is planned and
+    the BENCH waits for it; it also waits for files that agents are asked for.
     """
     for row in _SUBJECTS.all(connection, task_id_=task_id):
         build = build_for(load(Variant, row.content), device, row.placement)
@@ -32,7 +33,7 @@ def bind(connection: Connection, task_id: int, device: Device) -> bool:
             ensure_build(connection, build, job_id=row.job_id)
             _set_engine(connection, task_id, row.idx, build.engine_key)
     _BIND.run(connection, task_id_=task_id, device_id_=device.id)
-    if not missing_engines(connection, task_id):
+    if not missing_engines(connection, task_id) and not lacks_files(connection, task_id):
         return True
     move(connection, task_id, TaskState.WAITING)
     return False
@@ -100,9 +101,9 @@ def _unable(subject: StoredRow, device: Device) -> str:
 
 
 def _is_built(connection: Connection, engine_key: str) -> bool:
-    """An engine whose file is gone is not built, and is marked so."""
+    """An engine whose file is gone for good is not built, and is marked so."""
     sha256 = _ENGINE_FILE.scalar(connection, key_=engine_key)
-    if sha256 is not None and not has_blob(connection, sha256):
+    if sha256 is not None and not may_come_back(connection, sha256):
         connection.execute(update(t.engine).where(t.engine.c.key == engine_key).values(sha256=None))
         return False
     return sha256 is not None

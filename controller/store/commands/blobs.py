@@ -27,10 +27,14 @@ def touch_blobs(connection: Connection, digests: Collection[str]) -> None:
         connection.execute(update(t.blob).where(t.blob.c.sha256 == sha256).values(created_at=now_text()))
 
 
-def lose_blobs(connection: Connection, digests: Collection[str]) -> None:
-    """These files are gone: who needs them makes them again."""
+def lose_blobs(connection: Connection, digests: Collection[str]) -> list[str]:
+    """These files are gone, and agents are asked for them. Returns those that were counted on until now."""
+    lost = []
     for sha256 in digests:
-        connection.execute(update(t.blob).where(t.blob.c.sha256 == sha256).values(state=BlobState.LOST.value))
+        stored = (t.blob.c.sha256 == sha256) & (t.blob.c.state == BlobState.STORED.value)
+        if connection.execute(update(t.blob).where(stored).values(state=BlobState.SOUGHT.value)).rowcount:
+            lost.append(sha256)
+    return lost
 
 
 def match_inventory(connection: Connection, sizes: Mapping[str, int]) -> list[str]:

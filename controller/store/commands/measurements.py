@@ -50,6 +50,7 @@ def insert_measurement(connection: Connection, attempt: StoredRow, item: Measure
         processes=item.processes,
         accuracy_n=item.accuracy_n,
         digest=row_digest(origin, item),
+        damage="",
     )
     _insert_parts(connection, measurement_id, item)
 

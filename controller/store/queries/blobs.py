@@ -14,6 +14,11 @@ def has_blob(connection: Connection, sha256: str) -> bool:
     return _STORED.first(connection, sha256_=sha256) is not None
 
 
+def may_come_back(connection: Connection, sha256: str) -> bool:
+    """It is there, or agents are asked for it."""
+    return _HOPED_FOR.first(connection, sha256_=sha256) is not None
+
+
 def missing_blobs(connection: Connection, digests: Collection[str]) -> list[str]:
     """Those that are not there, sorted."""
     return [sha256 for sha256 in sorted(set(digests)) if not has_blob(connection, sha256)]
@@ -28,6 +33,12 @@ def idle_blobs(connection: Connection, digests: Collection[str]) -> list[str]:
 _IDLE_S = 3600.0
 _IDLE = PreparedStatement(
     select(t.blob.c.sha256).where(t.blob.c.sha256 == bindparam("sha256_"), t.blob.c.created_at < bindparam("before_"))
+)
+_HOPED_FOR = PreparedStatement(
+    select(t.blob.c.sha256).where(
+        t.blob.c.sha256 == bindparam("sha256_"),
+        (t.blob.c.state == BlobState.STORED.value) | (t.blob.c.state == BlobState.SOUGHT.value),
+    )
 )
 _STORED = PreparedStatement(
     select(t.blob.c.sha256).where(t.blob.c.sha256 == bindparam("sha256_"), t.blob.c.state == BlobState.STORED.value)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 from controller.core.explain import BlockingBuild, Fleet, OpenAttempt, Unfinished, why
 from controller.core.lifecycle import TERMINAL
 from controller.model.codec import load_facts
+from controller.model.job import Artifact
 from controller.model.lease import Directive
 from controller.model.task import AttemptState, Device, Progress, TaskKind, TaskState
 from controller.model.view import Reason
@@ -17,7 +18,7 @@ from controller.store.queries.dead_letters import dead_letters
 from controller.store.queries.devices import planning_devices
 from controller.store.queries.jobs import job_row, job_tasks
 from controller.store.queries.leases import directives
-from controller.store.queries.lost_files import lost_files
+from controller.store.queries.lost_files import gone_files
 from controller.store.queries.queue import all_ready
 from controller.store.queries.tasks import OPEN_STATES, history
 from controller.store.steady import steady_now
@@ -76,7 +77,7 @@ def _unfinished(
         blocked_by=_blocking_build(connection, row.id, attempts) if row.state == TaskState.WAITING.value else None,
         candidate=next((item for item in fleet.ready if item.task_id == row.id), None),
         attempt=attempt,
-        lost_files=_lost_files(connection, row) if row.state == TaskState.WAITING.value else (),
+        **(_lost_files(connection, row.id) if row.state == TaskState.WAITING.value else {}),
         class_fields=_class_fields(connection, row),
         cancel_asked=attempt is not None and _cancel_asked(connection, row.id),
         timed_out=job.timed_out_at is not None,
@@ -131,8 +132,17 @@ def _blocking_build(connection: Connection, task_id: int, attempts: Mapping[int,
     )
 
 
-def _lost_files(connection: Connection, row: StoredRow) -> tuple[str, ...]:
-    return tuple(f"{item.role.value} {item.name} ({item.sha256[:12]})" for item in lost_files(connection, row.id))
+def _lost_files(connection: Connection, task_id: int) -> dict[str, tuple[str, ...]]:
+    """By the name of the field that they belong into."""
+    found = gone_files(connection, task_id)
+    return {
+        "lost_files": tuple(_named(item.artifact) for item in found if not item.is_sought),
+        "sought_files": tuple(_named(item.artifact) for item in found if item.is_sought),
+    }
+
+
+def _named(item: Artifact) -> str:
+    return f"{item.role.value} {item.name} ({item.sha256[:12]})"
 
 
 def _class_fields(connection: Connection, row: StoredRow) -> tuple[tuple[str, str], ...]:

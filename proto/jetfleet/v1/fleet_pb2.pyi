@@ -204,6 +204,8 @@ class RenewRequest(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     PAUSED_REASON_FIELD_NUMBER: _builtins.int
+    HOLDS_FIELD_NUMBER: _builtins.int
+    LACKS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     paused_reason: _builtins.str
     """why it takes no work: a full disk, ...; empty: it does"""
@@ -211,16 +213,26 @@ class RenewRequest(_message.Message):
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttemptReport]:
         """open attempts this agent works on, and those whose results it still delivers"""
 
+    @_builtins.property
+    def holds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SHA-256 of wanted files that it is about to send"""
+
+    @_builtins.property
+    def lacks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """of wanted files that it does not hold, or not any more"""
+
     def __init__(
         self,
         *,
         session_id: _builtins.str = ...,
         attempts: _abc.Iterable[Global___AttemptReport] | None = ...,
         paused_reason: _builtins.str = ...,
+        holds: _abc.Iterable[_builtins.str] | None = ...,
+        lacks: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "paused_reason", b"paused_reason", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "holds", b"holds", "lacks", b"lacks", "paused_reason", b"paused_reason", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -303,6 +315,7 @@ class RenewResponse(_message.Message):
     ANSWERS_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
+    WANTED_FIELD_NUMBER: _builtins.int
     drain: _builtins.bool
     """finish what runs, claim nothing more"""
     @_builtins.property
@@ -311,16 +324,21 @@ class RenewResponse(_message.Message):
     def lease(self) -> _duration_pb2.Duration:
         """the leases live this long from now"""
 
+    @_builtins.property
+    def wanted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SHA-256 of files that are gone here: send what you hold, and say what not"""
+
     def __init__(
         self,
         *,
         answers: _abc.Iterable[Global___RenewResponse.Answer] | None = ...,
         drain: _builtins.bool = ...,
         lease: _duration_pb2.Duration | None = ...,
+        wanted: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "drain", b"drain", "lease", b"lease"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "drain", b"drain", "lease", b"lease", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

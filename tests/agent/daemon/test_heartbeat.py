@@ -28,11 +28,9 @@ class Link:
         self.told: list[str] = []
         self.asked = asyncio.Event()
 
-    async def renew(
-        self, session_id: str, reports: list[fleet_pb2.AttemptReport], *, timeout_s: float, paused_reason: str
-    ) -> fleet_pb2.RenewResponse:
-        self.reports.append(reports)
-        self.told.append(paused_reason)
+    async def renew(self, request: fleet_pb2.RenewRequest, *, timeout_s: float) -> fleet_pb2.RenewResponse:
+        self.reports.append(list(request.attempts))
+        self.told.append(request.paused_reason)
         self.asked.set()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, JetfleetError):
