@@ -13,12 +13,13 @@ from agent.runtime.base import BuildRefused, BuildResult, DeviceFault, File, Loc
 from agent.runtime.gpu.cuda import Cuda
 from agent.runtime.tensorrt.ability import Ability
 from agent.runtime.tensorrt.calibrate import Calibrator, Uploader, check_samples, make_calibrator
-from agent.runtime.tensorrt.config import configure, ignored_limits, place_on_dla, safe_pools
-from agent.runtime.tensorrt.dla import LayerEligibility, eligibility, refuse_partial, refuse_without_cores
+from agent.runtime.tensorrt.config import configure, place_on_dla, safe_pools, set_pools
+from agent.runtime.tensorrt.dla import eligibility, refuse_partial, refuse_without_cores, running_layers
+from agent.runtime.tensorrt.dla_placement import NetworkLayer, certain_fallbacks, dla_report
 from agent.runtime.tensorrt.engine import LoadedEngine
-from agent.runtime.tensorrt.layers import Layer, dla_report, parse_layers
+from agent.runtime.tensorrt.layers import Layer, parse_layers
 from agent.runtime.tensorrt.log import BuilderLog
-from agent.runtime.tensorrt.memory import PeakMemory, available_bytes, is_shared, reader
+from agent.runtime.tensorrt.memory import PeakMemory, is_shared, memory_advice, reader, usable_bytes
 from agent.runtime.tensorrt.network import Draft, add_profile, check_inputs, device_type, fix_shapes, parse
 from agent.runtime.tensorrt.options import pools_of
 from agent.runtime.tensorrt.precision import PrecisionPlan
@@ -35,6 +36,7 @@ from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_TIMING_CACHE,
     BuildTask,
     Built,
+    DlaReport,
 )
 
 if TYPE_CHECKING:
@@ -75,12 +77,12 @@ class Build:
     def __init__(self, trt: ModuleType, order: BuildRequest, cuda: Cuda | None) -> None:
         self._trt, self._order, self._cuda = trt, order, cuda
         self._shared = is_shared(cuda)
-        self.builder_log = BuilderLog()
+        self.builder_log = BuilderLog(verbose=order.dla)
         self._draft = Draft(trt, self.builder_log, typed=order.lowered.typed)
         self._calibrator: Calibrator | None = None
         self._uploader: Uploader | None = None
         self._kept: list[Any] = []
-        self._layers: list[LayerEligibility] = []
+        self._layers: list[NetworkLayer] = []
         self._timing: TimingCache | None = None
         self._files: list[File] = []
 
@@ -91,8 +93,6 @@ class Build:
         parse(self._trt, draft, order.model, self.builder_log, order.able, adjust_for_dla=order.dla)
         check_inputs(self._trt, draft.network, order.task.inputs)
         peak_bytes = self._build(self._configure(), report, stop)
-        if order.requires_full_dla:
-            refuse_partial(self._layers, self.builder_log.lines)  # what fitted alone may not have fitted together
         return self._result(peak_bytes)
 
     def close(self) -> None:
@@ -124,10 +124,9 @@ class Build:
     def _configure(self) -> "trt.IBuilderConfig":
         trt, order, draft = self._trt, self._order, self._draft
         config = draft.builder.create_builder_config()
-        pools = safe_pools(pools_of(order.options), available_bytes() if self._shared else None)
-        configure(trt, config, order.options, pools, order.lowered)
-        for warning in ignored_limits(trt, config, pools):
-            self.builder_log.warn(warning)
+        pools = safe_pools(pools_of(order.options), usable_bytes() if self._shared else None)
+        set_pools(trt, config, pools, self.builder_log)
+        configure(trt, config, order.options, order.lowered)
         self._warn_of_qdq()
         if order.dla:
             fix_shapes(draft.network, order.task.inputs)
@@ -137,9 +136,9 @@ class Build:
         if order.dla:
             refuse_without_cores(draft.builder.num_DLA_cores)
             place_on_dla(trt, config, gpu_fallback=order.options.is_on("gpu_fallback"))
-            self._layers = eligibility(config, draft.network)
+            self._layers = eligibility(config, running_layers(draft.network, typed=order.lowered.typed))
             if order.requires_full_dla:
-                refuse_partial(self._layers, self.builder_log.lines)
+                refuse_partial(certain_fallbacks(self._layers, self.builder_log.lines), len(self._layers))
         if order.able.caches:
             self._timing = TimingCache(config, self.builder_log)
             self._timing.load(
@@ -175,7 +174,8 @@ class Build:
     def _refusal(self) -> Exception:
         reason = self.builder_log.reason()
         if self.builder_log.out_of_memory():
-            return MemoryError(f"TensorRT ran out of memory: {reason}")
+            advice = f"; {memory_advice()}" if self._shared else ""
+            return MemoryError(f"TensorRT ran out of memory: {reason}{advice}")
         hint = _NO_QDQ if self._order.lowered.graph == ARTIFACT_ROLE_MODEL_QDQ and self._order.able.weak else ""
         return BuildRefused(f"TensorRT built no engine: {reason}", where=self._order.model.name, hint=hint)
 
@@ -192,7 +192,7 @@ class Build:
             path.write_bytes(self._calibrator.cache)
             self._files.append(File(ARTIFACT_ROLE_CALIBRATION_CACHE, "calibration.cache", path))
         if order.dla:
-            built.dla.CopyFrom(dla_report(_rows(self._layers), engine_layers, self.builder_log.lines))
+            built.dla.CopyFrom(self._where_it_runs(engine_layers))
         if not built.HasField("device_memory_bytes") and self.builder_log.activation_bytes is not None:
             built.device_memory_bytes = self.builder_log.activation_bytes
         if peak_bytes is not None:
@@ -200,6 +200,14 @@ class Build:
         built.tactics_skipped = self.builder_log.tactics_skipped
         built.warnings.extend(self.builder_log.warnings)
         return BuildResult(built, tuple(self._files))
+
+    def _where_it_runs(self, engine_layers: Sequence[Layer]) -> DlaReport:
+        """Raises BuildRefused for a part on the GPU that the job does not want: what fitted alone may not have fitted
+        together."""
+        placed = dla_report(self._layers, engine_layers, self.builder_log.lines)
+        if self._order.requires_full_dla:
+            refuse_partial(placed.fallbacks, len(self._layers))
+        return placed
 
     def _keep(self, name: str, role: Any, save: Callable[[Path], bool]) -> None:
         path = self._order.beside(name)
@@ -235,10 +243,6 @@ class Build:
         path.write_text(text)
         self._files.append(File(ARTIFACT_ROLE_LAYERS, "layers.json", path))
         return layers
-
-
-def _rows(layers: Sequence[LayerEligibility]) -> list[tuple[str, str, bool]]:
-    return [(layer.name, layer.type, layer.on_dla) for layer in layers]
 
 
 def model_path(task: BuildTask, lowered: PrecisionPlan, model_dir: Path) -> Path:

@@ -3,6 +3,7 @@
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from agent.runtime.tensorrt.log import BuilderLog
 from agent.runtime.tensorrt.options import Pools
 from agent.runtime.tensorrt.precision import PrecisionPlan
 from jetfleet.errors import BadInput
@@ -38,11 +39,8 @@ def safe_pools(pools: Pools, available_bytes: int | None) -> Pools:
     )
 
 
-def configure(
-    trt: ModuleType, config: "trt.IBuilderConfig", options: OptionValues, pools: Pools, lowered: PrecisionPlan
-) -> None:
+def configure(trt: ModuleType, config: "trt.IBuilderConfig", options: OptionValues, lowered: PrecisionPlan) -> None:
     """Sets what the options and the precision say. Raises BadInput for an option that this TensorRT does not have."""
-    _set_pools(trt, config, pools)
     if (level := options.number("builder_optimization_level")) is not None:
         config.builder_optimization_level = level
     if (streams := options.number("max_aux_streams")) is not None:
@@ -72,13 +70,19 @@ def _set_precision(trt: ModuleType, config: "trt.IBuilderConfig", lowered: Preci
             config.set_flag(flag)
 
 
-def _set_pools(trt: ModuleType, config: "trt.IBuilderConfig", pools: Pools) -> None:
-    for name, limit in pools.limits().items():
-        config.set_memory_pool_limit(_pool(trt, name), limit)
+def set_pools(trt: ModuleType, config: "trt.IBuilderConfig", pools: Pools, builder_log: BuilderLog) -> None:
+    """A limit that TensorRT does not take is a warning: an error of its own, which explains nothing that fails later.
+
+    Out of its bounds it leaves a pool alone, and goes on.
+    """
+    with builder_log.aside():
+        for name, limit in pools.limits().items():
+            config.set_memory_pool_limit(_pool(trt, name), limit)
+    for warning in _ignored_limits(trt, config, pools):
+        builder_log.warn(warning)
 
 
-def ignored_limits(trt: ModuleType, config: "trt.IBuilderConfig", pools: Pools) -> list[str]:
-    """Limits that TensorRT does not have as they were set: out of its bounds it leaves one alone, and goes on."""
+def _ignored_limits(trt: ModuleType, config: "trt.IBuilderConfig", pools: Pools) -> list[str]:
     found = {
         name: (limit, int(config.get_memory_pool_limit(_pool(trt, name)))) for name, limit in pools.limits().items()
     }

@@ -63,10 +63,6 @@ class DlaLog:
         """Whether the log reached the point where TensorRT lists what runs where."""
         return bool(self.on_dla or self.on_gpu)
 
-    def moved(self, layer: str) -> bool:
-        """Whether a layer of the network was switched to the GPU, or is listed there, alone or fused with others."""
-        return layer in self.switched or any(layer in entry and _whole(layer, entry) for entry in self.on_gpu)
-
 
 def read_log(lines: Iterable[str]) -> DlaLog:
     """Reads a build's log, with or without the prefixes that trtexec gives its lines."""
@@ -91,6 +87,11 @@ def reason(type_: str, said: str) -> str:
     return f"TensorRT gives no reason; by its documented rules {rule}"
 
 
+def stands_in(layer: str, entry: str) -> bool:
+    """conv1 is in `CONVOLUTION: conv1 + relu1`, and not in `CONVOLUTION: conv10`."""
+    return layer in entry and bool(re.search(rf"(?<![\w./]){re.escape(layer)}(?![\w./])", entry))
+
+
 def _read(line: str, before: str, log: DlaLog) -> None:
     if line.startswith("[DlaLayer]"):
         log.on_dla.append(line.removeprefix("[DlaLayer]").strip())
@@ -106,8 +107,3 @@ def _read(line: str, before: str, log: DlaLog) -> None:
 
 def _first(patterns: Sequence[re.Pattern[str]], line: str) -> re.Match[str] | None:
     return next((found for pattern in patterns if (found := pattern.search(line))), None)
-
-
-def _whole(layer: str, entry: str) -> bool:
-    """conv1 is in `CONVOLUTION: conv1 + relu1`, and not in `CONVOLUTION: conv10`."""
-    return bool(re.search(rf"(?<![\w./]){re.escape(layer)}(?![\w./])", entry))

@@ -7,14 +7,12 @@ means unknown, never another type.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agent.runtime.base import Kernel, LayerTime
-from agent.runtime.tensorrt.dla_log import read_log, reason
 from jetfleet.errors import BadInput
-from jetfleet.v1.task_pb2 import DlaReport
 
 
 @dataclass(frozen=True)
@@ -79,28 +77,6 @@ def parse_layers(text: str, *, dla: bool = False) -> list[Layer]:
 def kernels(layers: Sequence[Layer]) -> tuple[Kernel, ...]:
     """Each layer with the numeric type that it computes in; both empty where only its name was told."""
     return tuple(Kernel(_operator(layer), computed_in(layer) if layer.type else "") for layer in layers)
-
-
-def dla_report(
-    network_layers: Sequence[tuple[str, str, bool]], engine_layers: Sequence[Layer], log_lines: Iterable[str]
-) -> DlaReport:
-    """Where the layers of a network went whose build asked for a DLA, and why some did not go there.
-
-    `network_layers`: name, TensorRT's word for its type, and whether the builder said before the build that it can run
-    on a DLA. `engine_layers` count the regions where the log does not list them.
-    """
-    log = read_log(log_lines)
-    fallbacks = [
-        DlaReport.Fallback(layer=name, type=kind, reason=reason(kind, log.switched.get(name, "")))
-        for name, kind, can_run in network_layers
-        if not can_run or log.moved(name)
-    ]
-    return DlaReport(
-        layers_on_dla=len(network_layers) - len(fallbacks),
-        layers_on_gpu=len(fallbacks),
-        subgraphs=len(log.on_dla) if log.tells_placement else sum(layer.on_dla for layer in engine_layers),
-        fallbacks=fallbacks,
-    )
 
 
 def dla_time_share(layers: Sequence[Layer], times: Sequence[LayerTime]) -> float | None:

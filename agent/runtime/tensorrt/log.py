@@ -9,7 +9,8 @@ import re
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -41,6 +42,9 @@ _NO_TACTIC = re.compile(r"could not find any implementation|no implementation", 
 _CONSEQUENCE = re.compile(
     r"engine != nullptr|could not build|parseFromFile.*failed|--- (Begin|End) node", re.IGNORECASE
 )
+# What is said again for every layer or scale: told once, with how often.
+_REPEATED = re.compile(r"\b(FP16|BF16|half)\b|subnormal|affected by this issue|unsupported on DLA", re.IGNORECASE)
+_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\[[^\]]*\]|\([A-Z_]+\)|\S*/\S*|\S*(?<![FfPpTt])\d[\w.+-]*")
 _ACTIVATION = re.compile(r"Total Activation Memory: (\d+)")
 # In every line that one of these patterns is for. Most lines are verbose, and a build waits for each of them.
 _OF_MEMORY = "emory"
@@ -53,16 +57,19 @@ class BuilderLog:
     """What was said since this began to listen, and an IErrorRecorder's methods.
 
     Called from TensorRT's threads, so behind a lock. `thread` is the one that made this, and works with TensorRT.
+    `verbose`: also what is VERBOSE of DLA, the one use there is for it; else nothing of that reaches this.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, verbose: bool = False) -> None:
         self.thread = threading.get_ident()
+        self.keeps_verbose = verbose
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)  # what is not VERBOSE, and whatever speaks of DLA
-        self.verbose = 0
         self.activation_bytes: int | None = None
         self._lock = threading.RLock()  # a TensorRT object that is collected meanwhile logs as well, in this thread
         self._errors: list[str] = []
-        self._warnings: dict[str, None] = {}  # distinct, in the order in which they came
+        self._warnings: dict[str, list[str]] = {}  # TensorRT's, by kind, in the order in which they came
+        self._remarks: dict[str, None] = {}  # warnings of our own, which explain no failure
+        self._aside: list[str] | None = None  # where errors go meanwhile
         self._recorded: list[tuple[Any, str]] = []
         self._skipped = self._requests = 0
 
@@ -77,8 +84,8 @@ class BuilderLog:
 
     @property
     def warnings(self) -> list[str]:
-        """Distinct, the first of them."""
-        return list(self._warnings)
+        """Distinct, the first of them; ours before TensorRT's, of which what is said of each layer is one."""
+        return [*self._remarks, *(_folded(texts) for texts in self._warnings.values())]
 
     @property
     def tactics_skipped(self) -> int:
@@ -89,11 +96,24 @@ class BuilderLog:
         """Adds a warning of our own to TensorRT's."""
         _log.warning("%s", message)
         with self._lock:
-            self._warn(message)
+            self._remarks.setdefault(trimmed(message))
+
+    @contextmanager
+    def aside(self) -> Iterator[list[str]]:
+        """Gathers the errors of a call that may be refused without harm: none of them explains a later failure."""
+        with self._lock:
+            said: list[str] = []
+            self._aside = said
+        try:
+            yield said
+        finally:
+            with self._lock:
+                self._aside = None
 
     def reason(self) -> str:
         """Why it failed, in TensorRT's words."""
-        return decisive(self.errors) or decisive(self.warnings) or "TensorRT gave no reason"
+        warned = (text for texts in self._warnings.values() for text in texts[:1])
+        return decisive(self.errors) or decisive(warned) or "TensorRT gave no reason"
 
     def out_of_memory(self) -> bool:
         """Whether a failure is one of memory."""
@@ -118,17 +138,18 @@ class BuilderLog:
 
     def report_error(self, code: Any, description: str) -> bool:
         with self._lock:
-            self._recorded.append((code, description))
+            if self._aside is None:
+                self._recorded.append((code, description))
+            else:
+                self._aside.append(description)
         _log.error("%s", description)
         return False
 
     def _keep(self, severity: str, message: str) -> None:
-        if severity not in _LEVELS:
-            self.verbose += 1
         if severity in _LEVELS or "DLA" in message or "Dla" in message:
             self.lines.append(message)
         if severity in ("INTERNAL_ERROR", "ERROR"):
-            self._errors.append(message)
+            (self._errors if self._aside is None else self._aside).append(message)
         elif severity == "WARNING":
             self._warn(message)
         if _OF_MEMORY in message:
@@ -141,8 +162,15 @@ class BuilderLog:
             self.activation_bytes = int(found[1])
 
     def _warn(self, message: str) -> None:
-        if len(self._warnings) < _KEPT_WARNINGS:
-            self._warnings.setdefault(trimmed(message))
+        text = trimmed(message)
+        kind = _VARYING.sub("*", text) if _REPEATED.search(text) else text
+        if kind in self._warnings or len(self._warnings) < _KEPT_WARNINGS:
+            self._warnings.setdefault(kind, []).append(text)
+
+
+def _folded(texts: Sequence[str]) -> str:
+    more = len(set(texts)) - 1
+    return f"{texts[0]} (and {more} more like it)" if more else texts[0]
 
 
 def decisive(messages: Iterable[str]) -> str:
@@ -193,7 +221,9 @@ class _LogRouter:
     def log(self, severity: Any, msg: str) -> None:
         name = str(severity.name)
         with self._lock:
-            listening = list(self._listening)
+            listening = [item for item in self._listening if item.keeps_verbose or name in _LEVELS]
+        if not listening and name not in _LEVELS:
+            return  # most of what TensorRT says, while its builder waits
         here = threading.get_ident()
         # What one of several subjects is told is not the others' affair. A thread of TensorRT's own is anybody's.
         for builder_log in [builder_log for builder_log in listening if builder_log.thread == here] or listening:

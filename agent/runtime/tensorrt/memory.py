@@ -13,6 +13,7 @@ from agent.runtime.gpu.cuda import Cuda, is_usable
 _log = logging.getLogger(__name__)
 
 _MEMINFO = Path("/proc/meminfo")
+_AVAILABLE, _FREE = "MemAvailable:", "MemFree:"
 _TEGRA = Path("/etc/nv_tegra_release")
 _INTERVAL_S = 0.05
 
@@ -35,11 +36,37 @@ def is_shared(cuda: Cuda | None, tegra: Path = _TEGRA) -> bool:
 
 def available_bytes(meminfo: Path = _MEMINFO) -> int | None:
     """What the host could still give away, as the kernel reckons it; None: unknown."""
+    return _read(meminfo).get(_AVAILABLE)
+
+
+def usable_bytes(meminfo: Path = _MEMINFO) -> int | None:
+    """What a GPU that shares its memory may count on; None: unknown.
+
+    The kernel counts the page cache as available, because it gives it up for a program's pages. A Jetson's GPU has its
+    memory from NvMap, which fails where much of it is still cache: half of that is left out.
+    """
+    read = _read(meminfo)
+    available, free = read.get(_AVAILABLE), read.get(_FREE, 0)
+    return None if available is None else available - max(0, available - free) // 2
+
+
+def memory_advice(meminfo: Path = _MEMINFO) -> str:
+    """What to free where host and GPU share their memory, and how much of it is what now."""
+    read = _read(meminfo)
+    free, cache = read.get(_FREE, 0) >> 20, max(0, read.get(_AVAILABLE, 0) - read.get(_FREE, 0)) >> 20
+    return (
+        f"host and GPU share their memory, of which {free} MiB are free and {cache} MiB hold file cache that a GPU may "
+        "not get: stop the desktop and other containers, or drop the cache (sudo sysctl vm.drop_caches=3)"
+    )
+
+
+def _read(meminfo: Path) -> dict[str, int]:
+    """Bytes by the kernel's names; empty where it does not tell."""
     try:
-        lines = meminfo.read_text().splitlines()
+        lines = [line.split() for line in meminfo.read_text().splitlines()]
     except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+        return {}
+    return {words[0]: int(words[1]) * 1024 for words in lines if words and words[0] in (_AVAILABLE, _FREE)}
 
 
 Read: TypeAlias = Callable[[], "int | None"]

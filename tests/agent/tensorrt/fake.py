@@ -43,6 +43,7 @@ class Board:
     inputs: list[tuple[str, tuple[int, ...]]] = field(default_factory=lambda: [("x", (2, 3))])
     input_type: str = "FLOAT"
     layers: list[tuple[str, str, bool]] = field(default_factory=list)  # name, type, whether a DLA takes it
+    wires: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)  # of a layer, else it is in a row
     layer_words: dict[str, str] = field(default_factory=dict)  # what can_run_on_DLA says of a layer
     says: list[tuple[str, str]] = field(default_factory=list)  # while it builds: severity, message
     records: list[str] = field(default_factory=list)  # errors for the recorder alone
@@ -76,8 +77,9 @@ class Board:
 class FakeTensor:
     is_shape_tensor = False
 
-    def __init__(self, name: str, shape: tuple[int, ...], dtype: Member) -> None:
+    def __init__(self, name: str, shape: tuple[int, ...], dtype: Member, *, given: bool = False) -> None:
         self.name, self.shape, self.dtype = name, shape, dtype
+        self.is_network_input, self.is_network_output = given, name == "y"
 
     def get_dimension_name(self, index: int) -> None:
         return None
@@ -86,15 +88,33 @@ class FakeTensor:
 class FakeNetwork:
     def __init__(self, board: Board) -> None:
         dtype = getattr(TYPES, board.input_type)
-        self._inputs = [FakeTensor(name, shape, dtype) for name, shape in board.inputs]
-        self._layers = [SimpleNamespace(name=name, type=Member(kind, 0)) for name, kind, _ in board.layers]
+        self._inputs = [FakeTensor(name, shape, dtype, given=True) for name, shape in board.inputs]
+        self._tensors = {tensor.name: tensor for tensor in self._inputs}
+        self._layers: list[FakeLayer] = []
+        row = board.inputs[0][0]
+        for name, kind, _ in board.layers:
+            ends = "y" if name == board.layers[-1][0] else f"{name}:0"
+            reads, makes = board.wires.get(name, ([row], [ends]))
+            row = makes[0]
+            self._layers.append(FakeLayer(name, kind, self._made(reads, dtype), self._made(makes, dtype)))
         self.num_inputs, self.num_layers = len(self._inputs), len(self._layers)
 
     def get_input(self, index: int) -> FakeTensor:
         return self._inputs[index]
 
-    def get_layer(self, index: int) -> Any:
+    def get_layer(self, index: int) -> "FakeLayer":
         return self._layers[index]
+
+    def _made(self, names: list[str], dtype: Member) -> list[FakeTensor]:
+        shape = self._inputs[0].shape
+        return [self._tensors.setdefault(name, FakeTensor(name, shape, dtype)) for name in names]
+
+
+class FakeLayer:
+    def __init__(self, name: str, kind: str, reads: list[FakeTensor], makes: list[FakeTensor]) -> None:
+        self.name, self.type = name, Member(kind, 0)
+        self.num_inputs, self.num_outputs = len(reads), len(makes)
+        self.get_input, self.get_output = reads.__getitem__, makes.__getitem__
 
 
 class FakeProfile:
@@ -134,6 +154,8 @@ class FakeConfig:
     def set_memory_pool_limit(self, pool: Member, limit: int) -> None:
         if limit <= self.board.pool_bounds.get(pool.name, limit):
             self.board.pools[pool.name] = limit
+        else:
+            self._trt.log("ERROR", f"the limit {limit} of pool {pool.name} is too large")
 
     def get_memory_pool_limit(self, pool: Member) -> int:
         return self.board.pools.get(pool.name, 1 << 20)

@@ -39,6 +39,18 @@ def test_a_limit_that_tensorrt_does_not_take_is_a_warning(make: Any) -> None:
     assert list(told.warnings) == ["TensorRT does not take 536870912 bytes for WORKSPACE: it stays at 1048576"]
 
 
+def test_a_limit_that_was_refused_is_not_why_the_build_failed(make: Any) -> None:
+    board = Board(pool_bounds={"WORKSPACE": 256 << 20}, plan=None)
+    with pytest.raises(BuildRefused, match="TensorRT built no engine: TensorRT gave no reason"):
+        make(board).build(MODEL, [X], workspace_mib="512", tactic_dram_mib="256")
+
+
+def test_a_board_that_ran_out_of_memory_is_told_what_to_free(make: Any) -> None:
+    board = Board(says=[("ERROR", "NvMapMemAllocInternalTagged: error 12")], plan=None)
+    with pytest.raises(MemoryError, match=r"error 12; host and GPU share their memory, of which \d+ MiB are free"):
+        make(board, integrated=True).build(MODEL, [X])
+
+
 def test_token_ids_of_int64_are_built_where_the_parser_reads_int32(make: Any) -> None:
     assert make(Board(version=(8, 6, 2), input_type="INT32")).build(MODEL, [IDS]).files
     with pytest.raises(BadInput, match="'x' is given as int64") as refused:

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from agent.runtime.base import BuildRefused
+from agent.runtime.tensorrt.dla import running_layers
+from agent.runtime.tensorrt.log import BuilderLog
+from agent.runtime.tensorrt.network import Draft
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP16,
@@ -15,6 +18,7 @@ from jetfleet.v1.task_pb2 import (
     TensorSpec,
 )
 from tests.agent.tensorrt.fake import Board
+from tests.agent.tensorrt.nets import NETS
 from tests.agent.tensorrt.test_versions import MODEL, X
 
 LAYERS = [("conv1", "CONVOLUTION", True), ("norm1", "NORMALIZATION", False), ("conv2", "CONVOLUTION", True)]
@@ -77,6 +81,50 @@ def test_full_placement_is_built_where_every_layer_fits(make: Any) -> None:
     )
     assert "GPU_FALLBACK" not in board.flags
     assert (told.dla.layers_on_dla, told.dla.layers_on_gpu) == (1, 0)
+
+
+def test_what_the_builder_works_out_itself_is_in_no_count(make: Any) -> None:
+    """Weights, their Q/DQ pairs and their shuffles; TensorRT is not even asked about them."""
+    layers = [("w", "CONSTANT", False), ("q", "QUANTIZE", False), ("dq", "DEQUANTIZE", False)]
+    layers += [("s", "SHUFFLE", False), ("conv1", "CONVOLUTION", True)]
+    wires = {"w": ([], ["w:0"]), "q": (["w:0"], ["q:0"]), "dq": (["q:0"], ["dq:0"]), "s": (["dq:0"], ["s:0"])}
+    board = orin(layers=layers, wires={**wires, "conv1": (["x", "s:0"], ["y"])}, says=PLACED[:2])
+    board.layer_words = {name: f"Layer '{name}' (CONSTANT): Unsupported on DLA" for name in wires}
+    told = make(board).build(MODEL, [X], precision=PRECISION_FP16, placement="dla", dla_require="full").built
+    assert (told.dla.layers_on_dla, told.dla.layers_on_gpu, list(told.dla.fallbacks)) == (1, 0, [])
+    assert not any("Unsupported" in text for text in told.warnings)
+
+
+def test_the_casts_at_the_edges_of_11_4_1_may_run_on_the_gpu(make: Any) -> None:
+    layers = [("to_half", "CAST", False), ("conv1", "CONVOLUTION", True), ("to_float", "CAST", False)]
+    says = [*PLACED[:2], ("INFO", "[GpuLayer] CAST: to_half"), ("INFO", "[GpuLayer] CAST: to_float")]
+    fp16 = {"role": ARTIFACT_ROLE_MODEL_FP16, "precision": PRECISION_FP16, "placement": "dla"}
+    desk = make(orin(version=(11, 4, 1), layers=layers, says=says))
+    told = desk.build(MODEL, [X], dla_require="full", **fp16).built
+    assert (told.dla.layers_on_dla, told.dla.layers_on_gpu) == (1, 0)
+    within = [("conv0", "CONVOLUTION", True), *layers, ("conv2", "CONVOLUTION", True)]
+    with pytest.raises(BuildRefused, match=r"2 of 5 layers do not run on the DLA: to_half \(CAST\)"):
+        make(orin(version=(11, 4, 1), layers=within, says=says)).build(MODEL, [X], dla_require="full", **fp16)
+
+
+def test_full_placement_is_refused_for_what_only_the_finished_build_tells(make: Any) -> None:
+    board = orin(layers=[*LAYERS[:1], ("reshape", "SHUFFLE", True), LAYERS[2]])
+    board.says = [*PLACED[:3], ("INFO", "[GpuLayer] SHUFFLE: reshape")]
+    with pytest.raises(BuildRefused, match=r"1 of 3 layers do not run on the DLA: reshape \(SHUFFLE\)"):
+        make(board).build(MODEL, [X], precision=PRECISION_FP16, placement="dla", dla_require="full")
+
+
+@pytest.mark.parametrize(("net", "running"), [("quantized", 10), ("resnet", 21)])
+def test_a_real_network_runs_fewer_layers_than_it_has(net: str, running: int) -> None:
+    """As tensorrt_rtx parses it: a quarter of a Q/DQ graph is what runs."""
+    trt = pytest.importorskip("tensorrt_rtx")
+    builder_log = BuilderLog()
+    draft = Draft(trt, builder_log, typed=True)
+    assert draft.parser.parse(NETS[net][0]().SerializeToString())
+    layers = running_layers(draft.network, typed=True)
+    assert (len(layers), draft.network.num_layers > len(layers)) == (running, True)
+    assert not {layer.type.name for layer in layers} & {"CONSTANT"}
+    draft.close()
 
 
 def test_a_dla_came_back_with_11_4_1_strongly_typed(make: Any) -> None:

@@ -76,11 +76,41 @@ def test_the_first_warnings_are_kept_each_once() -> None:
     assert words.warnings == [f"warning {number}" for number in range(20)]
 
 
-def test_verbose_lines_are_counted_and_kept_only_of_the_dla() -> None:
+def test_what_is_said_of_every_scale_is_told_once() -> None:
+    scales = [("WARNING", f"Scale 1.{number}e-08 of /conv{number}/q is a subnormal FP16 value") for number in range(40)]
+    words = hear(*scales, ("WARNING", "[3] weights are affected by this issue: Detected subnormal FP16 values."))
+    told, other = words.warnings
+    assert told == "Scale 1.0e-08 of /conv0/q is a subnormal FP16 value (and 39 more like it)"
+    assert "affected by this issue" in other
+    layers = hear(*(("WARNING", f"Layer 'w{i}' (CONSTANT): Unsupported on DLA. Switching.") for i in range(3)))
+    assert layers.warnings == ["Layer 'w0' (CONSTANT): Unsupported on DLA. Switching. (and 2 more like it)"]
+
+
+def test_verbose_lines_are_kept_only_of_the_dla() -> None:
     words = hear(("VERBOSE", "After concat removal: 1 layers"), ("VERBOSE", "x is not supported on DLA"), ("INFO", "i"))
-    assert words.verbose == 2
     assert list(words.lines) == ["x is not supported on DLA", "i"]
     assert hear(("INFO", "Total Activation Memory: 8237056 bytes")).activation_bytes == 8237056
+
+
+def test_verbose_lines_reach_only_who_keeps_them() -> None:
+    trt = FakeTensorRt(Board())
+    quiet, dla = BuilderLog(), BuilderLog(verbose=True)
+    logger = listen(trt, quiet)
+    listen(trt, dla)
+    logger.log(SEVERITIES.VERBOSE, "x is not supported on DLA")
+    assert (list(quiet.lines), list(dla.lines)) == ([], ["x is not supported on DLA"])
+
+
+def test_a_call_that_may_be_refused_explains_no_later_failure() -> None:
+    words = BuilderLog()
+    with words.aside() as said:
+        words.hear("ERROR", "the limit is too small")
+        words.report_error("code", "the limit is too small")
+    assert said == ["the limit is too small"] * 2
+    words.warn("the limit stays as it was")
+    assert (words.errors, words.reason()) == ([], "TensorRT gave no reason")
+    words.hear("ERROR", "no kernel")
+    assert words.reason() == "no kernel"
 
 
 def test_without_errors_the_warnings_are_the_reason() -> None:
@@ -181,7 +211,6 @@ def test_one_logger_tells_all_who_listen_and_the_log(caplog: pytest.LogCaptureFi
         logger.log(SEVERITIES.VERBOSE, "too much")
         logger.log(SimpleNamespace(name="A_NEW_ONE"), "unheard of")
     assert first.warnings == second.warnings == ["mind the gap"]
-    assert first.verbose == 2
     assert caplog.record_tuples == [("tensorrt", logging.WARNING, "mind the gap")]
     del first
     gc.collect()

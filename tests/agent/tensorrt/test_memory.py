@@ -8,7 +8,16 @@ from threading import Event, get_ident
 import pytest
 
 from agent.runtime.base import DeviceFault
-from agent.runtime.tensorrt.memory import PeakMemory, Read, available_bytes, is_shared, open_cuda, reader
+from agent.runtime.tensorrt.memory import (
+    PeakMemory,
+    Read,
+    available_bytes,
+    is_shared,
+    memory_advice,
+    open_cuda,
+    reader,
+    usable_bytes,
+)
 from tests.agent.tensorrt.fake_gpu import BoardCuda
 
 
@@ -17,6 +26,19 @@ def test_what_the_host_can_give_is_read_from_the_kernel(tmp_path: Path) -> None:
     meminfo.write_text("MemTotal:        7802508 kB\nMemFree:  100 kB\nMemAvailable:    6012344 kB\n")
     assert available_bytes(meminfo) == 6012344 * 1024
     assert available_bytes(tmp_path / "nothing") is None
+
+
+def test_half_of_the_page_cache_is_not_the_gpus(tmp_path: Path) -> None:
+    """NvMap fails where the kernel would still find room for a program."""
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:  8000000 kB\nMemFree:  1024000 kB\nMemAvailable:  5120000 kB\nCached: 4600000 kB\n")
+    assert usable_bytes(meminfo) == 3072000 * 1024
+    assert usable_bytes(tmp_path / "nothing") is None
+    told = memory_advice(meminfo)
+    assert "1000 MiB are free and 4000 MiB hold file cache" in told
+    assert "drop_caches" in told
+    meminfo.write_text("MemFree:  9000 kB\nMemAvailable:  5000 kB\n")  # the kernel keeps a reserve
+    assert usable_bytes(meminfo) == 5000 * 1024
 
 
 def test_memory_is_shared_by_cudas_word_or_on_a_jetson(tmp_path: Path) -> None:
