@@ -10,13 +10,12 @@ import numpy as np
 
 from agent.runtime.arrays import Tensor
 from jetfleet.errors import BadInput
+from jetfleet.outputs import defaults
 from jetfleet.outputs.bounds import INTEGERS, Bounds, Judgement, Rule, Rules
 from jetfleet.outputs.judge import judge_all, names_in, reference_weakness
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_UNCHECKED,
     FLAG_KIND_WRONG_OUTPUT,
-    PRECISION_FP32,
-    PRECISION_INT8,
     Flag,
     OutputCheck,
     OutputSet,
@@ -25,7 +24,6 @@ from jetfleet.v1.task_pb2 import (
     TensorSpec,
 )
 
-_MIN_COSINE = {PRECISION_INT8: 0.99}
 _RULES = {
     OutputCheck.RULE_CLOSE: Rule.CLOSE,
     OutputCheck.RULE_COSINE: Rule.COSINE,
@@ -38,9 +36,14 @@ def rule_for(check: OutputCheck, precision: "Precision.ValueType") -> OutputChec
     """The rule to apply: the task's, or by precision where it gives none."""
     if check.rule != OutputCheck.RULE_UNSPECIFIED:
         return check
-    if precision == PRECISION_FP32:
-        return OutputCheck(rule=OutputCheck.RULE_CLOSE, rtol=1e-3, atol=1e-4)
-    return OutputCheck(rule=OutputCheck.RULE_COSINE, min_cosine=_MIN_COSINE.get(precision, 0.999))
+    name = Precision.Name(precision).removeprefix("PRECISION_").lower()
+    return OutputCheck(
+        rule=OutputCheck.Rule.Value(f"RULE_{defaults.rule_name(name).upper()}"),
+        rtol=defaults.RTOL,
+        atol=defaults.ATOL,
+        min_cosine=defaults.min_cosine(name),
+        min_agreement=defaults.min_equal(name),
+    )
 
 
 def check_outputs(got: Mapping[str, Tensor], want: Mapping[str, Tensor], rule: OutputCheck) -> list[TensorCheck]:

@@ -8,11 +8,7 @@ from pydantic import Field, model_validator
 
 from controller.intake.jobfile.strict import Strict, problem
 from controller.model.job import CheckRule, OutputCheck, OutputSet, Precision
-
-_MIN_COSINE = {Precision.INT8: 0.99}
-_MIN_MATCHED = {Precision.FP32: 1.0, Precision.INT8: 0.9}  # rows near the last place come and go with the precision
-_MIN_EQUAL = {Precision.FP32: 1.0, Precision.INT8: 0.9}  # an ArgMax turns over where two scores nearly tie
-_USUAL_COSINE, _USUAL_MATCHED, _USUAL_EQUAL = 0.999, 0.95, 0.95
+from jetfleet.outputs import defaults
 
 
 class BoundsSection(Strict):
@@ -23,8 +19,8 @@ class BoundsSection(Strict):
         description="close: every element; cosine: direction and length of the whole and of every slice; "
         "set: rows matched in any order; default: close for fp32, cosine for the others",
     )
-    rtol: float = Field(default=1e-3, ge=0)
-    atol: float = Field(default=1e-4, ge=0)
+    rtol: float = Field(default=defaults.RTOL, ge=0)
+    atol: float = Field(default=defaults.ATOL, ge=0)
     min_cosine: float | None = Field(default=None, ge=-1, le=1, description="default: 0.99 for int8, else 0.999")
     min_slice_cosine: float | None = Field(
         default=None, ge=-1, le=1, description="default: a slice may lose ten times what the whole may"
@@ -79,8 +75,8 @@ def _bounds(
     outputs: dict[str, OutputCheck] | None = None,
     sets: tuple[OutputSet, ...] = (),
 ) -> OutputCheck:
-    rule = CheckRule(section.rule or ("close" if precision is Precision.FP32 else "cosine"))
-    cosine = _MIN_COSINE.get(precision, _USUAL_COSINE) if section.min_cosine is None else section.min_cosine
+    rule = CheckRule(section.rule or defaults.rule_name(precision.value))
+    cosine = defaults.min_cosine(precision.value) if section.min_cosine is None else section.min_cosine
     return OutputCheck(
         rule,
         rtol=section.rtol,
@@ -102,13 +98,13 @@ def _min_matched(section: BoundsSection, precision: Precision) -> float:
 
 def matched_share(precision: Precision) -> float:
     """The share of rows of a set that find their partner, where the job says nothing."""
-    return _MIN_MATCHED.get(precision, _USUAL_MATCHED)
+    return defaults.min_matched(precision.value)
 
 
 def _equal_share(section: BoundsSection, precision: Precision) -> float:
     if section.min_agreement is not None:
         return section.min_agreement
-    return _MIN_EQUAL.get(precision, _USUAL_EQUAL)
+    return defaults.min_equal(precision.value)
 
 
 def with_sets(check: OutputCheck, sets: Sequence[tuple[str, ...]], precision: Precision) -> OutputCheck:
