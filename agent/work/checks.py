@@ -84,6 +84,7 @@ def _bounds(rule: OutputCheck) -> Bounds:
         min_slice_cosine=rule.min_slice_cosine if rule.HasField("min_slice_cosine") else None,
         max_norm_error=rule.max_norm_error if rule.HasField("max_norm_error") else None,
         min_agreement=rule.min_agreement,
+        tolerance=rule.tolerance,
     )
 
 

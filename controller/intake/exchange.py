@@ -81,6 +81,7 @@ class ModelAnswer:
     own_batch: int
     files: tuple[ModelFile, ...]
     refused: tuple[RefusedGraph, ...] = ()
+    rounded: tuple[str, ...] = ()  # outputs of integers that the graph rounds from floats
     sets: tuple[tuple[str, ...], ...] = ()  # outputs that agree when their rows are matched, and not by place
     report: ModelReport | None = None
     accuracy_output: str = ""  # which output holds the scores of the evaluation data

@@ -8,7 +8,7 @@ from controller.intake import required_graphs
 from controller.intake.child import MODEL_TIMEOUT_S, model_answer
 from controller.intake.exchange import ModelAnswer, ModelFile
 from controller.intake.jobfile import matrix, profiles
-from controller.intake.jobfile.check import with_sets
+from controller.intake.jobfile.check import with_found
 from controller.intake.jobfile.named_files import refuse_missing_files
 from controller.intake.jobfile.option_axes import changed
 from controller.intake.jobfile.spec import LoadedJob, load_spec
@@ -79,7 +79,9 @@ def _variants(
                 for item in (item.sized(point.dims) for item in answer.inputs)
             ),
             artifacts=tuple(artifact for item, artifact in artifacts if required_graphs.needs(point, item)),
-            check=with_sets(loaded.check_for(point.precision), answer.sets, point.precision),
+            check=with_found(
+                loaded.check_for(point.precision), point.precision, rounded=answer.rounded, sets=answer.sets
+            ),
             options=changed(point.runtime, job.options.text(point.runtime), point.options),
             refusal=required_graphs.refusal_of(point, answer.refused),
             accuracy_output=answer.accuracy_output,

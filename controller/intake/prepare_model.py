@@ -9,10 +9,12 @@ from controller.intake.exchange import LoweringRequest, ModelAnswer, ModelFile, 
 from controller.intake.graph import datasets, stand_in_inputs
 from controller.intake.graph.accuracy_output import find_accuracy_output
 from controller.intake.graph.datasets import LABELS, Evaluation
+from controller.intake.graph.rounded_outputs import rounded_outputs_of
 from controller.intake.graph.shapes import Signature, check_batches, check_dims
 from controller.intake.graph.tensors import Array, write_npy
 from controller.intake.graph.tensors import make as make_input
 from controller.intake.int8_references import Int8References
+from controller.intake.jobfile.check import with_rounded
 from controller.intake.jobfile.inputs import RunSize
 from controller.intake.jobfile.model_error import ModelError, calibration_missing
 from controller.intake.lowering import calibration as calibrating
@@ -56,8 +58,11 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
     files += _reference_files(out, references, int8.by_size)
     refused: list[RefusedGraph] = []
     sets: tuple[tuple[str, ...], ...] = ()
+    rounded = _rounded(source, references, progress)
     if own.precision is Precision.FP32 and request.lower:
-        lowered, refused, sets = _lower_all(request, source, calibration, references, int8, progress=progress)
+        lowered, refused, sets = _lower_all(
+            _rounding(request, rounded), source, calibration, references, int8, progress=progress
+        )
         files += lowered
     if calibration:
         files += _array_files(out, Role.CALIBRATION, calibration.samples())
@@ -66,6 +71,7 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         own_batch=source.signature.own_batch,
         files=tuple(files),
         refused=tuple(refused),
+        rounded=rounded,
         sets=sets,
         weak_calibration="; ".join(calibration.weaknesses) if calibration else "",
         accuracy_output=_accuracy_output(request, evaluation, references, progress) if evaluation else "",
@@ -123,6 +129,21 @@ def _lower_all(
         raise errors[0][1]
     refused = [RefusedGraph(item.precision, item.base, _reason(error, made)) for item, error in errors]
     return files, refused, tuple(reordered)
+
+
+def _rounded(
+    source: ModelSource, references: Mapping[RunSize, Reference], progress: Callable[[str], None]
+) -> tuple[str, ...]:
+    """By what FP32 answered with the most samples."""
+    found = rounded_outputs_of(source.graph.path, references[max(references)][1])
+    if found:
+        progress(f"integers that the graph rounds from floats may be off by one: {', '.join(found)}")
+    return found
+
+
+def _rounding(request: ModelRequest, rounded: Sequence[str]) -> ModelRequest:
+    lower = tuple(replace(item, check=with_rounded(item.check, rounded)) for item in request.lower)
+    return replace(request, lower=lower)
 
 
 def _widest(references: Mapping[RunSize, Reference]) -> RunSize:

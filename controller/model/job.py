@@ -108,6 +108,7 @@ class OutputCheck:
     min_agreement: float = 1.0
     min_slice_cosine: float | None = None
     max_norm_error: float | None = None
+    tolerance: int | None = None  # of integers; None: nothing was said
     outputs: "Mapping[str, OutputCheck]" = field(default_factory=dict)
     sets: tuple[OutputSet, ...] = ()
 

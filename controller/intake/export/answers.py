@@ -6,6 +6,7 @@ from pathlib import Path
 import onnx
 
 from controller.intake.graph.agreement import agree
+from controller.intake.graph.rounded_outputs import rounded_outputs
 from controller.intake.graph.set_outputs import chosen_outputs
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.model_error import ModelError
@@ -21,11 +22,13 @@ def refuse_different(
     found: Mapping[str, Array], wanted: Mapping[str, Array], *, graph: Path, progress: Callable[[str], None]
 ) -> None:
     """Raises ModelError for the first output that is another answer."""
+    made = onnx.load_model(str(graph), load_external_data=False).graph
+    rounded = rounded_outputs(made, wanted)
     for name, array in wanted.items():
         try:
-            agree(name, found[name], array, told=DIFFERENT, steps=("model", "torch"))
+            agree(name, found[name], array, told=DIFFERENT, steps=("model", "torch"), rounded=name in rounded)
         except ModelError as error:
-            choice = _choices(graph).get(name, "")
+            choice = _choices(made).get(name, "")
             if choice and _agree_as_sets(found[name], array):
                 progress(f"note: rows of {name} agree with PyTorch in another order: {choice} chooses them")
                 continue
@@ -42,10 +45,9 @@ def _hint(choice: str) -> str:
     )
 
 
-def _choices(graph: Path) -> dict[str, str]:
+def _choices(graph: onnx.GraphProto) -> dict[str, str]:
     """By output, the node that chose its rows."""
-    model = onnx.load_model(str(graph), load_external_data=False)
-    return {name: choice for choice, outputs in chosen_outputs(model.graph).items() for name in outputs}
+    return {name: choice for choice, outputs in chosen_outputs(graph).items() for name in outputs}
 
 
 def _agree_as_sets(found: Array, wanted: Array) -> bool:

@@ -35,6 +35,13 @@ class BoundsSection(Strict):
         description="share of equal elements, of integer outputs; of matched rows, of sets; "
         "default 1 for fp32, 0.95 for fp16 and tf32, 0.9 for int8",
     )
+    tolerance: int | None = Field(
+        default=None,
+        ge=0,
+        le=255,
+        description="how far apart integers may be and still be equal; default: 1 for 8 and 16 bit values that the "
+        "graph rounds from floats, 0 for indices and labels",
+    )
 
 
 class CheckSection(BoundsSection):
@@ -85,6 +92,7 @@ def _bounds(
         min_agreement=_min_matched(section, precision) if rule is CheckRule.SET else _equal_share(section, precision),
         min_slice_cosine=section.min_slice_cosine,
         max_norm_error=section.max_norm_error,
+        tolerance=section.tolerance,
         outputs=outputs or {},
         sets=sets,
     )
@@ -107,8 +115,25 @@ def _equal_share(section: BoundsSection, precision: Precision) -> float:
     return defaults.min_equal(precision.value)
 
 
-def with_sets(check: OutputCheck, sets: Sequence[tuple[str, ...]], precision: Precision) -> OutputCheck:
-    """The bounds, with outputs that were found to agree in another order alone."""
+def with_rounded(check: OutputCheck, rounded: Sequence[str]) -> OutputCheck:
+    """The bounds, with outputs whose integers the graph rounds from floats, unless the job says how far they may be."""
+    plain = replace(check, outputs={}, sets=())
+    found = {
+        name: replace(check.outputs.get(name, plain), tolerance=1)
+        for name in rounded
+        if check.tolerance is None and check.outputs.get(name, check).tolerance is None
+    }
+    return replace(check, outputs={**check.outputs, **found}) if found else check
+
+
+def with_found(
+    check: OutputCheck, precision: Precision, *, rounded: Sequence[str], sets: Sequence[tuple[str, ...]]
+) -> OutputCheck:
+    """The bounds, with what was found of the model's outputs: rounded, or alike in another order alone."""
+    return _with_sets(with_rounded(check, rounded), sets, precision)
+
+
+def _with_sets(check: OutputCheck, sets: Sequence[tuple[str, ...]], precision: Precision) -> OutputCheck:
     if check.rule is CheckRule.OFF:
         return check
     return replace(check, sets=(*check.sets, *(OutputSet(outputs, matched_share(precision)) for outputs in sets)))

@@ -106,11 +106,11 @@ def _worst(items: Sequence[Judgement]) -> Judgement:
 
 
 def _pooled(name: str, items: Sequence[Judgement], trials: Sequence[Trial], rules: Rules) -> Judgement | None:
-    """None for what is not an output of integers that has its reference's shape in every trial."""
+    """None for what is not an output of indices or labels that has its reference's shape in every trial."""
     bounds = rules.outputs.get(name, rules.bounds)
     wanted = [want[name] for _, want in trials if name in want]
     in_set = bounds.rule is Rule.SET or any(name in outputs for outputs in rules.sets)
-    if in_set or not wanted or wanted[0].dtype.kind == "f":
+    if in_set or not wanted or wanted[0].dtype.kind == "f" or bounds.tolerance:
         return None
     if any(item.equal_share is None for item in items):
         return None
@@ -146,6 +146,7 @@ def _bounds(check: OutputCheck) -> Bounds:
         min_slice_cosine=check.min_slice_cosine,
         max_norm_error=check.max_norm_error,
         min_agreement=check.min_agreement,
+        tolerance=check.tolerance or 0,
     )
 
 

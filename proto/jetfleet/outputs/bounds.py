@@ -30,6 +30,7 @@ class Bounds:
     min_slice_cosine: float | None = None
     max_norm_error: float | None = None  # of |got| / |want| - 1
     min_agreement: float = 1.0  # share of equal elements of integers; of matched rows of a set
+    tolerance: int = 0  # integers this far apart are equal: values that were rounded, never indices or labels
 
     @property
     def slice_cosine(self) -> float:

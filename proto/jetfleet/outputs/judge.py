@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from jetfleet.outputs.bounds import INTEGERS, Array, Bounds, Judgement, Rule, Rules, difference_of_shapes
+from jetfleet.outputs.integers import judge_integers
 from jetfleet.outputs.sets import judge_set
 from jetfleet.outputs.slices import SliceFault, worst_slice
 
@@ -66,7 +67,7 @@ def judge(got: Array | None, want: Array, bounds: Bounds) -> Judgement:
     if got.shape != want.shape or not _same_kind(got, want):
         return Judgement(False, difference_of_shapes(got, want))
     if want.dtype.kind in INTEGERS:
-        return _judge_integers(got, want, bounds)
+        return judge_integers(got, want, bounds)
     return _judge_floats(got, want, bounds)
 
 
@@ -89,13 +90,6 @@ def reference_weakness(want: Array) -> str:
 def _same_kind(got: Array, want: Array) -> bool:
     """One type, or integers of any width, whose values tell: TensorRT 8.x makes int32 of a graph's int64."""
     return got.dtype == want.dtype or (got.dtype.kind in "iu" and want.dtype.kind in "iu")
-
-
-def _judge_integers(got: Array, want: Array, bounds: Bounds) -> Judgement:
-    share = float(np.mean(got == want)) if want.size else 1.0
-    least = bounds.min_agreement or 1.0  # 0 would let anything pass: nobody means that, so absent means all
-    detail = f"{100 * share:g} % of elements equal, at least {100 * least:g} % wanted"
-    return Judgement(share >= least, detail, equal_share=share)
 
 
 def _judge_floats(got: Array, want: Array, bounds: Bounds) -> Judgement:

@@ -772,6 +772,7 @@ class OutputCheck(_message.Message):
     MAX_NORM_ERROR_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
     SETS_FIELD_NUMBER: _builtins.int
+    TOLERANCE_FIELD_NUMBER: _builtins.int
     rule: Global___OutputCheck.Rule.ValueType
     rtol: _builtins.float
     atol: _builtins.float
@@ -783,6 +784,8 @@ class OutputCheck(_message.Message):
     """absent: follows from min_cosine"""
     max_norm_error: _builtins.float
     """of |got| / |want| - 1; absent: follows from min_cosine"""
+    tolerance: _builtins.int
+    """integer outputs: how far apart equal elements may be; absent: not at all"""
     @_builtins.property
     def outputs(self) -> _containers.MessageMap[_builtins.str, Global___OutputCheck]:
         """rules of single outputs, by name; theirs hold no further ones"""
@@ -803,19 +806,24 @@ class OutputCheck(_message.Message):
         max_norm_error: _builtins.float | None = ...,
         outputs: _abc.Mapping[_builtins.str, Global___OutputCheck] | None = ...,
         sets: _abc.Iterable[Global___OutputSet] | None = ...,
+        tolerance: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_norm_error", b"_max_norm_error", "_min_slice_cosine", b"_min_slice_cosine", "max_norm_error", b"max_norm_error", "min_slice_cosine", b"min_slice_cosine"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_norm_error", b"_max_norm_error", "_min_slice_cosine", b"_min_slice_cosine", "_tolerance", b"_tolerance", "max_norm_error", b"max_norm_error", "min_slice_cosine", b"min_slice_cosine", "tolerance", b"tolerance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_norm_error", b"_max_norm_error", "_min_slice_cosine", b"_min_slice_cosine", "atol", b"atol", "max_norm_error", b"max_norm_error", "min_agreement", b"min_agreement", "min_cosine", b"min_cosine", "min_slice_cosine", b"min_slice_cosine", "outputs", b"outputs", "rtol", b"rtol", "rule", b"rule", "sets", b"sets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_norm_error", b"_max_norm_error", "_min_slice_cosine", b"_min_slice_cosine", "_tolerance", b"_tolerance", "atol", b"atol", "max_norm_error", b"max_norm_error", "min_agreement", b"min_agreement", "min_cosine", b"min_cosine", "min_slice_cosine", b"min_slice_cosine", "outputs", b"outputs", "rtol", b"rtol", "rule", b"rule", "sets", b"sets", "tolerance", b"tolerance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_norm_error: _TypeAlias = _typing.Literal["max_norm_error"]  # noqa: Y015
     _WhichOneofArgType__max_norm_error: _TypeAlias = _typing.Literal["_max_norm_error", b"_max_norm_error"]  # noqa: Y015
     _WhichOneofReturnType__min_slice_cosine: _TypeAlias = _typing.Literal["min_slice_cosine"]  # noqa: Y015
     _WhichOneofArgType__min_slice_cosine: _TypeAlias = _typing.Literal["_min_slice_cosine", b"_min_slice_cosine"]  # noqa: Y015
+    _WhichOneofReturnType__tolerance: _TypeAlias = _typing.Literal["tolerance"]  # noqa: Y015
+    _WhichOneofArgType__tolerance: _TypeAlias = _typing.Literal["_tolerance", b"_tolerance"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_norm_error) -> _WhichOneofReturnType__max_norm_error | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_slice_cosine) -> _WhichOneofReturnType__min_slice_cosine | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tolerance) -> _WhichOneofReturnType__tolerance | None: ...
 
 Global___OutputCheck: _TypeAlias = OutputCheck  # noqa: Y015
 

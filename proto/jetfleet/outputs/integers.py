@@ -1,0 +1,58 @@
+"""Integers held against the reference: indices and labels are equal or not; values that were rounded may differ by a
+tolerance, and are judged by slice like floats beyond it. Pure but for numpy.
+"""
+
+import numpy as np
+
+from jetfleet.outputs.bounds import Array, Bounds, Judgement
+from jetfleet.outputs.slices import worst_slice
+
+_SHIFT = 0.75  # of the tolerance, on average: rounding errs both ways, and cutting by half a step
+_SUGGESTED = 4  # differences up to this may be rounding
+
+
+def judge_integers(got: Array, want: Array, bounds: Bounds) -> Judgement:
+    """Arrays of one shape."""
+    if not want.size:
+        return Judgement(True, "there is no element", equal_share=1.0)
+    least = bounds.min_agreement or 1.0  # 0 would let anything pass: nobody means that, so absent means all
+    if bounds.tolerance and want.dtype.kind != "b":
+        return _judge_rounded(got, want, bounds, least)
+    share = float(np.mean(got == want))
+    detail = f"{100 * share:g} % of elements equal, at least {100 * least:g} % wanted"
+    if share < least:
+        detail += _suggestion(got, want)
+    return Judgement(share >= least, detail, equal_share=share)
+
+
+def _judge_rounded(got: Array, want: Array, bounds: Bounds, least: float) -> Judgement:
+    a, b = got.astype(np.float64), want.astype(np.float64)
+    within = np.abs(a - b) <= bounds.tolerance
+    share, shift = float(np.mean(within)), float(np.mean(np.where(within, a - b, 0.0)))
+    # Only what lies beyond the tolerance is a difference to a slice: a dark corner is rounded too.
+    worst = worst_slice(np.where(within, b, a), b, bounds)
+    detail = f"{100 * share:g} % of elements within {bounds.tolerance}, at least {100 * least:g} % wanted"
+    fault = ""
+    if share < least:
+        fault = detail
+    elif abs(shift) > _SHIFT * bounds.tolerance:
+        fault = f"all of it is shifted, by {shift:.3g} on average: that is not rounding"
+    elif worst is not None and worst.failed:
+        fault = f"{worst.where} has cosine {worst.cosine:.6g} and norm ratio {worst.norm_ratio:.6g} beyond rounding"
+    return Judgement(
+        not fault,
+        fault or detail,
+        max_abs=float(np.abs(a - b).max()),
+        equal_share=share,
+        worst_slice="" if worst is None else worst.where,
+        worst_slice_cosine=None if worst is None else worst.cosine,
+        worst_slice_norm_ratio=None if worst is None else worst.norm_ratio,
+    )
+
+
+def _suggestion(got: Array, want: Array) -> str:
+    """What to say where differences are as small as those of rounding."""
+    largest = int(np.abs(got.astype(np.float64) - want.astype(np.float64)).max())
+    if want.dtype.kind == "b" or largest > _SUGGESTED:
+        return ""
+    return f"; none is off by more than {largest}: values that were rounded may be, with tolerance: {largest}"
