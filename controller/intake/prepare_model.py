@@ -21,7 +21,7 @@ from controller.intake.lowering import calibration as calibrating
 from controller.intake.lowering import precision, source_precision
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.precision import Reference
-from controller.intake.lowering.ranges import float_ranges
+from controller.intake.lowering.ranges import seen_values
 from controller.intake.model_source import ModelSource, open_source
 from controller.intake.reference_runs import run_references
 from controller.model.job import Precision, Role
@@ -105,7 +105,9 @@ def _lower_all(
     Raises ModelError where nothing that the job asks for is left.
     """
     progress("reading the ranges of the reference run")
-    ranges = float_ranges(source.graph.path, references[_widest(references)][0])
+    widest = _widest(references)
+    others = [inputs for size, (inputs, _) in references.items() if size != widest]
+    seen = seen_values(source.graph.path, references[widest][0], others=others)
     files: list[ModelFile] = []
     errors: list[tuple[LoweringRequest, ModelError]] = []
     reordered: dict[tuple[str, ...], None] = {}
@@ -114,7 +116,7 @@ def _lower_all(
         try:
             held = int8.all() if wanted.precision is Precision.INT8 else list(references.values())
             lowered = precision.lower(
-                source.graph, wanted, calibration, held, ranges=ranges, cache=cache, progress=progress
+                source.graph, wanted, calibration, held, seen=seen, cache=cache, progress=progress
             )
             sets = precision.compare(lowered, wanted, held, progress=progress)
             reordered.update(dict.fromkeys(item.outputs for item in sets))

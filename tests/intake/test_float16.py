@@ -13,6 +13,7 @@ from controller.intake.graph.onnx_files import lay_out
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering.float16 import to_float16
 from controller.intake.lowering.precision import compare, lower
+from controller.intake.lowering.seen_values import SeenValues
 from tests.intake.graphs import FP16, NODE, floats, model_of, value
 
 
@@ -26,7 +27,7 @@ def lowered(folder: Path, model: onnx.ModelProto, references: Any) -> tuple[onnx
     names = [item.name for item in session.get_outputs()]
     wanted = dict(zip(names, session.run(names, references), strict=True))
     held = [(references, wanted)]
-    made = lower(laid, FP16, None, held, ranges={}, cache=folder / "cache", progress=progress.append)
+    made = lower(laid, FP16, None, held, seen=SeenValues(), cache=folder / "cache", progress=progress.append)
     compare(made, FP16, held, progress=progress.append)
     return onnx.load(str(made.path)), progress
 

@@ -1,34 +1,15 @@
 """What keeps float32 in a half precision graph, judged by evaluating the graph in true half precision."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from onnx.reference import ReferenceEvaluator
 
-from controller.intake.lowering.float16 import Float16Graph, infer_types, to_float16
-from controller.intake.lowering.ranges import float_ranges
+from controller.intake.lowering.ranges import seen_values
 from tests.intake.graphs import NODE, floats, model_of, value
-
-SCALAR = np.float32
-
-
-def both(model: onnx.ModelProto, inputs: dict[str, Any], folder: Path) -> tuple[Float16Graph, list[Any], list[Any]]:
-    """The converted graph, what it answers in true half, and what the model answers in float32."""
-    path = folder / "m.onnx"
-    onnx.save_model(model, str(path))
-    wanted = ReferenceEvaluator(str(path)).run(None, inputs)
-    made = to_float16(onnx.load(str(path)), float_ranges(path, inputs))
-    typed = infer_types(made.model, strict=True)
-    with np.errstate(all="ignore"):
-        return made, ReferenceEvaluator(typed).run(None, inputs), wanted
-
-
-def kept(made: Float16Graph, op: str) -> bool:
-    return any(name.startswith(f"{op}_") or name == op for name in made.kept)
+from tests.intake.true_half import SCALAR, both, kept
 
 
 @pytest.mark.parametrize("offset", [9_000.0, 20_000.0, 60_000.0])
@@ -49,35 +30,6 @@ def test_a_constant_that_half_cannot_hold_keeps_its_node_in_float32(tmp_path: Pa
     assert np.allclose(got, want, rtol=2e-3)
     assert kept(made, "Mul")
     assert "constant 'c' is" in next(iter(made.kept.values()))
-
-
-@pytest.mark.parametrize("fill", [-1e9, -3.4e38, float("-inf")])
-def test_a_mask_before_a_softmax_is_cut_and_listed(tmp_path: Path, fill: float) -> None:
-    nodes = [NODE("Add", ["x", "m"], ["a"]), NODE("Softmax", ["a"], ["y"], axis=-1)]
-    model = model_of(
-        nodes, [value("x", ["N", 4])], [value("y", ["N", 4])], m=np.array([[0, 0, 0, fill]], dtype=np.float32)
-    )
-    made, (got,), (want,) = both(model, {"x": floats(2, 4)}, tmp_path)
-    assert np.allclose(got, want, atol=2e-3)
-    assert made.cut == (() if np.isinf(fill) else ("m",))
-    assert made.kept == {}
-
-
-def test_a_padding_mask_made_from_integers_stays_finite_where_a_whole_row_is_masked(tmp_path: Path) -> None:
-    nodes = [
-        NODE("Cast", ["ids"], ["f"], to=TensorProto.FLOAT),
-        NODE("Sub", ["one", "f"], ["inverse"]),
-        NODE("Mul", ["inverse", "lowest"], ["mask"]),
-        NODE("Add", ["x", "mask"], ["a"]),
-        NODE("Add", ["a", "mask"], ["b"]),
-        NODE("Softmax", ["b"], ["y"], axis=-1),
-    ]
-    inputs = [value("x", ["N", 4]), value("ids", ["N", 4], TensorProto.INT64)]
-    model = model_of(nodes, inputs, [value("y", ["N", 4])], one=SCALAR([1]), lowest=SCALAR([-3.4e38 / 4]))
-    made, (got,), (want,) = both(model, {"x": floats(2, 4), "ids": np.array([[1, 1, 0, 0], [0, 0, 0, 0]])}, tmp_path)
-    assert np.isfinite(got).all()
-    assert np.allclose(got[0], want[0], atol=2e-3)
-    assert made.cut == ("lowest",)
 
 
 def test_a_large_constant_that_is_added_but_masks_nothing_is_kept(tmp_path: Path) -> None:
@@ -221,8 +173,8 @@ def test_ranges_are_those_of_the_reference_run(tmp_path: Path) -> None:
     nodes = [NODE("Mul", ["x", "c"], ["a"]), NODE("Neg", ["a"], ["b"]), NODE("Abs", ["b"], ["y"])]
     model = model_of(nodes, [value("x", [2])], [value("y", [2])], c=SCALAR([1000]))
     onnx.save_model(model, str(tmp_path / "m.onnx"))
-    found = float_ranges(tmp_path / "m.onnx", {"x": np.array([3, np.inf], np.float32)})
-    assert found == {"x": 3, "a": 3000, "b": 3000, "y": 3000}
+    found = seen_values(tmp_path / "m.onnx", {"x": np.array([3, np.inf], np.float32)})
+    assert found.largest == {"x": 3, "a": 3000, "b": 3000, "y": 3000}
     assert [item.name for item in tmp_path.iterdir()] == ["m.onnx"]
 
 

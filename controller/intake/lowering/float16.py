@@ -12,9 +12,11 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from controller.intake.lowering.float32_nodes import float32_nodes
+from controller.intake.lowering.float32_nodes import BODIES, float32_nodes
 from controller.intake.lowering.graph_view import bodies, inner_nodes, inspect
-from controller.intake.lowering.masks import LARGEST, find_masks
+from controller.intake.lowering.masks import find_masks
+from controller.intake.lowering.rounded_positions import PRODUCTS
+from controller.intake.lowering.seen_values import LARGEST, SeenValues
 
 _FLOAT, _HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 _MASKED = 3e4  # what a larger mask is cut to: two of them still add up to a finite half
@@ -29,10 +31,19 @@ class Float16Graph:
     model: onnx.ModelProto
     kept: Mapping[str, str]  # nodes in float32, and why
     cut: tuple[str, ...]  # masks that were made smaller
+    layers: int = 0  # nodes that multiply and accumulate, those of bodies too
+    half_layers: int = 0
+
+    def refuse_float32(self) -> None:
+        """Raises ValueError where no layer computes in half: what it measures would be float32 by another name."""
+        if self.layers and not self.half_layers:
+            why = "; ".join(self.remarks())
+            raise ValueError(f"none of its {self.layers} layers would compute in half: {why}")
 
     def remarks(self) -> list[str]:
         """For people: how many nodes keep float32 for each reason, those of values by name; each constant cut."""
-        by_value = [f"{name} keeps float32: {why}" for name, why in self.kept.items() if "'" in why]
+        bodies_first = sorted(self.kept.items(), key=lambda item: not item[1].startswith(BODIES))
+        by_value = [f"{name} keeps float32: {why}" for name, why in bodies_first if "'" in why]
         counts = Counter(why for why in self.kept.values() if "'" not in why)
         others = [
             f"{count} {'node keeps' if count == 1 else 'nodes keep'} float32: {why}" for why, count in counts.items()
@@ -41,18 +52,20 @@ class Float16Graph:
         return [*by_value[:_MOST_REMARKS], *_rest(len(by_value)), *others, *cuts]
 
 
-def to_float16(model: onnx.ModelProto, ranges: Mapping[str, float] | None = None) -> Float16Graph:
-    """`ranges`: the largest finite |x| of each tensor in the reference run. Changes `model`. Raises ValueError."""
+def to_float16(model: onnx.ModelProto, seen: SeenValues | None = None) -> Float16Graph:
+    """`seen`: in the reference run. Changes `model`. Raises ValueError."""
     _name_nodes(model.graph)
-    for graph in _graphs(model.graph):
-        _lift_constants(graph)
+    _lift_constants(model.graph)
     typed = infer_types(model, strict=False)
     opsets = {item.domain: item.version for item in typed.opset_import}
-    made = _Conversion(opsets, ranges or {}, names=_all_names(typed.graph))
+    made = _Conversion(opsets, seen or SeenValues(), names=_all_names(typed.graph))
+    layers = [node for graph in _graphs(typed.graph) for node in graph.node if node.op_type in PRODUCTS]
+    outside = [node.name for node in typed.graph.node if node.op_type in PRODUCTS]
     made.convert(typed.graph)
     for graph in _graphs(typed.graph):
         del graph.value_info[:]
-    return Float16Graph(typed, made.kept, tuple(sorted(made.cut)))
+    half_layers = sum(name not in made.kept for name in outside)
+    return Float16Graph(typed, made.kept, tuple(sorted(made.cut)), len(layers), half_layers)
 
 
 def infer_types(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
@@ -76,23 +89,23 @@ class _Scope:
 @dataclass
 class _Conversion:
     opsets: Mapping[str, int]
-    ranges: Mapping[str, float]
+    seen: SeenValues
     kept: dict[str, str] = field(default_factory=dict)
     cut: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
 
     def convert(self, graph: onnx.GraphProto) -> None:
-        seen = inspect(graph)
-        _refuse_untyped(graph, seen.types)
-        kept = float32_nodes(seen, self.opsets, self.ranges)
+        view = inspect(graph)
+        _refuse_untyped(graph, view.types)
+        kept = float32_nodes(view, self.opsets, self.seen)
         self.kept |= kept
-        scope = _Scope(graph, masks=find_masks(seen).constants)
+        scope = _Scope(graph, masks=find_masks(view, self.seen.masked).constants)
         scope.types = {
-            name: _FLOAT for name in (*seen.weights, *(item.name for item in graph.input)) if seen.is_float(name)
+            name: _FLOAT for name in (*view.weights, *(item.name for item in graph.input)) if view.is_float(name)
         }
         results = {item.name for item in graph.output}
         for node in graph.node:
-            made = [name for name in node.output if seen.is_float(name)]
+            made = [name for name in node.output if view.is_float(name)]
             self._convert_node(node, made, _FLOAT if node.name in kept else _HALF, scope)
             if node.name not in kept:
                 for name in (name for name in made if name in results):
@@ -195,7 +208,7 @@ def _name_nodes(graph: onnx.GraphProto) -> None:
 
 
 def _lift_constants(graph: onnx.GraphProto) -> None:
-    """Constants become weights: those that feed float32 nodes then keep their precision."""
+    """Constants become weights: those that feed float32 nodes, or bodies, then keep their precision."""
     kept = []
     for node in graph.node:
         value = next((item for item in node.attribute if item.name in ("value", "value_float", "value_floats")), None)

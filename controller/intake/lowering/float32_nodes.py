@@ -11,12 +11,14 @@ import onnx
 from onnx import numpy_helper
 
 from controller.intake.lowering.float32_patterns import angles, normalisations, position_arithmetic
-from controller.intake.lowering.graph_view import GraphView, bodies, inner_nodes
-from controller.intake.lowering.masks import LARGEST, Masks, find_masks, is_too_large
+from controller.intake.lowering.graph_view import ELEMENTWISE, GraphView, bodies, inner_nodes
+from controller.intake.lowering.masks import SOFTMAX, Masks, find_masks, is_too_large
+from controller.intake.lowering.rounded_positions import PRODUCTS, rounded_positions
+from controller.intake.lowering.seen_values import LARGEST, NEAR, SMALLEST, SeenValues
 
-SMALLEST = 6.104e-05  # the smallest number of half precision that has all its bits
-_NEAR = LARGEST / 2  # other inputs than the reference's may well be twice as large
 _FLOAT = onnx.TensorProto.FLOAT
+BODIES = "so do the bodies of "  # how the reason of a node with bodies begins
+_MASK = 1000.0  # a tensor that reaches further holds what masks
 # Attributes that name the type of an output.
 _TYPE_ATTRIBUTES = frozenset({"to", "dtype", "output_datatype"})
 # Operators that accumulate, search or resample where half precision loses more than it saves.
@@ -39,13 +41,14 @@ _IN_FLOAT32 = frozenset(
 _QUANTISING = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
-def float32_nodes(graph: GraphView, opsets: Mapping[str, int], ranges: Mapping[str, float]) -> dict[str, str]:
-    """Names of nodes that keep float32, each with why. `ranges`: the largest finite |x| of tensors, where known."""
-    masks = find_masks(graph)
+def float32_nodes(graph: GraphView, opsets: Mapping[str, int], seen: SeenValues) -> dict[str, str]:
+    """Names of nodes that keep float32, each with why. Raises ValueError for what half precision makes wrong."""
+    masks = find_masks(graph, seen.masked)
     rules: tuple[Callable[[onnx.NodeProto], str], ...] = (
         lambda node: _without_half(node, graph, opsets),
         lambda node: _constant_reason(node, graph, masks),
-        lambda node: _range_reason(node, graph, ranges, masks),
+        lambda node: _range_reason(node, graph, seen.largest, masks),
+        lambda node: _sum_reason(node, seen.sums),
     )
     kept: dict[str, str] = {}
     for node in graph.nodes:
@@ -56,15 +59,12 @@ def float32_nodes(graph: GraphView, opsets: Mapping[str, int], ranges: Mapping[s
         (position_arithmetic(graph, masks), "it computes positions from integers"),
         (angles(graph), "it computes an angle"),
         (normalisations(graph), "it is the statistics of a normalisation"),
+        (_whole_rows_masked(graph, seen), "it masks whole rows"),
+        (rounded_positions(graph), "what it computes is rounded to whole numbers"),
     ):
         for name in names:
             kept.setdefault(name, reason)
     return kept
-
-
-def beyond_half(ranges: Mapping[str, float]) -> list[str]:
-    """The tensors that half precision cannot hold, sorted: what of the ranges decides a lowered graph."""
-    return sorted(name for name, largest in ranges.items() if largest > _NEAR or 0 < largest < SMALLEST)
 
 
 def _without_half(node: onnx.NodeProto, graph: GraphView, opsets: Mapping[str, int]) -> str:
@@ -72,7 +72,7 @@ def _without_half(node: onnx.NodeProto, graph: GraphView, opsets: Mapping[str, i
     if node.op_type in _IN_FLOAT32:
         return f"{node.op_type} is computed in float32"
     if any(True for _ in bodies(node)):
-        return "its bodies keep float32"
+        return _bodies_reason(node)
     named = {item.name: item for item in node.attribute}
     if any(name in named and named[name].i == _FLOAT for name in _TYPE_ATTRIBUTES):
         return "it makes float32 by definition"
@@ -85,6 +85,13 @@ def _without_half(node: onnx.NodeProto, graph: GraphView, opsets: Mapping[str, i
     if not (_takes_halves(schema, schema.inputs, node.input) and _takes_halves(schema, schema.outputs, node.output)):
         return f"{node.op_type} exists in float32 only"
     return ""
+
+
+def _bodies_reason(node: onnx.NodeProto) -> str:
+    inner = list(inner_nodes(node))
+    layers = sum(item.op_type in PRODUCTS for item in inner)
+    held = f"{len(inner)} nodes, {layers} of them layers" if layers else f"{len(inner)} nodes"
+    return f"{BODIES}{node.op_type} {node.name!r} ({held})"
 
 
 def _takes_halves(
@@ -127,8 +134,27 @@ def _range_reason(node: onnx.NodeProto, graph: GraphView, ranges: Mapping[str, f
         largest = ranges.get(name)
         if largest is None or name in masks.tensors or not graph.is_float(name) or name in graph.weights:
             continue
-        if largest > _NEAR:
+        if largest > NEAR:
             return f"{name!r} reaches {largest:.3g}, half precision ends at {LARGEST:g}"
         if 0 < largest < SMALLEST:
             return f"{name!r} reaches {largest:.3g} only, too small for half precision"
     return ""
+
+
+def _sum_reason(node: onnx.NodeProto, sums: Mapping[str, float]) -> str:
+    largest = sums.get(node.output[0], 0.0) if node.output else 0.0
+    if largest <= NEAR:
+        return ""
+    return f"a sum inside of {node.op_type} {node.name!r} may reach {largest:.3g}, half precision ends at {LARGEST:g}"
+
+
+def _whole_rows_masked(graph: GraphView, seen: SeenValues) -> set[str]:
+    """A Softmax over rows that are masked as a whole, back to where the mask is added: half would lose the rest."""
+    found: set[str] = set()
+    waiting = [node for node in graph.nodes if node.op_type in SOFTMAX and node.input[0] in seen.masked]
+    while waiting:
+        node = waiting.pop()
+        found.add(node.name)
+        makers = (graph.maker[name] for name in node.input if seen.largest.get(name, 0) > _MASK and name in graph.maker)
+        waiting += [item for item in makers if item.op_type in ELEMENTWISE and item.name not in found]
+    return found

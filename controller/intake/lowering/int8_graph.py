@@ -12,6 +12,7 @@ import onnx
 
 from controller.intake.lowering.graph_view import inner_nodes
 from controller.intake.lowering.qdq import COMPUTE, Quantiser
+from controller.intake.lowering.seen_values import SeenValues
 from jetfleet.outputs.bounds import Judgement
 from jetfleet.outputs.judge import names_in
 
@@ -29,14 +30,14 @@ class Int8Graph:
     remarks: tuple[str, ...] = ()
 
 
-def fit(quantiser: Quantiser, judge: Judge, *, ranges: Mapping[str, float]) -> Int8Graph:
+def fit(quantiser: Quantiser, judge: Judge, *, seen: SeenValues) -> Int8Graph:
     """`judge` holds a graph against FP32, by output. Where nothing passes, the graph with all products quantised."""
-    whole = quantiser.quantise(ranges=ranges)
+    whole = quantiser.quantise(seen=seen)
     failed = _failed(judge(whole))
     if not failed:
         return Int8Graph(whole)
     said = "; ".join(f"output {name!r}: {found.detail}" for name, found in failed.items())
-    search = _FloatSearch(quantiser, judge, ranges)
+    search = _FloatSearch(quantiser, judge, seen)
     left = search.find(_outputs_of(failed))
     if left is None:
         tried = f"; leaving the last {search.tried} in float was tried" if search.tried else ""
@@ -48,8 +49,8 @@ def fit(quantiser: Quantiser, judge: Judge, *, ranges: Mapping[str, float]) -> I
 class _FloatSearch:
     """Tries what to leave in float, within a number of tries that depends on the graph's size alone."""
 
-    def __init__(self, quantiser: Quantiser, judge: Judge, ranges: Mapping[str, float]) -> None:
-        self._quantiser, self._judge, self._ranges = quantiser, judge, ranges
+    def __init__(self, quantiser: Quantiser, judge: Judge, seen: SeenValues) -> None:
+        self._quantiser, self._judge, self._seen = quantiser, judge, seen
         graph = quantiser.graph.graph
         self._maker = {name: node for node in graph.node for name in node.output if name}
         self._most_left = sum(node.op_type in COMPUTE for node in graph.node) // 2
@@ -115,7 +116,7 @@ class _FloatSearch:
             return None
         self._tries -= 1
         self.tried = max(self.tried, len(left))
-        model = self._quantiser.quantise(left, ranges=self._ranges)
+        model = self._quantiser.quantise(left, seen=self._seen)
         return model, self._judge(model)
 
 

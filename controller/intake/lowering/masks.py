@@ -1,5 +1,9 @@
-"""Constants that mask: large only to say "not this one" before a Softmax, and so free to be made smaller. Pure."""
+"""Constants that mask: large only to say "not this one" before a Softmax, and so free to be made smaller. Pure.
 
+Where a whole row is masked, what is left of it decides the answer, and that a smaller mask would change.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,11 +11,10 @@ import onnx
 from onnx import numpy_helper
 
 from controller.intake.lowering.graph_view import ELEMENTWISE, GraphView
+from controller.intake.lowering.seen_values import LARGEST
 
-LARGEST = 65504.0  # the largest finite number of half precision
 _ADDING = frozenset({"Add", "Sub", "Mul", "Where"})
-
-_SOFTMAX = ("Softmax", "LogSoftmax")
+SOFTMAX = ("Softmax", "LogSoftmax")
 
 
 @dataclass(frozen=True)
@@ -22,14 +25,17 @@ class Masks:
     tensors: frozenset[str]
 
 
-def find_masks(graph: GraphView) -> Masks:
-    """Constants beyond half precision whose every reader leads to a Softmax through elementwise nodes alone."""
+def find_masks(graph: GraphView, masked: Collection[str] = ()) -> Masks:
+    """Constants beyond half precision whose every reader leads to a Softmax through elementwise nodes alone.
+
+    `masked`: tensors of which whole rows were seen masked. No constant that leads to one may be cut.
+    """
     constants, tensors = set[str](), set[str]()
     for name in graph.weights:
         if not is_too_large(graph, name):
             continue
         paths = [_path_to_softmax(graph, node) for node in graph.readers.get(name, ()) if node.op_type in _ADDING]
-        if paths and len(paths) == len(graph.readers[name]) and all(paths):
+        if paths and len(paths) == len(graph.readers[name]) and all(path and path.isdisjoint(masked) for path in paths):
             constants.add(name)
             tensors.update(tensor for path in paths for tensor in path)
     return Masks(frozenset(constants), frozenset(tensors))
@@ -54,5 +60,5 @@ def _path_to_softmax(graph: GraphView, start: onnx.NodeProto) -> set[str]:
         for name in node.output:
             if name not in seen:
                 seen.add(name)
-                waiting += [reader for reader in graph.readers.get(name, ()) if reader.op_type not in _SOFTMAX]
+                waiting += [reader for reader in graph.readers.get(name, ()) if reader.op_type not in SOFTMAX]
     return seen

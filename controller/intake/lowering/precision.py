@@ -27,13 +27,13 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering import comparison, float16, int8_graph, qdq
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.comparison import Trial
-from controller.intake.lowering.float32_nodes import beyond_half
+from controller.intake.lowering.seen_values import SeenValues
 from controller.model.job import GRAPH_DATA, CheckRule, OutputSet, Precision, Role
 from jetfleet.blobs import sha256_file
 from jetfleet.outputs.bounds import Judgement
 
 # Bound to the key of every cached graph: raise it when this module, float16 or qdq lowers differently.
-_RECIPE = 6
+_RECIPE = 7
 _REMARKS = "remarks.json"  # beside the graph: what people are told of it, also where it comes from the cache
 _TOOLS = ("onnx", "onnxruntime", "onnxconverter-common")
 # Inputs, and what FP32 answers to them.
@@ -59,25 +59,24 @@ def lower(
     calibration: Calibration | None,
     references: Sequence[Reference],
     *,
-    ranges: Mapping[str, float],
+    seen: SeenValues,
     cache: Path,
     progress: Callable[[str], None],
 ) -> LoweredGraph:
     """The lowered graph, from the cache where it was made before. Raises ModelError, which names the operator.
 
-    `references` are inputs and the outputs of FP32 to them; `ranges`: how large each float tensor becomes in the
-    reference run.
+    `references` are inputs and the outputs of FP32 to them; `seen`: in the reference run.
     """
     if request.precision is not Precision.INT8:
         calibration = None
-    content = _content(source, request, calibration, ranges)
+    content = _content(source, request, calibration, seen)
     if calibration:
         content["references"] = _digest(references)
         content["check"] = repr(request.check)
 
     def make(folder: Path) -> None:
         progress(_announcement(request, calibration))
-        _make(source, request, calibration, references, ranges, folder)
+        _make(source, request, calibration, references, seen, folder)
 
     folder, hit = graph_cache.fetch(cache, graph_cache.key_of(content), make)
     if hit:
@@ -121,7 +120,7 @@ def _digest(references: Sequence[Reference]) -> str:
 
 
 def _content(
-    source: GraphFiles, request: LoweringRequest, calibration: Calibration | None, ranges: Mapping[str, float]
+    source: GraphFiles, request: LoweringRequest, calibration: Calibration | None, seen: SeenValues
 ) -> dict[str, object]:
     """Everything that decides the lowered graph: what its key is taken over."""
     return {
@@ -130,7 +129,7 @@ def _content(
         "base": request.base.value,
         "source": {name: sha256_file(source.folder / name) for name in (MODEL_NAME, *source.data)},
         "calibration": calibration.digest() if calibration else "",
-        "ranges": beyond_half(ranges),
+        "seen": seen.beyond_half(),
         "options": qdq.options(request.base) if request.precision is Precision.INT8 else {},
         "tools": {name: version(name) for name in _TOOLS},
     }
@@ -156,7 +155,7 @@ def _make(
     request: LoweringRequest,
     calibration: Calibration | None,
     references: Sequence[Reference],
-    ranges: Mapping[str, float],
+    seen: SeenValues,
     folder: Path,
 ) -> None:
     model = onnx.load(str(source.path))
@@ -165,9 +164,10 @@ def _make(
     signature = _signature(model)
     try:
         if calibration:
-            converted, remarks = _to_int8(model, request, calibration, references, ranges)
+            converted, remarks = _to_int8(model, request, calibration, references, seen)
         else:
-            half = float16.to_float16(model, ranges)
+            half = float16.to_float16(model, seen)
+            half.refuse_float32()
             converted, remarks = half.model, half.remarks()
         converted = float16.infer_types(converted, strict=True)
     except ModelError:
@@ -185,7 +185,7 @@ def _to_int8(
     request: LoweringRequest,
     calibration: Calibration,
     references: Sequence[Reference],
-    ranges: Mapping[str, float],
+    seen: SeenValues,
 ) -> tuple[onnx.ModelProto, list[str]]:
     with tempfile.TemporaryDirectory(prefix="int8-") as scratch:
         folder, chosen = Path(scratch), chosen_outputs(model.graph)
@@ -198,8 +198,8 @@ def _to_int8(
 
         quantiser = qdq.Quantiser(model, calibration, request.base, folder)
         if request.check.rule is CheckRule.OFF:
-            return quantiser.quantise(ranges=ranges), []
-        made = int8_graph.fit(quantiser, judge, ranges=ranges)
+            return quantiser.quantise(seen=seen), []
+        made = int8_graph.fit(quantiser, judge, seen=seen)
         return made.model, list(made.remarks)
 
 

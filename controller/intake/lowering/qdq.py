@@ -29,6 +29,7 @@ from controller.intake.lowering import rules
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.float16 import to_float16
 from controller.intake.lowering.graph_view import inner_nodes
+from controller.intake.lowering.seen_values import SeenValues
 from controller.model.job import Precision
 
 COMPUTE = ("Conv", "ConvTranspose", "Gemm", "MatMul")
@@ -76,8 +77,8 @@ class Quantiser:
         self.graph = _named(self._source)
         self._ranges = self._learn(calibration)
 
-    def quantise(self, left: Collection[str] = (), *, ranges: Mapping[str, float] | None = None) -> onnx.ModelProto:
-        """The quantised graph, with the nodes that are `left` in float. `ranges` are those of `to_float16`."""
+    def quantise(self, left: Collection[str] = (), *, seen: SeenValues | None = None) -> onnx.ModelProto:
+        """The quantised graph, with the nodes that are `left` in float. `seen` is that of `to_float16`."""
         target = self._folder / "qdq.onnx"
         quantizer = QDQQuantizer(
             load_model_with_shape_infer(self._source),
@@ -98,7 +99,7 @@ class Quantiser:
         _drop_unused_domains(quantised)
         if self._base is Precision.FP16:
             _fit_scales(quantised)
-            quantised = to_float16(quantised, ranges).model
+            quantised = to_float16(quantised, seen).model
         if not rules.check(quantised):
             raise ValueError("the quantiser left it as it was")
         return quantised
@@ -120,11 +121,11 @@ def to_qdq(
     calibration: Calibration,
     base: Precision,
     *,
-    ranges: Mapping[str, float] | None = None,
+    seen: SeenValues | None = None,
 ) -> onnx.ModelProto:
     """The graph with all of its products quantised."""
     with tempfile.TemporaryDirectory(prefix="qdq-") as scratch:
-        return Quantiser(model, calibration, base, Path(scratch)).quantise(ranges=ranges)
+        return Quantiser(model, calibration, base, Path(scratch)).quantise(seen=seen)
 
 
 def _named(path: Path) -> onnx.ModelProto:

@@ -1,8 +1,9 @@
-"""How large every float tensor of a graph becomes in the reference run: what half precision is held against."""
+"""Reads from a reference run how large every float tensor of a graph becomes, what is added up, and what is masked."""
 
+import contextlib
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,66 +12,141 @@ import onnx
 from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.model_error import ModelError
+from controller.intake.lowering.accumulations import accumulates, largest_sum
+from controller.intake.lowering.masks import SOFTMAX
+from controller.intake.lowering.seen_values import SeenValues
 
 _FLOAT = onnx.TensorProto.FLOAT
-_SUFFIX = "/largest"
+_LARGEST, _SHAPE, _ROWS = "/largest", "/shape", "/rows"
 _AT_ONCE = 64  # tensors that are read whole in one run: each is held in memory
+_MASKED = -1000.0  # a row all of which lies below this has been masked: half precision tells it apart by 0.5 or less
 
 
-def float_ranges(path: Path, inputs: Mapping[str, Array]) -> dict[str, float]:
-    """The largest finite |x| of each float tensor of the top-level graph, by name. Raises ModelError."""
+def seen_values(path: Path, inputs: Mapping[str, Array], *, others: Iterable[Mapping[str, Array]] = ()) -> SeenValues:
+    """Of the top-level graph; in `others`, of other sizes, masked rows alone are looked for. Raises ModelError."""
     model = onnx.load(str(path), load_external_data=False)
-    names = _float_tensors(model)
+    typed = onnx.shape_inference.infer_shapes(model) if model.ByteSize() < 1 << 31 else model
+    names = _float_tensors(typed)
     found = {name: _largest(array) for name, array in inputs.items() if array.dtype.kind == "f"}
+    shapes = _Probe(model)
+    summing = [node for node in model.graph.node if accumulates(node)]
+    for name in dict.fromkeys(name for node in summing for name in (node.input[0], node.output[0])):
+        shapes.add("Shape", name, _SHAPE)
+    sizes = {name: tuple(map(int, array)) for name, array in shapes.run(path, inputs).items()}
     try:
         found |= _reduced(model, path, names, inputs)
     except ModelError:  # no maximum of an empty tensor, for one
-        found |= dict.fromkeys(names, math.inf)
+        found |= {name: math.inf for name in names if name not in found}
     # An infinity may hide a finite value, and a NaN anything: these are read whole.
     open_names = [name for name in names if not math.isfinite(found[name])]
     for begin in range(0, len(open_names), _AT_ONCE):
         found |= _whole(model, path, open_names[begin : begin + _AT_ONCE], inputs)
-    return found
+    sums = {
+        node.output[0]: largest_sum(node, sizes[node.input[0]], sizes[node.output[0]], largest=found[node.input[0]])
+        for node in summing
+        if node.input[0] in found
+    }
+    return SeenValues(found, sums, _masked_rows(model, typed, path, [inputs, *others]))
 
 
-def _float_tensors(model: onnx.ModelProto) -> list[str]:
-    typed = onnx.shape_inference.infer_shapes(model) if model.ByteSize() < 1 << 31 else model
-    made = {name for node in model.graph.node for name in node.output}
+class _Probe:
+    """The model with what is asked of its tensors as its only outputs."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.model = onnx.ModelProto()
+        self.model.CopyFrom(model)
+        del self.model.graph.output[:]
+        self._asked: dict[str, str] = {}
+
+    def add(self, op: str, name: str, suffix: str, *more: str) -> None:
+        """Asks for what an operator makes of a tensor."""
+        self.node(op, [name, *more], f"{name}{suffix}")
+        self.ask(f"{name}{suffix}", name)
+
+    def node(self, op: str, read: Sequence[str], made: str, **attributes: object) -> None:
+        self.model.graph.node.append(onnx.helper.make_node(op, read, [made], **attributes))
+
+    def ask(self, tensor: str, name: str) -> None:
+        self.model.graph.output.append(onnx.helper.make_empty_tensor_value_info(tensor))
+        self._asked[tensor] = name
+
+    def run(self, path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """By the name that was asked for. Beside the original, whose external data it reads."""
+        if not self._asked:
+            return {}
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix="ranges-", suffix=".onnx") as file:
+            file.write(self.model.SerializeToString())
+            file.flush()
+            answers = ReferenceSession(Path(file.name)).run(inputs)
+        return {self._asked[tensor]: array for tensor, array in answers.items()}
+
+
+def _float_tensors(typed: onnx.ModelProto) -> list[str]:
+    made = {name for node in typed.graph.node for name in node.output}
     items = (*typed.graph.value_info, *typed.graph.output)
     floats = (item.name for item in items if item.type.tensor_type.elem_type == _FLOAT)
     return [name for name in dict.fromkeys(floats) if name in made]
 
 
-def _reduced(model: onnx.ModelProto, path: Path, names: Sequence[str], inputs: Mapping[str, Array]) -> dict[str, float]:
+def _reduced(model: onnx.ModelProto, path: Path, names: Iterable[str], inputs: Mapping[str, Array]) -> dict[str, float]:
     """In one run, with a maximum behind each tensor, so that none of them is kept."""
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
-    del probe.graph.output[:]
+    probe = _Probe(model)
     for name in names:
-        size, largest = f"{name}/abs", f"{name}{_SUFFIX}"
-        probe.graph.node.append(onnx.helper.make_node("Abs", [name], [size]))
-        probe.graph.node.append(onnx.helper.make_node("ReduceMax", [size], [largest], keepdims=0))
-        probe.graph.output.append(onnx.helper.make_tensor_value_info(largest, _FLOAT, []))
-    answers = _run(probe, path, inputs)
-    return {name.removesuffix(_SUFFIX): float(array) for name, array in answers.items()}
+        probe.node("Abs", [name], f"{name}/abs")
+        probe.node("ReduceMax", [f"{name}/abs"], f"{name}{_LARGEST}", keepdims=0)
+        probe.ask(f"{name}{_LARGEST}", name)
+    return {name: float(array) for name, array in probe.run(path, inputs).items()}
 
 
-def _whole(model: onnx.ModelProto, path: Path, names: Sequence[str], inputs: Mapping[str, Array]) -> dict[str, float]:
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
-    del probe.graph.output[:]
-    probe.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in names)
-    return {name: _largest(array) for name, array in _run(probe, path, inputs).items()}
+def _masked_rows(
+    model: onnx.ModelProto, typed: onnx.ModelProto, path: Path, runs: Iterable[Mapping[str, Array]]
+) -> dict[str, float]:
+    """Of what each Softmax reads: the maximum of that row whose maximum is the lowest, where it has been masked."""
+    probe = _rows_probe(model, typed)
+    found: dict[str, float] = {}
+    for inputs in runs:
+        with contextlib.suppress(ModelError):  # no maximum of an empty tensor: then there is no row either
+            for name, array in probe.run(path, inputs).items():
+                found[name] = min(float(array), found.get(name, 0.0))
+    return {name: row for name, row in found.items() if row < _MASKED}
 
 
-def _run(probe: onnx.ModelProto, path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Beside the original, whose external data it reads."""
-    if not probe.graph.output:
-        return {}
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix="ranges-", suffix=".onnx") as file:
-        file.write(probe.SerializeToString())
-        file.flush()
-        return ReferenceSession(Path(file.name)).run(inputs)
+def _rows_probe(model: onnx.ModelProto, typed: onnx.ModelProto) -> _Probe:
+    opset = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
+    probe = _Probe(model)
+    for name, axes in dict(_normalised_axes(typed, opset)).items():
+        highest = f"{name}{_ROWS}/highest"
+        if opset < 18:
+            probe.node("ReduceMax", [name], highest, axes=axes)
+        else:
+            held = onnx.numpy_helper.from_array(np.array(axes, dtype=np.int64), f"{name}{_ROWS}/axes")
+            probe.model.graph.initializer.append(held)
+            probe.node("ReduceMax", [name, held.name], highest)
+        probe.node("ReduceMin", [highest], f"{name}{_ROWS}", keepdims=0)
+        probe.ask(f"{name}{_ROWS}", name)
+    return probe
+
+
+def _normalised_axes(typed: onnx.ModelProto, opset: int) -> Iterator[tuple[str, list[int]]]:
+    """By the tensor that a Softmax reads. Before opset 13, all axes from the named one on were one."""
+    items = (*typed.graph.input, *typed.graph.value_info, *typed.graph.output)
+    ranks = {item.name: len(item.type.tensor_type.shape.dim) for item in items}
+    for node in typed.graph.node:
+        if node.op_type not in SOFTMAX:
+            continue
+        axis = next((item.i for item in node.attribute if item.name == "axis"), -1 if opset > 12 else 1)
+        if opset > 12:
+            yield node.input[0], [axis]
+        elif ranks.get(node.input[0]):
+            rank = ranks[node.input[0]]
+            yield node.input[0], list(range(axis % rank, rank))
+
+
+def _whole(model: onnx.ModelProto, path: Path, names: Iterable[str], inputs: Mapping[str, Array]) -> dict[str, float]:
+    probe = _Probe(model)
+    for name in names:
+        probe.ask(name, name)
+    return {name: _largest(array) for name, array in probe.run(path, inputs).items()}
 
 
 def _largest(array: Array) -> float:
