@@ -1,16 +1,21 @@
-"""Checks a state folder: the database's own structure, what its rows refer to, and every file against its digest.
+"""Checks a state folder: the database's own structure, what its rows refer to, and every file and every measurement
+against its digest.
 
-With `repair` what is damaged is put aside and no longer counted on, so that it is made or uploaded again; rows are
-never invented, and a broken database is not repaired: it is restored from a backup.
+With `repair` what is damaged is put aside and no longer counted on, so that it is sent, made or uploaded again, and
+damaged rows are marked as such; rows are never invented, and a broken database is not repaired: it is restored from a
+backup.
 """
 
 import contextlib
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
 from controller.maintenance.folder import BLOBS, DATABASE, alone, reading, stored_blobs
+from controller.maintenance.rows import RowReport, read_rows
+from controller.store.queries.damage import CheckedRow
 from jetfleet.blobs import BlobDir, sha256_file
 from jetfleet.errors import Corrupt
 
@@ -19,7 +24,7 @@ _MOST_TOLD = 100
 
 @dataclass(frozen=True)
 class Fault:
-    """`kind` is one of database, reference, missing, damaged, size, unknown_name."""
+    """`kind` is one of database, reference, row, unlisted, missing, damaged, size, unknown_name."""
 
     kind: str
     subject: str
@@ -29,11 +34,14 @@ class Fault:
 
 @dataclass
 class FsckReport:
-    """`unlisted` are good files that no row knows: a controller enters them when it starts."""
+    """`unlisted` are good files that no row knows: a controller enters them when it starts. `measurements` are the rows
+    that were held against their digests: none where the database is older than this version.
+    """
 
     blobs: int = 0
     blob_bytes: int = 0
     unlisted: int = 0
+    measurements: int = 0
     faults: list[Fault] = field(default_factory=list)
 
     @property
@@ -58,13 +66,20 @@ def _check(state_dir: Path, report: FsckReport, *, repair: bool) -> None:
     with reading(state_dir / DATABASE) as connection:
         report.faults += _structure(connection)
         wanted = stored_blobs(connection)
+    rows = RowReport() if report.faults else read_rows(state_dir / DATABASE)  # of a sound database
     found = _check_files(BlobDir(state_dir / BLOBS), wanted, report, repair=repair)
     lost = [sha256 for sha256 in wanted if sha256 not in found]
     for sha256 in lost:
         if not any(fault.subject == sha256 for fault in report.faults):
             report.faults.append(Fault("missing", sha256, "the database counts on this file", repaired=repair))
-    if repair and lost:
-        _forget(state_dir / DATABASE, lost)
+    unlisted = [sha256 for sha256 in rows.unlisted if sha256 not in found]
+    report.measurements = rows.measurements
+    report.faults += [Fault("unlisted", item, "rows need this file, which is not listed", repair) for item in unlisted]
+    report.faults += [
+        Fault("row", f"measurement {row.measurement_id}", row.damage, repair or bool(row.noted)) for row in rows.damaged
+    ]
+    if repair:
+        _note(state_dir / DATABASE, lost, unlisted, rows.changed)
 
 
 def _structure(connection: sqlite3.Connection) -> list[Fault]:
@@ -108,6 +123,11 @@ def _fault_of(blobs: BlobDir, path: Path, size: int, wanted: int | None, *, repa
     return None
 
 
-def _forget(path: Path, lost: list[str]) -> None:
+def _note(path: Path, lost: list[str], unlisted: list[str], rows: list[CheckedRow]) -> None:
+    """Agents are asked for files that are gone; readers of the views see which rows are damaged."""
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.executemany("UPDATE blob SET state = 'SOUGHT' WHERE sha256 = ?", [(sha256,) for sha256 in lost])
+        connection.executemany("INSERT INTO blob VALUES (?, 0, 'SOUGHT', ?)", [(sha256, now) for sha256 in unlisted])
+        found = [(row.damage, row.measurement_id) for row in rows]
+        connection.executemany("UPDATE measurement SET damage = ? WHERE id = ?", found)

@@ -11,7 +11,7 @@ import grpc
 
 from controller.core.content import content_digest, retry_digest
 from controller.model.job import JobSpec
-from controller.model.result import Row
+from controller.model.result import FlagKind, Row
 from controller.model.view import Submitted
 from controller.service.bounds import MOST_LISTED, check_job_names, trim_tasks
 from controller.service.context import ServiceContext
@@ -20,6 +20,7 @@ from controller.service.files import missing_files
 from controller.service.removals import Removals
 from controller.service.submissions import Submissions
 from controller.store.commands.cancel import cancel
+from controller.store.commands.damage import note_found
 from controller.store.commands.retry import plan_retry
 from controller.store.commands.submit import Submission, plan_job, planning_fleet
 from controller.store.queries import devices, engines, explain, forecast, jobs, results
@@ -28,7 +29,7 @@ from controller.wire.job import JOB_SPEC
 from controller.wire.removal import REMOVED, RETENTION
 from controller.wire.result import ROW
 from controller.wire.view import DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY, SUBMITTED
-from jetfleet.errors import BadInput, Unreachable
+from jetfleet.errors import BadInput, JetfleetError, Unreachable
 from jetfleet.v1 import control_pb2, control_pb2_grpc
 from jetfleet.version import VERSION
 
@@ -165,6 +166,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         query = RESULT_QUERY.decode(request)
         page = replace(query, limit=min(query.limit, _PAGE_ROWS))
         rows = await self._service.read(partial(results.query_rows, query=page))
+        await self._note_damage([row for row in rows if row.measurement.verdict == FlagKind.DAMAGED.value])
         return _page(rows, asked=query.limit)
 
     async def ListEngines(
@@ -190,6 +192,14 @@ class ControlService(control_pb2_grpc.ControlServicer):
         finally:
             self.watchers -= 1
             self.last_call = time.monotonic()
+
+    async def _note_damage(self, rows: Sequence[Row]) -> None:
+        """Readers of the views are to see it too; whether it can be written down does not change the answer."""
+        if rows:
+            try:
+                await self._service.write(partial(note_found, rows=rows))
+            except JetfleetError as error:
+                log.error("%d measurements are damaged, which cannot be noted: %s", len(rows), error.message)
 
     async def _past(self, job_id: int) -> forecast.Past:
         """What an ETA comes from: read once for a watcher, because it is much to read and hardly changes."""

@@ -131,6 +131,43 @@ def test_fsck_finds_a_flipped_and_a_lost_file_and_repairs(restored: Path) -> Non
     assert (code, report["faults"]) == (0, [])
 
 
+def test_fsck_finds_a_measurement_that_was_changed_and_marks_it(restored: Path) -> None:
+    (before,) = rows(restored)
+    with closing(sqlite3.connect(restored / "fleet.db")) as connection, connection:
+        connection.execute("UPDATE metric SET value = value + 1 WHERE name = 'p50_ms'")
+    code, report = fsck(restored)
+    assert (code, [fault["kind"] for fault in report["faults"]], report["measurements"]) == (1, ["row"], 1)
+    assert rows(restored)[0][-1] == before[-1] == "VALID"
+    assert fsck(restored, "--repair")[0] == 0
+    assert rows(restored)[0][-1] == "DAMAGED"
+    code, report = fsck(restored)
+    assert (code, report["is_clean"], len(report["faults"])) == (0, True, 1)  # as damaged as before, and marked
+
+
+def test_a_reader_that_finds_damage_marks_it_for_the_views(restored: Path) -> None:
+    with closing(sqlite3.connect(restored / "fleet.db")) as connection, connection:
+        connection.execute("UPDATE metric SET value = value + 1 WHERE name = 'p50_ms'")
+    controller = ControllerProcess(restored)
+    try:
+        with controller.ready().client() as client:
+            assert [row.measurement.verdict for row in client.results()] == ["DAMAGED"]
+            assert rows(restored)[0][-1] == "DAMAGED"
+    finally:
+        controller.kill()
+
+
+def test_fsck_finds_a_needed_file_that_is_not_listed(restored: Path) -> None:
+    with closing(sqlite3.connect(restored / "fleet.db")) as connection, connection:
+        (engine,) = connection.execute("SELECT sha256 FROM engine").fetchone()
+        connection.execute("DELETE FROM blob WHERE sha256 = ?", (engine,))
+    assert fsck(restored)[0] == 0  # the file is there, and is listed when a controller starts
+    (restored / "blobs" / "objects" / engine[:2] / engine).unlink()
+    code, report = fsck(restored)
+    assert (code, [(fault["kind"], fault["subject"]) for fault in report["faults"]]) == (1, [("unlisted", engine)])
+    assert fsck(restored, "--repair")[0] == 0
+    assert fsck(restored)[0] == 0
+
+
 def test_fsck_finds_a_row_that_refers_to_nothing(restored: Path) -> None:
     with closing(sqlite3.connect(restored / "fleet.db")) as connection, connection:
         connection.execute("DELETE FROM facts")

@@ -8,7 +8,9 @@ import pytest
 
 from controller.model.result import FlagKind, Row
 from controller.model.view import ResultQuery
-from controller.store.queries import results
+from controller.store.commands.damage import note_damage, note_found
+from controller.store.queries import engines, results
+from controller.store.queries.damage import check_rows
 from testing.specs import spec
 from tests.store.fleet import StoreFleet, measured
 
@@ -98,3 +100,30 @@ def _flip(value: float, bit: int) -> float:
     (number,) = struct.unpack("<Q", struct.pack("<d", value))
     (flipped,) = struct.unpack("<d", struct.pack("<Q", number ^ (1 << bit)))
     return float(flipped)
+
+
+def test_what_was_noted_stays_in_every_view_until_the_row_is_whole_again(measured_once: StoreFleet) -> None:
+    view = "SELECT verdict, flags FROM v_results"
+    change(measured_once, "UPDATE metric SET value = 1.9 WHERE name = 'p50_ms'")
+    measured_once.write(lambda c: note_found(c, rows(measured_once)))
+    (found,) = measured_once.sql(view)
+    assert found["verdict"] == "DAMAGED"
+    assert found["flags"].startswith("DAMAGED: ")
+    assert measured_once.sql("SELECT DISTINCT verdict FROM v_rounds") == [{"verdict": "DAMAGED"}]
+    (key,) = measured_once.sql("SELECT key FROM engine")
+    audit = measured_once.reader.read(lambda c: engines.engine_view(c, key["key"])).audit
+    assert audit is not None
+    assert audit.verdict == "DAMAGED"
+    change(measured_once, "UPDATE metric SET value = 2.0 WHERE name = 'p50_ms'")
+    (checked,) = measured_once.reader.read(lambda c: check_rows(c, after=0))
+    assert (checked.damage, bool(checked.noted)) == ("", True)
+    measured_once.write(lambda c: note_damage(c, {checked.measurement_id: checked.damage}))
+    assert measured_once.sql(view) == [{"verdict": "VALID", "flags": None}]
+
+
+def test_an_audit_of_a_damaged_row_says_so_before_anybody_noted_it(measured_once: StoreFleet) -> None:
+    change(measured_once, "UPDATE metric SET value = 1.9 WHERE name = 'p50_ms'")
+    (key,) = measured_once.sql("SELECT key FROM engine")
+    audit = measured_once.reader.read(lambda c: engines.engine_view(c, key["key"])).audit
+    assert audit is not None
+    assert audit.verdict == "DAMAGED"

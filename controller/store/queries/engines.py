@@ -14,6 +14,7 @@ from controller.model.result import FlagKind
 from controller.model.task import DeviceClass, Recipe, TaskKind
 from controller.store import tables as t
 from controller.store.clock import parse
+from controller.store.queries.damage import damage_of
 from controller.store.queries.tasks import LIVE_STATES
 from controller.store.stored import StoredRow
 from jetfleet.errors import BadInput, NotFound
@@ -183,4 +184,5 @@ def _audited(connection: Connection, bench: StoredRow) -> Audited:
             t.flag.c.measurement_id == bench.id, t.flag.c.kind == FlagKind.PRECISION_NOT_HONOURED.value
         )
     ).scalar()
-    return Audited(bench.id, bench.job_id, bench.device_name, bench.verdict, evidence or "")
+    verdict = FlagKind.DAMAGED.value if damage_of(connection, bench.id) else bench.verdict
+    return Audited(bench.id, bench.job_id, bench.device_name, verdict, evidence or "")

@@ -50,17 +50,21 @@ def _grouped(
 
 
 def verified_measurement(row: StoredRow, parts: Parts) -> Measurement:
-    """The measurement, DAMAGED if it is not what its digest says."""
+    """The measurement, DAMAGED if it is not what its digest says, or was not when it was looked at before."""
+    found, damage = read_measurement(row, parts)
+    damage = damage or row.damage
+    return replace(found, flags=(Flag(FlagKind.DAMAGED, damage), *found.flags)) if damage else found
+
+
+def read_measurement(row: StoredRow, parts: Parts) -> tuple[Measurement, str]:
+    """The measurement as it stands there, and why that is not what was committed; empty if it is."""
     try:
         found = _measurement(row, parts)
         intact = row.verdict == found.verdict and row.digest in ("", row_digest(_origin(row), found))
     except UNREADABLE:
         # Whatever this was, it is not to be taken for a machine's.
         found, intact = _nothing(row), False
-    if intact:
-        return found
-    flag = Flag(FlagKind.DAMAGED, "the row is not what was committed: its digest differs; measure again")
-    return replace(found, flags=(flag, *found.flags))
+    return found, "" if intact else "the row is not what was committed: its digest differs; measure again"
 
 
 def _origin(row: StoredRow) -> Origin:

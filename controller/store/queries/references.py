@@ -37,6 +37,11 @@ class FileUses:
         return [sha256 for _, sha256 in sorted(old) if sha256 not in self.needed]
 
 
+def listed_files(connection: Connection) -> set[str]:
+    """All that the list of files knows, those that are gone included."""
+    return set(connection.execute(text("SELECT sha256 FROM blob")).scalars())
+
+
 def file_uses(connection: Connection) -> FileUses:
     found = FileUses()
     for statement in _NEEDED:

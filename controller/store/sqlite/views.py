@@ -16,6 +16,9 @@ _METRIC_COLUMNS = ",\n       ".join(
     for part, column in zip(_PARTS, metric.columns, strict=False)
 )
 
+# No view can compute a digest: what was found when a row was read, by the controller or by fsck, stands beside it.
+_VERDICT = "CASE WHEN m.damage = '' THEN m.verdict ELSE 'DAMAGED' END AS verdict"
+
 V_RESULTS = """
 CREATE VIEW v_results AS
 SELECT m.id AS measurement_id, m.task_id, m.job_id, j.name AS job, j.model_name AS model, v.key AS variant,
@@ -23,10 +26,13 @@ SELECT m.id AS measurement_id, m.task_id, m.job_id, j.name AS job, j.model_name 
          SELECT e0.runtime_version FROM subject s0 JOIN engine e0 ON e0.key = s0.engine_key
          WHERE s0.task_id = m.task_id AND s0.idx = 0
        )) AS runtime_version,
-       v.precision, v.batch, coalesce(s.placement, v.placement) AS placement, m.provenance, m.verdict, m.n,
+       v.precision, v.batch, coalesce(s.placement, v.placement) AS placement, m.provenance, {verdict}, m.n,
        {metrics},
        m.accuracy_n, m.warmup_s, m.warmup_n, m.window_s, m.processes,
-       (SELECT group_concat(f.kind || ': ' || f.evidence, '; ') FROM flag f WHERE f.measurement_id = m.id) AS flags,
+       (SELECT group_concat(f.kind || ': ' || f.evidence, '; ') FROM (
+         SELECT 'DAMAGED' AS kind, m.damage AS evidence WHERE m.damage != ''
+         UNION ALL SELECT kind, evidence FROM flag WHERE measurement_id = m.id
+       ) f) AS flags,
        (SELECT min(c.passed) FROM output_check c WHERE c.measurement_id = m.id) AS outputs_ok,
        m.measured_at, m.engine_key, m.samples_sha256, m.subject_idx AS subject_index,
        coalesce(k.schedule, 'ALONE') AS schedule, coalesce(json_extract(j.measure, '$.mode'), 'latency') AS mode,
@@ -43,17 +49,17 @@ LEFT JOIN variant v ON v.id = m.variant_id
 LEFT JOIN engine e ON e.key = m.engine_key
 LEFT JOIN task k ON k.id = m.task_id
 LEFT JOIN subject s ON s.task_id = m.task_id AND s.idx = m.subject_idx
-""".replace("{metrics}", _METRIC_COLUMNS)
+""".replace("{metrics}", _METRIC_COLUMNS).replace("{verdict}", _VERDICT)
 
 V_ROUNDS = """
 CREATE VIEW v_rounds AS
-SELECT r.measurement_id, m.job_id, v.key AS variant, d.name AS device, m.provenance, m.verdict,
+SELECT r.measurement_id, m.job_id, v.key AS variant, d.name AS device, m.provenance, {verdict},
        r.idx, r.n, r.p50_ms, r.mean_ms, m.subject_idx AS subject_index
 FROM round r
 JOIN measurement m ON m.id = r.measurement_id
 JOIN device d ON d.id = m.device_id
 LEFT JOIN variant v ON v.id = m.variant_id
-"""
+""".replace("{verdict}", _VERDICT)
 
 V_ENGINES = """
 CREATE VIEW v_engines AS
