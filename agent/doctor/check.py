@@ -2,18 +2,22 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from agent.device.board import BoardIdentity, read_board
 from agent.device.container import read_container
 from agent.device.files import text_of
+from agent.device.nodes import NodeOwner, read_owner
 from agent.device.release import major, read_l4t
+from agent.doctor.trial_process import TrialResult, run_trial
 
 State = Literal["ok", "warn", "fail", "skip"]
 Kind = Literal["jetson", "gpu", "cpu"]
+_CUDA_S = 120.0  # the first CUDA call on a small board that has just booted
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,10 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What is examined. A tree that is not this machine's (`live` False) can be read, but nothing can be run in it."""
+    """What is examined. A tree that is not this machine's (`live` False) can be read, but nothing can be run in it.
+
+    Who may open what is asked through `may_access` (os.access, which knows access lists and root) and `owner_of`.
+    """
 
     root: Path
     env: Mapping[str, str]
@@ -71,6 +78,9 @@ class CheckContext:
     l4t: str | None
     container: str | None
     interpreter: Interpreter = field(default_factory=lambda: this_interpreter())
+    may_access: Callable[[Path, int], bool] = os.access
+    owner_of: Callable[[Path], NodeOwner] = read_owner
+    run_cuda: "Callable[[CheckContext], TrialResult | None]" = field(default_factory=lambda: _run_cuda)
 
     @property
     def live(self) -> bool:
@@ -86,6 +96,11 @@ class CheckContext:
         if self.board.chip is not None or self.l4t is not None or "tegra" in kernel:
             return "jetson"
         return "gpu" if (self.root / "dev/nvidiactl").exists() else "cpu"
+
+    @cached_property
+    def cuda(self) -> TrialResult | None:
+        """How a CUDA context in a child process went, tried once for all checks; None where none can be tried."""
+        return self.run_cuda(self)
 
     @property
     def confined(self) -> bool:
@@ -109,3 +124,9 @@ def this_interpreter() -> Interpreter:
     settings = (venv / "pyvenv.cfg").read_text().lower() if venv and (venv / "pyvenv.cfg").exists() else ""
     shared = any(line.replace(" ", "") == "include-system-site-packages=true" for line in settings.splitlines())
     return Interpreter((sys.version_info[0], sys.version_info[1]), venv, venv is None or shared)
+
+
+def _run_cuda(context: CheckContext) -> TrialResult | None:
+    if not context.live or context.kind == "cpu":
+        return None
+    return run_trial("cuda", limit_s=_CUDA_S, env=context.env)

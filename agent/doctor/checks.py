@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from agent.doctor import board, controller, dla, driver, engine, host, sensors
+from agent.doctor import board, controller, dla, driver, engine, host, nodes, sensors
 from agent.doctor.check import CheckContext, CheckResult, fail
 from jetfleet.errors import Infrastructure
 
@@ -13,7 +13,7 @@ CHECKS: Mapping[str, Callable[[CheckContext], CheckResult]] = {
     "L4T packages": board.packages,
     "container": driver.nvidia_runtime,
     "container files": driver.container_files,
-    "device nodes": driver.device_nodes,
+    "device nodes": nodes.device_nodes,
     "CUDA driver": driver.cuda_library,
     "CUDA context": engine.cuda_context,
     "DLA compiler": dla.compiler,

@@ -5,7 +5,8 @@ from agent.device.libraries import DLA_COMPILER, DLA_COMPILER_PACKAGE, dla_compi
 from agent.device.packages import version_of
 from agent.doctor.board import NOT_A_JETSON
 from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
-from agent.doctor.driver import CSV_DIR, RUN_NVIDIA
+from agent.doctor.driver import CSV_DIR
+from agent.doctor.nodes import RUN_NVIDIA
 from jetfleet.modules import AGX_ORIN
 from jetfleet.tensorrt import dla_refusal, line_of, version_number
 

@@ -1,7 +1,5 @@
-"""Checks of NVIDIA's driver as this process sees it: device nodes, the container runtime, and libraries."""
+"""Checks of NVIDIA's driver as this process sees it: the container runtime, and libraries."""
 
-import os
-import stat
 from pathlib import Path
 
 from agent.device.container import has_nvidia_runtime
@@ -9,44 +7,9 @@ from agent.device.files import entries
 from agent.device.libraries import find_library
 from agent.doctor.board import NOT_A_JETSON
 from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip
+from agent.doctor.nodes import NO_GPU, RUN_NVIDIA
 
-RUN_NVIDIA = "start the container with `docker run --runtime nvidia` (not --gpus, which csv mode refuses)"
-NO_GPU = "this machine has no NVIDIA GPU"
-# Beside those in /dev/nvgpu: JetPack 5, and the driver that Thor shares with servers.
-_GPUS = ("dev/nvhost-gpu", "dev/nvidia0")
 CSV_DIR = "etc/nvidia-container-runtime/host-files-for-container.d"
-
-
-def device_nodes(context: CheckContext) -> CheckResult:
-    if context.kind == "cpu":
-        return skip(NO_GPU)
-    if context.kind == "gpu":
-        return ok("/dev/nvidiactl")
-    nodes = _nodes(context.root)
-    missing = [what for what, found in nodes.items() if not found]
-    if missing:
-        fix = (
-            RUN_NVIDIA
-            if context.confined
-            else "`sudo dmesg | grep -iE 'nvgpu|nvmap'` tells why the driver did not load"
-        )
-        return fail(f"no {' and no '.join(missing)}", why="CUDA cannot reach the GPU", fix=fix)
-    closed = [str(node) for found in nodes.values() for node in found if _is_closed(node)]
-    if closed:
-        fix = f"sudo usermod -aG video,render {context.env.get('USER', 'THE_AGENTS_USER')}   # then log in again"
-        return fail(f"{', '.join(closed)} may not be opened", why="this user is not in the nodes' groups", fix=fix)
-    return ok(", ".join(f"/{node.relative_to(context.root)}" for found in nodes.values() for node in found[:2]))
-
-
-def _nodes(root: Path) -> dict[str, list[Path]]:
-    """The device nodes that CUDA opens, by what they are for."""
-    folders = entries(root / "dev/nvgpu", "igpu0/*")
-    gpu = [*folders, *(root / name for name in _GPUS if (root / name).exists())]
-    return {"/dev/nvmap": [node for node in (root / "dev/nvmap",) if node.exists()], "node of the GPU": gpu}
-
-
-def _is_closed(node: Path) -> bool:
-    return stat.S_ISCHR(node.stat().st_mode) and not os.access(node, os.R_OK | os.W_OK)
 
 
 def nvidia_runtime(context: CheckContext) -> CheckResult:

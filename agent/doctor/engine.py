@@ -5,22 +5,19 @@ from pathlib import Path
 
 from agent.device.files import entries
 from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
-from agent.doctor.driver import NO_GPU, RUN_NVIDIA
 from agent.doctor.host import NOT_LIVE
+from agent.doctor.nodes import NO_GPU, RUN_NVIDIA, explain_denied
 from agent.doctor.trial_process import TrialResult, run_trial
 from jetfleet.releases import place_of
 
-# The first CUDA call on a small board that has just booted; a build that times kernels on it.
-_CUDA_S, _ENGINE_S = 120.0, 900.0
+_ENGINE_S = 900.0  # a build that times kernels on a small board
 _OLD_IMAGE = "an image for another L4T, or a container without the driver's files"
 
 
 def cuda_context(context: CheckContext) -> CheckResult:
     if context.kind == "cpu":
         return skip(NO_GPU)
-    if not context.live:
-        return skip(NOT_LIVE)
-    return judge_cuda(run_trial("cuda", limit_s=_CUDA_S, env=context.env), context)
+    return skip(NOT_LIVE) if context.cuda is None else judge_cuda(context.cuda, context)
 
 
 def judge_cuda(trial: TrialResult, context: CheckContext) -> CheckResult:
@@ -29,6 +26,8 @@ def judge_cuda(trial: TrialResult, context: CheckContext) -> CheckResult:
     if "libcuda.so.1" in trial.error or "file too short" in trial.error:
         fix = RUN_NVIDIA if context.confined else "sudo ldconfig && ldconfig -p | grep libcuda"
         return fail(trial.error, why="the driver's library does not load", fix=fix)
+    if denied := explain_denied(trial, context):
+        return fail(trial.error, why=denied[0], fix=denied[1])
     if "OUT_OF_MEMORY" in trial.error:
         return fail(trial.error, why="the GPU has no memory left", fix="free -m; stop the desktop or reboot")
     if "sees no device" in trial.error:
@@ -71,6 +70,8 @@ def judge_engine(trial: TrialResult, context: CheckContext) -> CheckResult:
     )
 
 
+# As constraints.txt has them; a test holds the two together.
+NUMPY_OF_OLD_PYTHON, NUMPY = "2.2.6", "2.4.6"
 _CUDA_PACKAGES = {"pycuda": "pycuda", "cuda": "cuda-python"}
 
 
@@ -83,15 +84,27 @@ def explain_import(error: str, context: CheckContext) -> tuple[str, str]:
     if "No module named 'tensorrt'" in error:
         return _no_module(context)
     if found := re.search(r"No module named '(pycuda|cuda)", error):
-        package = _CUDA_PACKAGES[found[1]]
-        fix = f"PATH=/usr/local/cuda/bin:$PATH python -m pip install {package}"
-        return f"{package} is not installed beside TensorRT", fix
+        return _no_cuda_module(_CUDA_PACKAGES[found[1]], context)
     if found := re.search(r"lib(?:nvinfer|nvonnxparser|cudnn|cublas|cudart)\S*\.so\S*", error):
         fix = "sudo apt install --reinstall python3-libnvinfer && sudo ldconfig   # see: dpkg -l | grep nvinfer"
         return f"TensorRT's library {found.group().rstrip(':')} is missing", fix
     if "numpy" in error.lower():
-        return "TensorRT's Python part was made for another numpy", "python -m pip install 'numpy<2'"
+        return "a compiled module beside TensorRT, mostly pycuda, was made for another numpy", _rebuild(context)
     return "TensorRT does not import", "python -c 'import tensorrt' shows the whole error"
+
+
+def _no_cuda_module(package: str, context: CheckContext) -> tuple[str, str]:
+    """The major version of cuda-python is CUDA's: 12 on JetPack 6."""
+    wanted = f"'{package}<13'" if package == "cuda-python" and context.release == 36 else package
+    fix = f"PATH=/usr/local/cuda/bin:$PATH python -m pip install {wanted}"
+    return f"{package} is not installed beside TensorRT", fix
+
+
+def _rebuild(context: CheckContext) -> str:
+    """The numpy of constraints.txt, and what is compiled against it once more."""
+    numpy = NUMPY_OF_OLD_PYTHON if context.interpreter.version < (3, 11) else NUMPY
+    again = "PATH=/usr/local/cuda/bin:$PATH python -m pip install --force-reinstall --no-deps --no-cache-dir pycuda"
+    return f"python -m pip install numpy=={numpy} && {again}"
 
 
 def _no_module(context: CheckContext) -> tuple[str, str]:

@@ -21,13 +21,15 @@ def power_rails(context: CheckContext) -> CheckResult:
     whole = total(rails)
     if whole is None:
         fix = "`ls /sys/bus/i2c/drivers/ina3221/*/hwmon` as the agent's user; in a container /sys must not be hidden"
-        return warn("no rails", why="no INA3221 or INA238 monitor can be read: results will have no energy", fix=fix)
+        return warn(
+            "no rails", why="no INA3221 or INA238 monitor can be read: the board's power cannot be told", fix=fix
+        )
     unread = [rail.label for rail in rails if rail.power_mw is None]
     shown = ", ".join(f"{rail.label} {_mw(rail.power_mw)}" for rail in rails)
     if whole.power_mw is None or unread:
         fix = "`grep . /sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*/*_input` shows which"
-        return warn(shown, why=f"{', '.join(unread)} cannot be read: no total, and no energy", fix=fix)
-    of = whole.of[0] if len(whole.of) == 1 else "sum of all rails"
+        return warn(shown, why=f"{', '.join(unread)} cannot be read: there is no total", fix=fix)
+    of = whole.of[0] if len(whole.of) == 1 else "sum of rails"
     return ok(f"{shown}; total {whole.power_mw:.0f} mW ({of})")
 
 

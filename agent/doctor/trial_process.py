@@ -18,12 +18,14 @@ _LAST_LINES = 3
 class TrialResult:
     """`steps` maps each step that was done to its detail; `error` is empty for a trial that went through.
 
-    `crashed` says that no explanation came from the child itself: it died, or was killed at the time limit.
+    `crashed` says that no explanation came from the child itself: it died, or was killed at the time limit. `log` is
+    the end of what libraries printed.
     """
 
     steps: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
     crashed: bool = False
+    log: str = field(default="", compare=False)
 
 
 def run_trial(*what: str, limit_s: float, env: Mapping[str, str]) -> TrialResult:
@@ -56,13 +58,13 @@ def read(steps: str, code: int | None, log: str, *, limit_s: float) -> TrialResu
     lines = [json.loads(line) for line in steps.splitlines() if line.endswith("}")]
     done = {line["step"]: line["detail"] for line in lines if "step" in line}
     error = next((line["error"] for line in lines if "error" in line), "")
+    last = " | ".join([line.strip()[:200] for line in log.splitlines() if line.strip()][-_LAST_LINES:])
     if error or code == 0:
-        return TrialResult(done, error)
+        return TrialResult(done, error, log=last)
     if code is None:
-        return TrialResult(done, f"no end after {limit_s:.0f} s", crashed=True)
+        return TrialResult(done, f"no end after {limit_s:.0f} s", crashed=True, log=last)
     how = f"died of {_signal(-code)}" if code < 0 else f"ended with code {code}"
-    last = [line.strip()[:200] for line in log.splitlines() if line.strip()][-_LAST_LINES:]
-    return TrialResult(done, how + (f": {' | '.join(last)}" if last else ""), crashed=True)
+    return TrialResult(done, how + (f": {last}" if last else ""), crashed=True, log=last)
 
 
 def _signal(number: int) -> str:

@@ -4,6 +4,7 @@ Constructed from documented formats, not recorded from a board.
 """
 
 from testing.boards.documented import BOARDS, COMBINATIONS, JETPACKS, BoardSpec, JetpackSpec
+from testing.boards.nodes import GROUPS, device_nodes
 from testing.boards.sensors import clocks, rails, thermal
 from testing.boards.tree import SymbolicLink, Tree
 
@@ -16,6 +17,7 @@ def jetson(board: str, jetpack: str, *, container: bool = False) -> Tree:
     assert (board, jetpack) in COMBINATIONS, f"there is no JetPack {jetpack} for {board}"
     spec, software = BOARDS[board], JETPACKS[jetpack]
     tree = Tree().put(_kernel(spec, software)).put(_driver(software)).put(_nvpmodel(spec))
+    tree.put(device_nodes(spec, software))
     tree.put(rails(spec)).put(thermal(spec, software)).put(clocks(spec, software))
     return _confined(tree, software) if container else tree.put(_native(spec, software))
 
@@ -72,13 +74,11 @@ def _kernel(spec: BoardSpec, software: JetpackSpec) -> dict[str, str | bytes | S
 
 
 def _driver(software: JetpackSpec) -> dict[str, str | bytes | SymbolicLink | None]:
-    """Device nodes as plain files, and libraries that begin like real ones."""
-    gpu = "dev/nvhost-gpu" if software.l4t.startswith("35") else "dev/nvgpu/igpu0/ctrl"
+    """Libraries that begin like real ones."""
     libraries = ["libcuda.so.1"]
     if software.dla_compiler:
         libraries += ["libnvdla_compiler.so", "libnvdla_runtime.so"]
-    nodes = {"dev/nvmap": b"", gpu: b"", "dev/nvhost-ctrl-gpu": b""}
-    return {**nodes, **{f"{software.driver_folder}/{name}": _LIBRARY for name in libraries}}
+    return {f"{software.driver_folder}/{name}": _LIBRARY for name in libraries}
 
 
 def _nvpmodel(spec: BoardSpec) -> dict[str, str | bytes | SymbolicLink | None]:
@@ -102,6 +102,7 @@ def _native(spec: BoardSpec, software: JetpackSpec) -> dict[str, str | bytes | S
         **device_tree(spec),
         **{f"etc/nvidia-container-runtime/host-files-for-container.d/{name}": _csv(software) for name in software.csv},
         "etc/os-release": release,
+        "etc/group": "".join(f"{name}:x:{number}:\n" for name, number in GROUPS.items()),
         "etc/nv_boot_control.conf": boot,
         "var/lib/dpkg/status": dpkg_status(host_packages(software)),
         "usr/local/cuda/version.json": f'{{"cuda": {{"name": "CUDA SDK", "version": "{software.cuda}"}}}}',

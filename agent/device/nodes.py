@@ -1,0 +1,104 @@
+"""The device nodes that CUDA opens on a board, by name, and who may open a node.
+
+By name, because a board has many more: those of debuggers and profilers (dbg, prof, ctxsw) belong to group debug and
+those of the scheduler to root by L4T's udev rules, and CUDA does without them. Sources: those udev rules, and public
+traces of cuInit on JetPack 6 (it opens the render node, and answers 801 without one).
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.device.files import entries, text_of
+from jetfleet.modules import THOR, Chip
+
+# The GPU's nodes, a family for each driver: nvgpu (JetPack 6 and 7 on Orin), its older names (JetPack 5), and the
+# driver that Thor shares with servers. The family that is there is the one that is used.
+_NVGPU = tuple(f"dev/nvgpu/igpu0/{name}" for name in ("as", "channel", "ctrl", "power", "tsg"))
+_NVHOST = ("dev/nvhost-as-gpu", "dev/nvhost-ctrl-gpu", "dev/nvhost-gpu", "dev/nvhost-tsg-gpu")
+_NVIDIA = ("dev/nvidia0", "dev/nvidiactl")
+_NVMAP = "dev/nvmap"
+RENDER_NODE = "dev/dri/renderD128"
+
+
+@dataclass(frozen=True)
+class NodeOwner:
+    """`mode` holds the permission bits."""
+
+    uid: int
+    gid: int
+    mode: int
+
+    @property
+    def group_may(self) -> bool:
+        """Whether the group may read, which is the least that CUDA needs."""
+        return bool(self.mode & 0o040)
+
+
+@dataclass(frozen=True)
+class NodeList:
+    """`present` are the nodes that CUDA opens and that are here. `missing`: without them it surely fails, in words.
+
+    `doubtful`: it would be expected to open them, and they are not here.
+    """
+
+    present: tuple[Path, ...]
+    missing: tuple[str, ...]
+    doubtful: tuple[str, ...] = ()
+
+
+def cuda_nodes(root: Path, *, chip: Chip | None, release: int | None) -> NodeList:
+    """Of a Jetson; `release` is L4T's first number."""
+    gpu, absent = _gpu_nodes(root)
+    present = [*gpu]
+    missing = [] if gpu else ["node of the GPU"]
+    doubtful = [f"/{name}" for name in absent]
+    if (root / _NVMAP).exists():
+        present.append(root / _NVMAP)
+    elif chip is not THOR:
+        missing.append(f"/{_NVMAP}")
+    if render := _render_node(root):
+        present.append(render)
+    elif chip is not THOR and release == 36:
+        missing.append(f"/{RENDER_NODE}")
+    elif chip is not THOR and release is not None and release > 36:
+        doubtful.append(f"/{RENDER_NODE}")
+    return NodeList(tuple(present), tuple(missing), tuple(doubtful))
+
+
+def least_access(root: Path, node: Path) -> int:
+    """How CUDA must be able to open a node. /dev/nvmap is group-readable only (0440) on some releases, and works."""
+    return os.R_OK if node == root / _NVMAP else os.R_OK | os.W_OK
+
+
+def read_owner(path: Path) -> NodeOwner:
+    found = path.stat()
+    return NodeOwner(found.st_uid, found.st_gid, found.st_mode & 0o777)
+
+
+def groups_of(root: Path) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """Number -> name and members, of /etc/group."""
+    found = {}
+    for line in (text_of(root / "etc/group") or "").splitlines():
+        name, _, rest = line.partition(":")
+        fields = rest.split(":")
+        if len(fields) == 3 and fields[1].isdigit():
+            found[int(fields[1])] = name, tuple(filter(None, fields[2].split(",")))
+    return found
+
+
+def _gpu_nodes(root: Path) -> tuple[list[Path], list[str]]:
+    """Those of the family that has the most, and its names that are not here."""
+    families = [[name for name in family if (root / name).exists()] for family in (_NVGPU, _NVIDIA, _NVHOST)]
+    best = max(range(3), key=lambda index: len(families[index]))
+    if not families[best]:
+        return [], []
+    family = (_NVGPU, _NVIDIA, _NVHOST)[best]
+    return [root / name for name in families[best]], [name for name in family if name not in families[best]]
+
+
+def _render_node(root: Path) -> Path | None:
+    """128 where it is there, for that is the one of the GPU's driver; else the first."""
+    if (root / RENDER_NODE).exists():
+        return root / RENDER_NODE
+    return next(iter(entries(root / "dev/dri", "renderD*")), None)
