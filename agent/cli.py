@@ -1,6 +1,7 @@
 """`agent run | probe | doctor | once`: the device's command line. With argparse, because a board installs little."""
 
 import argparse
+import json
 import math
 import os
 import socket
@@ -9,38 +10,63 @@ import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
-from google.protobuf import json_format
-
-from agent.device.probe import ProbeOptions, attempt_env, parse_labels, probe, probe_in_child
 from jetfleet.address import ADDRESS_VARIABLE, default_state_dir, is_loopback, socket_address
+from jetfleet.arguments import Parser, long_options
 from jetfleet.completion import SHELLS, script
-from jetfleet.errors import BadInput, JetfleetError
-from jetfleet.plain_log import log_plainly
+from jetfleet.errors import BadInput, Infrastructure, JetfleetError, error_record
+from jetfleet.options import MOST_THREADS
+from jetfleet.plain_log import log_plainly, printable
+from jetfleet.streams import prepare_streams, run_printing
 from jetfleet.version import VERSION
 
-_MOST_THREADS = 4096
-_EXIT_CODES = "Exit codes: 0 done, 1 the task failed, 2 wrong input, 4 controller or device out of order."
+if TYPE_CHECKING:
+    from agent.device.probe import ProbeOptions
+
+_LONGEST_S = 31_536_000.0  # a year
+# What an installation without its extra lacks.
+_PACKAGES = frozenset({"google", "grpc", "numpy"})
+_EXIT_CODES = (
+    "Exit codes: 0 done, 1 the task failed, 2 wrong input, 4 controller, device or disk out of order, "
+    "141 the reader of the output has gone."
+)
 _STATE_HELP = "state folder of this agent [default: agent/ in $JETFLEET_STATE, else in the XDG state folder]"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a verb and exits with the project's codes: 0 ok, 1 task failed, 2 bad input, 4 infrastructure."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    log_plainly(debug=options.verbose)
+    prepare_streams()
+    words = sys.argv[1:] if arguments is None else arguments
+    tell = partial(_print_error, as_json="--json" in words)
     try:
-        sys.exit(options.verb(options))
-    except JetfleetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # `agent doctor | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(run_printing(partial(_run_verb, words), tell=tell))
+    except ModuleNotFoundError as error:
+        if (name := (error.name or "").partition(".")[0]) not in _PACKAGES:
+            raise
+        advice = Infrastructure(f"the package {name} is not installed here", hint="pip install 'jetfleet[agent]'")
+        sys.exit(tell(advice))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _run_verb(words: Sequence[str]) -> int:
+    parser = _parser()
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        verb: Parser = options.parser
+        raise verb.unknown(unknown)
+    log_plainly(debug=options.verbose)
+    code: int = options.verb(options)
+    return code
+
+
+def _print_error(error: JetfleetError, *, as_json: bool) -> int:
+    said = json.dumps({"error": error_record(error)}) if as_json else f"error: {printable(str(error), indent='')}"
+    print(said, file=sys.stderr)
+    return error.exit_code
+
+
+def _parser() -> Parser:
+    parser = Parser(
         prog="agent",
         description="Builds engines and measures them on this device, as a controller asks.",
         epilog=f"{_EXIT_CODES} `agent VERB --help` shows the options of a verb.",
@@ -60,23 +86,19 @@ def _parser() -> argparse.ArgumentParser:
 def _completion(options: argparse.Namespace) -> int:
     parser = _parser()
     verbs = next(item.choices for item in parser._actions if isinstance(item.choices, dict))
-    words = {verb: _long_options(item) for verb, item in verbs.items()}
-    print(script(options.shell, "agent", {"": [*verbs, *_long_options(parser)], **words}), end="")
+    words = {verb: long_options(item) for verb, item in verbs.items()}
+    print(script(options.shell, "agent", {"": [*verbs, *long_options(parser)], **words}), end="")
     return 0
 
 
-def _long_options(parser: argparse.ArgumentParser) -> list[str]:
-    return [word for item in parser._actions for word in item.option_strings if word.startswith("--")]
-
-
 def _verb(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    verbs: "argparse._SubParsersAction[Parser]",
     name: str,
     call: Callable[[argparse.Namespace], int],
     summary: str,
-) -> argparse.ArgumentParser:
+) -> Parser:
     parser = verbs.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    parser.set_defaults(verb=call)
+    parser.set_defaults(verb=call, parser=parser)
     return parser
 
 
@@ -160,8 +182,9 @@ def _add_once(once: argparse.ArgumentParser) -> None:
 
 
 def _threads(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= _MOST_THREADS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of threads: 1 to {_MOST_THREADS}")
+    digits = text if text.isascii() and text.isdigit() and len(text) < 9 else "0"
+    if not 1 <= int(digits) <= MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of threads: 1 to {MOST_THREADS}")
     return int(text)
 
 
@@ -170,8 +193,8 @@ def _seconds(text: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of seconds: 0 or more")
+    if not 0 <= number <= _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of seconds: 0 to {_LONGEST_S:.0f}")
     return number
 
 
@@ -180,6 +203,7 @@ def _run(options: argparse.Namespace) -> int:
     from agent.daemon.bench_lock import PLACES
     from agent.daemon.options import AgentOptions
     from agent.device import identity
+    from agent.device.probe import attempt_env, probe_in_child
 
     address = options.address or os.environ.get(ADDRESS_VARIABLE) or socket_address(default_state_dir())
     if not is_loopback(address):
@@ -213,6 +237,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _probe(options: argparse.Namespace) -> int:
+    from google.protobuf import json_format
+
+    from agent.device.probe import probe
+
     facts = probe(_probe_options(options))
     print(json_format.MessageToJson(facts, preserving_proto_field_name=True, sort_keys=True))
     return 0
@@ -237,6 +265,8 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _once(options: argparse.Namespace) -> int:
+    from google.protobuf import json_format
+
     from agent.daemon.run_once import run_once
 
     blobs = options.blobs or options.task.parent / "blobs"
@@ -250,7 +280,9 @@ def _state_dir(options: argparse.Namespace) -> Path:
     return folder.resolve()
 
 
-def _probe_options(options: argparse.Namespace) -> ProbeOptions:
+def _probe_options(options: argparse.Namespace) -> "ProbeOptions":
+    from agent.device.probe import ProbeOptions, parse_labels
+
     return ProbeOptions(labels=parse_labels(options.label), threads=options.threads, board=options.facts)
 
 

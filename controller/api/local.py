@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from controller.api.control_client import ControlClient
+from controller.api.local_limits import check_local
 from controller.api.spawn import DetachedProcess
 from controller.model.view import DeviceView
 from jetfleet.errors import Infrastructure
@@ -59,6 +60,7 @@ def ensure_local_agents(
 
     `threads` are those of the agents that are started, in their order; the rest use every CPU.
     """
+    check_local(count or 1, threads)
     if count is None and not threads:
         start_embedded_agents(client, state_dir=state_dir, on_message=on_message)
     else:
@@ -77,6 +79,7 @@ def start_local_agents(
     online_s: float = _ONLINE_S,
 ) -> None:
     """Returns when local agents 1 to `count` are online, started if need be. Raises what kept one from starting."""
+    check_local(count, threads)
     folder = state_dir.resolve()
     online = _online(client)
     absent = [number for number in range(1, count + 1) if local_name(number) not in online]

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jetfleet.errors import Infrastructure, JetfleetError, kinds
 
@@ -63,18 +62,6 @@ class DetachedProcess:
             file.seek(max(self._from, end - _TAIL_BYTES))
             text = file.read().decode(errors="replace")
         return [line for line in text.splitlines() if line.strip()]
-
-
-def error_record(error: JetfleetError) -> dict[str, Any]:
-    """An error as `--json` prints it, one object on one line of stderr."""
-    return {
-        "kind": type(error).__name__,
-        "message": error.message,
-        "where": error.where,
-        "expected": error.expected,
-        "fix": error.hint,
-        "exit_code": error.exit_code,
-    }
 
 
 def parse_error(line: str) -> JetfleetError | None:

@@ -1,7 +1,7 @@
 """The command line before it is parsed: options that may stand anywhere, and the one whose value is optional."""
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import islice, takewhile
 
 _WITH_VALUE = ("--state", "--address", "--columns")
 _ASSIGNED = tuple(f"{name}=" for name in _WITH_VALUE)
@@ -24,6 +24,12 @@ def reorder_options(arguments: Sequence[str]) -> list[str]:
         else:
             rest.append(_LOCAL.get(argument, argument))
     return front + rest
+
+
+def asks_for_json(arguments: Sequence[str]) -> bool:
+    """Whether errors are wanted as JSON: known before anything is parsed, because parsing may fail."""
+    options = takewhile(lambda argument: argument != "--", arguments)
+    return "--json" in options
 
 
 def _is_global(argument: str) -> bool:

@@ -8,6 +8,7 @@ import typer
 
 from controller.cli.failures import GATE
 from controller.cli.formats import Format, one_format, print_with_notes
+from controller.cli.numbers import MOST_ID
 from controller.cli.results import conditions
 from controller.cli.settings import print_message, settings_of
 
@@ -23,7 +24,9 @@ class By(str, Enum):
     job = "job"
 
 
-Jobs = Annotated[list[int], typer.Argument(metavar="JOB...", min=1, help="Whose results.", show_default=False)]
+Jobs = Annotated[
+    list[int], typer.Argument(metavar="JOB...", min=1, max=MOST_ID, help="Whose results.", show_default=False)
+]
 ByAxis = Annotated[
     By | None, typer.Option(help="What to hold against the baseline. [default: what there are several of]")
 ]

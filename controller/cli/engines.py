@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from controller.cli.formats import print_json_or_tables
+from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
 
 if TYPE_CHECKING:
@@ -46,14 +47,18 @@ def list_engines(
 def show(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="KEY|VARIANT", help="Its key, 6 first digits or more, or a variant.")],
-    job: Annotated[int | None, typer.Option(min=1, help="The job whose variant is meant.", show_default=False)] = None,
+    job: Annotated[
+        int | None, typer.Option(min=1, max=MOST_ID, help="The job whose variant is meant.", show_default=False)
+    ] = None,
     layers: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Put the engine's layers there, JSON.", show_default=False)
     ] = None,
     profile: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Put the time of each layer there, JSON.", show_default=False)
     ] = None,
-    top: Annotated[int, typer.Option(min=0, help="Show the time of so many layers, the slowest first.")] = 0,
+    top: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Show the time of so many layers, the slowest first.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Show an engine: what it is made from, what its build told, where its layers run, and its files.
@@ -77,7 +82,9 @@ def download(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Where to.", show_default=False),
     ] = None,
-    job: Annotated[int | None, typer.Option(min=1, help="The job whose variant is meant.", show_default=False)] = None,
+    job: Annotated[
+        int | None, typer.Option(min=1, max=MOST_ID, help="The job whose variant is meant.", show_default=False)
+    ] = None,
 ) -> None:
     """Download an engine, as its device built it; it is verified, and a download that broke off goes on."""
     from jetfleet.errors import NotFound

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from controller.report.text.words import clean
-from jetfleet.errors import BadInput, Infrastructure, JetfleetError
+from jetfleet.errors import BadInput, Infrastructure, JetfleetError, error_record
 from jetfleet.version import VERSION
 
 CRASHED = 70  # EX_SOFTWARE of sysexits.h
@@ -37,8 +37,6 @@ def print_error(error: JetfleetError, *, as_json: bool) -> int:
     """
     others = error.others if isinstance(error, BadInput) else ()
     if as_json:
-        from controller.api.spawn import error_record
-
         for item in (error, *others):
             print(json.dumps({"error": error_record(item)}), file=sys.stderr)
     else:
@@ -51,7 +49,19 @@ def print_error(error: JetfleetError, *, as_json: bool) -> int:
 # Packages that an installation may lack, and the extra that brings them.
 _EXTRAS = {"torch": "export", "onnxscript": "export", "onnx_ir": "export"}
 _OF_CONTROLLER = frozenset(
-    ("alembic", "google", "grpc", "grpc_health", "numpy", "onnx", "onnxruntime", "packaging", "pydantic", "rich")
+    (
+        "alembic",
+        "click",
+        "google",
+        "grpc",
+        "grpc_health",
+        "numpy",
+        "onnx",
+        "onnxruntime",
+        "packaging",
+        "pydantic",
+        "rich",
+    )
 ) | {"sqlalchemy", "typer", "yaml"}
 
 
@@ -80,12 +90,20 @@ def print_bug(error: BaseException, *, state_dir: Path, verbose: bool) -> int:
     return CRASHED
 
 
-def _save(story: str, folder: Path) -> Path:
+def _save(story: str, folder: Path) -> str:
     name = f"crash-{datetime.now(timezone.utc):%Y%m%dT%H%M%S.%f}.txt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(story)
     except OSError:  # the state folder may be what is broken
-        folder = Path(tempfile.mkdtemp(prefix="jetfleet-"))
-        (folder / name).write_text(story)
-    return folder / name
+        return _save_elsewhere(story, name)
+    return str(folder / name)
+
+
+def _save_elsewhere(story: str, name: str) -> str:
+    try:
+        path = Path(tempfile.mkdtemp(prefix="jetfleet-")) / name
+        path.write_text(story)
+    except OSError as error:
+        return f"could not be saved ({error.strerror}); -v shows it"
+    return str(path)

@@ -7,6 +7,7 @@ import typer
 
 from controller.cli import logs
 from controller.cli.formats import print_json_or_tables
+from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
 from controller.cli.waiting import RequireValid, Timeout, Wait, time_limit, waiting_for
 from controller.model.state_words import state_word
@@ -14,7 +15,7 @@ from controller.model.state_words import state_word
 app = typer.Typer(no_args_is_help=True, help="Show, follow, stop or retry one job.")
 app.command("logs")(logs.logs)
 
-JobId = Annotated[int, typer.Argument(metavar="ID", min=1, help="As `submit` and `jobs` print it.")]
+JobId = Annotated[int, typer.Argument(metavar="ID", min=1, max=MOST_ID, help="As `submit` and `jobs` print it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 def logs(
     context: typer.Context,
-    job_id: Annotated[int, typer.Argument(metavar="ID", min=1, help="As `submit` and `jobs` print it.")],
+    job_id: Annotated[int, typer.Argument(metavar="ID", min=1, max=MOST_ID, help="As `submit` and `jobs` print it.")],
     task: Annotated[
-        int | None, typer.Option(min=1, help="Only this task, as `job show` numbers it.", show_default=False)
+        int | None,
+        typer.Option(min=1, max=MOST_ID, help="Only this task, as `job show` numbers it.", show_default=False),
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The bytes as they were written; not to a terminal.")] = False,
 ) -> None:

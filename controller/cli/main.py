@@ -1,129 +1,49 @@
-"""The `controller` command: wires the verbs together, and is the one place where errors become text and exit codes."""
+"""The command `controller`, by its script or as a module: the one place where errors become text and exit codes.
 
-import os
+Imports nothing that an installation may lack, so that it can say what to install.
+"""
+
 import sys
 from collections.abc import Sequence
-from io import TextIOWrapper
-from pathlib import Path
-from typing import Annotated, NoReturn
+from functools import partial
+from typing import NoReturn
 
-import typer
-
-from controller.cli import (
-    compare,
-    completion,
-    devices,
-    engines,
-    export,
-    gc,
-    jobs,
-    maintenance,
-    query,
-    results,
-    schema,
-    serve,
-    submit,
-)
-from controller.cli.arguments import reorder_options
-from controller.cli.failures import missing_package, print_bug, print_error
-from controller.cli.settings import Settings, settings_of
-from jetfleet.address import ADDRESS_VARIABLE, STATE_VARIABLE
-from jetfleet.errors import JetfleetError
-from jetfleet.version import VERSION
-
-app = typer.Typer(
-    name="controller",
-    help="Builds and benchmarks models on a fleet of Jetsons, and keeps every number.",
-    epilog="Start with: controller submit JOB.yaml --wait. Exit codes: 0 done, 1 a task failed or computed the wrong "
-    "thing, 2 wrong usage or input, 3 a gate said no (--require-valid, --fail-on), 4 no device or controller, "
-    "6 cancelled, 7 time-out, 130 detached by Ctrl-C.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,  # help without rich: it answers at once
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("submit")(submit.submit)
-app.command("jobs")(jobs.jobs)
-app.add_typer(jobs.app, name="job")
-app.add_typer(devices.app, name="devices")
-app.add_typer(engines.app, name="engines")
-app.add_typer(engines.app, name="engine", hidden=True)
-app.command("results")(results.results)
-app.command("export")(export.export)
-app.command("compare")(compare.compare)
-app.command("query")(query.query)
-app.command("schema")(schema.schema)
-app.command("serve")(serve.serve)
-app.command("backup")(maintenance.backup)
-app.command("restore")(maintenance.restore)
-app.command("fsck")(maintenance.fsck)
-app.command("completion")(completion.completion)
-app.command("gc")(gc.gc)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(VERSION)
-        raise typer.Exit
-
-
-@app.callback()
-def set_global_options(
-    context: typer.Context,
-    state: Annotated[
-        Path | None,
-        typer.Option(help=f"State folder. [env {STATE_VARIABLE}; default ~/.local/state/jetfleet]", show_default=False),
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Controller to talk to: unix:PATH or HOST:PORT. [env {ADDRESS_VARIABLE}]", show_default=False
-        ),
-    ] = None,
-    wide: Annotated[bool, typer.Option("--wide", help="Leave no column of a table out.")] = False,
-    columns: Annotated[str, typer.Option(metavar="A,B", help="The columns of a table that are shown.")] = "",
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks and debug logs.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
-    ] = False,
-) -> None:
-    settings = settings_of(context)
-    settings.verbose = verbose
-    if wide or columns:
-        from controller.report.text.table import LAYOUT, Layout
-
-        LAYOUT.set(Layout(wide, tuple(name for name in columns.split(",") if name.strip())))
-    if state is not None:
-        settings.state_dir = state
-        settings.chosen += ["--state", str(state)]
-    if address is not None:
-        settings.address = address
-        settings.chosen += ["--address", address]
+from controller.cli.arguments import asks_for_json, reorder_options
+from controller.cli.failures import INTERRUPTED, missing_package, print_bug, print_error
+from controller.cli.settings import Settings
+from jetfleet.streams import prepare_streams, run_printing
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs a verb and exits. Exit codes: see controller/cli/failures.py."""
+    prepare_streams()
     reordered = reorder_options(sys.argv[1:] if arguments is None else arguments)
+    as_json = asks_for_json(reordered)
     settings = Settings()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show it gets a question mark for it
+    tell = partial(print_error, as_json=as_json)
+
+    def bug(error: Exception) -> int:
+        return print_bug(error, state_dir=settings.state_dir, verbose=settings.verbose)
+
     try:
-        app(reordered, obj=settings, prog_name="controller")
-    except JetfleetError as error:
-        sys.exit(print_error(error, as_json="--json" in reordered))
-    except BrokenPipeError:  # `controller results | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        code = run_printing(partial(_run, reordered, settings), tell=tell)
     except ModuleNotFoundError as error:
-        if (advice := missing_package(error)) is None:
-            raise SystemExit(print_bug(error, state_dir=settings.state_dir, verbose=settings.verbose)) from error
-        sys.exit(print_error(advice, as_json="--json" in reordered))
+        advice = missing_package(error)
+        if advice is None:
+            raise SystemExit(bug(error)) from error
+        code = tell(advice)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except Exception as error:
-        code = print_bug(error, state_dir=settings.state_dir, verbose=settings.verbose)
-        raise SystemExit(code) from error
-    sys.exit(0)
+        raise SystemExit(bug(error)) from error
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str], settings: Settings) -> int:
+    from controller.cli.app import app
+    from controller.cli.usage import run_command
+
+    return run_command(app, arguments, settings)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from controller.cli.numbers import LONGEST_S, MOST_ROWS, finite
 from controller.cli.settings import settings_of
 
 _DATABASE = "fleet.db"
@@ -17,9 +18,19 @@ def query(
     as_json: Annotated[bool, typer.Option("--json", help='Print {"columns": [...], "rows": [[...]]}.')] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="Break a longer query off (exit 7).")
+        float,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            min=0.1,
+            max=LONGEST_S,
+            callback=finite,
+            help="Break a longer query off (exit 7).",
+        ),
     ] = 60.0,
-    max_rows: Annotated[int, typer.Option("--max-rows", metavar="N", min=1, help="Refuse more rows.")] = 100_000,
+    max_rows: Annotated[
+        int, typer.Option("--max-rows", metavar="N", min=1, max=MOST_ROWS, help="Refuse more rows.")
+    ] = 100_000,
 ) -> None:
     """Ask the results database in SQL.
 

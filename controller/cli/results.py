@@ -10,6 +10,7 @@ import typer
 
 from controller.cli.formats import Format, one_format, print_with_notes
 from controller.cli.labels import parse_labels
+from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _CONDITION = re.compile(r"(?P<fact>[A-Za-z][\w.-]*?)\s*(?P<op>===?|~=|!=|>=|<=|=
 def results(
     context: typer.Context,
     job: Annotated[
-        int | None, typer.Argument(metavar="[JOB]", min=1, help="Only this job's.", show_default=False)
+        int | None, typer.Argument(metavar="[JOB]", min=1, max=MOST_ID, help="Only this job's.", show_default=False)
     ] = None,
     where: Annotated[
         list[str] | None,

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from controller.api.local_limits import MOST_AGENTS
+from controller.cli.numbers import LONGEST_S, finite
 from controller.cli.settings import Settings, print_message, settings_of
 from jetfleet.plain_log import log_plainly
 
@@ -30,17 +32,28 @@ def serve(
     ] = None,
     local: Annotated[
         int,
-        typer.Option(min=0, metavar="[=N]", help="Run N agents on this machine too.", show_default=False),
+        typer.Option(
+            min=0, max=MOST_AGENTS, metavar="[=N]", help="Run N agents on this machine too.", show_default=False
+        ),
     ] = 0,
     embedded: Annotated[bool, typer.Option("--embedded", help="On the socket only, and stop when idle.")] = False,
-    idle_exit: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Idleness that ends --embedded.")] = 60.0,
+    idle_exit: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0, max=LONGEST_S, callback=finite, help="Idleness that ends --embedded."),
+    ] = 60.0,
     accept_empty_database: Annotated[
         bool,
         typer.Option("--accept-empty-database", help="Begin anew where the files of earlier jobs have lost theirs."),
     ] = False,
     min_free: Annotated[
         float,
-        typer.Option(metavar="PERCENT", min=0, max=99, help="Take no upload that would leave less of the disk free."),
+        typer.Option(
+            metavar="PERCENT",
+            min=0,
+            max=99,
+            callback=finite,
+            help="Take no upload that would leave less of the disk free.",
+        ),
     ] = 2.0,
     as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
 ) -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from jetfleet.address import default_state_dir
 
 if TYPE_CHECKING:
+    import typer
+
     from controller.api.client import Client
 
 
@@ -45,7 +45,7 @@ class Settings:
         return " ".join(["controller", *map(shlex.quote, self.chosen), verb])
 
 
-def settings_of(context: typer.Context) -> Settings:
+def settings_of(context: "typer.Context") -> Settings:
     """The settings that main() put into the context."""
     found = context.find_object(Settings)
     return found if found is not None else Settings()

@@ -1,5 +1,6 @@
 """`controller submit`: job files become jobs. All of them are checked before the first is submitted."""
 
+import re
 import sys
 from dataclasses import replace
 from functools import partial
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controller.api.local_limits import MOST_AGENTS, check_local
 from controller.cli.failures import print_error, worst_exit_code
 from controller.cli.job_output import follow_all, print_plans, print_submitted
 from controller.cli.labels import parse_labels
@@ -18,12 +20,20 @@ if TYPE_CHECKING:
     from controller.api.submission import JobsRefused, SubmitOptions
 
 
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
+
 Jobs = Annotated[
     list[Path], typer.Argument(metavar="JOB.yaml...", help="The jobs, see `controller schema`; - is standard input.")
 ]
 Local = Annotated[
     int | None,
-    typer.Option(min=1, metavar="[=N]", help="Have N agents of this machine take part; no N: 1.", show_default=False),
+    typer.Option(
+        min=1,
+        max=MOST_AGENTS,
+        metavar="[=N]",
+        help="Have N agents of this machine take part; no N: 1.",
+        show_default=False,
+    ),
 ]
 LocalThreads = Annotated[str, typer.Option(metavar="N,N", help="CPU threads of each local agent, so that they differ.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; store nothing.")]
@@ -112,6 +122,9 @@ def _print_refused(refused: "JobsRefused", *, as_json: bool) -> int:
 def _threads(text: str) -> list[int]:
     """`1,2` as numbers."""
     numbers = [part.strip() for part in text.split(",")] if text else []
-    if not all(number.isdecimal() and int(number) for number in numbers):
-        raise typer.BadParameter(f"{text!r} is not a list of thread counts such as 1,2", param_hint="--local-threads")
-    return [int(number) for number in numbers]
+    if not all(_COUNT.fullmatch(number) for number in numbers):
+        shown = text if len(text) < 80 else f"{text[:77]}..."
+        raise typer.BadParameter(f"{shown!r} is not a list of thread counts such as 1,2", param_hint="--local-threads")
+    counts = [int(number) for number in numbers]
+    check_local(len(counts), counts)
+    return counts

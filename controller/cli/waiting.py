@@ -9,12 +9,19 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.numbers import LONGEST_S, finite
+
 WaitAll = Annotated[bool, typer.Option("--wait", help="Stay until all have ended; exit by the worst end.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until it has ended; exit by how it ended.")]
 Timeout = Annotated[
     float | None,
     typer.Option(
-        metavar="SECONDS", min=0.1, help="Wait so long at most; then 7, and the job goes on.", show_default=False
+        metavar="SECONDS",
+        min=0.1,
+        max=LONGEST_S,
+        callback=finite,
+        help="Wait so long at most; then 7, and the job goes on.",
+        show_default=False,
     ),
 ]
 RequireValid = Annotated[

@@ -1,7 +1,7 @@
 """The project's exceptions: each knows its exit code and gRPC status. Raised once, translated once, printed once."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class JetfleetError(Exception):
@@ -157,3 +157,15 @@ def kinds() -> dict[str, type[JetfleetError]]:
         found[kind.__name__] = kind
         queue.extend(kind.__subclasses__())
     return found
+
+
+def error_record(error: JetfleetError) -> dict[str, Any]:
+    """An error as `--json` prints it, one object on one line of stderr."""
+    return {
+        "kind": type(error).__name__,
+        "message": error.message,
+        "where": error.where,
+        "expected": error.expected,
+        "fix": error.hint,
+        "exit_code": error.exit_code,
+    }

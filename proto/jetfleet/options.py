@@ -15,6 +15,8 @@ from jetfleet.placement import Placement
 LOWERING, TYPED, FLAGS = "lowering", "typed", "flags"
 TIMING_CACHE, COLD = "timing_cache", "cold"
 TENSORRT, RTX, ONNXRUNTIME = "tensorrt", "tensorrt_rtx", "onnxruntime"
+MOST_THREADS = 4096
+
 _BOTH = (TENSORRT, RTX)
 _MOST_MIB = 1 << 20
 
@@ -146,7 +148,7 @@ OPTIONS: tuple[Option, ...] = (
         help="CPU parts that are measured together share them out",
         default_note="as many as CPUs may be used",
         least=1,
-        most=4096,
+        most=MOST_THREADS,
     ),
     _switch("spinning", (ONNXRUNTIME,), Audience.BUILDER, "whether idle threads keep their CPU busy", default="on"),
     Choice(

@@ -6,12 +6,12 @@ _HIDDEN = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))
 _HIDDEN |= {code: f"\\u{code:04x}" for code in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
-def printable(text: str) -> str:
+def printable(text: str, *, indent: str = "    ") -> str:
     """Control characters, and those that turn the direction of writing, spelt out.
 
     Lines after the first are indented: no name can begin a line of its own.
     """
-    return text.translate(_HIDDEN).replace("\n", "\n    ")
+    return text.translate(_HIDDEN).replace("\n", f"\n{indent}")
 
 
 class PlainFormatter(logging.Formatter):

@@ -38,12 +38,12 @@ def test_a_constructed_board_offers_the_simulated_runtime_and_nothing_else(tmp_p
         (["probe", "--facts", "missing.json"], "error: missing.json: cannot read it: No such file or directory"),
         (["run", "--address", "10.0.0.1:1"], "expected: 127.0.0.1:PORT or unix:PATH"),
         (["once", "missing.json"], "error: missing.json: cannot read the task: No such file or directory"),
-        (["fly"], "invalid choice: 'fly'"),
-        (["probe", "--threads", "0"], "argument --threads: '0' is not a valid number of threads: 1 to 4096"),
-        (["probe", "--threads", "-3"], "argument --threads: '-3' is not a valid number of threads: 1 to 4096"),
-        (["run", "--idle-exit", "-1"], "argument --idle-exit: '-1' is not a valid number of seconds: 0 or more"),
-        (["run", "--drain-seconds", "nan"], "--drain-seconds: 'nan' is not a valid number of seconds: 0 or more"),
-        (["run", "--drain-seconds", "soon"], "--drain-seconds: 'soon' is not a valid number of seconds: 0 or more"),
+        (["fly"], "'fly' is not a valid verb of `agent`"),
+        (["probe", "--threads", "0"], "error: --threads: '0' is not a valid number of threads: 1 to 4096"),
+        (["probe", "--threads", "-3"], "error: --threads: '-3' is not a valid number of threads: 1 to 4096"),
+        (["run", "--idle-exit", "-1"], "error: --idle-exit: '-1' is not a valid number of seconds: 0 to 31536000"),
+        (["run", "--drain-seconds", "nan"], "--drain-seconds: 'nan' is not a valid number of seconds: 0 to 31536000"),
+        (["run", "--drain-seconds", "soon"], "--drain-seconds: 'soon' is not a valid number of seconds: 0 to 31536000"),
     ],
 )
 def test_bad_input_exits_with_2_and_says_what_to_do(arguments: list[str], told: str) -> None:

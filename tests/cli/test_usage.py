@@ -1,0 +1,126 @@
+"""Wrong usage, in one form for all verbs of both commands."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from agent import cli as agent
+from controller.cli.main import main
+from jetfleet.arguments import long_options
+from tests.cli.tree import command_of, verbs_of_agent, verbs_of_controller
+
+CONTROLLER, AGENT = verbs_of_controller(), verbs_of_agent()
+
+
+def options_of(name: str, path: tuple[str, ...]) -> list[str]:
+    if name == "controller":
+        return [word for item in command_of(path).params for word in item.opts if word.startswith("--")]
+    parser = next(item.choices[path[0]] for item in agent._parser()._actions if isinstance(item.choices, dict))
+    return long_options(parser)
+
+
+def needed(path: tuple[str, ...]) -> list[click.Parameter]:
+    return [item for item in command_of(path).params if isinstance(item, click.Argument) and item.required]
+
+
+def arguments_of(name: str, path: tuple[str, ...]) -> list[str]:
+    """Some that parse: a number is a valid name of anything, too."""
+    if name == "agent":
+        return {"once": ["task.json"], "completion": ["bash"]}.get(path[0], [])
+    return ["bash" if path == ("completion",) else "1" for _ in needed(path)]
+
+
+def numbers_of(path: tuple[str, ...]) -> list[str]:
+    numeric = (click.types.IntParamType, click.types.FloatParamType)
+    return [
+        item.opts[0] for item in command_of(path).params if isinstance(item.type, numeric) and item.opts[0][0] == "-"
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _far_from_the_users_state(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Iterator[None]:
+    monkeypatch.setenv("JETFLEET_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    yield
+    assert not (tmp_path / "state").exists(), "wrong usage does nothing"
+
+
+def refused(run, words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    with pytest.raises(SystemExit) as caught:
+        run(words)
+    out, err = capsys.readouterr()
+    assert (caught.value.code, out) == (2, ""), err
+    lines = err.splitlines()
+    if "--json" not in words:
+        assert lines[0].startswith("error: ")
+        assert all(line.startswith(("  expected: ", "  fix: ")) for line in lines[1:]), err
+        assert lines[-1].endswith("--help")
+    assert "\x1b" not in err
+    return lines
+
+
+@pytest.mark.parametrize(("run", "name", "path"), [
+    *((main, "controller", path) for path in CONTROLLER), *((agent.main, "agent", path) for path in AGENT)
+])  # fmt: skip
+def test_an_unknown_option(run, name: str, path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    lines = refused(run, [*path, *arguments_of(name, path), "--zzz"], capsys)
+    verb = " ".join((name, *path))
+    assert lines == [f"error: '--zzz' is not a valid option of `{verb}`", f"  fix: {verb} --help"]
+
+
+@pytest.mark.parametrize(("run", "name", "path"), [
+    *((main, "controller", path) for path in CONTROLLER), *((agent.main, "agent", path) for path in AGENT)
+])  # fmt: skip
+def test_an_option_that_is_nearly_one(run, name: str, path: tuple[str, ...], capsys) -> None:
+    known = [item for item in options_of(name, path) if item != "--help"]
+    for option in known[:1]:
+        words = [*path, *arguments_of(name, path), f"{option}x"]
+        if not any(item.startswith(f"{option}x") for item in known):
+            assert option in refused(run, words, capsys)[1]
+
+
+@pytest.mark.parametrize("path", [path for path in CONTROLLER if needed(path)])
+def test_a_missing_argument(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    lines = refused(main, [*path], capsys)
+    assert lines[0].endswith(" is missing")
+    assert lines[1].startswith(f"  expected: controller {' '.join(path)} ")
+
+
+@pytest.mark.parametrize(("run", "words", "meant"), [
+    (main, ["jbos"], "jobs"),
+    (main, ["job", "shw", "1"], "show"),
+    (main, ["devices", "shwo"], "show"),
+    (main, ["zzz"], "submit"),
+    (agent.main, ["prob"], "probe"),
+    (agent.main, ["zzz"], "probe"),
+])  # fmt: skip
+def test_an_unknown_verb_names_the_one_that_is_meant(run, words: list[str], meant: str, capsys) -> None:
+    lines = refused(run, words, capsys)
+    assert "is not a valid verb of" in lines[0]
+    assert meant in lines[1]
+
+
+@pytest.mark.parametrize("path", [path for path in CONTROLLER if "--json" in options_of("controller", path)])
+def test_with_json_wrong_usage_is_a_line_of_json(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = refused(main, [*path, *arguments_of("controller", path), "--json", "--zzz"], capsys)
+    assert json.loads(line)["error"]["kind"] == "BadInput"
+
+
+@pytest.mark.parametrize("path", [path for path in CONTROLLER if numbers_of(path)])
+@pytest.mark.parametrize("number", ["9" * 5000, "-1", "1e400", "nan", "", "0x10", "99999999999999999999"])
+def test_numbers_have_a_range(path: tuple[str, ...], number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in numbers_of(path):
+        refused(main, [*path, *arguments_of("controller", path), f"{name}={number}"], capsys)
+
+
+def test_colour_only_where_it_is_wanted() -> None:
+    words = [sys.executable, "-m", "agent.cli", "nonsense"]
+    for module in ("agent.cli", "controller.cli.main"):
+        words[2] = module
+        done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "FORCE_COLOR": "1"})
+        assert (done.returncode, "\x1b" in done.stderr) == (2, False)
