@@ -19,42 +19,48 @@ _DEFAULT_LISTEN = "127.0.0.1:50051"
 _AGENT_GRACE_S = 10.0
 _POLL_S = 0.1
 
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help=f"Where agents and people connect; loopback only. [default: {_DEFAULT_LISTEN}]",
+        show_default=False,
+    ),
+]
+
+Local = Annotated[
+    int,
+    typer.Option(min=0, max=MOST_AGENTS, metavar="[=N]", help="Run N agents on this machine too.", show_default=False),
+]
+
+IdleExit = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", min=0, max=LONGEST_S, callback=finite, help="Idleness that ends --embedded."),
+]
+
+MinFree = Annotated[
+    float,
+    typer.Option(
+        metavar="PERCENT",
+        min=0,
+        max=99,
+        callback=finite,
+        help="Take no upload that would leave less of the disk free.",
+    ),
+]
+
 
 def serve(
     context: typer.Context,
-    listen: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            help=f"Where agents and people connect; loopback only. [default: {_DEFAULT_LISTEN}]",
-            show_default=False,
-        ),
-    ] = None,
-    local: Annotated[
-        int,
-        typer.Option(
-            min=0, max=MOST_AGENTS, metavar="[=N]", help="Run N agents on this machine too.", show_default=False
-        ),
-    ] = 0,
+    listen: Listen = None,
+    local: Local = 0,
     embedded: Annotated[bool, typer.Option("--embedded", help="On the socket only, and stop when idle.")] = False,
-    idle_exit: Annotated[
-        float,
-        typer.Option(metavar="SECONDS", min=0, max=LONGEST_S, callback=finite, help="Idleness that ends --embedded."),
-    ] = 60.0,
+    idle_exit: IdleExit = 60.0,
     accept_empty_database: Annotated[
         bool,
         typer.Option("--accept-empty-database", help="Begin anew where the files of earlier jobs have lost theirs."),
     ] = False,
-    min_free: Annotated[
-        float,
-        typer.Option(
-            metavar="PERCENT",
-            min=0,
-            max=99,
-            callback=finite,
-            help="Take no upload that would leave less of the disk free.",
-        ),
-    ] = 2.0,
+    min_free: MinFree = 2.0,
     as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
 ) -> None:
     """Run the controller in the foreground.
