@@ -107,7 +107,7 @@ def test_starting_the_daemon_imports_no_model_library():
 
 
 def test_a_client_starts_without_the_stores_and_the_intakes_libraries():
-    loaded = loaded_by("controller.cli.main")
+    loaded = loaded_by("controller.cli.app")
     assert "typer" in loaded
     assert not loaded & {*HEAVY, "sqlalchemy", "alembic"}
 
