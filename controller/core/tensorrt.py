@@ -15,6 +15,9 @@ from jetfleet.options import FLAGS, LOWERING, TYPED, options_of
 from jetfleet.placement import Placement, core_names
 from jetfleet.tensorrt import (
     DLA_PRECISIONS,
+    NO_DLA_GRAPH,
+    NO_FALLBACK_INT8,
+    NO_FALLBACK_TYPED,
     SUPPORTED,
     WORKSTATION,
     WORKSTATION_CAPABILITIES,
@@ -191,10 +194,23 @@ def _option_refusal(facts: Facts, variant: Variant, placement: str) -> str:
     return ""
 
 
+def _dla_option_refusal(facts: Facts, variant: Variant, placement: str) -> str:
+    if not Placement(placement).is_dla:
+        return ""
+    if variant.options.get("cuda_graph") == "on":
+        return f"{NO_DLA_GRAPH}: leave it out"
+    if variant.options.get("gpu_fallback") != "off":
+        return ""
+    if lowering(facts, variant, placement) is Lowering.TYPED_GRAPH:
+        return NO_FALLBACK_TYPED if any(item.dtype == "float32" for item in variant.inputs) else ""
+    return NO_FALLBACK_INT8 if variant.precision is Precision.INT8 else ""
+
+
 _VARIANT_RULES: tuple[Callable[[Facts, Variant, str], str], ...] = (
     _precision_refusal,
     _shape_refusal,
     _lowering_refusal,
     _graph_refusal,
     _option_refusal,
+    _dla_option_refusal,
 )

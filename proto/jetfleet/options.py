@@ -105,7 +105,12 @@ OPTIONS: tuple[Option, ...] = (
         most=64,
     ),
     _switch("refit", _BOTH, Audience.BUILDER, "weights can be exchanged afterwards; may be slower"),
-    _switch("version_compatible", (TENSORRT,), Audience.BUILDER, "later versions may load the engine; may be slower"),
+    _switch(
+        "version_compatible",
+        (TENSORRT,),
+        Audience.BUILDER,
+        "later versions may load the engine; may be slower; needs the lean runtime",
+    ),
     Choice(
         name="hardware_compatibility",
         runtimes=(TENSORRT,),
@@ -127,7 +132,7 @@ OPTIONS: tuple[Option, ...] = (
         "gpu_fallback",
         (TENSORRT,),
         Audience.DLA_BUILDER,
-        "layers that a DLA does not take run on the GPU",
+        "layers that a DLA does not take run on the GPU; off: inputs and outputs are converted on the host, fp16 only",
         default="on",
     ),
     Choice(
@@ -163,7 +168,7 @@ OPTIONS: tuple[Option, ...] = (
         "cuda_graph",
         (*_BOTH, ONNXRUNTIME),
         Audience.GPU_RUN,
-        "record the launches of an inference once, and replay them as one",
+        "record the launches of an inference once, and replay them as one; not on a DLA",
     ),
     Choice(
         name="zero_copy",

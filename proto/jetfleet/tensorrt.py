@@ -15,6 +15,14 @@ SUPPORTED = "8.6, 10 and 11"
 DLA_HISTORY = "10.7 was the last; 11.4.1 on AGX Orin brings it back"
 DLA_RELEASES = "TensorRT up to 10.7 (JetPack 6), or 11.4.1 and later on AGX Orin"
 DLA_PRECISIONS = ("fp16", "int8")
+NO_FALLBACK_INT8 = (
+    "gpu_fallback: off takes fp16 alone by builder flags: int8 inputs and outputs need scales, which calibration finds "
+    "only in the build"
+)
+NO_FALLBACK_TYPED = (
+    "gpu_fallback: off needs float16 inputs and outputs in a strongly typed network: a cast from float32 is the GPU's"
+)
+NO_DLA_GRAPH = "cuda_graph: a CUDA graph records what a GPU is given, and nobody documents that it records a DLA"
 _VERSION = re.compile(r"\d+(?:\.\d+)*")
 
 

@@ -240,6 +240,32 @@ def test_a_precision_needs_its_files(version, precision, placement, without, rea
     assert told(board(version), precision, placement, without=without) == reason
 
 
+def test_a_dla_records_no_cuda_graph():
+    graph = {"cuda_graph": "on"}
+    for placement in ("dla0", "gpu+dla0"):
+        assert "cuda_graph: a CUDA graph records" in told(board("10.3.0"), placement=placement, options=graph)
+    assert told(board("10.3.0"), options=graph) == ""
+    assert told(board("10.3.0"), placement="dla0", options={"cuda_graph": "off"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("version", "precision", "dtype", "reason"),
+    [
+        ("10.3.0", FP16, "float32", ""),
+        ("10.3.0", INT8, "float32", "takes fp16 alone by builder flags"),
+        ("11.4.1", FP16, "float32", "needs float16 inputs and outputs in a strongly typed network"),
+        ("11.4.1", FP16, "float16", ""),
+    ],
+)
+def test_a_dla_without_the_gpu(version, precision, dtype, reason):
+    inputs = (TensorSpec("x", dtype, (1, 3, 8, 8)),)
+    off = {"gpu_fallback": "off"}
+    found = told(board(version, **AGX), precision, "dla0", options=off, inputs=inputs)
+    assert reason in found
+    assert bool(found) is bool(reason)
+    assert told(board(version, **AGX), precision, "dla0", inputs=inputs) == ""
+
+
 def test_options_that_came_later():
     options = {"hardware_compatibility": "same_compute_capability"}
     reason = "hardware_compatibility: same_compute_capability came with TensorRT 10.13, and it has 10.3.0"

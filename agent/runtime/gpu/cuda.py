@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.runtime.base import DeviceFault
+from agent.runtime.gpu.last_error import clear_last_error
 
 Wait: TypeAlias = Literal["block", "spin"]
 
@@ -179,7 +180,13 @@ class Cuda:
 
         Raises CaptureFailed, with the stream usable as before; a DeviceFault of `enqueue` counts as that too.
         """
-        api = _graphs()
+        try:
+            return self._capture(_graphs(), stream, enqueue)
+        except CaptureFailed:
+            clear_last_error()  # what the engine met in the capture would be taken for an error of its next call
+            raise
+
+    def _capture(self, api: Any, stream: Stream, enqueue: Callable[[], None]) -> Graph:
         _must(api.cuStreamBeginCapture(stream.handle, api.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL))
         refusal: Exception | None = None
         refusals: tuple[type[Exception], ...] = (DeviceFault, MemoryError, *self.failures)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from agent.runtime.arrays import Tensor
 from agent.runtime.base import RoundRecord
 from agent.runtime.gpu.cuda import CaptureFailed, Cuda, DeviceBuffer, Event, Graph, Stream, Wait
+from agent.runtime.gpu.layout import TensorLayout
 from jetfleet.errors import BadInput
 from jetfleet.options import OptionValues
 
@@ -32,17 +33,32 @@ _Marks: TypeAlias = tuple[Event, Event, Event, Event]
 class Slot:
     """An input or output of an engine; numpy's name of its type, no dimension unknown.
 
-    `given`: in which type its values come, where that is not the engine's; empty: in the engine's.
+    `given`: in which type its values come and go, where that is not the engine's; empty: in the engine's.
+    `layout`: how it lies in memory; None: row by row.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     given: str = ""
+    layout: TensorLayout | None = None
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """Of the C array that lies in memory."""
+        return self.layout.stored_shape(self.shape) if self.layout else self.shape
 
     @property
     def nbytes(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+        return int(np.prod(self.stored_shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+    def stored(self, array: Tensor) -> Tensor:
+        return self.layout.pack(array.astype(self.dtype)) if self.layout else array
+
+    def read(self, stored: Tensor) -> Tensor:
+        """A copy, row by row."""
+        array: Tensor = self.layout.unpack(stored, self.shape) if self.layout else stored
+        return array.astype(self.given or self.dtype)
 
 
 class GpuEngine(Protocol):
@@ -129,8 +145,8 @@ class GpuSession:
             raise BadInput(f"no value for input {', '.join(missing)}")
         for name, slot in slots.items():
             _check_input(slot, inputs[name])
-        for name in slots:
-            np.copyto(self._host[name], inputs[name])
+        for name, slot in slots.items():
+            np.copyto(self._host[name], slot.stored(inputs[name]))
         if self._options.cuda_graph and self._graph_note == "off":
             self._capture()
 
@@ -144,7 +160,7 @@ class GpuSession:
         self._count += 1
 
     def outputs(self) -> dict[str, Tensor]:
-        return {slot.name: self._host[slot.name].copy() for slot in self._engine.outputs}
+        return {slot.name: slot.read(self._host[slot.name]) for slot in self._engine.outputs}
 
     def prepare(self, count: int) -> None:
         while len(self._round) < count:
@@ -207,7 +223,7 @@ class GpuSession:
 
     def _allocate(self) -> None:
         for slot in (*self._engine.inputs, *self._engine.outputs):
-            host = self._host[slot.name] = self._cuda.pinned(slot.shape, slot.dtype)
+            host = self._host[slot.name] = self._cuda.pinned(slot.stored_shape, slot.dtype)
             if self._zero_copy:
                 self._engine.bind(slot.name, self._cuda.mapped(host))
             else:
@@ -259,8 +275,17 @@ def _check_input(slot: Slot, array: Tensor) -> None:
         raise BadInput(
             f"input {slot.name!r} is {array.dtype}{list(array.shape)}", expected=f"{wanted}{list(slot.shape)}"
         )
-    if slot.given and not np.array_equal(array.astype(slot.dtype), array):
+    if slot.given and not _holds(slot, array):
         raise BadInput(f"input {slot.name!r} holds values that the engine's {slot.dtype} cannot", where="inputs")
+
+
+def _holds(slot: Slot, array: Tensor) -> bool:
+    """Whether the engine's type does. A layout of its own comes with half precision, which rounds."""
+    with np.errstate(over="ignore"):
+        narrowed = array.astype(slot.dtype)
+    if slot.layout is None:
+        return np.array_equal(narrowed, array)
+    return np.array_equal(np.isfinite(narrowed), np.isfinite(array))
 
 
 def _ms(pairs: Sequence[tuple[Event, Event]]) -> NDArray[np.float64]:

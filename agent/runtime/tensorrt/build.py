@@ -15,6 +15,7 @@ from agent.runtime.tensorrt.ability import Ability
 from agent.runtime.tensorrt.calibrate import Calibrator, Uploader, check_samples, make_calibrator
 from agent.runtime.tensorrt.config import configure, place_on_dla, safe_pools, set_pools
 from agent.runtime.tensorrt.dla import eligibility, refuse_partial, refuse_without_cores, running_layers
+from agent.runtime.tensorrt.dla_io import set_formats
 from agent.runtime.tensorrt.dla_placement import NetworkLayer, certain_fallbacks, dla_report
 from agent.runtime.tensorrt.engine import LoadedEngine
 from agent.runtime.tensorrt.layers import Layer, parse_layers
@@ -34,6 +35,7 @@ from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_LAYERS,
     ARTIFACT_ROLE_MODEL_QDQ,
     ARTIFACT_ROLE_TIMING_CACHE,
+    PRECISION_INT8,
     BuildTask,
     Built,
     DlaReport,
@@ -134,17 +136,24 @@ class Build:
         if order.lowered.calibrate:
             self._calibrate(config, profile)
         if order.dla:
-            refuse_without_cores(draft.builder.num_DLA_cores)
-            place_on_dla(trt, config, gpu_fallback=order.options.is_on("gpu_fallback"))
-            self._layers = eligibility(config, running_layers(draft.network, typed=order.lowered.typed))
-            if order.requires_full_dla:
-                refuse_partial(certain_fallbacks(self._layers, self.builder_log.lines), len(self._layers))
+            self._place_on_dla(config)
         if order.able.caches:
             self._timing = TimingCache(config, self.builder_log)
             self._timing.load(
                 () if order.options.word(TIMING_CACHE) == COLD else order.task.timing_caches, order.locate
             )
         return config
+
+    def _place_on_dla(self, config: "trt.IBuilderConfig") -> None:
+        order, draft = self._order, self._draft
+        fallback, typed = order.options.is_on("gpu_fallback"), order.lowered.typed
+        refuse_without_cores(draft.builder.num_DLA_cores)
+        place_on_dla(self._trt, config, gpu_fallback=fallback)
+        if not fallback:
+            set_formats(self._trt, config, draft.network, typed=typed, int8=order.task.precision == PRECISION_INT8)
+        self._layers = eligibility(config, running_layers(draft.network, typed=typed))
+        if order.requires_full_dla:
+            refuse_partial(certain_fallbacks(self._layers, self.builder_log.lines), len(self._layers))
 
     def _warn_of_qdq(self) -> None:
         order, capability = self._order, self._cuda.compute_capability if self._cuda is not None else ""

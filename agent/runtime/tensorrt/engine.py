@@ -5,17 +5,20 @@ Name-based input and output only, which 8.5 and every later TensorRT have.
 
 import mmap
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from agent.runtime.base import DeviceFault
 from agent.runtime.gpu.session import Slot
 from agent.runtime.tensorrt.dla import refuse_without_cores
+from agent.runtime.tensorrt.dla_io import layout
 from agent.runtime.tensorrt.log import BuilderLog, begin, listen, make_recorder
-from agent.runtime.tensorrt.network import device_type, numpy_name
+from agent.runtime.tensorrt.network import device_type, numpy_name, refuse_unknown_type
 from jetfleet.errors import BadInput
 from jetfleet.placement import core_names
 from jetfleet.v1.task_pb2 import Subject, TensorSpec
@@ -95,9 +98,15 @@ class TrtEngine:
         self._infer_shapes(context)
         given = {spec.name: spec.dtype for spec in subject.inputs}
         self.inputs = [
-            _with_given_type(slot, given) for slot in self._slots(trt, _names(engine, trt.TensorIOMode.INPUT))
+            _with_given_type(slot, given[slot.name])
+            for slot in self._slots(trt, _names(engine, trt.TensorIOMode.INPUT))
         ]
-        self.outputs = self._slots(trt, _names(engine, trt.TensorIOMode.OUTPUT))
+        # The build gave all inputs and outputs of such an engine one type: the outputs leave as the inputs came.
+        left = next((slot.given for slot in self.inputs if slot.layout), "")
+        self.outputs = [
+            replace(slot, given=left) if slot.layout else slot
+            for slot in self._slots(trt, _names(engine, trt.TensorIOMode.OUTPUT))
+        ]
         self._execute: Any = context.execute_async_v3
         self._notes["layers"] = str(engine.num_layers)
         size = loaded.device_memory_bytes()
@@ -148,7 +157,9 @@ class TrtEngine:
                     where="placement",
                     expected="outputs whose shapes follow from the inputs' alone",
                 )
-            slots.append(Slot(name, numpy_name(engine.get_tensor_dtype(name)), shape))
+            dtype = numpy_name(engine.get_tensor_dtype(name))
+            refuse_unknown_type(name, dtype)
+            slots.append(Slot(name, dtype, shape, layout=layout(engine, self.context, name, np.dtype(dtype).itemsize)))
         return slots
 
     def _fault(self, message: str) -> Exception:
@@ -164,7 +175,8 @@ def check_inputs(trt: ModuleType, engine: "trt.ICudaEngine", inputs: Sequence[Te
         raise BadInput(f"the subject gives inputs {given}", where="inputs", expected=str(sorted(wanted)))
     for spec in inputs:
         dtype, shape = numpy_name(engine.get_tensor_dtype(spec.name)), tuple(engine.get_tensor_shape(spec.name))
-        if device_type(trt, spec.dtype) != dtype or len(spec.shape) != len(shape):
+        refuse_unknown_type(spec.name, dtype)
+        if not _takes_type(trt, engine, spec, dtype) or len(spec.shape) != len(shape):
             raise BadInput(
                 f"input {spec.name!r} is given as {spec.dtype}{list(spec.shape)}",
                 where="inputs",
@@ -180,6 +192,13 @@ def check_inputs(trt: ModuleType, engine: "trt.ICudaEngine", inputs: Sequence[Te
                 expected=f"{list(least)} to {list(most)}",
                 hint="give the input a range that holds this shape, and build again",
             )
+
+
+def _takes_type(trt: ModuleType, engine: "trt.ICudaEngine", spec: TensorSpec, dtype: str) -> bool:
+    """Where a DLA runs alone, the host makes float16 of float32."""
+    if device_type(trt, spec.dtype) == dtype:
+        return True
+    return (spec.dtype, dtype) == ("float32", "float16") and engine.get_tensor_format(spec.name).name != "LINEAR"
 
 
 def refusal(builder_log: BuilderLog, where: str, version: str) -> Exception:
@@ -225,9 +244,9 @@ def _set_dla(runtime: "trt.Runtime", core: int) -> None:
     runtime.DLA_core = core  # before the engine is loaded
 
 
-def _with_given_type(slot: Slot, given: Mapping[str, str]) -> Slot:
+def _with_given_type(slot: Slot, given: str) -> Slot:
     """An input, with the type that the subject gives it in where the engine has another."""
-    return slot if given[slot.name] == slot.dtype else replace(slot, given=given[slot.name])
+    return slot if given == slot.dtype else replace(slot, given=given)
 
 
 def _names(engine: "trt.ICudaEngine", mode: "trt.TensorIOMode") -> list[str]:

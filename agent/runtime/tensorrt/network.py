@@ -155,7 +155,11 @@ def _code(error: "trt.ParserError") -> str:
 
 
 def check_inputs(trt: ModuleType, network: "trt.INetworkDefinition", inputs: Iterable[TensorSpec]) -> None:
-    """Raises BadInput unless each input of the network is given, with its type and a shape that it can have."""
+    """Raises BadInput unless each input of the network is given, with its type and a shape that it can have, and each
+    output has a type that can be read."""
+    for index in range(network.num_outputs):
+        output = network.get_output(index)
+        refuse_unknown_type(output.name, numpy_name(output.dtype))
     specs = {spec.name: spec for spec in inputs}
     tensors = {tensor.name: tensor for tensor in _inputs(network)}
     if set(specs) != set(tensors):
@@ -170,6 +174,7 @@ def _check_type(trt: ModuleType, tensor: "trt.ITensor", spec: TensorSpec) -> Non
     if tensor.is_shape_tensor:
         raise BadInput(f"input {spec.name!r} holds a shape, whose values an engine must be built for", where="inputs")
     dtype = numpy_name(tensor.dtype)
+    refuse_unknown_type(spec.name, dtype)
     if device_type(trt, spec.dtype) != dtype:
         raise BadInput(f"input {spec.name!r} is given as {spec.dtype}", where="inputs", expected=dtype)
 
@@ -253,6 +258,17 @@ def device_type(trt: ModuleType, given: str) -> str:
 def numpy_name(dtype: Any) -> str:
     """Numpy's name of a trt.DataType; TensorRT's own for what numpy does not have."""
     return _NUMPY.get(str(dtype.name), str(dtype.name).lower())
+
+
+def refuse_unknown_type(name: str, dtype: str) -> None:
+    """An input or output whose values no array of the host holds: bfloat16, and what has fewer than eight bits."""
+    if dtype not in _NUMPY.values():
+        raise BadInput(
+            f"tensor {name!r} is {dtype.upper()}, in which nothing is given to a model or read from it",
+            where="inputs",
+            expected=", ".join(sorted(_NUMPY.values())),
+            hint="cast it at the edge of the model: float32 in, float32 out",
+        )
 
 
 def _inputs(network: "trt.INetworkDefinition") -> "list[trt.ITensor]":

@@ -17,6 +17,7 @@ from agent.runtime.tensorrt.ability import ability
 from agent.runtime.tensorrt.build import Build, BuildRequest, model_path
 from agent.runtime.tensorrt.engine import LoadedEngine, TrtEngine
 from agent.runtime.tensorrt.inspect import inspect_engine
+from agent.runtime.tensorrt.lean import refuse_without_lean
 from agent.runtime.tensorrt.memory import open_cuda
 from agent.runtime.tensorrt.options import read_build_options
 from agent.runtime.tensorrt.precision import lower
@@ -25,6 +26,7 @@ from jetfleet.errors import BadInput
 from jetfleet.option_kinds import Audience
 from jetfleet.options import read_options
 from jetfleet.placement import CORES, DLA, GPU, Placement
+from jetfleet.tensorrt import NO_DLA_GRAPH
 from jetfleet.v1.task_pb2 import PROVENANCE_MEASURED, BuildTask, Subject
 
 _BUILT_FOR, _RUN_ON = ("", GPU, DLA), ("", GPU, *CORES)
@@ -88,6 +90,8 @@ class TensorRt:
         _refuse_placement(task.placement, _BUILT_FOR, self.name)
         options = read_build_options(task.options, self.name)
         able = ability(self.trt, workstation=self.workstation)
+        if options.is_on("version_compatible"):
+            refuse_without_lean(able.version)
         lowered = lower(task, able)
         return BuildRequest(task, options, lowered, able, model_path(task, lowered, model_dir), out, locate)
 
@@ -95,6 +99,8 @@ class TensorRt:
         _refuse_placement(subject.placement, _RUN_ON, self.name)
         options = read_options(subject.options, self.name, Audience.BUILDER, Audience.DLA_BUILDER, Audience.GPU_RUN)
         how = GpuOptions.of(options)
+        if how.cuda_graph and Placement(subject.placement).is_dla:
+            raise BadInput(NO_DLA_GRAPH, where="options.cuda_graph", expected="off")
         cuda = Cuda.open(wait=how.wait)
         try:
             loaded = LoadedEngine(

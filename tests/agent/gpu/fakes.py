@@ -126,7 +126,9 @@ class FakeCuda:
 
     def at(self, pointer: int, slot: Slot) -> NDArray[Any]:
         """The memory behind an address, as an engine on the device would see it."""
-        return self._memory[pointer].reshape(-1).view(np.uint8)[: slot.nbytes].view(slot.dtype).reshape(slot.shape)
+        return (
+            self._memory[pointer].reshape(-1).view(np.uint8)[: slot.nbytes].view(slot.dtype).reshape(slot.stored_shape)
+        )
 
     def copy_in(self, buffer: FakeBuffer, array: NDArray[Any], stream: FakeStream) -> None:
         self.log.append("copy in")

@@ -30,7 +30,7 @@ def members(*names: str) -> SimpleNamespace:
 
 
 SEVERITIES = members("INTERNAL_ERROR", "ERROR", "WARNING", "INFO", "VERBOSE")
-TYPES = members("FLOAT", "HALF", "INT8", "INT32", "BOOL", "UINT8", "INT64")
+TYPES = members("FLOAT", "HALF", "INT8", "INT32", "BOOL", "UINT8", "INT64", "BF16")
 
 
 @dataclass
@@ -42,6 +42,8 @@ class Board:
     dla_cores: int = 0
     inputs: list[tuple[str, tuple[int, ...]]] = field(default_factory=lambda: [("x", (2, 3))])
     input_type: str = "FLOAT"
+    output_type: str = "FLOAT"
+    output_shape: tuple[int, ...] = ()  # the input's
     layers: list[tuple[str, str, bool]] = field(default_factory=list)  # name, type, whether a DLA takes it
     wires: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)  # of a layer, else it is in a row
     layer_words: dict[str, str] = field(default_factory=dict)  # what can_run_on_DLA says of a layer
@@ -51,6 +53,8 @@ class Board:
     plan: "bytes | None" = b"a plan"
     caches_refused: bool = False
     layers_json: str = '{"Layers": ["a layer"]}'
+    form: str = ""  # of inputs and outputs in memory; empty: row by row, or CHW16 where it may choose
+    strides: "tuple[int, ...] | None" = None  # of both; as documented
     plan_words: str = ""  # deserialising fails with them
     load_warning: str = ""
     profile: "tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None" = None
@@ -76,6 +80,7 @@ class Board:
 
 class FakeTensor:
     is_shape_tensor = False
+    allowed_formats = 0
 
     def __init__(self, name: str, shape: tuple[int, ...], dtype: Member, *, given: bool = False) -> None:
         self.name, self.shape, self.dtype = name, shape, dtype
@@ -97,10 +102,14 @@ class FakeNetwork:
             reads, makes = board.wires.get(name, ([row], [ends]))
             row = makes[0]
             self._layers.append(FakeLayer(name, kind, self._made(reads, dtype), self._made(makes, dtype)))
-        self.num_inputs, self.num_layers = len(self._inputs), len(self._layers)
+        self._outputs = [FakeTensor("y", board.output_shape or board.inputs[0][1], getattr(TYPES, board.output_type))]
+        self.num_inputs, self.num_layers, self.num_outputs = len(self._inputs), len(self._layers), 1
 
     def get_input(self, index: int) -> FakeTensor:
         return self._inputs[index]
+
+    def get_output(self, index: int) -> FakeTensor:
+        return self._outputs[index]
 
     def get_layer(self, index: int) -> "FakeLayer":
         return self._layers[index]
@@ -211,6 +220,10 @@ class FakeBuilder:
         return FakeProfile()
 
     def build_serialized_network(self, network: FakeNetwork, config: FakeConfig) -> "memoryview | None":
+        tensor = network.get_input(0)
+        self._board.input_type = tensor.dtype.name
+        if tensor.allowed_formats & 1 << int(self._trt.TensorFormat.CHW16):
+            self._board.form = self._board.form or "CHW16"
         for severity, message in self._board.says:
             self._trt.log(severity, message)
         for message in self._board.records:
@@ -290,7 +303,7 @@ class FakeTensorRt(ModuleType):
         return True
 
     def _names(self, version: tuple[int, ...]) -> dict[str, Any]:
-        flags = ["GPU_FALLBACK", "REFIT", "TF32", "SPARSE_WEIGHTS", "VERSION_COMPATIBLE"]
+        flags = ["GPU_FALLBACK", "REFIT", "TF32", "SPARSE_WEIGHTS", "VERSION_COMPATIBLE", "DIRECT_IO"]
         levels = ["NONE", "AMPERE_PLUS", *(["SAME_COMPUTE_CAPABILITY"] if version >= (10, 13) else [])]
         creation = ["EXPLICIT_BATCH"] if version < (11,) else []
         calibrates = {"int8_calibrator": None, "set_calibration_profile": None} if version < (11,) else {}
@@ -304,6 +317,7 @@ class FakeTensorRt(ModuleType):
             "ProfilingVerbosity": members("LAYER_NAMES_ONLY", "NONE", "DETAILED"),
             "HardwareCompatibilityLevel": members(*levels),
             "DeviceType": members("GPU", "DLA"),
+            "TensorFormat": members("LINEAR", "CHW2", "HWC8", "CHW4", "CHW16", "CHW32", "DLA_LINEAR"),
             "TensorIOMode": members("NONE", "INPUT", "OUTPUT"),
             "TensorLocation": members("DEVICE", "HOST"),
             "DataType": SimpleNamespace(**{k: v for k, v in vars(TYPES).items() if k != "INT64" or version >= (10,)}),

@@ -54,6 +54,18 @@ class _Engine:
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
         return self._board.inputs[0][1]
 
+    def get_tensor_format(self, name: str) -> Any:
+        return getattr(self._trt.TensorFormat, self._board.form or "LINEAR")
+
+    def get_tensor_format_desc(self, name: str) -> str:
+        return f"a format like {self._board.form}"
+
+    def get_tensor_components_per_element(self, name: str) -> int:
+        return {"CHW16": 16, "CHW32": 32, "CHW4": 4, "HWC8": 8}.get(self._board.form, 1)
+
+    def get_tensor_vectorized_dim(self, name: str) -> int:
+        return len(self._board.inputs[0][1]) - 3
+
     def get_tensor_profile_shape(self, name: str, index: int) -> tuple[Any, Any, Any]:
         assert self._board.profile is not None
         assert (name, index) == ("x", 0)
@@ -116,6 +128,9 @@ class FakeContext:
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
         return (-1, 3) if name == "y" and self._board.refuses == "output shape" else self._shape
 
+    def get_tensor_strides(self, name: str) -> tuple[int, ...]:
+        return self._board.strides or (0,) * len(self._shape)
+
     def set_tensor_address(self, name: str, pointer: int) -> bool:
         self._at[name] = pointer
         return self._allowed("set_tensor_address")
@@ -124,7 +139,7 @@ class FakeContext:
         cuda = self._board.cuda
         assert cuda is not None
         assert stream == cuda.streams[-1].handle
-        kind = np.float32 if self._board.input_type == "FLOAT" else np.int32
+        kind = {"FLOAT": np.float32, "HALF": np.float16}.get(self._board.input_type, np.int32)
         x, y = (cuda._memory[self._at[name]].reshape(-1).view(np.uint8).view(kind) for name in ("x", "y"))
 
         def work() -> None:

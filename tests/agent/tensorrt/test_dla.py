@@ -74,12 +74,7 @@ def test_full_placement_is_refused_before_the_build_with_the_layers(make: Any) -
 
 def test_full_placement_is_built_where_every_layer_fits(make: Any) -> None:
     board = orin(layers=[LAYERS[0]], says=PLACED[:2])
-    told = (
-        make(board)
-        .build(MODEL, [X], precision=PRECISION_FP16, placement="dla", dla_require="full", gpu_fallback="off")
-        .built
-    )
-    assert "GPU_FALLBACK" not in board.flags
+    told = make(board).build(MODEL, [X], precision=PRECISION_FP16, placement="dla", dla_require="full").built
     assert (told.dla.layers_on_dla, told.dla.layers_on_gpu) == (1, 0)
 
 

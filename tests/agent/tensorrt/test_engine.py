@@ -189,6 +189,11 @@ def test_an_inference_that_fails_says_so(load: Callable[..., Any]) -> None:
     session.close()
 
 
+def test_an_engine_with_bfloat16_at_its_edges_is_refused_in_words(load: Callable[..., Any]) -> None:
+    with pytest.raises(BadInput, match="tensor 'x' is BF16, in which nothing is given to a model"):
+        load(Board(input_type="BF16"), subject())
+
+
 def test_a_dla_core_is_chosen_before_the_engine_is_loaded(load: Callable[..., Any]) -> None:
     board = Board(dla_cores=2)
     load(board, subject(placement="dla1", options={"version_compatible": "on"})).close()

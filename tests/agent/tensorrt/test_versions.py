@@ -1,5 +1,6 @@
 """The same task on made-up TensorRTs of each line: what is set on 8.6, 10.3, 10.16 and 11.4, and what is not there."""
 
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from agent.runtime.base import BuildRefused, DeviceFault
+from agent.runtime.tensorrt.lean import refuse_without_lean
 from agent.runtime.tensorrt.runtime import TensorRt
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
@@ -139,7 +141,8 @@ def test_an_option_that_came_later_is_bad_input(make: Any) -> None:
     assert board.config.hardware_compatibility_level.name == "SAME_COMPUTE_CAPABILITY"
 
 
-def test_every_option_is_set(make: Any) -> None:
+def test_every_option_is_set(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.runtime.tensorrt.lean._loads", lambda library: library == "libnvinfer_lean.so.10")
     board = Board()
     make(board).build(
         MODEL,
@@ -161,6 +164,37 @@ def test_every_option_is_set(make: Any) -> None:
     assert board.flags == {"SPARSE_WEIGHTS", "REFIT", "VERSION_COMPATIBLE"}
     assert (config.hardware_compatibility_level.name, config.profiling_verbosity.name) == ("AMPERE_PLUS", "NONE")
     assert board.runtimes[-1].engine_host_code_allowed  # or its own engine would not load
+
+
+@pytest.mark.parametrize(("version", "package"), [((8, 6, 2), 8), ((10, 3, 0), 10), ((11, 4, 1), 11)])
+def test_a_version_compatible_engine_needs_the_lean_runtime(
+    version: tuple[int, ...], package: int, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.runtime.tensorrt.lean._loads", lambda library: False)
+    board = Board(version=version)
+    with pytest.raises(BadInput, match=rf"there is no libnvinfer_lean\.so\.{package} here") as refused:
+        make(board).build(MODEL, [X], version_compatible="on")
+    assert refused.value.hint.startswith(f"sudo apt-get install libnvinfer-lean{package}")
+    assert board.network is None  # before anything is parsed
+
+
+def test_the_lean_runtime_may_lie_beside_tensorrt(tmp_path: Path) -> None:
+    """As in a wheel, whose folder the loader does not search."""
+    maps = tmp_path / "maps"
+    maps.write_text(f"7f00-7f01 r-xp 00000000 08:01 42   {tmp_path}/libnvinfer.so.10\n7f02-7f03 rw-p 0 0 0\n")
+    with pytest.raises(BadInput, match="lean runtime"):
+        refuse_without_lean((10, 3, 0), maps=maps)
+    (tmp_path / "libnvinfer_lean.so.10").touch()
+    refuse_without_lean((10, 3, 0), maps=maps)
+    with pytest.raises(BadInput, match="lean runtime"):
+        refuse_without_lean((10, 3, 0), maps=tmp_path / "none")
+
+
+@pytest.mark.parametrize("edge", [{"input_type": "BF16"}, {"output_type": "BF16"}])
+def test_bfloat16_at_the_edges_is_refused_in_words(edge: dict[str, str], make: Any) -> None:
+    with pytest.raises(BadInput, match=r"tensor '\w' is BF16, in which nothing is given") as refused:
+        make(Board(**edge)).build(MODEL, [X])
+    assert "float32 in, float32 out" in refused.value.hint
 
 
 def test_memory_is_limited_only_where_the_host_needs_it_too(make: Any) -> None:
