@@ -15,7 +15,7 @@ from controller.intake.graph import datasets, onnx_files
 from controller.intake.graph.agreement import agree
 from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.rounded_outputs import rounded_outputs_of
-from controller.intake.graph.shapes import check_batches, check_dims
+from controller.intake.graph.shapes import check_dims, refused_batches
 from controller.intake.graph.tensors import make as make_input
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.model_report import Agreement, ModelReport, Port
@@ -30,7 +30,8 @@ def check(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer
     folder.mkdir(parents=True)
     source = open_source(request, folder, progress)
     signature = source.signature
-    check_batches(signature, request.batches)
+    for error in refused_batches(signature, request.batches).values():
+        raise error
     check_dims(signature, request.dims, request.inputs)
     if request.evaluation:
         largest = max([signature.own_batch, *(batch for batch, _ in request.batches)])

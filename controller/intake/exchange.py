@@ -74,6 +74,14 @@ class RefusedGraph:
 
 
 @dataclass(frozen=True)
+class RefusedSize:
+    """A size that the model does not run with; the variants of it are refused."""
+
+    size: RunSize
+    reason: str
+
+
+@dataclass(frozen=True)
 class ModelAnswer:
     """What came of a ModelRequest."""
 
@@ -81,6 +89,7 @@ class ModelAnswer:
     own_batch: int
     files: tuple[ModelFile, ...]
     refused: tuple[RefusedGraph, ...] = ()
+    refused_sizes: tuple[RefusedSize, ...] = ()
     rounded: tuple[str, ...] = ()  # outputs of integers that the graph rounds from floats
     sets: tuple[tuple[str, ...], ...] = ()  # outputs that agree when their rows are matched, and not by place
     report: ModelReport | None = None

@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from controller.intake import int8_references
-from controller.intake.exchange import LoweringRequest, ModelAnswer, ModelFile, ModelRequest, RefusedGraph
+from controller.intake.exchange import LoweringRequest, ModelAnswer, ModelFile, ModelRequest, RefusedGraph, RefusedSize
 from controller.intake.graph import datasets, stand_in_inputs
 from controller.intake.graph.accuracy_output import find_accuracy_output
 from controller.intake.graph.datasets import LABELS, Evaluation
 from controller.intake.graph.rounded_outputs import rounded_outputs_of
-from controller.intake.graph.shapes import Signature, check_batches, check_dims
+from controller.intake.graph.shapes import Signature, check_dims, refused_batches
 from controller.intake.graph.tensors import Array, write_npy
 from controller.intake.graph.tensors import make as make_input
 from controller.intake.int8_references import Int8References
@@ -23,7 +23,7 @@ from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.precision import Reference
 from controller.intake.lowering.ranges import seen_values
 from controller.intake.model_source import ModelSource, open_source
-from controller.intake.reference_runs import run_references
+from controller.intake.reference_runs import ReferenceRuns, run_references
 from controller.model.job import Precision, Role
 
 
@@ -33,9 +33,9 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
     folder = out / "model"
     folder.mkdir(parents=True)
     source = open_source(request, folder, progress)
-    check_batches(source.signature, request.batches)
+    impossible = refused_batches(source.signature, request.batches)
     check_dims(source.signature, request.dims, request.inputs)
-    batches = {batch for batch, _ in request.batches} | ({source.signature.own_batch} if request.own_batch else set())
+    batches = _possible_batches(request, source.signature, impossible)
     own = source_precision.detect(source.graph)
     if own.precision is Precision.FP32:
         _refuse_missing_calibration(request)
@@ -49,11 +49,8 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         path = Path(request.folder) / request.evaluation
         evaluation = datasets.load(path, source.signature, largest_batch=max(batches))
         files += _evaluation_files(evaluation, out)
-    calibration = _calibration(request, source.signature, evaluation, batches, progress)
-    sizes = [RunSize(batch, dims) for batch in batches for dims in request.dims]
-    references = run_references(
-        request, source, sizes, evaluation=evaluation, calibration=calibration, progress=progress
-    )
+    runs, calibration = _run_all(request, source, evaluation, batches, progress)
+    references = runs.found
     int8 = int8_references.find(source, references, calibration, evaluation)
     files += _reference_files(out, references, int8.by_size)
     refused: list[RefusedGraph] = []
@@ -71,11 +68,52 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         own_batch=source.signature.own_batch,
         files=tuple(files),
         refused=tuple(refused),
+        refused_sizes=tuple(_refused_sizes(request, source, impossible, runs.refused)),
         rounded=rounded,
         sets=sets,
         weak_calibration="; ".join(calibration.weaknesses) if calibration else "",
         accuracy_output=_accuracy_output(request, evaluation, references, progress) if evaluation else "",
     )
+
+
+def _run_all(
+    request: ModelRequest,
+    source: ModelSource,
+    evaluation: Evaluation | None,
+    batches: Collection[int],
+    progress: Callable[[str], None],
+) -> tuple[ReferenceRuns, Calibration | None]:
+    """Ranges are learnt at a size that the model runs with, which is known only when it has run."""
+    calibration = _calibration(request, source.signature, evaluation, batches, progress)
+    sizes = [RunSize(batch, dims) for batch in batches for dims in request.dims]
+    runs = run_references(request, source, sizes, evaluation=evaluation, calibration=calibration, progress=progress)
+    if runs.refused and calibration:
+        possible = {size.batch for size in runs.found}
+        calibration = _calibration(request, source.signature, evaluation, possible, _nobody)
+    return runs, calibration
+
+
+def _possible_batches(request: ModelRequest, signature: Signature, refused: Mapping[int, ModelError]) -> set[int]:
+    """Raises ModelError where none is left of those asked for."""
+    named = {batch for batch, _ in request.batches} | ({signature.own_batch} if request.own_batch else set())
+    if refused and not named - refused.keys():
+        raise next(iter(refused.values()))
+    return named - refused.keys()
+
+
+def _refused_sizes(
+    request: ModelRequest,
+    source: ModelSource,
+    batches: Mapping[int, ModelError],
+    sizes: Mapping[RunSize, ModelError],
+) -> list[RefusedSize]:
+    every = {RunSize(batch, dims): error for batch, error in batches.items() for dims in request.dims}
+    made = _nobodys_inputs(request, source)
+    return [RefusedSize(size, _reason(error, made)) for size, error in {**every, **sizes}.items()]
+
+
+def _nobody(_: str) -> None:
+    """Progress that was told before."""
 
 
 def _accuracy_output(

@@ -1,6 +1,7 @@
 """What the model answers to the reference inputs of each size, once it is clear that this can be held to."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from controller.intake.exchange import ModelRequest
@@ -18,6 +19,14 @@ from controller.intake.lowering.precision import Reference
 from controller.intake.model_source import ModelSource
 
 
+@dataclass(frozen=True)
+class ReferenceRuns:
+    """What the model answers, by size, and why it does not run with the others."""
+
+    found: Mapping[RunSize, Reference]
+    refused: Mapping[RunSize, ModelError]
+
+
 def run_references(
     request: ModelRequest,
     source: ModelSource,
@@ -26,25 +35,43 @@ def run_references(
     evaluation: Evaluation | None,
     calibration: Calibration | None,
     progress: Callable[[str], None],
-) -> dict[RunSize, Reference]:
-    """By size. Raises ModelError for a size that the model does not run with, or answers that show nothing."""
+) -> ReferenceRuns:
+    """Raises ModelError where the model runs with none of the sizes, or answers what shows nothing."""
     found: dict[RunSize, Reference] = {}
+    refused: dict[RunSize, ModelError] = {}
     notes: dict[str, None] = {}
     for size in sorted(sizes):
         real = _real_inputs(source.signature, evaluation, calibration, size.batch)
         made = stand_in_inputs.told(source.signature.inputs, real=real)
         special = stand_in_inputs.told(source.signature.inputs, real=real, plain=False)
-        progress(f"computing the reference outputs for {size}{special and f'; stand-in inputs: {special}'}")
+        progress(f"computing the reference outputs for {size}{_stand_ins(special)}")
         inputs = _inputs(request, source.signature, real, size)
-        outputs = _run(request, source, inputs, size, ran=list(found))
+        try:
+            outputs = _run(request, source, inputs, size, ran=list(found))
+        except ModelError as error:
+            progress(f"refused: {error.message}")
+            refused[size] = error
+            continue
         if not found:
-            graph = source.graph.path if request.onnx else None
-            refuse_unstable(outputs, source.run(inputs), graph=graph)
+            _refuse_unstable(request, source, inputs, outputs)
         notes |= dict.fromkeys(refuse_useless(outputs, stand_ins=made))
         found[size] = (inputs, outputs)
     for note in notes:
         progress(note)
-    return found
+    if not found:
+        raise next(iter(refused.values()))
+    return ReferenceRuns(found, refused)
+
+
+def _refuse_unstable(
+    request: ModelRequest, source: ModelSource, inputs: Mapping[str, Array], outputs: Mapping[str, Array]
+) -> None:
+    graph = source.graph.path if request.onnx else None
+    refuse_unstable(outputs, source.run(inputs), graph=graph)
+
+
+def _stand_ins(told: str) -> str:
+    return f"; stand-in inputs: {told}" if told else ""
 
 
 def _run(

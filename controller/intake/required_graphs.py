@@ -6,7 +6,7 @@ from the FP32 graph and the calibration data: which way it goes is decided per d
 
 from collections.abc import Sequence
 
-from controller.intake.exchange import LoweringRequest, ModelFile, RefusedGraph
+from controller.intake.exchange import LoweringRequest, ModelFile, RefusedGraph, RefusedSize
 from controller.intake.jobfile.matrix import VariantPoint, precision_places
 from controller.intake.jobfile.spec import LoadedJob
 from controller.intake.jobfile.yaml import Steps
@@ -35,10 +35,12 @@ def needs(point: VariantPoint, item: ModelFile) -> bool:
     return item.precision in (None, graph) and item.base in (None, base_of(point.runtime, point.placement))
 
 
-def refusal_of(point: VariantPoint, refused: Sequence[RefusedGraph]) -> str:
-    """Why a variant's graph could not be made; empty: it was."""
+def refusal_of(point: VariantPoint, refused: Sequence[RefusedGraph], sizes: Sequence[RefusedSize]) -> str:
+    """Why a variant cannot run: its size, or its graph could not be made; empty: it can."""
+    size = next((item.reason for item in sizes if item.size == point.size), "")
     base = base_of(point.runtime, point.placement) if point.precision is Precision.INT8 else Precision.FP16
-    return next((item.reason for item in refused if (item.precision, item.base) == (point.precision, base)), "")
+    wanted = (point.precision, base)
+    return size or next((item.reason for item in refused if (item.precision, item.base) == wanted), "")
 
 
 def lowering_requests(loaded: LoadedJob) -> tuple[LoweringRequest, ...]:

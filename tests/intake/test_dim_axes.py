@@ -137,8 +137,11 @@ def test_a_dimension_that_the_graph_fixes(place: Workplace) -> None:
 
 def test_a_size_that_the_model_does_not_run_with(place: Workplace) -> None:
     place.model(reshaped())
-    error = place.refused(f"{JOB}variants: {{dims: {{seq: [8, 9]}}}}")
-    assert error.message.startswith("the model does not run with batch 1, seq=9: ")
+    eight, nine = place.prepare(f"{JOB}variants: {{dims: {{seq: [8, 9]}}}}").spec.variants
+    assert eight.refusal == ""
+    assert nine.refusal.startswith("the model does not run with batch 1, seq=9: ")
+    error = place.refused(f"{JOB}variants: {{dims: {{seq: [9]}}}}")
+    assert nine.refusal.startswith(error.message)
     assert error.where.startswith("job.yaml:6:")
 
 

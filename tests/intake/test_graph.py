@@ -182,7 +182,7 @@ def test_a_named_dimension_is_named_and_names_are_quoted(place: Workplace) -> No
 @pytest.mark.parametrize(
     ("shape", "rest", "where", "message"),
     [
-        ((2, 4), "variants: {batch: [2, 8]}", "5:23", "batch 8 is asked for, but the batch is fixed at 2"),
+        ((2, 4), "variants: {batch: [8]}", "5:20", "batch 8 is asked for, but the batch is fixed at 2"),
         ((), "variants: {batch: [8]}", "5:20", "batch 8 is asked for, but no input has a batch dimension"),
         (("N", 4), "  inputs: {z: {}}", "5:15", "the model has no input 'z'"),
         (("N", 4), "  inputs: {x: {shape: [batch]}}", "5:23", "input 'x' has 2 dimensions, not 1"),
@@ -200,6 +200,17 @@ def test_what_a_graph_cannot_take(
     error = place.refused(ONNX + rest)
     assert error.where == f"job.yaml:{where}"
     assert error.message.endswith(message.lstrip("*"))
+
+
+def test_a_batch_that_the_graph_cannot_take_does_not_stop_the_others(place: Workplace) -> None:
+    place.model(linear((2, 4)))
+    variants = place.prepare(ONNX + "variants: {batch: [2, 8], precision: [fp32, fp16]}").spec.variants
+    refusals = {(item.batch, item.precision.value): item.refusal for item in variants}
+    assert refusals[2, "fp32"] == refusals[2, "fp16"] == ""
+    for precision in ("fp32", "fp16"):
+        assert refusals[8, precision].startswith(
+            "batch 8 is asked for, but the batch is fixed at 2; expected batch: [2]"
+        )
 
 
 def scalar_model() -> onnx.ModelProto:

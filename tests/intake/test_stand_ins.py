@@ -165,12 +165,41 @@ def test_a_random_model_is_found_at_submit(place: Workplace, node: str) -> None:
 def test_a_batch_size_that_is_written_into_the_model(place: Workplace) -> None:
     nodes = [NODE("Reshape", ["x", "flat"], ["r"], name="/head/Reshape"), NODE("Relu", ["r"], ["y"])]
     place.model(model_of(nodes, [value("x", ["N", 2, 3])], [value("y", None)], flat=np.int64([1, 6])))
-    error = place.refused(ONNX + "variants: {batch: [1, 8]}\n")
-    assert error.message.startswith("the model runs with batch 1 and not with batch 8: ")
-    assert "operator Reshape '/head/Reshape'" in error.message
-    assert "Input shape:{8,2,3}, requested shape:{1,6}" in error.message
-    assert (error.where, error.expected) == ("job.yaml:5:23", "batch: [1]")
-    assert place.refused(ONNX + "variants: {batch: [8]}\n").message == error.message
+    one, eight = place.prepare(ONNX + "variants: {batch: [1, 8]}\n").spec.variants
+    assert one.refusal == ""
+    assert eight.refusal.startswith("the model runs with batch 1 and not with batch 8: ")
+    assert "operator Reshape '/head/Reshape'" in eight.refusal
+    assert "Input shape:{8,2,3}, requested shape:{1,6}" in eight.refusal
+    assert "; expected batch: [1]; fix: " in eight.refusal
+    error = place.refused(ONNX + "variants: {batch: [8]}\n")
+    assert eight.refusal.startswith(error.message)
+    assert (error.where, error.expected) == ("job.yaml:5:20", "batch: [1]")
+
+
+def test_ranges_are_learnt_at_a_size_that_the_model_runs_with(place: Workplace) -> None:
+    nodes = [NODE("Reshape", ["x", "flat"], ["r"]), NODE("MatMul", ["r", "w"], ["y"])]
+    model = model_of(nodes, [value("x", ["N", 2, 3])], [value("y", None)], flat=np.int64([1, 6]), w=floats(6, 4))
+    place.model(model)
+    np.savez(place.folder / "c.npz", x=floats(40, 2, 3))
+    job = "model: {onnx: m.onnx, data: {calibration: c.npz}}\nvariants: {precision: [fp32, int8], batch: [1, 8]}\n"
+    refused = {(item.precision.value, item.batch): bool(item.refusal) for item in place.prepare(job).spec.variants}
+    assert refused == {("fp32", 1): False, ("int8", 1): False, ("fp32", 8): True, ("int8", 8): True}
+
+
+def test_a_size_of_a_named_dimension_that_the_model_refuses_does_not_stop_the_others(place: Workplace) -> None:
+    table = NODE("Slice", ["table", "start", "length", "axis"], ["part"])
+    nodes = [
+        NODE("Shape", ["x"], ["s"], start=1, end=2),
+        NODE("Identity", ["s"], ["length"]),
+        table,
+        NODE("Add", ["x", "part"], ["y"]),
+    ]
+    weights = {"table": floats(1, 16), "start": np.int64([0]), "axis": np.int64([1])}
+    place.model(model_of(nodes, [value("x", ["N", "L"])], [value("y", ["N", "L"])], **weights))
+    given = "model: {onnx: m.onnx, inputs: {x: {shape: [batch, seq=8]}}}\nvariants: {dims: {seq: [8, 16, 32]}}\n"
+    variants = place.prepare(given).spec.variants
+    assert [bool(item.refusal) for item in variants] == [False, False, True]
+    assert variants[2].refusal.startswith("the model does not run with batch 1, seq=32: ")
 
 
 def test_a_refused_row_names_the_inputs_that_nobody_gave(place: Workplace) -> None:

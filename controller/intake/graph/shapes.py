@@ -109,22 +109,27 @@ def signature(inputs: Iterable[Input]) -> Signature:
     return Signature(found, dynamic=False, fixed_batch=only if isinstance(only, int) else None)
 
 
-def check_batches(found: Signature, named: Iterable[tuple[int, Steps]]) -> None:
-    """Raises ModelError if some variant asks for a batch size that the graph cannot take."""
+def refused_batches(found: Signature, named: Iterable[tuple[int, Steps]]) -> dict[int, ModelError]:
+    """The batch sizes asked for that the graph cannot take, each with why."""
+    refused: dict[int, ModelError] = {}
     for batch, steps in named:
-        if found.dynamic or batch == found.own_batch:
-            continue
-        if found.fixed_batch is None:
-            raise ModelError(
-                f"batch {batch} is asked for, but no input has a batch dimension", steps=steps, expected="no batch axis"
-            )
-        first = next(item for item in found.inputs if item.dims)
-        raise ModelError(
-            f"batch {batch} is asked for, but the batch is fixed at {found.fixed_batch}",
-            steps=steps,
-            expected=f"batch: [{found.fixed_batch}]",
-            hint=f"export the model with a dynamic first dimension of {first.name!r}, or remove the batch axis",
+        if not found.dynamic and batch != found.own_batch:
+            refused.setdefault(batch, _refused_batch(found, batch, steps))
+    return refused
+
+
+def _refused_batch(found: Signature, batch: int, steps: Steps) -> ModelError:
+    if found.fixed_batch is None:
+        return ModelError(
+            f"batch {batch} is asked for, but no input has a batch dimension", steps=steps, expected="no batch axis"
         )
+    first = next(item for item in found.inputs if item.dims)
+    return ModelError(
+        f"batch {batch} is asked for, but the batch is fixed at {found.fixed_batch}",
+        steps=steps,
+        expected=f"batch: [{found.fixed_batch}]",
+        hint=f"export the model with a dynamic first dimension of {first.name!r}, or remove the batch axis",
+    )
 
 
 def check_dims(found: Signature, sizes: Iterable[DimValues], requests: Mapping[str, InputRequest]) -> None:
