@@ -4,18 +4,54 @@ Three witnesses, none inside the timed loop. A signal that continues the process
 short. The boot clock counts while a machine sleeps, the steady clock does not. And a thread that only sleeps wakes up
 late when nothing of the process ran: that sees frozen containers, halted virtual machines and swapping, and never a
 slow inference, because runtimes give Python's lock back while they infer.
+
+That thread may be late for two other reasons, and the kernel tells both apart from a stop: it waited for a CPU that
+others had (its time on the run queue, /proc/thread-self/schedstat), or for Python's lock (it then looks every few
+milliseconds whether it is free, and each look is a voluntary switch). What neither explains, nobody ran in.
 """
 
+import os
+import resource
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
-PERIOD_S = 0.2
+PERIOD_S = 0.05
 LATE_S = 0.5  # a sleeper so late did not run: on a crowded machine it waits for some hundredths of a second
+UNEXPLAINED_S = 0.1
 _ASLEEP_S = 0.1
+
+
+class ThreadAccount(NamedTuple):
+    """What the kernel has counted of one thread."""
+
+    waited_for_cpu_s: float
+    switches: int  # voluntary ones
+
+
+class KernelAccounts:
+    """Of the thread that asks; None where the kernel does not count."""
+
+    def __init__(self) -> None:
+        try:
+            self._handle: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._handle = None
+
+    def read(self) -> ThreadAccount | None:
+        if self._handle is None:
+            return None
+        waited_ns = int(os.pread(self._handle, 100, 0).split()[1])
+        return ThreadAccount(waited_ns / 1e9, resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw)
+
+    def close(self) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
 
 
 class PauseWatch:
@@ -34,7 +70,9 @@ class PauseWatch:
         self._thread: threading.Thread | None = None
         self._continued = 0
         self._late_s: list[float] = []
+        self._unexplained_s: list[float] = []
         self._beat = self._began_boot = self._began_steady = 0.0
+        self._account: ThreadAccount | None = None
         self._handler: Any = None
 
     def start(self) -> None:
@@ -59,16 +97,30 @@ class PauseWatch:
         self._continued += 1
 
     def _pulse(self) -> None:
-        while not self._done.wait(PERIOD_S):
-            self.beat()
-        self.beat()
+        accounts = KernelAccounts()
+        try:
+            self._account, self._beat = (
+                accounts.read(),
+                self._boot_clock(),
+            )  # a thread begins late, too
+            while not self._done.wait(PERIOD_S):
+                self.beat(accounts.read())
+            self.beat(accounts.read())
+        finally:
+            accounts.close()
 
-    def beat(self) -> None:
-        """One wake-up of the sleeper: notes by how much it is too late."""
+    def beat(self, account: ThreadAccount | None = None) -> None:
+        """One wake-up of the sleeper: notes by how much it is too late, and how much of that nothing explains."""
         before, self._beat = self._beat, self._boot_clock()
+        known, self._account = self._account, account
         late_s = self._beat - before - PERIOD_S
         if late_s > LATE_S:
             self._late_s.append(late_s)
+        elif known is not None and account is not None and late_s > UNEXPLAINED_S:
+            waited_s = account.waited_for_cpu_s - known.waited_for_cpu_s
+            looked_s = (account.switches - known.switches) * sys.getswitchinterval()
+            if late_s - waited_s - looked_s > UNEXPLAINED_S:
+                self._unexplained_s.append(late_s - waited_s - looked_s)
 
     def _evidence(self) -> list[str]:
         found = []
@@ -79,6 +131,11 @@ class PauseWatch:
             found.append(f"the machine was asleep for {asleep_s:.2f} s")
         if self._late_s:
             found.append(f"the process did not run for {max(self._late_s):.2f} s{_times(len(self._late_s))}")
+        elif self._unexplained_s and not self._continued:
+            longest_s, times = max(self._unexplained_s), _times(len(self._unexplained_s))
+            found.append(
+                f"the process stood still for {longest_s:.2f} s{times}, and waited neither for a CPU nor for itself"
+            )
         return found
 
 
