@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from agent.child_env import child_env
 from agent.device.board import BoardIdentity, read_board
 from agent.device.container import read_container
 from agent.device.files import text_of
@@ -129,4 +130,4 @@ def this_interpreter() -> Interpreter:
 def _run_cuda(context: CheckContext) -> TrialResult | None:
     if not context.live or context.kind == "cpu":
         return None
-    return run_trial("cuda", limit_s=_CUDA_S, env=context.env)
+    return run_trial("cuda", limit_s=_CUDA_S, env=child_env(context.env))

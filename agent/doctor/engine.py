@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from agent.child_env import child_env
 from agent.device.files import entries
 from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
 from agent.doctor.host import NOT_LIVE
@@ -45,7 +46,7 @@ def tensorrt(context: CheckContext) -> CheckResult:
         return skip(NO_GPU)
     if not context.live:
         return _in_a_tree(context)
-    trial = run_trial("tensorrt", "gpu", limit_s=_ENGINE_S, env=context.env)
+    trial = _try(context, "tensorrt", "gpu")
     if context.kind == "gpu" and "No module named 'tensorrt'" in trial.error:
         return skip("not installed; on a server ONNX Runtime's CUDA provider serves too (`pip install tensorrt`)")
     return judge_engine(trial, context)
@@ -140,7 +141,7 @@ def _in_a_tree(context: CheckContext) -> CheckResult:
 def onnxruntime(context: CheckContext) -> CheckResult:
     if not context.live:
         return skip(NOT_LIVE)
-    return judge_onnxruntime(run_trial("onnxruntime", "cpu", limit_s=_ENGINE_S, env=context.env), context)
+    return judge_onnxruntime(_try(context, "onnxruntime", "cpu"), context)
 
 
 def judge_onnxruntime(trial: TrialResult, context: CheckContext) -> CheckResult:
@@ -160,7 +161,7 @@ def onnxruntime_on_gpu(context: CheckContext) -> CheckResult:
         return skip(NO_GPU)
     if not context.live:
         return skip(NOT_LIVE)
-    trial = run_trial("onnxruntime", "gpu", limit_s=_ENGINE_S, env=context.env)
+    trial = _try(context, "onnxruntime", "gpu")
     if not trial.error:
         return ok(f"{trial.steps['import']}: engine of {trial.steps['build']}, {trial.steps['run']}")
     if trial.crashed:
@@ -174,3 +175,8 @@ def _short(error: str) -> str:
     """The first line, as long as a line of a table may be."""
     line = error.splitlines()[0] if error else ""
     return line if len(line) <= 160 else line[:157] + "..."
+
+
+def _try(context: CheckContext, *what: str) -> TrialResult:
+    """A trial loads drivers and engines, as an attempt's child does, and sees no more of the environment."""
+    return run_trial(*what, limit_s=_ENGINE_S, env=child_env(context.env))

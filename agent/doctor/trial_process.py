@@ -29,7 +29,7 @@ class TrialResult:
 
 
 def run_trial(*what: str, limit_s: float, env: Mapping[str, str]) -> TrialResult:
-    """Runs `agent.doctor.trial` with these arguments, and kills its whole group at the limit."""
+    """Runs `agent.doctor.trial` with these arguments in this environment, and kills its whole group at the limit."""
     with tempfile.TemporaryDirectory(prefix="jetfleet-doctor-") as folder:
         steps, log = Path(folder) / "steps", Path(folder) / "log"
         steps.touch()

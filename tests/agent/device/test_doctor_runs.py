@@ -14,7 +14,7 @@ from agent.doctor import trial
 from agent.doctor.check import CheckContext, Interpreter, read_context
 from agent.doctor.controller import controller as reach
 from agent.doctor.controller import judge
-from agent.doctor.engine import judge_cuda, judge_engine, judge_onnxruntime
+from agent.doctor.engine import judge_cuda, judge_engine, judge_onnxruntime, onnxruntime
 from agent.doctor.host import unit_state
 from agent.doctor.trial_process import TrialResult, read, run_trial
 from jetfleet.v1 import control_pb2
@@ -54,6 +54,18 @@ def test_onnx_runtime_builds_and_runs_it() -> None:
     assert list(trial.steps) == ["import", "build", "load", "run"]
     check = judge_onnxruntime(trial, context(Path("/")))
     assert (check.state, "output right" in check.found) == ("ok", True)
+
+
+def test_a_trial_sees_what_an_attempts_child_sees_and_no_secret(tmp_path: Path) -> None:
+    seen = tmp_path / "seen.json"
+    told = f"import json, os; json.dump(dict(os.environ), open({str(seen)!r}, 'w'))"
+    (tmp_path / "sitecustomize.py").write_text(told)
+    env = {**os.environ, "PYTHONPATH": str(tmp_path), "CI_JOB_TOKEN": "secret", "AWS_PROFILE": "mine"}
+    found = read_context(Path("/"), env=env, state_dir=tmp_path / "state")
+    assert onnxruntime(found).state == "ok"
+    names = set(json.loads(seen.read_text()))
+    assert "PATH" in names
+    assert names.isdisjoint({"CI_JOB_TOKEN", "AWS_PROFILE"})
 
 
 def test_a_runtime_that_answers_something_else_is_noticed() -> None:
