@@ -73,6 +73,7 @@ class Fleet:
     ready: Sequence[Candidate] = ()
     running: Mapping[str, OpenAttempt] = field(default_factory=dict)
     last_seen: Mapping[str, datetime] = field(default_factory=dict)
+    paused: Mapping[str, str] = field(default_factory=dict)  # by device: why its agent takes no work for now
 
     @cached_property
     def online(self) -> Sequence[Device]:
@@ -94,7 +95,7 @@ def why(task: Unfinished, fleet: Fleet) -> str:
     if task.state is TaskState.READY and task.candidate:
         return _ready(task, task.candidate, fleet) + _retry(task.history, fleet) + _deadline(task)
     if task.state is TaskState.LEASED and task.attempt:
-        return _leased(task, task.attempt) + _retry(task.history, fleet) + _deadline(task)
+        return _leased(task, task.attempt, fleet) + _retry(task.history, fleet) + _deadline(task)
     raise ValueError(f"task {task.task_id} is {task.state.value}, and what that needs is missing")
 
 
@@ -127,7 +128,7 @@ def _waiting(build: BlockingBuild | None) -> str:
     return f"waits for its engine: {who} is {state_word(build.state)} and has not started"
 
 
-def _leased(task: Unfinished, attempt: OpenAttempt) -> str:
+def _leased(task: Unfinished, attempt: OpenAttempt, fleet: Fleet) -> str:
     name = attempt.device.name
     if task.cancel_asked:
         return (
@@ -137,7 +138,9 @@ def _leased(task: Unfinished, attempt: OpenAttempt) -> str:
         )
     if not attempt.running:
         return f"was handed to {name}, which has not started it yet"
-    return f"runs on {name}" + (f", phase {attempt.phase}" if attempt.phase else "")
+    paused = fleet.paused.get(attempt.device.id, "")
+    phase = f", phase {attempt.phase}" if attempt.phase else ""
+    return f"runs on {name}{phase}" + (f"; that agent is paused: {paused}" if paused else "")
 
 
 def _ready(task: Unfinished, candidate: Candidate, fleet: Fleet) -> str:
@@ -162,6 +165,8 @@ def _obstacle(device: Device, task: Candidate, fleet: Fleet) -> str:
         return f"is offline since {seen:%Y-%m-%d %H:%M:%S %Z}" if seen else "is offline"
     if device.cordoned:
         return f"is cordoned: {device.cordoned}"
+    if reason := fleet.paused.get(device.id):
+        return f"is paused: {reason}"
     busy = fleet.running.get(device.bench_domain)
     if busy:
         what = f"busy with task {busy.task_id} ({busy.task_name}) of job {busy.job_id}"

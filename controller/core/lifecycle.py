@@ -22,6 +22,7 @@ TASK_TRANSITIONS: frozenset[tuple[TaskState, TaskState]] = frozenset(
         (_T.READY, _T.CANCELLED),
         (_T.READY, _T.TIMED_OUT),
         (_T.READY, _T.SUPERSEDED),
+        (_T.READY, _T.SKIPPED),  # the only board that was to take it was removed
         (_T.LEASED, _T.READY),
         (_T.LEASED, _T.SUCCEEDED),
         (_T.LEASED, _T.FAILED),

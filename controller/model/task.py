@@ -21,7 +21,7 @@ class TaskState(Enum):
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
     TIMED_OUT = "TIMED_OUT"
-    SKIPPED = "SKIPPED"  # because of another task
+    SKIPPED = "SKIPPED"  # because of another task, or because its board was removed
     SUPERSEDED = "SUPERSEDED"  # a BUILD that nobody needs any more, and that nobody stopped: no part of any outcome
 
 

@@ -135,7 +135,13 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         liveness = self._service.liveness
         reasons = await self._service.read(
-            partial(explain.reasons, job_id=request.job_id, alive=liveness.alive(), progress=dict(liveness.progress))
+            partial(
+                explain.reasons,
+                job_id=request.job_id,
+                alive=liveness.alive(),
+                progress=dict(liveness.progress),
+                paused=dict(liveness.paused),
+            )
         )
         return control_pb2.ExplainJobResponse(reasons=[REASON.encode(reason) for reason in reasons])
 

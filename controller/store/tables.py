@@ -154,7 +154,7 @@ task = Table(
     Column("conditions", Text),  # BENCH of an `any` target: who may take it
     Column("schedule", Text),  # BENCH: ALONE, INTERLEAVED, CONCURRENT
     Column("because_of", Integer, ForeignKey("task.id"), index=True),  # SKIPPED: whom to blame
-    Column("refusal", Text),  # FAILED without an attempt: why
+    Column("refusal", Text),  # FAILED or SKIPPED without an attempt of its own: why
     Column("created_at", Text, nullable=False),
     Column("ended_at", Text),
     sqlite_autoincrement=True,

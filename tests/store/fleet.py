@@ -104,11 +104,14 @@ class StoreFleet:
         if known is not None and not validate_only:
             return known
         self.upload({item.sha256 for variant in spec.variants for item in variant.artifacts})
+        submission = self.planned(spec, key=key)
+        return submission.planned if validate_only else self.write_all(submission)
+
+    def planned(self, spec: JobSpec, *, key: str = "key") -> Submission:
         devices, engines = self.reader.read(
             lambda connection: (planning_devices(connection, alive=self.alive), known_engines(connection))
         )
-        submission = plan_job(spec, devices, engines, key=key)
-        return submission.planned if validate_only else self.write_all(submission)
+        return plan_job(spec, devices, engines, key=key)
 
     def write_all(self, submission: Submission, *, budget_s: float = 1.0) -> Submitted:
         while (answer := self.write(lambda connection: submission.step(connection, budget_s=budget_s))) is None:

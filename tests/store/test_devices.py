@@ -4,7 +4,7 @@ import pytest
 
 from controller.model.job import Condition, Op, Quantifier
 from controller.model.lease import BuildWork, Registered, Registration
-from controller.model.task import FailureKind, JobState
+from controller.model.task import FailureKind, JobState, TaskState
 from controller.model.view import ResultQuery
 from controller.store.commands import devices
 from controller.store.commands.depart import depart, leave
@@ -84,6 +84,31 @@ def test_what_a_person_says_of_a_device(fleet: StoreFleet) -> None:
         fleet.write(lambda c: devices.remove(c, "orin-1", force=False, alive=set()))
     fleet.write(lambda c: devices.remove(c, "orin-1", force=True, alive=set()))
     assert fleet.reader.read(lambda c: device_views(c, alive=set(), paused={})) == []
+
+
+def test_a_device_that_is_removed_leaves_nothing_unfinished(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    fleet.register("b")
+    bound = fleet.submit(spec()).job_id  # for each of them
+    for_any = fleet.submit(spec(8, targets=(ANY,)), key="any").job_id
+    lease = fleet.must_claim("a/1")
+    fleet.write(lambda c: devices.remove(c, "a", force=True, alive={"a/1"}))
+    skipped = [task for task in fleet.job(bound).tasks if task.state is TaskState.SKIPPED]
+    assert [task.failure.message for task in skipped if task.failure] == [
+        "a was removed, and this was for no other device"
+    ]
+    with pytest.raises(StaleSession):
+        fleet.finish("a/1", lease)
+    fleet.run_all("b/1")
+    assert [fleet.job(job_id).state for job_id in (bound, for_any)] == [JobState.FAILED, JobState.SUCCEEDED]
+
+
+def test_a_device_that_is_removed_while_a_job_for_it_is_written(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    submission = fleet.planned(spec())
+    fleet.write(lambda c: devices.remove(c, "a", force=True, alive=set()))
+    job_id = fleet.write_all(submission).job_id
+    assert fleet.job(job_id).state is JobState.FAILED
 
 
 def test_a_new_session_on_the_same_boot_closes_what_the_old_one_left(fleet: StoreFleet) -> None:

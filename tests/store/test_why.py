@@ -18,11 +18,17 @@ from tests.store.fleet import StoreFleet, failed
 OTHER_CPU = {**CPU, "cpu_model": "Other 1"}
 
 
-def why(fleet: StoreFleet, job_id: int, progress: dict[str, Progress] | None = None) -> list[str]:
+def why(
+    fleet: StoreFleet,
+    job_id: int,
+    progress: dict[str, Progress] | None = None,
+    *,
+    paused: dict[str, str] | None = None,
+) -> list[str]:
     return [
         f"{item.state.value}: {item.why}"
         for item in fleet.reader.read(
-            lambda c: explain.reasons(c, job_id, alive=set(fleet.alive), progress=progress or {})
+            lambda c: explain.reasons(c, job_id, alive=set(fleet.alive), progress=progress or {}, paused=paused or {})
         )
     ]
 
@@ -53,6 +59,18 @@ def test_from_submit_to_the_end(fleet: StoreFleet) -> None:
     assert why(fleet, job_id) == ["READY: is next on a, as soon as it asks for work"]
     fleet.run_all("a/1")
     assert why(fleet, job_id) == []
+
+
+def test_a_paused_device_is_named_with_its_reason(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    job_id = fleet.submit(spec()).job_id
+    full = {"a/1": "/var/lib/jetfleet has 3 MiB left on its disk"}
+    assert why(fleet, job_id, paused=full)[0] == (
+        "READY: waits for a, which is paused: /var/lib/jetfleet has 3 MiB left on its disk"
+    )
+    build = fleet.must_claim("a/1")
+    fleet.write(lambda c: start_attempts(c, [build.token]))
+    assert "that agent is paused: /var/lib/jetfleet has 3 MiB left" in why(fleet, job_id, paused=full)[0]
 
 
 def test_a_build_that_failed_leaves_nobody_waiting(fleet: StoreFleet) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select, update
 
-from controller.model.task import AttemptState
+from controller.model.task import AttemptState, TaskState
 from controller.store import tables as t
 from controller.store.clock import now_text
-from controller.store.commands.attempts import close_attempts
+from controller.store.commands.attempts import close_attempts, end_unwanted_builds, move
 from controller.store.commands.bind import unbind
 
 
@@ -15,6 +15,23 @@ def depart(connection: Connection, session_ids: Sequence[str]) -> int:
     """The devices of these sessions take no work for now; returns how many tasks were given to others."""
     devices = connection.execute(select(t.device.c.id).where(t.device.c.session_id.in_(session_ids))).scalars()
     return unbind(connection, list(devices))
+
+
+def remove_board(connection: Connection, device_id: str, *, name: str) -> None:
+    """For good: what it works on and what anybody may run goes to others, what is for it alone ends as SKIPPED."""
+    close_attempts(connection, t.attempt.c.device_id == device_id, AttemptState.RETURNED, message=f"{name} was removed")
+    unbind(connection, [device_id])
+    skip_bound(connection, device_id, name=name)
+
+
+def skip_bound(connection: Connection, device_id: str, *, name: str) -> None:
+    """What waits for a board that was removed never runs."""
+    bound = (t.task.c.device_id == device_id) & t.task.c.state.in_((TaskState.WAITING.value, TaskState.READY.value))
+    for task_id in connection.execute(select(t.task.c.id).where(bound)).scalars().all():
+        refusal = f"{name} was removed, and this was for no other device"
+        connection.execute(update(t.task).where(t.task.c.id == task_id).values(refusal=refusal))
+        move(connection, task_id, TaskState.SKIPPED)
+    end_unwanted_builds(connection)
 
 
 def leave(connection: Connection, session_id: str, *, reason: str) -> None:

@@ -9,6 +9,7 @@ from controller.model.labels import check_labels
 from controller.model.task import Device
 from controller.store import tables as t
 from controller.store.commands.bind import replan_device
+from controller.store.commands.depart import remove_board
 from controller.store.commands.register import CORDON, REMOVED, keep_facts, labelled
 from controller.store.queries.tasks import LIVE_STATES
 from controller.store.stored import StoredRow
@@ -73,8 +74,8 @@ def adopt(connection: Connection, name: str, *, device_id: str) -> str:
 
 
 def remove(connection: Connection, name: str, *, force: bool, alive: Collection[str]) -> str:
-    """Takes it out of every list; what it measured stays, under its name with its id. Raises Conflict unless `force`
-    while it is online or has work.
+    """Takes it out of every list; what it measured stays, under its name with its id, and nothing waits for it any
+    more. Raises Conflict unless `force` while it is online or has work.
     """
     row = find_device(connection, name)
     live = select(func.count()).where(t.task.c.device_id == row.id, t.task.c.state.in_(LIVE_STATES))
@@ -82,6 +83,7 @@ def remove(connection: Connection, name: str, *, force: bool, alive: Collection[
     why = "it is online" if row.session_id in alive else f"{tasks} unfinished tasks are for it" if tasks else ""
     if why and not force:
         raise Conflict(f"{row.name} is not removed: {why}", hint="stop its agent and cancel its jobs, or use --force")
+    remove_board(connection, row.id, name=row.name)
     free = f"{row.name} ({row.id[:8]})"
     _set(connection, row, held=REMOVED, name=free, cordoned="removed", session_id=None)
     return str(row.id)

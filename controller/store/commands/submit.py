@@ -20,6 +20,7 @@ from controller.store import tables as t
 from controller.store.clock import after, now_text
 from controller.store.commands.attempts import move
 from controller.store.commands.bind import replan_device
+from controller.store.commands.depart import skip_bound
 from controller.store.commands.rows import (
     attach_build,
     build_name,
@@ -114,10 +115,15 @@ class Submission:
             yield
 
     def _replan(self, connection: Connection) -> Iterator[None]:
-        """Devices that have other facts by now than when the job was planned may need other engines."""
+        """Devices that have other facts by now than when the job was planned may need other engines; some are gone."""
         wanted = {bench.device_id for bench in self._plan.benches}
         planned = {device.id: device.facts for device in self._devices if device.id in wanted}
-        for device in planning_devices(connection, alive=()):
+        known = planning_devices(connection, alive=())
+        for device in self._devices:
+            if device.id in wanted and all(device.id != item.id for item in known):
+                skip_bound(connection, device.id, name=device.name)
+                yield
+        for device in known:
             if device.id in planned and planned[device.id] != device.facts:
                 replan_device(connection, device)
                 yield

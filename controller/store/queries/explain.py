@@ -1,6 +1,7 @@
 """Gathers what core.explain needs to say why the tasks of a job have not ended."""
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from sqlalchemy import Connection, select
 
@@ -26,9 +27,15 @@ from controller.store.stored import StoredRow
 
 
 def reasons(
-    connection: Connection, job_id: int, *, alive: Collection[str], progress: Mapping[str, Progress]
+    connection: Connection,
+    job_id: int,
+    *,
+    alive: Collection[str],
+    progress: Mapping[str, Progress],
+    paused: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Reason]:
-    """Why each unfinished task of a job has not ended, and what became of results that could not be taken.
+    """Why each unfinished task of a job has not ended, and what became of results that could not be taken. `paused`
+    says of sessions why they take no work.
 
     Raises NotFound.
     """
@@ -36,14 +43,13 @@ def reasons(
     tasks = [row for row in known if TaskState(row.state) not in TERMINAL]
     devices = planning_devices(connection, alive=alive)
     attempts = _open_attempts(connection, devices, progress)
+    seen = connection.execute(select(t.device.c.id, t.device.c.session_id, t.device.c.last_seen_at)).all()
     fleet = Fleet(
         devices=devices,
         ready=all_ready(connection),
         running={attempt.device.bench_domain: attempt for attempt in attempts.values()},
-        last_seen={
-            row.id: parse(row.last_seen_at)
-            for row in connection.execute(select(t.device.c.id, t.device.c.last_seen_at))
-        },
+        last_seen={row.id: parse(row.last_seen_at) for row in seen},
+        paused={row.id: paused[row.session_id] for row in seen if paused.get(row.session_id)},
     )
     job = job_row(connection, job_id)
     refused = _refused(connection, {row.id: row for row in known})

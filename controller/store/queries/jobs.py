@@ -235,8 +235,10 @@ def _logs(connection: Connection, job_id: int) -> dict[str, list[Artifact]]:
 
 
 def _refusal(task: StoredRow) -> Failure | None:
-    """Of a task that was never tried."""
-    return Failure(FailureKind.BUILD_REFUSED, task.refusal) if task.refusal else None
+    """Of a task that was never tried, or that will not be tried again."""
+    skipped = task.state == TaskState.SKIPPED.value
+    kind = FailureKind.INFRASTRUCTURE if skipped else FailureKind.BUILD_REFUSED
+    return Failure(kind, task.refusal) if task.refusal else None
 
 
 def _last_failure(attempts: Sequence[StoredRow]) -> Failure | None:
