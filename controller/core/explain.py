@@ -160,13 +160,8 @@ def _ready(task: Unfinished, candidate: Candidate, fleet: Fleet) -> str:
 
 def _obstacle(device: Device, task: Candidate, fleet: Fleet) -> str:
     """What keeps a device from taking a task that it can run, as the end of a sentence; empty if nothing does."""
-    if not device.online:
-        seen = fleet.last_seen.get(device.id)
-        return f"is offline since {seen:%Y-%m-%d %H:%M:%S %Z}" if seen else "is offline"
-    if device.cordoned:
-        return f"is cordoned: {device.cordoned}"
-    if reason := fleet.paused.get(device.id):
-        return f"is paused: {reason}"
+    if absence := _absence(device, fleet):
+        return absence
     busy = fleet.running.get(device.bench_domain)
     if busy:
         what = f"busy with task {busy.task_id} ({busy.task_name}) of job {busy.job_id}"
@@ -177,6 +172,17 @@ def _obstacle(device: Device, task: Candidate, fleet: Fleet) -> str:
         return "met a fault with it and leaves it to the others"
     first = fleet.next_on[device.id]
     return f"first takes {_ahead(first, task)}" if first and first.task_id != task.task_id else ""
+
+
+def _absence(device: Device, fleet: Fleet) -> str:
+    """Why a device takes no work at all."""
+    if not device.online:
+        seen = fleet.last_seen.get(device.id)
+        return f"is offline since {seen:%Y-%m-%d %H:%M:%S %Z}" if seen else "is offline"
+    if device.cordoned:
+        return f"is cordoned: {device.cordoned}"
+    reason = fleet.paused.get(device.id)
+    return f"is paused: {reason}" if reason else ""
 
 
 def _ahead(first: Candidate, task: Candidate) -> str:
