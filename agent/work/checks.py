@@ -101,14 +101,7 @@ def _as_message(label: str, found: Judgement, got: Mapping[str, Tensor], want: M
         check.weakness = "it is empty" if is_empty else ""
         return check
     check.weakness = reference_weakness(want[label])
-    if label in got and got[label].shape == want[label].shape and _is_classifier(want[label]):
-        check.top1_agreement = float(np.mean(got[label].argmax(axis=1) == want[label].argmax(axis=1)))
     return check
-
-
-def _is_classifier(want: Tensor) -> bool:
-    """Rows of scores over at least two classes."""
-    return want.dtype.kind == "f" and want.ndim == 2 and want.shape[0] > 0 and want.shape[1] >= 2
 
 
 def top1_accuracy(

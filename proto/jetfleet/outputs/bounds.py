@@ -19,6 +19,11 @@ class Rule(str, enum.Enum):
     OFF = "off"
 
 
+def error_of(cosine: float) -> float:
+    """The error, as a share of the length, that costs this cosine when it is orthogonal: e^2 = 2 (1 - cosine)."""
+    return math.sqrt(2 * (1 - cosine))
+
+
 @dataclass(frozen=True)
 class Bounds:
     """What passes. Bounds that are None follow from `min_cosine`, see `slice_cosine` and `norm_error`."""
@@ -29,7 +34,7 @@ class Bounds:
     min_cosine: float = 0.999
     min_slice_cosine: float | None = None
     max_norm_error: float | None = None  # of |got| / |want| - 1
-    min_agreement: float = 1.0  # share of equal elements of integers; of matched rows of a set
+    min_agreement: float = 1.0  # share of equal elements of integers; of matched rows of a set; of rows of one class
     tolerance: int = 0  # integers this far apart are equal: values that were rounded, never indices or labels
 
     @property
@@ -45,10 +50,8 @@ class Bounds:
         return min(1.0, 10 * (1 - self.min_cosine))
 
     def norm_error(self, cosine: float) -> float:
-        """An error that costs this cosine when it is orthogonal, e^2 = 2 (1 - cosine), may as well be along it."""
-        if self.max_norm_error is not None:
-            return self.max_norm_error
-        return math.sqrt(2 * (1 - cosine))
+        """An error that costs this cosine may as well be along the output."""
+        return error_of(cosine) if self.max_norm_error is None else self.max_norm_error
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Judgement:
     worst_slice_cosine: float | None = None
     worst_slice_norm_ratio: float | None = None
     equal_share: float | None = None
+    top1_agreement: float | None = None  # of rows of scores
 
 
 def difference_of_shapes(got: Array, want: Array) -> str:

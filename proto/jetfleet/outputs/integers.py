@@ -38,7 +38,7 @@ def _judge_rounded(got: Array, want: Array, bounds: Bounds, least: float) -> Jud
     elif abs(shift) > _SHIFT * bounds.tolerance:
         fault = f"all of it is shifted, by {shift:.3g} on average: that is not rounding"
     elif worst is not None and worst.failed:
-        fault = f"{worst.where} has cosine {worst.cosine:.6g} and norm ratio {worst.norm_ratio:.6g} beyond rounding"
+        fault = f"beyond rounding, {worst.fault}"
     return Judgement(
         not fault,
         fault or detail,

@@ -11,12 +11,11 @@ from dataclasses import replace
 import numpy as np
 
 from jetfleet.outputs.bounds import INTEGERS, Array, Bounds, Judgement, Rule, Rules, difference_of_shapes
+from jetfleet.outputs.classes import compare_classes
 from jetfleet.outputs.integers import judge_integers
 from jetfleet.outputs.sets import judge_set
-from jetfleet.outputs.slices import SliceFault, worst_slice
-
-_OFFSET = 0.1  # a spread below this share of the mean is hidden by it
-_LEAST_CENTRED = 8  # elements
+from jetfleet.outputs.slices import worst_slice
+from jetfleet.outputs.varying import lost_behind_offset
 
 
 def judge_all(got: Mapping[str, Array], want: Mapping[str, Array], rules: Rules) -> dict[str, Judgement]:
@@ -103,9 +102,16 @@ def _judge_floats(got: Array, want: Array, bounds: Bounds) -> Judgement:
         return replace(found, passed=False, detail=detail)
     if want.size and not comparable.any():
         return replace(found, passed=False, detail=f"the reference cannot be compared: {reference_fault(want)}")
+    classes = compare_classes(a, b, bounds)
+    if classes is not None:
+        found = replace(found, top1_agreement=classes.agree)
     if bounds.rule is Rule.CLOSE:
         return _judge_close(a, b, comparable=comparable, bounds=bounds, found=found)
-    return _judge_direction(np.where(comparable, a, 0.0), np.where(comparable, b, 0.0), bounds, found)
+    found = _judge_direction(np.where(comparable, a, 0.0), np.where(comparable, b, 0.0), bounds, found)
+    if found.passed and classes is not None and classes.turned > 1 - (bounds.min_agreement or 1.0):
+        turned = f"{100 * classes.turned:.3g} % of its rows say another class, and not by a near tie"
+        return replace(found, passed=False, detail=turned)
+    return found
 
 
 def _metrics(got: Array, want: Array) -> Judgement:
@@ -150,7 +156,7 @@ def _judge_direction(a: Array, b: Array, bounds: Bounds, found: Judgement) -> Ju
     if whole:
         return replace(found, passed=False, detail=whole)
     if worst is not None and worst.failed:
-        return replace(found, passed=False, detail=_detail_of_slice(worst, bounds))
+        return replace(found, passed=False, detail=worst.fault)
     return replace(found, detail=f"cosine {found.cosine:.6g}, at least {bounds.min_cosine:g} wanted")
 
 
@@ -164,23 +170,8 @@ def _fault_of_whole(bounds: Bounds, found: Judgement) -> str:
 
 
 def _fault_behind_offset(a: Array, b: Array, bounds: Bounds) -> str:
-    """Where an offset is ten times what varies, every answer points its way: then what varies is judged alone."""
-    spread, mean = (float(b.std()), abs(float(b.mean()))) if b.size >= _LEAST_CENTRED else (0.0, 0.0)
-    if not 0 < spread < _OFFSET * mean:
-        return ""
-    varying, wanted = a - a.mean(), b - b.mean()
-    norms = float(np.linalg.norm(varying) * np.linalg.norm(wanted))
-    cosine = float(varying.ravel() @ wanted.ravel()) / norms if norms > 0 else 0.0
-    if cosine >= bounds.slice_cosine:
-        return ""
-    return f"less its mean {b.mean():.4g} it has cosine {cosine:.6g}, at least {bounds.slice_cosine:g} wanted"
-
-
-def _detail_of_slice(worst: SliceFault, bounds: Bounds) -> str:
-    if worst.cosine < bounds.slice_cosine:
-        return f"{worst.where} has cosine {worst.cosine:.6g}, at least {bounds.slice_cosine:g} wanted of every slice"
-    allowed = bounds.norm_error(bounds.slice_cosine)
-    return f"{worst.where} has norm ratio {worst.norm_ratio:.6g}, 1 +- {allowed:.2g} wanted of every slice"
+    found = lost_behind_offset(a.reshape(1, -1), b.reshape(1, -1), bounds)
+    return "" if found is None else f"it {found.fault}"
 
 
 def _shown(where: Array, got: Array, want: Array) -> str:

@@ -1,0 +1,49 @@
+"""What varies behind an offset: of a temperature in kelvin every answer has the right direction. Pure but for numpy."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jetfleet.outputs.bounds import Array, Bounds
+
+_OFFSET = 0.1  # a spread below this share of the mean is hidden by it
+_ROUNDING = 1e-5  # a spread below this share of the mean is float32's own
+_LEAST_ELEMENTS = 8
+_NOTHING = 0.05  # of the other rows' median spread, and no more than rounding makes: such a row is a constant
+_LEFT = 0.1  # of the spread: less, and what varies is gone
+
+
+@dataclass(frozen=True)
+class VaryingFault:
+    row: int
+    fault: str
+
+
+def lost_behind_offset(got: Array, want: Array, bounds: Bounds) -> VaryingFault | None:
+    """The row whose mean is ten times what varies, and where that is lost most; None: nowhere.
+
+    A spread is held to the cosine of a slice, unless it is so small that rounding alone, to a share of 1 - min_cosine
+    of the mean, costs as much: then to half of it, and where it is smaller than that, to being there at all.
+    """
+    if want.shape[1] < _LEAST_ELEMENTS:
+        return None
+    mean = want.mean(axis=1)
+    varying, wanted = got - got.mean(axis=1, keepdims=True), want - mean[:, None]
+    spread, left = wanted.std(axis=1), varying.std(axis=1)
+    size = np.abs(mean)
+    product = spread * left * want.shape[1]
+    cosine = np.divide(np.einsum("ij,ij->i", varying, wanted), product, out=np.zeros_like(product), where=product > 0)
+    rounding = (1 - bounds.min_cosine) * size
+    something = (spread > _NOTHING * np.median(spread)) | (spread >= 2 * rounding)
+    hidden = (spread > _ROUNDING * size) & (spread < _OFFSET * size) & something
+    least = np.select([spread >= 2 * rounding, spread >= rounding / 2], [bounds.slice_cosine, 0.5], -1.0)
+    least = np.minimum(least, bounds.slice_cosine)
+    gone = left < _LEFT * spread
+    lost = hidden & (gone & (bounds.slice_cosine > 0) | (cosine < least))
+    if not lost.any():
+        return None
+    row = int(np.argmin(np.where(lost, np.where(gone, 0.0, cosine), np.inf)))
+    if gone[row]:
+        return VaryingFault(row, f"is {mean[row]:.4g} and what varies around it is lost")
+    said = f"less its mean {mean[row]:.4g} has cosine {cosine[row]:.6g}, at least {least[row]:g} wanted"
+    return VaryingFault(row, said)
