@@ -89,7 +89,7 @@ def _bounds(rule: OutputCheck) -> Bounds:
 
 
 def _set_bounds(rule: OutputCheck, item: OutputSet) -> Bounds:
-    return replace(_bounds(rule), rule=Rule.SET, min_agreement=item.min_agreement)
+    return replace(_bounds(rule), rule=Rule.SET, min_agreement=item.min_agreement, ties=item.ties)
 
 
 def _as_message(label: str, found: Judgement, got: Mapping[str, Tensor], want: Mapping[str, Tensor]) -> TensorCheck:
@@ -98,7 +98,7 @@ def _as_message(label: str, found: Judgement, got: Mapping[str, Tensor], want: M
     check = TensorCheck(tensor=label, **known)
     if label not in want:
         is_empty = all(want[name].size == 0 for name in names_in(label) if name in want)
-        check.weakness = "it is empty" if is_empty else ""
+        check.weakness = "it is empty" if is_empty else found.weakness
         return check
     check.weakness = reference_weakness(want[label])
     return check

@@ -9,7 +9,7 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.model_report import ModelReport
 from controller.model import codec
-from controller.model.job import OutputCheck, Precision, Role
+from controller.model.job import OutputCheck, OutputSet, Precision, Role
 
 ANSWER_NAME = "answer.json"
 
@@ -91,7 +91,7 @@ class ModelAnswer:
     refused: tuple[RefusedGraph, ...] = ()
     refused_sizes: tuple[RefusedSize, ...] = ()
     rounded: tuple[str, ...] = ()  # outputs of integers that the graph rounds from floats
-    sets: tuple[tuple[str, ...], ...] = ()  # outputs that agree when their rows are matched, and not by place
+    sets: tuple[OutputSet, ...] = ()  # outputs that agree when their rows are matched, and not by place
     report: ModelReport | None = None
     accuracy_output: str = ""  # which output holds the scores of the evaluation data
     weak_calibration: str = ""

@@ -24,7 +24,7 @@ from controller.intake.lowering.precision import Reference
 from controller.intake.lowering.ranges import seen_values
 from controller.intake.model_source import ModelSource, open_source
 from controller.intake.reference_runs import ReferenceRuns, run_references
-from controller.model.job import Precision, Role
+from controller.model.job import OutputSet, Precision, Role
 
 
 def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
@@ -54,7 +54,7 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
     int8 = int8_references.find(source, references, calibration, evaluation)
     files += _reference_files(out, references, int8.by_size)
     refused: list[RefusedGraph] = []
-    sets: tuple[tuple[str, ...], ...] = ()
+    sets: tuple[OutputSet, ...] = ()
     rounded = _rounded(source, references, progress)
     if own.precision is Precision.FP32 and request.lower:
         lowered, refused, sets = _lower_all(
@@ -137,7 +137,7 @@ def _lower_all(
     int8: Int8References,
     *,
     progress: Callable[[str], None],
-) -> tuple[list[ModelFile], list[RefusedGraph], tuple[tuple[str, ...], ...]]:
+) -> tuple[list[ModelFile], list[RefusedGraph], tuple[OutputSet, ...]]:
     """The graphs of every precision asked for, those that the model does not have, and outputs that are sets.
 
     Raises ModelError where nothing that the job asks for is left.
@@ -148,7 +148,7 @@ def _lower_all(
     seen = seen_values(source.graph.path, references[widest][0], others=others)
     files: list[ModelFile] = []
     errors: list[tuple[LoweringRequest, ModelError]] = []
-    reordered: dict[tuple[str, ...], None] = {}
+    reordered: dict[tuple[str, ...], OutputSet] = {}
     for wanted in request.lower:
         cache = Path(request.lowering_cache)
         try:
@@ -156,8 +156,8 @@ def _lower_all(
             lowered = precision.lower(
                 source.graph, wanted, calibration, held, seen=seen, cache=cache, progress=progress
             )
-            sets = precision.compare(lowered, wanted, held, progress=progress)
-            reordered.update(dict.fromkeys(item.outputs for item in sets))
+            sets = precision.compare(source.graph, lowered, wanted, held, progress=progress)
+            reordered.update({item.outputs: item for item in sets if item.ties or item.outputs not in reordered})
         except ModelError as error:
             progress(f"refused: {error.message}")
             errors.append((wanted, error))
@@ -168,7 +168,7 @@ def _lower_all(
     if errors and not files and not request.float32_steps:
         raise errors[0][1]
     refused = [RefusedGraph(item.precision, item.base, _reason(error, made)) for item, error in errors]
-    return files, refused, tuple(reordered)
+    return files, refused, tuple(reordered.values())
 
 
 def _rounded(

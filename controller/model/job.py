@@ -92,6 +92,7 @@ class OutputSet:
 
     outputs: tuple[str, ...]
     min_agreement: float = 1.0  # share of matched rows
+    ties: bool = False  # of their scores, so that which rows are chosen says nothing
 
 
 @dataclass(frozen=True)

@@ -127,13 +127,13 @@ def with_rounded(check: OutputCheck, rounded: Sequence[str]) -> OutputCheck:
 
 
 def with_found(
-    check: OutputCheck, precision: Precision, *, rounded: Sequence[str], sets: Sequence[tuple[str, ...]]
+    check: OutputCheck, precision: Precision, *, rounded: Sequence[str], sets: Sequence[OutputSet]
 ) -> OutputCheck:
     """The bounds, with what was found of the model's outputs: rounded, or alike in another order alone."""
     return _with_sets(with_rounded(check, rounded), sets, precision)
 
 
-def _with_sets(check: OutputCheck, sets: Sequence[tuple[str, ...]], precision: Precision) -> OutputCheck:
+def _with_sets(check: OutputCheck, sets: Sequence[OutputSet], precision: Precision) -> OutputCheck:
     if check.rule is CheckRule.OFF:
         return check
-    return replace(check, sets=(*check.sets, *(OutputSet(outputs, matched_share(precision)) for outputs in sets)))
+    return replace(check, sets=(*check.sets, *(replace(item, min_agreement=matched_share(precision)) for item in sets)))

@@ -20,6 +20,8 @@ from jetfleet.outputs.judge import judge, judge_all
 
 # What a graph answered, and what FP32 does.
 Trial: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
+# The same with the rows that FP32 chose.
+Forced: TypeAlias = Callable[[], Sequence[Trial]]
 
 
 def compare(
@@ -28,15 +30,20 @@ def compare(
     *,
     label: str,
     chosen: Mapping[str, tuple[str, ...]],
+    forced: Forced,
     progress: Callable[[str], None],
 ) -> tuple[OutputSet, ...]:
     """Returns the sets of outputs that agree in another order alone.
 
     `chosen`: outputs by the node that chose their rows. Raises ModelError for outputs too far from FP32.
     """
-    found_sets = reordered(trials, request, chosen)
+    found_sets = reordered(trials, request, chosen, forced)
     for choice, item in found_sets.items():
-        progress(f"{label}: rows of {', '.join(item.outputs)} are matched in any order: {choice} chooses them")
+        names = ", ".join(item.outputs)
+        if item.ties:
+            progress(f"{label}: scores tie where {choice} chooses {names}: the rows of FP32's choice agree")
+        else:
+            progress(f"{label}: rows of {names} are matched in any order: {choice} chooses them")
     unchecked = _unchecked(request.check, trials)
     for name, found in judge_trials(trials, request.check, found_sets.values()).items():
         if not found.passed and name not in unchecked:
@@ -46,25 +53,33 @@ def compare(
 
 
 def reordered(
-    trials: Sequence[Trial], request: LoweringRequest, chosen: Mapping[str, tuple[str, ...]]
+    trials: Sequence[Trial], request: LoweringRequest, chosen: Mapping[str, tuple[str, ...]], forced: Forced
 ) -> dict[str, OutputSet]:
-    """The sets, by what chose them, that fail by place and agree when their rows are matched."""
+    """The sets, by what chose them, that fail by place and agree when their rows are matched.
+
+    Or else when the graph is given the rows that FP32 chose, which `forced` runs: then their scores tie.
+    """
     said = {*request.check.outputs, *(name for item in request.check.sets for name in item.outputs)}
     rules = rules_of(request.check)
     found = {}
     for choice, outputs in chosen.items():
         item = OutputSet(outputs, matched_share(request.precision))
         as_set = Rules(rules.bounds, sets={outputs: _set_bounds(request.check, item)})
-        by_place = [_all_pass(got, wanted, outputs, rules) for got, wanted in trials]
-        matched = [_all_pass(got, wanted, outputs, as_set) for got, wanted in trials]
-        if said.isdisjoint(outputs) and not all(by_place) and all(matched):
+        if not said.isdisjoint(outputs) or _all_pass(trials, outputs, rules):
+            continue
+        if _all_pass(trials, outputs, as_set):
             found[choice] = item
+        elif (given := forced()) and _all_pass(given, outputs, rules):
+            found[choice] = replace(item, ties=True)
     return found
 
 
-def _all_pass(got: Mapping[str, Array], want: Mapping[str, Array], outputs: tuple[str, ...], rules: Rules) -> bool:
-    wanted = {name: want[name] for name in outputs if name in want}
-    return all(found.passed for found in judge_all(got, wanted, rules).values())
+def _all_pass(trials: Sequence[Trial], outputs: tuple[str, ...], rules: Rules) -> bool:
+    for got, want in trials:
+        wanted = {name: want[name] for name in outputs if name in want}
+        if not all(found.passed for found in judge_all(got, wanted, rules).values()):
+            return False
+    return True
 
 
 def judge_trials(trials: Sequence[Trial], check: OutputCheck, sets: Iterable[OutputSet] = ()) -> dict[str, Judgement]:
@@ -134,7 +149,7 @@ def rules_of(check: OutputCheck) -> Rules:
 
 
 def _set_bounds(check: OutputCheck, item: OutputSet) -> Bounds:
-    return replace(_bounds(check), rule=Rule.SET, min_agreement=item.min_agreement)
+    return replace(_bounds(check), rule=Rule.SET, min_agreement=item.min_agreement, ties=item.ties)
 
 
 def _bounds(check: OutputCheck) -> Bounds:

@@ -3,6 +3,7 @@
 Runs only in the model child. How a graph is changed is float16's and qdq's business; what came of it is checked here.
 """
 
+import functools
 import hashlib
 import json
 import re
@@ -27,6 +28,7 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering import comparison, float16, int8_graph, qdq
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.comparison import Trial
+from controller.intake.lowering.forced_choice import forced_trials
 from controller.intake.lowering.seen_values import SeenValues
 from controller.model.job import GRAPH_DATA, CheckRule, OutputSet, Precision, Role
 from jetfleet.blobs import sha256_file
@@ -88,6 +90,7 @@ def lower(
 
 
 def compare(
+    source: GraphFiles,
     lowered: LoweredGraph,
     request: LoweringRequest,
     references: Sequence[Reference],
@@ -97,7 +100,23 @@ def compare(
     """Returns outputs that agree in another order alone. Raises ModelError for outputs too far from FP32."""
     answered = _answered(lowered.path, references, request)
     chosen = chosen_outputs(onnx.load(str(lowered.path), load_external_data=False).graph)
-    return comparison.compare(answered, request, label=_label(request), chosen=chosen, progress=progress)
+    forced = _forced(source, lowered.path, references, request)
+    return comparison.compare(answered, request, label=_label(request), chosen=chosen, forced=forced, progress=progress)
+
+
+def _forced(
+    source: GraphFiles, graph: Path, references: Sequence[Reference], request: LoweringRequest
+) -> comparison.Forced:
+    """Run once, and only if it is asked for: it costs another run of both graphs."""
+
+    @functools.cache
+    def trials() -> Sequence[Trial]:
+        try:
+            return forced_trials(source.path, graph, [inputs for inputs, _ in references])
+        except ModelError as error:
+            raise refusal(request, error.message) from error
+
+    return trials
 
 
 def _answered(graph: Path, references: Sequence[Reference], request: LoweringRequest) -> list[Trial]:
@@ -164,7 +183,8 @@ def _make(
     signature = _signature(model)
     try:
         if calibration:
-            converted, remarks = _to_int8(model, request, calibration, references, seen)
+            forced = functools.partial(_forced, source, references=references, request=request)
+            converted, remarks = _to_int8(model, request, calibration, references, seen, forced=forced)
         else:
             half = float16.to_float16(model, seen)
             half.refuse_float32()
@@ -186,14 +206,17 @@ def _to_int8(
     calibration: Calibration,
     references: Sequence[Reference],
     seen: SeenValues,
+    *,
+    forced: Callable[[Path], comparison.Forced],
 ) -> tuple[onnx.ModelProto, list[str]]:
     with tempfile.TemporaryDirectory(prefix="int8-") as scratch:
         folder, chosen = Path(scratch), chosen_outputs(model.graph)
 
         def judge(candidate: onnx.ModelProto) -> dict[str, Judgement]:
             _save(candidate, folder, request)
-            answered = _answered(folder / _graph_name(request), references, request)
-            sets = comparison.reordered(answered, request, chosen)
+            graph = folder / _graph_name(request)
+            answered = _answered(graph, references, request)
+            sets = comparison.reordered(answered, request, chosen, forced(graph))
             return comparison.judge_trials(answered, request.check, sets.values())
 
         quantiser = qdq.Quantiser(model, calibration, request.base, folder)

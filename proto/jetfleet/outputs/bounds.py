@@ -35,6 +35,7 @@ class Bounds:
     min_slice_cosine: float | None = None
     max_norm_error: float | None = None  # of |got| / |want| - 1
     min_agreement: float = 1.0  # share of equal elements of integers; of matched rows of a set; of rows of one class
+    ties: bool = False  # a set's scores tie: see jetfleet/outputs/ties.py
     tolerance: int = 0  # integers this far apart are equal: values that were rounded, never indices or labels
 
     @property
@@ -74,6 +75,7 @@ class Judgement:
     cosine: float | None = None
     norm_ratio: float | None = None
     snr_db: float | None = None
+    weakness: str = ""  # why this shows few faults
     worst_slice: str = ""  # "axis 1, index 7", the worst of those that were judged
     worst_slice_cosine: float | None = None
     worst_slice_norm_ratio: float | None = None

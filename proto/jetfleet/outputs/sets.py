@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jetfleet.outputs.bounds import INTEGERS, Array, Bounds, Judgement, difference_of_shapes
+from jetfleet.outputs.ties import hold_ties
 
 _MOST_ROWS = 4096  # a matching needs memory by the square of it
 
@@ -25,12 +26,27 @@ def judge_set(got: Sequence[Array], want: Sequence[Array], bounds: Bounds) -> Ju
     count = max(len(rows_got), len(rows_want))
     if count > _MOST_ROWS:
         return Judgement(False, f"a set of {count} rows is too large to be matched, at most {_MOST_ROWS}")
-    matched = _matched(rows_got, rows_want, exact=_exact_columns(want), tolerance=bounds.row_tolerance)
-    share, least = matched / count if count else 1.0, bounds.min_agreement or 1.0
+    exact, least = _exact_columns(want), bounds.min_agreement or 1.0
+    matched = _matched(rows_got, rows_want, exact=exact, tolerance=bounds.row_tolerance)
+    share = matched / count if count else 1.0
+    if bounds.ties and share < least:
+        return _judge_tied(rows_got, rows_want, exact=exact, bounds=bounds)
     detail = (
         f"{matched} of {len(rows_want)} rows matched, {len(rows_got)} were given, at least {100 * least:g} % wanted"
     )
     return Judgement(share >= least, detail, equal_share=share)
+
+
+def _judge_tied(got: Array, want: Array, *, exact: Array, bounds: Bounds) -> Judgement:
+    """What ties cannot change; of that little is left where most rows tie."""
+    found = hold_ties(got, want, exact=exact, bounds=bounds)
+    sure = want[~found.tied]
+    matched = _matched(got, sure, exact=exact, tolerance=bounds.row_tolerance)
+    share, least = matched / len(sure) if len(sure) else 1.0, bounds.min_agreement or 1.0
+    said = f"{len(want) - len(sure)} of {len(want)} rows tie"
+    detail = found.fault or f"{matched} of {len(sure)} rows above the tie matched, at least {100 * least:g} % wanted"
+    weakness = f"{said}, so that which are chosen is arbitrary" if 2 * len(sure) < len(want) else ""
+    return Judgement(not found.fault and share >= least, f"{detail}; {said}", equal_share=share, weakness=weakness)
 
 
 def _tables(arrays: Sequence[Array]) -> list[Array]:

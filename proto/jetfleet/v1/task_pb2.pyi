@@ -835,8 +835,11 @@ class OutputSet(_message.Message):
 
     OUTPUTS_FIELD_NUMBER: _builtins.int
     MIN_AGREEMENT_FIELD_NUMBER: _builtins.int
+    TIES_FIELD_NUMBER: _builtins.int
     min_agreement: _builtins.float
     """share of matched rows"""
+    ties: _builtins.bool
+    """scores tie, so that which rows are chosen says nothing"""
     @_builtins.property
     def outputs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -844,10 +847,11 @@ class OutputSet(_message.Message):
         *,
         outputs: _abc.Iterable[_builtins.str] | None = ...,
         min_agreement: _builtins.float = ...,
+        ties: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_agreement", b"min_agreement", "outputs", b"outputs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["min_agreement", b"min_agreement", "outputs", b"outputs", "ties", b"ties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1536,7 +1540,7 @@ class TensorCheck(_message.Message):
     worst_slice_cosine: _builtins.float
     worst_slice_norm_ratio: _builtins.float
     weakness: _builtins.str
-    """why the reference can show few faults: constant, empty"""
+    """why the reference can show few faults: constant, empty, of rows that tie"""
     def __init__(
         self,
         *,
