@@ -16,9 +16,9 @@ def judge_set(got: Sequence[Array], want: Sequence[Array], bounds: Bounds) -> Ju
     Rows are the last axis but one of an array of two axes or more, else the elements, each within its sample. A row
     matches at most one other, the nearest first; columns of integers must be equal.
     """
-    for a, b in zip(got, want, strict=True):
-        if a.dtype.kind != b.dtype.kind and not (a.dtype.kind in INTEGERS and b.dtype.kind in INTEGERS):
-            return Judgement(False, difference_of_shapes(a, b))
+    unlike = [pair for pair in zip(got, want, strict=True) if not _same_kind(*pair)]
+    if unlike:
+        return Judgement(False, difference_of_shapes(*unlike[0]))
     rows_got, rows_want = _rows(got), _rows(want)
     if rows_got is None or rows_want is None or rows_got.shape[1] != rows_want.shape[1]:
         shapes = ", ".join(difference_of_shapes(a, b) for a, b in zip(got, want, strict=True))
@@ -26,14 +26,21 @@ def judge_set(got: Sequence[Array], want: Sequence[Array], bounds: Bounds) -> Ju
     count = max(len(rows_got), len(rows_want))
     if count > _MOST_ROWS:
         return Judgement(False, f"a set of {count} rows is too large to be matched, at most {_MOST_ROWS}")
-    exact, least = _exact_columns(want), bounds.min_agreement or 1.0
-    matched = _matched(rows_got, rows_want, exact=exact, tolerance=bounds.row_tolerance)
-    share = matched / count if count else 1.0
-    if bounds.ties and share < least:
+    exact = _exact_columns(want)
+    found = _judge_rows(rows_got, rows_want, exact=exact, bounds=bounds)
+    if bounds.ties and not found.passed:
         return _judge_tied(rows_got, rows_want, exact=exact, bounds=bounds)
-    detail = (
-        f"{matched} of {len(rows_want)} rows matched, {len(rows_got)} were given, at least {100 * least:g} % wanted"
-    )
+    return found
+
+
+def _same_kind(got: Array, want: Array) -> bool:
+    return got.dtype.kind == want.dtype.kind or (got.dtype.kind in INTEGERS and want.dtype.kind in INTEGERS)
+
+
+def _judge_rows(got: Array, want: Array, *, exact: Array, bounds: Bounds) -> Judgement:
+    matched, count = _matched(got, want, exact=exact, tolerance=bounds.row_tolerance), max(len(got), len(want))
+    share, least = matched / count if count else 1.0, bounds.min_agreement or 1.0
+    detail = f"{matched} of {len(want)} rows matched, {len(got)} were given, at least {100 * least:g} % wanted"
     return Judgement(share >= least, detail, equal_share=share)
 
 
