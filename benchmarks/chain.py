@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.runtime.base import DeviceFault
-from agent.runtime.gpu.session import Slot
+from agent.runtime.gpu.engine import Slot
 
 _SOURCE = Path(__file__).parent / "native" / "chain.cu"
 Floats = NDArray[np.float32]

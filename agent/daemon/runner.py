@@ -29,6 +29,7 @@ from jetfleet.v1.task_pb2 import (
     FAILURE_KIND_INFRASTRUCTURE,
     FAILURE_KIND_OUT_OF_MEMORY,
     FAILURE_KIND_TIME_LIMIT,
+    FLAG_KIND_CLOCK_DRIFT,
     FLAG_KIND_INTERFERED,
     FLAG_KIND_PAUSED,
     FLAG_KIND_UNSTABLE,
@@ -44,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 STOPPED = "stopped"
 GRACE_S = 5.0
-_MAY_NOT_RECUR = (FLAG_KIND_UNSTABLE, FLAG_KIND_INTERFERED, FLAG_KIND_PAUSED)
+_MAY_NOT_RECUR = (FLAG_KIND_UNSTABLE, FLAG_KIND_INTERFERED, FLAG_KIND_PAUSED, FLAG_KIND_CLOCK_DRIFT)
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ async def run_attempt(
     """Runs a task in a fresh process; its output files lie in `folder`/out by digest.
 
     `blob_path` says where an input lies. `stop` ends the attempt with a Failure of kind INFRASTRUCTURE whose message is
-    STOPPED. A measurement that is UNSTABLE, INTERFERED or PAUSED is repeated once in a fresh process, if the time
-    limit leaves room for it.
+    STOPPED. A measurement with a flag that may not recur is repeated once in a fresh process, if the time limit leaves
+    room for it.
     """
     attempt = AttemptDir(folder)
     on_progress(Progress(phase="fetch"))

@@ -1,4 +1,4 @@
-"""The clocks of GPU and CPUs: their range, where they stand, and whether somebody has locked them."""
+"""The clocks of GPU, CPUs and memory: their range, where they stand, and whether somebody has locked them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,21 +9,29 @@ from agent.device.files import entries, number_of, text_of
 # A GPU by the name of its device-tree node; Thor's by its folder's.
 _GPU_NODES = frozenset({"gv11b", "gp10b", "ga10b", "gb10b", "gpu"})
 _GPU_FOLDERS = "gpu-gpc"
+_EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
+_EMC_CAPS = ("nvpmodel_emc_cap", "nvpmodel_clk_cap")
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Frequencies in Hz; `name` is the GPU's folder, or cpuN. None means unreadable."""
+    """Frequencies in Hz; `name` is the GPU's folder, policyN, cpuN or emc. None means unreadable.
+
+    `held`: whether somebody holds it where it is, for a clock that says so itself.
+    """
 
     name: str
     current_hz: int | None
     min_hz: int | None
     max_hz: int | None
     governor: str | None
+    held: bool | None = None
 
     @property
     def locked(self) -> bool:
         """Whether there is only one frequency to run at: what jetson_clocks does, seen without being root."""
+        if self.held is not None:
+            return self.held
         return self.min_hz is not None and self.min_hz == self.max_hz
 
 
@@ -40,8 +48,7 @@ def read_gpu_clock(root: Path) -> Clock | None:
     folder = gpu_folder(root)
     if folder is None:
         return None
-    ask = {key: number_of(folder / f"{key}_freq") for key in ("cur", "min", "max")}
-    return Clock(folder.name, ask["cur"], ask["min"], ask["max"], text_of(folder / "governor"))
+    return _devfreq(folder)
 
 
 def read_cpu_clocks(root: Path) -> list[Clock]:
@@ -51,9 +58,41 @@ def read_cpu_clocks(root: Path) -> list[Clock]:
         frequencies = folder / "cpufreq"
         if number_of(folder / "online") == 0 or not frequencies.is_dir():
             continue
-        ask = {key: _hz(frequencies / f"scaling_{key}_freq") for key in ("cur", "min", "max")}
-        found.append(Clock(folder.name, ask["cur"], ask["min"], ask["max"], text_of(frequencies / "scaling_governor")))
+        found.append(_cpufreq(folder.name, frequencies))
     return found
+
+
+def read_cpu_policies(root: Path) -> list[Clock]:
+    """One clock for each group of CPUs that share one; where the kernel does not tell the groups, one for each CPU."""
+    found = []
+    for folder in entries(root / "sys/devices/system/cpu/cpufreq", "policy[0-9]*"):
+        if text_of(folder / "affected_cpus") is not None:  # empty: all of them are offline
+            found.append(_cpufreq(folder.name, folder))
+    return found or read_cpu_clocks(root)
+
+
+def read_emc_clock(root: Path) -> Clock | None:
+    """The memory's clock: Thor's devfreq, which all may read, or the firmware's folder, which only root may."""
+    for folder in entries(root / "sys/class/devfreq", "*bwmgr*"):
+        return _devfreq(folder, name="emc")
+    folder = root / _EMC
+    rate = number_of(folder / "rate")
+    if rate is None:
+        return None
+    held = number_of(folder / "mrq_rate_locked")
+    if held is None:  # its range is the hardware's, and says nothing of a lock
+        return Clock("emc", rate, None, None, None)
+    return Clock("emc", rate, number_of(folder / "min_rate"), number_of(folder / "max_rate"), None, held=bool(held))
+
+
+def emc_cap_hz(root: Path) -> int | None:
+    """What the power mode allows the memory's clock at most, where it tells."""
+    for name in _EMC_CAPS:
+        folder = root / "sys/kernel" / name
+        for path in (folder, *entries(folder, "emc*")):
+            if cap := number_of(path):
+                return cap
+    return None
 
 
 def offline_cpus(root: Path) -> list[str]:
@@ -63,6 +102,16 @@ def offline_cpus(root: Path) -> list[str]:
 
 def all_locked(clocks: Sequence[Clock]) -> bool:
     return bool(clocks) and all(clock.locked for clock in clocks)
+
+
+def _devfreq(folder: Path, *, name: str = "") -> Clock:
+    ask = {key: number_of(folder / f"{key}_freq") for key in ("cur", "min", "max")}
+    return Clock(name or folder.name, ask["cur"], ask["min"], ask["max"], text_of(folder / "governor"))
+
+
+def _cpufreq(name: str, folder: Path) -> Clock:
+    ask = {key: _hz(folder / f"scaling_{key}_freq") for key in ("cur", "min", "max")}
+    return Clock(name, ask["cur"], ask["min"], ask["max"], text_of(folder / "scaling_governor"))
 
 
 def _hz(path: Path) -> int | None:

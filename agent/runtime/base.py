@@ -37,11 +37,13 @@ class RoundRecord:
 
     `stages_ms` maps a stage (h2d, compute, d2h, enqueue) to one value per inference; a stage that does not exist on
     this runtime is absent, not zero. `latency_ms`, where given, is the latency by the device's own clock and replaces
-    the host's readings (TensorRT: h2d + compute + d2h by CUDA events).
+    the host's readings (TensorRT: h2d + compute + d2h by CUDA events). `e2e_ms`, where given, is each inference's wall
+    clock, of a session whose `infer` returns before its own inference is over.
     """
 
     stages_ms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     latency_ms: NDArray[np.float64] | None = None
+    e2e_ms: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Inspection:
     dla_time_share: float | None = None  # of the layers' time; None: no DLA in it
     files: tuple[File, ...] = ()
     runs: int = 1  # inferences that the times of layers are means of
+    aux_streams: int = 0  # beside the main one: where there are any, layers run side by side, and their times overlap
 
 
 class Session(Protocol):
@@ -101,10 +104,11 @@ class Session(Protocol):
         """Copies inputs to where the engine reads them. Raises BadInput if they do not fit the engine."""
 
     def infer(self) -> None:
-        """One inference on the bound inputs; returns when its outputs are there."""
+        """One inference on the bound inputs; returns when its outputs are there, or, where a session keeps two in
+        flight, when those of the one before are."""
 
     def outputs(self) -> dict[str, Tensor]:
-        """Copies of the last inference's outputs, in the engine's order."""
+        """Copies of the last inference's outputs, in the engine's order; waits for them."""
 
     def prepare(self, count: int) -> None:
         """Called before a round of at most `count` inferences: allocate now what they will need."""

@@ -12,7 +12,9 @@ from agent.work.subject import LoadedSubject
 from agent.work.summary import Recording, untimed
 from agent.work.together import GroupRecording
 from jetfleet.v1.task_pb2 import (
+    FLAG_KIND_BOUND_BY_LAUNCHES,
     FLAG_KIND_INTERFERED,
+    FLAG_KIND_LAYERS_OVERLAP,
     FLAG_KIND_TACTICS_SKIPPED,
     FLAG_KIND_TOO_FEW_SAMPLES,
     FLAG_KIND_UNSTABLE,
@@ -28,7 +30,12 @@ from jetfleet.v1.task_pb2 import (
 # What the lock adds to an inference for each other thread, held against processes of their own: 1.7 us beside one, 4 us
 # beside two (docs/measured).
 _LOCK_MS = 0.002
-_REMARKS = (FLAG_KIND_TACTICS_SKIPPED, FLAG_KIND_WEAK_CALIBRATION)
+_REMARKS = (
+    FLAG_KIND_TACTICS_SKIPPED,
+    FLAG_KIND_WEAK_CALIBRATION,
+    FLAG_KIND_BOUND_BY_LAUNCHES,
+    FLAG_KIND_LAYERS_OVERLAP,
+)
 _NO_LATENCY = "an aggregate has no latency of its own: see its subjects"
 _WRONG = "not timed: the outputs are wrong"
 
@@ -107,5 +114,7 @@ def _without_numbers(parts: Sequence[Measurement], subjects: Sequence[Subject], 
     simulated = any(part.provenance == PROVENANCE_SIMULATED for part in parts)
     found.provenance = PROVENANCE_SIMULATED if simulated else PROVENANCE_MEASURED
     found.processes = 1
+    common = set.intersection(*(set(part.circumstances.items()) for part in parts))
+    found.circumstances.update(dict(common))
     found.flags.extend(name_subjects((index, subjects[index], part.flags) for index, part in enumerate(parts)))
     return found

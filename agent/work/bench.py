@@ -1,9 +1,12 @@
 """One BENCH inside the child: load the engines, check their outputs first, and time them only if they are right."""
 
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +14,7 @@ from agent.attempt import AttemptDir
 from agent.runtime.arrays import write_npy
 from agent.runtime.base import Report
 from agent.runtime.registry import open_runtime
+from agent.telemetry.clocks import ClockSensors, ClockWatch, clock_circumstances, clock_flags, describe_clocks
 from agent.telemetry.contention import Contention, interference
 from agent.telemetry.pauses import PauseWatch
 from agent.work.aggregate import aggregate, lock_flags, lost_window_flags, untimed_measurements
@@ -31,11 +35,13 @@ from jetfleet.v1.task_pb2 import (
 )
 
 
-def run_bench(task: BenchTask, attempt: AttemptDir, report: Report, notes: dict[str, str]) -> Outcome:
+def run_bench(
+    task: BenchTask, attempt: AttemptDir, report: Report, notes: dict[str, str], *, root: Path = Path("/")
+) -> Outcome:
     """Measures the subjects, and last, where they are several, their aggregate.
 
     `notes` takes the sessions' configurations, for the environment record. Threads that concurrent subjects share out
-    among themselves are written into the task's options.
+    among themselves are written into the task's options. `root` is where the machine's sensors are read.
     """
     limits = check_options(task)
     if task.schedule == BenchTask.SCHEDULE_CONCURRENT:
@@ -44,16 +50,18 @@ def run_bench(task: BenchTask, attempt: AttemptDir, report: Report, notes: dict[
         loaded, lanes = _load(task, attempt, report, notes, stack)
         if any(subject.is_wrong for subject in loaded):
             return Outcome(measured=Measured(measurements=untimed_measurements(loaded)))
-        with _watch_contention(loaded, notes) as disturbed:
+        with _watch_clocks(loaded, notes, root) as clocks, _watch_contention(loaded, notes) as disturbed:
             watch = PauseWatch(pulse=not _is_made_up(loaded))
             watch.start()
             try:
-                seen = measure(lanes, limits, report)
+                seen = measure(lanes, limits, report, look=clocks.look)
             finally:
                 paused = watch.stop()
-        disturbed += pause_flags(seen, paused)
+        disturbed += [*pause_flags(seen, paused), *clocks.flags]
     report("summarise", None, "")
-    return Outcome(measured=Measured(measurements=_summarise_all(loaded, seen, disturbed, attempt)))
+    return Outcome(
+        measured=Measured(measurements=_summarise_all(loaded, seen, disturbed, clocks.circumstances, attempt))
+    )
 
 
 def share_threads(subjects: Sequence[Subject], available: str) -> None:
@@ -107,13 +115,44 @@ def _watch_contention(loaded: Sequence[LoadedSubject], notes: dict[str, str]) ->
     found += interference(waiting)
 
 
+@dataclass
+class _Clocks:
+    """What the watch of the clocks gives to the loop, and to the measurements afterwards."""
+
+    look: Callable[[], None] = lambda: None
+    flags: Sequence[Flag] = ()
+    circumstances: Mapping[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def _watch_clocks(loaded: Sequence[LoadedSubject], notes: dict[str, str], root: Path) -> Iterator[_Clocks]:
+    found = _Clocks()
+    if _is_made_up(loaded):  # what never ran had no clocks
+        yield found
+        return
+    addresses = [address for each in loaded if (address := each.described.get("pci_address"))]
+    with closing(ClockSensors(root, pci_address=addresses[0] if addresses else "")) as sensors:
+        watch = ClockWatch(sensors.read, now=time.monotonic)
+        found.look = watch.look
+        yield found
+        watch.look(at_once=True)
+    found.flags = clock_flags(watch.readings, on_cpu=any(each.on_cpu for each in loaded))
+    found.circumstances = clock_circumstances(watch.readings[-1], on_gpu=not all(each.on_cpu for each in loaded))
+    notes.update(describe_clocks(watch.readings))
+
+
 def _summarise_all(
-    loaded: Sequence[LoadedSubject], seen: GroupRecording, disturbed: Sequence[Flag], attempt: AttemptDir
+    loaded: Sequence[LoadedSubject],
+    seen: GroupRecording,
+    disturbed: Sequence[Flag],
+    circumstances: Mapping[str, str],
+    attempt: AttemptDir,
 ) -> list[Measurement]:
     measurements = []
     for index, (subject, recording) in enumerate(zip(loaded, seen.recordings, strict=True)):
         measurement = subject.label(_summarise(recording, subject.subject, attempt, index), index)
         measurement.flags.extend([*disturbed, *lost_window_flags(seen, index)])
+        measurement.circumstances.update(circumstances)
         if subject.runtime.provenance != PROVENANCE_SIMULATED:
             measurement.flags.extend(lock_flags(recording, len(loaded) - 1))
         measurements.append(measurement)

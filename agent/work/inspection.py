@@ -14,7 +14,9 @@ from agent.work.audit import describe_types, disclaim_checks, precision_flags
 from agent.work.subject import inputs_of
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_LAYER_PROFILE,
+    FLAG_KIND_LAYERS_OVERLAP,
     BenchTask,
+    Flag,
     Measurement,
     Outcome,
     Subject,
@@ -53,13 +55,16 @@ def inspect_bench(
         item.flags.extend(name_subjects(added))
 
 
-def layer_profile(layers: Sequence[LayerTime], runs: int) -> dict[str, object]:
-    """Mean milliseconds of each layer over so many inferences, and its share of their sum."""
+def layer_profile(layers: Sequence[LayerTime], runs: int, *, aux_streams: int = 0) -> dict[str, object]:
+    """Mean milliseconds of each layer over so many inferences, and its share of their sum.
+
+    With auxiliary streams `overlap` is true: layers ran side by side, and the sum is more than the inference took.
+    """
     total_ms = sum(layer.ms for layer in layers)
     rows = [
         {"name": layer.name, "ms": layer.ms, "share": layer.ms / total_ms if total_ms > 0 else 0.0} for layer in layers
     ]
-    return {"runs": runs, "layers": rows}
+    return {"runs": runs, "aux_streams": aux_streams, "overlap": aux_streams > 0, "layers": rows}
 
 
 def _inspect(subject: Subject, attempt: AttemptDir, index: int) -> Inspection:
@@ -80,6 +85,17 @@ def _record_findings(
         disclaim_checks(measurement, subject.precision, found.kernels)
     if found.dla_time_share is not None:
         measurement.metrics["dla_time_share"].value = found.dla_time_share
+        measurement.flags.extend(overlap_flags(found.aux_streams))
+
+
+def overlap_flags(aux_streams: int) -> list[Flag]:
+    """LAYERS_OVERLAP, about a share of times that were taken side by side."""
+    if not aux_streams:
+        return []
+    streams = f"{aux_streams} auxiliary stream{'s' if aux_streams > 1 else ''}"
+    advice = "max_aux_streams: 0 runs them one after the other"
+    seen = f"layers ran side by side on {streams}: their times and the DLA's share of them overlap"
+    return [Flag(kind=FLAG_KIND_LAYERS_OVERLAP, evidence=f"{seen}; {advice}")]
 
 
 def _publish(found: Inspection, outcome: Outcome, attempt: AttemptDir, suffix: str) -> None:
@@ -87,7 +103,8 @@ def _publish(found: Inspection, outcome: Outcome, attempt: AttemptDir, suffix: s
         outcome.artifacts.append(attempt.publish(file.path, file.role, _add_suffix(file.name, suffix)))
     if found.layers:
         path = attempt.root / "layer-profile.part"
-        path.write_text(json.dumps(layer_profile(found.layers, found.runs), indent=1) + "\n")
+        profile = layer_profile(found.layers, found.runs, aux_streams=found.aux_streams)
+        path.write_text(json.dumps(profile, indent=1) + "\n")
         name = _add_suffix("layer-profile.json", suffix)
         outcome.artifacts.append(attempt.publish(path, ARTIFACT_ROLE_LAYER_PROFILE, name))
 

@@ -5,7 +5,7 @@ Knows lanes and their numbers; how lanes run is together's business, what the nu
 
 import gc
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -82,8 +82,13 @@ def measure_alone(session: Session, limits: MeasureLimits, report: Report) -> Re
     return measure([Lane(session, CallerThread())], limits, report).recordings[0]
 
 
-def measure(lanes: Sequence[Lane], limits: MeasureLimits, report: Report) -> GroupRecording:
-    """Warms up all lanes together, then times windows that they share until enough is known or the time is up."""
+def measure(
+    lanes: Sequence[Lane], limits: MeasureLimits, report: Report, *, look: Callable[[], None] = lambda: None
+) -> GroupRecording:
+    """Warms up all lanes together, then times windows that they share until enough is known or the time is up.
+
+    `look` is called before the first window and after each, while the device is still warm: never inside one.
+    """
     group, seen = LaneGroup(lanes), GroupRecording.of(len(lanes))
     slowest_s = _warm_up(group, seen, limits, report)
     count = round_size(slowest_s, limits)
@@ -91,9 +96,11 @@ def measure(lanes: Sequence[Lane], limits: MeasureLimits, report: Report) -> Gro
     length_s = count * slowest_s
     stopping = _Stopping(limits)
     reported_s = 0.0
+    look()
     with quiet_collector():
         while not stopping.is_due(seen):
             timelines = group.time_round(length_s, count=count)
+            look()
             if seen.add(timelines, count_first=count == 1) < min(count, MIN_ROUND_SAMPLES):
                 length_s *= 2
             if seen.spent_s - reported_s >= REPORT_EVERY_S:

@@ -1,7 +1,7 @@
 """One subject of a BENCH up to its timing: loaded, its outputs checked, its accuracy taken."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -9,6 +9,8 @@ from agent.attempt import AttemptDir
 from agent.runtime.arrays import Tensor, read_npy
 from agent.runtime.base import Report, Runtime, Session
 from agent.work.checks import check_flags, check_outputs, rule_for, top1_accuracy
+from jetfleet.circumstances import MANNER
+from jetfleet.placement import CPU, Placement
 from jetfleet.stand_ins import draw, words_for
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_EVALUATION_INPUT,
@@ -36,16 +38,23 @@ class LoadedSubject:
     flags: Sequence[Flag]
     accuracy: float | None = None
     accuracy_n: int = 0
+    described: Mapping[str, str] = field(default_factory=dict)  # by the session, when it was opened
 
     @property
     def is_wrong(self) -> bool:
         return any(flag.kind == FLAG_KIND_WRONG_OUTPUT for flag in self.flags)
+
+    @property
+    def on_cpu(self) -> bool:
+        return Placement(self.subject.placement or CPU).is_cpu
 
     def label(self, measurement: Measurement, index: int) -> Measurement:
         """The measurement, with everything that was known without timing."""
         measurement.subject_index = index
         measurement.provenance = self.runtime.provenance
         measurement.processes = 1
+        chosen = {item.name: self.described[item.name] for item in MANNER if item.name in self.described}
+        measurement.circumstances.update(chosen)
         measurement.checks.extend(self.checks)
         measurement.flags.extend([*self.flags, *self.subject.flags])
         if self.accuracy is not None:
@@ -61,7 +70,7 @@ def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, repo
         report("check", None, "the first inference")
         inputs = inputs_of(subject, attempt)
         checks, flags = _check(session, subject, inputs, attempt)
-        loaded = LoadedSubject(subject, runtime, session, checks, flags)
+        loaded = LoadedSubject(subject, runtime, session, checks, flags, described=session.describe())
         if loaded.is_wrong:
             return loaded
         accuracy, evaluated = _evaluate(session, subject, attempt, report)

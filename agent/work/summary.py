@@ -13,6 +13,7 @@ from agent.runtime.base import RoundRecord
 from agent.work import stats
 from jetfleet.metrics import METRICS, MetricSpec, percentile
 from jetfleet.v1.task_pb2 import (
+    FLAG_KIND_BOUND_BY_LAUNCHES,
     FLAG_KIND_TOO_FEW_SAMPLES,
     FLAG_KIND_UNSTABLE,
     Estimate,
@@ -25,6 +26,7 @@ Floats = NDArray[np.float64]
 
 UNSTABLE_HALF_WIDTH = 0.025  # of p50: not known well enough, say so
 UNSTABLE_DRIFT = 0.05  # last third of rounds against the first
+LAUNCH_SHARE = 0.8  # of compute's p50: from there on a GPU has nothing queued to go on with
 
 
 @dataclass
@@ -42,8 +44,10 @@ class Recording:
         return sum(len(block) for block in self.rounds)
 
     def add(self, wall_ms: Floats, elapsed_ns: int, collected: RoundRecord) -> None:
-        """One round by the host's clock, which is e2e. Where the device has a clock of its own, the latency is by that,
-        and what is not in any stage by then is the residual; elsewhere an inference is all compute."""
+        """One round by the host's clock, which is e2e unless the session took its own. Where the device has a clock,
+        the latency is by that, and the residual what is in no stage by then; elsewhere an inference is all compute."""
+        if collected.e2e_ms is not None:
+            wall_ms = collected.e2e_ms
         if collected.latency_ms is None:
             latency_ms, stages = wall_ms, {"compute": wall_ms, **collected.stages_ms}
         else:
@@ -71,7 +75,7 @@ def summarise(recording: Recording, batch: int) -> Measurement:
         n=recording.n,
         warmup_n=recording.warmup_n,
         rounds=[_round(block) for block in recording.rounds],
-        flags=find_flags(recording.rounds),
+        flags=[*find_flags(recording.rounds), *launch_flags(recording.stages)],
     )
     times = {stage: _Times(blocks) for stage, blocks in (("", recording.rounds), *recording.stages.items())}
     for metric in METRICS:
@@ -107,6 +111,18 @@ def find_flags(rounds: Sequence[Floats]) -> list[Flag]:
         where = "above" if moved > 0 else "below"
         reasons.append(f"p50 of the last third of rounds {100 * abs(moved):.1f} % {where} the first")
     return [Flag(kind=FLAG_KIND_UNSTABLE, evidence="; ".join(reasons))] if reasons else []
+
+
+def launch_flags(stages: Mapping[str, Sequence[Floats]]) -> list[Flag]:
+    """BOUND_BY_LAUNCHES where enqueueing takes about as long as computing: trtexec warns of the same."""
+    if "enqueue" not in stages:
+        return []
+    enqueue_ms, compute_ms = (float(np.median(np.concatenate(stages[name]))) for name in ("enqueue", "compute"))
+    if enqueue_ms <= LAUNCH_SHARE * compute_ms:
+        return []
+    seen = f"enqueue takes {enqueue_ms:.3g} ms, compute {compute_ms:.3g} ms (p50; limit {LAUNCH_SHARE:.0%})"
+    advice = "the host decides the number: try cuda_graph, a larger batch or a faster CPU clock"
+    return [Flag(kind=FLAG_KIND_BOUND_BY_LAUNCHES, evidence=f"{seen}: {advice}")]
 
 
 def _estimate(metric: MetricSpec, times: _Times) -> Estimate | None:

@@ -122,7 +122,10 @@ def samples_inside(timeline: Timeline, window: tuple[int, int]) -> slice:
 
 def _cut(collected: RoundRecord, part: slice) -> RoundRecord:
     stages = {name: values[part] for name, values in collected.stages_ms.items()}
-    return RoundRecord(stages, None if collected.latency_ms is None else collected.latency_ms[part])
+    latency_ms, e2e_ms = collected.latency_ms, collected.e2e_ms
+    return RoundRecord(
+        stages, None if latency_ms is None else latency_ms[part], None if e2e_ms is None else e2e_ms[part]
+    )
 
 
 class LaneGroup:

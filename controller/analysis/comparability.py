@@ -8,21 +8,23 @@ from collections.abc import Iterator
 from controller.model.comparison import Axis
 from controller.model.facts import fact_type, shown
 from controller.model.result import Row
+from jetfleet.circumstances import CLOCKS, MANNER, OTHERWISE, UNKNOWN
 from jetfleet.errors import BadInput
 
 # What a board is.
 HARDWARE = ("arch", "module", "sku", "cpu_model", "cpu_count", "gpu", "compute_capability", "sm_count", "dla_cores")
 # How it is set and what it runs: the names of facts that move a latency on unchanged hardware.
-CIRCUMSTANCES = ("power_mode", "clocks", "l4t", "jetpack", "cuda", "dla_compiler")
+CIRCUMSTANCES = ("power_mode", *(item.name for item in CLOCKS), "l4t", "jetpack", "cuda", "dla_compiler")
 # What ran at the same time, and how it was timed: these decide what a latency means.
-_MANNER = ("schedule", "subject", "mode")
+_CHOSEN = tuple(item.name for item in MANNER)
+_MANNER = ("schedule", "subject", "mode", *_CHOSEN)
 _FIELDS = ("provenance", "model", "runtime", "runtime_version", "precision", "batch", "placement", *_MANNER)
 _OWN_OF_A_VARIANT = frozenset({"runtime", "precision", "batch", "placement"})
 
 
 def check_names(across: frozenset[str]) -> None:
     """Raises BadInput for what may not differ, or does not exist."""
-    allowed = ("model", "runtime_version", *HARDWARE, *CIRCUMSTANCES)
+    allowed = ("model", "runtime_version", *_CHOSEN, *HARDWARE, *CIRCUMSTANCES)
     for name in sorted(across):
         if name not in allowed:
             why = "is never compared across" if name in _FIELDS else "does not keep rows from being compared"
@@ -51,6 +53,16 @@ def option_differences(row: Row, baseline: Row) -> list[str]:
         for name in sorted({*row.options, *baseline.options})
         if row.options.get(name) != baseline.options.get(name)
     ]
+
+
+def unknown_clocks(row: Row, baseline: Row) -> list[str]:
+    """Clocks that could be read of neither: they may differ, and nobody would know."""
+    names = [
+        item.name
+        for item in CLOCKS
+        if all(UNKNOWN in each.measurement.circumstances.get(item.name, "") for each in (row, baseline))
+    ]
+    return [f"{', '.join(names)} unknown in both: the difference may be theirs"] if names else []
 
 
 def _option(row: Row, name: str) -> str:
@@ -93,5 +105,7 @@ def _value(row: Row, name: str) -> str:
             return row.part or "the only one"
         case "runtime" | "runtime_version" | "placement" | "batch":
             return str(getattr(row, name))
+        case _ if name in OTHERWISE:
+            return row.measurement.circumstances.get(name, OTHERWISE[name])
         case _:
             return shown(row.facts.get(name))

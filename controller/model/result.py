@@ -25,8 +25,8 @@ class Provenance(Enum):
 class FlagKind(Enum):
     UNSTABLE = "UNSTABLE"
     TOO_FEW_SAMPLES = "TOO_FEW_SAMPLES"
-    THROTTLED = "THROTTLED"  # reserved: nothing raises it yet
-    CLOCK_DRIFT = "CLOCK_DRIFT"  # reserved: nothing raises it yet
+    THROTTLED = "THROTTLED"
+    CLOCK_DRIFT = "CLOCK_DRIFT"
     WRONG_OUTPUT = "WRONG_OUTPUT"
     UNCHECKED = "UNCHECKED"
     PRECISION_NOT_HONOURED = "PRECISION_NOT_HONOURED"
@@ -35,6 +35,8 @@ class FlagKind(Enum):
     DAMAGED = "DAMAGED"  # the stored row is not what was committed
     TACTICS_SKIPPED = "TACTICS_SKIPPED"  # the number is right; the engine could be faster
     WEAK_CALIBRATION = "WEAK_CALIBRATION"  # the number is right; the outputs could be better
+    BOUND_BY_LAUNCHES = "BOUND_BY_LAUNCHES"  # the number is right, and more the host's than the GPU's
+    LAYERS_OVERLAP = "LAYERS_OVERLAP"  # the number is right; times of layers and a DLA's share of them overlap
 
 
 # Worst first: the verdict names the first of these that is set.
@@ -51,7 +53,12 @@ DISQUALIFYING = (
     FlagKind.UNCHECKED,
 )
 # True of the engine, and no fault of the number.
-REMARKS = (FlagKind.TACTICS_SKIPPED, FlagKind.WEAK_CALIBRATION)
+REMARKS = (
+    FlagKind.TACTICS_SKIPPED,
+    FlagKind.WEAK_CALIBRATION,
+    FlagKind.BOUND_BY_LAUNCHES,
+    FlagKind.LAYERS_OVERLAP,
+)
 
 VALID = "VALID"
 
@@ -125,6 +132,7 @@ class Measurement:
     samples: Artifact | None
     processes: int = 1
     metrics: Mapping[str, Estimate] = field(default_factory=dict)  # by the names of jetfleet.metrics
+    circumstances: Mapping[str, str] = field(default_factory=dict)  # by the names of jetfleet.circumstances
 
     @property
     def verdict(self) -> str:

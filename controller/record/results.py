@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from controller.model.facts import Facts, shown
 from controller.model.result import Estimate, Flag, Measurement, Row
+from jetfleet.circumstances import NAMES as CIRCUMSTANCES
 from jetfleet.metrics import COLUMNS as METRIC_COLUMNS
 from jetfleet.metrics import METRICS, MetricSpec
 
@@ -64,7 +65,8 @@ def _values(row: Row) -> Record:
     return {
         **{name: get(row) for name, get in _IDENTITY.items()},
         **dict(metric_values(row.measurement)),
-        **{name: get(row) for name, get in _CIRCUMSTANCES.items()},
+        **{name: row.measurement.circumstances.get(name) for name in CIRCUMSTANCES},
+        **{name: get(row) for name, get in _MORE.items()},
     }
 
 
@@ -106,7 +108,7 @@ _IDENTITY: Mapping[str, Callable[[Row], Any]] = {
     "verdict": lambda row: row.measurement.verdict,
     "n": lambda row: row.measurement.n,
 }
-_CIRCUMSTANCES: Mapping[str, Callable[[Row], Any]] = {
+_MORE: Mapping[str, Callable[[Row], Any]] = {
     "accuracy_n": lambda row: row.measurement.accuracy_n,
     "warmup_s": lambda row: row.measurement.warmup_s,
     "warmup_n": lambda row: row.measurement.warmup_n,
@@ -126,4 +128,4 @@ _CIRCUMSTANCES: Mapping[str, Callable[[Row], Any]] = {
     "branch": lambda row: row.labels.get("branch"),
 }
 # In the order of `v_results`, which has its JSON columns (options, labels, facts) after these.
-COLUMNS = (*_IDENTITY, *METRIC_COLUMNS, *_CIRCUMSTANCES)
+COLUMNS = (*_IDENTITY, *METRIC_COLUMNS, *CIRCUMSTANCES, *_MORE)

@@ -36,6 +36,7 @@ def row_digest(origin: Origin, item: Measurement) -> str:
         sorted((name, part.value, part.low, part.high, part.reason) for name, part in item.metrics.items()),
         [(part.kind.value, part.evidence) for part in item.flags],
         sorted(repr(vars(part)) for part in item.checks),
+        *sorted(item.circumstances.items()),  # none: the digest is as before there were any
     )
     return hashlib.sha256(repr(said).encode(errors="backslashreplace")).hexdigest()
 

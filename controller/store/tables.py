@@ -249,6 +249,7 @@ measurement = Table(
     Column("samples_bytes", Integer),
     Column("digest", Text, nullable=False, server_default=""),  # of all that this row says; empty: written by 0.1
     Column("damage", Text, nullable=False, server_default=""),  # why it is not what was written; empty: none was found
+    Column("circumstances", Text, nullable=False, server_default="{}"),  # JSON, by the names of jetfleet.circumstances
     sqlite_autoincrement=True,
 )
 Index("one_measurement_per_subject", measurement.c.task_id, text("coalesce(subject_idx, -1)"), unique=True)

@@ -170,13 +170,20 @@ OPTIONS: tuple[Option, ...] = (
         Audience.GPU_RUN,
         "record the launches of an inference once, and replay them as one; not on a DLA",
     ),
-    Choice(
-        name="zero_copy",
-        runtimes=_BOTH,
+    _switch(
+        "zero_copy",
+        _BOTH,
+        Audience.GPU_RUN,
+        "where host and GPU share their memory, do without copies; changes what compute means",
+    ),
+    Number(
+        name="inflight",
+        runtimes=(*_BOTH, ONNXRUNTIME),
         audience=Audience.GPU_RUN,
-        help="off: copy even where host and GPU share their memory, as trtexec does; measure both",
-        default="auto",
-        choices=("auto", "off"),
+        help="2: enqueue an inference before the last one ends, as trtexec does; launch gaps do not count then",
+        default=1,
+        least=1,
+        most=2,
     ),
 )
 _FREE = "simulated"

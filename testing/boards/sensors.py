@@ -83,6 +83,25 @@ def clocks(spec: BoardSpec, software: JetpackSpec) -> Files:
     return files
 
 
+def workstation_clocks(*, governor: str = "powersave") -> Files:
+    """An x86 machine: two groups of CPUs that share a clock each, and no devfreq."""
+    files: Files = {}
+    for policy in (0, 1):
+        folder = f"sys/devices/system/cpu/cpufreq/policy{policy}"
+        files[f"{folder}/affected_cpus"] = f"{policy} {policy + 2}\n"
+        files.update({f"{folder}/scaling_{key}_freq": f"{khz}\n" for key, khz in _X86_KHZ.items()})
+        files[f"{folder}/scaling_governor"] = f"{governor}\n"
+    return files
+
+
+def emc(*, locked: bool, rate_hz: int = 2133000000) -> Files:
+    """The firmware's folder of the memory's clock, as root sees it."""
+    folder = "sys/kernel/debug/bpmp/debug/clk/emc"
+    values = {"rate": rate_hz, "min_rate": 204000000, "max_rate": 3199000000, "mrq_rate_locked": int(locked)}
+    return {f"{folder}/{name}": f"{value}\n" for name, value in values.items()}
+
+
+_X86_KHZ = {"cur": 3400000, "min": 800000, "max": 4200000}
 _GPU_HZ = {"cur": 306000000, "min": 306000000, "max": 1020000000}
 _CPU_KHZ = {"cur": 729600, "min": 729600, "max": 1728000}
 

@@ -48,6 +48,7 @@ class FakeRuntime:
             dla_time_share=0.75 if subject.placement.startswith("dla") else None,
             files=(File(ARTIFACT_ROLE_LAYERS, "layers.json", scratch / "layers.json"),),
             runs=10,
+            aux_streams=int(subject.options.get("aux_streams", "0")),
         )
 
 
@@ -83,7 +84,7 @@ class FakeSession:
         return RoundRecord({"compute": np.full(self._done, 0.5)}, np.full(self._done, 0.5))
 
     def describe(self) -> dict[str, str]:
-        return {"placed": self._placement}
+        return {"placed": self._placement, "zero_copy": "off", "inflight": "1"}
 
     def close(self) -> None:
         self._own()

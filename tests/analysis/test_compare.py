@@ -58,7 +58,6 @@ def test_the_interval_always_holds_the_ratio() -> None:
 
 FACTS = [
     ("power_mode is MAXN, 15W in the baseline", {"facts": {**BOARD, "power_mode": "MAXN"}}),
-    ("clocks is locked, unknown in the baseline", {"facts": {**BOARD, "clocks": "locked"}}),
     ("l4t is 36.5, 36.4 in the baseline", {"facts": {**BOARD, "l4t": "36.5"}}),
     ("cpu_count is 4, 6 in the baseline", {"facts": {**BOARD, "cpu_count": 4}}),
     ("runtime_version is 10.4, 10.3 in the baseline", {"runtime_version": "10.4"}),
@@ -73,6 +72,52 @@ FACTS = [
 def test_jobs_under_other_circumstances_are_incomparable(reason: str, changes: dict[str, Any]) -> None:
     found = one(row(1), row(2, 20.0, **changes))
     assert (found.answer, found.ratio, found.reason) == (Answer.INCOMPARABLE, None, reason)
+
+
+def under(number: int, **circumstances: str) -> Row:
+    made = row(number)
+    return replace(made, measurement=replace(made.measurement, circumstances=circumstances))
+
+
+LOCKED, FREE = "locked at 1020 MHz", "free, 306 to 1020 MHz"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ({"gpu_clocks": FREE}, {"gpu_clocks": LOCKED}, f"gpu_clocks is {LOCKED}, {FREE} in the baseline"),
+        ({"gpu_clocks": "unknown"}, {"gpu_clocks": FREE}, f"gpu_clocks is {FREE}, unknown in the baseline"),
+        ({}, {"emc_clocks": LOCKED}, f"emc_clocks is {LOCKED}, unknown in the baseline"),
+        ({"zero_copy": "off"}, {"zero_copy": "on"}, "zero_copy is on, off in the baseline"),
+        ({}, {"inflight": "2"}, "inflight is 2, 1 in the baseline"),
+    ],
+)
+@pytest.mark.parametrize("by", [Axis.JOB, Axis.DEVICE])
+def test_what_was_a_measurements_own_must_agree(
+    before: dict[str, str], after: dict[str, str], reason: str, by: Axis
+) -> None:
+    rows = [under(1, **before), replace(under(2, **after), device="nano-1" if by is Axis.JOB else "nano-2")]
+    if by is Axis.DEVICE:
+        rows[1] = replace(rows[1], job_id=1)
+    found = one(*rows, by=by)
+    assert (found.answer, found.reason) == (Answer.INCOMPARABLE, reason)
+    name = reason.split()[0]
+    waived = one(*rows, by=by, across=frozenset({name}))
+    assert waived.answer is Answer.SAME
+    assert reason in waived.notes
+
+
+def test_a_cpu_has_no_manner_of_a_gpu_and_is_compared_with_one_as_by_default() -> None:
+    on_gpu = {"zero_copy": "off", "inflight": "1", "cpu_clocks": FREE}
+    assert one(under(1, cpu_clocks=FREE), under(2, **on_gpu)).answer is Answer.SAME
+
+
+def test_clocks_that_nobody_could_read_are_said_beside_the_answer() -> None:
+    unknown = {"gpu_clocks": "unknown", "cpu_clocks": FREE, "emc_clocks": "unknown, capped at 2133 MHz"}
+    found = one(under(1, **unknown), under(2, **unknown))
+    assert found.answer is Answer.SAME
+    assert found.notes == ("gpu_clocks, emc_clocks unknown in both: the difference may be theirs",)
+    assert one(under(1, cpu_clocks=FREE), under(2, cpu_clocks=FREE)).notes == ()
 
 
 def test_what_may_differ_is_said_beside_the_answer() -> None:

@@ -11,7 +11,8 @@ OPTIONS = {
     "dla_managed_sram_kib": "512",
     "cuda_graph": "on",
     "wait": "spin",
-    "zero_copy": "off",
+    "zero_copy": "on",
+    "inflight": "2",
 }
 
 

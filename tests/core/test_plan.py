@@ -275,7 +275,8 @@ def test_a_profile_of_one_shape_is_that_shape():
     [
         ({"cuda_graph": "on"}, True),
         ({"wait": "spin"}, True),
-        ({"zero_copy": "off"}, True),
+        ({"zero_copy": "on"}, True),
+        ({"inflight": "2"}, True),
         ({"lowering": "typed"}, True),
         ({"lowering": "flags"}, False),
         ({"timing_cache": "cold"}, False),

@@ -22,8 +22,10 @@ def test_a_result() -> None:
             p99_ms=Estimate(None, reason="few"),
             flags=(Flag(FlagKind.UNSTABLE, "why"),),
             checks=(check,),
+            circumstances={"gpu_clocks": "locked at 1020 MHz"},
         )
     )
+    assert (record["gpu_clocks"], record["cpu_clocks"], record["inflight"]) == ("locked at 1020 MHz", None, None)
     assert record["provenance"] == "SIMULATED"
     assert record["verdict"] == "UNSTABLE"
     assert record["flags"] == [{"kind": "UNSTABLE", "evidence": "why"}]

@@ -214,6 +214,7 @@ def measurement(*flags: FlagKind, p50_ms: float = 2.0, subject_index: int | None
         accuracy_n=540,
         flags=tuple(Flag(kind, f"evidence of {kind.value}") for kind in flags),
         samples=Artifact(Role.SAMPLES, "samples.npy", DIGEST, 4128),
+        circumstances={"gpu_clocks": "locked at 1020 MHz", "inflight": "1"},
         metrics={
             "p50_ms": Estimate(p50_ms, p50_ms - 0.1, p50_ms + 0.1),
             "p90_ms": Estimate(3.0),

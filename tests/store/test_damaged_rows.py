@@ -59,6 +59,9 @@ def measured_once(fleet: StoreFleet) -> StoreFleet:
         "UPDATE variant SET content = replace(content, '\"batch\":1', '\"batch\":3')",
         "UPDATE variant SET content = 'x'",
         "UPDATE measurement SET digest = 'x'",
+        "UPDATE measurement SET circumstances = replace(circumstances, '1020', '1028')",
+        "UPDATE measurement SET circumstances = '{}'",
+        "UPDATE measurement SET circumstances = 'x'",
     ],
 )
 def test_a_row_that_is_not_what_was_committed_is_damaged(measured_once: StoreFleet, statement: str) -> None:

@@ -99,7 +99,7 @@ class Cuda:
         self._driver, self._context = driver, context
         self.wait = wait
         attribute, self._device = driver.device_attribute, device
-        self.name = str(device.name())
+        self.name, self.pci_address = str(device.name()), str(device.pci_bus_id())
         self.integrated = bool(device.get_attribute(attribute.INTEGRATED))
         self._capability = tuple(int(part) for part in device.compute_capability())
         self.sm_count = int(device.get_attribute(attribute.MULTIPROCESSOR_COUNT))

@@ -1,7 +1,8 @@
 """One inference on a GPU, as trtexec times it: copy in, enqueue, copy out, each between two CUDA events.
 
 Owns buffers, copies, events, the wait and the CUDA graph; knows neither TensorRT nor ONNX Runtime, which are both a
-GpuEngine. Nothing is allocated and nothing but the last event is awaited between `prepare` and `collect`.
+GpuEngine. Nothing is allocated and nothing but one event is awaited between `prepare` and `collect`: this inference's
+last, or, with two in flight, that of the one before, so that the device never waits for the host to launch.
 """
 
 import atexit
@@ -11,7 +12,7 @@ import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from agent.runtime.arrays import Tensor
 from agent.runtime.base import RoundRecord
 from agent.runtime.gpu.cuda import CaptureFailed, Cuda, DeviceBuffer, Event, Graph, Stream, Wait
-from agent.runtime.gpu.layout import TensorLayout
+from agent.runtime.gpu.engine import GpuEngine, Slot
+from jetfleet.circumstances import INFLIGHT, ZERO_COPY
 from jetfleet.errors import BadInput
 from jetfleet.options import OptionValues
 
@@ -30,73 +32,21 @@ _Marks: TypeAlias = tuple[Event, Event, Event, Event]
 
 
 @dataclass(frozen=True)
-class Slot:
-    """An input or output of an engine; numpy's name of its type, no dimension unknown.
-
-    `given`: in which type its values come and go, where that is not the engine's; empty: in the engine's.
-    `layout`: how it lies in memory; None: row by row.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    given: str = ""
-    layout: TensorLayout | None = None
-
-    @property
-    def stored_shape(self) -> tuple[int, ...]:
-        """Of the C array that lies in memory."""
-        return self.layout.stored_shape(self.shape) if self.layout else self.shape
-
-    @property
-    def nbytes(self) -> int:
-        return int(np.prod(self.stored_shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
-
-    def stored(self, array: Tensor) -> Tensor:
-        return self.layout.pack(array.astype(self.dtype)) if self.layout else array
-
-    def read(self, stored: Tensor) -> Tensor:
-        """A copy, row by row."""
-        array: Tensor = self.layout.unpack(stored, self.shape) if self.layout else stored
-        return array.astype(self.given or self.dtype)
-
-
-class GpuEngine(Protocol):
-    """An engine on the device that reads and writes memory which is not its own."""
-
-    @property
-    def inputs(self) -> Sequence[Slot]: ...
-
-    @property
-    def outputs(self) -> Sequence[Slot]: ...
-
-    def bind(self, name: str, pointer: int) -> None:
-        """Where an input or output lies, by the device's address; once, before the first enqueue."""
-
-    def enqueue(self, stream: int) -> None:
-        """Puts one inference on a stream, given by its handle, and does not wait. Raises DeviceFault, MemoryError."""
-
-    def describe(self) -> dict[str, str]:
-        """What decides its speed, for the environment record."""
-
-    def close(self) -> None:
-        """Gives its memory back; called while the context is still current."""
-
-
-@dataclass(frozen=True)
 class GpuOptions:
     """How an engine is run, not what it is: never part of an engine's key."""
 
     wait: Wait = "block"
     cuda_graph: bool = False
-    zero_copy: bool = True  # where the device can
+    zero_copy: bool = False  # where the device can
+    inflight: int = 1  # inferences enqueued at a time, 1 or 2
 
     @classmethod
     def of(cls, options: OptionValues) -> "GpuOptions":
         return cls(
             wait="spin" if options.word("wait") == "spin" else "block",
             cuda_graph=options.is_on("cuda_graph"),
-            zero_copy=options.word("zero_copy") != "off",
+            zero_copy=options.is_on("zero_copy"),
+            inflight=options.number("inflight") or 1,
         )
 
 
@@ -120,13 +70,15 @@ class GpuSession:
         self._device: dict[str, DeviceBuffer] = {}
         self._round: list[_Marks] = []
         self._prepared = self._count = 0
+        self._awaited: Event | None = None  # the last mark of an inference that is in flight...
+        self._awaited_at = 0  # ...and its place in the round
         self._open = True
         if threading.current_thread() is threading.main_thread():  # another thread must close what it opened
             atexit.register(self.close)
         try:
             self._stream = stream or cuda.stream()
             self._allocate()
-            self._spare = self._new_marks()
+            self._spare = (self._new_marks(), self._new_marks())
         except cuda.failures as error:
             self.close()
             raise cuda.fault(error) from error
@@ -135,8 +87,9 @@ class GpuSession:
             raise
         self._in = [(self._device[slot.name], self._host[slot.name]) for slot in engine.inputs if self._device]
         self._out = [(self._host[slot.name], self._device[slot.name]) for slot in engine.outputs if self._device]
-        self._enqueued_ns = array("q", [0])
+        self._enqueued_ns, self._begun_ns, self._ended_ns = (array("q", [0]) for _ in range(3))
         self._launch: Callable[[], None] = self._enqueue
+        self._step = self._infer_ahead if self._options.inflight > 1 else self._infer
 
     def bind(self, inputs: Mapping[str, Tensor]) -> None:
         slots = {slot.name: slot for slot in self._engine.inputs}
@@ -145,6 +98,7 @@ class GpuSession:
             raise BadInput(f"no value for input {', '.join(missing)}")
         for name, slot in slots.items():
             _check_input(slot, inputs[name])
+        self._drain()
         for name, slot in slots.items():
             np.copyto(self._host[name], slot.stored(inputs[name]))
         if self._options.cuda_graph and self._graph_note == "off":
@@ -152,27 +106,32 @@ class GpuSession:
 
     def infer(self) -> None:
         index = min(self._count, self._prepared)  # beyond what was prepared, and between rounds: the spare ones
-        marks = self._round[index] if index < self._prepared else self._spare
+        marks = self._round[index] if index < self._prepared else self._spare[self._count & 1]
         try:
-            self._infer(marks, index)
+            self._step(marks, index)
         except self._cuda.failures as error:
             raise self._cuda.fault(error) from error
         self._count += 1
 
     def outputs(self) -> dict[str, Tensor]:
+        self._drain()
         return {slot.name: slot.read(self._host[slot.name]) for slot in self._engine.outputs}
 
     def prepare(self, count: int) -> None:
+        self._drain()
         while len(self._round) < count:
             self._round.append(self._new_marks())
-        self._enqueued_ns = array("q", bytes(8 * (count + 1)))  # one more, for the spare
+        room = bytes(8 * (count + 1))  # one more, for the spare
+        self._enqueued_ns, self._begun_ns, self._ended_ns = (array("q", room) for _ in range(3))
         self._prepared, self._count = count, 0
 
     def collect(self) -> RoundRecord:
         """h2d, compute and d2h by CUDA events, and their sum, which is trtexec's latency; enqueue by the host's clock.
 
-        Without copies h2d and d2h are 0, and `describe` says why.
+        Without copies h2d and d2h are 0, and `describe` says why. With two in flight e2e is by readings of its own: the
+        loop's are from the end of one inference to the end of the next.
         """
+        self._drain()
         done = min(self._count, self._prepared)
         marks, self._prepared = self._round[:done], 0
         compute = _ms([(ready, finished) for _, ready, finished, _ in marks])
@@ -180,17 +139,24 @@ class GpuSession:
         if not self._zero_copy:
             h2d = _ms([(begin, ready) for begin, ready, _, _ in marks])
             d2h = _ms([(finished, end) for _, _, finished, end in marks])
-        enqueue = np.frombuffer(self._enqueued_ns, dtype=np.int64)[:done] / 1e6
+        enqueue, begun, ended = (
+            np.frombuffer(taken, dtype=np.int64)[:done] / 1e6
+            for taken in (self._enqueued_ns, self._begun_ns, self._ended_ns)
+        )
         stages = {"h2d": h2d, "compute": compute, "d2h": d2h, "enqueue": enqueue}
-        return RoundRecord(stages_ms=stages, latency_ms=h2d + compute + d2h)
+        e2e = ended - begun if self._options.inflight > 1 else None
+        return RoundRecord(stages_ms=stages, latency_ms=h2d + compute + d2h, e2e_ms=e2e)
 
     def describe(self) -> dict[str, str]:
         copies = "zero-copy: host and device share memory, h2d and d2h are 0"
         return {
             "gpu": self._cuda.name,
+            "pci_address": self._cuda.pci_address,
             "compute_capability": self._cuda.compute_capability,
             "sm_count": str(self._cuda.sm_count),
             "wait": self._options.wait,
+            ZERO_COPY: "on" if self._zero_copy else "off",
+            INFLIGHT: str(self._options.inflight),
             "copies": copies if self._zero_copy else "asynchronous, from and to page-locked memory",
             "cuda_graph": self._graph_note,
             **self._engine.describe(),
@@ -203,6 +169,8 @@ class GpuSession:
         self._open = False
         atexit.unregister(self.close)
         try:
+            if self._awaited is not None:
+                self._awaited.wait()
             if self._graph is not None:
                 self._graph.close()
             self._engine.close()
@@ -220,6 +188,8 @@ class GpuSession:
         self.__dict__.pop("_spare", None)
         self.__dict__.pop("_stream", None)
         self.__dict__.pop("_launch", None)
+        self.__dict__.pop("_step", None)
+        self._awaited = None
 
     def _allocate(self) -> None:
         for slot in (*self._engine.inputs, *self._engine.outputs):
@@ -235,6 +205,32 @@ class GpuSession:
         return event(), event(), event(), event()
 
     def _infer(self, marks: _Marks, index: int) -> None:
+        self._put(marks, index).wait()
+
+    def _infer_ahead(self, marks: _Marks, index: int) -> None:
+        """Enqueues this inference, and waits for the one before; alone in its round, for itself."""
+        self._begun_ns[index] = self.clock()
+        last = self._put(marks, index)
+        self._settle()
+        self._awaited, self._awaited_at = last, index
+        if self._prepared == 1:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Waits for the inference in flight, if there is one."""
+        if self._awaited is not None:
+            self._awaited.wait()
+            self._ended_ns[self._awaited_at] = self.clock()
+            self._awaited = None
+
+    def _drain(self) -> None:
+        try:
+            self._settle()
+        except self._cuda.failures as error:
+            raise self._cuda.fault(error) from error
+
+    def _put(self, marks: _Marks, index: int) -> Event:
+        """Enqueues copies in, work and copies out between the marks; returns the last one."""
         begin, ready, finished, end = marks
         cuda, stream, clock = self._cuda, self._stream, self.clock
         if not self._zero_copy:
@@ -247,12 +243,11 @@ class GpuSession:
         self._enqueued_ns[index] = clock() - before
         finished.record(stream)
         if self._zero_copy:
-            finished.wait()
-            return
+            return finished
         for host, buffer in self._out:
             cuda.copy_out(host, buffer, stream)
         end.record(stream)
-        end.wait()
+        return end
 
     def _enqueue(self) -> None:
         self._engine.enqueue(self._stream.handle)
@@ -261,6 +256,7 @@ class GpuSession:
         """After one plain inference, which lets the engine settle what a capture forbids. Tied to the addresses bound,
         which never change; an engine that cannot be captured runs as before, and `describe` says so."""
         self.infer()
+        self._drain()
         try:
             self._graph = self._cuda.capture(self._stream, self._enqueue)
         except CaptureFailed as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agent.runtime.base import DeviceFault
-from agent.runtime.gpu.session import Slot
+from agent.runtime.gpu.engine import Slot
 from agent.runtime.tensorrt.dla import refuse_without_cores
 from agent.runtime.tensorrt.dla_io import layout
 from agent.runtime.tensorrt.log import BuilderLog, begin, listen, make_recorder
@@ -63,6 +63,10 @@ class LoadedEngine:
         if size is None:
             size = getattr(self.engine, "device_memory_size", None)
         return None if size is None else int(size)
+
+    def aux_streams(self) -> int:
+        """Streams beside the caller's on which layers run; 0 also where this TensorRT does not tell."""
+        return int(getattr(self.engine, "num_aux_streams", 0))
 
     def layers(self, trt: ModuleType, context: "trt.IExecutionContext | None" = None) -> str:
         """The engine's layers as its inspector tells them, JSON. A context makes dynamic shapes known."""

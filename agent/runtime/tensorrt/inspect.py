@@ -61,4 +61,5 @@ def inspect_engine(
         dla_time_share=dla_time_share(layers, measured),
         files=(File(ARTIFACT_ROLE_LAYERS, "layers.json", path),),
         runs=RUNS,
+        aux_streams=loaded.aux_streams(),
     )

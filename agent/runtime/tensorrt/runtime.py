@@ -78,6 +78,7 @@ class TensorRt:
         plain = Subject()
         plain.CopyFrom(subject)
         plain.options["cuda_graph"] = "off"  # within a graph no layer reports its time
+        plain.options["inflight"] = "1"  # and times are asked for after each inference
         session, loaded, made = self._open(engine, plain)
         try:
             dla = Placement(subject.placement).is_dla

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from controller.model.codec import dump
 from controller.model.result import Measurement
 from controller.store import tables as t
 from controller.store.clock import now_text
@@ -51,6 +52,7 @@ def insert_measurement(connection: Connection, attempt: StoredRow, item: Measure
         accuracy_n=item.accuracy_n,
         digest=row_digest(origin, item),
         damage="",
+        circumstances=dump(dict(item.circumstances)),
     )
     _insert_parts(connection, measurement_id, item)
 

@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
+from controller.model.codec import load_labels
 from controller.model.job import Artifact, Role
 from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Round, TensorCheck
 from controller.store import tables as t
@@ -92,6 +93,7 @@ def _measurement(row: StoredRow, parts: Parts) -> Measurement:
         if row.samples_sha256
         else None,
         metrics=parts.metrics.get(row.id, {}),
+        circumstances=load_labels(row.circumstances),
         **{name: row._mapping[name] for name in _PLAIN},
     )
 

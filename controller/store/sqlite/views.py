@@ -4,6 +4,7 @@
 it; `provenance` is in every view that holds numbers, so that nobody mixes SIMULATED with MEASURED unknowingly.
 """
 
+from jetfleet.circumstances import NAMES as CIRCUMSTANCES
 from jetfleet.metrics import METRICS
 
 _METRIC = "(SELECT {part} FROM metric WHERE measurement_id = m.id AND name = '{name}') AS {column}"
@@ -16,10 +17,12 @@ _METRIC_COLUMNS = ",\n       ".join(
     for part, column in zip(_PARTS, metric.columns, strict=False)
 )
 
+_CIRCUMSTANCE_COLUMNS = ", ".join(f"json_extract(m.circumstances, '$.{name}') AS {name}" for name in CIRCUMSTANCES)
 # No view can compute a digest: what was found when a row was read, by the controller or by fsck, stands beside it.
 _VERDICT = "CASE WHEN m.damage = '' THEN m.verdict ELSE 'DAMAGED' END AS verdict"
 
-V_RESULTS = """
+V_RESULTS = (
+    """
 CREATE VIEW v_results AS
 SELECT m.id AS measurement_id, m.task_id, m.job_id, j.name AS job, j.model_name AS model, v.key AS variant,
        d.name AS device, v.runtime, coalesce(e.runtime_version, (
@@ -28,6 +31,7 @@ SELECT m.id AS measurement_id, m.task_id, m.job_id, j.name AS job, j.model_name 
        )) AS runtime_version,
        v.precision, v.batch, coalesce(s.placement, v.placement) AS placement, m.provenance, {verdict}, m.n,
        {metrics},
+       {circumstances},
        m.accuracy_n, m.warmup_s, m.warmup_n, m.window_s, m.processes,
        (SELECT group_concat(f.kind || ': ' || f.evidence, '; ') FROM (
          SELECT 'DAMAGED' AS kind, m.damage AS evidence WHERE m.damage != ''
@@ -49,7 +53,10 @@ LEFT JOIN variant v ON v.id = m.variant_id
 LEFT JOIN engine e ON e.key = m.engine_key
 LEFT JOIN task k ON k.id = m.task_id
 LEFT JOIN subject s ON s.task_id = m.task_id AND s.idx = m.subject_idx
-""".replace("{metrics}", _METRIC_COLUMNS).replace("{verdict}", _VERDICT)
+""".replace("{metrics}", _METRIC_COLUMNS)
+    .replace("{circumstances}", _CIRCUMSTANCE_COLUMNS)
+    .replace("{verdict}", _VERDICT)
+)
 
 V_ROUNDS = """
 CREATE VIEW v_rounds AS

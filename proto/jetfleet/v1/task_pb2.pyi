@@ -227,6 +227,10 @@ class _FlagKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagKind.Val
     """int8 ranges were learnt from few or strange rows: outputs may be worse than needed"""
     FLAG_KIND_DAMAGED: _FlagKind.ValueType  # 12
     """set by the controller alone: the stored row is not what was committed"""
+    FLAG_KIND_BOUND_BY_LAUNCHES: _FlagKind.ValueType  # 13
+    """enqueueing took about as long as computing: the host decides the number"""
+    FLAG_KIND_LAYERS_OVERLAP: _FlagKind.ValueType  # 14
+    """auxiliary streams ran layers side by side: their times and shares overlap"""
 
 class FlagKind(_FlagKind, metaclass=_FlagKindEnumTypeWrapper):
     """Something about a measurement that a reader must know."""
@@ -248,6 +252,10 @@ FLAG_KIND_WEAK_CALIBRATION: FlagKind.ValueType  # 11
 """int8 ranges were learnt from few or strange rows: outputs may be worse than needed"""
 FLAG_KIND_DAMAGED: FlagKind.ValueType  # 12
 """set by the controller alone: the stored row is not what was committed"""
+FLAG_KIND_BOUND_BY_LAUNCHES: FlagKind.ValueType  # 13
+"""enqueueing took about as long as computing: the host decides the number"""
+FLAG_KIND_LAYERS_OVERLAP: FlagKind.ValueType  # 14
+"""auxiliary streams ran layers side by side: their times and shares overlap"""
 Global___FlagKind: _TypeAlias = FlagKind  # noqa: Y015
 
 @_typing.final
@@ -1629,6 +1637,26 @@ class Measurement(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class CircumstancesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SUBJECT_INDEX_FIELD_NUMBER: _builtins.int
     PROVENANCE_FIELD_NUMBER: _builtins.int
     N_FIELD_NUMBER: _builtins.int
@@ -1642,6 +1670,7 @@ class Measurement(_message.Message):
     SAMPLES_FIELD_NUMBER: _builtins.int
     PROCESSES_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
+    CIRCUMSTANCES_FIELD_NUMBER: _builtins.int
     subject_index: _builtins.int
     provenance: Global___Provenance.ValueType
     n: _builtins.int
@@ -1673,6 +1702,10 @@ class Measurement(_message.Message):
     def metrics(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
         """by the names of jetfleet/metrics.py; absent: not measured, or no such stage"""
 
+    @_builtins.property
+    def circumstances(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """by the names of jetfleet/circumstances.py; absent: does not apply"""
+
     def __init__(
         self,
         *,
@@ -1689,10 +1722,11 @@ class Measurement(_message.Message):
         samples: Global___Artifact | None = ...,
         processes: _builtins.int = ...,
         metrics: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
+        circumstances: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index", "samples", b"samples", "subject_index", b"subject_index", "warmup", b"warmup", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index", "accuracy_n", b"accuracy_n", "checks", b"checks", "flags", b"flags", "metrics", b"metrics", "n", b"n", "processes", b"processes", "provenance", b"provenance", "rounds", b"rounds", "samples", b"samples", "subject_index", b"subject_index", "warmup", b"warmup", "warmup_n", b"warmup_n", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index", "accuracy_n", b"accuracy_n", "checks", b"checks", "circumstances", b"circumstances", "flags", b"flags", "metrics", b"metrics", "n", b"n", "processes", b"processes", "provenance", b"provenance", "rounds", b"rounds", "samples", b"samples", "subject_index", b"subject_index", "warmup", b"warmup", "warmup_n", b"warmup_n", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__subject_index: _TypeAlias = _typing.Literal["subject_index"]  # noqa: Y015
     _WhichOneofArgType__subject_index: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index"]  # noqa: Y015

@@ -63,6 +63,9 @@ class FakeDriver(ModuleType):
             def name(self) -> str:
                 return "Orin"
 
+            def pci_bus_id(self) -> str:
+                return "0000:00:00.0"
+
             def compute_capability(self) -> tuple[int, int]:
                 return fake._capability
 

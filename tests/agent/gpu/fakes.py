@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agent.runtime.base import DeviceFault
 from agent.runtime.gpu.cuda import CaptureFailed
-from agent.runtime.gpu.session import Slot
+from agent.runtime.gpu.engine import Slot
 
 
 class FakeFailure(Exception):
@@ -90,7 +90,7 @@ class FakeGraph:
 class FakeCuda:
     """`coherent`: an integrated GPU; `capture_fails`: in whose words; `allocations`: how many before memory ends."""
 
-    name, compute_capability, sm_count = "a fake GPU", "8.7", 8
+    name, pci_address, compute_capability, sm_count = "a fake GPU", "0000:00:00.0", "8.7", 8
     failures = (FakeFailure,)
 
     def __init__(self, *, coherent: bool = False, capture_fails: str = "", allocations: int = 1000) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from agent.runtime.base import DeviceFault, Kernel, LayerTime
 from agent.runtime.gpu.cuda import Stream
-from agent.runtime.gpu.session import Slot
+from agent.runtime.gpu.engine import Slot
 from agent.runtime.onnxruntime.cuda import (
     CudaEngine,
     assignment,

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from agent.runtime.base import DeviceFault
 from agent.runtime.gpu.cuda import Cuda, is_usable
-from agent.runtime.gpu.session import GpuSession, Slot
+from agent.runtime.gpu.engine import Slot
+from agent.runtime.gpu.session import GpuSession
 from agent.runtime.onnxruntime.runtime import OnnxRuntime
 from agent.runtime.registry import versions
 from agent.work.measure import MeasureLimits, measure_alone

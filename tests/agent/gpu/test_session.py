@@ -13,7 +13,7 @@ from jetfleet.errors import BadInput
 from jetfleet.metrics import STAGES
 from jetfleet.option_kinds import Audience
 from jetfleet.options import read_options
-from tests.agent.gpu.fakes import DoublingEngine, FakeCuda, FakeFailure
+from tests.agent.gpu.fakes import DoublingEngine, FakeCuda, FakeEvent, FakeFailure
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -106,7 +106,7 @@ def test_the_measuring_loop_believes_the_device_and_keeps_the_wall_clock() -> No
 
 def test_where_memory_is_shared_nothing_is_copied_and_it_says_so() -> None:
     cuda = FakeCuda(coherent=True)
-    session = opened(cuda)
+    session = opened(cuda, GpuOptions(zero_copy=True))
     assert cuda.log == ["mapped"] * 3
     session.bind({"x": X})
     cuda.log.clear()
@@ -119,12 +119,14 @@ def test_where_memory_is_shared_nothing_is_copied_and_it_says_so() -> None:
     assert found.latency_ms is not None
     assert list(found.latency_ms) == [1.5]
     assert session.describe()["copies"].startswith("zero-copy")
+    assert session.describe()["zero_copy"] == "on"
 
 
-def test_zero_copy_can_be_turned_off() -> None:
-    cuda = FakeCuda(coherent=True)
-    session = opened(cuda, GpuOptions(zero_copy=False))
-    assert "mapped" not in cuda.log
+def test_copies_are_made_by_default_and_where_memory_is_not_shared() -> None:
+    for cuda, options in ((FakeCuda(coherent=True), GpuOptions()), (FakeCuda(), GpuOptions(zero_copy=True))):
+        session = opened(cuda, options)
+        assert "mapped" not in cuda.log
+        assert session.describe()["zero_copy"] == "off"
     assert "zero-copy" not in session.describe()["copies"]
 
 
@@ -226,9 +228,105 @@ def test_options_are_read_and_nonsense_is_refused() -> None:
         return GpuOptions.of(read_options(options, runtime, Audience.GPU_RUN))
 
     for runtime in ("tensorrt", "tensorrt_rtx", "onnxruntime"):
-        assert read({}, runtime) == GpuOptions("block", cuda_graph=False, zero_copy=True)
-    given = {"wait": "spin", "cuda_graph": "on", "zero_copy": "off"}
-    assert read(given) == GpuOptions("spin", cuda_graph=True, zero_copy=False)
-    for name, value in (("wait", "sleep"), ("cuda_graph", "yes"), ("zero_copy", "on")):
+        assert read({}, runtime) == GpuOptions("block", cuda_graph=False, zero_copy=False, inflight=1)
+    given = {"wait": "spin", "cuda_graph": "on", "zero_copy": "on", "inflight": "2"}
+    assert read(given) == GpuOptions("spin", cuda_graph=True, zero_copy=True, inflight=2)
+    for name, value in (("wait", "sleep"), ("cuda_graph", "yes"), ("zero_copy", "auto"), ("inflight", "3")):
         with pytest.raises(BadInput, match=value):
             read({name: value})
+
+
+TWO = GpuOptions(inflight=2)
+
+
+def test_two_in_flight_the_second_is_enqueued_before_the_first_is_awaited() -> None:
+    cuda = FakeCuda()
+    session = opened(cuda, TWO)
+    session.bind({"x": X})
+    session.prepare(3)
+    cuda.log.clear()
+    for _ in range(3):
+        session.infer()
+    words = [word for word in cuda.log if word in ("enqueue", "wait")]
+    assert words == ["enqueue", "enqueue", "wait", "enqueue", "wait"]
+    session.collect()
+    assert cuda.log.count("wait") == 3, "what is still in flight is awaited before it is read"
+
+
+def test_two_in_flight_outputs_and_new_inputs_wait_for_what_is_in_flight() -> None:
+    session = opened(FakeCuda(), TWO)
+    for x in (X, X + 1, X + 2):
+        session.bind({"x": x})
+        session.infer()
+        session.infer()
+        assert np.array_equal(session.outputs()["y"], 2 * x)
+    session.infer()
+    session.bind({"x": -X})
+    assert np.array_equal(session.outputs()["y"], 2 * X + 4), "the inference in flight had the inputs of before"
+    assert session.outputs()["n"] == 7
+    session.close()
+
+
+def test_two_in_flight_every_inference_has_its_own_stages_and_wall_clock() -> None:
+    session = opened(FakeCuda(), TWO, takes_ms=1.5)
+    session.bind({"x": X})
+    for count in (1, 2, 5):
+        session.prepare(count)
+        for _ in range(count):
+            session.infer()
+        found = session.collect()
+        assert found.latency_ms is not None
+        assert found.e2e_ms is not None
+        assert list(found.latency_ms) == [2.0] * count
+        assert list(found.stages_ms["compute"]) == [1.5] * count
+        assert len(found.e2e_ms) == count
+        assert (found.e2e_ms > 0).all()
+    assert opened(FakeCuda()).collect().e2e_ms is None
+
+
+def test_two_in_flight_a_round_of_one_waits_for_itself() -> None:
+    """A model so slow that each inference is a round is timed by the loop: it may not return at once."""
+    cuda = FakeCuda()
+    session = opened(cuda, TWO)
+    session.bind({"x": X})
+    session.prepare(1)
+    cuda.log.clear()
+    session.infer()
+    assert cuda.log[-1] == "wait"
+
+
+def test_two_in_flight_the_loop_takes_the_sessions_wall_clock() -> None:
+    session = opened(FakeCuda(), TWO, takes_ms=1.5)
+    session.bind({"x": X})
+    recording = measure_alone(session, MeasureLimits(0.0, 0.01, 0.05), silent)
+    stages = {name: np.concatenate(blocks) for name, blocks in recording.stages.items()}
+    assert {len(values) for values in stages.values()} == {recording.n}
+    assert np.allclose(stages["latency"] + stages["residual"], stages["e2e"])
+    # An inference lasts over two turns of the loop: the sum of wall clocks is more than the loop's own.
+    assert stages["e2e"].sum() > recording.window_s * 1e3
+
+
+def test_two_in_flight_graphs_and_shared_memory_work_too() -> None:
+    cuda = FakeCuda(coherent=True)
+    session = opened(cuda, GpuOptions(cuda_graph=True, zero_copy=True, inflight=2))
+    session.bind({"x": X})
+    assert session.describe()["cuda_graph"] == "on"
+    session.infer()
+    session.infer()
+    assert np.array_equal(session.outputs()["y"], 2 * X)
+    assert (session.describe()["inflight"], session.describe()["zero_copy"]) == ("2", "on")
+
+
+def test_two_in_flight_a_fault_of_what_is_awaited_is_told_where_it_is_seen() -> None:
+    session = opened(FakeCuda(), TWO)
+    session.bind({"x": X})
+    session.infer()
+
+    class Broken(FakeEvent):
+        def wait(self) -> None:
+            raise FakeFailure("unspecified launch failure")
+
+    session._awaited = Broken()
+    with pytest.raises(DeviceFault, match="unspecified launch failure"):
+        session.outputs()
+    session.close()

@@ -10,16 +10,20 @@ import numpy as np
 import pytest
 
 from agent.attempt import AttemptDir, outputs_of
+from agent.runtime.base import RoundRecord
 from agent.runtime.simulated import SimulatedRuntime
-from agent.work.bench import share_threads
+from agent.work.bench import run_bench, share_threads
 from agent.work.main import Reporter, run
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
     ARTIFACT_ROLE_LAYER_PROFILE,
     ARTIFACT_ROLE_LAYERS,
     FAILURE_KIND_DEVICE_FAULT,
+    FLAG_KIND_CLOCK_DRIFT,
+    FLAG_KIND_LAYERS_OVERLAP,
     FLAG_KIND_PRECISION_NOT_HONOURED,
     FLAG_KIND_TACTICS_SKIPPED,
+    FLAG_KIND_THROTTLED,
     FLAG_KIND_TOO_FEW_SAMPLES,
     FLAG_KIND_UNCHECKED,
     FLAG_KIND_WRONG_OUTPUT,
@@ -34,10 +38,12 @@ from jetfleet.v1.task_pb2 import (
     Subject,
     TaskSpec,
 )
+from testing.boards.jetson import jetson
 from tests.agent.builders import Blobs, bench_task, build_task, classifier
-from tests.agent.fake_runtime import MODULES, FakeRuntime
+from tests.agent.fake_runtime import MODULES, FakeRuntime, FakeSession
 
 OUTPUT = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
+CLOCK_DRIFT, THROTTLED = FLAG_KIND_CLOCK_DRIFT, FLAG_KIND_THROTTLED
 OFF = OutputCheck(rule=OutputCheck.RULE_OFF)
 
 
@@ -162,6 +168,8 @@ def test_a_session_lives_in_one_thread_and_is_inspected_when_all_are_closed(tmp_
         profile = found[ARTIFACT_ROLE_LAYER_PROFILE, f"layer-profile-{index}.json"]
         assert json.loads((attempt.out / profile.sha256).read_text()) == {
             "runs": 10,
+            "aux_streams": 0,
+            "overlap": False,
             "layers": [{"name": "conv", "ms": 3.0, "share": 0.75}, {"name": "copy", "ms": 1.0, "share": 0.25}],
         }
     assert noted(outcome, attempt)["1.precision"].startswith("1 of 1 compute nodes ran in float32")
@@ -184,6 +192,55 @@ def test_a_subject_alone_is_inspected_whatever_its_precision(tmp_path: Path, blo
     names = {item.name for item in outcome.artifacts}
     assert {"layers.json", "layer-profile.json", "environment.json"} == names
     assert noted(outcome, attempt)["placed"] == "cpu"
+
+
+@pytest.mark.usefixtures("fake")
+def test_layers_that_ran_side_by_side_are_marked(tmp_path: Path, blobs: Blobs) -> None:
+    spec = fakes(blobs, {"aux_streams": "2"}, {"aux_streams": "2"}, placements=["gpu", "dla0"])
+    outcome, attempt = done(spec, tmp_path, blobs)
+    (on_gpu, on_dla), aggregate = parts_and_aggregate(outcome)
+    assert FLAG_KIND_LAYERS_OVERLAP not in [flag.kind for flag in (*on_gpu.flags, *aggregate.flags)]
+    (flag,) = [flag for flag in on_dla.flags if flag.kind == FLAG_KIND_LAYERS_OVERLAP]
+    assert "2 auxiliary streams" in flag.evidence
+    profiles = [item for item in outcome.artifacts if item.role == ARTIFACT_ROLE_LAYER_PROFILE]
+    assert all(json.loads((attempt.out / item.sha256).read_text())["overlap"] is True for item in profiles)
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("meanwhile", [True, False])
+def test_clocks_are_read_around_the_windows_and_a_change_is_a_flag(
+    tmp_path: Path, blobs: Blobs, monkeypatch: pytest.MonkeyPatch, meanwhile: bool
+) -> None:
+    """On an Orin's tree whose clocks somebody locks, and which lacks current, before or while it is measured."""
+    root = jetson("orin-nano-8gb", "6.2").write(tmp_path / "root")
+    devfreq, oc3 = root / "sys/class/devfreq/17000000.gpu", root / "sys/class/hwmon/hwmon9/oc3_event_cnt"
+
+    def disturb(session: FakeSession) -> RoundRecord:
+        (devfreq / "min_freq").write_text("1020000000")
+        oc3.write_text("3")
+        return collect(session)
+
+    collect = FakeSession.collect
+    if meanwhile:
+        monkeypatch.setattr(FakeSession, "collect", disturb)
+    spec, notes = fakes(blobs, {}, {}, placements=["gpu", "dla0"]), dict[str, str]()
+    attempt = AttemptDir(tmp_path / "attempt")
+    attempt.create(spec)
+    for path in blobs.folder.iterdir():
+        (attempt.blobs / path.name).write_bytes(path.read_bytes())
+    outcome = run_bench(spec.bench, attempt, Reporter(None), notes, root=root)
+    for item in outcome.measured.measurements:
+        assert dict(item.circumstances) == {
+            "gpu_clocks": "locked at 1020 MHz" if meanwhile else "free, 306 to 1020 MHz",
+            "cpu_clocks": "free, 730 to 1728 MHz",
+            "emc_clocks": "unknown",
+            "zero_copy": "off",
+            "inflight": "1",
+        }
+        told = {flag.kind: flag.evidence for flag in item.flags if flag.kind in (CLOCK_DRIFT, THROTTLED)}
+        assert set(told) == ({CLOCK_DRIFT, THROTTLED} if meanwhile else set())
+        assert not meanwhile or "3 instantaneous over-current events" in told[THROTTLED]
+    assert notes["clocks_before"].startswith("17000000.gpu 306 MHz (free, 306 to 1020 MHz, nvhost_podgov)")
 
 
 @pytest.mark.usefixtures("fake")

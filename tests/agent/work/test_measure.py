@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from agent.work.measure import MeasureLimits, check_options, measure_alone, round_size
-from agent.work.summary import Recording, find_flags, summarise, untimed
+from agent.work.measure import measure as measure_lanes
+from agent.work.summary import LAUNCH_SHARE, Recording, find_flags, launch_flags, summarise, untimed
+from agent.work.together import CallerThread, Lane
 from jetfleet.errors import BadInput
 from jetfleet.metrics import METRICS, NAMES, STAGES
 from jetfleet.v1.task_pb2 import (
+    FLAG_KIND_BOUND_BY_LAUNCHES,
     FLAG_KIND_TOO_FEW_SAMPLES,
     FLAG_KIND_UNSTABLE,
     BenchTask,
@@ -246,3 +249,22 @@ def test_options_are_read_in_seconds() -> None:
 def test_what_is_not_implemented_or_makes_no_sense_is_refused(task: BenchTask, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         check_options(task)
+
+
+def test_clocks_are_looked_at_before_the_first_window_and_after_each_never_inside() -> None:
+    session = Scripted(noisy(2.0, 0.01))
+    seen: list[tuple[int, int]] = []
+    limits = MeasureLimits(0.1, 0.5, 2.0)
+    lanes = [Lane(session, CallerThread())]
+    found = measure_lanes(lanes, limits, silent, look=lambda: seen.append((len(session.prepared), session.done)))
+    assert [windows for windows, _ in seen] == list(range(found.runs + 1))
+    assert [done for _, done in seen[1:]] == session.prepared
+
+
+@pytest.mark.parametrize(("enqueue_ms", "bound"), [(0.9, True), (LAUNCH_SHARE, False), (0.1, False)])
+def test_launches_that_take_as_long_as_the_work_are_a_remark(enqueue_ms: float, bound: bool) -> None:
+    stages = {"compute": [np.full(20, 1.0)] * 6, "enqueue": [np.full(20, enqueue_ms)] * 6}
+    found = launch_flags(stages)
+    assert [flag.kind for flag in found] == ([FLAG_KIND_BOUND_BY_LAUNCHES] if bound else [])
+    assert not bound or "enqueue takes 0.9 ms, compute 1 ms" in found[0].evidence
+    assert launch_flags({"compute": stages["compute"]}) == [], "a CPU has nothing to enqueue"

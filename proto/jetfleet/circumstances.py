@@ -1,0 +1,35 @@
+"""The one list of circumstances that are a measurement's own: read or chosen while it ran, beside its device's facts.
+
+What an agent fills, the controller stores and compares by, and every view shows derives from it. A value is a text; one
+that is absent does not apply, and one that could not be read is UNKNOWN.
+"""
+
+from dataclasses import dataclass
+
+UNKNOWN = "unknown"
+GPU_CLOCKS, CPU_CLOCKS, EMC_CLOCKS = "gpu_clocks", "cpu_clocks", "emc_clocks"
+ZERO_COPY, INFLIGHT = "zero_copy", "inflight"
+
+
+@dataclass(frozen=True)
+class Circumstance:
+    """`otherwise` is what a measurement was under that does not say."""
+
+    name: str
+    meaning: str
+    otherwise: str = UNKNOWN
+
+
+CLOCKS = (
+    Circumstance(GPU_CLOCKS, "the GPU's clock: locked at N MHz, free within a range, or unknown"),
+    Circumstance(CPU_CLOCKS, "the CPUs' clocks, likewise"),
+    Circumstance(EMC_CLOCKS, "the clock of a Jetson's memory, likewise; mostly only root may read it"),
+)
+# How the loop ran: these decide what the stages mean.
+MANNER = (
+    Circumstance(ZERO_COPY, "whether the GPU worked on the host's memory, and nothing was copied: on or off", "off"),
+    Circumstance(INFLIGHT, "inferences enqueued at a time: 1, or 2 as trtexec has", "1"),
+)
+CIRCUMSTANCES = (*CLOCKS, *MANNER)
+NAMES = tuple(item.name for item in CIRCUMSTANCES)
+OTHERWISE = {item.name: item.otherwise for item in CIRCUMSTANCES}
