@@ -74,7 +74,9 @@ def set_global_options(
             help=f"Controller to talk to: unix:PATH or HOST:PORT. [env {ADDRESS_VARIABLE}]", show_default=False
         ),
     ] = None,
-    wide: Annotated[bool, typer.Option("--wide", help="Leave no column of a table out.")] = False,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="Leave no column of a table out; in a pipe none is, unless COLUMNS is set.")
+    ] = False,
     columns: Annotated[str, typer.Option(metavar="A,B", help="The columns of a table that are shown.")] = "",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks and debug logs.")] = False,
     version: Annotated[

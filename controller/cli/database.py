@@ -3,6 +3,7 @@
 A query ends: it has so much time, so many rows, and so much memory for the rows and for the values in them.
 """
 
+import os
 import sqlite3
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jetfleet.errors import BadInput, NotFound, TimeLimit
+from jetfleet.errors import BadInput, Infrastructure, NotFound, TimeLimit
 
 _READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _DESCRIBING_PRAGMAS = frozenset({"table_info", "table_xinfo", "table_list", "index_list", "foreign_key_list"})
@@ -23,6 +24,7 @@ _STEPS = 100_000
 _VALUE_BYTES = 64 << 20
 _HEAP_BYTES = 512 << 20
 _ROWS_BYTES = 256 << 20
+_FILE_CODES = frozenset({3, 10, 11, 13, 14, 26})  # PERM, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB
 # SQLite's fixed text of SQLITE_INTERRUPT; Python passes the code on only since 3.11.
 _INTERRUPTED = "interrupted"
 
@@ -90,13 +92,21 @@ def _explained(connection: sqlite3.Connection, error: Exception, limits: QueryLi
             where="SQL",
             hint="narrow it down with WHERE, or aggregate in steps",
         )
+    if _of_the_file(error):
+        return Infrastructure(f"cannot read the database: {error}", hint="check the disk, or restore a backup")
     return BadInput(f"{error}", where="SQL", expected="one SELECT", hint=_hint(connection, error))
+
+
+def _of_the_file(error: Exception) -> bool:
+    """Python passes SQLite's code on only since 3.11; before, the class alone tells a file that is not a database."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return type(error) is sqlite3.DatabaseError if code is None else code & 0xFF in _FILE_CODES
 
 
 @contextmanager
 def _reader(database: Path, deadline: float) -> Iterator[sqlite3.Connection]:
     """A connection that can neither write this database nor open another."""
-    with closing(sqlite3.connect(f"file:{quote(str(database.resolve()))}?mode=ro", uri=True)) as connection:
+    with closing(_connected(database)) as connection:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA temp_store = MEMORY")  # sorting has its part in the limit, and fills no disk
         connection.execute(f"PRAGMA hard_heap_limit = {_HEAP_BYTES}")
@@ -104,6 +114,13 @@ def _reader(database: Path, deadline: float) -> Iterator[sqlite3.Connection]:
         connection.set_authorizer(_only_reads)
         connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
         yield connection
+
+
+def _connected(database: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(f"file:{quote(os.fsencode(database.resolve()))}?mode=ro", uri=True)
+    except sqlite3.OperationalError as error:
+        raise Infrastructure(f"cannot open the database: {error}", where=str(database)) from None
 
 
 def _limit_values(connection: sqlite3.Connection) -> None:

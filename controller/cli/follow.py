@@ -16,7 +16,7 @@ from controller.model.view import JobView, ResultQuery
 from controller.report.text.jobs import failures, whom
 from controller.report.text.progress import JobDisplay, job_display
 from controller.report.text.results import Refused, evidence, refused_of, results_table, wrong_outputs
-from controller.report.text.table import print_table
+from controller.report.text.table import print_lines, print_table
 from jetfleet.errors import JetfleetError, TimeLimit
 
 _NOT_THE_JOBS_FAULT = frozenset({FailureKind.DEVICE_FAULT, FailureKind.INFRASTRUCTURE})
@@ -74,8 +74,7 @@ def finish(client: Client, job: JobView, *, as_json: bool, lines: bool = False, 
 def print_results(rows: Sequence[Row], refused: Sequence[Refused] = ()) -> None:
     """The table and, on stdout too because it belongs to the numbers, the evidence below it."""
     print_table(results_table(rows, refused), out=sys.stdout)
-    for line in evidence(rows, refused):
-        print(f"  {line}")
+    print_lines(evidence(rows, refused), out=sys.stdout)
 
 
 def exit_code(job: JobView, rows: Sequence[Row]) -> int:

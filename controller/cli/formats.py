@@ -48,11 +48,10 @@ def print_json_or_tables(document: Mapping[str, Any], *sections: "Table | Iterab
 
 
 def _print_section(section: "Table | Iterable[str]", *, is_first: bool) -> None:
-    from controller.report.text.table import Table, print_table
+    from controller.report.text.table import Table, print_lines, print_table
 
     if not isinstance(section, Table):
-        for line in section:
-            print(f"  {line}")
+        print_lines(section, out=sys.stdout)
         return
     if not is_first:
         print()
@@ -61,14 +60,15 @@ def _print_section(section: "Table | Iterable[str]", *, is_first: bool) -> None:
 
 def print_with_notes(table: "Table", notes: Iterable[str], *, markdown: bool) -> None:
     """The table and, on stdout too because they belong to the numbers, the lines below it."""
-    from controller.report.text.table import markdown_text, print_markdown, print_table
+    from controller.report.text.table import markdown_text, print_lines, print_markdown, print_table
 
-    if markdown:
-        print_markdown(table, out=sys.stdout)
-    else:
+    if not markdown:
         print_table(table, out=sys.stdout)
+        print_lines(notes, out=sys.stdout)
+        return
+    print_markdown(table, out=sys.stdout)
     lines = list(notes)
-    if markdown and lines:
+    if lines:
         print()
     for line in lines:
-        print(f"- {markdown_text(line)}" if markdown else f"  {line}")
+        print(f"- {markdown_text(line)}")

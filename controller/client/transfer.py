@@ -102,7 +102,14 @@ class Transfer:
 
     def _send_rest(self, sha256: str, path: Path, *, offset: int, on_sent: Callable[[int], None]) -> None:
         size = _size(path)
-        reply: blobs_pb2.UploadResponse = self._upload(_parts(sha256, path, offset=offset, on_sent=on_sent))
+        faults: list[Exception] = []
+        parts = _noting(_parts(sha256, path, offset=offset, on_sent=on_sent), faults)
+        try:
+            reply: blobs_pb2.UploadResponse = self._upload(parts)
+        except JetfleetError:
+            if faults:
+                raise faults[0] from None
+            raise
         if reply.size_bytes != size:
             raise Infrastructure(f"the controller stored {reply.size_bytes} of {size} bytes of {path}")
 
@@ -128,6 +135,15 @@ class Transfer:
                 if on_progress:
                     on_progress(sink.tell(), total)
         return None
+
+
+def _noting(parts: Iterator[blobs_pb2.UploadRequest], faults: list[Exception]) -> Iterator[blobs_pb2.UploadRequest]:
+    """The same, and what reading it ended with: gRPC only says that it did."""
+    try:
+        yield from parts
+    except (OSError, JetfleetError) as error:
+        faults.append(error)
+        raise
 
 
 def _size(path: Path) -> int:

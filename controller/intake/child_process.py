@@ -6,19 +6,33 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from controller.intake.exchange import ANSWER_NAME, ModelAnswer, ModelRequest, read_answer, write_request
-from jetfleet.errors import BadInput, TimeLimit
+from controller.intake.exchange import (
+    ANSWER_NAME,
+    DISK_FAILS,
+    DISK_FULL,
+    ModelAnswer,
+    ModelRequest,
+    read_answer,
+    write_request,
+)
+from controller.intake.jobfile.model_error import ModelError
+from jetfleet.errors import BadInput, DiskFull, Infrastructure, TimeLimit
+from jetfleet.os_errors import explained
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 _TAIL_BYTES = 2000
+_PROBE_BYTES = 64 << 10
 
 
 def run(request: ModelRequest, *, timeout_s: float, progress: Callable[[str], None]) -> ModelAnswer:
-    """Raises the child's ModelError, BadInput if it died of the model, TimeLimit."""
+    """Raises the child's ModelError, BadInput if it died of the model, TimeLimit, and Infrastructure for a full or
+    failing disk.
+    """
     folder = Path(request.out)
     request_path, log_path = folder / "request.json", folder / "log.txt"
     write_request(request_path, request)
@@ -40,9 +54,37 @@ def run(request: ModelRequest, *, timeout_s: float, progress: Callable[[str], No
             _kill_group(process)
     if not in_time:
         raise TimeLimit(f"the model was not ready after {timeout_s:g} s", hint="is there a loop in its code?")
+    if fault := _disk_fault(process.returncode, folder):
+        raise fault
     if process.returncode != 0:
         raise _death(process.returncode, log_path, request.memory_bytes)
-    return read_answer(folder / ANSWER_NAME)
+    try:
+        return read_answer(folder / ANSWER_NAME)
+    except ModelError:
+        if fault := _probe_disks(folder):
+            raise fault from None
+        raise
+
+
+def _disk_fault(code: int, folder: Path) -> Infrastructure | None:
+    """What the child says of the disk; and where it died, what the disk says: C++ has no word for it."""
+    places = f"{folder.parent} or the folder for temporary files"
+    if code in (DISK_FULL, -signal.SIGXFSZ):
+        return DiskFull(f"no space left in {places}, while the model was looked at", hint="free some space there")
+    if code == DISK_FAILS:
+        return Infrastructure(f"the disk of {places} fails", hint="check the disk and its permissions")
+    return _probe_disks(folder) if code != 0 else None
+
+
+def _probe_disks(folder: Path) -> Infrastructure | None:
+    try:
+        for place in (folder, None):
+            with tempfile.TemporaryFile(dir=place, buffering=0) as file:
+                file.write(bytes(_PROBE_BYTES))
+    except OSError as error:
+        told = explained(error)
+        return told if isinstance(told, Infrastructure) else None
+    return None
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,8 @@ from controller.model import codec
 from controller.model.job import OutputCheck, OutputSet, Precision, Role
 
 ANSWER_NAME = "answer.json"
+# How the child ends where the disk is to blame: EX_CANTCREAT and EX_IOERR of sysexits.h.
+DISK_FULL, DISK_FAILS = 73, 74
 
 
 @dataclass(frozen=True)

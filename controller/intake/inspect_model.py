@@ -8,7 +8,7 @@ from pathlib import Path
 from controller.intake.child import MODEL_TIMEOUT_S, model_answer
 from controller.intake.jobfile.spec import load_spec
 from controller.intake.model_report import ModelReport
-from jetfleet.errors import BadInput, DiskFull
+from jetfleet.errors import BadInput, Infrastructure
 
 
 def check(
@@ -19,7 +19,7 @@ def check(
     output: Path | None = None,
     timeout_s: float = MODEL_TIMEOUT_S,
 ) -> ModelReport:
-    """Raises BadInput, TimeLimit, DiskFull. With `output`, an empty or new folder, the ONNX files are put there."""
+    """Raises BadInput, TimeLimit, Infrastructure. `output`: an empty or new folder, where the ONNX files are put."""
     loaded = load_spec(job_file)
     if output is not None and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise BadInput(f"{output} is there already", expected="a folder that is new or empty")
@@ -36,5 +36,5 @@ def _move(report: ModelReport, output: Path) -> ModelReport:
         output.mkdir(parents=True, exist_ok=True)
         moved = [shutil.move(file, output / Path(file).name) for file in report.files]
     except OSError as error:
-        raise DiskFull(f"{output}: {error.strerror}") from error
+        raise Infrastructure(f"cannot be written: {error.strerror}", where=str(output)) from error
     return replace(report, files=tuple(map(str, moved)))

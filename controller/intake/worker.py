@@ -11,8 +11,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from controller.intake.exchange import ANSWER_NAME, ModelAnswer, ModelRequest, read_request, write_answer
+from controller.intake.exchange import (
+    ANSWER_NAME,
+    DISK_FAILS,
+    DISK_FULL,
+    ModelAnswer,
+    ModelRequest,
+    read_request,
+    write_answer,
+)
 from controller.intake.jobfile.model_error import ModelError
+from jetfleet.errors import DiskFull
+from jetfleet.os_errors import explained, of_the_disk
 
 _PR_SET_PDEATHSIG = 1
 
@@ -25,8 +35,14 @@ def main(arguments: list[str]) -> int:
     resource.setrlimit(resource.RLIMIT_DATA, (request.memory_bytes, request.memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with os.fdopen(progress_fd, "w", encoding="utf-8", buffering=1) as pipe:
-        found = answer(request, lambda line: _say(pipe.write, line))
-    write_answer(request_path.with_name(ANSWER_NAME), found)
+        try:
+            found = answer(request, lambda line: _say(pipe.write, line))
+            write_answer(request_path.with_name(ANSWER_NAME), found)
+        except Exception as error:
+            # What is told in a file cannot be told where no file can be written.
+            if (fault := of_the_disk(error)) is None:
+                raise
+            os._exit(DISK_FULL if isinstance(explained(fault), DiskFull) else DISK_FAILS)
     # Threads and atexit handlers of the user's code have no say in how this ends.
     sys.stdout.flush()
     os._exit(0)
@@ -45,6 +61,8 @@ def answer(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswe
     try:
         return make(request, progress)
     except ModelError as error:
+        if of_the_disk(error) is not None:
+            raise
         return error
     except MemoryError:
         limit = f"{request.memory_bytes / (1 << 30):.1f} GiB"

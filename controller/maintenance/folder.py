@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from jetfleet.errors import Infrastructure, NotFound, StateLocked
+from jetfleet.errors import DiskFull, Infrastructure, NotFound, StateLocked
 
 DATABASE = "fleet.db"
 BLOBS = "blobs"
@@ -33,6 +33,10 @@ def alone(state_dir: Path) -> Iterator[None]:
         os.close(handle)
 
 
+# SQLite's fixed text of SQLITE_FULL; Python passes the code on only since 3.11.
+_FULL = "database or disk is full"
+
+
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Read-only. Raises NotFound, or Infrastructure where the file cannot be read as a database."""
@@ -42,6 +46,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as connection:
             yield connection
     except sqlite3.DatabaseError as error:
+        if str(error) == _FULL:
+            raise DiskFull("no space left where it is copied to", where=str(path), hint="free some space") from None
         raise Infrastructure(
             f"not a usable database: {error}", where=str(path), hint="restore it from a backup"
         ) from None

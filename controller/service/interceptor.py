@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from jetfleet.errors import Infrastructure, JetfleetError
+from jetfleet.os_errors import explained
 from jetfleet.rpc import check_protocol, to_status
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,9 @@ async def _abort(context: Any, error: Exception) -> None:
     """Ends the call with what the caller needs to know; a bug is told apart, and logged with its trace."""
     if isinstance(error, grpc.aio.AbortError):
         raise error
+    if isinstance(error, OSError) and (told := explained(error)):
+        log.error("the operating system refused: %s", error)
+        error = told
     if not isinstance(error, JetfleetError):
         log.error("a bug in the controller", exc_info=error)
         error = Infrastructure(f"the controller met a bug: {type(error).__name__}", hint="its log has the details")

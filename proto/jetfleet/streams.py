@@ -6,17 +6,16 @@ shells report any program that SIGPIPE ended; an output that takes no more is to
 
 import codecs
 import contextlib
-import errno
 import os
 import sys
 from collections.abc import Callable
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import Any, Literal, TextIO
 
-from jetfleet.errors import DiskFull, Infrastructure, JetfleetError
+from jetfleet.errors import JetfleetError
+from jetfleet.os_errors import explained
 
 READER_GONE = 141  # 128 + SIGPIPE
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _IN_ASCII = "jetfleet-in-ascii"
 # What is printed beyond ASCII, and what stands for it where a terminal cannot show it.
 _ASCII = {
@@ -115,17 +114,6 @@ def run_printing(run: Callable[[], int], *, tell: Callable[[JetfleetError], int]
             sys.stderr.flush()
         _abandon(sys.stderr)
         return told.exit_code
-
-
-def explained(error: OSError) -> JetfleetError | None:
-    """What an error of the operating system means for a user; None for one that does not come from there."""
-    if error.errno is None:
-        return None
-    what = (error.strerror or os.strerror(error.errno)).lower()
-    where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
-    if error.errno in _NO_SPACE:
-        return DiskFull(what, where=where, hint="free some space, there and in the folder for temporary files")
-    return Infrastructure(what, where=where, hint="check the disk and its permissions")
 
 
 class _StandardOutput(FileIO):

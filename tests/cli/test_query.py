@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli.database import QueryLimits, run_sql
-from jetfleet.errors import BadInput, NotFound, TimeLimit
+from jetfleet.errors import BadInput, Infrastructure, NotFound, TimeLimit
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_no_database_is_said_plainly(tmp_path: Path) -> None:
 def test_no_database_at_all(tmp_path: Path) -> None:
     path = tmp_path / "fleet.db"
     path.write_bytes(b"not a database, but as long as one would be" * 100)
-    with pytest.raises(BadInput, match="not a database"):
+    with pytest.raises(Infrastructure, match="not a database"):
         run_sql(path, "SELECT * FROM job")
 
 

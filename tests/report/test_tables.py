@@ -141,9 +141,14 @@ def test_a_pipe_gets_aligned_lines_without_escapes() -> None:
     assert "\x1b" not in printed(table, io.StringIO())
 
 
-def test_a_pipe_never_cuts_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_never_cuts_a_line_unless_columns_says_how_wide_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Table(("a",), [("x" * 300,)])
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert "x" * 300 in printed(table, io.StringIO())
     monkeypatch.setenv("COLUMNS", "20")
-    assert "x" * 300 in printed(Table(("a",), [("x" * 300,)]), io.StringIO())
+    folded = printed(table, io.StringIO())
+    assert max(map(len, folded.splitlines())) == 20
+    assert folded.count("x") == 300
 
 
 def test_a_terminal_gets_colour_but_not_the_devices(watched: Callable[[], Terminal]) -> None:

@@ -11,7 +11,7 @@ from controller.model.state_words import state_word
 from controller.model.task import TaskState
 from controller.model.view import JobView, TaskView
 from controller.report.text.jobs import doing, eta, label, place, tasks_table
-from controller.report.text.table import on_terminal, rich_table
+from controller.report.text.table import on_terminal, rich_table, shown_on
 from controller.report.text.words import duration, one_line
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ class LiveDisplay:
         from rich.text import Text
 
         since = self._now() - self._heard
-        table = rich_table(tasks_table([_ticked(task, since) for task in self._job.tasks]))
+        tasks = tasks_table([_ticked(task, since) for task in self._job.tasks])
+        table = rich_table(shown_on(tasks, self._console.file))
         details = [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in self._details()]
         left = None if self._job.eta_s is None else max(0.0, self._job.eta_s - since)
         return Group(table, *details, Text(f"{self._job.done} of {self._job.total} tasks ended, {eta(left)}"))

@@ -1,19 +1,21 @@
 """Tables: rich on a terminal, aligned columns in a pipe, CSV for programs, Markdown for pages.
 
 Knows nothing of what is in them. A pipe gets one row per line, never cut and never coloured, and rich is not even
-imported for it.
+imported for it: unless COLUMNS says how wide it may be, and then it is laid out as on a terminal of that width.
 """
 
 import csv
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING, TextIO
 
 from controller.report.text.words import one_line
 from jetfleet.errors import BadInput
+from jetfleet.streams import encodable
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -89,23 +91,55 @@ def on_terminal(out: TextIO) -> bool:
 
 def print_table(table: Table, *, out: TextIO) -> None:
     """Raises BadInput for a column that was asked for and is not one."""
-    table = only_columns(table, LAYOUT.get().columns)
+    table = shown_on(only_columns(table, LAYOUT.get().columns), out)
+    width = None if on_terminal(out) else asked_width()
     if not table.rows:
-        print(table.empty, file=out)
-    elif on_terminal(out):
-        from rich.console import Console
-
-        console = Console(file=out)
-        table, left_out = fitted(table, console.width)
-        if left_out:
-            console.print(f"not shown: {', '.join(left_out)} (--wide)", style="dim", markup=False, highlight=False)
-        if _least_width(table) <= console.width:
-            console.print(rich_table(table))
-        else:
-            console.print("\n\n".join(stacked(table)), markup=False, highlight=False)
+        for line in _wrapped(table.empty, width):
+            print(line, file=out)
+    elif width or on_terminal(out):
+        _print_fitted(table, out, width)
     else:
         for line in plain_lines(table):
             print(line, file=out)
+
+
+def _print_fitted(table: Table, out: TextIO, width: int | None) -> None:
+    """No width: the terminal's own."""
+    from rich.console import Console
+
+    console = Console(file=out, width=width, force_terminal=False if width else None)
+    table, left_out = fitted(table, console.width)
+    if left_out:
+        console.print(f"not shown: {', '.join(left_out)} (--wide)", style="dim", markup=False, highlight=False)
+    if _least_width(table) <= console.width:
+        console.print(rich_table(table))
+    else:
+        console.print("\n\n".join(stacked(table)), markup=False, highlight=False)
+
+
+def print_lines(lines: Iterable[str], *, out: TextIO) -> None:
+    """What belongs below a table, indented; broken into lines where COLUMNS says how wide they may be."""
+    width = None if on_terminal(out) else asked_width()
+    for line in lines:
+        for part in _wrapped(line, width and width - 2):
+            print(f"  {part}", file=out)
+
+
+def _wrapped(line: str, width: int | None) -> list[str]:
+    return [line] if width is None else textwrap.wrap(line, max(width, _FOLDED_WIDTH))
+
+
+def asked_width() -> int | None:
+    """COLUMNS, if somebody set it: then it is heeded by a pipe and a file, too."""
+    text = os.environ.get("COLUMNS", "")
+    return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 6 and int(text) else None
+
+
+def shown_on(table: Table, out: IO[str]) -> Table:
+    """The table with ASCII forms in it where the output needs them: before it is laid out, because they are longer."""
+    encoding = getattr(out, "encoding", None)
+    rows = [tuple(encodable(cell, encoding) for cell in row) for row in table.rows]
+    return replace(table, rows=rows, empty=encodable(table.empty, encoding))
 
 
 def fitted(table: Table, width: int) -> tuple[Table, list[str]]:
