@@ -8,6 +8,7 @@ import pytest
 
 from controller.api.client import Client
 from controller.model.job import Quantifier, Target
+from controller.model.task import JobState
 from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job, submit
 from testing.processes import AgentProcess, ControllerProcess, wait_for, wait_online
@@ -38,4 +39,26 @@ def test_sigterm_in_mid_build_gives_the_work_back(
     sessions = query(controller.state_dir, "SELECT end_reason FROM session")
     assert sessions == [("drained",)]
     assert list((first.state_dir / "spool").iterdir()) == []  # it was said, and acknowledged
+    assert_invariants(controller.state_dir)
+
+
+@pytest.mark.parametrize("other", ["aarch64", "x86_64"], ids=["of the same class", "of another class"])
+def test_a_second_board_finishes_what_the_first_left_in_mid_build(
+    controller: ControllerProcess,
+    client: Client,
+    start_agent: Callable[..., AgentProcess],
+    tmp_path: Path,
+    other: str,
+) -> None:
+    first = start_agent("first", facts=simulated_board(), extra=("--drain-seconds", "0"))
+    wait_online(client, "first")
+    job = submit(client, simulated_job(tmp_path / "job", options={"build_s": "2"}, targets=ANY))
+    wait_for(lambda: client.job(job).tasks[0].elapsed_s is not None, what="the build to run")
+    start_agent("second", facts=simulated_board(arch=other))
+    wait_online(client, "second")
+    first.signal(signal.SIGTERM)
+    assert first.wait(20) == 0
+    assert client.wait(job).state is JobState.SUCCEEDED
+    assert attempts(controller.state_dir, job, "BUILD").count("COMMITTED") == 1
+    assert query(controller.state_dir, "SELECT device FROM v_results") == [("second",)]
     assert_invariants(controller.state_dir)

@@ -1,9 +1,13 @@
 """The lock of a bench domain between processes: one at a time, first come first served, and the dead make way."""
 
 import asyncio
+import hashlib
+import os
 import signal
 import subprocess
 import sys
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -139,3 +143,71 @@ def test_the_place_depends_on_no_variable(variable: str, tmp_path: Path) -> None
     command = [sys.executable, "-c", print_places]
     found = subprocess.run(command, env={variable: str(tmp_path)}, capture_output=True, text=True, check=True)
     assert found.stdout.split() == [str(place) for place in PLACES]
+
+
+_OTHER = """
+import asyncio, os, sys
+from agent.daemon.bench_lock import BenchLock
+if sys.argv[2] != "0":
+    os.setgroups([])
+    os.setresgid(*3 * [int(sys.argv[2])])
+    os.setresuid(*3 * [int(sys.argv[2])])
+async def main():
+    async with BenchLock(sys.argv[1]).hold(stop=asyncio.Event(), on_wait=lambda: print("waits", flush=True)):
+        print("holds", flush=True)
+        await asyncio.sleep(600)
+asyncio.run(main())
+"""
+_PRIVATE_TMP = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /tmp && exec "$@"', "sh")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user or mount a private /tmp")
+
+
+@pytest.fixture
+def start_in(request: pytest.FixtureRequest) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Starts holders of one lock, in the places that agents use, each as the user and in the namespace that is asked
+    for.
+    """
+    domain, children = uuid.uuid4().hex, []
+
+    def start(*, uid: int = 0, prefix: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
+        command = [*prefix, sys.executable, "-c", _OTHER, domain, str(uid)]
+        children.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return children[-1]
+
+    yield start
+    for child in children:
+        if child.returncode is None:
+            kill(child)
+    digest = hashlib.sha256(domain.encode()).hexdigest()[:16]
+    for place in PLACES:
+        (place / f"jetfleet-bench-{digest}.lock").unlink(missing_ok=True)
+
+
+def said(child: "subprocess.Popen[str]") -> str:
+    assert child.stdout is not None
+    return child.stdout.readline().strip()
+
+
+@needs_root
+@pytest.mark.parametrize(("first", "second"), [(0, 65534), (65534, 0), (65533, 65534)])
+def test_users_exclude_each_other(start_in: Callable[..., "subprocess.Popen[str]"], first: int, second: int) -> None:
+    holder = start_in(uid=first)
+    assert said(holder) == "holds"
+    waiter = start_in(uid=second)
+    assert said(waiter) == "waits"
+    kill(holder)
+    assert said(waiter) == "holds"
+
+
+@needs_root
+@pytest.mark.parametrize("uid", [0, 65534])
+def test_a_private_tmp_makes_no_lock_of_its_own(start_in: Callable[..., "subprocess.Popen[str]"], uid: int) -> None:
+    probe = subprocess.run([*_PRIVATE_TMP, "true"], capture_output=True, text=True, check=False)
+    if probe.returncode:
+        pytest.skip(f"no mount namespaces here: {probe.stderr.strip()}")
+    holder = start_in()
+    assert said(holder) == "holds"
+    waiter = start_in(uid=uid, prefix=_PRIVATE_TMP)
+    assert said(waiter) == "waits"
+    kill(holder)
+    assert said(waiter) == "holds"
