@@ -48,7 +48,7 @@ def gc(
     if as_json:
         from controller.cli.formats import print_json
 
-        print_json({"dry_run": dry_run, **record}, out=sys.stdout)
+        print_json({"removed": {"dry_run": dry_run, **record}}, out=sys.stdout)
         return
     counted = ", ".join(
         f"{count} {name.replace('_', ' ')}" for name, count in record.items() if name in KINDS and count

@@ -26,7 +26,7 @@ def backup(
     """Back the state folder up, consistently, while the controller runs."""
     from controller.maintenance.backup import back_up
 
-    _print_report(back_up(settings_of(context).state_dir, file, with_blobs=not no_blobs), as_json=as_json)
+    _print_report(back_up(settings_of(context).state_dir, file, with_blobs=not no_blobs), as_json=as_json, key="backup")
 
 
 def restore(
@@ -40,7 +40,7 @@ def restore(
     """
     from controller.maintenance.backup import restore as unpack
 
-    _print_report(unpack(file, settings_of(context).state_dir), as_json=as_json)
+    _print_report(unpack(file, settings_of(context).state_dir), as_json=as_json, key="restored")
 
 
 def fsck(
@@ -61,7 +61,7 @@ def fsck(
     if as_json:
         from controller.cli.formats import print_json
 
-        print_json({**dataclasses.asdict(report), "is_clean": report.is_clean}, out=sys.stdout)
+        print_json({"fsck": {**dataclasses.asdict(report), "is_clean": report.is_clean}}, out=sys.stdout)
     else:
         for fault in report.faults:
             print_message(f"{fault.kind}: {fault.subject}: {fault.detail}{' (repaired)' if fault.repaired else ''}")
@@ -69,11 +69,11 @@ def fsck(
     raise typer.Exit(0 if report.is_clean else 1)
 
 
-def _print_report(report: "BackupReport", *, as_json: bool) -> None:
+def _print_report(report: "BackupReport", *, as_json: bool, key: str) -> None:
     if as_json:
         from controller.cli.formats import print_json
 
-        print_json(dataclasses.asdict(report), out=sys.stdout)
+        print_json({key: dataclasses.asdict(report)}, out=sys.stdout)
         return
     print_message(f"{report.file}: {report.size_bytes} bytes, with {report.blobs} files")
     if report.missing:

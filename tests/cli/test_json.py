@@ -38,11 +38,11 @@ Model = Callable[..., Path]
 FILE = Artifact(Role.MODEL_FP32, "model.onnx", "ab" * 32, 4_000_000)
 
 
-def test_every_verb_prints_what_is_written(fleet: Command, model: Model) -> None:
+def test_every_verb_prints_what_is_written(fleet: Command, model: Model, tmp_path: Path) -> None:
     """On a running controller, with a simulated board."""
     reader = Reader()
     labelled = ("--label", "branch=main")
-    path = str(model())
+    path, archive = str(model()), tmp_path / "fleet.tar"
     submitted = fleet("submit", path, "--json", *labelled)
     number = str(json.loads(submitted.stdout)["submitted"]["job_id"])
     fleet("job", "watch", number)
@@ -64,6 +64,10 @@ def test_every_verb_prints_what_is_written(fleet: Command, model: Model) -> None
         fleet("compare", number, str(int(number) + 1), "--json"),
         fleet("query", "select job_id, p50_ms from v_results", "--json"),
         fleet("export", path, "--check", "--json"),
+        fleet("gc", "--dry-run", "--json"),
+        fleet("backup", str(archive), "--json"),
+        Command(tmp_path / "restored")("restore", str(archive), "--json"),
+        fleet("fsck", "--json"),
     ]
     for done in printed:
         document = json.loads(done.stdout)
@@ -92,7 +96,7 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
         {"engine": engine_record(_engine()), "engines": [engine_summary_record(_engine())]},
     ):
         reader.read(document)
-    by_cli_alone = {"export", "port", "agreement", "error"}
+    by_cli_alone = {"export", "port", "agreement", "error", "removed", "backup", "fsck", "fault"}
     assert reader.seen == set(reader.shapes) - by_cli_alone
 
 

@@ -13,6 +13,7 @@ from controller.api.client import Client
 from testing.jobs import simulated_job
 from testing.processes import AgentProcess, ControllerProcess, wait_online
 from tests.cli.conftest import Command
+from tests.cli.shapes import Reader
 
 RESULTS = "SELECT measurement_id, job, variant, device, p50_ms, verdict FROM v_results ORDER BY 1"
 
@@ -54,7 +55,9 @@ def restored(live: Path, tmp_path: Path) -> Path:
 
 def fsck(state: Path, *arguments: str) -> tuple[int, dict[str, object]]:
     done = Command(state)("fsck", "--json", *arguments)
-    return done.returncode, json.loads(done.stdout)
+    document = json.loads(done.stdout)
+    Reader().read(document)
+    return done.returncode, document["fsck"]
 
 
 def test_a_backup_of_a_running_controller_holds_all(live: Path, restored: Path) -> None:
@@ -79,7 +82,7 @@ def test_a_backup_without_files_says_what_is_not_in_it(live: Path, tmp_path: Pat
     with tarfile.open(tmp_path / "b.tar") as archive:
         assert archive.getnames() == ["backup.json", "fleet.db"]
     done = Command(tmp_path / "new")("restore", "--json", str(tmp_path / "b.tar"))
-    assert len(json.loads(done.stdout)["missing"]) == len(objects(live))
+    assert len(json.loads(done.stdout)["restored"]["missing"]) == len(objects(live))
 
 
 def test_refuses_to_write_over_anything(live: Path, tmp_path: Path) -> None:
@@ -201,9 +204,9 @@ def test_gc_says_what_it_would_remove_and_then_does(live: Path) -> None:
     for arguments in (("--older-than", "soon"), ("--max-size", "much"), ("--kinds", "jobs,things")):
         assert Command(live)("gc", *arguments).returncode == 2
     before = rows(live)
-    rehearsed = json.loads(Command(live)("gc", "--older-than", "0s", "--dry-run", "--json").stdout)
+    rehearsed = json.loads(Command(live)("gc", "--older-than", "0s", "--dry-run", "--json").stdout)["removed"]
     assert rows(live) == before
-    removed = json.loads(Command(live)("gc", "--older-than", "0s", "--json").stdout)
+    removed = json.loads(Command(live)("gc", "--older-than", "0s", "--json").stdout)["removed"]
     counted = ("jobs", "engines", "samples", "blobs", "freed_bytes", "stored_bytes")
     assert {name: removed[name] for name in counted} == {name: rehearsed[name] for name in counted}
     assert removed["samples"] > 0
