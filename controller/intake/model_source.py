@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from controller.intake.exchange import ModelRequest
-from controller.intake.graph import onnx_files, stand_in_inputs
+from controller.intake.graph import float64, onnx_files, stand_in_inputs
+from controller.intake.graph.agreement import agree
 from controller.intake.graph.integer_uses import table_rows_of
 from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.shapes import Signature, Unresolved, guesses, resolve
@@ -30,7 +31,9 @@ class OnnxSource:
 
     def __init__(self, request: ModelRequest, folder: Path, progress: Callable[[str], None]) -> None:
         self._request = request
-        self.graph = onnx_files.lay_out(Path(request.folder) / request.onnx, folder)
+        source = Path(request.folder) / request.onnx
+        laid_out = onnx_files.lay_out(source, folder)
+        self.graph = float64.in_float32(laid_out)
         if self.graph.changes:
             progress(f"normalised: {'; '.join(self.graph.changes)}")
         self._reference: ReferenceSession | None = None
@@ -43,14 +46,31 @@ class OnnxSource:
             found.inputs, rows, lambda chosen: self._try(chosen, found.own_batch, seed=request.seed)
         )
         self.signature = replace(found, inputs=inputs)
+        if self.graph is not laid_out:
+            self._hold_to_float64(source)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         if self._reference is None:
             self._reference = ReferenceSession(self.graph.path)
         return self._reference.run(inputs)
 
+    def _hold_to_float64(self, source: Path) -> None:
+        """Raises ModelError where the user's file answers otherwise; not every operator runs in float64 at all."""
+        inputs = self._made(self.signature.inputs, self.signature.own_batch, seed=self._request.seed)
+        try:
+            wanted = float64.run_in_float64(source, inputs)
+            found = self.run(inputs)
+        except ModelError:
+            return
+        for name, array in wanted.items():
+            told = "brought from float64 to float32, the model answers differently"
+            agree(name, found[name], array, told=told, steps=("model", "onnx"))
+
+    def _made(self, inputs: tuple[Input, ...], batch: int, *, seed: int) -> dict[str, Array]:
+        return {item.name: make(item, batch, seed=seed, folder=Path(self._request.folder)) for item in inputs}
+
     def _try(self, inputs: tuple[Input, ...], batch: int, *, seed: int) -> None:
-        self.run({item.name: make(item, batch, seed=seed, folder=Path(self._request.folder)) for item in inputs})
+        self.run(self._made(inputs, batch, seed=seed))
 
     def _advised(self, error: Unresolved, request: ModelRequest) -> Unresolved:
         """The error with shapes that the model was seen to run with, if a few tries find any."""

@@ -8,13 +8,14 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 
+from controller.intake.graph.nodes import messages
 from controller.intake.graph.normalise import has_shape, has_type, held_names, normalise
 from controller.intake.graph.output_types import type_outputs
 from controller.intake.graph.shapes import GraphDim, GraphInput
@@ -134,7 +135,7 @@ def _check_opset(model: onnx.ModelProto) -> None:
 def _take_data(model: onnx.ModelProto, source: Path, folder: Path) -> dict[str, str]:
     """Copies external data beside our copy of the model; returns each location and its new, plain name."""
     names: dict[str, str] = {}
-    for tensor in _tensors(model):
+    for tensor in messages(model, onnx.TensorProto):
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         entry = next((item for item in tensor.external_data if item.key == "location"), None)
@@ -213,23 +214,6 @@ def _is_linked_from_elsewhere(path: Path, root: Path) -> bool:
         return False
     names = (Path(folder) / name for folder, _, files in os.walk(root) for name in files)
     return sum(not item.is_symlink() and item.samefile(path) for item in names) < status.st_nlink
-
-
-def _tensors(message: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every tensor anywhere in a model: initialisers, attributes, subgraphs, functions, training graphs."""
-    stack = [message]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, onnx.TensorProto):
-            yield current
-        else:
-            stack.extend(_messages_in(current))
-
-
-def _messages_in(message: onnx.ModelProto) -> Iterator[onnx.ModelProto]:
-    for field, value in message.ListFields():
-        if field.message_type is not None:
-            yield from value if isinstance(value, Sequence) else [value]
 
 
 def _graph_input(item: onnx.ValueInfoProto) -> GraphInput:

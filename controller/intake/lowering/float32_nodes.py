@@ -16,7 +16,7 @@ from controller.intake.lowering.masks import SOFTMAX, Masks, find_masks, is_too_
 from controller.intake.lowering.rounded_positions import PRODUCTS, rounded_positions
 from controller.intake.lowering.seen_values import LARGEST, NEAR, SMALLEST, SeenValues
 
-_FLOAT = onnx.TensorProto.FLOAT
+_FLOAT, _DOUBLE = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
 BODIES = "so do the bodies of "  # how the reason of a node with bodies begins
 _MASK = 1000.0  # a tensor that reaches further holds what masks
 # Attributes that name the type of an output.
@@ -71,6 +71,8 @@ def _without_half(node: onnx.NodeProto, graph: GraphView, opsets: Mapping[str, i
     """By definition: its operator takes or makes float32 only, or something that is not a tensor."""
     if node.op_type in _IN_FLOAT32:
         return f"{node.op_type} is computed in float32"
+    if any(graph.types.get(name) == _DOUBLE for name in (*node.input, *node.output)):
+        return "it reads or makes float64"
     if any(True for _ in bodies(node)):
         return _bodies_reason(node)
     named = {item.name: item for item in node.attribute}

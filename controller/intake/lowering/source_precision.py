@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import onnx
 
 from controller.intake.exchange import LoweringRequest, ModelRequest
+from controller.intake.graph.float64 import float64_tensor
 from controller.intake.graph.onnx_files import GraphFiles
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
@@ -26,8 +27,14 @@ class SourcePrecision:
 
 
 def detect(graph: GraphFiles) -> SourcePrecision:
-    """Raises ModelError for BF16, which is none of our precisions."""
+    """Raises ModelError for BF16 and float64, which are none of our precisions."""
     model = onnx.load_model(str(graph.path), load_external_data=False)
+    if name := float64_tensor(model):
+        raise ModelError(
+            f"the model's tensor {name!r} is float64",
+            expected="a model in float32 or float16",
+            hint="module.float() before it is returned, inputs and constants in float32",
+        )
     node = next((item for item in _nodes([model.graph, *model.functions]) if item.op_type in _QUANTISING), None)
     if node is not None:
         return SourcePrecision(
