@@ -165,6 +165,7 @@ def _add_doctor(doctor: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="read the system's files below another folder than /, and run nothing",
     )
+    doctor.add_argument("--settle", action="store_true", help="ask what only a board can answer; print it as one block")
 
 
 def _add_once(once: argparse.ArgumentParser) -> None:
@@ -248,13 +249,19 @@ def _probe(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     from agent.doctor.check import read_context
-    from agent.doctor.checks import CHECKS, exit_code, run_checks
-    from agent.doctor.table import as_json, row, verdict
 
     if not options.root.is_dir():
         raise BadInput("there is no such folder", where=f"--root {options.root}")
     address = options.address or os.environ.get(ADDRESS_VARIABLE)
     context = read_context(options.root.resolve(), env=os.environ, state_dir=_state_dir(options), address=address)
+    if options.settle:
+        from agent.doctor.settle.block import settled
+
+        print(settled(context, as_json=options.json, say=partial(print, file=sys.stderr, flush=True)), end="")
+        return 0
+    from agent.doctor.checks import CHECKS, exit_code, run_checks
+    from agent.doctor.table import as_json, row, verdict
+
     width, checks = max(map(len, CHECKS)), []
     for check in run_checks(context):
         checks.append(check)
