@@ -96,6 +96,15 @@ def test_a_constant_that_rounding_makes_uneven_has_nothing_to_lose():
     assert judge(np.full_like(even, 300), even, FP16).passed
 
 
+def test_classes_that_hardly_vary_between_samples_are_not_held_to_more_than_rounding():
+    """As those of a network without trained weights: 1.6 % of their mean, in int8 with noise of a third of that."""
+    mean = np.linspace(0.05, 0.25, 100, dtype=np.float32)
+    want = mean + 0.002 * noise(32, 100)
+    assert judge(want + 0.0008 * noise(32, 100, seed=1), want, INT8).passed
+    assert not judge(want + 0.0008 * noise(32, 100, seed=1), want, FP16).passed
+    assert not judge(mean + 0.002 * noise(32, 100, seed=1), want, INT8).passed
+
+
 def test_a_sample_behind_an_offset_is_held_alone():
     want = noise(4, 3, 32)
     want[1] += 500
@@ -190,12 +199,12 @@ def test_channels_of_any_scale_pass_in_half(shape, scales, seed):
     st.booleans(),
 )
 def test_no_channel_of_any_scale_may_be_lost(shape, scales, seed, plant, offset):
-    """Its median is far above what a slice must be to be judged: scales are within 1e5 of one another."""
+    """Down to a hundredth of the others: what varies behind an offset is less than rounding below."""
     want = noise(*shape, seed=seed) * np.float32(scales)[: shape[1], None]
     channel = seed % shape[1]
     if offset:
         want[:, channel] += np.float32(20 * scales[channel])
     broken = plant(want[:, channel] - want[:, channel].mean()) + want[:, channel].mean()
     got = with_row(want, channel, broken)
-    weak = scales[channel] < 1e-3 * float(np.median(scales[: shape[1]]))
+    weak = scales[channel] < 1e-2 * float(np.median(scales[: shape[1]]))
     assert weak or not judge(got, want, FP16).passed

@@ -22,8 +22,9 @@ class VaryingFault:
 def lost_behind_offset(got: Array, want: Array, bounds: Bounds) -> VaryingFault | None:
     """The row whose mean is ten times what varies, and where that is lost most; None: nowhere.
 
-    A spread is held to the cosine of a slice, unless it is so small that rounding alone, to a share of 1 - min_cosine
-    of the mean, costs as much: then to half of it, and where it is smaller than that, to being there at all.
+    A spread is held to the cosine and the length of a slice, unless it is so small that rounding alone, to a share of
+    1 - min_cosine of the mean or of the rows' median length, costs as much: then to a cosine of a half, and where it is
+    smaller than that, to being there at all.
     """
     if want.shape[1] < _LEAST_ELEMENTS:
         return None
@@ -33,17 +34,23 @@ def lost_behind_offset(got: Array, want: Array, bounds: Bounds) -> VaryingFault 
     size = np.abs(mean)
     product = spread * left * want.shape[1]
     cosine = np.divide(np.einsum("ij,ij->i", varying, wanted), product, out=np.zeros_like(product), where=product > 0)
-    rounding = (1 - bounds.min_cosine) * size
+    length = np.sqrt(np.mean(np.square(want), axis=1))
+    rounding = (1 - bounds.min_cosine) * np.maximum(size, np.median(length))  # rows come of sums over like numbers
     something = (spread > _NOTHING * np.median(spread)) | (spread >= 2 * rounding)
     hidden = (spread > _ROUNDING * size) & (spread < _OFFSET * size) & something
-    least = np.select([spread >= 2 * rounding, spread >= rounding / 2], [bounds.slice_cosine, 0.5], -1.0)
+    clear = spread >= 2 * rounding
+    least = np.select([clear, spread >= rounding / 2], [bounds.slice_cosine, 0.5], -1.0)
     least = np.minimum(least, bounds.slice_cosine)
-    gone = left < _LEFT * spread
-    lost = hidden & (gone & (bounds.slice_cosine > 0) | (cosine < least))
+    gone = (left < _LEFT * spread) & (bounds.slice_cosine > 0)
+    off = clear & (np.abs(left - spread) > bounds.norm_error(bounds.slice_cosine) * spread)
+    lost = hidden & (gone | off | (cosine < least))
     if not lost.any():
         return None
     row = int(np.argmin(np.where(lost, np.where(gone, 0.0, cosine), np.inf)))
     if gone[row]:
         return VaryingFault(row, f"is {mean[row]:.4g} and what varies around it is lost")
+    if cosine[row] >= least[row]:
+        ratio = left[row] / spread[row]
+        return VaryingFault(row, f"less its mean {mean[row]:.4g} has norm ratio {ratio:.6g}, too far from 1")
     said = f"less its mean {mean[row]:.4g} has cosine {cosine[row]:.6g}, at least {least[row]:g} wanted"
     return VaryingFault(row, said)
