@@ -13,6 +13,7 @@ from controller.intake.graph.rounded_outputs import rounded_outputs_of
 from controller.intake.graph.shapes import Signature, check_dims, refused_batches
 from controller.intake.graph.tensors import Array, write_npy
 from controller.intake.graph.tensors import make as make_input
+from controller.intake.graph.tied_choices import tied_choices
 from controller.intake.int8_references import Int8References
 from controller.intake.jobfile.check import with_rounded
 from controller.intake.jobfile.inputs import RunSize
@@ -70,7 +71,7 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         refused=tuple(refused),
         refused_sizes=tuple(_refused_sizes(request, source, impossible, runs.refused)),
         rounded=rounded,
-        sets=sets,
+        sets=_with_ties(source, references, sets, progress),
         weak_calibration="; ".join(calibration.weaknesses) if calibration else "",
         accuracy_output=_accuracy_output(request, evaluation, references, progress) if evaluation else "",
     )
@@ -179,6 +180,21 @@ def _rounded(
     if found:
         progress(f"integers that the graph rounds from floats may be off by one: {', '.join(found)}")
     return found
+
+
+def _with_ties(
+    source: ModelSource,
+    references: Mapping[RunSize, Reference],
+    sets: Sequence[OutputSet],
+    progress: Callable[[str], None],
+) -> tuple[OutputSet, ...]:
+    """The sets, and those whose rows tie in FP32 already: a device may choose others, whatever the workstation does."""
+    tied = tied_choices(source.graph.path, references[_widest(references)][0])
+    for choice, outputs in tied.items():
+        names = ", ".join(outputs)
+        progress(f"note: scores tie at the last place where {choice} chooses {names}: a device may take other rows")
+    others = [item for item in sets if item.outputs not in tied.values()]
+    return (*others, *(OutputSet(outputs, ties=True) for outputs in tied.values()))
 
 
 def _rounding(request: ModelRequest, rounded: Sequence[str]) -> ModelRequest:

@@ -11,6 +11,7 @@ from onnx import TensorProto, numpy_helper
 
 from controller.intake.graph.onnx_files import lay_out
 from controller.intake.graph.reference import ReferenceSession
+from controller.intake.graph.tied_choices import tied_choices
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering import precision
 from controller.intake.lowering.forced_choice import forced_trials
@@ -109,3 +110,24 @@ def test_graphs_that_choose_otherwise_are_not_forced(tmp_path: Path) -> None:
     onnx.save_model(plain, str(tmp_path / "b.onnx"))
     assert forced_trials(tmp_path / "a.onnx", tmp_path / "b.onnx", [{"x": floats(1, 16)}]) == []
     assert forced_trials(tmp_path / "b.onnx", tmp_path / "b.onnx", [{"x": floats(1, 16)}]) == []
+
+
+def test_ties_in_fp32_are_said_though_both_sides_break_them_alike(place: Workplace) -> None:
+    """ONNX Runtime takes the first of equal scores, TensorRT any."""
+    place.model(tied_detector(apart=0))
+    prepared = place.prepare(JOB)
+    assert [item.check.sets for item in prepared.spec.variants] == [
+        (OutputSet(NAMES, 1.0, ties=True),),
+        (OutputSet(NAMES, 0.95, ties=True),),
+    ]
+    assert any(line.startswith("note: scores tie at the last place where TopK 'choice'") for line in place.progress)
+    said = place.prepare(f"{JOB}\ncheck: {{outputs: {{boxes: {{rule: cosine}}}}}}")
+    assert [item.check.sets for item in said.spec.variants] == [(), ()]
+
+
+def test_scores_that_are_apart_do_not_tie(place: Workplace) -> None:
+    model = place.model(tied_detector(apart=1))
+    assert tied_choices(model, {"x": floats(2, 16)}) == {}
+    assert tied_choices(place.model(tied_detector(apart=0)), {"x": floats(2, 16)}) == {"TopK 'choice'": NAMES}
+    plain = model_of([NODE("Relu", ["x"], ["y"])], [value("x", ["N", 16])], [value("y", ["N", 16])])
+    assert tied_choices(place.model(plain), {"x": floats(2, 16)}) == {}

@@ -130,10 +130,12 @@ def with_found(
     check: OutputCheck, precision: Precision, *, rounded: Sequence[str], sets: Sequence[OutputSet]
 ) -> OutputCheck:
     """The bounds, with what was found of the model's outputs: rounded, or alike in another order alone."""
-    return _with_sets(with_rounded(check, rounded), sets, precision)
+    return with_rounded(_with_sets(check, sets, precision), rounded)
 
 
 def _with_sets(check: OutputCheck, sets: Sequence[OutputSet], precision: Precision) -> OutputCheck:
     if check.rule is CheckRule.OFF:
         return check
-    return replace(check, sets=(*check.sets, *(replace(item, min_agreement=matched_share(precision)) for item in sets)))
+    said = {*check.outputs, *(name for item in check.sets for name in item.outputs)}
+    found = [replace(item, min_agreement=matched_share(precision)) for item in sets if said.isdisjoint(item.outputs)]
+    return replace(check, sets=(*check.sets, *found))
