@@ -38,7 +38,7 @@ def ask(question: Question, context: CheckContext) -> tuple[bool, str]:
         return True, f"refused: {refused.message}"
     except MemoryError:
         return True, "out of memory"
-    except (OSError, AttributeError, ValueError, RuntimeError, TypeError) as error:
+    except (OSError, AttributeError, LookupError, ValueError, RuntimeError, TypeError) as error:
         return False, f"{type(error).__name__}: {error}"
 
 
