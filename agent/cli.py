@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from jetfleet.address import ADDRESS_VARIABLE, default_state_dir, is_loopback, socket_address
+from jetfleet.address import ADDRESS_VARIABLE, check_address, default_state_dir, is_loopback, socket_address
 from jetfleet.arguments import Parser, long_options
 from jetfleet.completion import SHELLS, script
 from jetfleet.errors import BadInput, Infrastructure, JetfleetError, error_record
@@ -207,6 +207,7 @@ def _run(options: argparse.Namespace) -> int:
     from agent.device.probe import attempt_env, probe_in_child
 
     address = options.address or os.environ.get(ADDRESS_VARIABLE) or socket_address(default_state_dir())
+    check_address(address)
     if not is_loopback(address):
         raise BadInput(
             f"{address} is not loopback, and plain text is spoken on nothing else",
@@ -253,6 +254,8 @@ def _doctor(options: argparse.Namespace) -> int:
     if not options.root.is_dir():
         raise BadInput("there is no such folder", where=f"--root {options.root}")
     address = options.address or os.environ.get(ADDRESS_VARIABLE)
+    if address:
+        check_address(address)
     context = read_context(options.root.resolve(), env=os.environ, state_dir=_state_dir(options), address=address)
     if options.settle:
         from agent.doctor.settle.block import settled

@@ -44,8 +44,23 @@ def differences(row: Row, baseline: Row, *, by: Axis, across: frozenset[str] = f
     ]
 
 
-def option_differences(row: Row, baseline: Row) -> list[str]:
-    """Options that differ between variants of one runtime: they never keep rows from being compared."""
+def axis_differences(row: Row, baseline: Row) -> list[str]:
+    """Named dimensions that differ, and options between variants of one runtime: they never keep rows from being
+    compared.
+    """
+    dims = [
+        f"dimension {name} is {_dim(row, name)}, {_dim(baseline, name)} in the baseline"
+        for name in sorted({*row.dims, *baseline.dims})
+        if row.dims.get(name) != baseline.dims.get(name)
+    ]
+    return dims + _option_differences(row, baseline)
+
+
+def _dim(row: Row, name: str) -> str:
+    return str(row.dims.get(name, "not an axis"))
+
+
+def _option_differences(row: Row, baseline: Row) -> list[str]:
     if row.runtime != baseline.runtime:
         return []
     return [

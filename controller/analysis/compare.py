@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from controller.analysis import stats
 from controller.analysis.choose import ChosenRow, Position, at_position, choose, order_of, value_of
-from controller.analysis.comparability import check_names, differences, option_differences, unknown_clocks
+from controller.analysis.comparability import axis_differences, check_names, differences, unknown_clocks
 from controller.analysis.noise_floor import MINIMUM, noise_floor
 from controller.analysis.spread import spreads
 from controller.model.comparison import Answer, Axis, Comparison, ComparisonReport, NoiseFloor
@@ -156,7 +156,7 @@ def _verdict(row: Row) -> str:
 def _remarks(row: Row, baseline: Row, *, by: Axis, across: frozenset[str]) -> list[str]:
     """What a reader must know to read the ratio rightly."""
     allowed = set(differences(row, baseline, by=by)) - set(differences(row, baseline, by=by, across=across))
-    found = [*sorted(allowed), *option_differences(row, baseline), *unknown_clocks(row, baseline)]
+    found = [*sorted(allowed), *axis_differences(row, baseline), *unknown_clocks(row, baseline)]
     above, below = row.measurement.p50_ms.value, baseline.measurement.p50_ms.value
     if row.batch != baseline.batch and above and below:
         each = (above / row.batch) / (below / baseline.batch)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import grpc
 
-from jetfleet.address import is_loopback
+from jetfleet.address import check_address, is_loopback
 from jetfleet.errors import BadInput, JetfleetError, Unreachable
 from jetfleet.rpc import CHANNEL_OPTIONS, from_status
 
@@ -25,6 +25,7 @@ _DROPS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc
 
 def open_channel(address: str) -> grpc.Channel:
     """A lazy channel: nothing is sent before the first call. Raises BadInput for an address off this machine."""
+    check_address(address)
     if not is_loopback(address):
         raise BadInput(
             f"{address} is not on this machine, and jetfleet speaks plain text only on loopback",

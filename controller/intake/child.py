@@ -9,7 +9,7 @@ from pathlib import Path
 
 from controller.intake import child_process, required_graphs
 from controller.intake.exchange import ModelAnswer, ModelRequest
-from controller.intake.jobfile import dim_axes, matrix
+from controller.intake.jobfile import matrix
 from controller.intake.jobfile.inputs import input_request
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.spec import LoadedJob
@@ -78,6 +78,6 @@ def request_for(
         out=str(out),
         memory_bytes=int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _MEMORY_SHARE),
         float32_steps=required_graphs.float32_steps(loaded),
-        dims=tuple(dim_axes.combinations(variants.dims)),
+        dims=tuple(dict.fromkeys(point.dims for point in loaded.points)),
         check=check,
     )

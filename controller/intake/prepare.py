@@ -83,6 +83,7 @@ def _variants(
                 loaded.check_for(point.precision), point.precision, rounded=answer.rounded, sets=answer.sets
             ),
             options=changed(point.runtime, job.options.text(point.runtime), point.options),
+            dims=dict(point.dims),
             refusal=required_graphs.refusal_of(point, answer.refused, answer.refused_sizes),
             accuracy_output=answer.accuracy_output,
             weak_calibration=answer.weak_calibration if point.precision is Precision.INT8 else "",

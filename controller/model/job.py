@@ -130,6 +130,7 @@ class Variant:
     refusal: str = ""  # why the workstation could not make its graph
     accuracy_output: str = ""  # holds the scores or labels of evaluation data
     weak_calibration: str = ""  # why the ranges of int8 are doubtful
+    dims: Mapping[str, int] = field(default_factory=dict)  # sizes of the named dimensions that are axes
 
 
 class Op(Enum):

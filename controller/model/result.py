@@ -181,6 +181,7 @@ class Row:
     options: Mapping[str, str] = field(default_factory=dict)  # of the variant
     model_sha256: str = ""  # of the ONNX graph that the variant was made from; its external data is not in it
     labels: Mapping[str, str] = field(default_factory=dict)  # of the job
+    dims: Mapping[str, int] = field(default_factory=dict)  # sizes of the variant's named dimensions that are axes
 
     @property
     def part(self) -> str:

@@ -18,7 +18,7 @@ from jetfleet.metrics import METRICS, MetricSpec
 Record: TypeAlias = dict[str, Any]
 
 # What a table spreads over columns of their own, and how those begin.
-_SPREAD = {"options": "option", "labels": "label", "facts": "fact"}
+_SPREAD = {"options": "option", "dims": "dim", "labels": "label", "facts": "fact"}
 
 
 def result_record(row: Row) -> Record:
@@ -28,6 +28,7 @@ def result_record(row: Row) -> Record:
         **_values(row),
         "flags": [{"kind": flag.kind.value, "evidence": flag.evidence} for flag in item.flags],
         "options": dict(sorted(row.options.items())),
+        "dims": dict(sorted(row.dims.items())),
         "labels": dict(sorted(row.labels.items())),
         "facts": facts_record(row.facts),
         "rounds": [asdict(part) for part in item.rounds],

@@ -22,7 +22,7 @@ from controller.service.interceptor import Interceptor
 from controller.service.options import ServeOptions
 from controller.service.reaper import adopt, reap
 from controller.service.state_folder import close_socket, prepare
-from jetfleet.address import is_loopback, socket_path
+from jetfleet.address import check_address, is_loopback, socket_path
 from jetfleet.errors import BadInput, Infrastructure, PortTaken, StateLocked
 from jetfleet.rpc import SERVER_OPTIONS
 from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, control_pb2, control_pb2_grpc, fleet_pb2, fleet_pb2_grpc
@@ -37,6 +37,8 @@ def serve(options: ServeOptions) -> None:
 
     Raises BadInput for an address that is not loopback, StateLocked, PortTaken, DatabaseTooNew, DiskFull.
     """
+    if options.listen is not None:
+        check_address(options.listen, where="--listen", least_port=0)
     if options.listen is not None and not is_loopback(options.listen):
         raise BadInput(
             f"{options.listen} is not loopback, and plain text is spoken on nothing else",

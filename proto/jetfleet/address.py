@@ -6,15 +6,21 @@ Pure but for the environment; both halves and every test agree on these paths by
 import hashlib
 import ipaddress
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from jetfleet.errors import BadInput
 
 STATE_VARIABLE = "JETFLEET_STATE"
 ADDRESS_VARIABLE = "JETFLEET_ADDRESS"
 
 # sun_path holds 108 bytes with its final NUL (Linux, unix(7)); macOS has 104.
 _SOCKET_PATH_BYTES = 100
+_LONGEST_SOCKET_PATH_BYTES = 107
+_HOST_AND_PORT = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%\w+)?)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
+_LAST_PORT = 65535
 
 
 def default_state_dir(environment: Mapping[str, str] = os.environ) -> Path:
@@ -41,6 +47,27 @@ def socket_path(state_dir: Path) -> Path:
 def socket_address(state_dir: Path) -> str:
     """The socket as gRPC spells it."""
     return f"unix:{socket_path(state_dir)}"
+
+
+def check_address(address: str, *, where: str = "--address", least_port: int = 1) -> None:
+    """Raises BadInput for what is neither HOST:PORT nor unix:PATH."""
+    if not _is_address(address, least_port):
+        raise BadInput(
+            f"{address!r} is not a valid address", where=where, expected="127.0.0.1:PORT, [::1]:PORT or unix:PATH"
+        )
+
+
+def _is_address(address: str, least_port: int) -> bool:
+    if address.startswith("unix:"):
+        path = address.removeprefix("unix:").removeprefix("//")
+        return path.isprintable() and 0 < len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH_BYTES
+    found = _HOST_AND_PORT.fullmatch(address)
+    if found is None or not least_port <= int(found["port"]) <= _LAST_PORT:
+        return False
+    try:
+        return found["host"] is not None or ipaddress.IPv6Address(found["six"].partition("%")[0]) is not None
+    except ValueError:
+        return False
 
 
 def is_loopback(address: str) -> bool:

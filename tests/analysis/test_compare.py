@@ -169,6 +169,19 @@ def test_batches_are_compared_with_a_word_of_warning() -> None:
     assert found.notes == ("batch 8 against 1: the ratio is of one inference, 0.500 per item",)
 
 
+def test_dimensions_that_differ_are_told() -> None:
+    rows = [
+        row(1, job_id=1, variant_key="a", dims={"seq": 64}),
+        row(2, 5.0, job_id=1, variant_key="b", dims={"seq": 128}),
+        row(3, 5.0, job_id=1, variant_key="c", dims={}, runtime="simulated"),
+    ]
+    found = {item.row.variant_key: item.notes for item in compare(rows, by=Axis.VARIANT, baseline="a").comparisons}
+    assert found == {
+        "b": ("dimension seq is 128, 64 in the baseline",),
+        "c": ("dimension seq is not an axis, 64 in the baseline",),
+    }
+
+
 def test_options_that_differ_are_told() -> None:
     rows = [
         row(1, job_id=1, variant_key="a", options={"threads": "1", "wait": "spin"}),

@@ -159,3 +159,42 @@ def test_a_size_outside_of_the_profile(place: Workplace) -> None:
         f"{JOB}variants: {{runtime: [tensorrt], dims: {{seq: [8, 9]}}}}\noptions: {{tensorrt: {{profile: {profile}}}}}"
     )
     assert "dimension 1 of input 'x' is 9 in tensorrt-fp32-b1-gpu-seq_9" in error.message
+
+
+def keys(place: Workplace, variants: str) -> list[str]:
+    place.model(linear(("n", "length", 4)))
+    prepared = place.prepare(f"{JOB}variants: {variants}")
+    return [item.key.removeprefix("onnxruntime-fp32-b1-cpu-") for item in prepared.spec.variants]
+
+
+def test_exclude_and_include_name_options_and_dimensions(place: Workplace) -> None:
+    axes = "dims: {seq: [2, 5]}, options: {threads: [1, 2]}"
+    assert keys(place, f"{{{axes}, exclude: [{{dims: {{seq: 5}}, options: {{threads: [2]}}}}]}}") == [
+        "seq_2-threads_1",
+        "seq_5-threads_1",
+        "seq_2-threads_2",
+    ]
+    assert keys(place, f"{{{axes}, exclude: [{{dims: {{seq: [2]}}}}]}}") == ["seq_5-threads_1", "seq_5-threads_2"]
+    included = keys(place, f"{{{axes}, include: [{{dims: {{seq: 9}}, options: {{threads: 3}}}}]}}")
+    assert included[-1] == "seq_9-threads_3"
+    assert len(included) == 5
+    assert "computing the reference outputs for batch 1, seq=9" in place.progress
+
+
+def test_a_size_that_is_excluded_is_not_made(place: Workplace) -> None:
+    assert keys(place, "{dims: {seq: [2, 5]}, exclude: [{dims: {seq: 5}}]}") == ["seq_2"]
+    assert "computing the reference outputs for batch 1, seq=5" not in place.progress
+
+
+@pytest.mark.parametrize(("section", "told"), [
+    ("exclude: [{dims: {sek: 5}}]", "the dimension 'sek' is not an axis of this job"),
+    ("include: [{dims: {sek: 5}}]", "the dimension 'sek' is not an axis of this job"),
+    ("exclude: [{options: {spinning: off}}]", "the option 'spinning' is not an axis of this job"),
+    ("include: [{options: {threads: 0}}]", "0 is not a valid value of threads of onnxruntime"),
+    ("include: [{dims: {seq: 0}}]", "0 is not allowed here"),
+])  # fmt: skip
+def test_what_exclude_and_include_may_not_name(place: Workplace, section: str, told: str) -> None:
+    place.model(linear(("n", "length", 4)))
+    error = place.refused(f"{JOB}variants: {{dims: {{seq: [2, 5]}}, options: {{threads: [1, 2]}}, {section}}}")
+    assert told in str(error)
+    assert error.where.startswith("job.yaml:")

@@ -3,7 +3,7 @@
 An axis belongs to a name that model.inputs writes as NAME=SIZE; every input that has the dimension takes its size.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 from controller.intake.jobfile.inputs import DimValues, input_request
@@ -40,6 +40,14 @@ def check_axes(variants: VariantsSection, model: ModelSection, document: Documen
             expected="dims without data, or data without dims",
             hint="give each size a job of its own, with data of that size",
         )
+
+
+def check_named(named: Iterable[str], axes: Mapping[str, Sequence[int]], document: Document, steps: Steps) -> None:
+    """Raises BadInput for what is not an axis."""
+    for name in named:
+        if name not in axes:
+            message = f"the dimension {name!r} is not an axis of this job"
+            raise document.error((*steps, name), message, expected=", ".join(axes) or "a dimension of variants.dims")
 
 
 def _unknown(name: str, known: Sequence[str], document: Document) -> BadInput:

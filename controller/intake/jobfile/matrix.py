@@ -3,7 +3,7 @@
 `expand` runs once, when the job file is read; `with_own_batch` fills in what only the graph knows.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -12,7 +12,7 @@ from controller.core.keys import variant_key
 from controller.core.tensorrt import RUNTIMES
 from controller.intake.jobfile import dim_axes, schema
 from controller.intake.jobfile.inputs import DimValues, RunSize
-from controller.intake.jobfile.option_axes import OptionValues, check_axes, combinations
+from controller.intake.jobfile.option_axes import OptionValues, check_axes, check_named, combinations, option_text
 from controller.intake.jobfile.yaml import Document, Steps
 from controller.model.job import Precision
 from jetfleet.errors import BadInput
@@ -57,7 +57,13 @@ def expand(variants: schema.VariantsSection, document: Document) -> tuple[Varian
     """Every variant, in the order of the axes; OWN_BATCH where no batch is asked. Raises BadInput."""
     batches = variants.batch if variants.batch is not None else [OWN_BATCH]
     combined = _combine(
-        variants.runtime, variants.precision, batches, placements=variants.placement, axes=variants, steps=_MATRIX
+        variants.runtime,
+        variants.precision,
+        batches,
+        placements=variants.placement,
+        options=variants.options,
+        dims=variants.dims,
+        steps=_MATRIX,
     )
     found = [point for point in combined if not _is_excluded(point, variants)]
     for index, included in enumerate(variants.include):
@@ -67,12 +73,15 @@ def expand(variants: schema.VariantsSection, document: Document) -> tuple[Varian
             precisions or variants.precision,
             _listed(included.batch) or batches,
             placements=_listed(included.placement) or variants.placement,
-            axes=variants,
+            options={**variants.options, **{name: _listed(item) for name, item in included.options.items()}},
+            dims={**variants.dims, **{name: _listed(item) for name, item in included.dims.items()}},
             steps=("variants", "include", index),
         )
     _refuse_empty(found, document)
     _refuse_twice(found, document)
-    check_axes(variants.options, list(dict.fromkeys(point.runtime for point in found)), document)
+    runtimes = list(dict.fromkeys(point.runtime for point in found))
+    check_axes(variants.options, runtimes, document)
+    _check_named(variants, runtimes, document)
     for point in found:
         _refuse_impossible(point, document)
     if len(found) > MAX_VARIANTS:
@@ -125,13 +134,14 @@ def _combine(
     batches: Sequence[int],
     *,
     placements: Sequence[str] | None,
-    axes: schema.VariantsSection,
+    options: Mapping[str, Sequence[Any]],
+    dims: Mapping[str, Sequence[int]],
     steps: Steps,
 ) -> Iterator[VariantPoint]:
     for runtime, precision, batch in product(runtimes, precisions, batches):
         for placement in placements or [default_placement(runtime)]:
-            for options, dims in product(combinations(runtime, axes.options), dim_axes.combinations(axes.dims)):
-                yield VariantPoint(runtime, Precision(precision), batch, placement, steps, options, dims)
+            for chosen, sizes in product(combinations(runtime, options), dim_axes.combinations(dims)):
+                yield VariantPoint(runtime, Precision(precision), batch, placement, steps, chosen, sizes)
 
 
 def default_placement(runtime: str) -> str:
@@ -151,7 +161,26 @@ def _covers(selector: schema.AxesSection, point: VariantPoint) -> bool:
         and (not precisions or point.precision.value in precisions)
         and (not batches or point.batch in batches)
         and (not placements or point.placement in placements)
+        and _covers_named(selector, point)
     )
+
+
+def _covers_named(selector: schema.AxesSection, point: VariantPoint) -> bool:
+    """An option that a runtime does not have, or a dimension that is not an axis, holds no value."""
+    options, dims = dict(point.options), dict(point.dims)
+    texts = {name: [option_text(value) for value in _listed(values)] for name, values in selector.options.items()}
+    has_options = all(options.get(name) in values for name, values in texts.items())
+    return has_options and all(dims.get(name) in _listed(sizes) for name, sizes in selector.dims.items())
+
+
+def _check_named(variants: schema.VariantsSection, runtimes: Sequence[str], document: Document) -> None:
+    """Raises BadInput where exclude or include name an option or a dimension that is not an axis."""
+    for kind, sections in (("exclude", variants.exclude), ("include", variants.include)):
+        for index, section in enumerate(sections):
+            steps: Steps = ("variants", kind, index)
+            options = {name: _listed(values) for name, values in section.options.items()}
+            check_named(options, variants.options, runtimes, document, (*steps, "options"))
+            dim_axes.check_named(section.dims, variants.dims, document, (*steps, "dims"))
 
 
 def _listed(value: object) -> list[Any]:

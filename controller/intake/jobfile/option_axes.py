@@ -24,7 +24,7 @@ def combinations(runtime: str, axes: Mapping[str, Sequence[Any]]) -> Iterator[Op
     """Every combination of the axes that this runtime has; one that is empty where it has none of them."""
     names = sorted(name for name in axes if name in _names(runtime))
     for values in product(*(axes[name] for name in names)):
-        yield tuple((name, _text(value)) for name, value in zip(names, values, strict=True))
+        yield tuple((name, option_text(value)) for name, value in zip(names, values, strict=True))
 
 
 def check_axes(axes: Mapping[str, Sequence[Any]], runtimes: Sequence[str], document: Document) -> None:
@@ -35,6 +35,23 @@ def check_axes(axes: Mapping[str, Sequence[Any]], runtimes: Sequence[str], docum
             raise _unknown(name, runtimes, document)
         for (index, value), runtime in product(enumerate(values), having):
             _check(runtime, name, value, document, (*_AT, name, index))
+
+
+def check_named(
+    named: Mapping[str, Sequence[Any]],
+    axes: Mapping[str, Sequence[Any]],
+    runtimes: Sequence[str],
+    document: Document,
+    steps: Steps,
+) -> None:
+    """Raises BadInput for what is not an axis, and for a value that a runtime with this option does not take."""
+    for name, values in named.items():
+        if name not in axes:
+            message = f"the option {name!r} is not an axis of this job"
+            raise document.error((*steps, name), message, expected=", ".join(axes) or "an option of variants.options")
+        for value, runtime in product(values, runtimes):
+            if name in _names(runtime):
+                _check(runtime, name, value, document, (*steps, name))
 
 
 def _unknown(name: str, runtimes: Sequence[str], document: Document) -> BadInput:
@@ -67,7 +84,7 @@ def _check(runtime: str, name: str, value: Any, document: Document, steps: Steps
         raise document.error(steps, message, expected=f"what options.{runtime}.{name} takes") from error
 
 
-def _text(value: Any) -> str:
+def option_text(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(value)

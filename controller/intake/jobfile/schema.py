@@ -102,6 +102,11 @@ Batch: TypeAlias = Annotated[int, Field(ge=1, le=65536)]
 PlacementText: TypeAlias = Annotated[str, Field(pattern=PATTERN)]
 
 
+OptionAxis: TypeAlias = Annotated[list[bool | int | str], Field(min_length=1, max_length=64), AfterValidator(distinct)]
+Size: TypeAlias = Annotated[int, Field(ge=1, le=999_999_999)]
+DimAxis: TypeAlias = Annotated[list[Size], Field(min_length=1, max_length=64), AfterValidator(distinct)]
+
+
 class AxesSection(Strict):
     """Axes and the value, or list of values, of each."""
 
@@ -109,12 +114,10 @@ class AxesSection(Strict):
     batch: Batch | list[Batch] | None = None
     placement: PlacementText | list[PlacementText] | None = None
     runtime: Runtime | list[Runtime] | None = None
-
-
-OptionAxis: TypeAlias = Annotated[list[bool | int | str], Field(min_length=1, max_length=64), AfterValidator(distinct)]
-DimAxis: TypeAlias = Annotated[
-    list[Annotated[int, Field(ge=1, le=999_999_999)]], Field(min_length=1, max_length=64), AfterValidator(distinct)
-]
+    options: dict[str, bool | int | str | OptionAxis] = Field(
+        default_factory=dict, description="options that are axes: {threads: 1}"
+    )
+    dims: dict[str, Size | DimAxis] = Field(default_factory=dict, description="dimensions that are axes: {seq: [64]}")
 
 
 class VariantsSection(Strict):

@@ -192,6 +192,26 @@ class Variant(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class DimsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     KEY_FIELD_NUMBER: _builtins.int
     RUNTIME_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
@@ -204,6 +224,7 @@ class Variant(_message.Message):
     REFUSAL_FIELD_NUMBER: _builtins.int
     ACCURACY_OUTPUT_FIELD_NUMBER: _builtins.int
     WEAK_CALIBRATION_FIELD_NUMBER: _builtins.int
+    DIMS_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """runtime-precision-bN-placement[-...]"""
     runtime: _builtins.str
@@ -226,6 +247,10 @@ class Variant(_message.Message):
     def check(self) -> _task_pb2.OutputCheck: ...
     @_builtins.property
     def options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def dims(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """sizes of the named dimensions that are axes"""
+
     def __init__(
         self,
         *,
@@ -241,10 +266,11 @@ class Variant(_message.Message):
         refusal: _builtins.str = ...,
         accuracy_output: _builtins.str = ...,
         weak_calibration: _builtins.str = ...,
+        dims: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "inputs", b"inputs", "key", b"key", "options", b"options", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "runtime", b"runtime", "weak_calibration", b"weak_calibration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "dims", b"dims", "inputs", b"inputs", "key", b"key", "options", b"options", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "runtime", b"runtime", "weak_calibration", b"weak_calibration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1173,6 +1199,26 @@ class Row(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class DimsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MEASUREMENT_ID_FIELD_NUMBER: _builtins.int
     JOB_ID_FIELD_NUMBER: _builtins.int
     JOB_NAME_FIELD_NUMBER: _builtins.int
@@ -1196,6 +1242,7 @@ class Row(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     MODEL_SHA256_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    DIMS_FIELD_NUMBER: _builtins.int
     measurement_id: _builtins.int
     job_id: _builtins.int
     job_name: _builtins.str
@@ -1236,6 +1283,10 @@ class Row(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """of the job"""
 
+    @_builtins.property
+    def dims(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """sizes of the variant's named dimensions that are axes"""
+
     def __init__(
         self,
         *,
@@ -1262,10 +1313,11 @@ class Row(_message.Message):
         options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         model_sha256: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        dims: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "measured_at", b"measured_at", "measurement", b"measurement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "device", b"device", "engine_key", b"engine_key", "facts", b"facts", "job_id", b"job_id", "job_name", b"job_name", "labels", b"labels", "lowering", b"lowering", "measured_at", b"measured_at", "measurement", b"measurement", "measurement_id", b"measurement_id", "mode", b"mode", "model_name", b"model_name", "model_sha256", b"model_sha256", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "schedule", b"schedule", "task_id", b"task_id", "variant_key", b"variant_key", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "device", b"device", "dims", b"dims", "engine_key", b"engine_key", "facts", b"facts", "job_id", b"job_id", "job_name", b"job_name", "labels", b"labels", "lowering", b"lowering", "measured_at", b"measured_at", "measurement", b"measurement", "measurement_id", b"measurement_id", "mode", b"mode", "model_name", b"model_name", "model_sha256", b"model_sha256", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "schedule", b"schedule", "task_id", b"task_id", "variant_key", b"variant_key", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
