@@ -11,7 +11,7 @@ from agent.runtime.base import Inspection, LayerTime, Report
 from agent.runtime.registry import open_runtime
 from agent.work.aggregate import name_subjects
 from agent.work.audit import describe_types, disclaim_checks, precision_flags
-from agent.work.subject import inputs_of
+from agent.work.subject import bound_inputs
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_LAYER_PROFILE,
     FLAG_KIND_LAYERS_OVERLAP,
@@ -71,7 +71,7 @@ def _inspect(subject: Subject, attempt: AttemptDir, index: int) -> Inspection:
     # An attempt may take two processes: what the first one left is not empty.
     scratch = Path(tempfile.mkdtemp(prefix=f"inspect-{index}-", dir=attempt.root))
     runtime = open_runtime(subject.runtime)
-    return runtime.inspect(attempt.locate(subject.engine), subject, inputs_of(subject, attempt), scratch)
+    return runtime.inspect(attempt.locate(subject.engine), subject, bound_inputs(subject, attempt), scratch)
 
 
 def _record_findings(

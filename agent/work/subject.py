@@ -68,7 +68,7 @@ def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, repo
     session = runtime.load(attempt.locate(subject.engine), subject, attempt.locate)
     try:
         report("check", None, "the first inference")
-        inputs = inputs_of(subject, attempt)
+        inputs = bound_inputs(subject, attempt)
         checks, flags = _check(session, subject, inputs, attempt)
         loaded = LoadedSubject(subject, runtime, session, checks, flags, described=session.describe())
         if loaded.is_wrong:
@@ -81,7 +81,7 @@ def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, repo
         raise
 
 
-def inputs_of(subject: Subject, attempt: AttemptDir) -> dict[str, Tensor]:
+def bound_inputs(subject: Subject, attempt: AttemptDir) -> dict[str, Tensor]:
     """The reference inputs; for a tensor without one, a stand-in by its name and type, from a fixed seed."""
     found = _tensors(subject, ARTIFACT_ROLE_REFERENCE_INPUT, attempt)
     random = np.random.default_rng(0)
