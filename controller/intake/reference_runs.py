@@ -1,12 +1,16 @@
 """What the model answers to the reference inputs of each size, once it is clear that this can be held to."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import onnx
 
 from controller.intake.exchange import ModelRequest
 from controller.intake.graph import stand_in_inputs
 from controller.intake.graph.datasets import Evaluation
+from controller.intake.graph.nodes import inputs_behind
 from controller.intake.graph.reference_check import refuse_unstable, refuse_useless
 from controller.intake.graph.shapes import Signature
 from controller.intake.graph.tensors import Array, make
@@ -17,6 +21,8 @@ from controller.intake.jobfile.yaml import Steps
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.precision import Reference
 from controller.intake.model_source import ModelSource
+
+_NODE = re.compile(r"operator \w+ '([^']+)'")  # as ReferenceSession tells of the one that failed
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ def run_references(
         progress(f"computing the reference outputs for {size}{_stand_ins(special)}")
         inputs = _inputs(request, source.signature, real, size)
         try:
-            outputs = _run(request, source, inputs, size, ran=list(found))
+            outputs = _run(request, source, inputs, size, ran=list(found), real=real)
         except ModelError as error:
             progress(f"refused: {error.message}")
             refused[size] = error
@@ -75,7 +81,13 @@ def _stand_ins(told: str) -> str:
 
 
 def _run(
-    request: ModelRequest, source: ModelSource, inputs: Mapping[str, Array], size: RunSize, *, ran: Sequence[RunSize]
+    request: ModelRequest,
+    source: ModelSource,
+    inputs: Mapping[str, Array],
+    size: RunSize,
+    *,
+    ran: Sequence[RunSize],
+    real: Collection[str],
 ) -> dict[str, Array]:
     """Raises ModelError, which says so where it is only this size that the model does not take."""
     try:
@@ -87,7 +99,7 @@ def _run(
             raise _wrong_dims(error, size) from error
         other = alike[-1] if alike else _smallest_that_runs(request, source, batch)
         if other is None:
-            raise
+            raise _blamed(error, source, real) from error
         steps: Steps = next((steps for item, steps in request.batches if item == batch), ("model",))
         raise ModelError(
             f"the model runs with batch {other} and not with batch {batch}: {error.message}",
@@ -97,6 +109,15 @@ def _run(
             hint="a batch size is written into the model there: export it with sizes from x.shape, or -1, in view and "
             f"reshape; or leave batch {batch} out",
         ) from error
+
+
+def _blamed(error: ModelError, source: ModelSource, real: Collection[str]) -> ModelError:
+    """The error with the stand-ins that lead to the node that fails; with all, where the node is not known."""
+    found = stand_in_inputs.suspects(source.signature.inputs, real=real)
+    node = _NODE.search(error.message)
+    graph = onnx.load_model(str(source.graph.path), load_external_data=False).graph
+    behind = inputs_behind(graph, node[1]) if node else set()
+    return stand_in_inputs.blamed(error, [item for item in found if item.name in behind] if behind else found)
 
 
 def _wrong_dims(error: ModelError, size: RunSize) -> ModelError:

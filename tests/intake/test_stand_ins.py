@@ -210,3 +210,65 @@ def test_a_refused_row_names_the_inputs_that_nobody_gave(place: Workplace) -> No
     refusals = [variant.refusal for variant in place.prepare(ONNX + job).spec.variants]
     assert refusals[0] == ""
     assert refusals[1].endswith("; inputs that nobody gave: x normal")
+
+
+def sampled(*, rate: bool = True, threshold: bool = False) -> onnx.ModelProto:
+    """A kernel whose width is an input's value: nothing runs with a width of 0."""
+    nodes = [
+        NODE("Reshape", ["rate", "one"], ["r"], name="flatten"),
+        NODE("Concat", ["minus", "r"], ["shape"], axis=0),
+        NODE("Reshape", ["x", "shape"], ["y"], name="/frame/Reshape", allowzero=1),
+    ]
+    inputs = [value("x", ["N", 8]), value("rate", [], INT64), value("other", [], INT64)]
+    weights = {"one": np.int64([1]), "minus": np.int64([-1])}
+    nodes.append(NODE("Identity", ["other"], ["same"]))
+    return model_of(nodes, inputs, [value("y", None), value("same", [], INT64)], **weights)
+
+
+def test_an_operator_that_fails_on_a_stand_in_names_it_and_how_to_give_it(place: Workplace) -> None:
+    place.model(sampled())
+    error = place.refused(ONNX)
+    assert "operator Reshape '/frame/Reshape'" in error.message
+    assert error.message.endswith("; stand-in inputs that may be the cause, because nobody gave them: rate constant[0]")
+    assert "inputs: {rate: {values: 'constant[NUMBER]'}}" in error.hint
+    job = ONNX + "  inputs: {rate: {values: 'constant[4]'}}\n"
+    assert place.prepare(job).spec.variants[0].refusal == ""
+
+
+def test_what_is_given_is_not_blamed(place: Workplace) -> None:
+    place.model(sampled())
+    error = place.refused(ONNX + "  inputs: {rate: {values: 'constant[0]'}}\n")
+    assert "rate constant" not in error.message
+
+
+def test_a_stand_in_that_a_body_reads_is_named(place: Workplace) -> None:
+    body = helper.make_graph(
+        [NODE("Slice", ["table", "start", "rows"], ["part"]), NODE("MatMul", ["x", "part"], ["o"], name="/in/MatMul")],
+        "then",
+        [],
+        [value("o", None)],
+    )
+    other = helper.make_graph([NODE("Neg", ["x"], ["o"])], "else", [], [value("o", None)])
+    nodes = [
+        NODE("Unsqueeze", ["count", "zero"], ["rows"]),
+        NODE("If", ["yes"], ["y"], then_branch=body, else_branch=other),
+    ]
+    weights = {"zero": np.int64([0]), "start": np.int64([0]), "yes": np.array(True), "table": floats(8, 3)}
+    place.model(model_of(nodes, [value("x", ["N", 8]), value("count", [], INT64)], [value("y", None)], **weights))
+    assert "nobody gave them: count constant[0]" in place.refused(ONNX).message
+
+
+def test_a_module_that_fails_on_a_stand_in_names_it(place: Workplace) -> None:
+    pytest.importorskip("torch")
+    place.write(
+        "net.py",
+        "import torch\n\n\nclass Net(torch.nn.Module):\n    def forward(self, x, rate):\n"
+        "        if int(rate) not in (8000, 16000):\n            raise ValueError('a rate of 8000 or 16000')\n"
+        "        return x * 2\n\n\ndef build():\n    return Net()\n",
+    )
+    error = place.refused(
+        "model: {torch: 'net:build', inputs: {x: {shape: [batch, 8]}, rate: {shape: [], dtype: int64}}}\n"
+    )
+    assert "a rate of 8000 or 16000" in error.message
+    assert "nobody gave them: rate constant[0]" in error.message
+    assert error.where.endswith("net.py:7")

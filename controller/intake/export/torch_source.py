@@ -22,7 +22,7 @@ from controller.intake.graph import onnx_files
 from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.reference_check import first_difference, unstable
 from controller.intake.graph.shapes import signature
-from controller.intake.graph.stand_in_inputs import choose_tried
+from controller.intake.graph.stand_in_inputs import blamed, choose_tried, suspects
 from controller.intake.graph.tensors import Array, make
 from controller.intake.jobfile.inputs import Input
 from controller.intake.jobfile.model_error import ModelError
@@ -57,7 +57,7 @@ class TorchSource:
         self._user.inputs = list(choose_tried(self._user.inputs, seen.rows, self._try))
         self.signature = signature(self._user.inputs)
         example = self._example(_EXAMPLE_BATCH, self._user.inputs)
-        answer = self._user.forward(example, tell=progress)
+        answer = self._answer(example)
         _refuse_random(answer, self._user.forward(example), seen)
         self._outputs = tuple(answer)
         if module is None:
@@ -70,6 +70,13 @@ class TorchSource:
             self._export(export)
         progress("the export is in the cache" if self.cached else "exported, and its outputs agree with PyTorch's")
         self.graph = onnx_files.lay_out(export / onnx_files.MODEL_NAME, folder)
+
+    def _answer(self, example: Mapping[str, Array]) -> dict[str, torch.Tensor]:
+        """The module's first answer. Raises ModelError, which names what nobody gave."""
+        try:
+            return self._user.forward(example, tell=self._progress)
+        except ModelError as error:
+            raise blamed(error, suspects(self._user.inputs)) from error
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         return {name: tensor.numpy() for name, tensor in self._user.forward(inputs).items()}

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from controller.intake.jobfile.inputs import Input
 from controller.intake.jobfile.model_error import ModelError
+from controller.intake.jobfile.yaml import quoted
 from jetfleet.stand_ins import BITS, NORMAL, ZERO, words_for
 
 
@@ -34,6 +35,31 @@ def told(inputs: Iterable[Input], *, real: Collection[str] = (), plain: bool = T
         for item in inputs
         if item.values is None and item.name not in real and (plain or item.stand_in != NORMAL)
     )
+
+
+def suspects(inputs: Iterable[Input], *, real: Collection[str] = ()) -> tuple[Input, ...]:
+    """Inputs that nobody gave and whose value may be at fault where a model fails: scalars, and all but noise."""
+    made = [item for item in inputs if item.values is None and item.name not in real]
+    return tuple(item for item in made if item.stand_in != NORMAL or not item.dims)
+
+
+def blamed(error: ModelError, found: Collection[Input]) -> ModelError:
+    """The error with the stand-ins that may be at fault, and how to give them."""
+    if not found:
+        return error
+    lines = ", ".join(f"{quoted(item.name)}: {{values: {_example(item)}}}" for item in found)
+    more = f"; {error.hint}" if error.hint else ""
+    return ModelError(
+        f"{error.message}; stand-in inputs that may be the cause, because nobody gave them: {told(found)}",
+        steps=error.steps if error.where else ("model", "inputs"),
+        where=error.where,
+        expected=error.expected or "inputs that the model takes",
+        hint=f"give what the model takes, under model: inputs: {{{lines}}}{more}",
+    )
+
+
+def _example(item: Input) -> str:
+    return "'constant[NUMBER]'" if not item.dims else "FILE.npy"
 
 
 def _with_stand_in(item: Input, rows: int | None) -> Input:
