@@ -5,8 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnx
-
 from controller.intake.exchange import ModelRequest
 from controller.intake.graph import stand_in_inputs
 from controller.intake.graph.datasets import Evaluation
@@ -115,8 +113,7 @@ def _blamed(error: ModelError, source: ModelSource, real: Collection[str]) -> Mo
     """The error with the stand-ins that lead to the node that fails; with all, where the node is not known."""
     found = stand_in_inputs.suspects(source.signature.inputs, real=real)
     node = _NODE.search(error.message)
-    graph = onnx.load_model(str(source.graph.path), load_external_data=False).graph
-    behind = inputs_behind(graph, node[1]) if node else set()
+    behind = inputs_behind(source.graph.path, node[1]) if node else set()
     return stand_in_inputs.blamed(error, [item for item in found if item.name in behind] if behind else found)
 
 

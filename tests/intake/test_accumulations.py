@@ -75,3 +75,12 @@ def test_empty_tensors_do_not_hide_the_sums_of_others(tmp_path: Path) -> None:
     onnx.save_model(model, str(tmp_path / "m.onnx"))
     given = {"x": np.full((2, 50_000), 2, np.float32), "past": np.zeros((2, 0), np.float32)}
     assert seen_values(tmp_path / "m.onnx", given).sums == {"m": 100_000}
+
+
+def test_a_softmax_over_a_large_vocabulary_keeps_float32(tmp_path: Path) -> None:
+    nodes = [NODE("MatMul", ["x", "w"], ["a"]), NODE("Softmax", ["a"], ["y"], axis=-1)]
+    model = model_of(nodes, [value("x", ["N", 2])], [value("y", ["N", 70_000])], w=floats(2, 70_000) / 100)
+    made, (got,), (want,) = both(model, {"x": floats(2, 2)}, tmp_path)
+    assert np.allclose(got * 70_000, want * 70_000, rtol=2e-2)
+    assert kept(made, "Softmax")
+    assert not kept(made, "MatMul")

@@ -26,6 +26,10 @@ def looked_up(position: Sequence[onnx.NodeProto], *, more: Sequence[str] = (), *
 
 POSITIONS: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
     "cast": ([NODE("Neg", ["p"], ["n"]), NODE("Neg", ["n"], ["m"]), NODE("Cast", ["m"], ["i"], to=INT64)], {}),
+    "cast like another": (
+        [NODE("Neg", ["p"], ["n"]), NODE("Neg", ["n"], ["m"]), NODE("CastLike", ["m", "k"], ["i"])],
+        {"k": np.int64([0])},
+    ),
     "scaled and floored": (
         [
             NODE("Mul", ["p", "third"], ["q"]),

@@ -1,6 +1,7 @@
-"""Every node of a graph, those of its bodies included, and whatever else a model holds anywhere. Pure."""
+"""Every node of a graph, those of its bodies included, and whatever else a model holds anywhere."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import onnx
@@ -39,8 +40,9 @@ def _messages_in(message: Any) -> Iterator[Any]:
             yield from value if isinstance(value, Sequence) else [value]
 
 
-def inputs_behind(graph: onnx.GraphProto, node_name: str) -> set[str]:
+def inputs_behind(path: Path, node_name: str) -> set[str]:
     """The graph's inputs that lead to the node of that name; a body's node has what its If or Loop reads behind it."""
+    graph = onnx.load_model(str(path), load_external_data=False).graph
     made_of = dict(_reads(graph, frozenset()))
     found: set[str] = set()
     waiting = [name for node, reads in _named_reads(graph, frozenset()) if node == node_name for name in reads]

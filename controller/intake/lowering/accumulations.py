@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import onnx
 
+from controller.intake.lowering.masks import SOFTMAX
+
 Shape = Sequence[int]
 _REDUCING = frozenset({"ReduceSum", "ReduceMean", "ReduceL1", "ReduceLogSum", "GlobalAveragePool"})
 # These add up squares of what they read too. LayerNormalization says itself that its statistics are float32.
@@ -16,7 +18,7 @@ _SQUARING = frozenset({"InstanceNormalization", "GroupNormalization", "MeanVaria
 
 def accumulates(node: onnx.NodeProto) -> bool:
     return node.domain in ("", "ai.onnx") and (
-        node.op_type in _REDUCING or node.op_type in _SQUARING or node.op_type == "AveragePool"
+        node.op_type in _REDUCING or node.op_type in _SQUARING or node.op_type in ("AveragePool", *SOFTMAX)
     )
 
 
@@ -24,6 +26,9 @@ def largest_sum(node: onnx.NodeProto, read: Shape, made: Shape, *, largest: floa
     """The largest number that may occur inside. `read`, `made`: shapes; `largest`: |x| of what the node reads."""
     if node.op_type in _REDUCING:
         return largest * (math.prod(read) // max(math.prod(made), 1))
+    if node.op_type in SOFTMAX:  # of exponentials, the largest of which is 1
+        axis = next((item.i for item in node.attribute if item.name == "axis"), -1)
+        return float(read[axis]) if read else 1.0
     term = max(largest, largest * largest) if node.op_type in _SQUARING else largest
     return term * _TERMS[node.op_type](node, read)
 

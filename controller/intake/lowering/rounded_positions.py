@@ -63,7 +63,8 @@ def _refuse_most(node: onnx.NodeProto, read: list[onnx.NodeProto], layers: int) 
 def _rounds(node: onnx.NodeProto, graph: GraphView) -> bool:
     if not node.input or not graph.is_float(node.input[0]):
         return False
-    return node.op_type in _ROUNDING or _makes_integers(node)
+    made = graph.types.get(node.output[0])
+    return node.op_type in _ROUNDING or _makes_integers(node) or (node.op_type == "CastLike" and made in _INTEGERS)
 
 
 def _makes_integers(node: onnx.NodeProto) -> bool:
@@ -99,7 +100,7 @@ def _behind(
 
 def _is_index(node: onnx.NodeProto, graph: GraphView) -> bool:
     """Whether the whole numbers that a node makes choose elements or sizes somewhere."""
-    return _makes_integers(node) and any(
+    return node.op_type not in _ROUNDING and any(
         name in (reader.input[index] for index in _INDICES.get(reader.op_type, ()) if index < len(reader.input))
         for name, reader in _forward(node, graph, through=_CARRYING)
     )
