@@ -20,6 +20,7 @@ _DISCRETE_GPU_FIELDS = ("arch", "gpu", "compute_capability", "sm_count", "cuda")
 # The graph that an engine is made from is the first of these that the variant carries: flags work on the FP32 graph,
 # a typed graph brings its own types and falls back to the FP32 graph where the runtime lowers it itself.
 _FP32, _FP16, _QDQ = Role.MODEL_FP32, Role.MODEL_FP16, Role.MODEL_QDQ
+_INT8 = {False: (_QDQ, _FP32), True: (Role.MODEL_QDQ_DLA, _QDQ, _FP32)}  # by whether it is for a DLA
 _DATA_OF = {name: role for role, name in GRAPH_DATA.items()}
 _GRAPHS: Mapping[tuple[Lowering, Precision], tuple[Role, ...]] = {
     (Lowering.TYPED_GRAPH, Precision.FP32): (_FP32,),
@@ -79,12 +80,17 @@ def _input_content(spec: TensorSpec) -> list[object]:
 
 
 def build_artifacts(
-    artifacts: tuple[Artifact, ...], precision: Precision, lowering: Lowering = Lowering.TYPED_GRAPH
+    artifacts: tuple[Artifact, ...],
+    precision: Precision,
+    lowering: Lowering = Lowering.TYPED_GRAPH,
+    *,
+    placement: str = "",
 ) -> tuple[Artifact, ...]:
     """The files that an engine is made from: one graph and its external data; calibration where a builder needs it."""
     present = {item.role for item in artifacts}
     calibrated = lowering is Lowering.BUILDER_FLAGS and precision is Precision.INT8 and Role.CALIBRATION in present
-    order = (_QDQ, _FP32) if precision is Precision.INT8 and not calibrated else _GRAPHS[lowering, precision]
+    quantised = precision is Precision.INT8 and not calibrated
+    order = _INT8[Placement(placement).is_dla] if quantised else _GRAPHS[lowering, precision]
     graph = next((role for role in order if role in present), None)
     wanted = {graph, Role.CALIBRATION} if calibrated else {graph}
     chosen = (

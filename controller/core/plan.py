@@ -120,7 +120,7 @@ def build_for(variant: Variant, device: Device, placement: str | None = None) ->
         lowering=lowering,
         placement=where,
         inputs=tuple(map(_built_input, variant.inputs)),
-        artifacts=build_artifacts(variant.artifacts, variant.precision, lowering),
+        artifacts=build_artifacts(variant.artifacts, variant.precision, lowering, placement=where),
         options=build_options(variant.options, runtime=variant.runtime, placement=where),
     )
     klass = device_class(device, runtime=variant.runtime, placement=where)

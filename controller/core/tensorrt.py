@@ -163,6 +163,8 @@ def _lowering_refusal(facts: Facts, variant: Variant, placement: str) -> str:
 def _graph_refusal(facts: Facts, variant: Variant, placement: str) -> str:
     called = _called(facts, variant.runtime)
     present = {item.role for item in variant.artifacts}
+    if Placement(placement).is_dla and Role.MODEL_QDQ_DLA in present:
+        present.add(Role.MODEL_QDQ)  # of its kind
     if lowering(facts, variant, placement) is Lowering.TYPED_GRAPH:
         return _typed_graph_refusal(called, variant.precision, present)
     if variant.precision is not Precision.INT8 or Role.CALIBRATION in present:

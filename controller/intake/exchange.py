@@ -25,6 +25,7 @@ class LoweringRequest:
     check: OutputCheck
     base: Precision = Precision.FP16  # the floats of the graph: what INT8's Q/DQ pairs stand over
     typed: bool = False  # whether a strongly typed builder (TensorRT) gets it
+    dla: bool = False  # of INT8: placed for a DLA
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class ModelRequest:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file that variants need; `size`, `precision` and `base` (the floats under Q/DQ) None: every variant does."""
+    """A file that variants need. None: every variant does, whatever its size, its precision, the floats under its Q/DQ
+    pairs, and whether these are placed for a DLA."""
 
     role: Role
     name: str
@@ -64,6 +66,7 @@ class ModelFile:
     size: RunSize | None = None
     precision: Precision | None = None
     base: Precision | None = None
+    dla: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class RefusedGraph:
     precision: Precision
     base: Precision
     reason: str
+    dla: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from controller.intake import int8_references
 from controller.intake.exchange import LoweringRequest, ModelAnswer, ModelFile, ModelRequest, RefusedGraph, RefusedSize
 from controller.intake.graph import datasets, stand_in_inputs
 from controller.intake.graph.accuracy_output import find_accuracy_output
-from controller.intake.graph.datasets import LABELS, Evaluation
+from controller.intake.graph.datasets import Evaluation
 from controller.intake.graph.rounded_outputs import rounded_outputs_of
 from controller.intake.graph.shapes import Signature, check_dims, refused_batches
-from controller.intake.graph.tensors import Array, write_npy
 from controller.intake.graph.tensors import make as make_input
 from controller.intake.graph.tied_choices import tied_choices
 from controller.intake.int8_references import Int8References
@@ -23,6 +22,7 @@ from controller.intake.lowering import precision, source_precision
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.precision import Reference
 from controller.intake.lowering.ranges import seen_values
+from controller.intake.model_files import array_files, evaluation_files, graph_files, lowered_files, reference_files
 from controller.intake.model_source import ModelSource, open_source
 from controller.intake.reference_runs import ReferenceRuns, run_references
 from controller.model.job import OutputSet, Precision, Role
@@ -43,17 +43,17 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
     else:
         source_precision.accept(own, source.graph, request)
         progress(f"the model {own.because}: {own.precision.value} runs it as it is")
-    files = _graph_files(own.precision, source.graph.path, source.graph.data)
+    files = graph_files(own.precision, source.graph.path, source.graph.data)
     evaluation = None
     if request.evaluation:
         progress("reading the evaluation data")
         path = Path(request.folder) / request.evaluation
         evaluation = datasets.load(path, source.signature, largest_batch=max(batches))
-        files += _evaluation_files(evaluation, out)
+        files += evaluation_files(evaluation, out)
     runs, calibration = _run_all(request, source, evaluation, batches, progress)
     references = runs.found
     int8 = int8_references.find(source, references, calibration, evaluation)
-    files += _reference_files(out, references, int8.by_size)
+    files += reference_files(out, references, int8.by_size)
     refused: list[RefusedGraph] = []
     sets: tuple[OutputSet, ...] = ()
     rounded = _rounded(source, references, progress)
@@ -63,7 +63,7 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         )
         files += lowered
     if calibration:
-        files += _array_files(out, Role.CALIBRATION, calibration.samples())
+        files += array_files(out, Role.CALIBRATION, calibration.samples())
     return ModelAnswer(
         inputs=source.signature.inputs,
         own_batch=source.signature.own_batch,
@@ -163,12 +163,11 @@ def _lower_all(
             progress(f"refused: {error.message}")
             errors.append((wanted, error))
             continue
-        base = wanted.base if wanted.precision is Precision.INT8 else None
-        files += _graph_files(wanted.precision, lowered.path, lowered.data, base=base)
+        files += lowered_files(wanted, lowered)
     made = _nobodys_inputs(request, source)
     if errors and not files and not request.float32_steps:
         raise errors[0][1]
-    refused = [RefusedGraph(item.precision, item.base, _reason(error, made)) for item, error in errors]
+    refused = [RefusedGraph(item.precision, item.base, _reason(error, made), item.dla) for item, error in errors]
     return files, refused, tuple(reordered.values())
 
 
@@ -218,18 +217,6 @@ def _reason(error: ModelError, stand_ins: str) -> str:
     return f"{error.message}; expected {error.expected}; fix: {error.hint}{made}"
 
 
-def _evaluation_files(evaluation: Evaluation, out: Path) -> list[ModelFile]:
-    files = _array_files(out, Role.EVALUATION_INPUT, evaluation.inputs)
-    return [*files, _write(out, Role.EVALUATION_LABELS, LABELS, evaluation.labels, 0)]
-
-
-def _graph_files(kind: Precision, path: Path, data: Sequence[str], *, base: Precision | None = None) -> list[ModelFile]:
-    files = [ModelFile(precision.ROLES[kind], path.name, str(path), precision=kind, base=base)]
-    return files + [
-        ModelFile(Role.MODEL_DATA, name, str(path.with_name(name)), precision=kind, base=base) for name in data
-    ]
-
-
 def _refuse_missing_calibration(request: ModelRequest) -> None:
     """Where the spec could not: an ONNX file might have been quantised already."""
     int8 = next((item for item in request.lower if item.precision is Precision.INT8), None)
@@ -261,38 +248,3 @@ def _calibration(
     for line in (*made.weaknesses, *made.notes):
         progress(f"note: calibration data: {line}")
     return made
-
-
-def _reference_files(
-    out: Path, references: Mapping[RunSize, Reference], int8: Mapping[RunSize, Reference]
-) -> list[ModelFile]:
-    """INT8's own where it is held against other rows than the other precisions are."""
-    if not int8:
-        return [item for size, found in references.items() for item in _reference_of(out, found, size)]
-    files = []
-    for size, found in references.items():
-        made = _reference_of(out, found, size)
-        files += [replace(item, precision=kind) for kind in (Precision.FP32, Precision.FP16) for item in made]
-        learnt = _reference_of(out / "int8", int8[size], size)
-        files += [replace(item, precision=Precision.INT8) for item in learnt]
-    return files
-
-
-def _reference_of(out: Path, reference: Reference, size: RunSize) -> list[ModelFile]:
-    files: list[ModelFile] = []
-    for role, arrays in zip((Role.REFERENCE_INPUT, Role.REFERENCE_OUTPUT), reference, strict=True):
-        files += _array_files(out, role, arrays, size=size)
-    return files
-
-
-def _array_files(out: Path, role: Role, arrays: Mapping[str, Array], *, size: RunSize | None = None) -> list[ModelFile]:
-    return [_write(out, role, name, array, index, size=size) for index, (name, array) in enumerate(arrays.items())]
-
-
-def _write(out: Path, role: Role, name: str, array: Array, index: int, *, size: RunSize | None = None) -> ModelFile:
-    """One tensor as .npy; a tensor's name never becomes part of a path."""
-    out.mkdir(exist_ok=True)
-    sizes = [size.batch, *(value for _, value in size.dims)] if size else ["all"]
-    path = out / f"{role.value}-{'-'.join(map(str, sizes))}-{index}.npy"
-    write_npy(path, array)
-    return ModelFile(role, name, str(path), size)

@@ -27,6 +27,7 @@ class Role(Enum):
     MODEL_FP32 = "model-fp32"
     MODEL_FP16 = "model-fp16"
     MODEL_QDQ = "model-qdq"
+    MODEL_QDQ_DLA = "model-qdq-dla"
     MODEL_DATA = "model-data"
     CALIBRATION = "calibration"
     REFERENCE_INPUT = "reference-input"
@@ -45,9 +46,13 @@ class Role(Enum):
 
 # External data of a lowered graph; data of any other name belongs to the FP32 graph. A variant may carry several
 # graphs, and the files of an engine lie in one folder.
-GRAPH_DATA = {Role.MODEL_FP16: "model-fp16.onnx.data", Role.MODEL_QDQ: "model-qdq.onnx.data"}
+GRAPH_DATA = {
+    Role.MODEL_FP16: "model-fp16.onnx.data",
+    Role.MODEL_QDQ: "model-qdq.onnx.data",
+    Role.MODEL_QDQ_DLA: "model-qdq-dla.onnx.data",
+}
 # What an engine is made from; the other roles only check or describe it.
-BUILD_ROLES = frozenset({Role.MODEL_FP32, Role.MODEL_FP16, Role.MODEL_QDQ, Role.MODEL_DATA, Role.CALIBRATION})
+BUILD_ROLES = frozenset({Role.MODEL_FP32, *GRAPH_DATA, Role.MODEL_DATA, Role.CALIBRATION})
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.bindings
 # Each fake class, and the class of the bindings that it stands for.
 STANDS_FOR: dict[type, str] = {
     fake.FakeTensor: "ITensor",
+    fake.FakeLayer: "ILayer",
     fake.FakeNetwork: "INetworkDefinition",
     fake.FakeProfile: "IOptimizationProfile",
     fake.FakeConfig: "IBuilderConfig",

@@ -13,6 +13,7 @@ import pytest
 from controller.core.keys import build_artifacts
 from controller.intake.prepare import prepare
 from controller.model.job import Lowering, Precision
+from jetfleet.placement import Placement
 from tests.intake.graphs import hold_to_qdq_rules
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "digits"
@@ -23,7 +24,15 @@ model:
   inputs:
     image: {{shape: [batch, 1, 8, 8], dtype: float32, values: "uniform[0,1]"}}
   data: {{evaluation: {trained}/eval.npz, calibration: {trained}/calibration.npz}}
-variants: {{precision: [fp32, fp16, int8], runtime: [onnxruntime, tensorrt]}}
+variants:
+  precision: [fp32, fp16, int8]
+  runtime: [onnxruntime, tensorrt]
+  placement: [cpu, gpu, dla0]
+  exclude:
+    - {{runtime: tensorrt, placement: cpu}}
+    - {{runtime: onnxruntime, placement: gpu}}
+    - {{runtime: onnxruntime, placement: dla0}}
+    - {{precision: fp32, placement: dla0}}
 """
 TIMEOUT_S = 300
 
@@ -43,7 +52,8 @@ def test_int8_over_fp16_loses_less_than_a_point(tmp_path: Path, monkeypatch: pyt
     held_out = np.load(trained / "eval.npz")
     accuracy = {}
     for variant in prepared.spec.variants:
-        (graph, *data) = build_artifacts(variant.artifacts, variant.precision, Lowering.TYPED_GRAPH)
+        where = Placement(variant.placement).engine
+        (graph, *data) = build_artifacts(variant.artifacts, variant.precision, Lowering.TYPED_GRAPH, placement=where)
         assert not data
         path = prepared.files[graph.sha256]
         if variant.precision is Precision.INT8:
@@ -53,5 +63,5 @@ def test_int8_over_fp16_loses_less_than_a_point(tmp_path: Path, monkeypatch: pyt
         accuracy[variant.key] = float(np.mean(np.asarray(scores).argmax(1) == held_out["labels"]))
     best = accuracy["onnxruntime-fp32-b1-cpu"]
     assert best > 0.95
-    assert len(accuracy) == 6
+    assert len(accuracy) == 8
     assert {key: value for key, value in accuracy.items() if abs(value - best) > 0.01} == {}

@@ -46,7 +46,7 @@ CALIBRATED = {Role.MODEL_FP32: "model.onnx", Role.MODEL_DATA: "weights.bin", Rol
         ("10.3.0", "dla0", "", FLAGS, set(CALIBRATED)),
         ("10.16.2", "gpu", "", TYPED, {Role.MODEL_QDQ}),
         ("11.4.1", "gpu", "", TYPED, {Role.MODEL_QDQ}),
-        ("11.4.1", "dla1", "", TYPED, {Role.MODEL_QDQ}),
+        ("11.4.1", "dla1", "", TYPED, {Role.MODEL_QDQ_DLA}),
     ],
 )
 def test_int8(
@@ -73,6 +73,13 @@ def test_gpu_and_dla_together(shop: Workplace) -> None:
     on_gpu, on_dla = builds(shop, "precision: [int8], placement: [gpu+dla0+dla1]", "10.7.0")
     assert (on_gpu.recipe.placement, set(files(on_gpu))) == ("gpu", {Role.MODEL_QDQ})
     assert (on_dla.recipe.placement, files(on_dla)) == ("dla", CALIBRATED)
+
+
+def test_gpu_and_dla_have_graphs_and_engines_of_their_own(shop: Workplace) -> None:
+    on_gpu, on_dla = builds(shop, "precision: [int8], placement: [gpu+dla0+dla1]", "11.4.1")
+    assert files(on_gpu) == {Role.MODEL_QDQ: "model-qdq.onnx"}
+    assert files(on_dla) == {Role.MODEL_QDQ_DLA: "model-qdq-dla.onnx"}
+    assert on_gpu.engine_key != on_dla.engine_key
 
 
 def test_every_batch_of_a_profile_is_one_engine(shop: Workplace) -> None:

@@ -23,7 +23,7 @@ from agent.runtime.tensorrt.log import BuilderLog
 from agent.runtime.tensorrt.memory import PeakMemory, is_shared, memory_advice, reader, usable_bytes
 from agent.runtime.tensorrt.network import Draft, add_profile, check_inputs, device_type, fix_shapes, parse
 from agent.runtime.tensorrt.options import pools_of
-from agent.runtime.tensorrt.precision import PrecisionPlan
+from agent.runtime.tensorrt.precision import QDQ_GRAPHS, PrecisionPlan
 from agent.runtime.tensorrt.progress import BuildProgress, make_monitor
 from agent.runtime.tensorrt.timing import TimingCache
 from jetfleet.errors import BadInput, Cancelled
@@ -33,7 +33,6 @@ from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_CALIBRATION,
     ARTIFACT_ROLE_CALIBRATION_CACHE,
     ARTIFACT_ROLE_LAYERS,
-    ARTIFACT_ROLE_MODEL_QDQ,
     ARTIFACT_ROLE_TIMING_CACHE,
     PRECISION_INT8,
     BuildTask,
@@ -157,7 +156,7 @@ class Build:
 
     def _warn_of_qdq(self) -> None:
         order, capability = self._order, self._cuda.compute_capability if self._cuda is not None else ""
-        if order.lowered.graph == ARTIFACT_ROLE_MODEL_QDQ and capability in order.able.line.qdq_fails_on:
+        if order.lowered.graph in QDQ_GRAPHS and capability in order.able.line.qdq_fails_on:
             self.builder_log.warn(f"{order.able.label} is known to fail on Q/DQ graphs on this GPU: {_NO_QDQ}")
 
     def _calibrate(self, config: "trt.IBuilderConfig", profile: "trt.IOptimizationProfile | None") -> None:
@@ -185,7 +184,7 @@ class Build:
         if self.builder_log.out_of_memory():
             advice = f"; {memory_advice()}" if self._shared else ""
             return MemoryError(f"TensorRT ran out of memory: {reason}{advice}")
-        hint = _NO_QDQ if self._order.lowered.graph == ARTIFACT_ROLE_MODEL_QDQ and self._order.able.weak else ""
+        hint = _NO_QDQ if self._order.lowered.graph in QDQ_GRAPHS and self._order.able.weak else ""
         return BuildRefused(f"TensorRT built no engine: {reason}", where=self._order.model.name, hint=hint)
 
     def _result(self, peak_bytes: int | None) -> BuildResult:

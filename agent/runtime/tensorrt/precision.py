@@ -16,6 +16,7 @@ from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP16,
     ARTIFACT_ROLE_MODEL_FP32,
     ARTIFACT_ROLE_MODEL_QDQ,
+    ARTIFACT_ROLE_MODEL_QDQ_DLA,
     LOWERING_BUILDER_FLAGS,
     LOWERING_TYPED_GRAPH,
     PRECISION_FP16,
@@ -28,6 +29,7 @@ from jetfleet.v1.task_pb2 import (
 )
 
 _FP32, _FP16, _QDQ = ARTIFACT_ROLE_MODEL_FP32, ARTIFACT_ROLE_MODEL_FP16, ARTIFACT_ROLE_MODEL_QDQ
+QDQ_GRAPHS = (ARTIFACT_ROLE_MODEL_QDQ_DLA, _QDQ)  # a build brings one
 _TYPED = {PRECISION_FP32: _FP32, PRECISION_TF32: _FP32, PRECISION_FP16: _FP16, PRECISION_INT8: _QDQ}
 _FLAGS = {PRECISION_FP32: (), PRECISION_TF32: (), PRECISION_FP16: ("FP16",), PRECISION_INT8: ("INT8", "FP16")}
 _WHERE = "precision"
@@ -109,6 +111,8 @@ def _refuse_on_dla(task: BuildTask, able: Ability) -> None:
 
 def _typed(task: BuildTask, roles: Collection[int], able: Ability) -> PrecisionPlan:
     graph = _TYPED[task.precision]
+    if graph == _QDQ:
+        graph = next((role for role in QDQ_GRAPHS if role in roles), _QDQ)
     if graph == _QDQ and _QDQ not in roles:
         flags = ", or with lowering: flags, where TensorRT calibrates itself" if able.weak else ""
         raise BadInput(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import onnx
 
 from controller.intake.lowering.graph_view import inner_nodes
-from controller.intake.lowering.qdq import COMPUTE, Quantiser
+from controller.intake.lowering.qdq import Quantiser
+from controller.intake.lowering.qdq_placement import COMPUTE
 from controller.intake.lowering.seen_values import SeenValues
 from jetfleet.outputs.bounds import Judgement
 from jetfleet.outputs.judge import names_in

@@ -25,7 +25,7 @@ from controller.intake.graph.reference import ReferenceSession, condensed
 from controller.intake.graph.set_outputs import chosen_outputs
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.model_error import ModelError
-from controller.intake.lowering import comparison, float16, int8_graph, qdq
+from controller.intake.lowering import comparison, float16, int8_graph, qdq, qdq_placement
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.comparison import Trial
 from controller.intake.lowering.forced_choice import forced_trials
@@ -35,7 +35,7 @@ from jetfleet.blobs import sha256_file
 from jetfleet.outputs.bounds import Judgement
 
 # Bound to the key of every cached graph: raise it when this module, float16 or qdq lowers differently.
-_RECIPE = 7
+_RECIPE = 8
 _REMARKS = "remarks.json"  # beside the graph: what people are told of it, also where it comes from the cache
 _TOOLS = ("onnx", "onnxruntime", "onnxconverter-common")
 # Inputs, and what FP32 answers to them.
@@ -45,6 +45,10 @@ ROLES = {Precision.FP32: Role.MODEL_FP32, Precision.FP16: Role.MODEL_FP16, Preci
 _OPERATOR = re.compile(
     r"operator (\w+)|op_type: ?(\w+)|Optype \((\w+)\)|No Op registered for (\w+)|In Node, \(\"[^\"]*\", (\w+),"
 )
+
+
+def role_of(request: LoweringRequest) -> Role:
+    return Role.MODEL_QDQ_DLA if request.dla else ROLES[request.precision]
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def lower(
         progress(f"the {_label(request)} graph is in the cache")
     for line in json.loads((folder / _REMARKS).read_text(encoding="utf-8")):
         progress(f"{_label(request)}: {line}")
-    path, data = folder / _graph_name(request), GRAPH_DATA[ROLES[request.precision]]
+    path, data = folder / _graph_name(request), GRAPH_DATA[role_of(request)]
     return LoweredGraph(path, (data,) if (folder / data).exists() else ())
 
 
@@ -146,6 +150,7 @@ def _content(
         "recipe": _RECIPE,
         "precision": request.precision.value,
         "base": request.base.value,
+        "dla": request.dla,
         "source": {name: sha256_file(source.folder / name) for name in (MODEL_NAME, *source.data)},
         "calibration": calibration.digest() if calibration else "",
         "seen": seen.beyond_half(),
@@ -161,12 +166,12 @@ def _announcement(request: LoweringRequest, calibration: Calibration | None) -> 
 
 def _label(request: LoweringRequest) -> str:
     over = f" over {request.base.value}" if request.precision is Precision.INT8 else ""
-    return f"{request.precision.value}{over}"
+    return f"{request.precision.value}{over}{' for a DLA' if request.dla else ''}"
 
 
 def _graph_name(request: LoweringRequest) -> str:
     """A name of its own for every role: the files of several graphs may lie in one folder."""
-    return GRAPH_DATA[ROLES[request.precision]].removesuffix(".data")
+    return GRAPH_DATA[role_of(request)].removesuffix(".data")
 
 
 def _make(
@@ -219,16 +224,18 @@ def _to_int8(
             sets = comparison.reordered(answered, request, chosen, forced(graph))
             return comparison.judge_trials(answered, request.check, sets.values())
 
-        quantiser = qdq.Quantiser(model, calibration, request.base, folder)
+        quantiser = qdq.Quantiser(model, calibration, request.base, folder, dla=request.dla)
         if request.check.rule is CheckRule.OFF:
-            return quantiser.quantise(seen=seen), []
-        made = int8_graph.fit(quantiser, judge, seen=seen)
-        return made.model, list(made.remarks)
+            made = int8_graph.Int8Graph(quantiser.quantise(seen=seen))
+        else:
+            made = int8_graph.fit(quantiser, judge, seen=seen)
+        in_half = qdq_placement.remark(made.model.graph) if request.dla else ""
+        return made.model, [*made.remarks, *filter(None, [in_half])]
 
 
 def _save(model: onnx.ModelProto, folder: Path, request: LoweringRequest) -> None:
     large = model.ByteSize() > qdq.EXTERNAL_OVER_BYTES
-    data = GRAPH_DATA[ROLES[request.precision]]
+    data = GRAPH_DATA[role_of(request)]
     (folder / data).unlink(missing_ok=True)
     onnx.save_model(model, str(folder / _graph_name(request)), save_as_external_data=large, location=data)
 

@@ -5,8 +5,8 @@ because TensorRT dequantises no 32-bit integers. Only what multiplies and accumu
 
 Over FP32, for CPUs, its outputs too: ONNX Runtime makes integer kernels of that. Over FP16, for GPUs and DLAs, its
 inputs alone: TensorRT fuses bias, activation and the next layer's quantisation into a kernel that a pair between them
-would cut in two. What is not quantised is FP16 then, the scales too: with FP32 scales a cast stands on either side of
-every pair, and matrix products answer in FP32.
+would cut in two. Which pairs a GPU and a DLA want beside these is qdq_placement's affair. What is not quantised is FP16
+then, the scales too: with FP32 scales a cast stands on either side of every pair, and matrix products answer in FP32.
 """
 
 import copy
@@ -29,10 +29,10 @@ from controller.intake.lowering import rules
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.float16 import to_float16
 from controller.intake.lowering.graph_view import inner_nodes
+from controller.intake.lowering.qdq_placement import COMPUTE, add_pairs, between, shortcuts
 from controller.intake.lowering.seen_values import SeenValues
 from controller.model.job import Precision
 
-COMPUTE = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 # The first whose QuantizeLinear has an axis, and the first whose scales may be FP16. A graph is raised to it and no
 # further, because every release of TensorRT has a newest opset that it reads.
 _MIN_OPSET = {Precision.FP32: 13, Precision.FP16: 19}
@@ -64,11 +64,13 @@ class Quantiser:
     Raises ValueError for a graph that cannot be quantised, and what ONNX Runtime's quantiser raises.
     """
 
-    def __init__(self, model: onnx.ModelProto, calibration: Calibration, base: Precision, folder: Path) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, calibration: Calibration, base: Precision, folder: Path, *, dla: bool = False
+    ) -> None:
         found = sorted({node.op_type for node in model.graph.node})
         if not set(COMPUTE) & set(found):
             raise ValueError(f"nothing in it can be quantised: no {', '.join(COMPUTE)} among {', '.join(found)}")
-        self._base, self._folder = base, folder
+        self._base, self._folder, self._dla = base, folder, dla
         self.size_bytes = model.ByteSize()
         self._external = self.size_bytes > EXTERNAL_OVER_BYTES
         source = folder / "source.onnx"
@@ -76,6 +78,8 @@ class Quantiser:
         self._source = _prepared(source, external=self._external)
         self.graph = _named(self._source)
         self._ranges = self._learn(calibration)
+        ends = {name: np.abs(found.range_value) for name, found in self._ranges.items()}
+        self._limits = {name: float(np.max(both)) for name, both in ends.items()}
 
     def quantise(self, left: Collection[str] = (), *, seen: SeenValues | None = None) -> onnx.ModelProto:
         """The quantised graph, with the nodes that are `left` in float. `seen` is that of `to_float16`."""
@@ -98,6 +102,8 @@ class Quantiser:
         _read_floats(quantised, left)
         _drop_unused_domains(quantised)
         if self._base is Precision.FP16:
+            place = between if self._dla else shortcuts
+            add_pairs(quantised.graph, place(quantised.graph, left), self._limits)
             _fit_scales(quantised)
             quantised = to_float16(quantised, seen).model
         if not rules.check(quantised):
@@ -107,7 +113,7 @@ class Quantiser:
     def _learn(self, calibration: Calibration) -> TensorsData:
         calibrator = create_calibrator(
             str(self._source),
-            list(COMPUTE),
+            None if self._dla else list(COMPUTE),  # None: every operator
             augmented_model_path=str(self._folder / "augmented.onnx"),
             calibrate_method=CalibrationMethod.MinMax,
             use_external_data_format=self._external,
@@ -122,10 +128,11 @@ def to_qdq(
     base: Precision,
     *,
     seen: SeenValues | None = None,
+    dla: bool = False,
 ) -> onnx.ModelProto:
     """The graph with all of its products quantised."""
     with tempfile.TemporaryDirectory(prefix="qdq-") as scratch:
-        return Quantiser(model, calibration, base, Path(scratch)).quantise(seen=seen)
+        return Quantiser(model, calibration, base, Path(scratch), dla=dla).quantise(seen=seen)
 
 
 def _named(path: Path) -> onnx.ModelProto:

@@ -107,6 +107,8 @@ class _ArtifactRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Artifact
     """an engine's layers as its inspector tells them, JSON"""
     ARTIFACT_ROLE_LAYER_PROFILE: _ArtifactRole.ValueType  # 17
     """time per layer, from a run of its own, JSON"""
+    ARTIFACT_ROLE_MODEL_QDQ_DLA: _ArtifactRole.ValueType  # 18
+    """as MODEL_QDQ, with a pair on every tensor between layers of a DLA"""
 
 class ArtifactRole(_ArtifactRole, metaclass=_ArtifactRoleEnumTypeWrapper):
     """What a file is to a task. Files travel by SHA-256, never by path."""
@@ -142,6 +144,8 @@ ARTIFACT_ROLE_LAYERS: ArtifactRole.ValueType  # 16
 """an engine's layers as its inspector tells them, JSON"""
 ARTIFACT_ROLE_LAYER_PROFILE: ArtifactRole.ValueType  # 17
 """time per layer, from a run of its own, JSON"""
+ARTIFACT_ROLE_MODEL_QDQ_DLA: ArtifactRole.ValueType  # 18
+"""as MODEL_QDQ, with a pair on every tensor between layers of a DLA"""
 Global___ArtifactRole: _TypeAlias = ArtifactRole  # noqa: Y015
 
 class _FailureKind:

@@ -320,7 +320,9 @@ class FakeTensorRt(ModuleType):
             "TensorFormat": members("LINEAR", "CHW2", "HWC8", "CHW4", "CHW16", "CHW32", "DLA_LINEAR"),
             "TensorIOMode": members("NONE", "INPUT", "OUTPUT"),
             "TensorLocation": members("DEVICE", "HOST"),
-            "DataType": SimpleNamespace(**{k: v for k, v in vars(TYPES).items() if k != "INT64" or version >= (10,)}),
+            "DataType": SimpleNamespace(
+                **{k: v for k, v in vars(TYPES).items() if k not in ("INT64", "BF16") or version >= (10,)}
+            ),
             "init_libnvinfer_plugins": self._register,
             "LayerInformationFormat": members("ONELINE", "JSON"),
             "OnnxParserFlag": members("NATIVE_INSTANCENORM", *(["ADJUST_FOR_DLA"] if version >= (10, 16) else [])),

@@ -11,9 +11,11 @@ from agent.runtime.tensorrt.network import Draft
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP16,
+    ARTIFACT_ROLE_MODEL_QDQ_DLA,
     LOWERING_TYPED_GRAPH,
     PRECISION_FP16,
     PRECISION_FP32,
+    PRECISION_INT8,
     ShapeRange,
     TensorSpec,
 )
@@ -127,6 +129,8 @@ def test_a_dla_came_back_with_11_4_1_strongly_typed(make: Any) -> None:
     make(board).build(MODEL, [X], role=ARTIFACT_ROLE_MODEL_FP16, precision=PRECISION_FP16, placement="dla")
     assert board.flags == {"GPU_FALLBACK"}
     assert "ADJUST_FOR_DLA" in board.parser_flags
+    int8 = {"role": ARTIFACT_ROLE_MODEL_QDQ_DLA, "precision": PRECISION_INT8, "placement": "dla"}
+    assert make(orin(version=(11, 4, 1))).build(MODEL, [X], **int8).files
 
 
 def test_a_board_without_a_dla_is_bad_input(make: Any) -> None:
