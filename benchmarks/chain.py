@@ -3,6 +3,7 @@
 import ctypes
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,17 @@ def compile_chain(folder: Path, compute_capability: str) -> ctypes.CDLL:
     flags = ["-O3", architecture, "-shared", "-Xcompiler", "-fPIC"]
     subprocess.run([str(nvcc()), *flags, "-o", str(out), str(_SOURCE)], check=True)
     return ctypes.CDLL(str(out))
+
+
+@dataclass(frozen=True)
+class NativeTimes:
+    """Milliseconds of each inference: latency and compute by CUDA events, enqueue and wall by the host's clock."""
+
+    latency_ms: Times
+    compute_ms: Times
+    enqueue_ms: Times
+    wall_ms: Times
+    result: Floats
 
 
 class Chain:
@@ -61,14 +73,16 @@ class Chain:
     def close(self) -> None:
         self._must(self._library.chain_close(self._handle))
 
-    def time_natively(self, count: int, *, spin: bool) -> tuple[Times, Times, Floats]:
-        """Latencies by CUDA events and by the host's clock, in milliseconds, and the last output."""
-        latency_ms, wall_ms = np.zeros(count), np.zeros(count)
+    def time_natively(self, count: int, *, spin: bool, inflight: int = 1) -> NativeTimes:
+        """By the C++ loop with one inference in flight, or by that of trtexec's structure with two."""
+        latency_ms, compute_ms, enqueue_ms, wall_ms = (np.zeros(count) for _ in range(4))
         result = np.full_like(self.values, np.nan)
-        pointers = map(_pointer, (latency_ms, wall_ms))
-        source = _pointer(self.values), _pointer(result)
-        self._must(self._library.chain_time(self._handle, *source, count, int(spin), *pointers))
-        return latency_ms, wall_ms, result
+        found = NativeTimes(latency_ms, compute_ms, enqueue_ms, wall_ms, result)
+        times = map(_pointer, (found.latency_ms, found.compute_ms, found.enqueue_ms, found.wall_ms))
+        source = _pointer(self.values), _pointer(found.result)
+        loop = self._library.chain_time if inflight == 1 else self._library.chain_time_two
+        self._must(loop(self._handle, *source, count, int(spin), *times))
+        return found
 
     def expected(self) -> Times:
         """What the chain answers, in double precision on the CPU."""

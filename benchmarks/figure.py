@@ -5,17 +5,20 @@ import asyncio
 import inspect
 import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value. `at_most` or `at_least` make it a bar; without either it is there to be read beside one."""
+    """One measured value. `at_most` or `at_least` make it a bar; without either it is there to be read beside one.
+
+    `value` is None for what could not be measured; then `note` says why.
+    """
 
     what: str
-    value: float
+    value: float | None
     unit: str
     at_most: float | None = None
     at_least: float | None = None
@@ -31,20 +34,21 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """None where there is no bar."""
-        if not self.limit:
+        """None where there is no bar, or no value."""
+        if not self.limit or self.value is None:
             return None
         low = self.at_least is None or self.value >= self.at_least
         return low and (self.at_most is None or self.value <= self.at_most)
 
 
-Program: TypeAlias = Callable[[bool], "Sequence[Figure] | Awaitable[Sequence[Figure]]"]
+Program: TypeAlias = Callable[[bool], "Iterable[Figure] | Awaitable[Iterable[Figure]]"]
 
 
 def main(bar: str, program: Program) -> None:
-    """Runs a program and prints its figures. `--tiny` makes it small enough for a smoke test; a missed bar is no error.
+    """Runs a program and prints each figure when it is there. `--tiny` makes it small enough for a smoke test; a missed
+    bar is no error.
 
-    Raises what the program raises: a broken run has no figures.
+    Raises what the program raises.
     """
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{bar}")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes: is the program alive? The values mean nothing")
@@ -52,9 +56,10 @@ def main(bar: str, program: Program) -> None:
     figures = asyncio.run(_awaited(made)) if inspect.isawaitable(made) else made
     for figure in figures:
         sys.stdout.write(json.dumps({"bar": bar, **asdict(figure), "met": figure.met}) + "\n")
+        sys.stdout.flush()
 
 
-async def _awaited(made: "Awaitable[Sequence[Figure]]") -> "Sequence[Figure]":
+async def _awaited(made: "Awaitable[Iterable[Figure]]") -> "Iterable[Figure]":
     return await made
 
 

@@ -31,4 +31,5 @@ def _row(item: dict[str, Any]) -> tuple[str, ...]:
     limits = {name: item[name] for name in ("at_most", "at_least")}
     figure = Figure(item["what"], item["value"], item["unit"], note=item["note"], **limits)
     verdict = {True: "met", False: "missed", None: ""}[figure.met]
-    return (item["bar"], figure.what, f"{figure.value:.4g} {figure.unit}".strip(), figure.limit, verdict, figure.note)
+    measured = "not measured" if figure.value is None else f"{figure.value:.4g} {figure.unit}".strip()
+    return (item["bar"], figure.what, measured, figure.limit, verdict, figure.note)

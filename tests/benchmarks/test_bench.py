@@ -1,13 +1,18 @@
 """Every benchmark program still runs, at sizes at which its figures mean nothing."""
 
+import json
+import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
+from benchmarks import __main__ as bench
 from benchmarks.__main__ import PROGRAMS, run
 from benchmarks.figure import Figure, percentile
-from benchmarks.gpu import gpu
+from benchmarks.gpu import gpu, part
 from benchmarks.table import markdown, terminal
 
 
@@ -22,8 +27,37 @@ def test_a_program_runs(bar: str) -> None:
 
 def test_without_a_gpu_its_bar_is_left_out_and_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "pycuda.driver", None)
-    assert gpu(tiny=True) == []
+    assert list(gpu(tiny=True)) == []
     assert "lacks a GPU with pycuda" in capsys.readouterr().err
+
+
+def test_a_part_that_cannot_run_is_a_line_and_costs_no_other_part_its_figures() -> None:
+    def broken() -> Iterator[Figure]:
+        yield Figure("lost with its part", 1.0, "ms")
+        raise ImportError("its CUDA provider\nis not there")
+
+    found = [*part("before", lambda: [Figure("x", 1.0, "ms")]), *part("ONNX Runtime", broken), *part("after", list)]
+    assert [(figure.what, figure.value) for figure in found] == [("x", 1.0), ("ONNX Runtime", None)]
+    assert (found[1].note, found[1].met) == ("ImportError: its CUDA provider is not there", None)
+    record = {"bar": "gpu", **asdict(found[1]), "met": found[1].met}
+    assert "not measured" in terminal([record])
+    assert "| gpu | ONNX Runtime | not measured |" in markdown({"date": "2026-01-01"}, [record])
+
+
+def test_a_program_that_breaks_keeps_what_it_had_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figure = {"bar": "gpu", **asdict(Figure("x", 1.0, "ms")), "met": None}
+
+    def broken(command: list[str], **options: Any) -> None:
+        raise subprocess.CalledProcessError(-11, command, output=json.dumps(figure) + "\n")
+
+    monkeypatch.setattr(subprocess, "run", broken)
+    monkeypatch.setattr(bench, "describe", dict)
+    assert bench.main(["gpu", "--tiny"]) == 1
+    printed = capsys.readouterr().out
+    assert "gpu  x     1 ms" in printed
+    assert "gpu broke (exit code -11)" in printed
 
 
 def test_a_bar_is_met_at_its_limit() -> None:

@@ -212,11 +212,16 @@ class Cuda:
         return DeviceFault(f"CUDA failed: {error}", where=self.name, hint="see dmesg for NVRM or nvgpu messages")
 
     def close(self) -> None:
-        """Gives the context back. What was made in it must be gone; harmless when repeated."""
+        """Gives the context back. What was made in it must be gone; harmless when repeated.
+
+        The context's own memory comes back too, unless CUDA's runtime is in this process, which holds it until the end.
+        """
         if self._context is not None:
             atexit.unregister(self.close)
-            self._context.pop()
-            self._context = None
+            context, self._context = self._context, None
+            context.pop()
+            context.detach()  # what pycuda's destructor does with a primary context releases nothing
+            _pop_current()  # detach makes it current once more
 
 
 def is_usable() -> bool:
@@ -246,6 +251,10 @@ def _set_schedule(device: int, wait: Wait) -> None:
     An older driver refuses this for a context that is in use already, and then leaves it as it is.
     """
     ctypes.CDLL("libcuda.so.1").cuDevicePrimaryCtxSetFlags_v2(device, _SCHEDULE[wait])
+
+
+def _pop_current() -> None:
+    ctypes.CDLL("libcuda.so.1").cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
 
 
 def _graphs() -> Any:

@@ -80,8 +80,9 @@ class GpuSession:
             self._allocate()
             self._spare = (self._new_marks(), self._new_marks())
         except cuda.failures as error:
+            fault = cuda.fault(error)  # which asks the context, while there is one
             self.close()
-            raise cuda.fault(error) from error
+            raise fault from error
         except BaseException:
             self.close()
             raise

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -74,7 +75,8 @@ class FakeDriver(ModuleType):
 
             def retain_primary_context(self) -> Any:
                 fake.log.append("retain")
-                return SimpleNamespace(push=lambda: fake.log.append("push"), pop=lambda: fake.log.append("pop"))
+                words = ("push", "pop", "detach")
+                return SimpleNamespace(**{word: partial(fake.log.append, word) for word in words})
 
         self.Device = Device
 
@@ -142,6 +144,7 @@ def install(monkeypatch: pytest.MonkeyPatch, driver: FakeDriver, graphs: FakeGra
     for name in ("cuda.bindings.driver", "cuda.cuda"):
         monkeypatch.setitem(sys.modules, name, graphs if name == "cuda.bindings.driver" else None)
     library = SimpleNamespace(
-        cuDevicePrimaryCtxSetFlags_v2=lambda device, flags: driver.log.append(f"schedule {device} {flags}")
+        cuDevicePrimaryCtxSetFlags_v2=lambda device, flags: driver.log.append(f"schedule {device} {flags}"),
+        cuCtxPopCurrent_v2=lambda context: driver.log.append("pop what detach pushed"),
     )
     monkeypatch.setattr(ctypes, "CDLL", lambda name: library)

@@ -147,6 +147,7 @@ class FakeCuda:
         return FakeGraph(self, stream, captured)
 
     def fault(self, error: Exception) -> Exception:
+        assert "context closed" not in self.log, "the real one asks the context"
         return MemoryError(str(error)) if "out of memory" in str(error) else DeviceFault(f"CUDA failed: {error}")
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from agent.runtime.onnxruntime.runtime import OnnxRuntime
 from agent.runtime.registry import versions
 from agent.work.measure import MeasureLimits, measure_alone
 from agent.work.summary import summarise
+from benchmarks.context import BUFFER_MIB, context_figures
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP32,
@@ -249,3 +250,10 @@ sys.exit(3)
 def test_a_context_that_is_never_given_back_does_not_abort_the_process() -> None:
     done = subprocess.run([sys.executable, "-c", FORGETFUL], capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 3, done.stderr
+
+
+def test_device_memory_comes_back_while_the_process_lives() -> None:
+    held, left = (figure.value for figure in context_figures())
+    assert held is not None
+    assert held >= BUFFER_MIB
+    assert left == 0
