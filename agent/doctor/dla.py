@@ -8,6 +8,7 @@ from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
 from agent.doctor.driver import CSV_DIR
 from agent.doctor.nodes import RUN_NVIDIA
 from jetfleet.modules import AGX_ORIN
+from jetfleet.releases import place_of
 from jetfleet.tensorrt import dla_refusal, line_of, version_number
 
 _TENSORRT_PACKAGES = ("libnvinfer11", "libnvinfer10", "libnvinfer8", "python3-libnvinfer")
@@ -19,13 +20,20 @@ def compiler(context: CheckContext) -> CheckResult:
         return skip(NOT_A_JETSON)
     if context.release is None:
         return skip("the release is unknown, and with it whether its TensorRT needs one")
-    library, needed = find_library(context.root, DLA_COMPILER), context.release <= 36
+    library = find_library(context.root, DLA_COMPILER)
     if library is not None and library.size_bytes:
         return _versioned(context)
-    if not needed:
-        return _removed(context)
-    why = f"TensorRT of JetPack {context.release - 30} does not import without it, not even on a board with no DLA"
-    if library is not None:
+    if context.release > 36:
+        return _missed(context) if _dla_is_back(context) else _removed(context)
+    return _needed(context, placeholder=library is not None)
+
+
+def _needed(context: CheckContext, *, placeholder: bool) -> CheckResult:
+    """Up to JetPack 6 it is absent or empty."""
+    why = (
+        f"TensorRT of JetPack {(context.release or 0) - 30} does not import without it, not even on a board with no DLA"
+    )
+    if placeholder:
         fix = RUN_NVIDIA if context.confined else f"sudo apt install --reinstall {DLA_COMPILER_PACKAGE}"
         return fail(f"{DLA_COMPILER} is an empty placeholder", why=why, fix=fix)
     fix = f"sudo apt install {DLA_COMPILER_PACKAGE}" + (" on the host" if context.confined else "")
@@ -42,6 +50,22 @@ def _versioned(context: CheckContext) -> CheckResult:
             fix = "add `-v /var/lib/dpkg/status:/host/var/lib/dpkg/status:ro` to docker run"
         return warn(f"{DLA_COMPILER}, unknown version", why=why, fix=fix)
     return ok(version or f"{DLA_COMPILER}, unknown version")
+
+
+def _dla_is_back(context: CheckContext) -> bool:
+    """Whether the TensorRT of this JetPack 7 drives this module's DLA again."""
+    known, release = context.board.known, place_of(context.l4t)
+    if known is None or not known.dla_cores or release is None or not release.tensorrt:
+        return False
+    text, module = release.tensorrt, context.board.module or ""
+    return not dla_refusal(f"TensorRT {text}", line_of(text), module=module, l4t=context.l4t or "")
+
+
+def _missed(context: CheckContext) -> CheckResult:
+    """A warning only: whether that TensorRT imports without it is told by the check that imports it."""
+    why = "this release's TensorRT drives the DLA again: `placement: dla0` needs its compiler"
+    fix = f"sudo apt install {DLA_COMPILER_PACKAGE}" + (" on the host" if context.confined else "")
+    return warn(f"no {DLA_COMPILER}", why=why, fix=fix)
 
 
 def _removed(context: CheckContext) -> CheckResult:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agent.device.cudadriver import CudaDriver, CudaError
 from agent.doctor.check import CheckContext
-from agent.doctor.settle.cuda_context import available_bytes, opened
+from agent.doctor.settle.cuda_context import available_bytes, memory_bytes, opened
 from agent.doctor.settle.question import Question
 
 _MIB, _GIB = 1 << 20, 1 << 30
@@ -155,7 +155,7 @@ def allocation(context: CheckContext) -> str:
     """Allocates until CUDA refuses, but leaves the system a reserve; should memory run out, this child dies."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
-    before = available_bytes()
+    before, cached = available_bytes(), memory_bytes("Cached")
     reserve, step, until = max(_GIB, before // 8), 64 * _MIB, time.monotonic() + 8.0
     with opened() as cuda:
         free, end = cuda.free_bytes(), "the most that is asked for here"
@@ -173,9 +173,12 @@ def allocation(context: CheckContext) -> str:
         for pointer in pointers:
             cuda.call("cuMemFree_v2", pointer)
     got = len(pointers) * step
-    told = (before, free, got, least)
-    first, said, taken, left = (f"{size / _GIB:.2f} GiB" for size in told)
-    return f"MemAvailable {first}, CUDA says {said} free; got {taken} ({end}); MemAvailable then {left}"
+    told = (before, cached, free, got, least)
+    first, cache, said, taken, left = (f"{size / _GIB:.2f} GiB" for size in told)
+    return (
+        f"MemAvailable {first}, of which page cache up to {cache}; CUDA says {said} free; got {taken} ({end}); "
+        f"MemAvailable then {left}"
+    )
 
 
 def release(context: CheckContext) -> str:

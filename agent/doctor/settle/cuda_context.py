@@ -13,11 +13,15 @@ from agent.doctor.settle.question import CouldNotAsk
 _PTX = b".version 6.4\n.target sm_75\n.address_size 64\n.visible .entry nothing() { ret; }\n\0"
 
 
-def available_bytes(root: Path = Path("/")) -> int:
-    """MemAvailable, which GPU and CPU of a Jetson share."""
+def memory_bytes(name: str, root: Path = Path("/")) -> int:
+    """A line of /proc/meminfo: MemAvailable, MemFree, Cached. GPU and CPU of a Jetson share what it tells of."""
     lines = (text_of(root / "proc/meminfo") or "").splitlines()
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    found = [line.split()[1] for line in lines if line.startswith(f"{name}:")]
     return int(found[0]) * 1024 if found else 0
+
+
+def available_bytes() -> int:
+    return memory_bytes("MemAvailable")
 
 
 class CudaContext:

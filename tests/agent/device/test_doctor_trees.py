@@ -113,6 +113,32 @@ BROKEN: dict[str, tuple[Callable[[], Tree], str, str, str]] = {
         "JetPack 7.2 preview (L4T 39.0.0)",
     ),
     "L4T 39.2 names what it removed": (lambda: _orin("7.2"), "DLA compiler", "ok", "drivers.csv still names it"),
+    "a DLA that came back without its compiler": (
+        lambda: jetson("agx-orin-64gb", "7.2").put(
+            {"etc/nv_tegra_release": "# R39 (release), REVISION: 2.2, GCID: 1\n"}
+        ),
+        "DLA compiler",
+        "warn",
+        "sudo apt install nvidia-l4t-dla-compiler",
+    ),
+    "a DLA that came back with its compiler": (
+        lambda: jetson("agx-orin-64gb", "7.2").put(
+            {
+                "etc/nv_tegra_release": "# R39 (release), REVISION: 2.2, GCID: 1\n",
+                f"{NVIDIA}libnvdla_compiler.so": b"\x7fELF",
+                "var/lib/dpkg/status": dpkg_status({"nvidia-l4t-dla-compiler": "39.2.2-1"}),
+            }
+        ),
+        "DLA compiler",
+        "ok",
+        "39.2.2-1",
+    ),
+    "a DLA that comes back on AGX Orin only": (
+        lambda: _orin("7.2").put({"etc/nv_tegra_release": "# R39 (release), REVISION: 2.2, GCID: 1\n"}),
+        "DLA compiler",
+        "ok",
+        "drivers.csv still names it",
+    ),
     "a DLA that TensorRT left": (lambda: _orin("7.2"), "DLA", "warn", "TensorRT 10.16.2 has no DLA"),
     "a DLA of unknown compiler": (
         lambda: _orin().put({"var/lib/dpkg/status": dpkg_status({"bash": "5"})}),
