@@ -9,6 +9,7 @@ import pytest
 
 from controller.intake.export.answers import refuse_different
 from controller.intake.jobfile.model_error import ModelError
+from tests.intake.conftest import Workplace
 from tests.intake.graphs import NODE, floats, model_of, value
 
 ROWS = floats(3, 20, 4)
@@ -30,7 +31,7 @@ def graph(tmp_path: Path) -> Path:
 
 def held(found: Any, wanted: Any, graph: Path, name: str = "box") -> list[str]:
     notes: list[str] = []
-    refuse_different({name: found}, {name: wanted}, graph=graph, progress=notes.append)
+    refuse_different({name: found}, {name: wanted}, graph=graph, forced=dict, progress=notes.append)
     return notes
 
 
@@ -52,3 +53,37 @@ def test_other_rows_are_another_answer(graph: Path, found: Any) -> None:
         held(found, ROWS, graph)
     assert "choice" in caught.value.hint
     assert "load trained weights" in caught.value.hint
+
+
+TIED = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.score, self.box = nn.Linear(4, 1), nn.Linear(4, 4)
+        nn.init.zeros_(self.score.weight)
+    def forward(self, x):
+        scores, taken = torch.topk(self.score(x).squeeze(-1), 50, dim=1)
+        boxes = torch.gather(self.box(x), 1, taken.unsqueeze(-1).expand(-1, -1, 4))
+        return {"scores": scores.sigmoid(), "boxes": boxes if not torch.onnx.is_in_onnx_export() else boxes * FACTOR}
+"""
+TIED_JOB = """
+model: {torch: "tied:Net", inputs: {x: {shape: [batch, 900, 4]}}}
+variants: {precision: [fp32, fp16]}
+"""
+
+
+def test_an_untrained_detector_whose_scores_all_tie_is_exported(place: Workplace) -> None:
+    place.write("tied.py", TIED.replace("FACTOR", "1"))
+    prepared = place.prepare(TIED_JOB)
+    assert [variant.refusal for variant in prepared.spec.variants] == ["", ""]
+    assert all(variant.check.sets[0].ties for variant in prepared.spec.variants)
+    assert any(line.endswith("with PyTorch's rows the export agrees") for line in place.progress)
+
+
+def test_a_wrong_export_is_found_behind_scores_that_tie(place: Workplace) -> None:
+    place.write("tied.py", TIED.replace("FACTOR", "1.5"))
+    error = place.refused(TIED_JOB)
+    assert error.message.startswith("the export answers differently from PyTorch in output 'boxes'")

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from controller.intake.graph.onnx_files import GraphFiles
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering.precision import LoweredGraph, compare, refusal
 from controller.intake.prepare import PreparedJob
@@ -256,4 +257,4 @@ def test_a_lowered_graph_that_does_not_load(tmp_path: Path) -> None:
     path = tmp_path / "model-fp16.onnx"
     path.write_bytes(b"no graph")
     with pytest.raises(ModelError, match="cannot be lowered to fp16: ONNX Runtime cannot load the model"):
-        compare(LoweredGraph(path, ()), FP16, [], progress=lambda line: None)
+        compare(GraphFiles(tmp_path, (), (), ()), LoweredGraph(path, ()), FP16, [], progress=lambda line: None)

@@ -9,12 +9,12 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
+from controller.intake.graph.forced_choice import forced_trials
 from controller.intake.graph.onnx_files import lay_out
 from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.tied_choices import tied_choices
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering import precision
-from controller.intake.lowering.forced_choice import forced_trials
 from controller.intake.lowering.precision import LoweredGraph
 from controller.model.job import OutputSet, Precision
 from tests.intake.conftest import Workplace

@@ -19,9 +19,17 @@ _AS_SET = Bounds(rule=Rule.SET, min_cosine=0.9999, min_agreement=0.9)
 
 
 def refuse_different(
-    found: Mapping[str, Array], wanted: Mapping[str, Array], *, graph: Path, progress: Callable[[str], None]
+    found: Mapping[str, Array],
+    wanted: Mapping[str, Array],
+    *,
+    graph: Path,
+    forced: Callable[[], Mapping[str, Array]],
+    progress: Callable[[str], None],
 ) -> None:
-    """Raises ModelError for the first output that is another answer."""
+    """Raises ModelError for the first output that is another answer.
+
+    `forced` is the export's answer with the rows that PyTorch's topk took, empty where that cannot be had.
+    """
     made = onnx.load_model(str(graph), load_external_data=False).graph
     rounded = rounded_outputs(made, wanted)
     for name, array in wanted.items():
@@ -29,11 +37,30 @@ def refuse_different(
             agree(name, found[name], array, told=DIFFERENT, steps=("model", "torch"), rounded=name in rounded)
         except ModelError as error:
             choice = _choices(made).get(name, "")
-            if choice and _agree_as_sets(found[name], array):
-                progress(f"note: rows of {name} agree with PyTorch in another order: {choice} chooses them")
-                continue
-            error.hint = _hint(choice) or error.hint
-            raise
+            note = _tie_note(name, found[name], array, choice=choice, forced=forced) if choice else ""
+            if not note:
+                error.hint = _hint(choice) or error.hint
+                raise
+            progress(note)
+
+
+def _tie_note(name: str, found: Array, wanted: Array, *, choice: str, forced: Callable[[], Mapping[str, Array]]) -> str:
+    """How an output that a node chose agrees in spite of its ties; empty: it does not."""
+    if _agree_as_sets(found, wanted):
+        return f"note: rows of {name} agree with PyTorch in another order: {choice} chooses them"
+    if _agrees(name, forced(), wanted):
+        return f"note: scores tie where {choice} chooses {name}: with PyTorch's rows the export agrees"
+    return ""
+
+
+def _agrees(name: str, given: Mapping[str, Array], wanted: Array) -> bool:
+    if name not in given:
+        return False
+    try:
+        agree(name, given[name], wanted, told=DIFFERENT, steps=("model", "torch"))
+    except ModelError:
+        return False
+    return True
 
 
 def _hint(choice: str) -> str:

@@ -19,6 +19,7 @@ from controller.intake.export.exporters import EXPORTERS, refuse_fixed
 from controller.intake.export.observed_run import ObservedRun
 from controller.intake.export.user_module import UserModule
 from controller.intake.graph import onnx_files
+from controller.intake.graph.forced_choice import answer_with
 from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.reference_check import first_difference, unstable
 from controller.intake.graph.shapes import signature
@@ -132,7 +133,14 @@ class TorchSource:
                 hint="a number in place of the open size that it fails for, or another way to compute it",
             ) from error
         answers = {name: tensor.numpy() for name, tensor in wanted.items()}
-        refuse_different(found, answers, graph=folder / onnx_files.MODEL_NAME, progress=self._progress)
+        path = folder / onnx_files.MODEL_NAME
+        refuse_different(
+            found,
+            answers,
+            graph=path,
+            forced=lambda: answer_with(path, inputs, self._user.topk_places(inputs)),
+            progress=self._progress,
+        )
 
     def _other_sizes(self) -> tuple[dict[str, Array], dict[str, torch.Tensor]]:
         """Inputs of sizes not seen before and what PyTorch makes of them; of the job's own sizes if it takes no other.

@@ -14,6 +14,7 @@ from controller.intake.export.flattened import flattened
 from controller.intake.export.module_content import content_digest
 from controller.intake.export.observed_run import ObservedRun
 from controller.intake.export.outputs import flatten
+from controller.intake.export.torch_choices import recording_topk
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.inputs import Input, InputRequest
 from controller.intake.jobfile.model_error import ModelError
@@ -45,6 +46,13 @@ class UserModule:
         except Exception as error:
             raise user_code.blame(error, "running the model raised", fallback=("model", "inputs")) from error
         return flatten(found, taken=inputs, tell=tell)
+
+    def topk_places(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """Which rows each topk of a run takes, in the order of calls. Raises ModelError."""
+        taken: list[Array] = []
+        with recording_topk(taken):
+            self.forward(inputs)
+        return taken
 
     def call_with(self, inputs: Mapping[str, Array]) -> Call:
         """By name where the inputs are called like parameters of forward(), else in order.

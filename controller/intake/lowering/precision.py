@@ -20,6 +20,7 @@ import onnx.inliner
 
 from controller.intake import graph_cache
 from controller.intake.exchange import LoweringRequest
+from controller.intake.graph.forced_choice import forced_trials
 from controller.intake.graph.onnx_files import MODEL_NAME, GraphFiles
 from controller.intake.graph.reference import ReferenceSession, condensed
 from controller.intake.graph.set_outputs import chosen_outputs
@@ -28,7 +29,6 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering import comparison, float16, int8_graph, qdq, qdq_placement
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.comparison import Trial
-from controller.intake.lowering.forced_choice import forced_trials
 from controller.intake.lowering.seen_values import SeenValues
 from controller.model.job import GRAPH_DATA, CheckRule, OutputSet, Precision, Role
 from jetfleet.blobs import sha256_file

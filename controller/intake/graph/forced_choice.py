@@ -1,4 +1,4 @@
-"""What a lowered graph answers when it is given the rows that FP32 chose: all that a tie of scores cannot change.
+"""What a graph answers when it is given the rows that FP32, or PyTorch, chose: all that a tie of scores cannot change.
 
 A TopK over scores that tie, as those of a network without trained weights, chooses rows by its own order: another order
 in half precision is another answer, and no fault. With the choice taken from FP32, what stands before the choice and
@@ -32,11 +32,26 @@ def forced_trials(source: Path, lowered: Path, inputs: Iterable[Answers]) -> lis
     if not names or sorted(names) != sorted(_choices(half.graph)):
         return []
     _tell(exact.graph, names)
-    _give(half.graph, names)
+    _give(half.graph)
     with tempfile.TemporaryDirectory(prefix="choice-") as scratch:
         told = ReferenceSession(_saved(exact, Path(scratch) / "exact"))
         given = ReferenceSession(_saved(half, Path(scratch) / "half"))
         return [_trial(told, given, item, names) for item in inputs]
+
+
+def answer_with(path: Path, inputs: Answers, taken: Sequence[Array]) -> Answers:
+    """What a graph answers when its choices, in order, take these rows; empty where they are not as many.
+
+    Raises ModelError where ONNX Runtime cannot run it with them.
+    """
+    model = onnx.load(str(path))
+    names = _choices(model.graph)
+    if len(names) != len(taken):
+        return {}
+    _give(model.graph)
+    given = {name + _GIVEN: array for name, array in zip(names, taken, strict=True)}
+    with tempfile.TemporaryDirectory(prefix="choice-") as scratch:
+        return ReferenceSession(_saved(model, Path(scratch) / "given")).run({**inputs, **given})
 
 
 def _trial(
@@ -64,8 +79,9 @@ def _tell(graph: onnx.GraphProto, names: Sequence[str]) -> None:
     graph.output.extend(_indices(name) for name in names if name not in held)
 
 
-def _give(graph: onnx.GraphProto, names: Sequence[str]) -> None:
+def _give(graph: onnx.GraphProto) -> None:
     """The choices become inputs, and the values of a TopK are those at the places given."""
+    names = _choices(graph)
     kept: list[onnx.NodeProto] = []
     for node in graph.node:
         name = _choice(node)
