@@ -1,8 +1,7 @@
-"""`agent run | probe | doctor | once`: the device's command line. With argparse, because a board installs little."""
+"""`agent run | enroll | doctor | ...`: the device's command line. With argparse, because a board installs little."""
 
 import argparse
 import json
-import math
 import os
 import socket
 import sys
@@ -12,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from jetfleet.address import ADDRESS_VARIABLE, check_address, default_state_dir, is_loopback, socket_address
-from jetfleet.arguments import Parser, long_options
+from agent import enroll
+from jetfleet.address import ADDRESS_VARIABLE, check_address, default_state_dir, socket_address
+from jetfleet.arguments import Parser, long_options, seconds, threads
 from jetfleet.completion import SHELLS, script
 from jetfleet.errors import BadInput, Infrastructure, JetfleetError, error_record
-from jetfleet.options import MOST_THREADS
 from jetfleet.plain_log import log_plainly, printable
 from jetfleet.streams import prepare_streams, run_printing
 from jetfleet.version import VERSION
@@ -24,7 +23,6 @@ from jetfleet.version import VERSION
 if TYPE_CHECKING:
     from agent.device.probe import ProbeOptions
 
-_LONGEST_S = 31_536_000.0  # a year
 # What an installation without its extra lacks.
 _PACKAGES = frozenset({"google", "grpc", "numpy"})
 _EXIT_CODES = (
@@ -75,6 +73,8 @@ def _parser() -> Parser:
     parser.add_argument("-v", "--verbose", action="store_true", help="log more details")
     verbs = parser.add_subparsers(required=True, metavar="VERB", title="verbs")
     _add_run(_verb(verbs, "run", _run, "connect to a controller and work for it until stopped"))
+    joining = _verb(verbs, "enroll", _enroll, "become a member of a controller's fleet")
+    enroll.add_arguments(joining, state_help=_STATE_HELP, exit_codes=_EXIT_CODES)
     _add_device_options(_verb(verbs, "probe", _probe, "print what this device is and runs, as JSON"))
     _add_doctor(_verb(verbs, "doctor", _doctor, "check this device step by step, and say how to repair what fails"))
     _add_once(_verb(verbs, "once", _once, "run one task from a file, without a controller"))
@@ -110,7 +110,8 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     connection = run.add_argument_group("connection")
     connection.add_argument(
         "--address",
-        help=f"the controller, 127.0.0.1:PORT or unix:PATH [default: ${ADDRESS_VARIABLE}, else this user's own]",
+        help=f"the controller, HOST:PORT or unix:PATH [default: ${ADDRESS_VARIABLE}, else where this board enrolled, "
+        "else this user's own]",
     )
     connection.add_argument("--name", default="", help="name of this device in the fleet [default: its host name]")
     connection.add_argument("--state", type=Path, metavar="DIR", help=_STATE_HELP)
@@ -121,10 +122,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="blobs folder of a controller on this machine: files are hard-linked from there, not downloaded",
     )
     life = run.add_argument_group("when to stop")
-    life.add_argument("--idle-exit", type=_seconds, metavar="SECONDS", help="stop after this long without work")
+    life.add_argument("--idle-exit", type=seconds, metavar="SECONDS", help="stop after this long without work")
     life.add_argument(
         "--drain-seconds",
-        type=_seconds,
+        type=seconds,
         default=30.0,
         metavar="SECONDS",
         help="how long the task in hand may go on after SIGTERM [default: 30]",
@@ -139,7 +140,7 @@ def _add_device_options(parser: argparse.ArgumentParser) -> None:
     )
     device.add_argument(
         "--threads",
-        type=_threads,
+        type=threads,
         metavar="N",
         help="CPU threads of an inference [default: the CPUs that this process may use]",
     )
@@ -155,7 +156,8 @@ def _add_doctor(doctor: argparse.ArgumentParser) -> None:
     doctor.add_argument("--json", action="store_true", help="print the checks as JSON, for programs")
     doctor.add_argument(
         "--address",
-        help=f"a controller to reach as well, 127.0.0.1:PORT or unix:PATH [default: ${ADDRESS_VARIABLE}]",
+        help=f"a controller to reach as well, HOST:PORT or unix:PATH [default: ${ADDRESS_VARIABLE}, else where this "
+        "board enrolled]",
     )
     doctor.add_argument("--state", type=Path, metavar="DIR", help=_STATE_HELP)
     doctor.add_argument(
@@ -182,44 +184,22 @@ def _add_once(once: argparse.ArgumentParser) -> None:
     )
 
 
-def _threads(text: str) -> int:
-    digits = text if text.isascii() and text.isdigit() and len(text) < 9 else "0"
-    if not 1 <= int(digits) <= MOST_THREADS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of threads: 1 to {MOST_THREADS}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= _LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of seconds: 0 to {_LONGEST_S:.0f}")
-    return number
-
-
 def _run(options: argparse.Namespace) -> int:
     from agent.daemon import agent as daemon
     from agent.daemon.bench_lock import PLACES
+    from agent.daemon.credentials import credentials_for
     from agent.daemon.options import AgentOptions
     from agent.device import identity
     from agent.device.probe import attempt_env, probe_in_child
 
-    address = options.address or os.environ.get(ADDRESS_VARIABLE) or socket_address(default_state_dir())
-    check_address(address)
-    if not is_loopback(address):
-        raise BadInput(
-            f"{address} is not loopback, and plain text is spoken on nothing else",
-            where="--address",
-            expected="127.0.0.1:PORT or unix:PATH",
-            hint="forward it from the controller's machine: ssh -N -R 50051:127.0.0.1:50051 THIS_BOARD",
-        )
     state_dir, device = _state_dir(options), _probe_options(options)
+    address = _address(options, state_dir) or socket_address(default_state_dir())
+    check_address(address)
     simulated = device.board is not None
     daemon.run(
         AgentOptions(
             address=address,
+            credentials=credentials_for(address, state_dir),
             state_dir=state_dir,
             name=options.name or socket.gethostname(),
             name_asked=bool(options.name),
@@ -238,6 +218,19 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _enroll(options: argparse.Namespace) -> int:
+    return enroll.run(options, state_dir=_state_dir(options))
+
+
+def _address(options: argparse.Namespace, state_dir: Path) -> str:
+    """What was given, else what the environment says, else where this board enrolled; empty for none of them."""
+    from agent.daemon.credentials import enrolled_at
+
+    given = options.address or os.environ.get(ADDRESS_VARIABLE)
+    enrolled = None if given else enrolled_at(state_dir)
+    return given or (enrolled.address if enrolled else "")
+
+
 def _probe(options: argparse.Namespace) -> int:
     from google.protobuf import json_format
 
@@ -253,10 +246,11 @@ def _doctor(options: argparse.Namespace) -> int:
 
     if not options.root.is_dir():
         raise BadInput("there is no such folder", where=f"--root {options.root}")
-    address = options.address or os.environ.get(ADDRESS_VARIABLE)
+    state_dir = _state_dir(options)
+    address = _address(options, state_dir) or None
     if address:
         check_address(address)
-    context = read_context(options.root.resolve(), env=os.environ, state_dir=_state_dir(options), address=address)
+    context = read_context(options.root.resolve(), env=os.environ, state_dir=state_dir, address=address)
     if options.settle:
         from agent.doctor.settle.block import settled
 

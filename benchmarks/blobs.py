@@ -88,7 +88,7 @@ def _send(address: tuple[str, int], path: Path) -> None:
 
 async def _upload(served: ControllerProcess, path: Path) -> float:
     sha256 = sha256_file(path)
-    async with Link(served.tcp_address) as link:
+    async with Link(served.address) as link:
         begin = time.perf_counter()
         await link.upload(sha256, path)
         return time.perf_counter() - begin
@@ -96,7 +96,7 @@ async def _upload(served: ControllerProcess, path: Path) -> float:
 
 async def _download(served: ControllerProcess, sha256: str, size_mb: int) -> float:
     """Hashes what comes and keeps nothing."""
-    async with grpc.aio.insecure_channel(served.tcp_address, options=CHANNEL_OPTIONS) as channel:
+    async with grpc.aio.insecure_channel(served.address, options=CHANNEL_OPTIONS) as channel:
         begin = time.perf_counter()
         found = hashlib.sha256()
         call = blobs_pb2_grpc.BlobsStub(channel).Download(
@@ -115,9 +115,9 @@ async def _resume(served: ControllerProcess, folder: Path, size_mb: int) -> Figu
     """Cuts a download in the middle, goes on, and counts what crossed the wire in all."""
     path = _file(folder / "long", size_mb)
     sha256, size = sha256_file(path), path.stat().st_size
-    async with Link(served.tcp_address) as link:
+    async with Link(served.address) as link:
         await link.upload(sha256, path)
-    proxy = await _Proxy.open(served.tcp_address, cut_at=size // 2)
+    proxy = await _Proxy.open(served.address, cut_at=size // 2)
     here = BlobDir(folder / "here")
     async with Link(proxy.address) as link:
         with suppress(JetfleetError):

@@ -27,11 +27,11 @@ async def claim(tiny: bool) -> list[Figure]:
 async def _measure(waiting: int, boards: int, window_s: float, *, bars: bool) -> list[Figure]:
     with scratch() as folder, controller(folder) as served:
         engine = await put_engine(served.address, folder)
-        async with agents(served.tcp_address, 1, engine=engine, labels={"rack": "elsewhere"}, first=9000):
+        async with agents(served.address, 1, engine=engine, labels={"rack": "elsewhere"}, first=9000):
             await _fill(served, waiting, rack="elsewhere")
         async with (
-            agents(served.tcp_address, boards, engine=engine, arch="other") as (unfit, _),
-            agents(served.tcp_address, 1, engine=engine, labels={"rack": "here"}, first=9001) as (able, tally),
+            agents(served.address, boards, engine=engine, arch="other") as (unfit, _),
+            agents(served.address, 1, engine=engine, labels={"rack": "here"}, first=9001) as (able, tally),
         ):
             await _fill(served, waiting, rack="here")
             claims_ms: list[float] = []

@@ -36,7 +36,7 @@ async def dispatch(tiny: bool) -> list[Figure]:
     with scratch() as folder, controller(folder) as served:
         engine = await put_engine(served.address, folder)
         async with (
-            agents(served.tcp_address, count, engine=engine) as (fleet, tally),
+            agents(served.address, count, engine=engine) as (fleet, tally),
             background(*(partial(agent.work, work_s=no_work) for agent in fleet)),
         ):
             await _burst(served, tally, simulated_spec("warm-up"))

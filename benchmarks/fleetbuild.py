@@ -22,7 +22,7 @@ async def fleetbuild(tiny: bool) -> list[Figure]:
     with scratch() as folder, controller(folder) as served, served.client() as client:
         engine = await put_engine(served.address, folder)
         async with (
-            agents(served.tcp_address, count, engine=engine) as (fleet, tally),
+            agents(served.address, count, engine=engine) as (fleet, tally),
             background(*(partial(item.work, work_s=work_s) for item in fleet)),
         ):
             await asyncio.sleep(0.5)  # everybody waits for work

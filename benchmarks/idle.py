@@ -29,7 +29,7 @@ async def _one_agent(window_s: float) -> list[Figure]:
 async def _many_agents(window_s: float, count: int) -> list[Figure]:
     with scratch() as folder, controller(folder) as served:
         engine = await put_engine(served.address, folder)
-        async with agents(served.tcp_address, count, engine=engine) as (fleet, tally):
+        async with agents(served.address, count, engine=engine) as (fleet, tally):
             steps = (partial(item.work, work_s=no_work) for item in fleet)
             async with background(*steps):
                 await asyncio.sleep(min(6.0, window_s))  # every heart has beaten

@@ -71,7 +71,7 @@ async def query(tiny: bool) -> list[Figure]:
 async def _measure(served: ControllerProcess, folder: Path, count: int, rounds: int) -> list[Figure]:
     last = count // _PER_JOB
     engine = await put_engine(served.address, folder)
-    async with agents(served.tcp_address, _BOARDS, engine=engine, renew_every_s=0.5) as (_, tally):
+    async with agents(served.address, _BOARDS, engine=engine, renew_every_s=0.5) as (_, tally):
         await asyncio.sleep(1)
         quiet = list(tally.renew_ms)
         tally.renew_ms.clear()

@@ -18,8 +18,8 @@ async def submit(tiny: bool) -> list[Figure]:
     with scratch() as folder, controller(folder) as served:
         engine = await put_engine(served.address, folder)
         async with (
-            agents(served.tcp_address, boards, engine=engine, labels={"rack": "here"}),
-            agents(served.tcp_address, 1, engine=engine, arch="other", first=9000) as (others, _),
+            agents(served.address, boards, engine=engine, labels={"rack": "here"}),
+            agents(served.address, 1, engine=engine, arch="other", first=9000) as (others, _),
         ):
             quiet_ms: list[float] = []
             for _ in range(3 if tiny else 200):

@@ -17,10 +17,10 @@ async def wake(tiny: bool) -> list[Figure]:
     waiting, submits = (5, 1) if tiny else (1000, 10)
     with scratch() as folder, controller(folder) as served:
         engine = await put_engine(served.address, folder)
-        async with agents(served.tcp_address, 1, engine=engine, labels={"rack": "here"}, first=9000, renew_every_s=60):
+        async with agents(served.address, 1, engine=engine, labels={"rack": "here"}, first=9000, renew_every_s=60):
             alone_s = await _submits(served, submits, name="alone")
             async with (
-                agents(served.tcp_address, waiting, engine=engine, arch="other", renew_every_s=600) as (fleet, _),
+                agents(served.address, waiting, engine=engine, arch="other", renew_every_s=600) as (fleet, _),
                 background(*(board.wait for board in fleet)),
             ):
                 await asyncio.sleep(0.1 if tiny else 5.0)  # all of them wait

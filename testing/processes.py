@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from controller.api.client import Client
+from controller.service.options import CERTIFICATE_S
 from jetfleet.address import socket_address
 from jetfleet.errors import JetfleetError
 
@@ -29,7 +30,9 @@ from pathlib import Path
 from controller.service.options import ServeOptions
 from controller.service.server import serve
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-serve(ServeOptions(Path(sys.argv[1]), listen="127.0.0.1:0", lease_s=float(sys.argv[2]), renew_s=float(sys.argv[3])))
+port = "127.0.0.1:0" if sys.argv[4] else None
+times = {"lease_s": float(sys.argv[2]), "renew_s": float(sys.argv[3]), "certificate_s": float(sys.argv[5])}
+serve(ServeOptions(Path(sys.argv[1]), listen=port, agents=port, **times))
 """
 
 
@@ -126,16 +129,26 @@ def _parent(proc: Path) -> int | None:
 
 
 class ControllerProcess(Process):
-    """A controller at its state folder's socket and a free port, with short renewals.
+    """A controller at its state folder's socket, with short renewals; with `tls` also on two free ports.
 
     Without `lease_s` it is `controller serve` as people run it.
     """
 
-    def __init__(self, state_dir: Path, *, lease_s: float | None = 30.0, renew_s: float = 0.5) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        lease_s: float | None = 30.0,
+        renew_s: float = 0.5,
+        tls: bool = False,
+        certificate_s: float = CERTIFICATE_S,
+    ) -> None:
         if lease_s is None:
-            arguments = ["-m", "controller.cli.main", "--state", str(state_dir), "serve", "--listen", "127.0.0.1:0"]
+            arguments = ["-m", "controller.cli.main", "--state", str(state_dir), "serve"]
+            arguments += ["--listen", "127.0.0.1:0", "--agents", "127.0.0.1:0"]
         else:
-            arguments = ["-c", _SERVE, str(state_dir), str(lease_s), str(renew_s)]
+            times = [str(lease_s), str(renew_s)]
+            arguments = ["-c", _SERVE, str(state_dir), *times, "tls" if tls else "", str(certificate_s)]
         super().__init__(arguments, state_dir / "test-controller.log")
         self.state_dir = state_dir
 
@@ -144,12 +157,14 @@ class ControllerProcess(Process):
         return socket_address(self.state_dir)
 
     @property
-    def tcp_address(self) -> str:
+    def people_address(self) -> str:
+        """HOST:PORT for tokens, and for boards that enrol."""
         return (self.state_dir / "controller.address").read_text().strip()
 
     @property
-    def port(self) -> int:
-        return int(self.tcp_address.rpartition(":")[2])
+    def agents_address(self) -> str:
+        """HOST:PORT for boards that enrolled."""
+        return (self.state_dir / "controller.agents").read_text().strip()
 
     def client(self) -> Client:
         return Client(self.address)

@@ -26,7 +26,8 @@ def task(**changes: Any) -> TaskView:
 
 
 def job(*tasks: TaskView, state: JobState = JobState.RUNNING) -> JobView:
-    return JobView(id=12, name="digits", state=state, created_at=WHEN, tasks=tasks, done=0, total=len(tasks))
+    made = JobView(id=12, name="digits", state=state, created_at=WHEN, tasks=tasks, done=0, total=len(tasks))
+    return replace(made, submitted_by="me")
 
 
 def device(**changes: Any) -> DeviceView:

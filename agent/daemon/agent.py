@@ -19,7 +19,8 @@ from agent.daemon.identity import lock_state_dir
 from agent.daemon.inputs import fetch_inputs
 from agent.daemon.options import AgentOptions
 from agent.daemon.recall import Recalled
-from agent.daemon.retry import FIRST_PAUSE_S, Retry, pause
+from agent.daemon.renewal import CertificateRenewal
+from agent.daemon.retry import FINAL, FIRST_PAUSE_S, Retry, pause
 from agent.daemon.runner import run_attempt
 from agent.daemon.spool import Spool
 from jetfleet.blobs import BlobDir
@@ -40,7 +41,7 @@ def run(options: AgentOptions) -> None:
 
 
 async def _run(options: AgentOptions) -> None:
-    async with Link(options.address) as link:
+    async with Link(options.address, options.credentials) as link:
         await Agent(options, link).run()
 
 
@@ -65,6 +66,7 @@ class Agent:
         self._disk = StateDisk(
             options.state_dir, blobs=self._blobs, spool=spool, may_drop=lambda: self._heartbeat.attempt is None
         )
+        self._renewal = CertificateRenewal(link, options.state_dir)
         self._draining = asyncio.Event()
         self._retry = Retry(self._register, self._draining)
         self._facts = options.read_facts()
@@ -76,7 +78,7 @@ class Agent:
         await self._retry.until_done(self._register)
         heartbeat = asyncio.create_task(self._heartbeat.run())
         recalled, loop = asyncio.create_task(self._recalled.run()), asyncio.create_task(self._loop())
-        tasks = {heartbeat, recalled, loop}
+        tasks = {heartbeat, recalled, loop, asyncio.create_task(self._renewal.run())}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for side in (heartbeat, recalled):
@@ -117,6 +119,7 @@ class Agent:
         )
         answer = await self._link.register(request)
         self._heartbeat.every_s = answer.renew_every.ToNanoseconds() / 1e9
+        self._renewal.note(answer)
         log.info("registered at %s as %s, session %s", options.address, answer.device_name, self._session_id[:8])
 
     def _held_attempts(self) -> list[str]:
@@ -159,12 +162,19 @@ class Agent:
                 return None
             try:
                 return call.result()
-            except StaleSession:
-                await self._retry.until_done(self._register)
             except JetfleetError as error:
-                log.warning("claim failed: %s", error.message)
-                pause_s = await pause(pause_s)
+                pause_s = await self._after_refusal(error, pause_s)
         return None
+
+    async def _after_refusal(self, error: JetfleetError, pause_s: float) -> float:
+        """Raises what no repetition mends; the next pause."""
+        if isinstance(error, FINAL):
+            raise error
+        if isinstance(error, StaleSession):
+            await self._retry.until_done(self._register)
+            return pause_s
+        log.warning("claim failed: %s", error.message)
+        return await pause(pause_s)
 
     async def _run_lease(self, lease: fleet_pb2.Lease) -> None:
         """One attempt, from its lease to its committed result."""

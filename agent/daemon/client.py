@@ -13,9 +13,21 @@ import grpc
 
 from jetfleet.blobs import BlobDir, chunks
 from jetfleet.errors import Corrupt, Infrastructure, Unreachable, WrongOffset
+from jetfleet.handshake import explain_refusal
 from jetfleet.rpc import CALL_METADATA, CHANNEL_OPTIONS, from_status
 from jetfleet.sink import Sink
-from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, control_pb2, control_pb2_grpc, fleet_pb2, fleet_pb2_grpc, task_pb2
+from jetfleet.transport import Credentials, open_aio_channel
+from jetfleet.v1 import (
+    blobs_pb2,
+    blobs_pb2_grpc,
+    control_pb2,
+    control_pb2_grpc,
+    enrolment_pb2,
+    enrolment_pb2_grpc,
+    fleet_pb2,
+    fleet_pb2_grpc,
+    task_pb2,
+)
 
 # A call that has not been answered by then is lost: longer than any healthy answer, shorter than a lease...
 _CALL_S = 10.0
@@ -24,6 +36,7 @@ _STALL_S = 60.0  # a transfer that moved nothing for so long is given up and res
 _OWN_CONNECTION = ("grpc.use_local_subchannel_pool", 1)  # else channels with one address share one connection
 # Behind a file that goes out slowly, the answer to a keepalive ping waits as long as a kernel's buffer takes to drain.
 _SLOW_KEEPALIVE = ("grpc.keepalive_timeout_ms", 60_000)
+_HAND_OVER_S = 60.0
 _TRANSFERS = 5  # times in a row that a transfer brought nothing before it counts as failed
 
 
@@ -33,11 +46,17 @@ class Link:
     Use it as an asynchronous context.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, credentials: Credentials | None = None) -> None:
         self.address = address
-        self._pulse = grpc.aio.insecure_channel(address, options=[*CHANNEL_OPTIONS, _OWN_CONNECTION])
+        self._open(credentials)
+
+    def _open(self, credentials: Credentials | None) -> None:
+        self.credentials = credentials
+        self._pulse = open_aio_channel(self.address, credentials, options=[*CHANNEL_OPTIONS, _OWN_CONNECTION])
         patient = [option for option in CHANNEL_OPTIONS if option[0] != _SLOW_KEEPALIVE[0]]
-        self._channel = grpc.aio.insecure_channel(address, options=[*patient, _SLOW_KEEPALIVE, _OWN_CONNECTION])
+        self._channel = open_aio_channel(
+            self.address, credentials, options=[*patient, _SLOW_KEEPALIVE, _OWN_CONNECTION]
+        )
         self._renewals = fleet_pb2_grpc.FleetStub(self._pulse)
         self._fleet = fleet_pb2_grpc.FleetStub(self._channel)
         self._blobs = blobs_pb2_grpc.BlobsStub(self._channel)
@@ -50,8 +69,26 @@ class Link:
         await self._pulse.close()
 
     async def register(self, request: fleet_pb2.RegisterRequest) -> fleet_pb2.RegisterResponse:
-        answer: fleet_pb2.RegisterResponse = await self._call(self._fleet.Register, request)
+        """Raises Unauthenticated where the controller is another one than this board enrolled at."""
+        try:
+            answer: fleet_pb2.RegisterResponse = await self._call(self._fleet.Register, request)
+        except Unreachable as error:
+            if self.credentials is None:
+                raise
+            raise await asyncio.to_thread(explain_refusal, self.address, self.credentials.ca_pem, error) from None
         return answer
+
+    async def renew_certificate(self, csr_pem: bytes) -> enrolment_pb2.RenewCertificateResponse:
+        stub = enrolment_pb2_grpc.EnrolmentStub(self._channel)
+        request = enrolment_pb2.RenewCertificateRequest(csr_pem=csr_pem)
+        answer: enrolment_pb2.RenewCertificateResponse = await self._call(stub.RenewCertificate, request)
+        return answer
+
+    async def use(self, credentials: Credentials) -> None:
+        """New connections with these; what is under way on the old ones has time to end."""
+        old = (self._channel, self._pulse)
+        self._open(credentials)
+        await asyncio.gather(*(channel.close(grace=_HAND_OVER_S) for channel in old))
 
     async def hello(self, *, timeout_s: float) -> control_pb2.HelloResponse:
         """Who answers there: for people who look whether it does, never for the agent's work."""

@@ -15,7 +15,7 @@ from functools import partial
 
 from agent.daemon.client import Link
 from agent.daemon.recall import Recalled
-from jetfleet.errors import JetfleetError, StaleSession
+from jetfleet.errors import Denied, JetfleetError, StaleSession, Unauthenticated
 from jetfleet.v1 import fleet_pb2, task_pb2
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,10 @@ class Heartbeat:
         self._soon.set()
 
     async def renew(self) -> None:
-        """One Renew; afterwards the work in hand goes on, or has been stopped."""
+        """One Renew; afterwards the work in hand goes on, or has been stopped.
+
+        Raises Unauthenticated and Denied: this board is not the fleet's any more.
+        """
         attempt, sent_at, recalled = self.attempt, boot_clock(), self._recalled
         request = fleet_pb2.RenewRequest(
             session_id=self._session_id, attempts=self._reports(attempt), paused_reason=self.paused_reason
@@ -139,6 +142,8 @@ class Heartbeat:
         except StaleSession:
             log.warning("session %s is not known any more: registering again", self._session_id[:8])
             await self._try_register()
+        except (Unauthenticated, Denied):
+            raise
         except JetfleetError as error:
             log.warning("renew failed: %s", error.message)
         else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.daemon.bench_lock import PLACES
+from jetfleet.transport import Credentials
 from jetfleet.v1 import task_pb2
 
 
@@ -25,3 +26,4 @@ class AgentOptions:
     drain_s: float = 30.0
     blobs_from: Path | None = None
     lock_places: tuple[Path, ...] = PLACES
+    credentials: Credentials | None = None  # None: the controller is on a socket of this machine

@@ -6,12 +6,14 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from jetfleet.errors import Conflict, JetfleetError, NeedsUpgrade, StaleSession
+from jetfleet.errors import Conflict, Denied, JetfleetError, NeedsUpgrade, StaleSession, Unauthenticated
 
 _log = logging.getLogger(__name__)
 
 Step: TypeAlias = Callable[[], Awaitable[None]]
 
+# What no repetition mends: the board is told to upgrade, to be another, or not to be known.
+FINAL = (NeedsUpgrade, Conflict, Unauthenticated, Denied)
 FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _jitter = random.SystemRandom()  # boards flashed from one image must not come back in step
@@ -30,7 +32,7 @@ class Retry:
         self._register, self._draining = register, draining
 
     async def until_done(self, step: Step, *, tries: int | None = None) -> None:
-        """Raises NeedsUpgrade and Conflict, which no repetition mends."""
+        """Raises what no repetition mends."""
         pause_s, left = FIRST_PAUSE_S, tries
         while left is None or left > 0:
             if await self._try(step):
@@ -42,7 +44,7 @@ class Retry:
         """Whether the step is done now."""
         try:
             await step()
-        except (NeedsUpgrade, Conflict):
+        except FINAL:
             raise
         except StaleSession:
             await self._register()

@@ -4,31 +4,34 @@ import asyncio
 import time
 
 from agent.daemon.client import Link
+from agent.daemon.credentials import credentials_for
 from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
 from agent.doctor.host import NOT_LIVE
 from jetfleet.errors import JetfleetError
+from jetfleet.transport import Credentials
 from jetfleet.v1 import control_pb2
 from jetfleet.version import VERSION
 
 _APART_S = 60.0
 _CALL_S = 10.0
+_ENROL = "on the controller: `controller enroll new` prints the line to run here"
 
 
 def controller(context: CheckContext) -> CheckResult:
     if not context.live:
         return skip(NOT_LIVE)
     if context.address is None:
-        return skip("no controller given: `agent doctor --address 127.0.0.1:50051`")
+        return skip("no controller given: `agent doctor --address HOST:50052`")
     try:
-        answer, apart_s = asyncio.run(_hello(context.address))
+        answer, apart_s = asyncio.run(_hello(context.address, credentials_for(context.address, context.state_dir)))
     except JetfleetError as error:
-        return fail(error.message, why=f"no agent can work for {context.address}", fix=error.hint or _forward())
+        return fail(error.message, why=f"no agent can work for {context.address}", fix=error.hint or _ENROL)
     return judge(answer, apart_s, address=context.address)
 
 
-async def _hello(address: str) -> tuple[control_pb2.HelloResponse, float | None]:
+async def _hello(address: str, credentials: Credentials | None) -> tuple[control_pb2.HelloResponse, float | None]:
     """The controller's answer, and how many seconds this clock is ahead of its; None from one that does not tell."""
-    async with Link(address) as link:
+    async with Link(address, credentials) as link:
         before = time.time()
         answer = await link.hello(timeout_s=_CALL_S)
         after = time.time()
@@ -49,7 +52,3 @@ def judge(answer: control_pb2.HelloResponse, apart_s: float | None, *, address: 
         why = f"this clock is {abs(apart_s):.0f} s {'ahead of' if apart_s > 0 else 'behind'} the controller's"
         return warn(found, why=why, fix="sudo timedatectl set-ntp true && timedatectl")
     return ok(f"{found}, clocks {abs(apart_s):.1f} s apart")
-
-
-def _forward() -> str:
-    return "on the controller's machine: ssh -N -R 50051:127.0.0.1:50051 THIS_BOARD"

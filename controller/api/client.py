@@ -25,7 +25,7 @@ OneOrMore: TypeAlias = T | Sequence[T]
 
 
 class Client(ControlClient):
-    """A controller at a gRPC address (`unix:PATH`, `127.0.0.1:50051`). Use as a context manager.
+    """A controller at a gRPC address (`unix:PATH`, `HOST:50051`). Use as a context manager.
 
     `state_dir` keeps exports and local agents; `on_message` hears of each step of a submit: `print`, for example.
     `timeout_s` bounds one try of a call, `patience_s` all its tries while nobody answers, and `reconnect_s` the

@@ -11,9 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from controller.api.access_client import AccessClient
 from controller.api.listing import Devices, Jobs
 from controller.api.results import Results
-from controller.client.link import Patience, messages, open_channel, persistent
+from controller.client.credentials import credentials_for
+from controller.client.link import Patience, messages, persistent
 from controller.client.transfer import OnProgress, Transfer
 from controller.model.engine import EngineView
 from controller.model.job import Condition, JobSpec
@@ -28,6 +30,7 @@ from controller.wire.result import ROW
 from controller.wire.view import CONTROLLER_INFO, DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY, SUBMITTED
 from jetfleet.errors import JetfleetError, Unreachable
 from jetfleet.rpc import CALL_METADATA, raising
+from jetfleet.transport import Credentials, open_channel
 from jetfleet.v1 import control_pb2, control_pb2_grpc
 
 if TYPE_CHECKING:
@@ -41,18 +44,27 @@ ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobS
 
 
 class ControlClient:
-    """A controller at a gRPC address (`unix:PATH`, `127.0.0.1:50051`). Use as a context manager.
+    """A controller at a gRPC address (`unix:PATH`, `HOST:50051`). Use as a context manager.
+
+    `credentials` are those of a controller elsewhere; left out, what `controller login` or the environment says.
 
     `timeout_s` bounds one try of a call, `patience_s` all its tries while nobody answers, and `reconnect_s` the
     silence that `watch` puts up with, long enough for the controller's machine to restart.
     """
 
     def __init__(
-        self, address: str, *, timeout_s: float = 30.0, patience_s: float = 10.0, reconnect_s: float = 120.0
+        self,
+        address: str,
+        *,
+        credentials: Credentials | None = None,
+        timeout_s: float = 30.0,
+        patience_s: float = 10.0,
+        reconnect_s: float = 120.0,
     ) -> None:
         self.address = address
         self._timeout_s, self._patience_s, self._reconnect_s = timeout_s, patience_s, reconnect_s
-        self._channel = open_channel(address)
+        self._credentials = credentials or credentials_for(address)
+        self._channel = open_channel(address, self._credentials)
         self._stub = control_pb2_grpc.ControlStub(self._channel)
         self._files = Transfer(self._channel, address=address, timeout_s=timeout_s, patience_s=patience_s)
 
@@ -71,9 +83,19 @@ class ControlClient:
         self._channel.close()
 
     def hello(self, *, timeout_s: float = 5.0) -> ControllerInfo:
-        """Who is there. Tried once, so that an absent controller is noticed at once. Raises Unreachable."""
+        """Who is there. Tried once, so that an absent controller is noticed at once. Raises Unreachable.
+
+        Raises Unauthenticated for a controller that is another than the one that is trusted, or does not know us.
+        """
         call = raising(self._stub.Hello, address=self.address)
-        return CONTROLLER_INFO.decode(call(control_pb2.HelloRequest(), timeout=timeout_s))
+        try:
+            return CONTROLLER_INFO.decode(call(control_pb2.HelloRequest(), timeout=timeout_s))
+        except Unreachable as error:
+            if self._credentials is None:
+                raise
+            from jetfleet.handshake import explain_refusal  # a library that only a failure needs
+
+            raise explain_refusal(self.address, self._credentials.ca_pem, error) from None
 
     def submit_spec(
         self,
@@ -223,6 +245,10 @@ class ControlClient:
             conditions=conditions,
             variant_keys=variant_keys,
         )
+
+    def access(self) -> AccessClient:
+        """Tokens, invitations and revocations."""
+        return AccessClient(self._channel, self._call)
 
     def collect_garbage(self, retention: Retention) -> Removed:
         """Removes what is old or too much, or with `dry_run` says what would be; returns once it is done."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from controller.api.client import Client
 from controller.api.spawn import DetachedProcess
-from jetfleet.address import ADDRESS_VARIABLE, default_state_dir, socket_address, socket_path
+from controller.client.credentials import default_address
+from jetfleet.address import ADDRESS_VARIABLE, STATE_VARIABLE, default_state_dir, socket_address, socket_path
 from jetfleet.errors import Infrastructure, JetfleetError, StateLocked, Unreachable
 
 _START_S = 60.0  # a first start also makes the database; a small board's disk is slow
@@ -33,7 +34,7 @@ def connect(
     what the started controller died of: DatabaseTooNew, StateLocked, DiskFull.
     """
     folder = (state_dir or default_state_dir()).resolve()
-    chosen = explicit_address(address)
+    chosen = explicit_address(address, state_chosen=state_dir is not None)
     found = _open_client(chosen, state_dir=folder) if chosen else find_running(folder)
     if found is None:
         on_message(f"no controller is running: starting one for {folder}")
@@ -42,24 +43,24 @@ def connect(
     return found
 
 
-def explicit_address(address: str | None) -> str:
-    """What was given, else what the environment says, else nothing."""
-    return address or os.environ.get(ADDRESS_VARIABLE, "")
+def explicit_address(address: str | None, *, state_chosen: bool) -> str:
+    """What was given, else what the environment says, else where somebody logged in; empty for none of them.
+
+    Who chose a state folder, by argument or environment, means the controller of that folder, and no login.
+    """
+    given = address or os.environ.get(ADDRESS_VARIABLE, "")
+    if given or state_chosen or os.environ.get(STATE_VARIABLE):
+        return given
+    return default_address()
 
 
 def find_running(state_dir: Path) -> Client | None:
-    """A client of the controller that owns a state folder, if one answers at its socket."""
-    path = socket_path(state_dir)
-    try:
-        owner = path.stat().st_uid
-    except OSError:
+    """A client of the controller that owns a state folder, if one answers at its socket.
+
+    Raises Infrastructure where the socket is not this user's alone.
+    """
+    if not socket_path(state_dir).exists():
         return None
-    if owner not in (os.geteuid(), 0):
-        raise Infrastructure(
-            f"the socket {path} belongs to another user",
-            expected="a controller of your own, or root's",
-            hint="give the controller's address with --address, or use another state folder",
-        )
     try:
         return _open_client(socket_address(state_dir), state_dir=state_dir)
     except Unreachable:

@@ -4,11 +4,13 @@ Their output goes to a log in the state folder; what one said before it died is 
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from controller.client.credentials import BEARER_VARIABLE
 from jetfleet.errors import Infrastructure, JetfleetError, kinds
 
 _TAIL_BYTES = 64 << 10
@@ -29,6 +31,7 @@ class DetachedProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
+                env={name: value for name, value in os.environ.items() if name != BEARER_VARIABLE},
                 cwd=cwd,  # -m puts the working folder on the path: let it be one of ours
                 start_new_session=True,  # Ctrl-C is for the command, not for what it leaves running
             )

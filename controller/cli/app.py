@@ -10,15 +10,18 @@ from controller.cli import (
     completion,
     devices,
     engines,
+    enroll,
     export,
     gc,
     jobs,
+    login,
     maintenance,
     query,
     results,
     schema,
     serve,
     submit,
+    token,
 )
 from controller.cli.settings import settings_of
 from jetfleet.address import ADDRESS_VARIABLE, STATE_VARIABLE
@@ -48,6 +51,10 @@ app.command("compare")(compare.compare)
 app.command("query")(query.query)
 app.command("schema")(schema.schema)
 app.command("serve")(serve.serve)
+app.add_typer(enroll.app, name="enroll")
+app.add_typer(token.app, name="token")
+app.command("login")(login.login)
+app.command("logout")(login.logout)
 app.command("backup")(maintenance.backup)
 app.command("restore")(maintenance.restore)
 app.command("fsck")(maintenance.fsck)
@@ -89,6 +96,7 @@ def set_global_options(
         from controller.report.text.table import LAYOUT, Layout
 
         LAYOUT.set(Layout(wide, tuple(name for name in columns.split(",") if name.strip())))
+    settings.state_chosen = state is not None
     if state is not None:
         settings.state_dir = state
         settings.chosen += ["--state", str(state)]

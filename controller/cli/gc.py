@@ -9,8 +9,8 @@ import typer
 
 from controller.cli.settings import print_message, settings_of
 
-_AGE = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
-_AGES_S = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_AGE = re.compile(r"(\d+(?:\.\d+)?)(s|min|m|h|d|w)")
+_AGES_S = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|TB)", re.IGNORECASE)
 _SIZES = {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 _KINDS = "jobs, engines, samples, orphans, sessions, timing_caches, blobs, incoming"

@@ -13,20 +13,11 @@ from controller.cli.numbers import LONGEST_S, finite
 from controller.cli.settings import Settings, print_message, settings_of
 from jetfleet.plain_log import log_plainly
 
-_ADDRESS_FILE = "controller.address"
+_ADDRESS_FILE, _AGENTS_FILE = "controller.address", "controller.agents"
 _LOCK_FILE = "controller.lock"  # holds its owner's process id
-_DEFAULT_LISTEN = "127.0.0.1:50051"
+_DEFAULT_LISTEN, _DEFAULT_AGENTS = "127.0.0.1:50051", "127.0.0.1:50052"
 _AGENT_GRACE_S = 10.0
 _POLL_S = 0.1
-
-Listen = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOST:PORT",
-        help=f"Where agents and people connect; loopback only. [default: {_DEFAULT_LISTEN}]",
-        show_default=False,
-    ),
-]
 
 Local = Annotated[
     int,
@@ -50,16 +41,40 @@ MinFree = Annotated[
 ]
 
 
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help=f"Where people, CI and boards that enrol connect, by TLS. [default: {_DEFAULT_LISTEN}]",
+        show_default=False,
+    ),
+]
+Agents = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help=f"Where boards that enrolled connect, by TLS. [default: {_DEFAULT_AGENTS}]",
+        show_default=False,
+    ),
+]
+Hosts = Annotated[
+    list[str] | None,
+    typer.Option(help="A name or address by which boards reach this machine; may be repeated.", show_default=False),
+]
+EmptyDatabase = Annotated[
+    bool, typer.Option("--accept-empty-database", help="Begin anew where the files of earlier jobs have lost theirs.")
+]
+
+
 def serve(
     context: typer.Context,
     listen: Listen = None,
+    agents: Agents = None,
+    host: Hosts = None,
     local: Local = 0,
     embedded: Annotated[bool, typer.Option("--embedded", help="On the socket only, and stop when idle.")] = False,
     idle_exit: IdleExit = 60.0,
-    accept_empty_database: Annotated[
-        bool,
-        typer.Option("--accept-empty-database", help="Begin anew where the files of earlier jobs have lost theirs."),
-    ] = False,
+    accept_empty_database: EmptyDatabase = False,
     min_free: MinFree = 2.0,
     as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
 ) -> None:
@@ -75,18 +90,20 @@ def serve(
     options = ServeOptions(
         state_dir=settings.state_dir,
         listen=listen if listen or embedded else _DEFAULT_LISTEN,
+        agents=agents if agents or embedded else _DEFAULT_AGENTS,
+        hosts=tuple(host or ()),
         embedded=embedded,
         idle_s=idle_exit,
         accept_empty_database=accept_empty_database,
         min_free_percent=min_free,
     )
     # The service runs on this thread, which gets the signals; whoever waits for its answer needs another.
-    agents = LocalAgentsThread(settings, locals_wanted=local, quiet=embedded)
-    agents.start()
+    helpers = LocalAgentsThread(settings, locals_wanted=local, quiet=embedded)
+    helpers.start()
     try:
         run(options)
     finally:
-        agents.stop()
+        helpers.stop()
 
 
 class LocalAgentsThread(threading.Thread):
@@ -128,9 +145,13 @@ class LocalAgentsThread(threading.Thread):
         return path.is_file() and path.read_text().strip() == str(os.getpid())
 
     def _print_address(self) -> None:
-        path: Path = self._state_dir / _ADDRESS_FILE
-        address = path.read_text().strip() if path.is_file() else "its socket only"
-        print_message(f"controller serving {self._state_dir} on {address} (Ctrl-C to stop)")
+        listening, agents = (_read_line(self._state_dir / name) for name in (_ADDRESS_FILE, _AGENTS_FILE))
+        where = f"{listening}, agents on {agents}" if listening else "its socket only"
+        print_message(f"controller serving {self._state_dir} on {where} (Ctrl-C to stop)")
+
+
+def _read_line(path: Path) -> str:
+    return path.read_text().strip() if path.is_file() else ""
 
 
 def _log_to_stderr(*, debug: bool) -> None:

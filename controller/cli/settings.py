@@ -23,6 +23,7 @@ class Settings:
 
     state_dir: Path = field(default_factory=default_state_dir)
     address: str | None = None
+    state_chosen: bool = False  # on the command line: a controller that somebody logged in at is not meant then
     verbose: bool = False
     chosen: list[str] = field(default_factory=list)
 
@@ -30,14 +31,16 @@ class Settings:
         """A client whose controller has answered, started if need be. Use as a context manager."""
         from controller.api.discovery import connect
 
-        return connect(self.state_dir, address=self.address, on_message=print_message)
+        return connect(
+            None if not self.state_chosen else self.state_dir, address=self.address, on_message=print_message
+        )
 
     def check_address(self) -> None:
         """Raises Unreachable if an explicit address does not answer; makes the state folder. Starts nothing."""
         from controller.api.discovery import explicit_address, make_state_dir
 
         make_state_dir(self.state_dir)
-        if explicit_address(self.address):
+        if explicit_address(self.address, state_chosen=self.state_chosen):
             self.connect().close()
 
     def command(self, verb: str) -> str:

@@ -1,7 +1,6 @@
-"""One channel to one controller, and how long to put up with its silence.
+"""Calls to one controller, and how long to put up with its silence.
 
 Every call of the protocol is safe to repeat, so a call that got no answer is made again until patience runs out.
-Plain text never leaves this machine: an address that is not loopback is refused here.
 """
 
 import random
@@ -11,9 +10,8 @@ from typing import TypeVar
 
 import grpc
 
-from jetfleet.address import check_address, is_loopback
-from jetfleet.errors import BadInput, JetfleetError, Unreachable
-from jetfleet.rpc import CHANNEL_OPTIONS, from_status
+from jetfleet.errors import JetfleetError, Unreachable
+from jetfleet.rpc import from_status
 
 T = TypeVar("T")
 _FIRST_DELAY_S = 0.1
@@ -21,18 +19,6 @@ _LONGEST_DELAY_S = 2.0
 _random = random.SystemRandom()
 # What a link that broke, or a server that stops, looks like to a call.
 _DROPS = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED})
-
-
-def open_channel(address: str) -> grpc.Channel:
-    """A lazy channel: nothing is sent before the first call. Raises BadInput for an address off this machine."""
-    check_address(address)
-    if not is_loopback(address):
-        raise BadInput(
-            f"{address} is not on this machine, and jetfleet speaks plain text only on loopback",
-            expected="unix:PATH, 127.0.0.1:PORT or localhost:PORT",
-            hint="forward the port: `ssh -N -L 50051:127.0.0.1:50051 HOST`, then use --address 127.0.0.1:50051",
-        )
-    return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
 
 
 class Patience:

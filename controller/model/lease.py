@@ -73,6 +73,7 @@ class Registration:
     facts: Facts
     held: tuple[str, ...]
     name_asked: bool = False  # somebody chose the name: it is honoured, or the registration refused
+    enrolled: bool = False  # by the word of the transport: then the id is sure
 
 
 @dataclass(frozen=True)

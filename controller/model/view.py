@@ -42,6 +42,7 @@ class JobView:
     deadline_at: datetime | None = None
     eta_s: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    submitted_by: str = ""  # empty: before there were users
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,9 @@ class DeviceView:
     agent_version: str
     paused: str = ""  # why its agent takes no work for now
     dead_letters: tuple[DeadLetter, ...] = ()
+    certificate_issued_at: datetime | None = None  # None: it did not enrol, it came over the socket
+    certificate_expires_at: datetime | None = None
+    certificate_revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ class ControllerInfo:
     version: str
     state_dir: str
     embedded: bool
+    user: str = ""  # whom the controller takes the caller for
+    role: str = ""
 
 
 @dataclass(frozen=True)

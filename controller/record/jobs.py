@@ -20,6 +20,7 @@ def job_summary_record(job: JobView) -> Record:
         "done": job.done,
         "total": job.total,
         "labels": dict(sorted(job.labels.items())),
+        "submitted_by": job.submitted_by or None,
     }
 
 

@@ -17,6 +17,7 @@ from controller.service.bounds import MOST_LISTED, check_job_names, trim_tasks
 from controller.service.context import ServiceContext
 from controller.service.device_changes import device_change
 from controller.service.files import missing_files
+from controller.service.identity import current_caller
 from controller.service.removals import Removals
 from controller.service.submissions import Submissions
 from controller.store.commands.cancel import cancel
@@ -60,7 +61,14 @@ class ControlService(control_pb2_grpc.ControlServicer):
     async def Hello(self, request: control_pb2.HelloRequest, context: Context) -> control_pb2.HelloResponse:
         self.last_call = time.monotonic()
         options = self._service.options
-        answer = control_pb2.HelloResponse(version=VERSION, state_dir=str(options.state_dir), embedded=options.embedded)
+        caller = current_caller()
+        answer = control_pb2.HelloResponse(
+            version=VERSION,
+            state_dir=str(options.state_dir),
+            embedded=options.embedded,
+            user=caller.user,
+            role=caller.role.value,
+        )
         answer.now.GetCurrentTime()
         return answer
 
@@ -122,7 +130,13 @@ class ControlService(control_pb2_grpc.ControlServicer):
         if not request.idempotency_key:
             raise BadInput("a retry without idempotency_key")
         key = request.idempotency_key
-        planned = partial(plan_retry, job_id=request.job_id, alive=self._service.liveness.alive(), key=key)
+        planned = partial(
+            plan_retry,
+            job_id=request.job_id,
+            alive=self._service.liveness.alive(),
+            key=key,
+            by=current_caller().user,
+        )
         submitted = await self._submissions.submit(
             key, retry_digest(request.job_id), partial(self._service.read, planned)
         )
@@ -223,7 +237,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
     async def _planned(self, spec: JobSpec, *, key: str) -> Submission:
         """Planned in a thread: the writer and the other calls go on meanwhile. Raises NoDevice, BadInput."""
         known, built = await self._service.read(partial(planning_fleet, alive=self._service.liveness.alive()))
-        return await asyncio.to_thread(plan_job, spec, known, built, key=key)
+        return await asyncio.to_thread(plan_job, spec, known, built, key=key, by=current_caller().user)
 
     async def _refuse_missing_files(self, spec: JobSpec) -> None:
         wanted = {item.sha256 for variant in spec.variants for item in variant.artifacts}

@@ -4,15 +4,19 @@ import asyncio
 import logging
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import grpc
 
+from controller.model.access import Caller
 from controller.model.codec import dump
 from controller.model.engine import Built
-from controller.model.lease import Directive, Measured, Outcome
+from controller.model.lease import Directive, Measured, Outcome, Registration
 from controller.service.bounds import check_registration
 from controller.service.context import ServiceContext
+from controller.service.directory import Directory, wall_clock
 from controller.service.files import missing_files
+from controller.service.identity import current_caller
 from controller.store.commands.claim import claim
 from controller.store.commands.commit import commit
 from controller.store.commands.depart import leave
@@ -39,11 +43,11 @@ _TWIN_S = 10.0
 
 
 class FleetService(fleet_pb2_grpc.FleetServicer):
-    def __init__(self, service: ServiceContext) -> None:
-        self._service = service
+    def __init__(self, service: ServiceContext, directory: Directory) -> None:
+        self._service, self._directory = service, directory
 
     async def Register(self, request: fleet_pb2.RegisterRequest, context: Context) -> fleet_pb2.RegisterResponse:
-        service, who = self._service, REGISTRATION.decode(request)
+        service, who = self._service, self._enrolled(REGISTRATION.decode(request))
         check_registration(who)
         twins = service.liveness.alive(within_s=min(_TWIN_S, service.liveness.lease_s / 2))
         registered = await service.write(partial(register, who=who, alive=twins))
@@ -53,7 +57,10 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         service.news.notify_all()
         log.info("session %s registered as %s", who.session_id[:8], registered.device_name)
         return REGISTERED.encode(
-            registered, lease=to_duration(service.options.lease_s), renew_every=to_duration(service.options.renew_s)
+            registered,
+            lease=to_duration(service.options.lease_s),
+            renew_every=to_duration(service.options.renew_s),
+            **self._certificate(current_caller()),
         )
 
     async def Claim(self, request: fleet_pb2.ClaimRequest, context: Context) -> fleet_pb2.ClaimResponse:
@@ -129,6 +136,29 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         service.boards.pop(request.session_id, None)
         service.news.notify_all()
         return fleet_pb2.LeaveResponse()
+
+    def _enrolled(self, who: Registration) -> Registration:
+        """What an invitation bound goes before what a board says, and the transport before both."""
+        member = self._directory.member(current_caller().device_id)
+        if member is None:
+            return who
+        return replace(
+            who,
+            enrolled=True,
+            name=member.name or who.name,
+            name_asked=bool(member.name) or who.name_asked,
+            hardware_serial=member.hardware_serial,
+            facts={**who.facts, **{f"label.{name}": value for name, value in member.labels.items()}},
+        )
+
+    def _certificate(self, caller: Caller) -> dict[str, Any]:
+        """How long the caller's newest certificate lives, for agents that renew theirs."""
+        member = self._directory.member(caller.device_id)
+        if member is None:
+            return {}
+        left_s = (member.expires_at - wall_clock()).total_seconds()
+        whole_s = (member.expires_at - member.issued_at).total_seconds()
+        return {"certificate_left": to_duration(max(0.0, left_s)), "certificate_lifetime": to_duration(whole_s)}
 
     async def _note_started(self, request: fleet_pb2.RenewRequest, kept: list[str]) -> None:
         running = [report.attempt_token for report in request.attempts if report.running]

@@ -1,14 +1,25 @@
-"""What every call passes: the protocol version on the way in, exceptions turned into statuses on the way out."""
+"""What every call passes: who calls, whether that one may, the protocol version; and exceptions turned into statuses.
+
+Nothing of a call has an effect before all of it was passed. A method without a row in the table of access is refused.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 
-from jetfleet.errors import Infrastructure, JetfleetError
+from controller.model.access import Caller, CallerRole
+from controller.service.access import AccessRow, Reach, row_name, row_of
+from controller.service.directory import Directory
+from controller.service.identity import caller_of, set_caller
+from controller.service.ownership import Ownership
+from jetfleet.errors import Denied, Infrastructure, JetfleetError, Unauthenticated
 from jetfleet.os_errors import explained
 from jetfleet.rpc import check_protocol, to_status
 
@@ -18,7 +29,10 @@ _OWN = "/jetfleet.v1."
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
-    """Health and reflection pass unchanged: they belong to everybody's tools."""
+    """Health and reflection speak no protocol of ours: only the caller is looked at."""
+
+    def __init__(self, directory: Directory, ownership: Ownership) -> None:
+        self._directory, self._ownership = directory, ownership
 
     async def intercept_service(
         self,
@@ -26,42 +40,83 @@ class Interceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         handler = await continuation(handler_call_details)
-        if handler is None or not str(handler_call_details.method).startswith(_OWN):
-            return handler
-        if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(
-                _answering(handler.unary_unary), handler.request_deserializer, handler.response_serializer
+        if handler is None:
+            return None
+        method = str(handler_call_details.method)
+        gate = _Gate(method, row_of(method), self._directory, self._ownership)
+        wrap = {
+            (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary, gate.answering),
+            (True, False): (grpc.stream_unary_rpc_method_handler, handler.stream_unary, gate.answering),
+            (False, True): (grpc.unary_stream_rpc_method_handler, handler.unary_stream, gate.streaming),
+            (True, True): (grpc.stream_stream_rpc_method_handler, handler.stream_stream, gate.streaming),
+        }
+        make, inner, through = wrap[handler.request_streaming, handler.response_streaming]
+        return make(through(inner), handler.request_deserializer, handler.response_serializer)
+
+
+@dataclass(frozen=True)
+class _Gate:
+    """One method, with its row of the table."""
+
+    method: str
+    row: AccessRow | None
+    directory: Directory
+    ownership: Ownership
+
+    async def pass_(self, request: Any, context: Any) -> Caller:
+        """Raises Unauthenticated, Denied, NeedsUpgrade, NotFound."""
+        caller = caller_of(context, self.directory)
+        set_caller(caller)
+        reach = None if self.row is None else self.row.reach_of(caller.role)
+        if reach is None and caller.role is CallerRole.STRANGER:
+            raise Unauthenticated(
+                "this controller answers nobody whom it does not know",
+                hint="`controller login ADDRESS`, or JETFLEET_TOKEN in the environment",
             )
-        if handler.stream_unary:
-            return grpc.stream_unary_rpc_method_handler(
-                _answering(handler.stream_unary), handler.request_deserializer, handler.response_serializer
-            )
-        return grpc.unary_stream_rpc_method_handler(
-            _streaming(handler.unary_stream), handler.request_deserializer, handler.response_serializer
-        )
-
-
-def _answering(method: Any) -> Any:
-    async def guarded(request: Any, context: Any) -> Any:
-        try:
+        if self.method.startswith(_OWN):
             check_protocol(context.invocation_metadata())
-            return await method(request, context)
-        except Exception as error:
-            await _abort(context, error)
+        if self.row is None or reach is None:
+            raise Denied(f"{caller.user} ({caller.role.value}) may not call {row_name(self.method)}")
+        if reach is Reach.OWN:
+            await self.ownership.check(self.row.owned, caller, request)
+        return caller
 
-    return guarded
+    def answering(self, method: Any) -> Any:
+        async def guarded(request: Any, context: Any) -> Any:
+            try:
+                caller = await self.pass_(request, context)
+                with self.directory.open_call(caller):
+                    return await _unless_ended(method(request, context), self.directory)
+            except Exception as error:
+                await _abort(context, error)
+
+        return guarded
+
+    def streaming(self, method: Any) -> Any:
+        if not inspect.isasyncgenfunction(method):  # it writes to the context itself, as the health service does
+            return self.answering(method)
+
+        async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
+            try:
+                caller = await self.pass_(request, context)
+                with self.directory.open_call(caller):
+                    answers = aiter(method(request, context))
+                    while (answer := await _unless_ended(anext(answers, None), self.directory)) is not None:
+                        yield answer
+            except Exception as error:
+                await _abort(context, error)
+
+        return guarded
 
 
-def _streaming(method: Any) -> Any:
-    async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
-        try:
-            check_protocol(context.invocation_metadata())
-            async for response in method(request, context):
-                yield response
-        except Exception as error:
-            await _abort(context, error)
-
-    return guarded
+async def _unless_ended(answer: Awaitable[Any], directory: Directory) -> Any:
+    """Raises Unauthenticated where the caller was revoked meanwhile."""
+    try:
+        return await answer
+    except asyncio.CancelledError:
+        if directory.was_ended():
+            raise Unauthenticated("this access was revoked while the call was open") from None
+        raise
 
 
 async def _abort(context: Any, error: Exception) -> None:

@@ -6,18 +6,25 @@ from pathlib import Path
 # A lease outlives five lost Renews; an agent that cannot renew stops itself before it ends.
 LEASE_S = 30.0
 RENEW_S = 5.0
+CERTIFICATE_S = 14 * 24 * 3600.0  # of a board
 
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """`listen` is HOST:PORT on loopback (port 0: any free one) or None; the state folder's socket is always served."""
+    """`listen` is HOST:PORT for people, CI and boards that enrol, `agents` for boards that did; port 0 is any free one.
+
+    The state folder's socket is always served. `hosts` are names and addresses by which others reach this machine.
+    """
 
     state_dir: Path
     listen: str | None = None
+    agents: str | None = None
+    hosts: tuple[str, ...] = ()
     embedded: bool = False
     idle_s: float = 60.0
     lease_s: float = LEASE_S
     renew_s: float = RENEW_S
     drain_s: float = 10.0
+    certificate_s: float = CERTIFICATE_S
     accept_empty_database: bool = False  # beside files of earlier jobs
     min_free_percent: float = 2.0  # of the disk: no upload is taken that would leave less

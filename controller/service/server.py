@@ -1,4 +1,4 @@
-"""Wires the controller together and runs it: one state folder, one owner, loopback only, drained on SIGTERM."""
+"""Wires the controller together and runs it: one state folder, one owner, drained on SIGTERM."""
 
 import asyncio
 import contextlib
@@ -7,45 +7,78 @@ import logging
 import os
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from jetfleet import lowest_tls as lowest_tls  # before grpc
+
+# isort: split
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from controller.service.access import without_row
+from controller.service.administration import AccessService
 from controller.service.blobs import BlobService
+from controller.service.certification import Certification
 from controller.service.context import ServiceContext, open_context
 from controller.service.control import ControlService
+from controller.service.directory import Directory
+from controller.service.enrolment import EnrolmentService
 from controller.service.fleet import FleetService
 from controller.service.interceptor import Interceptor
+from controller.service.listeners import (
+    ADDRESS_FILE,
+    AGENTS_FILE,
+    address_for_boards,
+    bind_port,
+    bind_socket,
+    close_socket,
+    own_names,
+)
 from controller.service.options import ServeOptions
+from controller.service.ownership import Ownership
 from controller.service.reaper import adopt, reap
-from controller.service.state_folder import close_socket, prepare
-from jetfleet.address import check_address, is_loopback, socket_path
-from jetfleet.errors import BadInput, Infrastructure, PortTaken, StateLocked
+from controller.service.state_folder import prepare
+from jetfleet.address import check_address, socket_path, split_address
+from jetfleet.errors import StateLocked
 from jetfleet.rpc import SERVER_OPTIONS
-from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, control_pb2, control_pb2_grpc, fleet_pb2, fleet_pb2_grpc
+from jetfleet.transport import agents_credentials, people_credentials
+from jetfleet.v1 import (
+    access_pb2,
+    access_pb2_grpc,
+    blobs_pb2,
+    blobs_pb2_grpc,
+    control_pb2,
+    control_pb2_grpc,
+    enrolment_pb2,
+    enrolment_pb2_grpc,
+    fleet_pb2,
+    fleet_pb2_grpc,
+)
+
+if TYPE_CHECKING:
+    from controller.authority.authority import Authority
 
 log = logging.getLogger(__name__)
 
-ADDRESS_FILE = "controller.address"
+_OWN = (access_pb2, blobs_pb2, control_pb2, enrolment_pb2, fleet_pb2)
+SERVICES = [
+    item for module in (*_OWN, health_pb2, reflection_pb2) for item in module.DESCRIPTOR.services_by_name.values()
+]
+_OWN_NAMES = [item.full_name for module in _OWN for item in module.DESCRIPTOR.services_by_name.values()]
 
 
 def serve(options: ServeOptions) -> None:
     """Runs a controller until SIGTERM, SIGINT or, embedded, idleness.
 
-    Raises BadInput for an address that is not loopback, StateLocked, PortTaken, DatabaseTooNew, DiskFull.
+    Raises StateLocked, PortTaken, DatabaseTooNew, DiskFull, BadInput.
     """
-    if options.listen is not None:
-        check_address(options.listen, where="--listen", least_port=0)
-    if options.listen is not None and not is_loopback(options.listen):
-        raise BadInput(
-            f"{options.listen} is not loopback, and plain text is spoken on nothing else",
-            where="--listen",
-            expected="127.0.0.1:PORT",
-            hint="forward it: ssh -N -R 50051:127.0.0.1:50051 BOARD, then `agent run --address 127.0.0.1:50051` there",
-        )
+    for option, address in (("--listen", options.listen), ("--agents", options.agents)):
+        if address is not None:
+            check_address(address, where=option, least_port=0)
     prepare(options.state_dir, accept_empty_database=options.accept_empty_database)
     with _owned(options.state_dir):
         asyncio.run(_serve(options))
@@ -73,22 +106,25 @@ def _owned(state_dir: Path) -> Iterator[None]:
 
 async def _serve(options: ServeOptions) -> None:
     service = open_context(options)
-    control = ControlService(service)
-    server = grpc.aio.server(interceptors=[Interceptor()], options=SERVER_OPTIONS)
-    fleet_pb2_grpc.add_FleetServicer_to_server(FleetService(service), server)
+    directory, authority = Directory(), cache(partial(_open_authority, options))
+    certification = Certification(service, directory, authority)
+    control, healthy = ControlService(service), health.aio.HealthServicer()
+    server = grpc.aio.server(interceptors=[Interceptor(directory, Ownership(service))], options=SERVER_OPTIONS)
+    access_pb2_grpc.add_AccessServicer_to_server(AccessService(service, directory, certification), server)
     blobs_pb2_grpc.add_BlobsServicer_to_server(BlobService(service), server)
     control_pb2_grpc.add_ControlServicer_to_server(control, server)
-    healthy = health.aio.HealthServicer()
+    enrolment_pb2_grpc.add_EnrolmentServicer_to_server(EnrolmentService(certification), server)
+    fleet_pb2_grpc.add_FleetServicer_to_server(FleetService(service, directory), server)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    names = [item.DESCRIPTOR.services_by_name for item in (fleet_pb2, blobs_pb2, control_pb2)]
-    own = [item.full_name for services in names for item in services.values()]
-    reflection.enable_server_reflection([*own, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    reflection.enable_server_reflection([item.full_name for item in SERVICES], server)
+    refuse_undecided(methods())
     try:
-        _bind(server, options)
+        _bind(server, options, certification, authority)
         await adopt(service)
+        await certification.refresh()
         await server.start()
-        close_socket(socket_path(options.state_dir))
-        for name in ("", *own):
+        close_socket(options.state_dir)
+        for name in ("", *_OWN_NAMES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         log.info("serving %s (SQLite %s)", options.state_dir, sqlite3.sqlite_version)
         await _until_stopped(service, control)
@@ -97,31 +133,44 @@ async def _serve(options: ServeOptions) -> None:
     finally:
         service.close()
         socket_path(options.state_dir).unlink(missing_ok=True)
-        (options.state_dir / ADDRESS_FILE).unlink(missing_ok=True)
+        for name in (ADDRESS_FILE, AGENTS_FILE):
+            (options.state_dir / name).unlink(missing_ok=True)
 
 
-def _bind(server: grpc.aio.Server, options: ServeOptions) -> None:
-    path = socket_path(options.state_dir)
-    path.unlink(missing_ok=True)  # ours by the lock: left behind by a controller that was killed
-    before = os.umask(0o077)
-    try:
-        server.add_insecure_port(f"unix:{path}")
-    except RuntimeError as error:
-        raise Infrastructure(f"cannot listen on {path}: {error}") from None
-    finally:
-        os.umask(before)
-    if options.listen is None:
-        return
-    try:
-        port = server.add_insecure_port(options.listen)
-    except RuntimeError:
-        raise PortTaken(
-            f"cannot listen on {options.listen}: somebody else does",
-            where="--listen",
-            hint="stop the other one, or choose another port (port 0 takes a free one)",
-        ) from None
-    host = options.listen.rpartition(":")[0]
-    (options.state_dir / ADDRESS_FILE).write_text(f"{host}:{port}\n")
+def methods() -> list[str]:
+    """Every RPC that is served, as gRPC spells it."""
+    return [f"/{item.full_name}/{method.name}" for item in SERVICES for method in item.methods]
+
+
+def refuse_undecided(served: Iterable[str]) -> None:
+    """Nothing is served that nobody decided about: a bug, and not one to start with."""
+    if missing := without_row(served):
+        raise RuntimeError(f"the table of access has no row for {', '.join(missing)}")
+
+
+def _open_authority(options: ServeOptions) -> "Authority":
+    from controller.authority.authority import Authority  # half of a start's time, which an embedded one does not owe
+
+    return Authority(options.state_dir, names=[*options.hosts, *own_names()])
+
+
+def _bind(
+    server: grpc.aio.Server,
+    options: ServeOptions,
+    certification: Certification,
+    authority: "Callable[[], Authority]",
+) -> None:
+    bind_socket(server, options.state_dir)
+    if options.listen is not None:
+        credentials = people_credentials(authority().server_identity)
+        bound = bind_port(server, options.listen, credentials, option="--listen")
+        certification.listening = address_for_boards(bound, options.hosts)
+        (options.state_dir / ADDRESS_FILE).write_text(f"{bound}\n")
+    if options.agents is not None:
+        credentials = agents_credentials(authority().server_identity)
+        bound = bind_port(server, options.agents, credentials, option="--agents")
+        certification.agents_port = split_address(bound)[1]
+        (options.state_dir / AGENTS_FILE).write_text(f"{bound}\n")
 
 
 async def _until_stopped(service: ServiceContext, control: ControlService) -> None:

@@ -21,11 +21,6 @@ def prepare(folder: Path, *, accept_empty_database: bool) -> None:
         _refuse_lost_database(folder)
 
 
-def close_socket(path: Path) -> None:
-    """Whoever can connect to the socket owns the fleet."""
-    path.chmod(0o600)
-
-
 def _close_to_others(folder: Path) -> None:
     found = folder.stat()
     if not found.st_mode & 0o077:

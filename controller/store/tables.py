@@ -45,6 +45,7 @@ job = Table(
     Column("retry_of", Integer, ForeignKey("job.id"), index=True),
     Column("submit_state", Text, nullable=False, server_default=SubmitState.DONE.value),
     *_columns(Text, "content_digest", default=""),  # of what was asked under the key; empty: before 0.2
+    *_columns(Text, "submitted_by", default=""),  # user; empty: before there were users
     sqlite_autoincrement=True,
 )
 Index("job_by_model", job.c.model_name)

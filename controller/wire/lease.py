@@ -29,14 +29,22 @@ def _check_registration(who: Registration) -> None:
 
 
 REGISTRATION = message_codec(
-    Registration, fleet_pb2.RegisterRequest, nested=(FACTS,), names={"held": "held_attempts"}, check=_check_registration
+    Registration,
+    fleet_pb2.RegisterRequest,
+    nested=(FACTS,),
+    names={"held": "held_attempts"},
+    model_only={"enrolled": "the transport's word"},
+    check=_check_registration,
 )
 REGISTERED = message_codec(
     Registered,
     fleet_pb2.RegisterResponse,
     names={"lost": "lost_attempts"},
     model_only={"open": "for the clocks of the service"},
-    message_only=dict.fromkeys(("lease", "renew_every"), "options of the service"),
+    message_only={
+        **dict.fromkeys(("lease", "renew_every"), "options of the service"),
+        **dict.fromkeys(("certificate_left", "certificate_lifetime"), "of the caller, not of the device"),
+    },
 )
 SUBJECT = message_codec(Subject, task_pb2.Subject, nested=(ARTIFACT, TENSOR_SPEC, OUTPUT_CHECK, FLAG))
 BENCH_WORK = message_codec(BenchWork, task_pb2.BenchTask, nested=(SUBJECT, MEASURE))

@@ -1,4 +1,4 @@
-"""Where a controller is found: its state folder, its Unix socket, and which addresses never leave this machine.
+"""Where a controller is found: its state folder, its Unix socket, the parts of an address.
 
 Pure but for the environment; both halves and every test agree on these paths by asking here.
 """
@@ -32,16 +32,16 @@ def default_state_dir(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def socket_path(state_dir: Path) -> Path:
-    """The controller's Unix socket; where the state folder's path is too long for one, a name in the temp folder.
+    """The controller's Unix socket; where the state folder's path is too long for one, in a folder in the temp folder.
 
-    The name holds the user's id, so that two users of one machine never meet, and the folder's digest.
+    That folder's name holds the user's id, so that two users of one machine never meet, and the state folder's digest.
     """
     folder = state_dir.resolve()
     inside = folder / "controller.sock"
     if len(os.fsencode(inside)) <= _SOCKET_PATH_BYTES:
         return inside
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"jetfleet-{os.getuid()}-{digest}.sock"
+    return Path(tempfile.gettempdir()) / f"jetfleet-{os.getuid()}-{digest}" / inside.name
 
 
 def socket_address(state_dir: Path) -> str:
@@ -58,7 +58,7 @@ def check_address(address: str, *, where: str = "--address", least_port: int = 1
 
 
 def _is_address(address: str, least_port: int) -> bool:
-    if address.startswith("unix:"):
+    if is_socket(address):
         path = address.removeprefix("unix:").removeprefix("//")
         return path.isprintable() and 0 < len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH_BYTES
     found = _HOST_AND_PORT.fullmatch(address)
@@ -70,9 +70,23 @@ def _is_address(address: str, least_port: int) -> bool:
         return False
 
 
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT, an IPv6 host in its brackets. Raises BadInput."""
+    check_address(address, least_port=0)
+    host, _, port = address.rpartition(":")
+    if is_socket(address):
+        raise BadInput(f"{address} is a socket", expected="HOST:PORT")
+    return host, int(port)
+
+
+def is_socket(address: str) -> bool:
+    """Whether a gRPC address is a Unix socket."""
+    return address.startswith("unix:")
+
+
 def is_loopback(address: str) -> bool:
-    """Whether traffic to a gRPC address stays on this machine, where plain text is allowed."""
-    if address.startswith("unix:"):
+    """Whether only this machine reaches a gRPC address."""
+    if is_socket(address):
         return True
     host = address.rpartition(":")[0].strip("[]") or address
     if host == "localhost":  # any other name may resolve to another machine

@@ -1,17 +1,20 @@
 """What argparse finds wrong in a command line, raised as the project's own errors."""
 
 import argparse
+import math
 import re
 from collections.abc import Sequence
 from typing import NoReturn
 
 from jetfleet.errors import BadInput
+from jetfleet.options import MOST_THREADS
 from jetfleet.usage import missing, unknown_option, unknown_verb, wrong_usage
 
 # How argparse, of any version, begins to say what is wrong.
 _CHOICE = re.compile(r"invalid choice: '(.*?)' \(")
 _ABSENT = re.compile(r"the following arguments are required: ([^,]+)")
 _ARGUMENT = re.compile(r"argument ([^:]+): (.+)", re.DOTALL)
+_LONGEST_S = 31_536_000.0  # a year
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,3 +45,20 @@ class Parser(argparse.ArgumentParser):
 
 def long_options(parser: argparse.ArgumentParser) -> list[str]:
     return [word for item in parser._actions for word in item.option_strings if word.startswith("--")]
+
+
+def threads(text: str) -> int:
+    digits = text if text.isascii() and text.isdigit() and len(text) < 9 else "0"
+    if not 1 <= int(digits) <= MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of threads: 1 to {MOST_THREADS}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of seconds: 0 to {_LONGEST_S:.0f}")
+    return number

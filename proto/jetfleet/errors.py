@@ -78,6 +78,10 @@ class Unreachable(Infrastructure):
     """The controller did not answer."""
 
 
+class WrongClock(Infrastructure):
+    """This machine's clock is not within the time for which a certificate is valid."""
+
+
 class PortTaken(Infrastructure):
     """Somebody else listens there."""
 
@@ -108,6 +112,20 @@ class Conflict(Infrastructure):
     """Two devices claim to be the same one."""
 
     status = "ALREADY_EXISTS"
+
+
+class Unauthenticated(JetfleetError):
+    """The controller does not know who calls: no token, an expired or revoked one, a certificate that is not valid."""
+
+    exit_code = 4
+    status = "UNAUTHENTICATED"
+
+
+class Denied(JetfleetError):
+    """The controller knows who calls, and that one may not do this."""
+
+    exit_code = 4
+    status = "PERMISSION_DENIED"
 
 
 class StaleSession(JetfleetError):

@@ -36,7 +36,6 @@ def test_a_constructed_board_offers_the_simulated_runtime_and_nothing_else(tmp_p
     [
         (["probe", "--label", "nonsense"], "error: --label: 'nonsense' is not a valid label\n  expected: KEY=VALUE"),
         (["probe", "--facts", "missing.json"], "error: missing.json: cannot read it: No such file or directory"),
-        (["run", "--address", "10.0.0.1:1"], "expected: 127.0.0.1:PORT or unix:PATH"),
         (["once", "missing.json"], "error: missing.json: cannot read the task: No such file or directory"),
         (["fly"], "'fly' is not a valid verb of `agent`"),
         (["probe", "--threads", "0"], "error: --threads: '0' is not a valid number of threads: 1 to 4096"),

@@ -141,7 +141,7 @@ def test_bad_sql_is_a_mistake(fleet: Command) -> None:
 
 
 def test_a_second_controller_is_refused(fleet: Command) -> None:
-    done = fleet("serve", "--listen", "127.0.0.1:0")
+    done = fleet("serve", "--listen", "127.0.0.1:0", "--agents", "127.0.0.1:0")
     assert done.returncode == 4
     assert "another controller" in done.stderr
     assert "serving" not in done.stderr

@@ -32,8 +32,8 @@ def test_a_running_controller_is_used(controller: ControllerProcess, client: Cli
     assert told == []
 
 
-def test_its_port_is_as_good_as_its_socket(controller: ControllerProcess, tmp_path: Path) -> None:
-    with connect(tmp_path / "elsewhere", address=f"127.0.0.1:{controller.port}") as found:
+def test_its_address_is_as_good_as_its_folder(controller: ControllerProcess, tmp_path: Path) -> None:
+    with connect(tmp_path / "elsewhere", address=controller.address) as found:
         assert found.hello().state_dir == str(controller.state_dir)
     assert not (tmp_path / "elsewhere").exists()
 

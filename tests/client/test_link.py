@@ -2,8 +2,8 @@
 
 import pytest
 
-from controller.client.link import Patience, open_channel, persistent
-from jetfleet.errors import BadInput, NotFound, Unreachable
+from controller.client.link import Patience, persistent
+from jetfleet.errors import NotFound, Unreachable
 
 
 class Clock:
@@ -66,14 +66,3 @@ def test_a_sign_of_life_renews_patience() -> None:
         waiting.wait(Unreachable("nobody"))
         waiting.renew()
     assert max(clock.slept) <= 0.1
-
-
-@pytest.mark.parametrize("address", ["192.0.2.1:50051", "example.com:50051", "[2001:db8::1]:1", "dns:///localhost:1"])
-def test_an_address_off_this_machine_is_refused(address: str) -> None:
-    with pytest.raises(BadInput, match="plain text only on loopback"):
-        open_channel(address)
-
-
-@pytest.mark.parametrize("address", ["unix:/tmp/x.sock", "127.0.0.1:1", "localhost:1", "[::1]:1"])
-def test_this_machine_is_not(address: str) -> None:
-    open_channel(address).close()

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from controller.api.client import Client
-from controller.client.link import open_channel
 from controller.client.transfer import Transfer
 from jetfleet.blobs import BLOCK_BYTES, CHUNK_BYTES, BlobDir
 from jetfleet.errors import BadInput, NotFound
+from jetfleet.transport import open_channel
 from testing.processes import ControllerProcess
 
 SIZE = 3 * CHUNK_BYTES + 17
@@ -31,7 +31,7 @@ def store(controller: ControllerProcess) -> BlobDir:
 
 @pytest.fixture
 def transfer(client: Client) -> Transfer:
-    channel = open_channel(client.address)
+    channel = open_channel(client.address, None)
     return Transfer(channel, address=client.address, timeout_s=10, patience_s=5)
 
 

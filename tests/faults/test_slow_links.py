@@ -21,7 +21,7 @@ FORWARDER = Path(__file__).parents[1] / "service" / "forward.py"
 
 @contextmanager
 def slow_link(controller: ControllerProcess, *, mbit_per_s: float) -> Iterator[tuple[tuple[str, ...], str]]:
-    """A network namespace whose loopback is slow, and in it a port forwarded to the controller, as ssh -R would."""
+    """A network namespace whose loopback is slow, over which an agent reaches the controller."""
     name = f"jetfleet-slow-{os.getpid()}"
     inside = ("ip", "netns", "exec", name)
     made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
@@ -31,10 +31,12 @@ def slow_link(controller: ControllerProcess, *, mbit_per_s: float) -> Iterator[t
     try:
         for command in ("ip link set lo mtu 1500 up", shape):
             subprocess.run([*inside, *command.split()], check=True)
-        forward = [*inside, sys.executable, str(FORWARDER), str(controller.state_dir / "controller.sock")]
+        sockets = [str(controller.state_dir / name) for name in ("controller.sock", "agent.sock")]
+        forward = [*inside, sys.executable, str(FORWARDER), *sockets]
         with subprocess.Popen(forward, stdout=subprocess.PIPE, text=True) as forwarder:
             assert forwarder.stdout is not None
-            yield inside, f"127.0.0.1:{forwarder.stdout.readline().strip()}"
+            assert forwarder.stdout.readline()
+            yield inside, f"unix:{sockets[1]}"
             forwarder.kill()
     finally:
         subprocess.run(["ip", "netns", "delete", name], check=True)

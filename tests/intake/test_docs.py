@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,8 +114,7 @@ def test_shell_runs(tmp_path: Path, block: Block) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("trained", "fetched"))
     shutil.copy(ROOT / "examples" / "onnx" / "model.onnx", tmp_path / "model.onnx")
     (tmp_path / "job.yaml").write_text(block.job, encoding="utf-8")
-    port = free_port()
-    script = block.text.replace(":50051", f":{port}").replace("serve &", f"serve --listen 127.0.0.1:{port} &")
+    script = block.text.replace("serve &", "serve --listen 127.0.0.1:0 --agents 127.0.0.1:0 &")
     if "controller backup" in script:
         script = f"controller jobs\n{script}"  # there is something to keep
     env = {name: value for name, value in os.environ.items() if not name.startswith("JETFLEET_")}
@@ -138,12 +136,6 @@ def test_shell_runs(tmp_path: Path, block: Block) -> None:
             with suppress(ProcessLookupError):  # nothing was left in the background
                 os.killpg(shell.pid, signal.SIGKILL)
             stop_all(tmp_path)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def test_the_tables_are_those_of_the_code() -> None:

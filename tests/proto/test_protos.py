@@ -10,11 +10,13 @@ import pytest
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import EnumDescriptor
 
-from jetfleet.v1 import blobs_pb2, control_pb2, error_pb2, fleet_pb2, task_pb2
+from jetfleet.v1 import access_pb2, blobs_pb2, control_pb2, enrolment_pb2, error_pb2, fleet_pb2, task_pb2
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOS = sorted((ROOT / "proto/jetfleet/v1").glob("*.proto"))
-FILES = [module.DESCRIPTOR for module in (blobs_pb2, control_pb2, error_pb2, fleet_pb2, task_pb2)]
+FILES = [
+    module.DESCRIPTOR for module in (access_pb2, blobs_pb2, control_pb2, enrolment_pb2, error_pb2, fleet_pb2, task_pb2)
+]
 
 
 def test_every_proto_is_looked_at():
@@ -88,7 +90,7 @@ def test_the_committed_code_is_what_the_protos_generate(tmp_path):
     fresh = {path.name: path.read_text() for path in (tmp_path / "jetfleet/v1").iterdir()}
     assert sorted(fresh) == sorted(committed)
     assert [name for name in fresh if fresh[name] != committed[name]] == []
-    assert len(fresh) == 5 * 2 + 3 * 2
+    assert len(fresh) == 7 * 2 + 5 * 2
 
 
 def test_the_generators_are_the_pinned_ones():

@@ -1,8 +1,14 @@
-"""Forwards a TCP port of this network namespace to a Unix socket, as `ssh -R` forwards one: bytes both ways."""
+"""A link over this network namespace's TCP between two Unix sockets: an agent's side, and the controller's.
 
+Plain text is spoken on sockets only, and a namespace has no wires: so the bytes go from a socket for the agent over the
+namespace's loopback, which tests slow down or cut, to the socket of the controller.
+"""
+
+import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 
 
 def pump(source: socket.socket, sink: socket.socket) -> None:
@@ -15,16 +21,30 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
         sink.close()
 
 
-def main() -> None:
-    server = socket.create_server(("127.0.0.1", 0))
-    sys.stdout.write(f"{server.getsockname()[1]}\n")
-    sys.stdout.flush()
+def serve(server: socket.socket, connect: Callable[[], socket.socket]) -> None:
     while True:
         near, _ = server.accept()
-        far = socket.socket(socket.AF_UNIX)
-        far.connect(sys.argv[1])
+        far = connect()
         for pair in ((near, far), (far, near)):
             threading.Thread(target=pump, args=pair, daemon=True).start()
+
+
+def to_controller() -> socket.socket:
+    far = socket.socket(socket.AF_UNIX)
+    far.connect(sys.argv[1])
+    return far
+
+
+def main() -> None:
+    wire = socket.create_server(("127.0.0.1", 0))
+    near = socket.socket(socket.AF_UNIX)
+    os.umask(0o177)
+    near.bind(sys.argv[2])
+    near.listen()
+    threading.Thread(target=serve, args=(wire, to_controller), daemon=True).start()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    serve(near, lambda: socket.create_connection(wire.getsockname()))
 
 
 if __name__ == "__main__":

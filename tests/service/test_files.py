@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from controller.api.client import Client
-from controller.client.link import open_channel
 from controller.client.transfer import Transfer
 from controller.service.context import open_context
 from controller.service.files import missing_files
 from controller.service.options import ServeOptions
 from jetfleet.blobs import BlobDir
 from jetfleet.errors import NotFound
+from jetfleet.transport import open_channel
 from testing.processes import ControllerProcess
 from tests.faults.evidence import query
 
@@ -41,7 +41,7 @@ async def test_a_file_that_came_another_way_is_noticed(tmp_path: Path, path: Pat
 def test_a_file_that_is_gone_is_told_and_can_come_again(
     controller: ControllerProcess, client: Client, path: Path, tmp_path: Path
 ) -> None:
-    with open_channel(client.address) as channel:
+    with open_channel(client.address, None) as channel:
         transfer = Transfer(channel, address=client.address, timeout_s=30, patience_s=30)
         transfer.upload({SHA256: path})
         assert query(controller.state_dir, "SELECT state FROM blob") == [("STORED",)]

@@ -81,12 +81,12 @@ def test_a_client_of_another_protocol_is_told_who_must_upgrade(controller: Contr
     assert f"needs upgrade to {VERSION}" in found.stderr
 
 
-def test_an_agent_refuses_plain_text_to_another_machine(tmp_path: Path) -> None:
+def test_an_agent_says_nothing_over_tcp_before_it_enrolled(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "agent.cli", "run", "--address", "10.1.2.3:50051", "--state", str(tmp_path)]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert found.returncode == 2
-    assert "plain text" in found.stderr
-    assert "ssh -N -R" in found.stderr
+    assert found.returncode == 4
+    assert "did not enrol" in found.stderr
+    assert "controller enroll new" in found.stderr
 
 
 def test_one_agent_per_state_folder(
@@ -135,7 +135,7 @@ def test_the_controller_drains_on_sigterm_and_the_job_goes_on_afterwards(
 
 @pytest.fixture
 def forwarded(controller: ControllerProcess) -> Iterator[tuple[tuple[str, ...], str]]:
-    """A network namespace with nothing but loopback, and in it a port forwarded to the controller, as ssh -R would."""
+    """A network namespace with nothing but loopback, over which an agent reaches the controller."""
     name = f"jetfleet-{os.getpid()}"
     made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
     if made.returncode != 0:
@@ -148,13 +148,14 @@ def forwarded(controller: ControllerProcess) -> Iterator[tuple[tuple[str, ...], 
             sys.executable,
             str(Path(__file__).parent / "forward.py"),
             str(controller.state_dir / "controller.sock"),
+            str(controller.state_dir / "agent.sock"),
         ],
         stdout=subprocess.PIPE,
         text=True,
     )
     assert forwarder.stdout is not None
-    port = forwarder.stdout.readline().strip()
-    yield inside, f"127.0.0.1:{port}"
+    assert forwarder.stdout.readline()
+    yield inside, f"unix:{controller.state_dir / 'agent.sock'}"
     forwarder.kill()
     forwarder.wait()
     forwarder.stdout.close()

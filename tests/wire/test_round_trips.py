@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from controller.model.lease import Lease, Outcome, Registered
+from controller.model.lease import Lease, Outcome, Registered, Registration
 from controller.wire.codec import MessageCodec
 from tests.house.source import modules
 from tests.model.strategies import values_of
@@ -20,7 +20,7 @@ CODECS = {
     if isinstance(item, MessageCodec)
 }
 # What the model holds and the message does not, as the service passes it on.
-GIVEN = {Outcome: ("raw", "unusable"), Lease: ("token",), Registered: ("open",)}
+GIVEN = {Outcome: ("raw", "unusable"), Lease: ("token",), Registered: ("open",), Registration: ("enrolled",)}
 
 
 def test_every_codec_is_looked_at():

@@ -46,14 +46,14 @@ def claim(
     if known is not None:
         if known.state not in OPEN_STATES:
             return None
-        return _lease(connection, known.token, known.task_id)
+        return lease_of(connection, known.token, known.task_id)
     device, facts_id, facts = current_device(connection, session_id)
     if device.cordoned or _IN_DOMAIN.first(connection, bench_domain_=device.bench_domain) is not None:
         return None
     while (choice := _choose(connection, device, facts, alive=alive)) is not None:
         if _can_begin(connection, choice, device):
             token = _open_attempt(connection, choice, device, facts_id, session_id, request_id)
-            return _lease(connection, token, choice.task_id)
+            return lease_of(connection, token, choice.task_id)
         # It waits now: choose again, perhaps the BUILD that a BENCH waits for.
     return None
 
@@ -96,7 +96,8 @@ def _open_attempt(
     return token
 
 
-def _lease(connection: Connection, token: str, task_id: int) -> Lease:
+def lease_of(connection: Connection, token: str, task_id: int) -> Lease:
+    """What an attempt was handed, or would be."""
     task = _TASK.first(connection, task_id_=task_id)
     build = task.kind == TaskKind.BUILD.value
     work = _build_work(connection, task) if build else _bench_work(connection, task)

@@ -167,6 +167,8 @@ def same_board(connection: Connection, who: Registration, *, alive: Collection[s
     for row in rows:
         if who.device_id in load(dict[str, str], row.also_ids):
             return str(row.id)
+    if who.enrolled:  # its enrolment decided who it is: a serial number is only a board's own word
+        return who.device_id
     same = [row for row in rows if row.name == who.name and row.hardware_serial == who.hardware_serial]
     ours = who.hardware_serial or "label.local" in who.facts  # the controller's own agents: one for each name
     sure = [row for row in same if ours and row.session_id not in alive and row.held != REMOVED]

@@ -20,15 +20,15 @@ from controller.store.stored import StoredRow
 from jetfleet.errors import BadInput
 
 
-def plan_retry(connection: Connection, job_id: int, *, alive: Collection[str], key: str) -> Submission:
-    """Plans what did not succeed. Raises NotFound, BadInput, NoDevice."""
+def plan_retry(connection: Connection, job_id: int, *, alive: Collection[str], key: str, by: str = "") -> Submission:
+    """Plans what did not succeed; the new job is of the user `by`. Raises NotFound, BadInput, NoDevice."""
     job, devices = job_row(connection, job_id), planning_devices(connection, alive=alive)
     tried = _tried(connection, job_id)
     made = plan_again(tried, devices, known_engines(connection), job_id=job_id)
     wanted = {bench.variant_key for bench in made.benches}
     spec = _spec(job, {item.variant.key: item.variant for item in tried if item.variant.key in wanted})
     _refuse_missing_files(connection, spec, job_id)
-    return Submission(spec, made, devices, key=key, content=retry_digest(job_id), retry_of=job_id)
+    return Submission(spec, made, devices, key=key, content=retry_digest(job_id), by=by, retry_of=job_id)
 
 
 def _tried(connection: Connection, job_id: int) -> list[PreviousBench]:

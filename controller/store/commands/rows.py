@@ -24,13 +24,16 @@ from controller.store.sqlite.prepared import PreparedStatement
 from controller.store.stored import StoredRow
 
 
-def insert_job(connection: Connection, spec: JobSpec, *, key: str, content: str, retry_of: int | None = None) -> int:
-    """A job that nobody sees yet; returns its number."""
+def insert_job(
+    connection: Connection, spec: JobSpec, *, key: str, content: str, by: str, retry_of: int | None = None
+) -> int:
+    """A job that nobody sees yet; returns its number. `by` is the user whose it is."""
     return _rowid(
         _INSERT_JOB.run(
             connection,
             idempotency_key=key,
             content_digest=content,
+            submitted_by=by,
             name=spec.name,
             model_name=spec.model_name,
             priority=spec.priority,

@@ -52,9 +52,10 @@ class Submission:
         *,
         key: str,
         content: str,
+        by: str = "",
         retry_of: int | None = None,
     ) -> None:
-        self._spec, self._plan, self._key, self._retry_of = spec, made, key, retry_of
+        self._spec, self._plan, self._key, self._by, self._retry_of = spec, made, key, by, retry_of
         self._content = content
         self._devices = devices
         self._planned = described(made, devices)
@@ -82,7 +83,9 @@ class Submission:
             return
         while discard(connection, self._key):  # of a try that broke off
             yield
-        job_id = insert_job(connection, self._spec, key=self._key, content=self._content, retry_of=self._retry_of)
+        job_id = insert_job(
+            connection, self._spec, key=self._key, content=self._content, by=self._by, retry_of=self._retry_of
+        )
         yield from self._write_tasks(connection, job_id)
         _accept(connection, job_id, self._spec.limits.deadline_s)
         yield from release(connection, job_id)
@@ -129,9 +132,11 @@ class Submission:
                 yield
 
 
-def plan_job(spec: JobSpec, devices: Sequence[Device], engines: Collection[str], *, key: str) -> Submission:
-    """Raises NoDevice and BadInput."""
-    return Submission(spec, plan(spec, devices, engines), devices, key=key, content=content_digest(spec))
+def plan_job(
+    spec: JobSpec, devices: Sequence[Device], engines: Collection[str], *, key: str, by: str = ""
+) -> Submission:
+    """`by` is the user whose job it is. Raises NoDevice and BadInput."""
+    return Submission(spec, plan(spec, devices, engines), devices, key=key, content=content_digest(spec), by=by)
 
 
 def planning_fleet(connection: Connection, alive: Collection[str]) -> tuple[list[Device], set[str]]:

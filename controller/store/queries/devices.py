@@ -1,17 +1,20 @@
 """Devices and sessions as planning, claims and people see them."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, bindparam, select
 
-from controller.model.codec import load_facts
+from controller.model.access import Member
+from controller.model.codec import load, load_facts
 from controller.model.task import Device
 from controller.model.view import DeviceView
 from controller.store import incidents
 from controller.store import tables as t
 from controller.store.clock import parse
 from controller.store.queries.dead_letters import dead_letters
+from controller.store.queries.members import members
 from controller.store.queries.tasks import OPEN_STATES
 from controller.store.sqlite.prepared import PreparedStatement
 from controller.store.stored import StoredRow
@@ -41,6 +44,7 @@ def planning_devices(connection: Connection, *, alive: Collection[str]) -> list[
 
 def device_views(connection: Connection, *, alive: Collection[str], paused: Mapping[str, str]) -> list[DeviceView]:
     """Every device. `paused` says of sessions why they take no work."""
+    enrolled = members(connection)
     busy = {
         row.device_id: row.name
         for row in connection.execute(
@@ -62,9 +66,25 @@ def device_views(connection: Connection, *, alive: Collection[str], paused: Mapp
             agent_version=row.agent_version or "",
             paused=paused.get(row.session_id or "", ""),
             dead_letters=dead_letters(connection, incidents.dead_letter.c.device_id == row.id),
+            **_certificate(enrolled, row),
         )
         for row in connection.execute(_listed().order_by(t.device.c.name))
     ]
+
+
+def _certificate(enrolled: Mapping[str, Member], row: StoredRow) -> dict[str, datetime | None]:
+    """Of the newest certificate among the ids that mean the device."""
+    ids = [row.id, *load(dict[str, str], row.also_ids)]
+    own = sorted((enrolled[item] for item in ids if item in enrolled), key=lambda item: item.issued_at)
+    if not own:
+        return {}
+    newest = own[-1]
+    is_revoked = newest.revoked_at is not None and newest.issued_at <= newest.revoked_at
+    return {
+        "certificate_issued_at": newest.issued_at,
+        "certificate_expires_at": newest.expires_at,
+        "certificate_revoked_at": newest.revoked_at if is_revoked else None,
+    }
 
 
 class OpenBoard(NamedTuple):

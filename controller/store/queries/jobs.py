@@ -174,6 +174,7 @@ def _view(job: StoredRow, tasks: tuple[TaskView, ...], states: list[TaskState]) 
         retry_of=job.retry_of,
         deadline_at=parse(job.deadline_at) if job.deadline_at else None,
         labels=load_labels(job.labels),
+        submitted_by=job.submitted_by,
     )
 
 

@@ -44,12 +44,18 @@ class HelloResponse(_message.Message):
     STATE_DIR_FIELD_NUMBER: _builtins.int
     EMBEDDED_FIELD_NUMBER: _builtins.int
     NOW_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """of the controller"""
     state_dir: _builtins.str
     """where its database is"""
     embedded: _builtins.bool
     """stops by itself when idle"""
+    user: _builtins.str
+    """whom the controller takes the caller for"""
+    role: _builtins.str
+    """owner, admin, submitter, reader, agent"""
     @_builtins.property
     def now(self) -> _timestamp_pb2.Timestamp:
         """the controller's clock; absent: an older controller"""
@@ -61,10 +67,12 @@ class HelloResponse(_message.Message):
         state_dir: _builtins.str = ...,
         embedded: _builtins.bool = ...,
         now: _timestamp_pb2.Timestamp | None = ...,
+        user: _builtins.str = ...,
+        role: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedded", b"embedded", "now", b"now", "state_dir", b"state_dir", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedded", b"embedded", "now", b"now", "role", b"role", "state_dir", b"state_dir", "user", b"user", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -593,6 +601,7 @@ class Job(_message.Message):
     DEADLINE_AT_FIELD_NUMBER: _builtins.int
     ETA_S_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    SUBMITTED_BY_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     name: _builtins.str
     state: _builtins.str
@@ -604,6 +613,8 @@ class Job(_message.Message):
     """the job whose unsuccessful part this is"""
     eta_s: _builtins.float
     """Expected rest, from past attempts of the same work on the same devices; absent: unknown, or the job is over."""
+    submitted_by: _builtins.str
+    """user; empty: before there were users"""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """the controller's clock"""
@@ -630,10 +641,11 @@ class Job(_message.Message):
         deadline_at: _timestamp_pb2.Timestamp | None = ...,
         eta_s: _builtins.float | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        submitted_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s", "_retry_of", b"_retry_of", "created_at", b"created_at", "deadline_at", b"deadline_at", "eta_s", b"eta_s", "retry_of", b"retry_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s", "_retry_of", b"_retry_of", "created_at", b"created_at", "deadline_at", b"deadline_at", "done", b"done", "eta_s", b"eta_s", "id", b"id", "labels", b"labels", "name", b"name", "retry_of", b"retry_of", "state", b"state", "tasks", b"tasks", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s", "_retry_of", b"_retry_of", "created_at", b"created_at", "deadline_at", b"deadline_at", "done", b"done", "eta_s", b"eta_s", "id", b"id", "labels", b"labels", "name", b"name", "retry_of", b"retry_of", "state", b"state", "submitted_by", b"submitted_by", "tasks", b"tasks", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__eta_s: _TypeAlias = _typing.Literal["eta_s"]  # noqa: Y015
     _WhichOneofArgType__eta_s: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s"]  # noqa: Y015
@@ -985,6 +997,9 @@ class Device(_message.Message):
     AGENT_VERSION_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
     DEAD_LETTERS_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_ISSUED_AT_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_REVOKED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     online: _builtins.bool
@@ -1004,6 +1019,16 @@ class Device(_message.Message):
     def dead_letters(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeadLetter]:
         """the newest of those that came from it"""
 
+    @_builtins.property
+    def certificate_issued_at(self) -> _timestamp_pb2.Timestamp:
+        """absent: it did not enrol, it came over the socket"""
+
+    @_builtins.property
+    def certificate_expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def certificate_revoked_at(self) -> _timestamp_pb2.Timestamp:
+        """absent: it was not"""
+
     def __init__(
         self,
         *,
@@ -1018,10 +1043,13 @@ class Device(_message.Message):
         agent_version: _builtins.str = ...,
         paused: _builtins.str = ...,
         dead_letters: _abc.Iterable[Global___DeadLetter] | None = ...,
+        certificate_issued_at: _timestamp_pb2.Timestamp | None = ...,
+        certificate_expires_at: _timestamp_pb2.Timestamp | None = ...,
+        certificate_revoked_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "last_seen_at", b"last_seen_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_expires_at", b"certificate_expires_at", "certificate_issued_at", b"certificate_issued_at", "certificate_revoked_at", b"certificate_revoked_at", "facts", b"facts", "last_seen_at", b"last_seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "bench_domain", b"bench_domain", "busy_with", b"busy_with", "cordoned", b"cordoned", "dead_letters", b"dead_letters", "facts", b"facts", "id", b"id", "last_seen_at", b"last_seen_at", "name", b"name", "online", b"online", "paused", b"paused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "bench_domain", b"bench_domain", "busy_with", b"busy_with", "certificate_expires_at", b"certificate_expires_at", "certificate_issued_at", b"certificate_issued_at", "certificate_revoked_at", b"certificate_revoked_at", "cordoned", b"cordoned", "dead_letters", b"dead_letters", "facts", b"facts", "id", b"id", "last_seen_at", b"last_seen_at", "name", b"name", "online", b"online", "paused", b"paused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -86,6 +86,8 @@ class RegisterResponse(_message.Message):
     LEASE_FIELD_NUMBER: _builtins.int
     RENEW_EVERY_FIELD_NUMBER: _builtins.int
     LOST_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_LEFT_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_LIFETIME_FIELD_NUMBER: _builtins.int
     device_name: _builtins.str
     """as the controller will show it"""
     @_builtins.property
@@ -98,6 +100,14 @@ class RegisterResponse(_message.Message):
     def lost_attempts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """held tokens that are no longer wanted"""
 
+    @_builtins.property
+    def certificate_left(self) -> _duration_pb2.Duration:
+        """of the caller's certificate; absent: it has none"""
+
+    @_builtins.property
+    def certificate_lifetime(self) -> _duration_pb2.Duration:
+        """of a whole one"""
+
     def __init__(
         self,
         *,
@@ -105,10 +115,12 @@ class RegisterResponse(_message.Message):
         lease: _duration_pb2.Duration | None = ...,
         renew_every: _duration_pb2.Duration | None = ...,
         lost_attempts: _abc.Iterable[_builtins.str] | None = ...,
+        certificate_left: _duration_pb2.Duration | None = ...,
+        certificate_lifetime: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "renew_every", b"renew_every"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_left", b"certificate_left", "certificate_lifetime", b"certificate_lifetime", "lease", b"lease", "renew_every", b"renew_every"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_name", b"device_name", "lease", b"lease", "lost_attempts", b"lost_attempts", "renew_every", b"renew_every"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_left", b"certificate_left", "certificate_lifetime", b"certificate_lifetime", "device_name", b"device_name", "lease", b"lease", "lost_attempts", b"lost_attempts", "renew_every", b"renew_every"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

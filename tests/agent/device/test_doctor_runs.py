@@ -204,7 +204,7 @@ def test_a_controller_that_answers_and_one_that_does_not(controller: ControllerP
     check = reach(context(Path("/"), address=controller.address))
     assert check.state == "ok", check
     assert f"version {VERSION}, clocks " in check.found  # how far apart they seem grows with the time an answer takes
-    gone = reach(context(Path("/"), address="127.0.0.1:1"))
+    gone = reach(context(Path("/"), address=f"unix:{controller.state_dir}/nobody.sock"))
     assert (gone.state, "does not answer" in gone.found) == ("fail", True)
     assert "controller serve" in gone.fix
 

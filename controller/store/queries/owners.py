@@ -1,0 +1,61 @@
+"""Whose jobs, sessions and files are: what decides whether a caller may touch them."""
+
+import re
+
+from sqlalchemy import Connection, or_, select
+
+from controller.model.codec import dump, load
+from controller.store import tables as t
+from controller.store.clock import now_text, seconds_between
+from controller.store.commands.claim import lease_of
+from controller.store.queries.jobs import job_row
+from controller.store.queries.tasks import OPEN_STATES
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+# A board that was cut off may bring what it made for so long; it does not count, and is kept with its label.
+_LATE_S = 7 * 24 * 3600.0
+
+
+def submitter(connection: Connection, job_id: int) -> str:
+    """Raises NotFound."""
+    return str(job_row(connection, job_id).submitted_by)
+
+
+def device_of_session(connection: Connection, session_id: str) -> set[str]:
+    """The ids that mean the session's device: its own, and those that a person said are the same. Empty: no session."""
+    row = connection.execute(
+        select(t.device.c.id, t.device.c.also_ids)
+        .join(t.session, t.session.c.device_id == t.device.c.id)
+        .where(t.session.c.id == session_id)
+    ).first()
+    return set() if row is None else {row.id, *load(dict[str, str], row.also_ids)}
+
+
+def has_lease(connection: Connection, device_id: str) -> bool:
+    """Does the device work on something, or may it still bring what it worked on?"""
+    attempts = connection.execute(
+        select(t.attempt.c.state, t.attempt.c.ended_at, t.attempt.c.outcome_sha256)
+        .where(t.attempt.c.device_id.in_(_meant(connection, device_id)))
+        .where(or_(t.attempt.c.state.in_(OPEN_STATES), t.attempt.c.outcome_sha256.is_(None)))
+        .order_by(t.attempt.c.leased_at.desc())
+        .limit(1)
+    ).all()
+    return any(
+        row.state in OPEN_STATES or seconds_between(row.ended_at or now_text(), None) < _LATE_S for row in attempts
+    )
+
+
+def lease_names(connection: Connection, device_id: str, sha256: str) -> bool:
+    """Is the file one that a live lease of the device names?"""
+    rows = connection.execute(
+        select(t.attempt.c.token, t.attempt.c.task_id)
+        .where(t.attempt.c.device_id.in_(_meant(connection, device_id)))
+        .where(t.attempt.c.state.in_(OPEN_STATES))
+    ).all()
+    return any(sha256 in _DIGEST.findall(dump(lease_of(connection, row.token, row.task_id))) for row in rows)
+
+
+def _meant(connection: Connection, device_id: str) -> list[str]:
+    """The devices that a certificate's id means: itself, or the one that it was adopted as."""
+    rows = connection.execute(select(t.device.c.id, t.device.c.also_ids).where(t.device.c.also_ids != "{}")).all()
+    return [device_id, *(str(row.id) for row in rows if device_id in load(dict[str, str], row.also_ids))]
