@@ -92,6 +92,17 @@ def test_it_answers_like_fp32(dla: bool) -> None:
     assert similarity(got, wanted) > 0.99
 
 
+@pytest.mark.parametrize("dla", [False, True])
+def test_a_real_builder_runs_every_product_in_int8(dla: bool) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    from tests.intake.rtx import build
+
+    model = projected()
+    rows = rows_for(model, 8)
+    engine = build(made_for(model, rows, dla=dla).SerializeToString(), {"x": rows["x"].shape})
+    assert (engine.problems, engine.products()) == ([], ["Int8"] * 6)
+
+
 def test_what_has_no_scale_for_a_dla_is_told() -> None:
     model = projected()
     rows = rows_for(model, 8)
