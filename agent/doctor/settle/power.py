@@ -17,6 +17,8 @@ _EMC = (
     "sys/kernel/nvpmodel_emc_cap/emc_iso_cap",
     "sys/kernel/nvpmodel_clk_cap/emc",
 )
+# Below host1x, which is below a bus on newer kernels: looking everywhere would take long.
+_DEPTHS = ("", "*/", "*/*/")
 _WHOLE = ("VIN", "VDD_IN", "VIN_SYS_5V0")
 
 
@@ -79,7 +81,8 @@ def rails(context: CheckContext) -> str:
 
 
 def dla_state(context: CheckContext) -> str:
-    nodes = entries(context.root / "sys/devices/platform", "**/*nvdla*/power/runtime_status")
+    folder = context.root / "sys/devices/platform"
+    nodes = [path for depth in _DEPTHS for path in entries(folder, f"{depth}*nvdla*/power/runtime_status")]
     clocks = entries(context.root / "sys/kernel/debug/clk", "*dla*")
     states = [f"{path.parents[1].name} {_read(path)}" for path in nodes]
     return f"{'; '.join(states) or 'no nvdla platform device'}; {len(clocks)} DLA clocks in debugfs"

@@ -64,6 +64,12 @@ def test_power_modes_by_id_and_name(tmp_path: Path) -> None:
     assert "default " in told
 
 
+@pytest.mark.parametrize("above", ["", "13e40000.host1x/", "bus@0/13e00000.host1x/"])
+def test_a_dlas_state_is_found_where_kernels_put_it(tmp_path: Path, above: str) -> None:
+    tree = orin().put({f"sys/devices/platform/{above}15880000.nvdla0/power/runtime_status": "suspended\n"})
+    assert asked("DLA state", tree, tmp_path)[1].startswith("15880000.nvdla0 suspended; ")
+
+
 def test_an_rtc_of_1970_is_named(tmp_path: Path) -> None:
     rtc = {"sys/class/rtc/rtc0/name": "tegra_rtc\n", "sys/class/rtc/rtc0/since_epoch": "1234\n"}
     told = asked("RTC", orin().put({**rtc, "sys/class/rtc/rtc0/hctosys": "1\n"}), tmp_path / "old")[1]
