@@ -26,10 +26,14 @@ def devices(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @app.command("list")
-def list_devices(context: typer.Context, as_json: AsJson = False) -> None:
+def list_devices(
+    context: typer.Context,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many, by name.", show_default="all")] = None,
+    as_json: AsJson = False,
+) -> None:
     """List every device that ever registered."""
     with settings_of(context).connect() as client:
-        found = client.devices()
+        found = client.devices(limit)
     from controller.record.devices import device_record
     from controller.report.text.devices import devices_table
 

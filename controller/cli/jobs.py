@@ -21,7 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 def jobs(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
@@ -113,10 +113,15 @@ def retry(
 
 
 @app.command()
-def why(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> None:
+def why(
+    context: typer.Context,
+    job_id: JobId,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many tasks.", show_default="all")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Say for every unfinished task what it waits for."""
     with settings_of(context).connect() as client:
-        reasons = client.explain(job_id)
+        reasons = client.explain(job_id, limit=limit)
     from controller.record.jobs import reason_record
     from controller.report.text.jobs import reasons_table
 

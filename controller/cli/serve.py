@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from controller.api.local_limits import MOST_AGENTS
+from controller.cli.gc import parse_age, parse_size
 from controller.cli.numbers import LONGEST_S, finite
 from controller.cli.settings import Settings, print_message, settings_of
 from jetfleet.plain_log import log_plainly
@@ -18,6 +19,18 @@ _LOCK_FILE = "controller.lock"  # holds its owner's process id
 _DEFAULT_LISTEN, _DEFAULT_AGENTS = "127.0.0.1:50051", "127.0.0.1:50052"
 _AGENT_GRACE_S = 10.0
 _POLL_S = 0.1
+
+Retain = Annotated[
+    str | None,
+    typer.Option(metavar="AGE", help="Remove jobs, results and engines older than this: 365d.", show_default="never"),
+]
+RetainSize = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="Remove the oldest while files take more than this.", show_default="never"),
+]
+RetainLitter = Annotated[
+    str, typer.Option(metavar="AGE", help="Remove what nobody needs once it is so old; off: keep it.")
+]
 
 Local = Annotated[
     int,
@@ -76,6 +89,9 @@ def serve(
     idle_exit: IdleExit = 60.0,
     accept_empty_database: EmptyDatabase = False,
     min_free: MinFree = 2.0,
+    retain: Retain = None,
+    retain_size: RetainSize = None,
+    retain_litter: RetainLitter = "30d",
     as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
 ) -> None:
     """Run the controller in the foreground.
@@ -96,6 +112,9 @@ def serve(
         idle_s=idle_exit,
         accept_empty_database=accept_empty_database,
         min_free_percent=min_free,
+        retain_s=None if retain is None else parse_age(retain, where="--retain"),
+        retain_bytes=None if retain_size is None else parse_size(retain_size, where="--retain-size"),
+        retain_litter_s=None if retain_litter == "off" else parse_age(retain_litter, where="--retain-litter"),
     )
     # The service runs on this thread, which gets the signals; whoever waits for its answer needs another.
     helpers = LocalAgentsThread(settings, locals_wanted=local, quiet=embedded)

@@ -9,8 +9,6 @@ from controller.model.lease import Registration
 from jetfleet.errors import BadInput, DiskFull
 from jetfleet.v1 import control_pb2
 
-MOST_DEVICES = 10_000
-MOST_LISTED = 1000
 _LONGEST_NAME = 256
 _MOST_HELD = 1000
 _MOST_FACTS_BYTES = 64 << 10

@@ -13,11 +13,12 @@ from controller.core.content import content_digest, retry_digest
 from controller.model.job import JobSpec
 from controller.model.result import FlagKind, Row
 from controller.model.view import Submitted
-from controller.service.bounds import MOST_LISTED, check_job_names, trim_tasks
+from controller.service.bounds import check_job_names, trim_tasks
 from controller.service.context import ServiceContext
 from controller.service.device_changes import device_change
 from controller.service.files import missing_files
 from controller.service.identity import current_caller
+from controller.service.pages import cursor_number, page_of, page_size
 from controller.service.removals import Removals
 from controller.service.submissions import Submissions
 from controller.store.commands.cancel import cancel
@@ -54,7 +55,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
     def __init__(self, service: ServiceContext) -> None:
         self._service = service
         self._submissions = Submissions(service)
-        self._removals = Removals(service)
+        self.removals = Removals(service)
         self.last_call = time.monotonic()
         self.watchers = 0
 
@@ -93,8 +94,11 @@ class ControlService(control_pb2_grpc.ControlServicer):
 
     async def ListJobs(self, request: control_pb2.ListJobsRequest, context: Context) -> control_pb2.ListJobsResponse:
         self.last_call = time.monotonic()
-        views = await self._service.read(partial(jobs.job_views, limit=min(request.limit or 50, MOST_LISTED)))
-        return control_pb2.ListJobsResponse(jobs=[JOB_VIEW.encode(view) for view in views])
+        size = page_size(request.limit, usual=50)
+        before_id = cursor_number(request.page)
+        views = await self._service.read(partial(jobs.job_views, limit=size + 1, before_id=before_id))
+        page, following = page_of(views, size, encode=JOB_VIEW.encode, cursor=lambda view: str(view.id))
+        return control_pb2.ListJobsResponse(jobs=page, next_page=following)
 
     async def WatchJob(self, request: control_pb2.WatchJobRequest, context: Context) -> AsyncIterator[control_pb2.Job]:
         news = self._service.news
@@ -147,26 +151,30 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self, request: control_pb2.ExplainJobRequest, context: Context
     ) -> control_pb2.ExplainJobResponse:
         self.last_call = time.monotonic()
-        liveness = self._service.liveness
+        liveness, size = self._service.liveness, page_size(request.limit)
         reasons = await self._service.read(
             partial(
                 explain.reasons,
                 job_id=request.job_id,
+                after_id=cursor_number(request.page),
+                limit=size + 1,
                 alive=liveness.alive(),
                 progress=dict(liveness.progress),
                 paused=dict(liveness.paused),
             )
         )
-        return control_pb2.ExplainJobResponse(reasons=[REASON.encode(reason) for reason in reasons])
+        page, following = page_of(reasons, size, encode=REASON.encode, cursor=lambda reason: str(reason.task_id))
+        return control_pb2.ExplainJobResponse(reasons=page, next_page=following)
 
     async def ListDevices(
         self, request: control_pb2.ListDevicesRequest, context: Context
     ) -> control_pb2.ListDevicesResponse:
         self.last_call = time.monotonic()
-        liveness = self._service.liveness
+        liveness, size = self._service.liveness, page_size(request.limit)
         look = partial(devices.device_views, alive=liveness.alive(), paused=dict(liveness.paused))
-        views = await self._service.read(look)
-        return control_pb2.ListDevicesResponse(devices=[DEVICE_VIEW.encode(view) for view in views])
+        views = await self._service.read(partial(look, after=request.page, limit=size + 1))
+        page, following = page_of(views, size, encode=DEVICE_VIEW.encode, cursor=lambda view: view.name)
+        return control_pb2.ListDevicesResponse(devices=page, next_page=following)
 
     async def ChangeDevice(self, request: control_pb2.ChangeDeviceRequest, context: Context) -> control_pb2.Device:
         self.last_call = time.monotonic()
@@ -193,9 +201,10 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self, request: control_pb2.ListEnginesRequest, context: Context
     ) -> control_pb2.ListEnginesResponse:
         self.last_call = time.monotonic()
-        limit = min(request.limit or 50, _PAGE_ROWS)
-        views = await self._service.read(partial(engines.engine_views, limit=limit))
-        return control_pb2.ListEnginesResponse(engines=[ENGINE_VIEW.encode(view) for view in views])
+        size = page_size(request.limit, usual=50)
+        views = await self._service.read(partial(engines.engine_views, limit=size + 1, after=request.page))
+        page, following = page_of(views, size, encode=ENGINE_VIEW.encode, cursor=lambda view: view.key)
+        return control_pb2.ListEnginesResponse(engines=page, next_page=following)
 
     async def GetEngine(self, request: control_pb2.GetEngineRequest, context: Context) -> control_pb2.Engine:
         self.last_call = time.monotonic()
@@ -208,7 +217,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         self.watchers += 1  # an embedded controller does not stop meanwhile
         try:
-            return REMOVED.encode(await self._removals.collect(RETENTION.decode(request)))
+            return REMOVED.encode(await self.removals.collect(RETENTION.decode(request)))
         finally:
             self.watchers -= 1
             self.last_call = time.monotonic()

@@ -7,6 +7,7 @@ from pathlib import Path
 LEASE_S = 30.0
 RENEW_S = 5.0
 CERTIFICATE_S = 14 * 24 * 3600.0  # of a board
+RETAIN_LITTER_S = 30 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,7 @@ class ServeOptions:
     certificate_s: float = CERTIFICATE_S
     accept_empty_database: bool = False  # beside files of earlier jobs
     min_free_percent: float = 2.0  # of the disk: no upload is taken that would leave less
+    retain_s: float | None = None  # how long jobs, results and engines are kept; None: for ever
+    retain_bytes: int | None = None  # of files; None: however many
+    retain_litter_s: float | None = RETAIN_LITTER_S  # what nobody needs any more; None: for ever
+    retain_every_s: float = 3600.0

@@ -41,6 +41,7 @@ from controller.service.listeners import (
 from controller.service.options import ServeOptions
 from controller.service.ownership import Ownership
 from controller.service.reaper import adopt, reap
+from controller.service.retention import retain
 from controller.service.state_folder import prepare
 from jetfleet.address import check_address, socket_path, split_address
 from jetfleet.errors import StateLocked
@@ -178,9 +179,11 @@ async def _until_stopped(service: ServiceContext, control: ControlService) -> No
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stop)
     reaper = asyncio.create_task(reap(service, control))
+    retainer = asyncio.create_task(retain(service, control.removals))
     stopped = asyncio.create_task(service.stopping.wait())
-    done, _ = await asyncio.wait({reaper, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({reaper, retainer, stopped}, return_when=asyncio.FIRST_COMPLETED)
     service.stop()
-    if reaper in done:
-        reaper.result()  # a bug: let it be seen
+    retainer.cancel()  # a removal that is under way ends with its slice
+    with contextlib.suppress(asyncio.CancelledError):
+        await retainer
     await reaper

@@ -15,6 +15,7 @@ orphan = Table(
     Column("reason", Text, nullable=False),
     Column("received_at", Text, nullable=False),
     Column("outcome", LargeBinary, nullable=False),
+    Column("device_id", Text, nullable=False, server_default="", index=True),  # who sent it
 )
 
 # A result that cannot be stored as what it says: kept as it came, while its attempt ends as a failure for good.

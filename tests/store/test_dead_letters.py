@@ -7,6 +7,7 @@ import pytest
 from controller.model.lease import Measured, Outcome
 from controller.model.result import Estimate, Measurement, Provenance, Round
 from controller.model.task import Failure, FailureKind, JobState
+from controller.store.commands.incident_bounds import MOST_KEPT, keep_newest
 from controller.store.queries import explain
 from controller.store.queries.devices import device_views
 from testing.specs import spec
@@ -95,3 +96,26 @@ def test_a_board_neither_ends_nor_marks_what_is_anothers(fleet: StoreFleet) -> N
     registered = fleet.register("b", session="b/2", held=(lease.token,))
     assert (registered.lost, registered.open) == ((lease.token,), ())
     assert fleet.finish("a/1", lease).task_state == "SUCCEEDED"
+
+
+def test_each_device_has_only_so_many_results_that_do_not_count(fleet: StoreFleet) -> None:
+    for name in ("a", "b"):
+        fleet.register(name)
+        for number in range(4):
+            outcome = replace(measured(), raw=bytes(1000))
+            fleet.commit(f"{name}/1", f"{name}{number}", outcome)
+    kept = "SELECT attempt_token FROM orphan ORDER BY id"
+    assert len(fleet.sql(kept)) == 8
+    assert fleet.write(lambda c: keep_newest(c, "orphan", "a", most=2)) == 2
+    assert fleet.write(lambda c: keep_newest(c, "orphan", "b", most_bytes=3500)) == 1
+    assert [row["attempt_token"] for row in fleet.sql(kept)] == ["a2", "a3", "b1", "b2", "b3"]
+    assert (
+        fleet.write(lambda c: keep_newest(c, "orphan", "b", most_bytes=1)) == 2
+    )  # the newest stays, whatever its size
+
+
+def test_the_bounds_hold_for_whoever_sends_without_end(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    for number in range(MOST_KEPT + 5):
+        fleet.commit("a/1", f"token {number}", replace(measured(), raw=b"late"))
+    assert fleet.sql("SELECT count(*) AS n FROM orphan") == [{"n": MOST_KEPT}]

@@ -286,3 +286,17 @@ def test_every_unfinished_task_is_explained(fleet: StoreFleet) -> None:
     fleet.finish("a/1", lease)
     fleet.run_all("a/1")
     assert told() == []
+
+
+def test_a_device_too_many_is_refused_and_those_that_are_known_are_not(fleet: StoreFleet) -> None:
+    def registration(name: str, session: str) -> Registration:
+        return Registration(name, session, "boot", "", f"domain of {name}", "0", name, CPU, ())
+
+    fleet.register("a")
+    fleet.register("b")
+    with pytest.raises(Conflict, match="takes no more than 2") as refused:
+        fleet.write(lambda c: register(c, registration("c", "c/1"), alive=set(), most_devices=2))
+    assert "devices remove" in refused.value.hint
+    fleet.write(lambda c: register(c, registration("a", "a/2"), alive=set(), most_devices=2))
+    fleet.write(lambda c: devices.remove(c, "b", force=True, alive=set()))
+    fleet.write(lambda c: register(c, registration("c", "c/1"), alive=set(), most_devices=2))

@@ -21,6 +21,7 @@ from controller.store.commands import timing_caches
 from controller.store.commands.attempts import close_attempt, keep_artifacts, settle
 from controller.store.commands.cordon import cordon_if_faulty
 from controller.store.commands.dead_letters import keep_dead_letter
+from controller.store.commands.incident_bounds import keep_newest
 from controller.store.commands.measurements import insert_measurement
 from controller.store.queries.devices import current_device
 from controller.store.queries.leases import directives
@@ -38,13 +39,13 @@ def commit(connection: Connection, session_id: str, token: str, outcome: Outcome
     if row is not None and row.device_id != device.id:
         return Committed("", stale="the attempt is another device's")
     if row is None:
-        return _orphan(connection, token, outcome, "no such attempt")
+        return _orphan(connection, token, outcome, "no such attempt", device_id=device.id)
     sha256 = hashlib.sha256(outcome.raw).hexdigest()
     if row.state not in OPEN_STATES:
         if row.outcome_sha256 == sha256:
             return Committed(row.task_state)
         how = "with another result" if row.outcome_sha256 else "by the controller"
-        return _orphan(connection, token, outcome, f"the attempt was ended {how}: {row.state}")
+        return _orphan(connection, token, outcome, f"the attempt was ended {how}: {row.state}", device_id=device.id)
     committed = _stored(connection, row, outcome)
     _NOTE_OUTCOME.run(connection, token_=token, sha256_=sha256)
     return committed
@@ -153,12 +154,13 @@ def _keep_engine(connection: Connection, row: StoredRow, built: Built) -> None:
         timing_caches.keep(connection, engine, built.timing_cache, handed=use.handed if use else (), token=row.token)
 
 
-def _orphan(connection: Connection, token: str, outcome: Outcome, reason: str) -> Committed:
+def _orphan(connection: Connection, token: str, outcome: Outcome, reason: str, *, device_id: str) -> Committed:
     connection.execute(
         sqlite_insert(incidents.orphan)
-        .values(attempt_token=token, reason=reason, received_at=now_text(), outcome=outcome.raw)
+        .values(attempt_token=token, reason=reason, received_at=now_text(), outcome=outcome.raw, device_id=device_id)
         .on_conflict_do_nothing()
     )
+    keep_newest(connection, "orphan", device_id)
     return Committed("", stale=reason)
 
 

@@ -6,6 +6,7 @@ from controller.model.lease import Outcome
 from controller.model.task import Failure, FailureKind
 from controller.store import incidents
 from controller.store.clock import now_text
+from controller.store.commands.incident_bounds import keep_newest
 from controller.store.sqlite.prepared import PreparedStatement
 from controller.store.stored import StoredRow
 
@@ -21,6 +22,7 @@ def keep_dead_letter(connection: Connection, attempt: StoredRow, outcome: Outcom
         received_at=now_text(),
         outcome=outcome.raw,
     )
+    keep_newest(connection, "dead_letter", attempt.device_id)
     return Failure(
         FailureKind.BAD_INPUT,
         f"its result cannot be taken, and is kept as dead letter {number}: {reason}",

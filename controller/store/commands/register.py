@@ -18,12 +18,16 @@ from controller.store.stored import StoredRow
 from jetfleet.errors import Conflict
 
 CORDON, REMOVED = "cordon", "removed"  # what a person made of a device
+MOST_DEVICES = 10_000
 
 
-def register(connection: Connection, who: Registration, *, alive: Collection[str]) -> Registered:
+def register(
+    connection: Connection, who: Registration, *, alive: Collection[str], most_devices: int = MOST_DEVICES
+) -> Registered:
     """Opens or confirms a session, and closes what its predecessors left open and the agent does not hold.
 
-    `alive` are the sessions heard from a moment ago. Raises Conflict if one of them is another board with this id.
+    `alive` are the sessions heard from a moment ago. Raises Conflict if one of them is another board with this id, and
+    for a new device where there are `most_devices` already.
     """
     who = replace(who, device_id=same_board(connection, who, alive=alive))
     known: StoredRow = connection.execute(select(t.device).where(t.device.c.id == who.device_id)).first()
@@ -35,7 +39,7 @@ def register(connection: Connection, who: Registration, *, alive: Collection[str
     facts_id = keep_facts(connection, facts)
     name = known.name if known else _free_name(connection, who)
     if known is None:
-        _insert_device(connection, who, name=name, facts_id=facts_id)
+        _insert_device(connection, who, name=name, facts_id=facts_id, most=most_devices)
     if _session(connection, who.session_id) is None:
         _insert_session(connection, who)
         _end_older_sessions(connection, who)
@@ -69,7 +73,16 @@ def _session(connection: Connection, session_id: str | None) -> StoredRow | None
     return connection.execute(select(t.session).where(t.session.c.id == session_id)).first()
 
 
-def _insert_device(connection: Connection, who: Registration, *, name: str, facts_id: int) -> None:
+def _insert_device(connection: Connection, who: Registration, *, name: str, facts_id: int, most: int) -> None:
+    """Raises Conflict where the controller knows as many devices as it takes."""
+    count = connection.execute(
+        select(func.count()).select_from(t.device).where(t.device.c.held != REMOVED)
+    ).scalar_one()
+    if count >= most:
+        raise Conflict(
+            f"this controller knows {count} devices, and takes no more than {most}",
+            hint="remove those that are gone: `controller devices list`, `controller devices remove NAME`",
+        )
     moment = now_text()
     connection.execute(
         insert(t.device).values(

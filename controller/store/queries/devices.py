@@ -42,8 +42,15 @@ def planning_devices(connection: Connection, *, alive: Collection[str]) -> list[
     return [_device(row, alive=alive) for row in connection.execute(_listed().order_by(t.device.c.first_seen_at))]
 
 
-def device_views(connection: Connection, *, alive: Collection[str], paused: Mapping[str, str]) -> list[DeviceView]:
-    """Every device. `paused` says of sessions why they take no work."""
+def device_views(
+    connection: Connection,
+    *,
+    alive: Collection[str],
+    paused: Mapping[str, str],
+    after: str = "",
+    limit: int | None = None,
+) -> list[DeviceView]:
+    """By name, those `after` one. `paused` says of sessions why they take no work."""
     enrolled = members(connection)
     busy = {
         row.device_id: row.name
@@ -68,7 +75,7 @@ def device_views(connection: Connection, *, alive: Collection[str], paused: Mapp
             dead_letters=dead_letters(connection, incidents.dead_letter.c.device_id == row.id),
             **_certificate(enrolled, row),
         )
-        for row in connection.execute(_listed().order_by(t.device.c.name))
+        for row in connection.execute(_listed().where(t.device.c.name > after).order_by(t.device.c.name).limit(limit))
     ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, select, true
 
 from controller.model.codec import load, load_facts
 from controller.model.engine import Audited, BuildReport, Built, EngineView
@@ -26,9 +26,12 @@ _NAMED = 5  # engines in a message
 _OF_A_BENCH = (Role.LAYERS, Role.LAYER_PROFILE, Role.ENVIRONMENT)
 
 
-def engine_views(connection: Connection, *, limit: int) -> list[EngineView]:
-    """Those that are still wanted, then the newest, as listings hold them."""
-    return [_listed(_view(row)) for row in connection.execute(_engines().limit(limit))]
+def engine_views(connection: Connection, *, limit: int, after: str = "") -> list[EngineView]:
+    """Those that are still wanted, then the newest, as listings hold them; `after` is the key of one of them."""
+    wanted = _engines().limit(limit)
+    if after:
+        wanted = wanted.where(_behind(connection, after))
+    return [_listed(_view(row)) for row in connection.execute(wanted)]
 
 
 def engine_view(connection: Connection, name: str, *, job_id: int = 0) -> EngineView:
@@ -64,6 +67,19 @@ def _engines() -> Select[Any]:
         .outerjoin(t.device, t.device.c.id == t.attempt.c.device_id)
         .order_by(t.engine.c.built_at.desc().nulls_first(), t.engine.c.key)
     )
+
+
+def _behind(connection: Connection, key: str) -> ColumnElement[bool]:
+    """What a listing holds behind the engine with this key; all of it, if that is gone."""
+    built_at, later = t.engine.c.built_at, t.engine.c.key > key
+    row = connection.execute(select(built_at).where(t.engine.c.key == key)).first()
+    if row is None:
+        return true()
+    if row.built_at is None:
+        return (built_at.is_(None) & later) | built_at.is_not(None)
+    newest: str = row.built_at
+    behind: ColumnElement[bool] = (built_at < newest) | ((built_at == newest) & later)
+    return behind
 
 
 def _found(connection: Connection, name: str, job_id: int) -> Sequence[StoredRow]:

@@ -1,6 +1,6 @@
 """Gathers what core.explain needs to say why the tasks of a job have not ended."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from sqlalchemy import Connection, select
@@ -25,6 +25,8 @@ from controller.store.queries.tasks import OPEN_STATES, history
 from controller.store.steady import steady_now
 from controller.store.stored import StoredRow
 
+_AT_ONCE = 500  # SQLite bounds the number of parameters
+
 
 def reasons(
     connection: Connection,
@@ -33,14 +35,18 @@ def reasons(
     alive: Collection[str],
     progress: Mapping[str, Progress],
     paused: Mapping[str, str] = MappingProxyType({}),
+    after_id: int = 0,
+    limit: int | None = None,
 ) -> list[Reason]:
     """Why each unfinished task of a job has not ended, and what became of results that could not be taken. `paused`
-    says of sessions why they take no work.
+    says of sessions why they take no work, `after_id` is the last task that was told of.
 
     Raises NotFound.
     """
     known = job_tasks(connection, job_id)
-    tasks = [row for row in known if TaskState(row.state) not in TERMINAL]
+    begin = next((place for place, row in enumerate(known, 1) if row.id == after_id), 0)
+    refused = _refused(connection, known[begin:])
+    told = [row for row in known[begin:] if row.id in refused or TaskState(row.state) not in TERMINAL][:limit]
     devices = planning_devices(connection, alive=alive)
     attempts = _open_attempts(connection, devices, progress)
     seen = connection.execute(select(t.device.c.id, t.device.c.session_id, t.device.c.last_seen_at)).all()
@@ -52,24 +58,22 @@ def reasons(
         paused={row.id: paused[row.session_id] for row in seen if paused.get(row.session_id)},
     )
     job = job_row(connection, job_id)
-    refused = _refused(connection, {row.id: row for row in known})
-    return refused + [
-        Reason(row.id, row.name, TaskState(row.state), why(_unfinished(connection, row, job, fleet, attempts), fleet))
-        for row in tasks
-    ]
+    found = []
+    for row in told:
+        reason = refused.get(row.id) or why(_unfinished(connection, row, job, fleet, attempts), fleet)
+        found.append(Reason(row.id, row.name, TaskState(row.state), reason))
+    return found
 
 
-def _refused(connection: Connection, tasks: Mapping[int, StoredRow]) -> list[Reason]:
-    letters = dead_letters(connection, incidents.dead_letter.c.task_id.in_(list(tasks)), limit=len(tasks))
-    return [
-        Reason(
-            letter.task_id,
-            tasks[letter.task_id].name,
-            TaskState(tasks[letter.task_id].state),
-            f"its result cannot be taken, and is kept as dead letter {letter.id}: {letter.reason}",
-        )
-        for letter in letters
-    ]
+def _refused(connection: Connection, tasks: Sequence[StoredRow]) -> dict[int, str]:
+    """By task: what became of a result that could not be taken."""
+    found: dict[int, str] = {}
+    for begin in range(0, len(tasks), _AT_ONCE):
+        some = [row.id for row in tasks[begin : begin + _AT_ONCE]]
+        for letter in dead_letters(connection, incidents.dead_letter.c.task_id.in_(some), limit=len(some)):
+            reason = f"its result cannot be taken, and is kept as dead letter {letter.id}: {letter.reason}"
+            found[letter.task_id] = reason
+    return found
 
 
 def _unfinished(

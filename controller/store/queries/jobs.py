@@ -43,9 +43,10 @@ def job_view(
     return replace(view, eta_s=forecast(connection, rows, leased_at, past=past, alive=alive))
 
 
-def job_views(connection: Connection, *, limit: int) -> list[JobView]:
-    """Newest first, without tasks."""
-    jobs = connection.execute(select(t.job).where(t.ACCEPTED).order_by(t.job.c.id.desc()).limit(limit)).all()
+def job_views(connection: Connection, *, limit: int, before_id: int = 0) -> list[JobView]:
+    """Newest first, without tasks; with `before_id` only older ones."""
+    wanted = select(t.job).where(t.ACCEPTED).order_by(t.job.c.id.desc()).limit(limit)
+    jobs = connection.execute(wanted.where(t.job.c.id < before_id) if before_id else wanted).all()
     states = _states(connection, [job.id for job in jobs])
     return [_view(job, (), states[job.id]) for job in jobs]
 
