@@ -33,7 +33,7 @@ def retentions(options: ServeOptions) -> list[Retention]:
     return found
 
 
-class ClockWatch:
+class JumpWatch:
     """Whether the wall clock went on as time did. After a jump nobody knows for a while how old anything is."""
 
     def __init__(self, *, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
@@ -48,7 +48,7 @@ class ClockWatch:
 
 async def retain(service: ServiceContext, removals: Removals) -> None:
     """Runs until the service stops, one removal after the other, each in slices beside all else."""
-    wanted, clocks = retentions(service.options), ClockWatch()
+    wanted, clocks = retentions(service.options), JumpWatch()
     while not service.stopping.is_set():
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(service.stopping.wait(), service.options.retain_every_s)

@@ -13,7 +13,7 @@ from controller.model.removal import KINDS, Removed, Retention
 from controller.service.context import open_context
 from controller.service.options import ServeOptions
 from controller.service.removals import Removals
-from controller.service.retention import LITTER, ClockWatch, retain, retentions
+from controller.service.retention import LITTER, JumpWatch, retain, retentions
 from jetfleet.errors import DiskFull
 from testing.processes import ControllerProcess, Process, wait_for
 
@@ -62,7 +62,7 @@ async def test_a_removal_that_fails_is_tried_again_until_the_service_stops(tmp_p
 @pytest.mark.parametrize(("jump_s", "jumped"), [(0.0, False), (86400.0, True), (-86400.0, True)])
 def test_a_clock_that_jumps_removes_nothing(jump_s: float, jumped: bool) -> None:
     ahead = [0.0]
-    watch = ClockWatch(wall=lambda: time.time() + ahead[0])
+    watch = JumpWatch(wall=lambda: time.time() + ahead[0])
     assert not watch.has_jumped()
     ahead[0] = jump_s
     assert watch.has_jumped() is jumped
