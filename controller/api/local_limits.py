@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from jetfleet.errors import BadInput
-from jetfleet.options import MOST_THREADS
 
 MOST_AGENTS = 64
 
 
 def check_local(count: int, threads: Sequence[int] = ()) -> None:
     """Raises BadInput, with every mistake."""
+    from jetfleet.options import MOST_THREADS
+
     wrong = []
     if not 0 <= count <= MOST_AGENTS:
         wrong.append(BadInput(f"{count} local agents", where="--local", expected=f"1 to {MOST_AGENTS}"))

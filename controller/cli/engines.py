@@ -9,6 +9,7 @@ import typer
 
 from controller.cli.formats import print_json_or_tables
 from controller.cli.numbers import MOST_ID
+from controller.cli.outputs import check_outputs
 from controller.cli.settings import print_message, settings_of
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def show(
 
     The layers are what the runtime's inspector says; their times are from a run of its own, after the measurement.
     """
+    check_outputs(**{"--layers": layers, "--profile": profile})
     with settings_of(context).connect() as client:
         engine = client.engine(name, job_id=job or 0)
         for role, path in (("layers", layers), ("layer-profile", profile)):
@@ -89,6 +91,7 @@ def download(
     """Download an engine, as its device built it; it is verified, and a download that broke off goes on."""
     from jetfleet.errors import NotFound
 
+    check_outputs(**{"--output": output})
     with settings_of(context).connect() as client:
         engine = client.engine(name, job_id=job or 0)
         if engine.built is None:

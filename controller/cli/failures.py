@@ -6,14 +6,12 @@ infrastructure · 5 not allowed · 6 cancelled · 7 time-out · 70 a bug in jetf
 
 import json
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from controller.report.text.words import clean
 from jetfleet.errors import BadInput, Infrastructure, JetfleetError, error_record
+from jetfleet.plain_log import printable
 from jetfleet.version import VERSION
 
 CRASHED = 70  # EX_SOFTWARE of sysexits.h
@@ -40,9 +38,9 @@ def print_error(error: JetfleetError, *, as_json: bool) -> int:
         for item in (error, *others):
             print(json.dumps({"error": error_record(item)}), file=sys.stderr)
     else:
-        print(f"error: {clean(JetfleetError.__str__(error))}", file=sys.stderr)
+        print(f"error: {printable(JetfleetError.__str__(error), indent='')}", file=sys.stderr)
         for item in others:
-            print(f"error: {clean(str(item))}", file=sys.stderr)
+            print(f"error: {printable(str(item), indent='')}", file=sys.stderr)
     return error.exit_code
 
 
@@ -80,12 +78,14 @@ def missing_package(error: ModuleNotFoundError) -> JetfleetError | None:
 
 def print_bug(error: BaseException, *, state_dir: Path, verbose: bool) -> int:
     """An exception that nobody foresaw: one line and where the rest is, or with -v the traceback itself."""
+    import traceback
+
     story = "".join(traceback.format_exception(error))
     if verbose:
         print(story, file=sys.stderr, end="")
     else:
         where = _save(f"jetfleet {VERSION}\n{sys.argv}\n{story}", state_dir / "logs")
-        said = clean(f"{type(error).__name__}: {error}").splitlines()[0]
+        said = printable(f"{type(error).__name__}: {error}").splitlines()[0]
         print(f"error: a bug in jetfleet: {said}\n  traceback: {where}", file=sys.stderr)
     return CRASHED
 
@@ -101,6 +101,8 @@ def _save(story: str, folder: Path) -> str:
 
 
 def _save_elsewhere(story: str, name: str) -> str:
+    import tempfile
+
     try:
         path = Path(tempfile.mkdtemp(prefix="jetfleet-")) / name
         path.write_text(story)

@@ -13,6 +13,9 @@ _AGE = re.compile(r"(\d+(?:\.\d+)?)(s|min|m|h|d|w)")
 _AGES_S = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|TB)", re.IGNORECASE)
 _SIZES = {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
+_OLDEST_S = 100 * 366 * 86400
+_LARGEST = 1e18
+_SHOWN = 60
 _KINDS = "jobs, engines, samples, orphans, sessions, timing_caches, blobs, incoming"
 
 
@@ -63,7 +66,10 @@ def parse_age(text: str, *, where: str) -> float:
     found = _AGE.fullmatch(text.strip())
     if found is None:
         raise _bad(text, "age", where, "90d, 12h, 30min or 10s")
-    return float(found[1]) * _AGES_S[found[2]]
+    seconds = float(found[1]) * _AGES_S[found[2]]
+    if seconds > _OLDEST_S:
+        raise _bad(text, "age", where, "at most 100 years")
+    return seconds
 
 
 def parse_size(text: str, *, where: str) -> int:
@@ -71,7 +77,10 @@ def parse_size(text: str, *, where: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if found is None:
         raise _bad(text, "size", where, "20GB, 500MB or 0B")
-    return int(float(found[1]) * _SIZES[found[2].lower()])
+    size = float(found[1]) * _SIZES[found[2].lower()]
+    if size > _LARGEST:
+        raise _bad(text, "size", where, "at most 1000000TB")
+    return int(size)
 
 
 def _parse_kinds(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
@@ -85,4 +94,5 @@ def _parse_kinds(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
 def _bad(text: str, what: str, where: str, expected: str) -> Exception:
     from jetfleet.errors import BadInput
 
+    text = text if len(text) < _SHOWN else f"{text[:_SHOWN]}..."
     return BadInput(f"{text!r} is not a valid {what}", where=where, expected=expected)

@@ -10,7 +10,6 @@ from controller.cli.formats import print_json_or_tables
 from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
 from controller.cli.waiting import RequireValid, Timeout, Wait, time_limit, waiting_for
-from controller.model.state_words import state_word
 
 app = typer.Typer(no_args_is_help=True, help="Show, follow, stop or retry one job.")
 app.command("logs")(logs.logs)
@@ -80,6 +79,8 @@ def cancel(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> No
 
         print_json({"job": job_record(job)}, out=sys.stdout)
     else:
+        from controller.model.state_words import state_word
+
         print_message(f"job {job.id}: {state_word(job.state)}, {job.done} of {job.total} tasks ended")
 
 

@@ -11,6 +11,7 @@ import typer
 from controller.cli.formats import Format, one_format, print_with_notes
 from controller.cli.labels import parse_labels
 from controller.cli.numbers import MOST_ID
+from controller.cli.outputs import check_outputs
 from controller.cli.settings import print_message, settings_of
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def results(
         limit=limit,
         labels=parse_labels(label or ()),
     )
+    check_outputs(**{"--samples": samples, "--times": times})
     with settings_of(context).connect() as client:
         view = client.job(job) if job else None  # a job that does not exist is a mistake, not an empty table
         rows = client.results(query)

@@ -19,4 +19,8 @@ def check_labels(labels: Mapping[str, str], *, where: str = "labels") -> None:
             expected = "letters, digits and . _ / -, at most 63, a letter or digit first"
             raise BadInput(f"{name!r} is not a valid name of a label", where=where, expected=expected)
         if len(value) > LONGEST_VALUE:
-            raise BadInput(f"the value of label {name!r} has {len(value)} characters", expected=f"{LONGEST_VALUE}")
+            raise BadInput(
+                f"the value of label {name!r} has {len(value)} characters",
+                where=where,
+                expected=f"at most {LONGEST_VALUE}",
+            )

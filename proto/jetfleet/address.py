@@ -3,7 +3,6 @@
 Pure but for the environment; both halves and every test agree on these paths by asking here.
 """
 
-import hashlib
 import ipaddress
 import os
 import re
@@ -40,6 +39,8 @@ def socket_path(state_dir: Path) -> Path:
     inside = folder / "controller.sock"
     if len(os.fsencode(inside)) <= _SOCKET_PATH_BYTES:
         return inside
+    import hashlib
+
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"jetfleet-{os.getuid()}-{digest}" / inside.name
 

@@ -21,7 +21,8 @@ class JetfleetError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        lines = [f"{self.where}: {self.message}" if self.where else self.message]
+        where = self.where.replace("\n", "\\n")  # a file may be called so; a line of its own it does not get
+        lines = [f"{where}: {self.message}" if where else self.message]
         if self.expected:
             lines.append(f"  expected: {self.expected}")
         if self.hint:

@@ -20,7 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_an_error_says_where_what_and_how(capsys: pytest.CaptureFixture[str]) -> None:
     error = BadInput("unknown key 'modle'\x1b[31m", where="job.yaml:3", expected="model", hint="rename it")
     assert print_error(error, as_json=False) == 2
-    assert capsys.readouterr().err == ("error: job.yaml:3: unknown key 'modle'\n  expected: model\n  fix: rename it\n")
+    assert capsys.readouterr().err == (
+        "error: job.yaml:3: unknown key 'modle'\\x1b[31m\n  expected: model\n  fix: rename it\n"
+    )
+    print_error(BadInput("no", where="a\0b\nerror: c\u202e\x9b"), as_json=False)
+    assert capsys.readouterr().err == "error: a\\x00b\\nerror: c\\u202e\\x9b: no\n"
 
 
 @pytest.mark.parametrize("kind", sorted(kinds()))

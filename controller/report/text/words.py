@@ -6,8 +6,10 @@ Absent is never a number: it reads "unknown", or "n/a" where the samples cannot 
 import math
 import re
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from controller.model.result import Estimate
+if TYPE_CHECKING:
+    from controller.model.result import Estimate  # errors are printed with these words, before any result is there
 
 UNKNOWN = "unknown"
 
@@ -42,7 +44,7 @@ def number(value: float | None, *, digits: int = 4) -> str:
     return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
 
 
-def estimate(item: Estimate, *, n: int) -> str:
+def estimate(item: "Estimate", *, n: int) -> str:
     """A value, with half its 95 % interval where it has one: `14.72 ± 0.05`."""
     if item.value is None:
         return f"n/a (n={n})"
