@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent.device.probe import ProbeOptions
 
 # What an installation without its extra lacks.
-_PACKAGES = frozenset({"google", "grpc", "numpy"})
+_PACKAGES = frozenset({"cryptography", "google", "grpc", "numpy"})
 _EXIT_CODES = (
     "Exit codes: 0 done, 1 the task failed, 2 wrong input, 4 controller, device or disk out of order, "
     "141 the reader of the output has gone."
