@@ -214,7 +214,8 @@ def _nobodys_inputs(request: ModelRequest, source: ModelSource) -> str:
 def _reason(error: ModelError, stand_ins: str) -> str:
     """In one line, for the row that says so."""
     made = f"; inputs that nobody gave: {stand_ins}" if stand_ins else ""
-    return f"{error.message}; expected {error.expected}; fix: {error.hint}{made}"
+    at = f" ({error.where})" if error.where else ""
+    return f"{error.message}{at}; expected {error.expected}; fix: {error.hint}{made}"
 
 
 def _refuse_missing_calibration(request: ModelRequest) -> None:

@@ -28,7 +28,7 @@ def lowered(folder: Path, model: onnx.ModelProto, references: Any) -> tuple[onnx
     wanted = dict(zip(names, session.run(names, references), strict=True))
     held = [(references, wanted)]
     made = lower(laid, FP16, None, held, seen=SeenValues(), cache=folder / "cache", progress=progress.append)
-    compare(made, FP16, held, progress=progress.append)
+    compare(laid, made, FP16, held, progress=progress.append)
     return onnx.load(str(made.path)), progress
 
 

@@ -272,3 +272,18 @@ def test_a_module_that_fails_on_a_stand_in_names_it(place: Workplace) -> None:
     assert "a rate of 8000 or 16000" in error.message
     assert "nobody gave them: rate constant[0]" in error.message
     assert error.where.endswith("net.py:7")
+
+
+def test_a_refused_row_of_a_module_names_the_users_line(place: Workplace) -> None:
+    pytest.importorskip("torch")
+    place.write(
+        "net.py",
+        "import torch\n\n\nclass Net(torch.nn.Module):\n    def forward(self, x):\n"
+        "        if not torch.compiler.is_compiling() and x.shape[0] == 5:\n"
+        "            raise ValueError('five')\n        return x * 2\n\n\ndef build():\n    return Net()\n",
+    )
+    job = "model: {torch: 'net:build', inputs: {x: {shape: [batch, 8]}}}\nvariants: {batch: [1, 5]}\n"
+    one, five = place.prepare(job).spec.variants
+    assert one.refusal == ""
+    assert five.refusal.startswith("the model runs with batch 1 and not with batch 5: ")
+    assert "net.py:7)" in five.refusal
