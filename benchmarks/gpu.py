@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.runtime.gpu.cuda import Cuda, is_usable
-from agent.runtime.gpu.session import GpuOptions, GpuSession
+from agent.runtime.gpu.options import GpuOptions
+from agent.runtime.gpu.session import GpuSession
 from agent.telemetry.clocks import ClockSensors, describe_clocks
 from agent.work.measure import MeasureLimits, measure_alone
 from benchmarks.chain import Chain, compile_chain, nvcc

@@ -37,23 +37,27 @@ class Stream:
     def synchronize(self) -> None:
         self.raw.synchronize()
 
+    def wait_for(self, event: "Event") -> None:
+        """What is enqueued from here on begins when the device has come as far as the event."""
+        self.raw.wait_for_event(event.raw)
+
 
 class Event:
     """A moment on a stream, by the device's own clock."""
 
     def __init__(self, raw: Any) -> None:
-        self._raw = raw
+        self.raw = raw
 
     def record(self, stream: Stream) -> None:
-        self._raw.record(stream.raw)
+        self.raw.record(stream.raw)
 
     def wait(self) -> None:
         """Returns when the device has come this far; sleeps or spins meanwhile, as the context was opened."""
-        self._raw.synchronize()
+        self.raw.synchronize()
 
     def ms_since(self, earlier: "Event") -> float:
         """Both must have come to pass."""
-        return float(self._raw.time_since(earlier._raw))
+        return float(self.raw.time_since(earlier.raw))
 
 
 class DeviceBuffer:

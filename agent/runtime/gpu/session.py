@@ -11,7 +11,6 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -19,35 +18,16 @@ from numpy.typing import NDArray
 
 from agent.runtime.arrays import Tensor
 from agent.runtime.base import RoundRecord
-from agent.runtime.gpu.cuda import CaptureFailed, Cuda, DeviceBuffer, Event, Graph, Stream, Wait
+from agent.runtime.gpu.cuda import CaptureFailed, Cuda, DeviceBuffer, Event, Graph, Stream
 from agent.runtime.gpu.engine import GpuEngine, Slot
+from agent.runtime.gpu.options import GpuOptions
 from jetfleet.circumstances import INFLIGHT, ZERO_COPY
 from jetfleet.errors import BadInput
-from jetfleet.options import OptionValues
 
 _log = logging.getLogger(__name__)
 
-# Begin of the copies in, begin of the work, begin of the copies out, end.
-_Marks: TypeAlias = tuple[Event, Event, Event, Event]
-
-
-@dataclass(frozen=True)
-class GpuOptions:
-    """How an engine is run, not what it is: never part of an engine's key."""
-
-    wait: Wait = "block"
-    cuda_graph: bool = False
-    zero_copy: bool = False  # where the device can
-    inflight: int = 1  # inferences enqueued at a time, 1 or 2
-
-    @classmethod
-    def of(cls, options: OptionValues) -> "GpuOptions":
-        return cls(
-            wait="spin" if options.word("wait") == "spin" else "block",
-            cuda_graph=options.is_on("cuda_graph"),
-            zero_copy=options.is_on("zero_copy"),
-            inflight=options.number("inflight") or 1,
-        )
+# Begin and end of the copies in, of the work, of the copies out; on one stream a stage begins where the last one ends.
+_Marks: TypeAlias = tuple[Event, Event, Event, Event, Event, Event]
 
 
 class GpuSession:
@@ -77,6 +57,9 @@ class GpuSession:
             atexit.register(self.close)
         try:
             self._stream = stream or cuda.stream()
+            # Two in flight have a stream for each stage, as in trtexec: what passes between stages is in none of them.
+            self._ahead = self._options.inflight > 1
+            self._sides = (cuda.stream(), cuda.stream()) if self._ahead and not self._zero_copy else None
             self._allocate()
             self._spare = (self._new_marks(), self._new_marks())
         except cuda.failures as error:
@@ -90,7 +73,7 @@ class GpuSession:
         self._out = [(self._host[slot.name], self._device[slot.name]) for slot in engine.outputs if self._device]
         self._enqueued_ns, self._begun_ns, self._ended_ns = (array("q", [0]) for _ in range(3))
         self._launch: Callable[[], None] = self._enqueue
-        self._step = self._infer_ahead if self._options.inflight > 1 else self._infer
+        self._step = self._infer_ahead if self._ahead else self._infer
 
     def bind(self, inputs: Mapping[str, Tensor]) -> None:
         slots = {slot.name: slot for slot in self._engine.inputs}
@@ -135,17 +118,17 @@ class GpuSession:
         self._drain()
         done = min(self._count, self._prepared)
         marks, self._prepared = self._round[:done], 0
-        compute = _ms([(ready, finished) for _, ready, finished, _ in marks])
+        compute = _ms([(ready, finished) for _, _, ready, finished, _, _ in marks])
         h2d = d2h = np.zeros(done)
         if not self._zero_copy:
-            h2d = _ms([(begin, ready) for begin, ready, _, _ in marks])
-            d2h = _ms([(finished, end) for _, _, finished, end in marks])
+            h2d = _ms([(begin, loaded) for begin, loaded, _, _, _, _ in marks])
+            d2h = _ms([(leaving, end) for _, _, _, _, leaving, end in marks])
         enqueue, begun, ended = (
             np.frombuffer(taken, dtype=np.int64)[:done] / 1e6
             for taken in (self._enqueued_ns, self._begun_ns, self._ended_ns)
         )
         stages = {"h2d": h2d, "compute": compute, "d2h": d2h, "enqueue": enqueue}
-        e2e = ended - begun if self._options.inflight > 1 else None
+        e2e = ended - begun if self._ahead else None
         return RoundRecord(stages_ms=stages, latency_ms=h2d + compute + d2h, e2e_ms=e2e)
 
     def describe(self) -> dict[str, str]:
@@ -187,7 +170,8 @@ class GpuSession:
         """Drops what frees itself with its last reference."""
         self._device, self._host, self._in, self._out, self._round = {}, {}, [], [], []
         self.__dict__.pop("_spare", None)
-        self.__dict__.pop("_stream", None)
+        for name in ("_stream", "_sides"):
+            self.__dict__.pop(name, None)
         self.__dict__.pop("_launch", None)
         self.__dict__.pop("_step", None)
         self._awaited = None
@@ -203,7 +187,10 @@ class GpuSession:
 
     def _new_marks(self) -> _Marks:
         event = self._cuda.event
-        return event(), event(), event(), event()
+        begin, ready, finished, end = event(), event(), event(), event()
+        if self._sides is None:
+            return begin, ready, ready, finished, finished, end
+        return begin, event(), ready, finished, event(), end
 
     def _infer(self, marks: _Marks, index: int) -> None:
         self._put(marks, index).wait()
@@ -211,7 +198,7 @@ class GpuSession:
     def _infer_ahead(self, marks: _Marks, index: int) -> None:
         """Enqueues this inference, and waits for the one before; alone in its round, for itself."""
         self._begun_ns[index] = self.clock()
-        last = self._put(marks, index)
+        last = self._put(marks, index) if self._sides is None else self._put_aside(marks, index, *self._sides)
         self._settle()
         self._awaited, self._awaited_at = last, index
         if self._prepared == 1:
@@ -232,7 +219,7 @@ class GpuSession:
 
     def _put(self, marks: _Marks, index: int) -> Event:
         """Enqueues copies in, work and copies out between the marks; returns the last one."""
-        begin, ready, finished, end = marks
+        begin, _, ready, finished, _, end = marks
         cuda, stream, clock = self._cuda, self._stream, self.clock
         if not self._zero_copy:
             begin.record(stream)
@@ -248,6 +235,27 @@ class GpuSession:
         for host, buffer in self._out:
             cuda.copy_out(host, buffer, stream)
         end.record(stream)
+        return end
+
+    def _put_aside(self, marks: _Marks, index: int, inward: Stream, outward: Stream) -> Event:
+        """The same on three streams, which wait for one another."""
+        begin, loaded, ready, finished, leaving, end = marks
+        cuda, stream, clock = self._cuda, self._stream, self.clock
+        begin.record(inward)
+        for buffer, host in self._in:
+            cuda.copy_in(buffer, host, inward)
+        loaded.record(inward)
+        stream.wait_for(loaded)
+        ready.record(stream)
+        before = clock()
+        self._launch()
+        self._enqueued_ns[index] = clock() - before
+        finished.record(stream)
+        outward.wait_for(finished)
+        leaving.record(outward)
+        for host, buffer in self._out:
+            cuda.copy_out(host, buffer, outward)
+        end.record(outward)
         return end
 
     def _enqueue(self) -> None:

@@ -14,7 +14,8 @@ import onnxruntime
 from agent.runtime.base import DeviceFault
 from agent.runtime.gpu.cuda import Cuda, Stream, is_usable
 from agent.runtime.gpu.engine import Slot
-from agent.runtime.gpu.session import GpuOptions, GpuSession
+from agent.runtime.gpu.options import GpuOptions
+from agent.runtime.gpu.session import GpuSession
 from agent.runtime.onnxruntime.graph import NUMPY, Providers, check_inputs, has_fixed_shape, open_engine
 from agent.runtime.onnxruntime.options import describe_options, raise_if_out_of_memory, session_options
 from jetfleet.errors import BadInput

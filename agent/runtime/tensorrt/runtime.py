@@ -12,7 +12,8 @@ from types import ModuleType
 from agent.runtime.arrays import Tensor
 from agent.runtime.base import BuildResult, Inspection, Locate, Report, refuse_other_version
 from agent.runtime.gpu.cuda import Cuda
-from agent.runtime.gpu.session import GpuOptions, GpuSession
+from agent.runtime.gpu.options import GpuOptions
+from agent.runtime.gpu.session import GpuSession
 from agent.runtime.tensorrt.ability import ability
 from agent.runtime.tensorrt.build import Build, BuildRequest, model_path
 from agent.runtime.tensorrt.engine import LoadedEngine, TrtEngine

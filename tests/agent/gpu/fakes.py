@@ -36,6 +36,16 @@ class FakeStream:
 
         self.queue.append(run)
 
+    def wait_for(self, event: "FakeEvent") -> None:
+        def run() -> None:
+            if event.at_ms is None:
+                assert event.stream is not None
+                event.stream.run()
+            assert event.at_ms is not None
+            self.now_ms = max(self.now_ms, event.at_ms)
+
+        self.queue.append(run)
+
     def run(self) -> None:
         while self.queue:
             self.queue.pop(0)()
@@ -47,7 +57,7 @@ class FakeEvent:
         self.stream: FakeStream | None = None
 
     def record(self, stream: FakeStream) -> None:
-        self.stream = stream
+        self.stream, self.at_ms = stream, None
         stream.cuda.log.append("event")
 
         def mark() -> None:

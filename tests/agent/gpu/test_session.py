@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from agent.runtime.base import DeviceFault
-from agent.runtime.gpu.session import GpuOptions, GpuSession
+from agent.runtime.gpu.options import GpuOptions
+from agent.runtime.gpu.session import GpuSession
 from agent.work.measure import MeasureLimits, measure_alone
 from agent.work.summary import summarise
 from jetfleet.errors import BadInput
@@ -282,6 +283,19 @@ def test_two_in_flight_every_inference_has_its_own_stages_and_wall_clock() -> No
         assert len(found.e2e_ms) == count
         assert (found.e2e_ms > 0).all()
     assert opened(FakeCuda()).collect().e2e_ms is None
+
+
+def test_two_in_flight_each_stage_has_a_stream_as_in_trtexec() -> None:
+    """Copies of the next inference overlap with this one's work: two take less than twice as long."""
+    cuda = FakeCuda()
+    session = opened(cuda, TWO, takes_ms=1.5)
+    session.bind({"x": X})
+    session.prepare(2)
+    session.infer()
+    session.infer()
+    session.collect()
+    (begin, *_), (*_, end) = session._round[:2]
+    assert end.ms_since(begin) == 0.25 + 1.5 + 1.5 + 0.25
 
 
 def test_two_in_flight_a_round_of_one_waits_for_itself() -> None:

@@ -1,0 +1,25 @@
+"""How an engine is run on a GPU, read from a task's options."""
+
+from dataclasses import dataclass
+
+from agent.runtime.gpu.cuda import Wait
+from jetfleet.options import OptionValues
+
+
+@dataclass(frozen=True)
+class GpuOptions:
+    """How an engine is run, not what it is: never part of an engine's key."""
+
+    wait: Wait = "block"
+    cuda_graph: bool = False
+    zero_copy: bool = False  # where the device can
+    inflight: int = 1  # inferences enqueued at a time, 1 or 2
+
+    @classmethod
+    def of(cls, options: OptionValues) -> "GpuOptions":
+        return cls(
+            wait="spin" if options.word("wait") == "spin" else "block",
+            cuda_graph=options.is_on("cuda_graph"),
+            zero_copy=options.is_on("zero_copy"),
+            inflight=options.number("inflight") or 1,
+        )
