@@ -28,7 +28,9 @@ def devices(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command("list")
 def list_devices(
     context: typer.Context,
-    limit: Annotated[int | None, typer.Option(min=1, help="How many, by name.", show_default="all")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="How many, by name.", show_default="all")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List every device that ever registered."""

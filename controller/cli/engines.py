@@ -31,7 +31,9 @@ def engines(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command("list")
 def list_engines(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="How many, wanted ones first, then newest first.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="How many, wanted ones first, then newest first.")
+    ] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List engines: those that are still wanted, then the newest."""

@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 def jobs(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many, newest first.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
@@ -117,7 +117,7 @@ def retry(
 def why(
     context: typer.Context,
     job_id: JobId,
-    limit: Annotated[int | None, typer.Option(min=1, help="How many tasks.", show_default="all")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="How many tasks.", show_default="all")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say for every unfinished task what it waits for."""
