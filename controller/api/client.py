@@ -19,6 +19,7 @@ from controller.client.transfer import OnProgress
 from controller.model.job import JobSpec, Precision
 from controller.model.view import Submitted
 from jetfleet.address import default_state_dir
+from jetfleet.transport import Credentials
 
 T = TypeVar("T")
 OneOrMore: TypeAlias = T | Sequence[T]
@@ -27,6 +28,7 @@ OneOrMore: TypeAlias = T | Sequence[T]
 class Client(ControlClient):
     """A controller at a gRPC address (`unix:PATH`, `HOST:50051`). Use as a context manager.
 
+    `credentials` are those of a controller elsewhere; left out, what `controller login` or the environment says.
     `state_dir` keeps exports and local agents; `on_message` hears of each step of a submit: `print`, for example.
     `timeout_s` bounds one try of a call, `patience_s` all its tries while nobody answers, and `reconnect_s` the
     silence that `watch` puts up with, long enough for the controller's machine to restart.
@@ -37,12 +39,15 @@ class Client(ControlClient):
         address: str,
         *,
         state_dir: Path | None = None,
+        credentials: Credentials | None = None,
         on_message: Callable[[str], None] = lambda _: None,
         timeout_s: float = 30.0,
         patience_s: float = 10.0,
         reconnect_s: float = 120.0,
     ) -> None:
-        super().__init__(address, timeout_s=timeout_s, patience_s=patience_s, reconnect_s=reconnect_s)
+        super().__init__(
+            address, credentials=credentials, timeout_s=timeout_s, patience_s=patience_s, reconnect_s=reconnect_s
+        )
         self.state_dir = state_dir or default_state_dir()
         self.on_message = on_message
 

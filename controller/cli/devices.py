@@ -126,6 +126,14 @@ def remove(
 
 
 @app.command()
+def revoke(context: typer.Context, name: Name) -> None:
+    """Make a board's certificates worthless, at once and on open calls; it needs a new invitation to come back."""
+    with settings_of(context).connect() as client:
+        shown = client.access().revoke_device(name)
+    print_message(f"{shown} is revoked; `controller enroll new --name {shown}` lets it in again")
+
+
+@app.command()
 def adopt(
     context: typer.Context,
     name: Name,

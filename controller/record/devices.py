@@ -29,5 +29,22 @@ def device_record(device: DeviceView) -> Record:
             }
             for letter in device.dead_letters
         ],
+        "certificate": _certificate(device),
         "facts": facts_record(device.facts),
+    }
+
+
+def _certificate(device: DeviceView) -> Record | None:
+    """None where it did not enrol: it came over the controller's socket."""
+    issued, expires, revoked = (
+        device.certificate_issued_at,
+        device.certificate_expires_at,
+        device.certificate_revoked_at,
+    )
+    if issued is None or expires is None:
+        return None
+    return {
+        "issued_at": issued.isoformat(),
+        "expires_at": expires.isoformat(),
+        "revoked_at": revoked and revoked.isoformat(),
     }

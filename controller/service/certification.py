@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from controller.model.access import Caller, CallerRole, EnrolmentClaim, Welcome, access_key
 from controller.service.context import ServiceContext
 from controller.service.directory import Directory, secret_digest
-from controller.store.commands.members import accept, keep_member, keep_renewal, usable_invitation
+from controller.store.commands.members import accept, keep_member, keep_renewal, revoke_device, usable_invitation
 from controller.store.commands.tokens import token_digests
 from controller.store.queries.members import members
 from jetfleet.errors import BadInput
@@ -82,6 +82,12 @@ class Certification:
 
     def _issue(self, device_id: str, csr_pem: bytes, *, after: "datetime | None" = None) -> "IssuedCertificate":
         return self._authority().issue(device_id, csr_pem, lifetime_s=self._service.options.certificate_s, after=after)
+
+    async def revoke_removed(self, device_id: str) -> None:
+        """Who was taken out of the fleet does not come back by itself; who never enrolled has nothing to lose."""
+        if self._directory.member(device_id) is not None:
+            await self._service.write(partial(revoke_device, name=device_id))
+            await self.end(device_id)
 
     async def end(self, device_id: str) -> int:
         """The device's certificates are not valid any more; ends its calls, and says how many were open."""

@@ -14,6 +14,7 @@ from controller.model.job import JobSpec
 from controller.model.result import FlagKind, Row
 from controller.model.view import Submitted
 from controller.service.bounds import check_job_names, trim_tasks
+from controller.service.certification import Certification
 from controller.service.context import ServiceContext
 from controller.service.device_changes import device_change
 from controller.service.files import missing_files
@@ -52,8 +53,8 @@ _PAGE_BYTES = 2 << 20
 
 
 class ControlService(control_pb2_grpc.ControlServicer):
-    def __init__(self, service: ServiceContext) -> None:
-        self._service = service
+    def __init__(self, service: ServiceContext, certification: Certification) -> None:
+        self._service, self._certification = service, certification
         self._submissions = Submissions(service)
         self.removals = Removals(service)
         self.last_call = time.monotonic()
@@ -182,6 +183,8 @@ class ControlService(control_pb2_grpc.ControlServicer):
         look = partial(devices.device_views, alive=alive, paused=dict(service.liveness.paused))
         before = await service.read(look)
         device_id = await service.write(device_change(request, alive=alive))
+        if request.HasField("remove"):
+            await self._certification.revoke_removed(device_id)
         service.boards.update(await service.read(devices.open_boards))
         service.work.notify_all()
         service.news.notify_all()

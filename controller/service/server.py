@@ -109,7 +109,7 @@ async def _serve(options: ServeOptions) -> None:
     service = open_context(options)
     directory, authority = Directory(), cache(partial(_open_authority, options))
     certification = Certification(service, directory, authority)
-    control, healthy = ControlService(service), health.aio.HealthServicer()
+    control, healthy = ControlService(service, certification), health.aio.HealthServicer()
     server = grpc.aio.server(interceptors=[Interceptor(directory, Ownership(service))], options=SERVER_OPTIONS)
     access_pb2_grpc.add_AccessServicer_to_server(AccessService(service, directory, certification), server)
     blobs_pb2_grpc.add_BlobsServicer_to_server(BlobService(service), server)

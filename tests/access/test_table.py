@@ -19,6 +19,7 @@ from jetfleet.rpc import CALL_METADATA
 from jetfleet.transport import Credentials, open_channel
 from testing.access import authority_of, enrolled_credentials, person_credentials
 from testing.processes import ControllerProcess
+from tests.access.document import DOCUMENT, written
 
 METHODS = {
     row_name(f"/{service.full_name}/{method.name}"): method for service in SERVICES for method in service.methods
@@ -117,3 +118,8 @@ def test_a_cell_is_as_the_table_says(doors: Doors, name: str, role: CallerRole) 
         assert found is refusal
     elif reach is Reach.ANY and name != "Enrolment/Enroll":
         assert found not in REFUSALS
+
+
+def test_the_document_has_the_table_of_the_code() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert written(text) == text, "python -m tests.access.document"

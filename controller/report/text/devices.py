@@ -1,6 +1,7 @@
 """Devices as tables: the fleet at a glance, and all that is known about one."""
 
 from collections.abc import Sequence
+from datetime import datetime, timezone
 
 from controller.model.facts import FACT_TYPES, shown
 from controller.model.natural import natural
@@ -10,9 +11,22 @@ from controller.report.text.table import Table
 from controller.report.text.words import UNKNOWN, moment, one_line
 
 
-def devices_table(devices: Sequence[DeviceView]) -> Table:
+def devices_table(devices: Sequence[DeviceView], *, now: datetime | None = None) -> Table:
+    """`now` is the moment that ages are told at."""
+    now = now or datetime.now(timezone.utc)
     return Table(
-        columns=("device", "state", "hardware", "kind", "jetpack", "power mode", "runtimes", "busy with", "last seen"),
+        columns=(
+            "device",
+            "state",
+            "hardware",
+            "kind",
+            "jetpack",
+            "power mode",
+            "runtimes",
+            "busy with",
+            "last seen",
+            "certificate",
+        ),
         rows=[
             (
                 device.name,
@@ -24,11 +38,12 @@ def devices_table(devices: Sequence[DeviceView]) -> Table:
                 _runtimes(device),
                 device.busy_with,
                 moment(device.last_seen_at),
+                certificate(device, now=now),
             )
             for device in sorted(devices, key=lambda device: natural(device.name))
         ],
         folding=frozenset({"state", "hardware", "runtimes", "busy with"}),
-        optional=("last seen", "power mode", "busy with", "kind", "runtimes", "jetpack"),
+        optional=("certificate", "last seen", "power mode", "busy with", "kind", "runtimes", "jetpack"),
         empty="no device has ever registered: run `agent run` on one, or submit with --local",
     )
 
@@ -45,6 +60,7 @@ def device_table(device: DeviceView) -> Table:
         ("last seen", moment(device.last_seen_at)),
         ("agent", device.agent_version or UNKNOWN),
         ("bench domain", device.bench_domain or UNKNOWN),
+        ("certificate", certificate(device, now=datetime.now(timezone.utc)) or "none: over the socket"),
     ]
     about += [
         (f"dead letter {letter.id}", f"{moment(letter.received_at)}, task {letter.task_id}: {one_line(letter.reason)}")
@@ -61,6 +77,16 @@ def state(device: DeviceView) -> str:
     if not device.online:
         return "offline"
     return f"paused: {device.paused}" if device.paused else "online"
+
+
+def certificate(device: DeviceView, *, now: datetime) -> str:
+    """How old it is, and what is wrong with it; empty where the device did not enrol."""
+    issued, expires = device.certificate_issued_at, device.certificate_expires_at
+    if issued is None or expires is None:
+        return ""
+    if device.certificate_revoked_at is not None:
+        return "revoked"
+    return "expired" if expires <= now else f"{max(0, (now - issued).days)} d old"
 
 
 def kind(device: DeviceView) -> str:

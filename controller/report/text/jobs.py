@@ -15,12 +15,20 @@ _UNFINISHED = _NOT_BEGUN | {TaskState.LEASED}
 
 def jobs_table(jobs: Sequence[JobView]) -> Table:
     return Table(
-        columns=("job", "name", "state", "tasks", "created"),
+        columns=("job", "name", "state", "tasks", "by", "created"),
         rows=[
-            (str(job.id), job.name, state_word(job.state), f"{job.done}/{job.total}", moment(job.created_at))
+            (
+                str(job.id),
+                job.name,
+                state_word(job.state),
+                f"{job.done}/{job.total}",
+                job.submitted_by,
+                moment(job.created_at),
+            )
             for job in jobs
         ],
         right=frozenset({"job", "tasks"}),
+        optional=("by",),
         empty="no jobs yet: controller submit JOB.yaml",
     )
 

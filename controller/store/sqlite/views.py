@@ -44,7 +44,8 @@ SELECT m.id AS measurement_id, m.task_id, m.job_id, j.name AS job, j.model_name 
        (SELECT json_extract(a.value, '$.sha256') FROM json_each(v.content, '$.artifacts') a
         WHERE json_extract(a.value, '$.role') = 'model-fp32') AS model_sha256,
        json_extract(j.labels, '$.commit') AS "commit", json_extract(j.labels, '$.branch') AS branch,
-       json_extract(v.content, '$.options') AS options, j.labels, x.content AS facts
+       json_extract(v.content, '$.options') AS options, j.labels, x.content AS facts,
+       nullif(j.submitted_by, '') AS submitted_by
 FROM measurement m
 JOIN job j ON j.id = m.job_id
 JOIN device d ON d.id = m.device_id

@@ -1,0 +1,165 @@
+"""What is spoken where: plain text on a socket of one's own, TLS 1.3 on ports, and nothing to whom nobody knows."""
+
+import os
+import socket
+import ssl
+import stat
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import grpc
+import pytest
+
+from controller.api.client import Client
+from controller.authority.authority import Authority
+from controller.client.link import code_of
+from jetfleet.errors import Infrastructure, Unauthenticated, Unreachable, WrongClock
+from jetfleet.handshake import explain_refusal, look_at
+from jetfleet.rpc import CALL_METADATA
+from jetfleet.transport import check_socket, open_channel
+from jetfleet.v1 import control_pb2, control_pb2_grpc
+from testing.access import authority_of
+from testing.processes import ControllerProcess, Process
+
+
+@pytest.fixture
+def served(tmp_path: Path, keep: Callable[[Process], Process]) -> ControllerProcess:
+    process = ControllerProcess(tmp_path / "state", tls=True)
+    keep(process)
+    return process.ready()
+
+
+def handshake(address: str, version: ssl.TLSVersion) -> str | None:
+    host, _, port = address.rpartition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = version
+    context.set_alpn_protocols(["h2"])
+    with socket.create_connection((host, int(port)), timeout=10) as plain, context.wrap_socket(plain) as secured:
+        return secured.version()
+
+
+def test_a_port_speaks_tls_1_3_and_nothing_older(served: ControllerProcess) -> None:
+    assert handshake(served.people_address, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
+    for address in (served.people_address, served.agents_address):
+        with pytest.raises((ssl.SSLError, OSError)):
+            handshake(address, ssl.TLSVersion.TLSv1_2)
+
+
+def test_plain_text_to_a_port_is_not_answered(served: ControllerProcess) -> None:
+    """As agents and commands of 0.2 and before would speak."""
+    for address in (served.people_address, served.agents_address):
+        with grpc.insecure_channel(address) as channel:
+            stub = control_pb2_grpc.ControlStub(channel)
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.Hello(control_pb2.HelloRequest(), timeout=5, metadata=CALL_METADATA)
+            assert code_of(caught.value) is grpc.StatusCode.UNAVAILABLE
+
+
+def test_who_meets_a_controller_without_tls_is_told_what_is_needed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as old:
+        old.settimeout(10)
+        address = f"127.0.0.1:{old.getsockname()[1]}"
+
+        def answer() -> None:
+            near, _ = old.accept()
+            near.sendall(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00")  # a frame of HTTP/2 in plain text
+            near.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises((Unauthenticated, Unreachable)) as caught:
+            look_at(address)
+        thread.join(10)
+    assert "does not speak TLS 1.3" in caught.value.message
+    assert "needs upgrade" in caught.value.hint
+
+
+def test_a_clock_outside_of_a_certificates_time_is_called_a_clock(served: ControllerProcess) -> None:
+    lost = Unreachable("handshake failed")
+    ca = authority_of(served)
+    far = datetime.now(timezone.utc) + timedelta(days=365 * 30)
+    told = explain_refusal(served.people_address, ca, lost, now=far)
+    assert isinstance(told, WrongClock)
+    assert "clock" in told.message
+    assert f"{far:%Y-%m-%d}" in told.message
+    for year in (1970, 2000, 2033):  # a board whose clock was lost still reaches its controller
+        then = datetime(year, 1, 2, tzinfo=timezone.utc)
+        assert explain_refusal(served.people_address, ca, lost, now=then) is lost
+
+
+def test_the_controllers_certificate_is_renewed_by_itself(tmp_path: Path) -> None:
+    moments = [datetime(2026, 1, 1, tzinfo=timezone.utc)]
+    authority = Authority(tmp_path, now=lambda: moments[-1])
+    first = authority.server_identity()
+    assert authority.server_identity() is first
+    moments.append(moments[-1] + timedelta(days=2500))
+    second = authority.server_identity()
+    assert second.chain_pem != first.chain_pem
+    assert second.ca_pem == first.ca_pem
+    again = Authority(tmp_path)
+    assert again.fingerprint == authority.fingerprint
+    assert stat.S_IMODE((tmp_path / "authority" / "ca.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "authority").stat().st_mode) == 0o700
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_socket_that_others_could_reach_is_not_spoken_to(served: ControllerProcess) -> None:
+    path = served.state_dir / "controller.sock"
+    assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+    for item, open_mode in ((path, 0o666), (path.parent, 0o755)):
+        closed = mode(item)
+        item.chmod(open_mode)
+        with pytest.raises(Infrastructure, match="open to other users"):
+            open_channel(served.address, None)
+        item.chmod(closed)
+    with Client(served.address) as client:
+        assert client.hello().role == "owner"
+
+
+def test_a_link_to_a_socket_is_not_followed(served: ControllerProcess, tmp_path: Path) -> None:
+    (tmp_path / "link.sock").symlink_to(served.state_dir / "controller.sock")
+    with pytest.raises(Infrastructure, match="link to somewhere else"):
+        check_socket(f"unix:{tmp_path}/link.sock")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_socket_of_another_user_is_not_spoken_to(tmp_path: Path) -> None:
+    """Neither by people nor by agents: who made it would have them run what he likes."""
+    folder = tmp_path / "theirs"
+    folder.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(folder / "controller.sock"))
+        (folder / "controller.sock").chmod(0o600)
+        os.chown(folder / "controller.sock", 12345, 12345)
+        with pytest.raises(Infrastructure, match="belongs to another user"):
+            open_channel(f"unix:{folder}/controller.sock", None)
+        os.chown(folder / "controller.sock", 0, 0)
+        os.chown(folder, 12345, 12345)
+        with pytest.raises(Infrastructure, match="belongs to another user"):
+            open_channel(f"unix:{folder}/controller.sock", None)
+
+
+def test_a_state_folder_with_a_long_name_has_its_socket_in_a_folder_of_its_own(
+    tmp_path: Path, keep: Callable[[Process], Process]
+) -> None:
+    process = ControllerProcess(tmp_path / ("long" * 30))
+    keep(process)
+    process.ready()
+    path = Path(process.address.removeprefix("unix:"))
+    assert path.parent != process.state_dir
+    assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+    with Client(process.address) as client:
+        client.hello()
+    process.stop()
+    path.parent.rmdir()
+
+
+def test_silence_is_told_as_silence() -> None:
+    with pytest.raises(Unreachable, match="nobody answers"):
+        look_at("127.0.0.1:1")
