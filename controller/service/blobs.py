@@ -13,6 +13,8 @@ import grpc
 from controller.service.bounds import check_room
 from controller.service.context import ServiceContext
 from controller.service.files import lose, missing_files
+from controller.service.identity import current_caller
+from controller.service.possession import Possession
 from controller.store.commands.blobs import keep_blobs
 from jetfleet.blobs import BLOCK_BYTES, CHUNK_BYTES, check_digest
 from jetfleet.errors import BadInput, Corrupt, Infrastructure, NotFound, WrongOffset
@@ -28,14 +30,15 @@ _READ_BYTES = 8 * BLOCK_BYTES
 
 
 class BlobService(blobs_pb2_grpc.BlobsServicer):
-    def __init__(self, service: ServiceContext) -> None:
-        self._service = service
+    def __init__(self, service: ServiceContext, possession: Possession) -> None:
+        self._service, self._possession = service, possession
         self._blobs = service.blobs
 
     async def Stat(self, request: blobs_pb2.StatRequest, context: Context) -> blobs_pb2.StatResponse:
         if len(request.sha256) > _MAX_STAT:
             raise BadInput(f"{len(request.sha256)} digests in one Stat", expected=f"at most {_MAX_STAT}")
         missing = await missing_files(self._service, [check_digest(sha256) for sha256 in request.sha256])
+        missing = sorted({*missing, *await self._possession.unproven(current_caller(), request.sha256)})
         received = await asyncio.to_thread(lambda: {sha256: self._blobs.received(sha256) for sha256 in missing})
         return blobs_pb2.StatResponse(
             entries=[
@@ -53,7 +56,10 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
         if first is None or first.WhichOneof("part") != "header":
             raise BadInput("an upload must begin with its header")
         header = first.header
-        if not await missing_files(self._service, [check_digest(header.sha256)]):
+        caller = current_caller()
+        await self._possession.refuse_unasked(caller, header.sha256)
+        is_here = not await missing_files(self._service, [check_digest(header.sha256)])
+        if is_here and not await self._possession.unproven(caller, [header.sha256]):
             return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)
         if header.sha256 in self._service.deleting:
             raise Infrastructure(f"{header.sha256[:12]} is just being removed", hint="try again in a moment")
@@ -67,6 +73,7 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
         await self._receive(header, request_iterator)
         await self._service.write(partial(keep_blobs, sizes={header.sha256: header.size_bytes}))
         self._service.recall.end([header.sha256])
+        self._possession.note(caller, header.sha256)
         return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)
 
     async def _receive(self, header: blobs_pb2.UploadHeader, parts: AsyncIterator[blobs_pb2.UploadRequest]) -> None:

@@ -17,6 +17,7 @@ from controller.service.context import ServiceContext
 from controller.service.directory import Directory, wall_clock
 from controller.service.files import missing_files
 from controller.service.identity import current_caller
+from controller.service.possession import Possession
 from controller.store.commands.claim import claim
 from controller.store.commands.commit import commit
 from controller.store.commands.depart import leave
@@ -28,7 +29,7 @@ from controller.wire.enums import DIRECTIVE
 from controller.wire.lease import REGISTERED, REGISTRATION, lease_to_pb, outcome_from_pb, unusable
 from controller.wire.time import to_duration
 from controller.wire.view import PROGRESS
-from jetfleet.errors import BadInput, StaleAttempt
+from jetfleet.errors import BadInput, Infrastructure, StaleAttempt
 from jetfleet.plausible import impossible_number
 from jetfleet.v1 import fleet_pb2, fleet_pb2_grpc
 
@@ -43,8 +44,8 @@ _TWIN_S = 10.0
 
 
 class FleetService(fleet_pb2_grpc.FleetServicer):
-    def __init__(self, service: ServiceContext, directory: Directory) -> None:
-        self._service, self._directory = service, directory
+    def __init__(self, service: ServiceContext, directory: Directory, possession: Possession) -> None:
+        self._service, self._directory, self._possession = service, directory, possession
 
     async def Register(self, request: fleet_pb2.RegisterRequest, context: Context) -> fleet_pb2.RegisterResponse:
         service, who = self._service, self._enrolled(REGISTRATION.decode(request))
@@ -182,6 +183,8 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         elif isinstance(outcome.end, Measured):
             wanted += [item.samples.sha256 for item in outcome.end.measurements if item.samples]
         missing = await missing_files(self._service, wanted)
+        if unproven := await self._possession.unproven(current_caller(), {*wanted, *_caches(outcome)} - set(missing)):
+            raise Infrastructure(f"{len(unproven)} files of the outcome are to be sent once more", hint="send them")
         if missing:
             raise BadInput(f"the outcome names files that were not uploaded: {', '.join(missing)[:200]}")
         return await self._without_lost_timings(outcome)
@@ -195,3 +198,9 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             log.warning("a timing cache was not uploaded and is left out: %s", end.timing_cache.sha256[:12])
             return replace(outcome, end=replace(end, timing_cache=None))
         return outcome
+
+
+def _caches(outcome: Outcome) -> set[str]:
+    """The timing cache of a build: it will be handed to others."""
+    made = outcome.end.timing_cache if isinstance(outcome.end, Built) else None
+    return {made.sha256} if made else set()

@@ -39,6 +39,10 @@ class Recall:
             self._held.pop(sha256, None)
             self._lacking.pop(sha256, None)
 
+    def seeks(self, sha256: str = "") -> bool:
+        """Whether this file is asked for; without one, whether any is."""
+        return sha256 in self._since if sha256 else bool(self._since)
+
     def ask(self, session_id: str) -> list[str]:
         """What this session has not been asked for yet."""
         if not self._since:

@@ -40,6 +40,7 @@ from controller.service.listeners import (
 )
 from controller.service.options import ServeOptions
 from controller.service.ownership import Ownership
+from controller.service.possession import Possession
 from controller.service.reaper import adopt, reap
 from controller.service.retention import retain
 from controller.service.state_folder import prepare
@@ -108,14 +109,14 @@ def _owned(state_dir: Path) -> Iterator[None]:
 async def _serve(options: ServeOptions) -> None:
     service = open_context(options)
     directory, authority = Directory(), cache(partial(_open_authority, options))
-    certification = Certification(service, directory, authority)
+    certification, possession = Certification(service, directory, authority), Possession(service)
     control, healthy = ControlService(service, certification), health.aio.HealthServicer()
     server = grpc.aio.server(interceptors=[Interceptor(directory, Ownership(service))], options=SERVER_OPTIONS)
     access_pb2_grpc.add_AccessServicer_to_server(AccessService(service, directory, certification), server)
-    blobs_pb2_grpc.add_BlobsServicer_to_server(BlobService(service), server)
+    blobs_pb2_grpc.add_BlobsServicer_to_server(BlobService(service, possession), server)
     control_pb2_grpc.add_ControlServicer_to_server(control, server)
     enrolment_pb2_grpc.add_EnrolmentServicer_to_server(EnrolmentService(certification), server)
-    fleet_pb2_grpc.add_FleetServicer_to_server(FleetService(service, directory), server)
+    fleet_pb2_grpc.add_FleetServicer_to_server(FleetService(service, directory, possession), server)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     reflection.enable_server_reflection([item.full_name for item in SERVICES], server)
     refuse_undecided(methods())

@@ -45,14 +45,15 @@ def has_lease(connection: Connection, device_id: str) -> bool:
     )
 
 
-def lease_names(connection: Connection, device_id: str, sha256: str) -> bool:
-    """Is the file one that a live lease of the device names?"""
+def leased_files(connection: Connection, device_id: str) -> set[str]:
+    """The digests of the files that the live leases of the device name."""
     rows = connection.execute(
         select(t.attempt.c.token, t.attempt.c.task_id)
         .where(t.attempt.c.device_id.in_(_meant(connection, device_id)))
         .where(t.attempt.c.state.in_(OPEN_STATES))
     ).all()
-    return any(sha256 in _DIGEST.findall(dump(lease_of(connection, row.token, row.task_id))) for row in rows)
+    leases = [dump(lease_of(connection, row.token, row.task_id)) for row in rows]
+    return {sha256 for lease in leases for sha256 in _DIGEST.findall(lease)}
 
 
 def _meant(connection: Connection, device_id: str) -> list[str]:
