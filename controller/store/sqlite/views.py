@@ -44,8 +44,7 @@ SELECT m.id AS measurement_id, m.task_id, m.job_id, j.name AS job, j.model_name 
        (SELECT json_extract(a.value, '$.sha256') FROM json_each(v.content, '$.artifacts') a
         WHERE json_extract(a.value, '$.role') = 'model-fp32') AS model_sha256,
        json_extract(j.labels, '$.commit') AS "commit", json_extract(j.labels, '$.branch') AS branch,
-       json_extract(v.content, '$.options') AS options, j.labels, x.content AS facts,
-       nullif(j.submitted_by, '') AS submitted_by
+       json_extract(v.content, '$.options') AS options, j.labels, x.content AS facts
 FROM measurement m
 JOIN job j ON j.id = m.job_id
 JOIN device d ON d.id = m.device_id
@@ -110,7 +109,8 @@ CREATE VIEW v_attempts AS
 SELECT a.token AS attempt, a.task_id, k.kind, k.name AS task, k.job_id, a.number, a.state, d.name AS device,
        a.leased_at, a.started_at, a.ended_at, a.failure_kind, a.failure_message, a.phase, a.exit_code, a.signal,
        a.peak_rss_bytes,
-       (SELECT l.sha256 FROM attempt_artifact l WHERE l.attempt_token = a.token AND l.role = 'log') AS log_sha256
+       (SELECT l.sha256 FROM attempt_artifact l WHERE l.attempt_token = a.token AND l.role = 'log') AS log_sha256,
+       (SELECT nullif(j.submitted_by, '') FROM job j WHERE j.id = k.job_id) AS submitted_by
 FROM attempt a
 JOIN task k ON k.id = a.task_id
 JOIN device d ON d.id = a.device_id
