@@ -12,7 +12,7 @@ import pytest
 from benchmarks import __main__ as bench
 from benchmarks.__main__ import PROGRAMS, run
 from benchmarks.figure import Figure, percentile
-from benchmarks.gpu import gpu, part
+from benchmarks.gpu import Loop, gpu, part, why_above
 from benchmarks.table import markdown, terminal
 
 
@@ -42,6 +42,20 @@ def test_a_part_that_cannot_run_is_a_line_and_costs_no_other_part_its_figures() 
     record = {"bar": "gpu", **asdict(found[1]), "met": found[1].met}
     assert "not measured" in terminal([record])
     assert "| gpu | ONNX Runtime | not measured |" in markdown({"date": "2026-01-01"}, [record])
+
+
+@pytest.mark.parametrize(
+    ("h2d_ms", "enqueue_ms", "why"),
+    [
+        pytest.param(0.08, 0.025, "; launches are over before the copy is", id="behind a copy that takes long"),
+        pytest.param(0.003, 0.035, ", and launches", id="a copy that is over before"),
+    ],
+)
+def test_one_in_flight_is_not_said_to_lose_to_launches_that_its_copy_hides(
+    h2d_ms: float, enqueue_ms: float, why: str
+) -> None:
+    loop = Loop(h2d=[h2d_ms] * 3, enqueue=[enqueue_ms] * 3)
+    assert why_above(loop) == f"the passage from the copy to the first kernel{why}"
 
 
 def test_a_program_that_breaks_keeps_what_it_had_measured(
