@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from agent import enroll
+from agent import enroll, single_task
 from jetfleet.address import ADDRESS_VARIABLE, check_address, default_state_dir, socket_address
 from jetfleet.arguments import Parser, long_options, seconds, threads
 from jetfleet.completion import SHELLS, script
@@ -77,7 +77,9 @@ def _parser() -> Parser:
     enroll.add_arguments(joining, state_help=_STATE_HELP, exit_codes=_EXIT_CODES)
     _add_device_options(_verb(verbs, "probe", _probe, "print what this device is and runs, as JSON"))
     _add_doctor(_verb(verbs, "doctor", _doctor, "check this device step by step, and say how to repair what fails"))
-    _add_once(_verb(verbs, "once", _once, "run one task from a file, without a controller"))
+    single_task.add_arguments(
+        _verb(verbs, "once", single_task.run, "run one task from a file, without a controller"), exit_codes=_EXIT_CODES
+    )
     shells = _verb(verbs, "completion", _completion, "print a completion script for a shell")
     shells.add_argument("shell", choices=SHELLS)
     return parser
@@ -130,6 +132,12 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long the task in hand may go on after SIGTERM [default: 30]",
     )
+    run.add_argument(
+        "--foreign-engines",
+        choices=("on", "off"),
+        default="on",
+        help="whether engines that other boards of this class built are run here: they are native code [default: on]",
+    )
     _add_device_options(run)
 
 
@@ -170,20 +178,6 @@ def _add_doctor(doctor: argparse.ArgumentParser) -> None:
     doctor.add_argument("--settle", action="store_true", help="ask what only a board can answer; print it as one block")
 
 
-def _add_once(once: argparse.ArgumentParser) -> None:
-    once.epilog = _EXIT_CODES
-    once.add_argument("task", type=Path, metavar="TASK", help="JSON file of a TaskSpec message")
-    once.add_argument(
-        "--blobs",
-        type=Path,
-        metavar="DIR",
-        help="folder of the input files, named by their SHA-256 [default: blobs/ beside the task]",
-    )
-    once.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR", help="folder for the output files [default: out/]"
-    )
-
-
 def _run(options: argparse.Namespace) -> int:
     from agent.daemon import agent as daemon
     from agent.daemon.bench_lock import PLACES
@@ -204,6 +198,7 @@ def _run(options: argparse.Namespace) -> int:
             name=options.name or socket.gethostname(),
             name_asked=bool(options.name),
             read_facts=partial(probe_in_child, device),
+            own_engines_only=options.foreign_engines == "off",
             boot_id=identity.boot_id() or uuid.uuid4().hex,  # unreadable: every agent process counts as a boot
             serial="" if simulated else identity.hardware_serial(),
             bench_domain=f"simulated {state_dir}" if simulated else identity.bench_domain(),
@@ -266,17 +261,6 @@ def _doctor(options: argparse.Namespace) -> int:
             print(row(check, width=width, colour=sys.stdout.isatty()), flush=True)
     print(as_json(checks) if options.json else verdict(checks))
     return exit_code(checks)
-
-
-def _once(options: argparse.Namespace) -> int:
-    from google.protobuf import json_format
-
-    from agent.daemon.run_once import run_once
-
-    blobs = options.blobs or options.task.parent / "blobs"
-    outcome = run_once(options.task, blobs=blobs, out=options.out)
-    print(json_format.MessageToJson(outcome, preserving_proto_field_name=True))
-    return 1 if outcome.HasField("failure") else 0
 
 
 def _state_dir(options: argparse.Namespace) -> Path:

@@ -18,6 +18,7 @@ from agent.daemon.heartbeat import ActiveAttempt, Heartbeat, StopReason, boot_cl
 from agent.daemon.identity import lock_state_dir
 from agent.daemon.inputs import fetch_inputs
 from agent.daemon.options import AgentOptions
+from agent.daemon.own_engines import OwnEngines
 from agent.daemon.recall import Recalled
 from agent.daemon.renewal import CertificateRenewal
 from agent.daemon.retry import FINAL, FIRST_PAUSE_S, Retry, pause
@@ -67,6 +68,7 @@ class Agent:
             options.state_dir, blobs=self._blobs, spool=spool, may_drop=lambda: self._heartbeat.attempt is None
         )
         self._renewal = CertificateRenewal(link, options.state_dir)
+        self._own_engines = OwnEngines(options.state_dir, only=options.own_engines_only)
         self._draining = asyncio.Event()
         self._retry = Retry(self._register, self._draining)
         self._facts = options.read_facts()
@@ -105,6 +107,8 @@ class Agent:
 
     async def _register(self) -> None:
         options = self._options
+        if options.own_engines_only:
+            self._facts.own_engines_only = True
         request = fleet_pb2.RegisterRequest(
             device_id=self._disk.device_id,
             session_id=self._session_id,
@@ -185,6 +189,7 @@ class Agent:
             await self._heartbeat.renew()  # the claim's answer may be old: nothing starts on a lease that is gone
             found = await self._without_blame(await self._fetch_and_run(attempt, folder))
             outcome = outcome_after_stop(attempt, found)
+            self._own_engines.note(found)
             if outcome is None:
                 reason = attempt.stop_reason.value if attempt.stop_reason else "stopped"
                 log.warning("attempt %s: result dropped, %s", attempt.token[:8], reason)
@@ -224,6 +229,9 @@ class Agent:
         return True
 
     async def _fetch_and_run(self, attempt: ActiveAttempt, folder: Path) -> task_pb2.Outcome:
+        if (refused := self._own_engines.fault(attempt.task)) is not None:
+            return refused
+
         def on_progress(progress: task_pb2.Progress) -> None:
             if progress.phase != attempt.progress.phase:
                 self._heartbeat.renew_soon()

@@ -26,4 +26,5 @@ class AgentOptions:
     drain_s: float = 30.0
     blobs_from: Path | None = None
     lock_places: tuple[Path, ...] = PLACES
+    own_engines_only: bool = False
     credentials: Credentials | None = None  # None: the controller is on a socket of this machine

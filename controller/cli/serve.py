@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -79,11 +80,24 @@ EmptyDatabase = Annotated[
 ]
 
 
+class Switch(str, Enum):
+    """As people write it."""
+
+    ON = "on"
+    OFF = "off"
+
+
+ForeignEngines = Annotated[
+    Switch, typer.Option(help="Whether boards run engines that others of their class built; off: each builds its own.")
+]
+
+
 def serve(
     context: typer.Context,
     listen: Listen = None,
     agents: Agents = None,
     host: Hosts = None,
+    foreign_engines: ForeignEngines = Switch.ON,
     local: Local = 0,
     embedded: Annotated[bool, typer.Option("--embedded", help="On the socket only, and stop when idle.")] = False,
     idle_exit: IdleExit = 60.0,
@@ -108,6 +122,7 @@ def serve(
         listen=listen if listen or embedded else _DEFAULT_LISTEN,
         agents=agents if agents or embedded else _DEFAULT_AGENTS,
         hosts=tuple(host or ()),
+        foreign_engines=foreign_engines is Switch.ON,
         embedded=embedded,
         idle_s=idle_exit,
         accept_empty_database=accept_empty_database,

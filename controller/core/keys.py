@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 
-from controller.model.facts import Facts, shown
+from controller.model.facts import OWN_ENGINES_ONLY, Facts, shown
 from controller.model.job import GRAPH_DATA, Artifact, Lowering, Precision, Role, TensorSpec
 from controller.model.task import Device, DeviceClass, Recipe
 from jetfleet.placement import Placement
@@ -47,10 +47,13 @@ def class_fields(facts: Facts, runtime: str, placement: str) -> tuple[str, ...]:
 
 
 def device_class(device: Device, *, runtime: str, placement: str) -> DeviceClass:
-    """The class of a device; an unknown field makes it a class of its own, because two unknowns never match."""
+    """The class of a device; an unknown field makes it a class of its own, because two unknowns never match.
+
+    So does a device that runs no engine of others: then nobody shares with it.
+    """
     names = class_fields(device.facts, runtime, placement)
     fields = [(name, shown(device.facts.get(name))) for name in names]
-    if any(name not in device.facts for name in names):
+    if device.facts.get(OWN_ENGINES_ONLY) is True or any(name not in device.facts for name in names):
         fields.append(("device", device.id))
     return DeviceClass(key=digest({"class": fields}), fields=tuple(fields))
 

@@ -49,10 +49,13 @@ FACT_TYPES: Mapping[str, FactType] = {
     "dla_compiler": FactType.VERSION,
     "power_mode": FactType.TEXT,
     "power_modes": FactType.SET,
+    "own_engines_only": FactType.FLAG,
     "simulated": FactType.FLAG,
 }
 FAMILIES: Mapping[str, FactType] = {"runtime": FactType.VERSION, "label": FactType.TEXT}
 
+
+OWN_ENGINES_ONLY = "own_engines_only"
 
 # Not a fact: the name or the id of a device, where a condition is meant for one by its name.
 DEVICE_NAME = "device"

@@ -11,6 +11,7 @@ import grpc
 from controller.model.access import Caller
 from controller.model.codec import dump
 from controller.model.engine import Built
+from controller.model.facts import OWN_ENGINES_ONLY
 from controller.model.lease import Directive, Measured, Outcome, Registration
 from controller.service.bounds import check_registration
 from controller.service.context import ServiceContext
@@ -49,6 +50,8 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
 
     async def Register(self, request: fleet_pb2.RegisterRequest, context: Context) -> fleet_pb2.RegisterResponse:
         service, who = self._service, self._enrolled(REGISTRATION.decode(request))
+        if not service.options.foreign_engines:
+            who = replace(who, facts={**who.facts, OWN_ENGINES_ONLY: True})
         check_registration(who)
         twins = service.liveness.alive(within_s=min(_TWIN_S, service.liveness.lease_s / 2))
         registered = await service.write(partial(register, who=who, alive=twins))

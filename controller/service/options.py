@@ -26,6 +26,7 @@ class ServeOptions:
     lease_s: float = LEASE_S
     renew_s: float = RENEW_S
     drain_s: float = 10.0
+    foreign_engines: bool = True  # boards run engines that others of their class built
     certificate_s: float = CERTIFICATE_S
     accept_empty_database: bool = False  # beside files of earlier jobs
     min_free_percent: float = 2.0  # of the disk: no upload is taken that would leave less

@@ -5,11 +5,13 @@ import logging
 import time
 from functools import partial
 
+from controller.model.codec import load_facts
+from controller.model.facts import OWN_ENGINES_ONLY
 from controller.service.context import ServiceContext
 from controller.service.control import ControlService
 from controller.store.commands.blobs import match_inventory
 from controller.store.commands.deadlines import time_out_overdue
-from controller.store.commands.depart import depart
+from controller.store.commands.depart import depart, leave
 from controller.store.commands.lost_files import give_up
 from controller.store.commands.renew import expire, touch
 from controller.store.commands.submit import settle_unfinished
@@ -34,6 +36,8 @@ async def adopt(service: ServiceContext) -> None:
     for session_id, board in (await service.read(open_boards)).items():
         service.liveness.hear(session_id)
         service.boards[session_id] = board
+    if not service.options.foreign_engines:
+        await _register_again(service)
     inventory = await asyncio.to_thread(service.blobs.inventory)
     if gone := await service.write(partial(match_inventory, sizes=inventory)):
         log.warning("%d files are gone, %s first: agents that hold them are asked for them", len(gone), gone[0][:12])
@@ -65,6 +69,15 @@ async def reap(service: ServiceContext, control: ControlService) -> None:
                 service.stop()
         except JetfleetError:
             log.exception("the reaper could not do its work, and will try again")
+
+
+async def _register_again(service: ServiceContext) -> None:
+    """Boards that were planned for with engines of others: they register again, and are planned for anew."""
+    for session_id, board in list(service.boards.items()):
+        if load_facts(board.facts).get(OWN_ENGINES_ONLY) is not True:
+            await service.write(partial(leave, session_id=session_id, reason="engines of others are off"))
+            service.liveness.forget(session_id)
+            service.boards.pop(session_id)
 
 
 def _refuse_lost_state(service: ServiceContext) -> None:

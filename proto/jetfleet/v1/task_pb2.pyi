@@ -443,6 +443,7 @@ class Facts(_message.Message):
     NVIDIA_RUNTIME_FIELD_NUMBER: _builtins.int
     POWER_MODES_FIELD_NUMBER: _builtins.int
     MODULE_SOURCE_FIELD_NUMBER: _builtins.int
+    OWN_ENGINES_ONLY_FIELD_NUMBER: _builtins.int
     hostname: _builtins.str
     arch: _builtins.str
     """machine(): x86_64, aarch64"""
@@ -493,6 +494,8 @@ class Facts(_message.Message):
     """in a container: the NVIDIA runtime gave it the driver's files"""
     module_source: _builtins.str
     """where the module's id was read: device-tree, host-device-tree, ..."""
+    own_engines_only: _builtins.bool
+    """it runs no engine that another board built"""
     @_builtins.property
     def cpu_isa(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """ISA flags, sorted; empty = unknown"""
@@ -543,10 +546,11 @@ class Facts(_message.Message):
         nvidia_runtime: _builtins.bool | None = ...,
         power_modes: _abc.Iterable[_builtins.str] | None = ...,
         module_source: _builtins.str | None = ...,
+        own_engines_only: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "power_mode", b"power_mode", "python", b"python", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "power_mode", b"power_mode", "python", b"python", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_isa", b"cpu_isa", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "labels", b"labels", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "power_mode", b"power_mode", "power_modes", b"power_modes", "python", b"python", "runtimes", b"runtimes", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_isa", b"cpu_isa", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "labels", b"labels", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "power_mode", b"power_mode", "power_modes", b"power_modes", "python", b"python", "runtimes", b"runtimes", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__arch: _TypeAlias = _typing.Literal["arch"]  # noqa: Y015
     _WhichOneofArgType__arch: _TypeAlias = _typing.Literal["_arch", b"_arch"]  # noqa: Y015
@@ -592,6 +596,8 @@ class Facts(_message.Message):
     _WhichOneofArgType__nvidia_runtime: _TypeAlias = _typing.Literal["_nvidia_runtime", b"_nvidia_runtime"]  # noqa: Y015
     _WhichOneofReturnType__os: _TypeAlias = _typing.Literal["os"]  # noqa: Y015
     _WhichOneofArgType__os: _TypeAlias = _typing.Literal["_os", b"_os"]  # noqa: Y015
+    _WhichOneofReturnType__own_engines_only: _TypeAlias = _typing.Literal["own_engines_only"]  # noqa: Y015
+    _WhichOneofArgType__own_engines_only: _TypeAlias = _typing.Literal["_own_engines_only", b"_own_engines_only"]  # noqa: Y015
     _WhichOneofReturnType__power_mode: _TypeAlias = _typing.Literal["power_mode"]  # noqa: Y015
     _WhichOneofArgType__power_mode: _TypeAlias = _typing.Literal["_power_mode", b"_power_mode"]  # noqa: Y015
     _WhichOneofReturnType__python: _TypeAlias = _typing.Literal["python"]  # noqa: Y015
@@ -646,6 +652,8 @@ class Facts(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__nvidia_runtime) -> _WhichOneofReturnType__nvidia_runtime | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__os) -> _WhichOneofReturnType__os | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__own_engines_only) -> _WhichOneofReturnType__own_engines_only | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__power_mode) -> _WhichOneofReturnType__power_mode | None: ...
     @_typing.overload
