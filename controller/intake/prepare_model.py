@@ -26,6 +26,7 @@ from controller.intake.model_files import array_files, evaluation_files, graph_f
 from controller.intake.model_source import ModelSource, open_source
 from controller.intake.reference_runs import ReferenceRuns, run_references
 from controller.model.job import OutputSet, Precision, Role
+from jetfleet.outputs.set_rows import side_by_side
 
 
 def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
@@ -188,7 +189,11 @@ def _with_ties(
     progress: Callable[[str], None],
 ) -> tuple[OutputSet, ...]:
     """The sets, and those whose rows tie in FP32 already: a device may choose others, whatever the workstation does."""
-    tied = tied_choices(source.graph.path, references[_widest(references)][0])
+    inputs, answered = references[_widest(references)]
+    tied = {
+        choice: side_by_side({name: answered[name] for name in outputs})
+        for choice, outputs in tied_choices(source.graph.path, inputs).items()
+    }
     for choice, outputs in tied.items():
         names = ", ".join(outputs)
         progress(f"note: scores tie at the last place where {choice} chooses {names}: a device may take other rows")

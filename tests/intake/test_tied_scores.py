@@ -131,3 +131,28 @@ def test_scores_that_are_apart_do_not_tie(place: Workplace) -> None:
     assert tied_choices(place.model(tied_detector(apart=0)), {"x": floats(2, 16)}) == {"TopK 'choice'": NAMES}
     plain = model_of([NODE("Relu", ["x"], ["y"])], [value("x", ["N", 16])], [value("y", ["N", 16])])
     assert tied_choices(place.model(plain), {"x": floats(2, 16)}) == {}
+
+
+def turned_detector() -> onnx.ModelProto:
+    """Boxes as [samples, 4, rows], and the count of rows beside them."""
+    model = tied_detector()
+    nodes = [
+        NODE("Transpose", ["boxes"], ["turned"], perm=[0, 2, 1]),
+        NODE("Shape", ["boxes"], ["kept"], start=1, end=2),
+        NODE("Expand", ["kept", "one"], ["count"]),
+    ]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 1]), "one"))
+    outputs = {item.name: item for item in model.graph.output}
+    del model.graph.output[:]
+    model.graph.output.extend([outputs["scores"], value("turned", ["N", 4, KEPT]), outputs["labels"]])
+    model.graph.output.append(value("count", [1, 1], TensorProto.INT64))
+    return model
+
+
+def test_rows_on_the_last_axis_and_counts_beside_them_are_no_fault(place: Workplace) -> None:
+    place.model(turned_detector())
+    prepared = place.prepare(JOB)
+    assert [variant.refusal for variant in prepared.spec.variants] == ["", ""]
+    fp16 = next(item for item in prepared.spec.variants if item.precision is Precision.FP16)
+    assert fp16.check.sets == (OutputSet(("scores", "turned", "labels"), 0.95, ties=True),)

@@ -4,7 +4,7 @@ ONNX Runtime computes half precision in float32 on a CPU: what passes here has r
 can hold the values is read from the ranges of the reference run; the last word is the device's own check.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.model.job import CheckRule, OutputCheck, OutputSet, Precision
 from jetfleet.outputs.bounds import Bounds, Judgement, Rule, Rules
 from jetfleet.outputs.judge import judge, judge_all
+from jetfleet.outputs.set_rows import side_by_side
 
 # What a graph answered, and what FP32 does.
 Trial: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
@@ -57,29 +58,36 @@ def reordered(
 ) -> dict[str, OutputSet]:
     """The sets, by what chose them, that fail by place and agree when their rows are matched.
 
-    Or else when the graph is given the rows that FP32 chose, which `forced` runs: then their scores tie.
+    Or else when the graph is given the rows that FP32 chose, which `forced` runs: then their scores tie. An output that
+    is no column of the others' rows, as their count, stays held by place.
     """
     said = {*request.check.outputs, *(name for item in request.check.sets for name in item.outputs)}
     rules = rules_of(request.check)
     found = {}
-    for choice, outputs in chosen.items():
-        item = OutputSet(outputs, matched_share(request.precision))
-        as_set = Rules(rules.bounds, sets={outputs: _set_bounds(request.check, item)})
-        if not said.isdisjoint(outputs) or _all_pass(trials, outputs, rules):
+    for choice, names in chosen.items():
+        outputs = side_by_side({name: array for name, array in trials[0][1].items() if name in names})
+        if not outputs or not said.isdisjoint(names) or _all_pass(trials, outputs, rules):
             continue
-        if _all_pass(trials, outputs, as_set):
+        item = OutputSet(outputs, matched_share(request.precision))
+        tied = replace(item, ties=True)
+        if _all_pass(trials, outputs, _as_set(request.check, item)):
             found[choice] = item
-        elif (given := forced()) and _all_pass(given, outputs, rules):
-            found[choice] = replace(item, ties=True)
+        elif _all_pass(trials, outputs, _as_set(request.check, tied)) and _all_pass(forced(), outputs, rules):
+            found[choice] = tied
     return found
 
 
+def _as_set(check: OutputCheck, item: OutputSet) -> Rules:
+    return Rules(_bounds(check), sets={item.outputs: _set_bounds(check, item)})
+
+
 def _all_pass(trials: Sequence[Trial], outputs: tuple[str, ...], rules: Rules) -> bool:
+    """False where nothing was tried."""
     for got, want in trials:
         wanted = {name: want[name] for name in outputs if name in want}
         if not all(found.passed for found in judge_all(got, wanted, rules).values()):
             return False
-    return True
+    return bool(trials)
 
 
 def judge_trials(trials: Sequence[Trial], check: OutputCheck, sets: Iterable[OutputSet] = ()) -> dict[str, Judgement]:
@@ -89,13 +97,14 @@ def judge_trials(trials: Sequence[Trial], check: OutputCheck, sets: Iterable[Out
     """
     rules = rules_of(replace(check, sets=(*check.sets, *sets)))
     found: dict[str, list[Judgement]] = {}
-    for got, wanted in (*trials, *_stacked(trials)):
+    in_sets = {name for outputs in rules.sets for name in outputs}
+    for got, wanted in (*trials, *_stacked(trials, without=in_sets)):
         for name, judgement in judge_all(got, wanted, rules).items():
             found.setdefault(name, []).append(judgement)
     return {name: _pooled(name, items, trials, rules) or _worst(items) for name, items in found.items()}
 
 
-def _stacked(trials: Sequence[Trial]) -> list[Trial]:
+def _stacked(trials: Sequence[Trial], *, without: Set[str]) -> list[Trial]:
     """All trials as one, of the float outputs that they have in one shape but for the first axis.
 
     A row of few elements has no slice that says anything; the rows of many trials have.
@@ -105,7 +114,9 @@ def _stacked(trials: Sequence[Trial]) -> list[Trial]:
     got, want = {}, {}
     for name, first in trials[0][1].items():
         pairs = [(answer.get(name), wanted.get(name)) for answer, wanted in trials]
-        if first.ndim < 2 or first.dtype.kind != "f" or not all(_stack_alike(first, pair) for pair in pairs):
+        if name in without or first.ndim < 2 or first.dtype.kind != "f":
+            continue
+        if not all(_stack_alike(first, pair) for pair in pairs):
             continue
         got[name] = np.concatenate([answer for answer, _ in pairs if answer is not None])
         want[name] = np.concatenate([wanted for _, wanted in pairs if wanted is not None])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jetfleet.outputs.bounds import INTEGERS, Array, Bounds, Judgement, difference_of_shapes
+from jetfleet.outputs.set_rows import exact_columns, rows_of
 from jetfleet.outputs.ties import hold_ties
 
 _MOST_ROWS = 4096  # a matching needs memory by the square of it
@@ -13,24 +14,34 @@ _MOST_ROWS = 4096  # a matching needs memory by the square of it
 def judge_set(got: Sequence[Array], want: Sequence[Array], bounds: Bounds) -> Judgement:
     """Outputs whose rows are a set, in any order: boxes, scores and classes of a detector are one, given together.
 
-    Rows are the last axis but one of an array of two axes or more, else the elements, each within its sample. A row
-    matches at most one other, the nearest first; columns of integers must be equal.
+    Rows are the axis that all have, the last but one of an array of three where it can be, each within its sample. A
+    row matches at most one other, the nearest first; columns of integers must be equal.
     """
     unlike = [pair for pair in zip(got, want, strict=True) if not _same_kind(*pair)]
     if unlike:
         return Judgement(False, difference_of_shapes(*unlike[0]))
-    rows_got, rows_want = _rows(got), _rows(want)
-    if rows_got is None or rows_want is None or rows_got.shape[1] != rows_want.shape[1]:
-        shapes = ", ".join(difference_of_shapes(a, b) for a, b in zip(got, want, strict=True))
-        return Judgement(False, f"the rows of the set do not have one length: {shapes}")
-    count = max(len(rows_got), len(rows_want))
+    rows_got, rows_want = rows_of(got), rows_of(want)
+    if rows_want is None:
+        return Judgement(False, f"the outputs of the set do not have one number of rows: {_shapes(want)}")
+    if rows_got is None or rows_got.shape[1] != rows_want.shape[1]:
+        return Judgement(False, f"the set's outputs have other shapes: got {_shapes(got)}, want {_shapes(want)}")
+    count = max(_most_rows(rows_got), _most_rows(rows_want))
     if count > _MOST_ROWS:
-        return Judgement(False, f"a set of {count} rows is too large to be matched, at most {_MOST_ROWS}")
-    exact = _exact_columns(want)
+        return Judgement(False, f"a set of {count} rows in a sample is too large to be matched, at most {_MOST_ROWS}")
+    exact = exact_columns(want)
     found = _judge_rows(rows_got, rows_want, exact=exact, bounds=bounds)
     if bounds.ties and not found.passed:
         return _judge_tied(rows_got, rows_want, exact=exact, bounds=bounds)
     return found
+
+
+def _shapes(arrays: Sequence[Array]) -> str:
+    return " and ".join(f"{array.dtype}{list(array.shape)}" for array in arrays)
+
+
+def _most_rows(rows: Array) -> int:
+    """In one sample."""
+    return int(np.unique(rows[:, 0], return_counts=True)[1].max(initial=0))
 
 
 def _same_kind(got: Array, want: Array) -> bool:
@@ -56,49 +67,21 @@ def _judge_tied(got: Array, want: Array, *, exact: Array, bounds: Bounds) -> Jud
     return Judgement(not found.fault and share >= least, f"{detail}; {said}", equal_share=share, weakness=weakness)
 
 
-def _tables(arrays: Sequence[Array]) -> list[Array]:
-    """Each array as (samples, rows, columns). Where one has three axes, its first two tell samples and rows of all."""
-    lead = next((array.shape[-3:-1] for array in arrays if array.ndim > 2), None)
-    tables = []
-    for array in arrays:
-        if array.ndim > 2:
-            tables.append(array.reshape(-1, *array.shape[-2:]))
-        elif array.ndim == 2 and (array.shape == lead or (lead is None and array.shape[0] == 1)):
-            tables.append(array.reshape(*array.shape, 1))
-        elif array.ndim:
-            tables.append(array.reshape(1, len(array), *(array.shape[1:] or (1,))))
-        else:
-            tables.append(array.reshape(1, 1, 1))
-    return tables
-
-
-def _rows(arrays: Sequence[Array]) -> Array | None:
-    """All arrays side by side, a row a member of the set, its sample first; None where they do not fit together."""
-    tables = _tables(arrays)
-    if len({table.shape[:2] for table in tables}) != 1:
-        return None
-    samples, rows = tables[0].shape[:2]
-    sample = np.repeat(np.arange(samples, dtype=np.float64), rows)[:, None]
-    columns = [table.reshape(samples * rows, table.shape[2]).astype(np.float64) for table in tables]
-    return np.concatenate([sample, *columns], axis=1)
-
-
-def _exact_columns(arrays: Sequence[Array]) -> Array:
-    """Which columns must be equal: the sample's, and those of integers."""
-    widths = [table.shape[2] for table in _tables(arrays)]
-    exact = [np.full(width, array.dtype.kind in INTEGERS) for width, array in zip(widths, arrays, strict=True)]
-    return np.concatenate([np.array([True]), *exact])
-
-
 def _matched(got: Array, want: Array, *, exact: Array, tolerance: float) -> int:
-    """How many rows find a partner, the nearest pairs first."""
-    if not len(got) or not len(want):
+    """How many rows find a partner in their sample, the nearest pairs first."""
+    if not len(want):
         return 0
     scale = np.where(exact, 0.25, tolerance * np.maximum(np.ptp(want, axis=0), np.abs(want).max(axis=0) * 1e-3))
     scale = np.maximum(scale, 1e-12)
+    samples = np.unique(want[:, 0])
+    return sum(_pairs(got[got[:, 0] == sample] / scale, want[want[:, 0] == sample] / scale) for sample in samples)
+
+
+def _pairs(got: Array, want: Array) -> int:
+    """How many rows of one sample find a partner nearer than 1 in every column."""
     distance = np.zeros((len(got), len(want)))
     for column in range(want.shape[1]):
-        np.maximum(distance, np.abs(got[:, column, None] - want[None, :, column]) / scale[column], out=distance)
+        np.maximum(distance, np.abs(got[:, column, None] - want[None, :, column]), out=distance)
     pairs = np.argwhere(distance <= 1)
     order = np.argsort(distance[pairs[:, 0], pairs[:, 1]], kind="stable")
     free_got, free_want, count = np.ones(len(got), bool), np.ones(len(want), bool), 0
