@@ -29,6 +29,7 @@ _EXIT_CODES = (
     "Exit codes: 0 done, 1 the task failed, 2 wrong input, 4 controller, device or disk out of order, "
     "141 the reader of the output has gone."
 )
+_PULSE_VARIABLE = "JETFLEET_PULSE"  # set by the images, whose health check reads the file's time
 _STATE_HELP = "state folder of this agent [default: agent/ in $JETFLEET_STATE, else in the XDG state folder]"
 
 
@@ -208,6 +209,7 @@ def _run(options: argparse.Namespace) -> int:
             blobs_from=options.blobs_from,
             # Nobody else has the hardware of a simulated board.
             lock_places=(state_dir,) if simulated else PLACES,
+            pulse=Path(os.environ[_PULSE_VARIABLE]) if os.environ.get(_PULSE_VARIABLE) else None,
         )
     )
     return 0

@@ -63,6 +63,7 @@ class Agent:
             register=self._register,
             undelivered=self._undelivered,
             recalled=self._recalled,
+            pulse=options.pulse,
         )
         self._disk = StateDisk(
             options.state_dir, blobs=self._blobs, spool=spool, may_drop=lambda: self._heartbeat.attempt is None

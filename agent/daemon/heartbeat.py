@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
+from pathlib import Path
 
 from agent.daemon.client import Link
 from agent.daemon.recall import Recalled
@@ -76,6 +77,7 @@ class Heartbeat:
     """Renews every `every_s`, and soon when asked to. `register` is called when the session is no longer known.
 
     `undelivered` names attempts whose results are on their way: their leases must not end before they arrive.
+    `pulse`, a file, is touched at each answer of the controller: a container's health check looks at its time.
     """
 
     def __init__(
@@ -87,8 +89,9 @@ class Heartbeat:
         register: Callable[[], Awaitable[None]],
         undelivered: Callable[[], Sequence[str]] = tuple,
         recalled: Recalled | None = None,
+        pulse: Path | None = None,
     ) -> None:
-        self._link, self._session_id, self._register = link, session_id, register
+        self._link, self._session_id, self._register, self._pulse = link, session_id, register, pulse
         self._undelivered, self._recalled = undelivered, recalled
         self.every_s = every_s
         self.attempt: ActiveAttempt | None = None
@@ -147,11 +150,20 @@ class Heartbeat:
         except JetfleetError as error:
             log.warning("renew failed: %s", error.message)
         else:
+            self._mark_answered()
             if attempt is not None:
                 self._apply(attempt, answer, sent_at)
             if recalled is not None:
                 recalled.told(request.lacks)
                 recalled.ask(answer.wanted)
+
+    def _mark_answered(self) -> None:
+        if self._pulse is None:
+            return
+        try:
+            self._pulse.touch()
+        except OSError as error:
+            log.warning("pulse %s: %s", self._pulse, error.strerror)
 
     def _reports(self, attempt: ActiveAttempt | None) -> list[fleet_pb2.AttemptReport]:
         reports = [attempt.report()] if attempt else []

@@ -28,3 +28,4 @@ class AgentOptions:
     lock_places: tuple[Path, ...] = PLACES
     own_engines_only: bool = False
     credentials: Credentials | None = None  # None: the controller is on a socket of this machine
+    pulse: Path | None = None  # touched at each answer of the controller

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -52,13 +53,14 @@ def heartbeat_of(
     *,
     every_s: float = 0.05,
     undelivered: Callable[[], list[str]] = list,
+    pulse: Path | None = None,
 ) -> tuple[Heartbeat, list[int]]:
     registered: list[int] = []
 
     async def register() -> None:
         registered.append(1)
 
-    made = Heartbeat(cast(Any, link), "s", every_s=every_s, register=register, undelivered=undelivered)
+    made = Heartbeat(cast(Any, link), "s", every_s=every_s, register=register, undelivered=undelivered, pulse=pulse)
     made.attempt = attempt
     return made, registered
 
@@ -103,6 +105,18 @@ async def test_what_the_controller_says_is_done(
     assert attempt.stop_reason is reason
     assert attempt.stop.is_set() is (reason is not None)
     assert (attempt.renewed_at == clock[0]) is (reason is not StopReason.LOST)
+
+
+async def test_only_an_answer_moves_the_pulse_that_a_health_check_reads(tmp_path: Path) -> None:
+    pulse = tmp_path / "pulse"
+    made, _ = heartbeat_of(Link(Unreachable("away"), None, Unreachable("away")), pulse=pulse)
+    await made.renew()
+    assert not pulse.exists()
+    await made.renew()
+    assert pulse.exists()
+    os.utime(pulse, (1, 1))
+    await made.renew()
+    assert pulse.stat().st_mtime == 1
 
 
 async def test_an_unknown_session_registers_again_and_an_outage_is_waited_out() -> None:
