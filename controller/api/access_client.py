@@ -8,7 +8,8 @@ from typing import Any
 import grpc
 
 from controller.model.access import TokenView
-from controller.wire.access import TOKEN
+from controller.model.audit import AuditEntry
+from controller.wire.access import AUDIT_ENTRY, TOKEN
 from controller.wire.codec import message_of
 from controller.wire.time import moment_of, to_duration
 from jetfleet.v1 import access_pb2, access_pb2_grpc
@@ -71,3 +72,16 @@ class AccessClient:
         """By its name or id; the name. Raises NotFound for one that never enrolled."""
         reply = self._call(self._stub.RevokeDevice, message_of(access_pb2.RevokeDeviceRequest, device=name))
         return str(reply.device)
+
+    def audit(self, limit: int | None = None) -> list[AuditEntry]:
+        """Who did what, newest first."""
+        found: list[AuditEntry] = []
+        page = ""
+        while limit is None or len(found) < limit:
+            wanted = 0 if limit is None else limit - len(found)
+            reply = self._call(self._stub.ListAudit, access_pb2.ListAuditRequest(limit=wanted, page=page))
+            found += [AUDIT_ENTRY.decode(item) for item in reply.entries]
+            page = reply.next_page
+            if not page:
+                break
+        return found

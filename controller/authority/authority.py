@@ -73,6 +73,10 @@ class Authority:
             self._server = self._make_server_identity(), self._now() + _SERVER_LIFETIME * 2 / 3
         return self._server[0]
 
+    @property
+    def signing_key(self) -> ec.EllipticCurvePrivateKey:
+        return self._key
+
     def issue(
         self, device_id: str, csr_pem: bytes, *, lifetime_s: float, after: datetime | None = None
     ) -> IssuedCertificate:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from controller.cli import (
+    audit,
     compare,
     completion,
     devices,
@@ -53,6 +54,7 @@ app.command("schema")(schema.schema)
 app.command("serve")(serve.serve)
 app.add_typer(enroll.app, name="enroll")
 app.add_typer(token.app, name="token")
+app.add_typer(audit.app, name="audit")
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("backup")(maintenance.backup)

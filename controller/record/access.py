@@ -1,8 +1,9 @@
-"""Tokens and invitations as data: what stands under `tokens`, `token` and `invitation`. No secret but a new one."""
+"""Tokens, invitations and the audit log as data. No secret but a new one."""
 
 from typing import Any
 
 from controller.model.access import TokenView
+from controller.model.audit import AuditEntry
 
 
 def token_record(token: TokenView) -> dict[str, Any]:
@@ -13,4 +14,17 @@ def token_record(token: TokenView) -> dict[str, Any]:
         "created_by": token.created_by,
         "expires_at": token.expires_at and token.expires_at.isoformat(),
         "revoked_at": token.revoked_at and token.revoked_at.isoformat(),
+    }
+
+
+def audit_record(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "number": entry.number,
+        "at": entry.at.isoformat(),
+        "user": entry.user,
+        "role": entry.role,
+        "action": entry.action,
+        "subject": entry.subject,
+        "detail": dict(entry.detail),
+        "sha256": entry.sha256,
     }

@@ -83,6 +83,7 @@ TABLE: Mapping[str, AccessRow] = {
     "Access/RevokeToken": _ADMIN,
     "Access/Invite": _ADMIN,
     "Access/RevokeDevice": _ADMIN,
+    "Access/ListAudit": _ADMIN,
     "Enrolment/Enroll": _row(CallerRole),
     "Enrolment/RenewCertificate": _row((CallerRole.AGENT,)),
     "grpc.health.v1.Health/Check": _EVERYBODY_KNOWN,

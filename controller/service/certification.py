@@ -10,6 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from controller.model.access import Caller, CallerRole, EnrolmentClaim, Welcome, access_key
+from controller.model.audit import Deed
+from controller.service.audit import audited
 from controller.service.context import ServiceContext
 from controller.service.directory import Directory, secret_digest
 from controller.store.commands.members import accept, keep_member, keep_renewal, revoke_device, usable_invitation
@@ -56,27 +58,28 @@ class Certification:
         # Before the invitation is used up: can it be signed at all, and by which key?
         claim = replace(claim, key_sha256=self._issue(claim.device_id, csr_pem).key_digest)
         alive = self._service.liveness.alive()
-        welcome = await self._service.write(
-            partial(accept, secret_sha256=secret_digest(secret), claim=claim, alive=alive)
-        )
+        take = partial(accept, secret_sha256=secret_digest(secret), claim=claim, alive=alive)
+        welcome = await self._service.write(audited(take, partial(_enrolled, claim)))
         issued = self._issue(welcome.device_id, csr_pem, after=welcome.revoked_at)
-        await self._service.write(
-            partial(keep_member, welcome=welcome, claim=claim, issued_at=issued.issued_at, expires_at=issued.expires_at)
+        keep = partial(
+            keep_member, welcome=welcome, claim=claim, issued_at=issued.issued_at, expires_at=issued.expires_at
         )
+        issue = _issued("certificate.issue", welcome.device_id, issued)
+        await self._service.write(audited(keep, lambda _: issue))
         await self.refresh()
         return welcome, issued
 
     async def renew(self, caller: Caller, csr_pem: bytes) -> "IssuedCertificate":
         issued = self._issue(caller.device_id, csr_pem)
-        await self._service.write(
-            partial(
-                keep_renewal,
-                device_id=caller.device_id,
-                key_sha256=issued.key_digest,
-                issued_at=issued.issued_at,
-                expires_at=issued.expires_at,
-            )
+        keep = partial(
+            keep_renewal,
+            device_id=caller.device_id,
+            key_sha256=issued.key_digest,
+            issued_at=issued.issued_at,
+            expires_at=issued.expires_at,
         )
+        renewal = _issued("certificate.renew", caller.device_id, issued)
+        await self._service.write(audited(keep, lambda _: renewal))
         await self.refresh()
         return issued
 
@@ -86,10 +89,21 @@ class Certification:
     async def revoke_removed(self, device_id: str) -> None:
         """Who was taken out of the fleet does not come back by itself; who never enrolled has nothing to lose."""
         if self._directory.member(device_id) is not None:
-            await self._service.write(partial(revoke_device, name=device_id))
+            end = Deed("device.revoke", f"device {device_id}", {"because": "it was removed"})
+            await self._service.write(audited(partial(revoke_device, name=device_id), lambda _: end))
             await self.end(device_id)
 
     async def end(self, device_id: str) -> int:
         """The device's certificates are not valid any more; ends its calls, and says how many were open."""
         await self.refresh()
         return self._directory.end_calls(access_key(CallerRole.AGENT, device_id))
+
+
+def _enrolled(claim: EnrolmentClaim, welcome: Welcome) -> Deed:
+    detail = {"name": welcome.name or claim.name, "serial": claim.hardware_serial}
+    return Deed("enrolment.use", f"device {welcome.device_id}", detail)
+
+
+def _issued(action: str, device_id: str, issued: "IssuedCertificate") -> Deed:
+    detail = {"expires_at": issued.expires_at.isoformat(), "key_sha256": issued.key_digest}
+    return Deed(action, f"device {device_id}", detail)

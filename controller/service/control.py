@@ -13,6 +13,8 @@ from controller.core.content import content_digest, retry_digest
 from controller.model.job import JobSpec
 from controller.model.result import FlagKind, Row
 from controller.model.view import Submitted
+from controller.service import deeds
+from controller.service.audit import audited
 from controller.service.bounds import check_job_names, trim_tasks
 from controller.service.certification import Certification
 from controller.service.context import ServiceContext
@@ -85,7 +87,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
         if request.validate_only:
             return await _answer((await self._planned(spec, key="")).planned)
         key = request.idempotency_key
-        submitted = await self._submissions.submit(key, content_digest(spec), partial(self._planned, spec, key=key))
+        submitted = await self._submissions.submit(
+            key, content_digest(spec), partial(self._planned, spec, key=key), tell=partial(deeds.submitted_job, spec)
+        )
         log.info("job %d (%s) submitted", submitted.job_id, spec.name)
         return await _answer(submitted)
 
@@ -125,7 +129,8 @@ class ControlService(control_pb2_grpc.ControlServicer):
 
     async def CancelJob(self, request: control_pb2.CancelJobRequest, context: Context) -> control_pb2.Job:
         self.last_call = time.monotonic()
-        await self._service.write(partial(cancel, job_id=request.job_id))
+        change = partial(cancel, job_id=request.job_id)
+        await self._service.write(audited(change, lambda _: deeds.cancelled_job(request.job_id)))
         log.info("job %d: cancel asked", request.job_id)
         self._service.news.notify_all()
         return await self._job(request.job_id)
@@ -143,7 +148,10 @@ class ControlService(control_pb2_grpc.ControlServicer):
             by=current_caller().user,
         )
         submitted = await self._submissions.submit(
-            key, retry_digest(request.job_id), partial(self._service.read, planned)
+            key,
+            retry_digest(request.job_id),
+            partial(self._service.read, planned),
+            tell=partial(deeds.retried_job, request.job_id),
         )
         log.info("job %d retries job %d", submitted.job_id, request.job_id)
         return await _answer(submitted)
@@ -182,7 +190,8 @@ class ControlService(control_pb2_grpc.ControlServicer):
         service, alive = self._service, self._service.liveness.alive()
         look = partial(devices.device_views, alive=alive, paused=dict(service.liveness.paused))
         before = await service.read(look)
-        device_id = await service.write(device_change(request, alive=alive))
+        change = device_change(request, alive=alive)
+        device_id = await service.write(audited(change, partial(deeds.changed_device, request)))
         if request.HasField("remove"):
             await self._certification.revoke_removed(device_id)
         service.boards.update(await service.read(devices.open_boards))
@@ -220,7 +229,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         self.watchers += 1  # an embedded controller does not stop meanwhile
         try:
-            return REMOVED.encode(await self.removals.collect(RETENTION.decode(request)))
+            return REMOVED.encode(await self.removals.collect(RETENTION.decode(request), by=current_caller()))
         finally:
             self.watchers -= 1
             self.last_call = time.monotonic()

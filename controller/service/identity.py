@@ -56,6 +56,11 @@ def current_caller() -> Caller:
     return _CALLER.get()
 
 
+def known_caller() -> Caller | None:
+    """Of a call that may be refused before it was found out whose it is."""
+    return _CALLER.get(None)
+
+
 def _bearer(metadata: dict[str, Any]) -> str:
     shown = str(metadata.get("authorization", ""))
     return shown[len(_BEARER) :].strip() if shown.lower().startswith(_BEARER) else ""

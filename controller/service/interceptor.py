@@ -17,8 +17,9 @@ import grpc
 from controller.model.access import Caller, CallerRole
 from controller.service.access import AccessRow, Reach, row_name, row_of
 from controller.service.directory import Directory
-from controller.service.identity import caller_of, set_caller
+from controller.service.identity import caller_of, known_caller, set_caller
 from controller.service.ownership import Ownership
+from controller.service.refusals import Refusals
 from jetfleet.errors import Denied, Infrastructure, JetfleetError, Unauthenticated
 from jetfleet.os_errors import explained
 from jetfleet.rpc import check_protocol, to_status
@@ -31,8 +32,8 @@ _OWN = "/jetfleet.v1."
 class Interceptor(grpc.aio.ServerInterceptor):
     """Health and reflection speak no protocol of ours: only the caller is looked at."""
 
-    def __init__(self, directory: Directory, ownership: Ownership) -> None:
-        self._directory, self._ownership = directory, ownership
+    def __init__(self, directory: Directory, ownership: Ownership, refusals: Refusals) -> None:
+        self._directory, self._ownership, self._refusals = directory, ownership, refusals
 
     async def intercept_service(
         self,
@@ -43,7 +44,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         method = str(handler_call_details.method)
-        gate = _Gate(method, row_of(method), self._directory, self._ownership)
+        gate = _Gate(method, row_of(method), self._directory, self._ownership, self._refusals)
         wrap = {
             (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary, gate.answering),
             (True, False): (grpc.stream_unary_rpc_method_handler, handler.stream_unary, gate.answering),
@@ -62,6 +63,7 @@ class _Gate:
     row: AccessRow | None
     directory: Directory
     ownership: Ownership
+    refusals: Refusals
 
     async def pass_(self, request: Any, context: Any) -> Caller:
         """Raises Unauthenticated, Denied, NeedsUpgrade, NotFound."""
@@ -88,7 +90,7 @@ class _Gate:
                 with self.directory.open_call(caller):
                     return await _unless_ended(method(request, context), self.directory)
             except Exception as error:
-                await _abort(context, error)
+                await self.abort(context, error)
 
         return guarded
 
@@ -104,9 +106,18 @@ class _Gate:
                     while (answer := await _unless_ended(anext(answers, None), self.directory)) is not None:
                         yield answer
             except Exception as error:
-                await _abort(context, error)
+                await self.abort(context, error)
 
         return guarded
+
+    async def abort(self, context: Any, error: Exception) -> None:
+        """Ends the call."""
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        told = _told(error)
+        await self.refusals.note(told, method=self.method, peer=str(context.peer()), caller=known_caller())
+        code, message, metadata = to_status(told)
+        await context.abort(code, message, tuple(metadata))
 
 
 async def _unless_ended(answer: Awaitable[Any], directory: Directory) -> Any:
@@ -119,15 +130,12 @@ async def _unless_ended(answer: Awaitable[Any], directory: Directory) -> Any:
         raise
 
 
-async def _abort(context: Any, error: Exception) -> None:
-    """Ends the call with what the caller needs to know; a bug is told apart, and logged with its trace."""
-    if isinstance(error, grpc.aio.AbortError):
-        raise error
+def _told(error: Exception) -> JetfleetError:
+    """What the caller needs to know; a bug is told apart, and logged with its trace."""
     if isinstance(error, OSError) and (told := explained(error)):
         log.error("the operating system refused: %s", error)
         error = told
-    if not isinstance(error, JetfleetError):
-        log.error("a bug in the controller", exc_info=error)
-        error = Infrastructure(f"the controller met a bug: {type(error).__name__}", hint="its log has the details")
-    code, message, metadata = to_status(error)
-    await context.abort(code, message, tuple(metadata))
+    if isinstance(error, JetfleetError):
+        return error
+    log.error("a bug in the controller", exc_info=error)
+    return Infrastructure(f"the controller met a bug: {type(error).__name__}", hint="its log has the details")

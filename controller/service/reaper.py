@@ -9,6 +9,7 @@ from controller.model.codec import load_facts
 from controller.model.facts import OWN_ENGINES_ONLY
 from controller.service.context import ServiceContext
 from controller.service.control import ControlService
+from controller.service.seals import AuditSeals
 from controller.store.commands.blobs import match_inventory
 from controller.store.commands.deadlines import time_out_overdue
 from controller.store.commands.depart import depart, leave
@@ -46,7 +47,7 @@ async def adopt(service: ServiceContext) -> None:
         log.warning("jobs %s were not written to the end, and are removed: submit them again", removed)
 
 
-async def reap(service: ServiceContext, control: ControlService) -> None:
+async def reap(service: ServiceContext, control: ControlService, seals: AuditSeals) -> None:
     """Runs until the service stops. A full disk or a slow one is logged and tried again; a bug ends the controller,
     and so does a state folder that is gone (StateGone).
     """
@@ -64,6 +65,7 @@ async def reap(service: ServiceContext, control: ControlService) -> None:
                 touched = time.monotonic()
                 await service.write(partial(touch, session_ids=service.liveness.alive()))
                 await service.write(note_clock)
+                await seals.seal_when_due()
             if service.options.embedded and await _is_idle(service, control):
                 log.info("idle for %.0f s: an embedded controller stops", service.options.idle_s)
                 service.stop()

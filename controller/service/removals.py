@@ -2,11 +2,16 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from controller.model.access import Caller
 from controller.model.removal import Removed, Retention
+from controller.service.audit import CONTROLLER
 from controller.service.context import ServiceContext
+from controller.service.deeds import removal
+from controller.store.commands.audit import note_deed
 from controller.store.commands.collector import Collector, rehearse
 from controller.store.sqlite.database import FILE_NAME
 from controller.store.sqlite.writer import Work
@@ -23,22 +28,32 @@ class Removals:
         self._running: dict[Retention, asyncio.Task[Removed]] = {}
         self._lock = asyncio.Lock()
 
-    async def collect(self, retention: Retention) -> Removed:
+    async def collect(self, retention: Retention, *, by: Caller) -> Removed:
         running = self._running.get(retention)
         if running is None:
-            running = asyncio.create_task(self._collect(retention))
+            running = asyncio.create_task(self._collect(retention, by))
             self._running[retention] = running
             running.add_done_callback(lambda _: self._running.pop(retention))
         return await asyncio.shield(running)
 
-    async def _collect(self, retention: Retention) -> Removed:
+    async def _collect(self, retention: Retention, by: Caller) -> Removed:
         async with self._lock:
             if retention.dry_run:
-                look = partial(rehearse, self._service.options.state_dir / FILE_NAME, retention)
+                folder = self._service.options.state_dir
+                removed = await asyncio.to_thread(rehearse, folder / FILE_NAME, retention)
             else:
-                look = partial(self._remove, retention)
-            removed = await asyncio.to_thread(look)
+                removed = await self._remove_noted(retention, by)
         log.info("%s %s", "would remove" if retention.dry_run else "removed", removed)
+        return removed
+
+    async def _remove_noted(self, retention: Retention, by: Caller) -> Removed:
+        """What nobody asked for at that moment, the hourly removal, is noted where it removed something."""
+        service = self._service
+        if by is not CONTROLLER:
+            await service.write(partial(note_deed, deed=removal(retention, None), by=by))
+        removed = await asyncio.to_thread(self._remove, retention)
+        if by is not CONTROLLER or replace(removed, stored_bytes=0) != Removed():
+            await service.write(partial(note_deed, deed=removal(retention, removed), by=by))
         return removed
 
     def _remove(self, retention: Retention) -> Removed:

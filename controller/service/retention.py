@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from controller.model.removal import KINDS, Retention
+from controller.service.audit import CONTROLLER
 from controller.service.context import ServiceContext
 from controller.service.options import ServeOptions
 from controller.service.removals import Removals
@@ -58,6 +59,6 @@ async def retain(service: ServiceContext, removals: Removals) -> None:
             continue
         for retention in wanted:
             try:
-                await removals.collect(retention)
+                await removals.collect(retention, by=CONTROLLER)
             except JetfleetError as error:
                 log.error("what is too old could not be removed, and is tried again later: %s", error.message)

@@ -21,10 +21,12 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from controller.service.access import without_row
 from controller.service.administration import AccessService
+from controller.service.audit import CONTROLLER
 from controller.service.blobs import BlobService
 from controller.service.certification import Certification
 from controller.service.context import ServiceContext, open_context
 from controller.service.control import ControlService
+from controller.service.deeds import start_of
 from controller.service.directory import Directory
 from controller.service.enrolment import EnrolmentService
 from controller.service.fleet import FleetService
@@ -42,8 +44,11 @@ from controller.service.options import ServeOptions
 from controller.service.ownership import Ownership
 from controller.service.possession import Possession
 from controller.service.reaper import adopt, reap
+from controller.service.refusals import Refusals
 from controller.service.retention import retain
+from controller.service.seals import AuditSeals
 from controller.service.state_folder import prepare
+from controller.store.commands.audit import note_deed
 from jetfleet.address import check_address, socket_path, split_address
 from jetfleet.errors import StateLocked
 from jetfleet.rpc import SERVER_OPTIONS
@@ -111,7 +116,8 @@ async def _serve(options: ServeOptions) -> None:
     directory, authority = Directory(), cache(partial(_open_authority, options))
     certification, possession = Certification(service, directory, authority), Possession(service)
     control, healthy = ControlService(service, certification), health.aio.HealthServicer()
-    server = grpc.aio.server(interceptors=[Interceptor(directory, Ownership(service))], options=SERVER_OPTIONS)
+    gate = Interceptor(directory, Ownership(service), Refusals(service))
+    server = grpc.aio.server(interceptors=[gate], options=SERVER_OPTIONS)
     access_pb2_grpc.add_AccessServicer_to_server(AccessService(service, directory, certification), server)
     blobs_pb2_grpc.add_BlobsServicer_to_server(BlobService(service, possession), server)
     control_pb2_grpc.add_ControlServicer_to_server(control, server)
@@ -123,13 +129,14 @@ async def _serve(options: ServeOptions) -> None:
     try:
         _bind(server, options, certification, authority)
         await adopt(service)
+        await service.write(partial(note_deed, deed=start_of(options), by=CONTROLLER))
         await certification.refresh()
         await server.start()
         close_socket(options.state_dir)
         for name in ("", *_OWN_NAMES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         log.info("serving %s (SQLite %s)", options.state_dir, sqlite3.sqlite_version)
-        await _until_stopped(service, control)
+        await _until_stopped(service, control, AuditSeals(service, _signer(options, authority)))
         await healthy.enter_graceful_shutdown()
         await server.stop(options.drain_s)
     finally:
@@ -175,11 +182,20 @@ def _bind(
         (options.state_dir / AGENTS_FILE).write_text(f"{bound}\n")
 
 
-async def _until_stopped(service: ServiceContext, control: ControlService) -> None:
+def _signer(options: ServeOptions, authority: "Callable[[], Authority]") -> Callable[[str], str] | None:
+    """Where nobody is listened for there is no authority, and none is made for this."""
+    if options.listen is None and options.agents is None:
+        return None
+    from controller.authority.seal import sign_head
+
+    return partial(sign_head, authority().signing_key)
+
+
+async def _until_stopped(service: ServiceContext, control: ControlService, seals: AuditSeals) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stop)
-    reaper = asyncio.create_task(reap(service, control))
+    reaper = asyncio.create_task(reap(service, control, seals))
     retainer = asyncio.create_task(retain(service, control.removals))
     stopped = asyncio.create_task(service.stopping.wait())
     await asyncio.wait({reaper, retainer, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -188,3 +204,4 @@ async def _until_stopped(service: ServiceContext, control: ControlService) -> No
     with contextlib.suppress(asyncio.CancelledError):
         await retainer
     await reaper
+    await seals.seal()

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
 
+from controller.model.audit import Deed
 from controller.model.view import Submitted
+from controller.service.audit import audited
 from controller.service.context import ServiceContext
 from controller.store.commands.submit import Submission, discard
 from controller.store.queries.jobs import known_job
@@ -15,6 +17,7 @@ from jetfleet.errors import JetfleetError
 log = logging.getLogger(__name__)
 
 Planner: TypeAlias = Callable[[], Awaitable[Submission]]
+Teller: TypeAlias = Callable[[Submitted], Deed | None]
 
 
 class Submissions:
@@ -24,29 +27,30 @@ class Submissions:
         self._service = service
         self._running: dict[tuple[str, str], asyncio.Task[Submitted]] = {}
 
-    async def submit(self, key: str, content: str, planned: Planner) -> Submitted:
+    async def submit(self, key: str, content: str, planned: Planner, *, tell: Teller) -> Submitted:
         """`content` is the digest of what is asked for. Raises BadInput if the key was used for something else."""
         running = self._running.get((key, content))
         if running is None:
-            running = asyncio.create_task(self._submit(key, content, planned))
+            running = asyncio.create_task(self._submit(key, content, planned, tell))
             self._running[key, content] = running
             running.add_done_callback(lambda _: self._running.pop((key, content)))
         return await asyncio.shield(running)
 
-    async def _submit(self, key: str, content: str, planned: Planner) -> Submitted:
+    async def _submit(self, key: str, content: str, planned: Planner, tell: Teller) -> Submitted:
         known = await self._service.read(partial(known_job, key=key, content=content))
         if known is not None:
             return known
         submission = await planned()
         try:
-            return await self._write(submission)
+            return await self._write(submission, tell)
         except BaseException:
             await self._discard(key)
             raise
 
-    async def _write(self, submission: Submission) -> Submitted:
+    async def _write(self, submission: Submission, tell: Teller) -> Submitted:
+        step = audited(submission.step, lambda answer: None if answer is None else tell(answer))
         while True:
-            answer = await self._service.write(submission.step)
+            answer = await self._service.write(step)
             if answer is not None:
                 return answer
 

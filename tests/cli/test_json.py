@@ -68,6 +68,8 @@ def test_every_verb_prints_what_is_written(fleet: Command, model: Model, tmp_pat
         fleet("backup", str(archive), "--json"),
         Command(tmp_path / "restored")("restore", str(archive), "--json"),
         fleet("fsck", "--json"),
+        fleet("audit", "list", "--json"),
+        fleet("audit", "verify", "--json"),
     ]
     for done in printed:
         document = json.loads(done.stdout)
@@ -96,7 +98,18 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
         {"engine": engine_record(_engine()), "engines": [engine_summary_record(_engine())]},
     ):
         reader.read(document)
-    by_cli_alone = {"export", "port", "agreement", "error", "removed", "backup", "fsck", "fault"}
+    by_cli_alone = {
+        "export",
+        "port",
+        "agreement",
+        "error",
+        "removed",
+        "backup",
+        "fsck",
+        "fault",
+        "audit_entry",
+        "audit_log",
+    }
     assert reader.seen == set(reader.shapes) - by_cli_alone
 
 

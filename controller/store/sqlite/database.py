@@ -15,7 +15,7 @@ from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import BadInput, DatabaseTooNew, DiskFull, Infrastructure
 
 FILE_NAME = "fleet.db"
-HEAD = "0010"
+HEAD = "0011"
 _VIEWS = {name: statement.strip() for name, statement in VIEWS.items()}
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 

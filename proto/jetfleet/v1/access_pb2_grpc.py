@@ -59,6 +59,11 @@ class AccessStub(object):
                 request_serializer=jetfleet_dot_v1_dot_access__pb2.RevokeDeviceRequest.SerializeToString,
                 response_deserializer=jetfleet_dot_v1_dot_access__pb2.RevokeDeviceResponse.FromString,
                 _registered_method=True)
+        self.ListAudit = channel.unary_unary(
+                '/jetfleet.v1.Access/ListAudit',
+                request_serializer=jetfleet_dot_v1_dot_access__pb2.ListAuditRequest.SerializeToString,
+                response_deserializer=jetfleet_dot_v1_dot_access__pb2.ListAuditResponse.FromString,
+                _registered_method=True)
 
 
 class AccessServicer(object):
@@ -99,6 +104,13 @@ class AccessServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAudit(self, request, context):
+        """Who did what, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AccessServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -126,6 +138,11 @@ def add_AccessServicer_to_server(servicer, server):
                     servicer.RevokeDevice,
                     request_deserializer=jetfleet_dot_v1_dot_access__pb2.RevokeDeviceRequest.FromString,
                     response_serializer=jetfleet_dot_v1_dot_access__pb2.RevokeDeviceResponse.SerializeToString,
+            ),
+            'ListAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAudit,
+                    request_deserializer=jetfleet_dot_v1_dot_access__pb2.ListAuditRequest.FromString,
+                    response_serializer=jetfleet_dot_v1_dot_access__pb2.ListAuditResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -263,6 +280,33 @@ class Access(object):
             '/jetfleet.v1.Access/RevokeDevice',
             jetfleet_dot_v1_dot_access__pb2.RevokeDeviceRequest.SerializeToString,
             jetfleet_dot_v1_dot_access__pb2.RevokeDeviceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jetfleet.v1.Access/ListAudit',
+            jetfleet_dot_v1_dot_access__pb2.ListAuditRequest.SerializeToString,
+            jetfleet_dot_v1_dot_access__pb2.ListAuditResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class AccessStub:
     """A token with which one board may enrol, once."""
     RevokeDevice: _grpc.UnaryUnaryMultiCallable[_access_pb2.RevokeDeviceRequest, _access_pb2.RevokeDeviceResponse]
     """From now on, and on calls that are open, the board's certificates are not valid."""
+    ListAudit: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListAuditRequest, _access_pb2.ListAuditResponse]
+    """Who did what, newest first."""
 
 @_typing.type_check_only
 class AccessAsyncStub(AccessStub):
@@ -55,6 +57,8 @@ class AccessAsyncStub(AccessStub):
     """A token with which one board may enrol, once."""
     RevokeDevice: _aio.UnaryUnaryMultiCallable[_access_pb2.RevokeDeviceRequest, _access_pb2.RevokeDeviceResponse]  # type: ignore[assignment]
     """From now on, and on calls that are open, the board's certificates are not valid."""
+    ListAudit: _aio.UnaryUnaryMultiCallable[_access_pb2.ListAuditRequest, _access_pb2.ListAuditResponse]  # type: ignore[assignment]
+    """Who did what, newest first."""
 
 class AccessServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -96,5 +100,13 @@ class AccessServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.RevokeDeviceResponse, _abc.Awaitable[_access_pb2.RevokeDeviceResponse]]:
         """From now on, and on calls that are open, the board's certificates are not valid."""
+
+    @_abc_1.abstractmethod
+    def ListAudit(
+        self,
+        request: _access_pb2.ListAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ListAuditResponse, _abc.Awaitable[_access_pb2.ListAuditResponse]]:
+        """Who did what, newest first."""
 
 def add_AccessServicer_to_server(servicer: AccessServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
