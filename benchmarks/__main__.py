@@ -18,6 +18,7 @@ PROGRAMS = (
     "submit",
     "wake",
     "blobs",
+    "tls",
     "start",
     "query",
     "idle",

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +16,12 @@ import grpc
 from agent.daemon.client import Link
 from jetfleet.blobs import sha256_file
 from jetfleet.rpc import CALL_METADATA, CHANNEL_OPTIONS
-from jetfleet.v1 import fleet_pb2, fleet_pb2_grpc, task_pb2
+from jetfleet.transport import Credentials, open_aio_channel
+from jetfleet.v1 import blobs_pb2, blobs_pb2_grpc, fleet_pb2, fleet_pb2_grpc, task_pb2
 
 _OWN_CONNECTION = [*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
 _CLAIM_WAIT_S = 20
+_ENGINE = b"an engine of nothing\n"
 _TOGETHER = 50  # agents that register at once
 
 
@@ -31,6 +33,14 @@ class Tally:
     benches: int = 0
     committed_at: list[float] = field(default_factory=list)
     renew_ms: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A board that enrolled."""
+
+    device_id: str
+    credentials: Credentials
 
 
 class FakeAgent:
@@ -46,10 +56,13 @@ class FakeAgent:
         renew_every_s: float,
         labels: Mapping[str, str],
         arch: str,
+        member: Membership | None = None,
     ) -> None:
-        self._channel = grpc.aio.insecure_channel(address, options=_OWN_CONNECTION)
+        self._channel = open_aio_channel(address, member.credentials if member else None, options=_OWN_CONNECTION)
         self._stub = fleet_pb2_grpc.FleetStub(self._channel)
         self._name = f"board-{number:04d}"
+        self._must_show = member is not None
+        self._device_id = member.device_id if member else f"{self._name}-id"
         self._session = uuid.uuid4().hex
         self._tally, self._engine = tally, engine
         self._held = ""
@@ -59,7 +72,7 @@ class FakeAgent:
     async def register(self) -> None:
         facts = task_pb2.Facts(arch=self._arch, simulated=True, runtimes={"simulated": "1.0"}, labels=self._labels)
         request = fleet_pb2.RegisterRequest(
-            device_id=f"{self._name}-id",
+            device_id=self._device_id,
             session_id=self._session,
             boot_id=f"{self._name}-boot",
             bench_domain=f"{self._name}-domain",
@@ -109,6 +122,8 @@ class FakeAgent:
         kind = "build" if lease.task.HasField("build") else "bench"
         if (pause_s := work_s(kind)) > 0:
             await asyncio.sleep(pause_s)
+        if kind == "build" and self._must_show:
+            await self._show_engine()
         outcome = measured() if kind == "bench" else task_pb2.Outcome(built=task_pb2.Built(engine=self._engine))
         request = fleet_pb2.CommitRequest(session_id=self._session, attempt_token=lease.attempt_token, outcome=outcome)
         self._held = ""
@@ -116,6 +131,19 @@ class FakeAgent:
         self._tally.committed_at.append(time.monotonic())
         self._tally.builds += kind == "build"
         self._tally.benches += kind == "bench"
+
+    async def _show_engine(self) -> None:
+        """A board may name as its own only what it has sent; here all send the same, one after the other."""
+        header = blobs_pb2.UploadHeader(sha256=self._engine.sha256, size_bytes=len(_ENGINE))
+        parts = [blobs_pb2.UploadRequest(header=header), blobs_pb2.UploadRequest(chunk=_ENGINE)]
+        while self._must_show:
+            try:
+                await blobs_pb2_grpc.BlobsStub(self._channel).Upload(iter(parts), metadata=CALL_METADATA, timeout=60)
+                self._must_show = False
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         await self._channel.close()
@@ -143,11 +171,23 @@ async def agents(
     labels: Mapping[str, str] | None = None,
     arch: str = "aarch64",
     first: int = 0,
+    members: Sequence[Membership] | None = None,
 ) -> "AsyncIterator[tuple[list[FakeAgent], Tally]]":
-    """Registered agents that renew. They are numbered from `first`; no two on one controller may share a number."""
+    """Registered agents that renew, over TLS where they are `members`. They are numbered from `first`; no two on one
+    controller may share a number.
+    """
     tally = Tally()
     made = [
-        FakeAgent(address, number, tally, engine=engine, renew_every_s=renew_every_s, labels=labels or {}, arch=arch)
+        FakeAgent(
+            address,
+            number,
+            tally,
+            engine=engine,
+            renew_every_s=renew_every_s,
+            labels=labels or {},
+            arch=arch,
+            member=members[number - first] if members else None,
+        )
         for number in range(first, first + count)
     ]
     for begin in range(0, count, _TOGETHER):
@@ -177,7 +217,7 @@ async def background(*steps: Callable[[], Awaitable[None]]) -> AsyncIterator[Non
 async def put_engine(address: str, folder: Path) -> task_pb2.Artifact:
     """Uploads what every agent will say it built: a commit must not name files that the controller lacks."""
     path = folder / "engine"
-    path.write_bytes(b"an engine of nothing\n")
+    path.write_bytes(_ENGINE)
     sha256 = sha256_file(path)
     async with Link(address) as link:
         await link.upload(sha256, path)

@@ -14,8 +14,8 @@ from agent.daemon.credentials import EnrolledAt, enrolled_at, keep_enrolment, ow
 from agent.daemon.identity import device_id, lock_state_dir, write_device_id
 from jetfleet.address import split_address
 from jetfleet.certificates import make_request, parse_fingerprint
-from jetfleet.errors import BadInput, Denied, JetfleetError, Unauthenticated
-from jetfleet.handshake import pinned_authority
+from jetfleet.errors import BadInput, Denied, JetfleetError, Unauthenticated, Unreachable
+from jetfleet.handshake import explain_refusal, pinned_authority
 from jetfleet.rpc import raising
 from jetfleet.transport import Credentials, open_channel
 from jetfleet.v1 import control_pb2, control_pb2_grpc, enrolment_pb2, enrolment_pb2_grpc
@@ -37,7 +37,7 @@ class Enrolment:
 
 def enroll(address: str, *, ca: str, secret: str, state_dir: Path, name: str, serial: str) -> Enrolment:
     """Raises Unauthenticated for another controller than was named, Denied for a token that is not valid (any more),
-    Unreachable, Conflict, StateLocked while the agent runs.
+    Unreachable, WrongClock, Conflict, StateLocked while the agent runs.
     """
     fingerprint = parse_fingerprint(ca)
     if known := _known(state_dir, address, fingerprint):
@@ -59,7 +59,10 @@ def enroll(address: str, *, ca: str, secret: str, state_dir: Path, name: str, se
         )
         with open_channel(address, Credentials(ca_pem)) as channel:
             stub = enrolment_pb2_grpc.EnrolmentStub(channel)
-            answer = raising(stub.Enroll, address=address)(request, timeout=_CALL_S)
+            try:
+                answer = raising(stub.Enroll, address=address)(request, timeout=_CALL_S)
+            except Unreachable as error:
+                raise explain_refusal(address, ca_pem, error) from None
         if answer.device_id != request.device_id:
             write_device_id(state_dir, answer.device_id)
         agents_address = f"{split_address(address)[0]}:{answer.agents_port}"

@@ -29,6 +29,7 @@ class Caller:
     user: str = ""
     device_id: str = ""
     serial: str = ""  # of the board's hardware, as it enrolled
+    expires_at: datetime | None = None  # of what it is known by; None: never
 
     @property
     def key(self) -> str:

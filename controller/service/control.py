@@ -10,6 +10,7 @@ from functools import partial
 import grpc
 
 from controller.core.content import content_digest, retry_digest
+from controller.model.access import CallerRole
 from controller.model.job import JobSpec
 from controller.model.result import FlagKind, Row
 from controller.model.view import Submitted
@@ -68,7 +69,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         caller = current_caller()
         answer = control_pb2.HelloResponse(
             version=VERSION,
-            state_dir=str(options.state_dir),
+            state_dir=str(options.state_dir) if caller.role is CallerRole.OWNER else "",
             embedded=options.embedded,
             user=caller.user,
             role=caller.role.value,

@@ -65,7 +65,7 @@ class Directory:
                 f"the token of {found.name} expired at {found.expires_at:%Y-%m-%d %H:%M} UTC",
                 hint="ask an admin for a new one: controller token create NAME",
             )
-        return Caller(CallerRole(found.scope), found.name)
+        return Caller(CallerRole(found.scope), found.name, expires_at=found.expires_at)
 
     def board(self, device_id: str, *, key_sha256: str, issued_at: datetime, expires_at: datetime) -> Caller:
         """By what its certificate says. Raises Unauthenticated."""
@@ -80,18 +80,23 @@ class Directory:
             raise Unauthenticated(
                 f"the certificate of this board expired at {expires_at:%Y-%m-%d %H:%M} UTC", hint=_ENROL_AGAIN
             )
-        return Caller(CallerRole.AGENT, found.name or device_id[:8], device_id, found.hardware_serial)
+        who = found.name or device_id[:8]
+        return Caller(CallerRole.AGENT, who, device_id, found.hardware_serial, expires_at=expires_at)
 
     @contextlib.contextmanager
     def open_call(self, caller: Caller) -> Iterator[None]:
-        """While a call of this task is open, `end_calls` can end it."""
+        """While a call of this task is open, `end_calls` can end it, and what the caller is known by may expire."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a call outside of a task")
         self._calls[caller.key].add(task)
+        left_s = None if caller.expires_at is None else (caller.expires_at - self._now()).total_seconds()
+        timer = None if left_s is None else asyncio.get_running_loop().call_later(max(0.0, left_s), self._end, task)
         try:
             yield
         finally:
+            if timer is not None:
+                timer.cancel()
             self._calls[caller.key].discard(task)
             if not self._calls[caller.key]:
                 del self._calls[caller.key]
@@ -101,10 +106,13 @@ class Directory:
         """Ends what a caller has open; how many calls that was."""
         tasks = list(self._calls.get(key, ()))
         for task in tasks:
-            self._ended.add(task)
-            task.cancel()
+            self._end(task)
         return len(tasks)
 
+    def _end(self, task: "asyncio.Task[object]") -> None:
+        self._ended.add(task)
+        task.cancel()
+
     def was_ended(self) -> bool:
-        """Whether the call of this task was ended by a revocation, and not by its caller."""
+        """Whether the call of this task was ended here, and not by its caller."""
         return asyncio.current_task() in self._ended

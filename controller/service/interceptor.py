@@ -121,12 +121,12 @@ class _Gate:
 
 
 async def _unless_ended(answer: Awaitable[Any], directory: Directory) -> Any:
-    """Raises Unauthenticated where the caller was revoked meanwhile."""
+    """Raises Unauthenticated where the caller was revoked meanwhile, or what it is known by has expired."""
     try:
         return await answer
     except asyncio.CancelledError:
         if directory.was_ended():
-            raise Unauthenticated("this access was revoked while the call was open") from None
+            raise Unauthenticated("this access was revoked, or expired, while the call was open") from None
         raise
 
 

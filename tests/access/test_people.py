@@ -20,6 +20,7 @@ from testing.access import authority_of, person_credentials
 from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job, submit
 from testing.processes import AgentProcess, ControllerProcess, Process, wait_online
+from tests.cli.conftest import still_running, stop_all
 
 
 @pytest.fixture
@@ -106,15 +107,20 @@ def test_a_token_is_nobodys_before_it_was_made_after_its_end_and_once_it_is_revo
         owner.access().create_token("zoe", scope="owner")
 
 
-def test_a_revocation_ends_a_call_that_is_open(owner: Client, served: ControllerProcess, tmp_path: Path) -> None:
-    """A watcher of a job that nobody runs would stay for good; it hears of it before anything else could tell it."""
+def awaited_job(owner: Client, served: ControllerProcess, tmp_path: Path) -> int:
+    """It waits for a board that does not come back."""
     agent = AgentProcess(tmp_path / "gone", served.address, name="gone", facts=simulated_board())
     agent.start()
     try:
         wait_online(owner, "gone")
     finally:
         agent.kill()
-    job = submit(owner, simulated_job(tmp_path / "job"))
+    return submit(owner, simulated_job(tmp_path / "job"))
+
+
+def test_a_revocation_ends_a_call_that_is_open(owner: Client, served: ControllerProcess, tmp_path: Path) -> None:
+    """A watcher of a job that nobody runs would stay for good; it hears of it before anything else could tell it."""
+    job = awaited_job(owner, served, tmp_path)
     heard: list[JetfleetError] = []
     with person(owner, served, "ann", "reader") as ann:
         began = threading.Event()
@@ -133,6 +139,28 @@ def test_a_revocation_ends_a_call_that_is_open(owner: Client, served: Controller
         watcher.join(30)
     assert [type(error) for error in heard] == [Unauthenticated]
     assert "while the call was open" in heard[0].message
+
+
+def test_a_call_ends_with_the_token_that_opened_it(owner: Client, served: ControllerProcess, tmp_path: Path) -> None:
+    job = awaited_job(owner, served, tmp_path)
+    short = person_credentials(owner, served, name="ann", scope="reader", lifetime_s=3)
+    with Client(served.people_address, credentials=short) as ann, pytest.raises(Unauthenticated) as caught:
+        for _ in ann.watch(job):
+            pass
+    assert "while the call was open" in caught.value.message
+
+
+def test_no_child_inherits_a_token(tmp_path: Path) -> None:
+    """Not the controller that a command starts, which outlives it."""
+    state, shown = tmp_path / "state", "a secret"
+    try:
+        assert cli(tmp_path, "--state", str(state), "jobs", JETFLEET_TOKEN=shown).returncode == 0
+        pids = still_running(state, "serve")
+        assert pids
+        for pid in pids:
+            assert b"a secret" not in Path(f"/proc/{pid}/environ").read_bytes()
+    finally:
+        stop_all(state)
 
 
 def test_no_secret_is_kept_or_logged(owner: Client, served: ControllerProcess) -> None:

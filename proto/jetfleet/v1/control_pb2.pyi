@@ -49,7 +49,7 @@ class HelloResponse(_message.Message):
     version: _builtins.str
     """of the controller"""
     state_dir: _builtins.str
-    """where its database is"""
+    """where its database is; empty for whom it does not concern"""
     embedded: _builtins.bool
     """stops by itself when idle"""
     user: _builtins.str
