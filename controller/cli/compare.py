@@ -42,7 +42,8 @@ Where = Annotated[
 ]
 OnlyVariant = Annotated[list[str] | None, typer.Option(metavar="KEY", help="Only this variant. Repeatable.")]
 FailOn = Annotated[
-    str, typer.Option(metavar="ANSWERS", help="Exit 3 on any of these: slower,cannot-tell,incomparable,not-valid.")
+    str | None,
+    typer.Option(metavar="ANSWERS", help="Exit 3 on any of these: slower,cannot-tell,incomparable,not-valid."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, one line per comparison, no spreads.")]
@@ -57,7 +58,7 @@ def compare(
     across: Across = None,
     where: Where = None,
     variant: OnlyVariant = None,
-    fail_on: FailOn = "",
+    fail_on: FailOn = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     as_markdown: AsMarkdown = False,
@@ -69,7 +70,7 @@ def compare(
     INCOMPARABLE where the two were taken under unlike circumstances, NOT_VALID where one may not be trusted.
     """
     chosen = one_format(json=as_json, csv=as_csv, markdown=as_markdown)
-    gate = _answers(fail_on)
+    gate = frozenset() if fail_on is None else _answers(fail_on)
     with settings_of(context).connect() as client:
         compared = client.compare(
             job,
@@ -96,6 +97,8 @@ def _answers(text: str) -> frozenset[str]:
     asked = [word.strip().lower() for word in text.split(",") if word.strip()]
     if wrong := [word for word in asked if word not in names]:
         raise typer.BadParameter(f"{wrong[0]!r} is not one of {', '.join(names)}", param_hint="--fail-on")
+    if not asked:
+        raise typer.BadParameter(f"{text!r} names none of {', '.join(names)}", param_hint="--fail-on")
     return frozenset(names[word] for word in asked)
 
 

@@ -50,17 +50,24 @@ _OF_CONTROLLER = frozenset(
     (
         "alembic",
         "click",
+        "cryptography",
         "google",
         "grpc",
         "grpc_health",
+        "grpc_reflection",
         "numpy",
         "onnx",
+        "onnxconverter_common",
         "onnxruntime",
         "packaging",
+        "prometheus_client",
         "pydantic",
         "rich",
+        "sqlalchemy",
+        "typer",
+        "yaml",
     )
-) | {"sqlalchemy", "typer", "yaml"}
+)
 
 
 def missing_package(error: ModuleNotFoundError) -> JetfleetError | None:

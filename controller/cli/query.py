@@ -1,5 +1,6 @@
 """`controller query`: SQL on the results database, read-only, straight from the file. There is no RPC for it."""
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -63,7 +64,9 @@ def _text(cell: Any) -> str:
 
 
 def _json_value(cell: Any) -> Any:
-    return _text(cell) if isinstance(cell, bytes) else cell
+    """JSON knows neither bytes nor infinities: both are told as texts."""
+    is_infinite = isinstance(cell, float) and math.isinf(cell)
+    return _text(cell) if is_infinite or isinstance(cell, bytes) else cell
 
 
 def _numeric(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> frozenset[str]:

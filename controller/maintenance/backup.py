@@ -7,6 +7,7 @@ changes and is there before the database counts on it.
 import io
 import json
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -18,6 +19,7 @@ from typing import IO
 from controller.maintenance.folder import BLOBS, DATABASE, alone, reading, stored_blobs
 from jetfleet.blobs import BlobDir, check_digest, sync_folder
 from jetfleet.errors import BadInput, Corrupt, Infrastructure
+from jetfleet.os_errors import explained, of_the_disk
 from jetfleet.version import VERSION
 
 _ABOUT = "backup.json"
@@ -65,12 +67,12 @@ def restore(file: Path, state_dir: Path) -> BackupReport:
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with alone(state_dir):
         try:
-            with tarfile.open(file) as archive:
-                blobs, total = _unpack(archive, state_dir)
-        except (tarfile.TarError, OSError, EOFError) as error:
-            raise BadInput(f"cannot be read as a backup: {error}", where=str(file)) from None
-        with reading(state_dir / DATABASE) as connection:
-            stored = stored_blobs(connection)
+            blobs, total = _read(file, state_dir)
+            with reading(state_dir / DATABASE) as connection:
+                stored = stored_blobs(connection)
+        except BaseException:
+            _clear(state_dir)  # half of a controller would be served, and is in the way of the next try
+            raise
     missing = tuple(sorted(set(stored) - blobs))
     return BackupReport(str(file), file.stat().st_size, len(blobs), total, missing)
 
@@ -97,6 +99,24 @@ def _write(state_dir: Path, part: Path, *, with_blobs: bool) -> BackupReport:
     return BackupReport(str(part), 0, len(wanted) - len(missing), total, tuple(missing))
 
 
+def _read(file: Path, state_dir: Path) -> tuple[set[str], int]:
+    try:
+        with tarfile.open(file) as archive:
+            return _unpack(archive, state_dir)
+    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+        if (failing := of_the_disk(error)) is not None and (told := explained(failing)) is not None:
+            raise told from None
+        raise BadInput(f"cannot be read as a backup: {error}", where=str(file)) from None
+
+
+def _clear(folder: Path) -> None:
+    for item in folder.iterdir():
+        if item.is_dir():
+            shutil.rmtree(item)
+        else:
+            item.unlink()
+
+
 def _unpack(archive: tarfile.TarFile, state_dir: Path) -> tuple[set[str], int]:
     """By name and as regular files: nothing that a tar file can say places a file elsewhere."""
     _check_format(archive)
@@ -120,7 +140,8 @@ def _unpack(archive: tarfile.TarFile, state_dir: Path) -> tuple[set[str], int]:
 def _check_format(archive: tarfile.TarFile) -> None:
     first = archive.next()
     stream = archive.extractfile(first) if first is not None and first.name == _ABOUT and first.isreg() else None
-    if stream is None or json.loads(stream.read(1 << 16)).get("format") != _FORMAT:
+    about = json.loads(stream.read(1 << 16)) if stream is not None else None
+    if not isinstance(about, dict) or about.get("format") != _FORMAT:
         raise BadInput("this is not a backup that this version can read", where=str(archive.name))
 
 

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
+from controller.store.sqlite.file import read_only_uri, refuse_foreign
 from jetfleet.errors import DiskFull, Infrastructure, NotFound, StateLocked
 
 DATABASE = "fleet.db"
@@ -39,11 +39,14 @@ _FULL = "database or disk is full"
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Read-only. Raises NotFound, or Infrastructure where the file cannot be read as a database."""
+    """Read-only. Raises NotFound, BadInput for a database of somebody else's, Infrastructure where the file cannot be
+    read as a database.
+    """
     if not path.is_file():
         raise NotFound("there is no database here", where=str(path), hint="name the state folder with --state")
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
+            refuse_foreign(connection, path)
             yield connection
     except sqlite3.DatabaseError as error:
         if str(error) == _FULL:

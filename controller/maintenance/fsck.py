@@ -16,6 +16,7 @@ from pathlib import Path
 from controller.maintenance.folder import BLOBS, DATABASE, alone, reading, stored_blobs
 from controller.maintenance.rows import RowReport, read_rows
 from controller.store.queries.damage import CheckedRow
+from controller.store.sqlite.file import is_empty
 from jetfleet.blobs import BlobDir, sha256_file
 from jetfleet.errors import Corrupt
 
@@ -83,6 +84,8 @@ def _check(state_dir: Path, report: FsckReport, *, repair: bool) -> None:
 
 
 def _structure(connection: sqlite3.Connection) -> list[Fault]:
+    if is_empty(connection):
+        return [Fault("database", DATABASE, "it is empty")]
     faults = [
         Fault("database", DATABASE, str(line))
         for (line,) in connection.execute(f"PRAGMA integrity_check({_MOST_TOLD})")

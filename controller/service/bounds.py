@@ -10,6 +10,7 @@ from jetfleet.errors import BadInput, DiskFull
 from jetfleet.v1 import control_pb2
 
 _LONGEST_NAME = 256
+_LONGEST_KEY = 1000
 _MOST_HELD = 1000
 _MOST_FACTS_BYTES = 64 << 10
 # Of the 4 MiB of a message.
@@ -26,6 +27,14 @@ def check_registration(who: Registration) -> None:
         raise BadInput(f"{size} bytes of facts about a device", expected=f"at most {_MOST_FACTS_BYTES}")
     if len(who.held) > _MOST_HELD:
         raise BadInput(f"{len(who.held)} attempts held by one agent", expected=f"at most {_MOST_HELD}")
+
+
+def check_key(key: str) -> None:
+    """Of a submit or a retry that can be sent twice. Raises BadInput."""
+    if not key:
+        raise BadInput("a request without idempotency_key")
+    if len(key) > _LONGEST_KEY:
+        raise BadInput(f"an idempotency key of {len(key)} characters", expected=f"at most {_LONGEST_KEY}")
 
 
 def check_job_names(spec: JobSpec) -> None:

@@ -16,7 +16,7 @@ from controller.model.result import FlagKind, Row
 from controller.model.view import Submitted
 from controller.service import deeds
 from controller.service.audit import audited
-from controller.service.bounds import check_job_names, trim_tasks
+from controller.service.bounds import check_job_names, check_key, trim_tasks
 from controller.service.certification import Certification
 from controller.service.context import ServiceContext
 from controller.service.device_changes import device_change
@@ -79,8 +79,8 @@ class ControlService(control_pb2_grpc.ControlServicer):
 
     async def SubmitJob(self, request: control_pb2.SubmitJobRequest, context: Context) -> control_pb2.SubmitJobResponse:
         self.last_call = time.monotonic()
-        if not request.idempotency_key and not request.validate_only:
-            raise BadInput("a submit without idempotency_key")
+        if not request.validate_only:
+            check_key(request.idempotency_key)
         spec = await asyncio.to_thread(JOB_SPEC.decode, request.spec)  # may be thousands of variants
         check_job_names(spec)
         if not request.validate_only:
@@ -138,8 +138,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
 
     async def RetryJob(self, request: control_pb2.RetryJobRequest, context: Context) -> control_pb2.SubmitJobResponse:
         self.last_call = time.monotonic()
-        if not request.idempotency_key:
-            raise BadInput("a retry without idempotency_key")
+        check_key(request.idempotency_key)
         key = request.idempotency_key
         planned = partial(
             plan_retry,

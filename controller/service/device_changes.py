@@ -1,5 +1,6 @@
 """Which command of the store a ChangeDevice asks for."""
 
+import re
 from collections.abc import Collection
 from functools import partial
 
@@ -8,10 +9,17 @@ from controller.store.sqlite.writer import Work
 from jetfleet.errors import BadInput
 from jetfleet.v1 import control_pb2
 
+_AGENT_ID = re.compile(r"[0-9a-f]{32}")
+
 
 def device_change(request: control_pb2.ChangeDeviceRequest, *, alive: Collection[str]) -> Work[str]:
-    """Raises BadInput for a change that this version does not know."""
+    """Raises BadInput for a change that this version does not know, and for an id that no agent has."""
     name, asked = request.device, request.WhichOneof("change")
+    if asked == "adopt" and not _AGENT_ID.fullmatch(request.adopt):
+        raise BadInput(
+            f"{request.adopt[:80]!r} is not a valid id of an agent",
+            expected="32 hexadecimal digits, as the refused agent says",
+        )
     commands: dict[str, Work[str]] = {
         "rename": partial(devices.rename, name=name, new=request.rename),
         "label": partial(devices.label, name=name, labels=dict(request.label.labels)),

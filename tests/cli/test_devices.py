@@ -39,6 +39,16 @@ def test_a_board_is_renamed_labelled_and_cordoned(fleet: Command, model: Model) 
     assert "board is not removed: it is online" in live.stderr
 
 
-@pytest.mark.parametrize("words", [("rename", "nobody", "x"), ("label", "board", "rack"), ("adopt", "nobody", "id")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("rename", "nobody", "x"),
+        ("label", "board", "rack"),
+        ("adopt", "nobody", "0" * 32),
+        ("adopt", "board", "orin-2"),
+        ("adopt", "board", ""),
+        ("cordon", "board", "--reason", "x" * 1001),
+    ],
+)
 def test_mistakes(fleet: Command, words: tuple[str, ...]) -> None:
     assert fleet("devices", *words).returncode == 2

@@ -5,12 +5,13 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 from controller.api.spawn import parse_error
-from controller.cli.failures import print_bug, print_error
+from controller.cli.failures import missing_package, print_bug, print_error
 from controller.cli.main import main
 from jetfleet.errors import BadInput, JetfleetError, kinds
 
@@ -25,6 +26,22 @@ def test_an_error_says_where_what_and_how(capsys: pytest.CaptureFixture[str]) ->
     )
     print_error(BadInput("no", where="a\0b\nerror: c\u202e\x9b"), as_json=False)
     assert capsys.readouterr().err == "error: a\\x00b\\nerror: c\\u202e\\x9b: no\n"
+
+
+def test_every_package_that_the_controller_needs_may_be_missed() -> None:
+    listed = re.search(r"^controller = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL | re.MULTILINE)
+    assert listed is not None
+    wanted = {name.lower() for name in re.findall(r'"([\w-]+)>=', listed[1])}
+    modules = {
+        module
+        for module, packages in packages_distributions().items()
+        if not module.startswith("_") and wanted & {package.lower() for package in packages}
+    }
+    assert {"cryptography", "grpc_reflection", "yaml"} <= modules
+    for module in sorted(modules):
+        told = missing_package(ModuleNotFoundError(name=f"{module}.part"))
+        assert told is not None, module
+        assert told.hint == "pip install 'jetfleet[controller]'"
 
 
 @pytest.mark.parametrize("kind", sorted(kinds()))

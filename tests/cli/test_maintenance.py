@@ -1,5 +1,6 @@
 """Backup beside a running controller, restore into a new folder, fsck of whole and damaged ones: as people run them."""
 
+import io
 import json
 import shutil
 import sqlite3
@@ -113,6 +114,50 @@ def test_a_damaged_backup_is_refused(live: Path, tmp_path: Path, damage: str) ->
     assert done.returncode in (2, 4), done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "escaped").exists()
+    assert list((tmp_path / "new").iterdir()) == []  # half a controller would be served, and bar the next try
+
+
+@pytest.mark.parametrize("about", [b"", b"text", b"[]", b"7", b"{}", b"\xff\xfe"])
+def test_a_file_that_says_nothing_of_a_backup_is_refused(tmp_path: Path, about: bytes) -> None:
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        header = tarfile.TarInfo("backup.json")
+        header.size = len(about)
+        archive.addfile(header, io.BytesIO(about))
+    done = Command(tmp_path / "new")("restore", str(tmp_path / "b.tar"))
+    assert done.returncode == 2, done.stderr
+
+
+def make_foreign(folder: Path, *statements: str) -> bytes:
+    folder.mkdir(parents=True)
+    with closing(sqlite3.connect(folder / "fleet.db")) as connection, connection:
+        for statement in ("CREATE TABLE users (name TEXT)", "CREATE TABLE orders (id INTEGER)", *statements):
+            connection.execute(statement)
+    return (folder / "fleet.db").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        (),
+        ("CREATE TABLE job (id INTEGER)",),
+        ("CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('0001')"),
+    ],
+)
+def test_a_database_of_somebody_elses_is_refused_untouched(tmp_path: Path, statements: tuple[str, ...]) -> None:
+    before = make_foreign(tmp_path / "state", *statements)
+    for words in (("jobs",), ("serve",), ("fsck",), ("fsck", "--repair"), ("backup", str(tmp_path / "b.tar"))):
+        done = Command(tmp_path / "state")(*words)
+        assert done.returncode == 2, (words, done.stderr)
+        assert "users" in done.stderr, words
+        assert "orders" in done.stderr, words
+    assert (tmp_path / "state" / "fleet.db").read_bytes() == before
+    assert not (tmp_path / "b.tar").exists()
+
+
+def test_an_empty_database_is_not_clean(tmp_path: Path) -> None:
+    (tmp_path / "fleet.db").touch()
+    code, report = fsck(tmp_path)
+    assert (code, [fault["kind"] for fault in report["faults"]]) == (1, ["database"])
 
 
 def test_fsck_finds_a_flipped_and_a_lost_file_and_repairs(restored: Path) -> None:

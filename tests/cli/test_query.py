@@ -1,5 +1,6 @@
 """SQL on the file: read-only in every way that SQLite offers to write."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from controller.cli.database import QueryLimits, run_sql
 from jetfleet.errors import BadInput, Infrastructure, NotFound, TimeLimit
+from tests.cli.conftest import Command
 
 
 @pytest.fixture
@@ -56,6 +58,11 @@ def test_refuses(database: Path, sql: str, monkeypatch: pytest.MonkeyPatch) -> N
         assert run_sql(database, sql) == ([], [])
     assert run_sql(database, "SELECT count(*) FROM job")[1] == [(2,)]
     assert not {"other.db", "copy.db"} & {path.name for path in database.parent.iterdir()}
+
+
+def test_what_json_has_no_word_for_is_told_as_a_text(database: Path) -> None:
+    done = Command(database.parent)("query", "select 1e999 as a, -1e999 as b, x'00ff' as c, 1.5 as d", "--json")
+    assert (done.returncode, json.loads(done.stdout)["rows"]) == (0, [["inf", "-inf", "x'00ff'", 1.5]])
 
 
 def test_an_unknown_table_names_the_views(database: Path) -> None:

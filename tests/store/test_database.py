@@ -2,15 +2,20 @@
 
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
+from controller.maintenance.fsck import check
 from controller.model import codec
 from controller.model.job import Condition, Op
+from controller.store.queries.damage import is_current
+from controller.store.sqlite.copying import copy_database
 from controller.store.sqlite.database import FILE_NAME, HEAD, open_database
+from controller.store.sqlite.reader import Reader
 from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import DatabaseTooNew, Infrastructure
 from testing.specs import batch_variant, spec
@@ -33,6 +38,18 @@ def test_a_newer_database_is_refused_untouched(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(DatabaseTooNew, match=rf"schema 9999, this version knows {HEAD}"):
         open_database(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a%41b", "a&mode=rw", "q'q \"x"])
+def test_a_state_folder_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    state = tmp_path / name
+    state.mkdir()
+    open_database(state).dispose()
+    with closing(Reader(state / FILE_NAME)) as reader:
+        assert reader.read(is_current)
+    copy_database(state / FILE_NAME, tmp_path / "copy.db")
+    assert check(state).is_clean
+    assert {path.name for path in tmp_path.iterdir()} == {name, "copy.db"}
 
 
 def test_what_is_no_database_is_told(tmp_path: Path) -> None:

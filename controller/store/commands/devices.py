@@ -15,6 +15,8 @@ from controller.store.queries.tasks import LIVE_STATES
 from controller.store.stored import StoredRow
 from jetfleet.errors import BadInput, Conflict, NotFound
 
+_LONGEST_REASON = 1000
+
 
 def find_device(connection: Connection, name: str) -> StoredRow:
     """By its name or its id. Raises NotFound."""
@@ -52,6 +54,8 @@ def label(connection: Connection, name: str, *, labels: Mapping[str, str]) -> st
 
 def cordon(connection: Connection, name: str, *, reason: str) -> str:
     """It takes no new work until it is uncordoned; what runs is finished."""
+    if len(reason) > _LONGEST_REASON:
+        raise BadInput(f"a reason of {len(reason)} characters", expected=f"at most {_LONGEST_REASON}")
     row = find_device(connection, name)
     _set(connection, row, held=CORDON, cordoned=reason or "by hand")
     return str(row.id)

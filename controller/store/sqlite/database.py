@@ -4,12 +4,14 @@ A change of tables.py needs a revision in migrations/versions, and HEAD here; vi
 """
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from controller.store.sqlite.file import read_only_uri, refuse_foreign
 from controller.store.sqlite.result_codes import ResultCode, result_code
 from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import BadInput, DatabaseTooNew, DiskFull, Infrastructure
@@ -21,8 +23,11 @@ _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 def open_database(state_dir: Path) -> Engine:
-    """The writing engine, on a database of this version. Raises DatabaseTooNew for one from the future."""
+    """The writing engine, on a database of this version. Raises DatabaseTooNew for one from the future, BadInput for
+    one that is somebody else's.
+    """
     path = state_dir / FILE_NAME
+    _look_before_writing(path)
     engine = _writing_engine(path)
     try:
         with engine.connect() as connection:
@@ -35,14 +40,25 @@ def open_database(state_dir: Path) -> Engine:
     return engine
 
 
+def _look_before_writing(path: Path) -> None:
+    """Whoever opens a database to write changes its file: its journal, if nothing else."""
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(read_only_uri(path), uri=True, timeout=5.0)) as connection:
+            refuse_foreign(connection, path)
+    except sqlite3.DatabaseError as error:
+        raise translated(DatabaseError("", {}, error), path) from error
+
+
 def reading_engine(path: Path) -> Engine:
     """Read-only connections; a statement that runs for too long is broken off by the caller's progress handler."""
     return create_engine(
-        f"sqlite:///file:{path}?mode=ro&uri=true",
+        "sqlite://",
+        creator=lambda: sqlite3.connect(read_only_uri(path), uri=True, check_same_thread=False, timeout=5.0),
         poolclass=QueuePool,
         pool_size=4,
         isolation_level="AUTOCOMMIT",
-        connect_args={"check_same_thread": False, "timeout": 5.0},
     )
 
 
@@ -68,7 +84,7 @@ def refusal_of(error: Exception, path: Path) -> Exception:
 def _writing_engine(path: Path) -> Engine:
     """One connection for good. Transactions are begun by hand, because group commit needs BEGIN IMMEDIATE."""
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),  # no text: a folder may be called by what a URL means something by
         poolclass=StaticPool,
         isolation_level="AUTOCOMMIT",
         connect_args={"check_same_thread": False, "timeout": 30.0},
