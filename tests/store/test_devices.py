@@ -265,6 +265,12 @@ def test_results_are_filtered_by_the_facts_of_their_time(fleet: StoreFleet) -> N
     assert (found("1"), found("2")) == (1, 0)
 
 
+@pytest.mark.parametrize("name", ["", 'a"b', "\0", "$", "x" * 64, "a b"])
+def test_results_are_not_asked_for_by_what_is_no_label(fleet: StoreFleet, name: str) -> None:
+    with pytest.raises(BadInput, match="is not a valid name of a label"):
+        fleet.reader.read(lambda c: results.query_rows(c, ResultQuery(labels={name: "x"})))
+
+
 def test_every_unfinished_task_is_explained(fleet: StoreFleet) -> None:
     fleet.register("a")
     job_id = fleet.submit(spec(1, 8)).job_id

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from controller.core.select import matches
 from controller.model.codec import load, load_facts, load_labels
+from controller.model.labels import check_labels
 from controller.model.facts import DEVICE_NAME
 from controller.model.job import Condition, Lowering, Measure, Precision, Role, Variant
 from controller.model.result import Row as ResultRow
@@ -25,7 +26,8 @@ _NO_TIME = datetime.fromtimestamp(0, timezone.utc)
 
 
 def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
-    """Measurements of variants that pass every filter, newest first."""
+    """Measurements of variants that pass every filter, newest first. Raises BadInput for what cannot be a label."""
+    check_labels(query.labels)
     wanted = _select_rows()
     if query.job_ids:
         wanted = wanted.where(t.measurement.c.job_id.in_(query.job_ids))
