@@ -12,7 +12,7 @@ from controller.store.commands.register import register
 from controller.store.commands.renew import expire, touch
 from controller.store.queries import explain, results
 from controller.store.queries.devices import device_views, open_boards
-from jetfleet.errors import Conflict, StaleSession
+from jetfleet.errors import BadInput, Conflict, StaleSession
 from testing.devices import CPU
 from testing.specs import ANY, labelled, spec
 from tests.store.fleet import StoreFleet, failed

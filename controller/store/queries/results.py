@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from controller.core.select import matches
 from controller.model.codec import load, load_facts, load_labels
-from controller.model.labels import check_labels
 from controller.model.facts import DEVICE_NAME
 from controller.model.job import Condition, Lowering, Measure, Precision, Role, Variant
+from controller.model.labels import check_labels
 from controller.model.result import Row as ResultRow
 from controller.model.result import Schedule
 from controller.model.task import Device
