@@ -6,7 +6,8 @@ from pathlib import Path
 
 from agent.device.files import entries, number_of, text_of
 
-# A GPU by the name of its device-tree node; Thor's by its folder's.
+# A GPU by the name of its device-tree node or by its folder's, ADDRESS.NODE: the node lies below /sys/firmware, which
+# Docker masks. Thor's by its folder's alone.
 _GPU_NODES = frozenset({"gv11b", "gp10b", "ga10b", "gb10b", "gpu"})
 _GPU_FOLDERS = "gpu-gpc"
 _EMC = "sys/kernel/debug/bpmp/debug/clk/emc"
@@ -38,8 +39,8 @@ class Clock:
 def gpu_folder(root: Path) -> Path | None:
     """The devfreq folder of a Jetson's GPU, whatever this release calls it."""
     for folder in entries(root / "sys/class/devfreq", "*"):
-        node = text_of(folder / "device/of_node/name")
-        if node in _GPU_NODES or folder.name.startswith(_GPU_FOLDERS):
+        nodes = {text_of(folder / "device/of_node/name"), folder.name.partition(".")[2]}
+        if nodes & _GPU_NODES or folder.name.startswith(_GPU_FOLDERS):
             return folder
     return None
 

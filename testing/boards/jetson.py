@@ -117,7 +117,7 @@ def _csv(software: JetpackSpec) -> str:
 
 def _confined(tree: Tree, software: JetpackSpec) -> Tree:
     """The image's own Debian list, an empty /sys/firmware, no nvpmodel: what docker run gives without more binds."""
-    tree.drop("etc/nvpmodel", "var/lib/nvpmodel", "run/systemd")
+    tree.drop("etc/nvpmodel", "var/lib/nvpmodel", "run/systemd", "sys/firmware")
     mount = (
         f"812 790 259:1 /{software.driver_folder}/libcuda.so.1 /{software.driver_folder}/libcuda.so.1 ro - ext4 x rw\n"
     )

@@ -68,12 +68,12 @@ def clocks(spec: BoardSpec, software: JetpackSpec) -> Files:
     files: Files = {}
     for name, node in _gpus(spec, software).items():
         folder = f"sys/class/devfreq/{name}"
-        files[f"{folder}/device/of_node/name"] = f"{node}\0"
+        files.update(_node_of(folder, node))
         files.update({f"{folder}/{key}_freq": f"{hz}\n" for key, hz in _GPU_HZ.items()})
         files[f"{folder}/governor"] = "nvhost_podgov\n"
         if spec.soc != "tegra264":
             files[f"{folder}/device/load"] = "35\n"
-    files["sys/class/devfreq/15340000.vic/device/of_node/name"] = "vic\0"
+    files.update(_node_of("sys/class/devfreq/15340000.vic", "vic"))
     files["sys/class/devfreq/15340000.vic/cur_freq"] = "115200000\n"
     for cpu in range(spec.cpus):
         folder = f"sys/devices/system/cpu/cpu{cpu}"
@@ -104,6 +104,14 @@ def emc(*, locked: bool, rate_hz: int = 2133000000) -> Files:
 _X86_KHZ = {"cur": 3400000, "min": 800000, "max": 4200000}
 _GPU_HZ = {"cur": 306000000, "min": 306000000, "max": 1020000000}
 _CPU_KHZ = {"cur": 729600, "min": 729600, "max": 1728000}
+
+
+def _node_of(folder: str, node: str) -> Files:
+    """As the kernel links them: below /sys/firmware, which a container does not see."""
+    return {
+        f"{folder}/device/of_node": SymbolicLink(f"../../../../firmware/devicetree/base/bus@0/{node}"),
+        f"sys/firmware/devicetree/base/bus@0/{node}/name": f"{node}\0",
+    }
 
 
 def _gpus(spec: BoardSpec, software: JetpackSpec) -> dict[str, str]:

@@ -106,3 +106,23 @@ def test_cores_that_a_power_mode_turned_off(tmp_path: Path) -> None:
 def test_a_machine_without_any_of_it(tmp_path: Path) -> None:
     assert (read_gpu_clock(tmp_path), read_cpu_clocks(tmp_path), read_zones(tmp_path)) == (None, [], [])
     assert (throttling(tmp_path), over_current_events(tmp_path), all_locked([])) == ({}, {}, False)
+
+
+@everywhere
+def test_a_container_sees_the_same_clocks_though_not_the_device_tree(tmp_path: Path, board: str, jetpack: str) -> None:
+    native = jetson(board, jetpack).write(tmp_path / "native")
+    confined = jetson(board, jetpack, container=True).write(tmp_path / "confined")
+    assert not (confined / "sys/class/devfreq/15340000.vic/device/of_node/name").exists()
+    assert read_gpu_clock(confined) == read_gpu_clock(native)
+    assert read_gpu_clock(confined) is not None
+
+
+def test_a_gpu_is_not_another_engine_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    """By its node where the folder says nothing; neither a video engine nor the memory's manager is one."""
+    folder = "sys/class/devfreq/"
+    others = Tree({f"{folder}{name}/cur_freq": "1\n" for name in ("15340000.vic", "154c0000.nvenc", "bwmgr", "gpu")})
+    assert read_gpu_clock(others.write(tmp_path / "others")) is None
+    named = Tree({**others.files, f"{folder}odd/device/of_node/name": "ga10b\0", f"{folder}odd/cur_freq": "2\n"})
+    clock = read_gpu_clock(named.write(tmp_path / "named"))
+    assert clock is not None
+    assert (clock.name, clock.current_hz) == ("odd", 2)
