@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.device.files import own_or_host, text_of, words_of
-from jetfleet.modules import MODULES, THOR, Chip, Module, chip_of, module_id, module_of_spec
+from jetfleet.modules import MODULES, THOR, Chip, Module, chip_of, claimed_module, module_id, module_of_spec
 
 MODULE_VARIABLE = "JETFLEET_MODULE"
 BOARD_FILE = "etc/jetfleet/board.env"
@@ -56,8 +56,8 @@ def _sources(
     """What may name the module, the most reliable first."""
     return {
         **{name: _tree_reader(root / tree) for name, tree in TREES.items()},
-        "board-file": lambda: module_id(_board_file(root).get(MODULE_VARIABLE, "")),
-        "environment": lambda: module_id(env.get(MODULE_VARIABLE, "")),
+        "board-file": lambda: claimed_module(_board_file(root).get(MODULE_VARIABLE, "")),
+        "environment": lambda: claimed_module(env.get(MODULE_VARIABLE, "")),
         "boot-control": lambda: _boot_control(root),
         "model": lambda: "p3834-0008" if chip is THOR and model and "AGX Thor" in model else None,
         "memory": lambda: _thor_by_memory(memory_bytes(root)) if chip is THOR else None,
@@ -67,7 +67,7 @@ def _sources(
 def conflicting_claim(root: Path, env: Mapping[str, str], module: str | None) -> str | None:
     """What the environment or the board file claims, where the hardware's own word won over it."""
     claims = (_board_file(root).get(MODULE_VARIABLE), env.get(MODULE_VARIABLE))
-    return next((claim for claim in claims if claim and module_id(claim) != module), None)
+    return next((claim for claim in claims if claim and (not module or claimed_module(claim) != module)), None)
 
 
 def memory_bytes(root: Path) -> int | None:

@@ -49,19 +49,20 @@ class NodeList:
 
 def cuda_nodes(root: Path, *, chip: Chip | None, release: int | None) -> NodeList:
     """Of a Jetson; `release` is L4T's first number."""
-    gpu, absent = _gpu_nodes(root)
+    gpu, absent, servers = _gpu_nodes(root)
+    shared = servers or chip is THOR  # a container hides the chip, and not whose nodes these are
     present = [*gpu]
     missing = [] if gpu else ["node of the GPU"]
     doubtful = [f"/{name}" for name in absent]
     if (root / _NVMAP).exists():
         present.append(root / _NVMAP)
-    elif chip is not THOR:
+    elif not shared:
         missing.append(f"/{_NVMAP}")
     if render := _render_node(root):
         present.append(render)
-    elif chip is not THOR and release == 36:
+    elif not shared and release == 36:
         missing.append(f"/{RENDER_NODE}")
-    elif chip is not THOR and release is not None and release > 36:
+    elif not shared and release is not None and release > 36:
         doubtful.append(f"/{RENDER_NODE}")
     return NodeList(tuple(present), tuple(missing), tuple(doubtful))
 
@@ -87,14 +88,15 @@ def groups_of(root: Path) -> dict[int, tuple[str, tuple[str, ...]]]:
     return found
 
 
-def _gpu_nodes(root: Path) -> tuple[list[Path], list[str]]:
-    """Those of the family that has the most, and its names that are not here."""
+def _gpu_nodes(root: Path) -> tuple[list[Path], list[str], bool]:
+    """Those of the family that has the most, its names that are not here, and whether it is the one of servers."""
     families = [[name for name in family if (root / name).exists()] for family in (_NVGPU, _NVIDIA, _NVHOST)]
     best = max(range(3), key=lambda index: len(families[index]))
     if not families[best]:
-        return [], []
+        return [], [], False
     family = (_NVGPU, _NVIDIA, _NVHOST)[best]
-    return [root / name for name in families[best]], [name for name in family if name not in families[best]]
+    absent = [name for name in family if name not in families[best]]
+    return [root / name for name in families[best]], absent, family is _NVIDIA
 
 
 def _render_node(root: Path) -> Path | None:

@@ -9,7 +9,8 @@ from jetfleet.releases import jetpack_of, place_of
 
 NOT_A_JETSON = "this machine is not a Jetson"
 _BIND_FIRMWARE = (
-    "start the container with `-v /sys/firmware:/host/sys/firmware:ro`, or tell it: `-e JETFLEET_MODULE=p3767-0003`"
+    "start the container with `-v /sys/firmware:/host/sys/firmware:ro`, or tell it by `-e JETFLEET_MODULE=ID`, which "
+    "`agent probe` or /proc/device-tree/compatible shows on the host (p3767-0003 is an Orin Nano)"
 )
 
 
@@ -30,6 +31,9 @@ def identity(context: CheckContext) -> CheckResult:
 
 
 def _unidentified(context: CheckContext) -> CheckResult:
+    if claim := conflicting_claim(context.root, context.env, None):
+        why = f"JETFLEET_MODULE={claim} is not the id of a module, and nothing else names one"
+        return fail("no module id", why=why, fix="JETFLEET_MODULE is like p3767-0003, which is an Orin Nano")
     if context.confined:
         why = "Docker masks /sys/firmware, so the device tree cannot be read here"
         return fail("no module id", why=why, fix=_BIND_FIRMWARE)
@@ -59,7 +63,7 @@ def release(context: CheckContext) -> CheckResult:
         why = "a release that this agent does not know: a preview, or newer than the agent"
         return warn(f"L4T {l4t}", why=why, fix="upgrade the agent; `agent probe` shows what it could read")
     if known.l4t != l4t:
-        why = f"a patch that this agent does not know: targets take it for JetPack {known.jetpack} (L4T {known.l4t})"
+        why = f"a release that this agent does not know: targets take it for JetPack {known.jetpack} (L4T {known.l4t})"
         return warn(f"L4T {l4t}", why=why, fix="upgrade the agent")
     return ok(f"JetPack {jetpack}{' preview' if known.preview else ''} (L4T {l4t})")
 

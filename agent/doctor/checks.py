@@ -1,5 +1,6 @@
 """Every check in the order in which one explains the next, and what they amount to."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -37,15 +38,25 @@ CHECKS: Mapping[str, Callable[[CheckContext], CheckResult]] = {
     "controller": controller.controller,
 }
 
+# What no container can run for its host, or runs in vain.
+_OF_THE_HOST = re.compile(r"\b(jetson_clocks|nvpmodel|systemctl|timedatectl|dmesg|modprobe|sysctl|scaling_governor)\b")
+
 
 def run_checks(context: CheckContext) -> Iterator[CheckResult]:
     """One check after the other, as they are done: some take minutes."""
     for name, check in CHECKS.items():
         try:
-            yield replace(check(context), name=name)
+            yield replace(_where_it_helps(check(context), context), name=name)
         except OSError as error:
             why = "the check itself could not look"
             yield replace(fail(str(error), why=why, fix="run it as the agent's user, or report it"), name=name)
+
+
+def _where_it_helps(check: CheckResult, context: CheckContext) -> CheckResult:
+    """A command that is the host's is said to be, where it is read in a container."""
+    if not context.confined or not _OF_THE_HOST.search(check.fix) or "docker run" in check.fix:
+        return check
+    return replace(check, fix=f"on the host: {check.fix}")
 
 
 def exit_code(checks: Iterable[CheckResult]) -> int:

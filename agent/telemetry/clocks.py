@@ -162,7 +162,7 @@ def _throttled(readings: Sequence[ClockReading]) -> Iterator[str]:
     yield from (f"{name} was raised" for name in alerts)
     first, last = readings[0].over_current, readings[-1].over_current
     for name, count in last.items():
-        if more := count - first.get(name, count):
+        if (more := count - first.get(name, count)) > 0:
             yield f"{more} {name} event{'s' if more > 1 else ''}"
     yield from (f"GPU slowed by {reason}" for reason in sorted({word for item in readings for word in item.slowed}))
 

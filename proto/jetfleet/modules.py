@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_ANY_ID = re.compile(r"p\d{4}-\d{4}")
 _ID = re.compile(r"p(?:2888|3668|3701|3767|3834)-\d{4}")
 # Of a family that is not in the table, in `nvidia,p3768-0000+p3767-0005-super`: what follows the carrier board.
 _ON_A_CARRIER = re.compile(r"\bp\d{4}-\d{4}\+(p\d{4}-\d{4})")
@@ -77,6 +78,12 @@ def module_id(text: str) -> str | None:
         return found.group()
     unknown = _ON_A_CARRIER.search(text)
     return unknown.group(1) if unknown else None
+
+
+def claimed_module(text: str) -> str | None:
+    """The module that a person says it is: an id alone, which may be of a family that the table does not know."""
+    text = text.strip()
+    return text if _ANY_ID.fullmatch(text) else module_id(text)
 
 
 def module_of_spec(text: str) -> str | None:

@@ -65,19 +65,19 @@ RELEASES = {release.l4t: release for release in _TABLE}
 
 
 def place_of(l4t: str | None) -> SoftwareRelease | None:
-    """The release itself, or for a patch that is not listed the newest listed one before it in its line (36.5, ...)."""
+    """The release itself, or for one that is not listed the newest listed one before it of its line (36, 39, ...)."""
     if l4t is None or _L4T.fullmatch(l4t) is None:
         return None
     number = l4t_number(l4t)
-    before = [item for item in _TABLE if number[:2] == l4t_number(item.l4t)[:2] and l4t_number(item.l4t) <= number]
+    before = [item for item in _TABLE if number[0] == l4t_number(item.l4t)[0] and l4t_number(item.l4t) <= number]
     return before[-1] if before else None
 
 
 def jetpack_of(l4t: str | None) -> str | None:
     """The JetPack that an L4T release came with.
 
-    A patch that is not listed takes its line's place and says so: `6.2.3+l4t.36.5.9` lies in `>=6.2.3`, and is not
-    equal to 6.2.3.
+    One that is not listed takes the place of the one before it in its line, and says so: `6.2.3+l4t.36.5.9` lies in
+    `>=6.2.3`, and is not equal to 6.2.3.
     """
     place = place_of(l4t)
     if place is None:

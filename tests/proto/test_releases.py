@@ -1,4 +1,4 @@
-"""L4T releases and what they bring; a patch that is not listed takes its line's place in a version range."""
+"""L4T releases and what they bring; one that is not listed takes its line's place in a version range."""
 
 import pytest
 from packaging.version import Version
@@ -36,15 +36,30 @@ def test_the_table_is_in_order_and_no_release_stands_twice():
 
 @pytest.mark.parametrize(
     ("l4t", "place"),
-    [("36.5.9", "36.5.2"), ("36.5.1", "36.5.0"), ("36.4.5", "36.4.4"), ("39.2.10", "39.2.2"), ("36.5.2", "36.5.2")],
+    [
+        *[
+            ("36.5.9", "36.5.2"),
+            ("36.5.1", "36.5.0"),
+            ("36.4.5", "36.4.4"),
+            ("39.2.10", "39.2.2"),
+            ("36.5.2", "36.5.2"),
+        ],
+        *[
+            ("36.6.0", "36.5.2"),
+            ("36.10.1", "36.5.2"),
+            ("38.3.0", "38.2.2"),
+            ("39.3.1", "39.2.2"),
+            ("35.2.0", "35.1.0"),
+        ],
+    ],
 )
-def test_a_patch_that_is_not_listed_takes_its_lines_place(l4t, place):
+def test_a_release_that_is_not_listed_takes_its_lines_place(l4t, place):
     found = place_of(l4t)
     assert found is not None
     assert found.l4t == place
 
 
-@pytest.mark.parametrize("l4t", [None, "", "odd", "36", "36.9.9", "40.1.0", "35.2.0"])
+@pytest.mark.parametrize("l4t", [None, "", "odd", "36", "40.1.0", "37.1.0", "36.1.9", "34.1.0"])
 def test_another_line_is_unknown(l4t):
     assert place_of(l4t) is None
     assert jetpack_of(l4t) is None
@@ -60,6 +75,10 @@ def test_another_line_is_unknown(l4t):
         (">=7", "36.5.9", False),
         (">=7.2", "39.2.2", True),
         (">=6.1", "36.3.0", False),
+        (">=6.1", "36.6.0", True),
+        (">=6.3", "36.6.0", False),
+        ("<7", "36.6.0", True),
+        (">=7.2,<8", "39.4.0", True),
     ],
 )
 def test_version_ranges_take_it_in(wanted, l4t, met):

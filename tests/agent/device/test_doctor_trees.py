@@ -269,6 +269,43 @@ def test_a_variable_that_contradicts_the_board_is_told(tmp_path: Path) -> None:
     assert "p3767-0000" in check.found
 
 
+def test_a_claim_that_is_not_the_id_of_a_module_is_told(tmp_path: Path) -> None:
+    tree = jetson("agx-orin-64gb", "6.2", container=True)
+    check = examined(tree, tmp_path, JETFLEET_MODULE="agx-orin")["board"]
+    assert check.state == "fail"
+    assert "JETFLEET_MODULE=agx-orin is not the id of a module" in check.why
+    assert "p3767-0003" in check.fix
+
+
+@everywhere
+def test_in_a_container_no_command_of_the_hosts_is_given_as_its_own(tmp_path: Path, board: str, jetpack: str) -> None:
+    """jetson_clocks, nvpmodel and systemctl are not there, or reach nothing."""
+    tree = jetson(board, jetpack, container=True).put(host_bind(board))
+    bound = {name: text for name, text in jetson(board, jetpack).files.items() if "nvpmodel" in name}
+    tree.put(bound).put({"proc/meminfo": "MemTotal: 7802880 kB\nMemAvailable: 300000 kB\n"})
+    tree.put({"sys/class/thermal/cooling_device2/cur_state": "1\n"})
+    checks = examined(tree, tmp_path)
+    for name in ("GPU clock", "CPU clocks", "memory", "swap", "throttling", "power mode"):
+        fix = checks[name].fix
+        assert fix == "" or fix.startswith("on the host: "), (name, fix)
+    assert checks["GPU clock"].fix.startswith("on the host: sudo jetson_clocks")
+    assert checks["memory"].fix.startswith("on the host: sudo systemctl")
+
+
+def test_a_thor_that_hides_its_chip_is_not_asked_for_an_orins_nodes(tmp_path: Path) -> None:
+    tree = jetson("thor-t5000", "7.1", container=True)
+    check = examined(tree, tmp_path / "whole")["device nodes"]
+    assert (check.state, check.fix) == ("ok", ""), check
+    check = examined(tree.drop("dev/nvmap"), tmp_path / "without nvmap")["device nodes"]
+    assert check.state == "ok", check
+
+
+def test_an_orin_of_jetpack_7_2_in_a_container_still_misses_its_render_node(tmp_path: Path) -> None:
+    tree = jetson("orin-nx-16gb", "7.2", container=True).drop("dev/dri")
+    check = examined(tree, tmp_path)["device nodes"]
+    assert (check.state, "renderD128" in check.fix) == ("warn", True), check
+
+
 def test_a_board_whose_kernel_alone_shows_it(tmp_path: Path) -> None:
     """A container that was started with nothing: still told that it is on a Jetson, and what is missing."""
     tree = _container_without_runtime().drop("host/")

@@ -95,9 +95,9 @@ def test_a_patch_that_is_not_known_takes_its_lines_place(tmp_path: Path) -> None
 
 
 def test_a_release_that_is_not_known_has_no_jetpack(tmp_path: Path) -> None:
-    text = JETSON["etc/nv_tegra_release"].replace("4.3", "9.9")
+    text = JETSON["etc/nv_tegra_release"].replace("R36", "R40").replace("4.3", "1.0")
     found = facts(tree(tmp_path, {"etc/nv_tegra_release": text}))
-    assert found.l4t == "36.9.9"
+    assert found.l4t == "40.1.0"
     assert not found.HasField("jetpack")
 
 

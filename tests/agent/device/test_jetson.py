@@ -262,3 +262,24 @@ def test_a_discrete_gpu_has_memory_of_its_own_and_the_drivers_cuda(tmp_path: Pat
     assert "gpu" in decided_by_the_gpu
     assert decided_by_the_gpu <= set(known)
     assert facts(root).cuda == "12.2.0"
+
+
+@pytest.mark.parametrize(
+    ("said", "module"),
+    [
+        ("p3767-0003", "p3767-0003"),
+        ("p3900-0001", "p3900-0001"),
+        (" p3900-0001\n", "p3900-0001"),
+        ("nvidia,p3768-0000+p3767-0005-super", "p3767-0005"),
+        ("nvidia,p3999-0000+p3900-0001", "p3900-0001"),
+        ("orin-nano", None),
+        ("p3900", None),
+    ],
+)
+def test_a_module_that_a_person_names_may_be_of_a_family_that_is_not_known(
+    tmp_path: Path, said: str, module: str | None
+) -> None:
+    root = Tree({"proc/cpuinfo": ""}).write(tmp_path / "empty")
+    assert read_board(root, {"JETFLEET_MODULE": said}).module == module
+    root = Tree({"etc/jetfleet/board.env": f"JETFLEET_MODULE={said.strip()}\n"}).write(tmp_path / "file")
+    assert read_board(root, {}).module == module
