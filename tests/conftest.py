@@ -1,5 +1,6 @@
 """Fixtures: processes that a test starts are killed when it ends, whatever happened."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,11 @@ from testing.processes import AgentProcess, ControllerProcess, Process
 
 # A shell that runs the tests in the background has them ignore SIGINT, and every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Readline, which pytest imports, writes the size of a terminal that nobody has into the environment of every child.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+    os.unsetenv(name)
 
 # No limit on an example's time, which on a busy machine is the disk's and the neighbours', and the same examples in
 # every run: a run says of the same code the same.

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import grpc
 
+from controller.api.pages import listed
 from controller.model.access import TokenView
 from controller.model.audit import AuditEntry
 from controller.wire.access import AUDIT_ENTRY, TOKEN
@@ -75,13 +77,6 @@ class AccessClient:
 
     def audit(self, limit: int | None = None) -> list[AuditEntry]:
         """Who did what, newest first."""
-        found: list[AuditEntry] = []
-        page = ""
-        while limit is None or len(found) < limit:
-            wanted = 0 if limit is None else limit - len(found)
-            reply = self._call(self._stub.ListAudit, access_pb2.ListAuditRequest(limit=wanted, page=page))
-            found += [AUDIT_ENTRY.decode(item) for item in reply.entries]
-            page = reply.next_page
-            if not page:
-                break
-        return found
+        ask = partial(self._call, self._stub.ListAudit)
+        found = listed(ask, access_pb2.ListAuditRequest(), "entries", limit=limit)
+        return [AUDIT_ENTRY.decode(item) for item in found]

@@ -7,13 +7,14 @@ were raised here or by the controller.
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from controller.api.access_client import AccessClient
 from controller.api.listing import Devices, Jobs
+from controller.api.pages import listed
 from controller.api.results import Results
 from controller.client.credentials import credentials_for
 from controller.client.link import Patience, messages, persistent
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 Self = TypeVar("Self", bound="ControlClient")
 
-_MOST_ASKED = 10_000  # at once; the controller answers with fewer
 _REMOVAL_S = 3600.0  # a large one takes minutes, and is asked for again meanwhile
 
 ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})
@@ -126,8 +126,9 @@ class ControlClient:
 
     def jobs(self, limit: int = 20) -> Jobs:
         """Newest first, without their tasks."""
-        pages = self._pages(self._stub.ListJobs, control_pb2.ListJobsRequest(), limit=limit)
-        return Jobs(JOB_VIEW.decode(item) for item in islice((item for page in pages for item in page.jobs), limit))
+        ask = partial(self._call, self._stub.ListJobs)
+        found = listed(ask, control_pb2.ListJobsRequest(), "jobs", limit=limit)
+        return Jobs(JOB_VIEW.decode(item) for item in found)
 
     def watch(self, job_id: int, *, on_drop: Callable[[JetfleetError], None] | None = None) -> Iterator[JobView]:
         """The job now and at every change, until it has ended, across lost links and restarts of the controller.
@@ -179,13 +180,13 @@ class ControlClient:
     def explain(self, job_id: int, *, limit: int | None = None) -> list[Reason]:
         """For every unfinished task: what it waits for."""
         request = message_of(control_pb2.ExplainJobRequest, job_id=job_id)
-        pages = self._pages(self._stub.ExplainJob, request, limit=limit)
-        return [REASON.decode(item) for item in islice((item for page in pages for item in page.reasons), limit)]
+        found = listed(partial(self._call, self._stub.ExplainJob), request, "reasons", limit=limit)
+        return [REASON.decode(item) for item in found]
 
     def devices(self, limit: int | None = None) -> Devices:
         """By name."""
-        pages = self._pages(self._stub.ListDevices, control_pb2.ListDevicesRequest(), limit=limit)
-        found = islice((item for page in pages for item in page.devices), limit)
+        ask = partial(self._call, self._stub.ListDevices)
+        found = listed(ask, control_pb2.ListDevicesRequest(), "devices", limit=limit)
         return Devices(DEVICE_VIEW.decode(item) for item in found)
 
     def change_device(self, name: str, **change: Any) -> DeviceView:
@@ -197,8 +198,9 @@ class ControlClient:
 
     def engines(self, limit: int = 50) -> list[EngineView]:
         """Those that are still wanted, then the newest, without what `engine` tells beyond it."""
-        pages = self._pages(self._stub.ListEngines, control_pb2.ListEnginesRequest(), limit=limit)
-        return [ENGINE_VIEW.decode(item) for item in islice((item for page in pages for item in page.engines), limit)]
+        ask = partial(self._call, self._stub.ListEngines)
+        found = listed(ask, control_pb2.ListEnginesRequest(), "engines", limit=limit)
+        return [ENGINE_VIEW.decode(item) for item in found]
 
     def engine(self, name: str, *, job_id: int = 0) -> EngineView:
         """One engine by its key, the key's first digits, or the key of a variant that uses it (of a job, if given).
@@ -265,17 +267,6 @@ class ControlClient:
     def download(self, sha256: str, path: Path, *, on_progress: OnProgress | None = None) -> None:
         """A file by digest (a log, samples, an engine), verified; continues where an earlier try stopped."""
         self._files.download(sha256, path, on_progress=on_progress)
-
-    def _pages(self, method: Callable[..., Any], request: Any, *, limit: int | None) -> Iterator[Any]:
-        """The answers to a listing, asked for one after the other; whoever has enough takes no more."""
-        if limit is not None:
-            request.limit = min(limit, _MOST_ASKED)
-        while True:
-            reply = self._call(method, request)
-            yield reply
-            if not reply.next_page:
-                return
-            request.page = reply.next_page
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         call = raising(method, address=self.address)

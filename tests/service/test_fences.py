@@ -1,6 +1,7 @@
 """What a call may touch before it was found to be right: nothing. Raw calls of strangers at a real server."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -118,13 +119,21 @@ def _spoil(outcome: task_pb2.Outcome, how: str) -> None:
         item.accuracy_n = 100
 
 
-def test_numbers_beyond_64_bits_are_bad_input_everywhere(controller: ControllerProcess, client: Client) -> None:
+def test_numbers_beyond_64_bits_are_bad_input_everywhere(
+    controller: ControllerProcess, client: Client, stub: fleet_pb2_grpc.FleetStub, tmp_path: Path
+) -> None:
     for call in (client.job, client.cancel, client.retry, client.explain):
         with pytest.raises(BadInput):
             call(99999999999999999999)
-    for limits in (client.jobs, client.engines):
-        with pytest.raises(BadInput):
-            limits(10**12)
+    register(stub, "board")
+    job_id = submit(client, simulated_job(tmp_path / "job"))
+    listings = (client.jobs, client.engines, client.devices, partial(client.explain, job_id), client.access().audit)
+    for listing in listings:
+        for limit in (-1, 2**63, 99999999999999999999, 1.5, "1"):
+            with pytest.raises(BadInput, match="is not a valid limit"):
+                listing(limit=limit)
+        assert listing(limit=0) == []
+        assert len(listing(limit=10**12)) == len(listing())
     with grpc.insecure_channel(controller.address) as channel:
         control = control_pb2_grpc.ControlStub(channel)
         for ask, request in (
