@@ -26,7 +26,7 @@ from controller.intake.model_files import array_files, evaluation_files, graph_f
 from controller.intake.model_source import ModelSource, open_source
 from controller.intake.reference_runs import ReferenceRuns, run_references
 from controller.model.job import OutputSet, Precision, Role
-from jetfleet.outputs.set_rows import side_by_side
+from jetfleet.outputs.set_rows import sets_in
 
 
 def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
@@ -190,15 +190,13 @@ def _with_ties(
 ) -> tuple[OutputSet, ...]:
     """The sets, and those whose rows tie in FP32 already: a device may choose others, whatever the workstation does."""
     inputs, answered = references[_widest(references)]
-    tied = {
-        choice: side_by_side({name: answered[name] for name in outputs})
-        for choice, outputs in tied_choices(source.graph.path, inputs).items()
-    }
-    for choice, outputs in tied.items():
-        names = ", ".join(outputs)
-        progress(f"note: scores tie at the last place where {choice} chooses {names}: a device may take other rows")
-    others = [item for item in sets if item.outputs not in tied.values()]
-    return (*others, *(OutputSet(outputs, ties=True) for outputs in tied.values()))
+    found = []
+    for choice, names in tied_choices(source.graph.path, inputs).items():
+        found += sets_in({name: answered[name] for name in names})
+        shown = ", ".join(names)
+        progress(f"note: scores tie at the last place where {choice} chooses {shown}: a device may take other rows")
+    others = [item for item in sets if item.outputs not in found]
+    return (*others, *(OutputSet(outputs, ties=True) for outputs in found))
 
 
 def _rounding(request: ModelRequest, rounded: Sequence[str]) -> ModelRequest:

@@ -62,6 +62,20 @@ def test_rows_of_tied_scores_agree_when_both_take_the_same(place: Workplace) -> 
     assert said in place.progress
 
 
+def test_outputs_of_other_rows_are_sets_of_their_own(place: Workplace) -> None:
+    """A decoder's layers, (N, layers, rows, 4): no set with rows of (N, rows)."""
+    model = tied_detector()
+    model.graph.node.append(NODE("Unsqueeze", ["boxes", "axis"], ["layer"]))
+    model.graph.node.append(NODE("Concat", ["layer", "layer"], ["layers"], axis=1))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1]), "axis"))
+    model.graph.output.append(value("layers", ["N", 2, KEPT, 4]))
+    place.model(model)
+    prepared = place.prepare(JOB)
+    assert [variant.refusal for variant in prepared.spec.variants] == ["", ""]
+    fp16 = next(item for item in prepared.spec.variants if item.precision is Precision.FP16)
+    assert fp16.check.sets == (OutputSet(NAMES, 0.95, ties=True), OutputSet(("layers",), 0.95, ties=True))
+
+
 def test_a_table_that_half_rounds_away_is_found_behind_a_tie(place: Workplace) -> None:
     place.model(tied_detector(offset=20000))
     prepared = place.prepare(JOB)

@@ -1,6 +1,7 @@
 """Judgements of outputs: what one number over a whole tensor would let pass."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -241,6 +242,46 @@ def test_outputs_of_one_set_are_matched_together():
     assert not judge_all({**turned, "label": label}, {"box": box, "label": label}, rules)["box+label"].passed
     missing = judge_all({"box": box}, {"box": box, "label": label}, rules)["box+label"]
     assert missing.detail == "there is no output 'label'"
+
+
+def detections(count, *, apart=100.0):
+    """Boxes, scores and labels of a detector without a batch axis; boxes `apart` pixels from each other."""
+    corner = 300 + apart * np.random.default_rng(count).uniform(-1, 1, (count, 2))
+    box = np.concatenate([corner, corner + 40.3], axis=1).astype(np.float32)
+    return {"boxes": box, "scores": np.linspace(0.913, 0.87, count, dtype=np.float32), "labels": np.arange(count) % 3}
+
+
+DETECTIONS = ("boxes", "scores", "labels")
+
+
+@pytest.mark.parametrize("columns", [0, 1])
+@pytest.mark.parametrize("bounds", [FP16, INT8])
+@pytest.mark.parametrize(("count", "apart"), [(0, 100.0), (1, 100.0), (2, 0.1), (3, 1.0), (4, 0.0), (30, 200.0)])
+def test_rows_that_are_few_or_near_each_other_are_rounded_all_the_same(count, apart, bounds, columns):
+    want = detections(count, apart=apart)
+    if columns:
+        want = {name: array.reshape(count, 4 if name == "boxes" else 1) for name, array in want.items()}
+    got = {name: array.astype(np.float16)[::-1] for name, array in want.items() if name != "labels"}
+    rules = Rules(bounds, sets={DETECTIONS: replace(bounds, rule=Rule.SET)})
+    found = judge_all(
+        {**{name: array.astype(np.float32) for name, array in got.items()}, "labels": want["labels"][::-1]}, want, rules
+    )
+    assert found["boxes+scores+labels"].passed, found
+    if count:
+        wrong = {**want, "boxes": want["boxes"] + np.float32([90, 0, 90, 0])}
+        assert not judge_all(wrong, want, rules)["boxes+scores+labels"].passed
+        other = {**want, "labels": want["labels"] + 1}
+        assert not judge_all(other, want, rules)["boxes+scores+labels"].passed
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_what_a_topk_of_rows_chooses_changes_places_within_its_sample(samples):
+    score = -np.sort(-np.random.default_rng(0).uniform(0, 9, (samples, 5)).astype(np.float32), axis=1)
+    index = np.arange(samples * 5).reshape(samples, 5)
+    rules = Rules(FP16, sets={("score", "index"): SET})
+    want = {"score": score, "index": index}
+    assert judge_all({"score": score[:, ::-1], "index": index[:, ::-1]}, want, rules)["score+index"].passed
+    assert not judge_all({"score": score, "index": index[:, ::-1]}, want, rules)["score+index"].passed
 
 
 def test_outputs_that_are_off_are_not_judged():

@@ -5,7 +5,7 @@ import pytest
 
 from jetfleet.outputs.bounds import Bounds, Rule
 from jetfleet.outputs.judge import judge
-from jetfleet.outputs.set_rows import rows_of, side_by_side
+from jetfleet.outputs.set_rows import rows_of, sets_in, side_by_side
 from jetfleet.outputs.sets import judge_set
 
 SET = Bounds(rule=Rule.SET, min_cosine=0.999)
@@ -87,3 +87,16 @@ def test_samples_are_matched_one_by_one_however_many():
     assert judge(np.roll(got, 1, axis=0), want, SET).equal_share < 0.01
     found = judge(np.zeros((1, 5000, 2)), np.zeros((1, 5000, 2)), SET)
     assert found.detail == "a set of 5000 rows in a sample is too large to be matched, at most 4096"
+
+
+def test_outputs_of_other_samples_are_sets_of_their_own():
+    """A decoder's layers beside its last one, and a count of rows, which is no set."""
+    want = {
+        "logits": np.zeros((1, 20, 5)),
+        "layers": np.zeros((1, 2, 20, 5)),
+        "scores": np.zeros((1, 20)),
+        "inner": np.zeros((1, 2, 20, 32)),
+        "count": np.zeros((1, 1)),
+    }
+    assert sets_in(want) == [("logits", "scores"), ("layers", "inner")]
+    assert sets_in({}) == []

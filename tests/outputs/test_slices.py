@@ -208,3 +208,38 @@ def test_no_channel_of_any_scale_may_be_lost(shape, scales, seed, plant, offset)
     got = with_row(want, channel, broken)
     weak = scales[channel] < 1e-2 * float(np.median(scales[: shape[1]]))
     assert weak or not judge(got, want, FP16).passed
+
+
+@pytest.mark.parametrize("bounds", [FP16, INT8])
+def test_what_half_cannot_tell_from_zero_is_no_fault(bounds):
+    """A text detector's answer to a page without text: a sigmoid of large negative numbers."""
+    rng = np.random.default_rng(0)
+    want = np.zeros((1, 1, 64, 64), np.float32)
+    want[0, 0, :16] = rng.uniform(1e-6, 9e-5, (16, 64))
+    want[0, 0, 20] = 2.0**-25
+    want[0, 0, 30, ::7] = 2.0**-24
+    got = want.astype(np.float16).astype(np.float32)
+    got[0, 0, 20], got[0, 0, 40] = 0, 2.0**-24
+    assert judge(got, want, bounds).passed
+    got[0, 0, 3] = 0
+    found = judge(got, want, bounds)
+    assert (found.passed, found.worst_slice) == (False, "index 3 of axis 2")
+    small = want[:, :, 20:31] * np.float32(0.5)
+    assert not judge(np.zeros_like(small), small, bounds).passed
+
+
+@pytest.mark.parametrize(("share", "bounds"), [(0.13, FP16), (0.13, INT8), (0.3, INT8), (0.45, INT8)])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_mean_does_not_hide_that_a_slice_is_lost_or_another(axis, share, bounds):
+    """A depth map, 5 to 8 metres: rows that are constant, or each other's, still have the cosine of a slice."""
+    want = np.moveaxis(6 * (1 + share * noise(1, 8, 256)), 1, axis)
+    lost, other = np.moveaxis(want.copy(), axis, 1), np.moveaxis(want.copy(), axis, 1)
+    lost[0, 3] = lost[0, 3].mean()
+    other[0, 3] = other[0, 4]
+    for wrong in (lost, other) if share < 0.4 else (lost,):
+        found = judge(np.moveaxis(wrong, 1, axis), want, bounds)
+        assert (found.passed, found.worst_slice) == (False, f"index 3 of axis {axis}")
+    rounded = want + np.float32(0.5 * bounds.norm_error(bounds.min_cosine)) * share * want.mean() * noise(
+        *want.shape, seed=1
+    )
+    assert judge(rounded, want, bounds).passed

@@ -79,3 +79,16 @@ def test_without_scores_among_the_outputs_every_row_ties():
 def test_rows_that_agree_are_no_weakness():
     found = judge(chosen(1)[0], chosen(1)[0][:, ::-1], TIES)
     assert (found.passed, found.weakness, found.equal_share) == (True, "", 1)
+
+
+def test_one_row_above_the_tie_is_held_by_the_range_of_all():
+    """INT8, the best five of fifty scores: the last is another, the first off by a tenth of what they range over."""
+    want = [np.float32([[8.95, 5.40, 4.73, 4.68, 4.24]]), np.array([[8, 30, 26, 23, 3]])]
+    got = [np.float32([[8.52, 5.19, 4.53, 4.39, 4.26]]), np.array([[8, 30, 26, 23, 24]])]
+    bounds = Bounds(rule=Rule.SET, min_cosine=0.99, min_agreement=0.9, ties=True)
+    assert (
+        judge_set(got, want, bounds).detail
+        == "1 of 1 rows above the tie matched, at least 90 % wanted; 4 of 5 rows tie"
+    )
+    assert not judge_set([got[0], np.array([[9, 30, 26, 23, 24]])], want, bounds).passed
+    assert not judge_set([np.float32([[7.0, 5.19, 4.53, 4.39, 4.26]]), got[1]], want, bounds).passed

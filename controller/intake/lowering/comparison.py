@@ -4,7 +4,7 @@ ONNX Runtime computes half precision in float32 on a CPU: what passes here has r
 can hold the values is read from the ranges of the reference run; the last word is the device's own check.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -17,7 +17,7 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.model.job import CheckRule, OutputCheck, OutputSet, Precision
 from jetfleet.outputs.bounds import Bounds, Judgement, Rule, Rules
 from jetfleet.outputs.judge import judge, judge_all
-from jetfleet.outputs.set_rows import side_by_side
+from jetfleet.outputs.set_rows import sets_in
 
 # What a graph answered, and what FP32 does.
 Trial: TypeAlias = tuple[Mapping[str, Array], Mapping[str, Array]]
@@ -39,7 +39,7 @@ def compare(
     `chosen`: outputs by the node that chose their rows. Raises ModelError for outputs too far from FP32.
     """
     found_sets = reordered(trials, request, chosen, forced)
-    for choice, item in found_sets.items():
+    for (choice, _), item in found_sets.items():
         names = ", ".join(item.outputs)
         if item.ties:
             progress(f"{label}: scores tie where {choice} chooses {names}: the rows of FP32's choice agree")
@@ -55,8 +55,8 @@ def compare(
 
 def reordered(
     trials: Sequence[Trial], request: LoweringRequest, chosen: Mapping[str, tuple[str, ...]], forced: Forced
-) -> dict[str, OutputSet]:
-    """The sets, by what chose them, that fail by place and agree when their rows are matched.
+) -> dict[tuple[str, tuple[str, ...]], OutputSet]:
+    """The sets, by what chose them and their names, that fail by place and agree when their rows are matched.
 
     Or else when the graph is given the rows that FP32 chose, which `forced` runs: then their scores tie. An output that
     is no column of the others' rows, as their count, stays held by place.
@@ -64,17 +64,24 @@ def reordered(
     said = {*request.check.outputs, *(name for item in request.check.sets for name in item.outputs)}
     rules = rules_of(request.check)
     found = {}
-    for choice, names in chosen.items():
-        outputs = side_by_side({name: array for name, array in trials[0][1].items() if name in names})
-        if not outputs or not said.isdisjoint(names) or _all_pass(trials, outputs, rules):
+    for choice, outputs in _groups(chosen, trials[0][1]):
+        if not said.isdisjoint(chosen[choice]) or _all_pass(trials, outputs, rules):
             continue
         item = OutputSet(outputs, matched_share(request.precision))
         tied = replace(item, ties=True)
         if _all_pass(trials, outputs, _as_set(request.check, item)):
-            found[choice] = item
+            found[choice, outputs] = item
         elif _all_pass(trials, outputs, _as_set(request.check, tied)) and _all_pass(forced(), outputs, rules):
-            found[choice] = tied
+            found[choice, outputs] = tied
     return found
+
+
+def _groups(
+    chosen: Mapping[str, tuple[str, ...]], answered: Mapping[str, Array]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for choice, names in chosen.items():
+        for outputs in sets_in({name: array for name, array in answered.items() if name in names}):
+            yield choice, outputs
 
 
 def _as_set(check: OutputCheck, item: OutputSet) -> Rules:

@@ -36,6 +36,19 @@ def side_by_side(arrays: Mapping[str, Array]) -> tuple[str, ...]:
     return max(found, key=len, default=())
 
 
+def sets_in(arrays: Mapping[str, Array]) -> list[tuple[str, ...]]:
+    """The outputs of one table, and of the others those that hold as many rows of other samples: a decoder's layers."""
+    found: list[tuple[str, ...]] = []
+    rest, outputs = dict(arrays), side_by_side(arrays)
+    (_, rows), *_ = _leads([arrays[name] for name in outputs]) or [(0, 0)]
+    while outputs:
+        found.append(outputs)
+        rest = {name: array for name, array in rest.items() if name not in outputs}
+        leads = [lead for lead in _leads(list(rest.values())) if lead[1] == rows]
+        outputs = max((_fitting(rest, lead) for lead in leads), key=len, default=())
+    return found
+
+
 def _fitting(arrays: Mapping[str, Array], lead: tuple[int, int]) -> tuple[str, ...]:
     return tuple(name for name, array in arrays.items() if _table(array, lead) is not None)
 
@@ -54,7 +67,17 @@ def _leads(arrays: Sequence[Array]) -> list[tuple[int, int]]:
     most = sorted(arrays, key=lambda array: -min(array.ndim, 3))
     layouts = [_layouts(array) for array in most]
     in_order = [tables[rank] for rank in range(3) for tables in layouts if rank < len(tables)]
-    return list(dict.fromkeys((table.shape[0], table.shape[1]) for table in in_order))
+    found = [(table.shape[0], table.shape[1]) for table in in_order]
+    return list(dict.fromkeys([*_of_a_topk(arrays), *found]))
+
+
+def _of_a_topk(arrays: Sequence[Array]) -> list[tuple[int, int]]:
+    """Scores and indices of one shape, [samples, rows]: indices are no columns of a row."""
+    shapes, kinds = {array.shape for array in arrays}, {array.dtype.kind in INTEGERS for array in arrays}
+    if len(shapes) != 1 or len(kinds) != 2 or arrays[0].ndim != 2:
+        return []
+    samples, rows = arrays[0].shape
+    return [(samples, rows)] if rows > 1 else []
 
 
 def _table(array: Array, lead: tuple[int, int]) -> Array | None:

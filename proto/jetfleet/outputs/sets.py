@@ -8,6 +8,7 @@ from jetfleet.outputs.bounds import INTEGERS, Array, Bounds, Judgement, differen
 from jetfleet.outputs.set_rows import exact_columns, rows_of
 from jetfleet.outputs.ties import hold_ties
 
+_ROUNDED = 0.2  # of a column's size: rows that are few or near each other have no range, and are rounded all the same
 _MOST_ROWS = 4096  # a matching needs memory by the square of it
 
 
@@ -49,7 +50,7 @@ def _same_kind(got: Array, want: Array) -> bool:
 
 
 def _judge_rows(got: Array, want: Array, *, exact: Array, bounds: Bounds) -> Judgement:
-    matched, count = _matched(got, want, exact=exact, tolerance=bounds.row_tolerance), max(len(got), len(want))
+    matched, count = _matched(got, want, _allowed(want, exact, bounds)), max(len(got), len(want))
     share, least = matched / count if count else 1.0, bounds.min_agreement or 1.0
     detail = f"{matched} of {len(want)} rows matched, {len(got)} were given, at least {100 * least:g} % wanted"
     return Judgement(share >= least, detail, equal_share=share)
@@ -59,7 +60,7 @@ def _judge_tied(got: Array, want: Array, *, exact: Array, bounds: Bounds) -> Jud
     """What ties cannot change; of that little is left where most rows tie."""
     found = hold_ties(got, want, exact=exact, bounds=bounds)
     sure = want[~found.tied]
-    matched = _matched(got, sure, exact=exact, tolerance=bounds.row_tolerance)
+    matched = _matched(got, sure, _allowed(want, exact, bounds))
     share, least = matched / len(sure) if len(sure) else 1.0, bounds.min_agreement or 1.0
     said = f"{len(want) - len(sure)} of {len(want)} rows tie"
     detail = found.fault or f"{matched} of {len(sure)} rows above the tie matched, at least {100 * least:g} % wanted"
@@ -67,12 +68,20 @@ def _judge_tied(got: Array, want: Array, *, exact: Array, bounds: Bounds) -> Jud
     return Judgement(not found.fault and share >= least, f"{detail}; {said}", equal_share=share, weakness=weakness)
 
 
-def _matched(got: Array, want: Array, *, exact: Array, tolerance: float) -> int:
+def _allowed(want: Array, exact: Array, bounds: Bounds) -> Array:
+    """How far each column of a row may be off, by the range of that column in all rows of the reference."""
+    if not len(want):
+        return np.zeros(want.shape[1])
+    width = np.maximum(np.ptp(want, axis=0), _ROUNDED * np.abs(want).max(axis=0))
+    found: Array = np.where(exact, 0.25, bounds.row_tolerance * width)
+    return found
+
+
+def _matched(got: Array, want: Array, allowed: Array) -> int:
     """How many rows find a partner in their sample, the nearest pairs first."""
     if not len(want):
         return 0
-    scale = np.where(exact, 0.25, tolerance * np.maximum(np.ptp(want, axis=0), np.abs(want).max(axis=0) * 1e-3))
-    scale = np.maximum(scale, 1e-12)
+    scale = np.maximum(allowed, 1e-12)
     samples = np.unique(want[:, 0])
     return sum(_pairs(got[got[:, 0] == sample] / scale, want[want[:, 0] == sample] / scale) for sample in samples)
 

@@ -16,6 +16,7 @@ _LEAST_STEADY = 4  # but of a steady slice, whose direction says nothing anyway,
 _STEADY = 0.25  # of the largest element is the least, and all have one sign
 _DEAD = 1e-4  # a slice whose peak is below this share of its neighbours' median peak says nothing, unless it is steady
 _LEAST_HALF = 2.0**-14  # the smallest number that half precision holds in full
+_UNTOLD = 2.0**-22  # four steps of half's smallest numbers; a sigmoid or softmax in float32 errs by as much
 _GONE = 1e-3  # of its peak is left: the slice is lost
 _WEAK = 0.05  # of the largest peak: on a wide axis a few weak features may be lost, nobody reads one of hundreds alone
 _WIDE_AXIS, _LOST_SHARE = 128, 0.05
@@ -54,6 +55,8 @@ class _Slices:
 
 def worst_slice(got: Array, want: Array, bounds: Bounds) -> SliceFault | None:
     """The worst slice of all axes, a failed one before any other; None where no slice means anything."""
+    if float(np.abs(want).max(initial=0.0)) > _LEAST_HALF:
+        got = np.where(np.abs(got - want) <= _UNTOLD, want, got)
     found = [_worst_of(slices, bounds) for slices in _all_slices(got, want)]
     judged = [item for item in found if item is not None]
     return min(judged, key=lambda item: (not item.failed, item.cosine), default=None)
