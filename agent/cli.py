@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from agent import enroll, single_task
-from jetfleet.address import ADDRESS_VARIABLE, check_address, default_state_dir, socket_address
+from agent.doctor import command as doctor
+from agent.install import command as install
+from jetfleet.address import ADDRESS_VARIABLE, check_address, default_state_dir, is_socket, socket_address
 from jetfleet.arguments import Parser, long_options, seconds, threads
 from jetfleet.completion import SHELLS, script
-from jetfleet.errors import BadInput, Infrastructure, JetfleetError, error_record
+from jetfleet.errors import Infrastructure, JetfleetError, error_record
 from jetfleet.plain_log import log_plainly, printable
 from jetfleet.streams import prepare_streams, run_printing
 from jetfleet.version import VERSION
@@ -77,7 +79,12 @@ def _parser() -> Parser:
     joining = _verb(verbs, "enroll", _enroll, "become a member of a controller's fleet")
     enroll.add_arguments(joining, state_help=_STATE_HELP, exit_codes=_EXIT_CODES)
     _add_device_options(_verb(verbs, "probe", _probe, "print what this device is and runs, as JSON"))
-    _add_doctor(_verb(verbs, "doctor", _doctor, "check this device step by step, and say how to repair what fails"))
+    checks = _verb(verbs, "doctor", _doctor, "check this device step by step, and say how to repair what fails")
+    doctor.add_arguments(checks, state_help=_STATE_HELP)
+    service = _verb(verbs, "install", install.install, "make the agent a service of this board, and start it")
+    install.add_install_arguments(service, exit_codes=_EXIT_CODES)
+    removal = _verb(verbs, "uninstall", install.uninstall, "remove the service again; the board's identity stays")
+    install.add_uninstall_arguments(removal, exit_codes=_EXIT_CODES)
     single_task.add_arguments(
         _verb(verbs, "once", single_task.run, "run one task from a file, without a controller"), exit_codes=_EXIT_CODES
     )
@@ -124,6 +131,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="blobs folder of a controller on this machine: files are hard-linked from there, not downloaded",
     )
+    run.add_argument("--as-root", action="store_true", help="run as root although the work comes from elsewhere")
     life = run.add_argument_group("when to stop")
     life.add_argument("--idle-exit", type=seconds, metavar="SECONDS", help="stop after this long without work")
     life.add_argument(
@@ -161,24 +169,6 @@ def _add_device_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_doctor(doctor: argparse.ArgumentParser) -> None:
-    doctor.add_argument("--json", action="store_true", help="print the checks as JSON, for programs")
-    doctor.add_argument(
-        "--address",
-        help=f"a controller to reach as well, HOST:PORT or unix:PATH [default: ${ADDRESS_VARIABLE}, else where this "
-        "board enrolled]",
-    )
-    doctor.add_argument("--state", type=Path, metavar="DIR", help=_STATE_HELP)
-    doctor.add_argument(
-        "--root",
-        type=Path,
-        default=Path("/"),
-        metavar="DIR",
-        help="read the system's files below another folder than /, and run nothing",
-    )
-    doctor.add_argument("--settle", action="store_true", help="ask what only a board can answer; print it as one block")
-
-
 def _run(options: argparse.Namespace) -> int:
     from agent.daemon import agent as daemon
     from agent.daemon.bench_lock import PLACES
@@ -191,10 +181,13 @@ def _run(options: argparse.Namespace) -> int:
     address = _address(options, state_dir) or socket_address(default_state_dir())
     check_address(address)
     simulated = device.board is not None
+    credentials = credentials_for(address, state_dir)
+    if not simulated:
+        _refuse_root(address, told=options.as_root)
     daemon.run(
         AgentOptions(
             address=address,
-            credentials=credentials_for(address, state_dir),
+            credentials=credentials,
             state_dir=state_dir,
             name=options.name or socket.gethostname(),
             name_asked=bool(options.name),
@@ -213,6 +206,15 @@ def _run(options: argparse.Namespace) -> int:
         )
     )
     return 0
+
+
+def _refuse_root(address: str, *, told: bool) -> None:
+    """What other machines send is run here: engines are native code. A socket of one's own is nobody else's."""
+    if os.geteuid() == 0 and not told and not is_socket(address):
+        raise Infrastructure(
+            "the agent does not run as root: what it builds and runs comes from other machines",
+            hint="`agent install --native` makes it a service with a user of its own; or --as-root",
+        )
 
 
 def _enroll(options: argparse.Namespace) -> int:
@@ -239,30 +241,8 @@ def _probe(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from agent.doctor.check import read_context
-
-    if not options.root.is_dir():
-        raise BadInput("there is no such folder", where=f"--root {options.root}")
     state_dir = _state_dir(options)
-    address = _address(options, state_dir) or None
-    if address:
-        check_address(address)
-    context = read_context(options.root.resolve(), env=os.environ, state_dir=state_dir, address=address)
-    if options.settle:
-        from agent.doctor.settle.block import settled
-
-        print(settled(context, as_json=options.json, say=partial(print, file=sys.stderr, flush=True)), end="")
-        return 0
-    from agent.doctor.checks import CHECKS, exit_code, run_checks
-    from agent.doctor.table import as_json, row, verdict
-
-    width, checks = max(map(len, CHECKS)), []
-    for check in run_checks(context):
-        checks.append(check)
-        if not options.json:
-            print(row(check, width=width, colour=sys.stdout.isatty()), flush=True)
-    print(as_json(checks) if options.json else verdict(checks))
-    return exit_code(checks)
+    return doctor.run(options, state_dir=state_dir, address=_address(options, state_dir) or None)
 
 
 def _state_dir(options: argparse.Namespace) -> Path:

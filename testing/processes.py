@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from controller.api.client import Client
 from controller.service.options import CERTIFICATE_S
-from jetfleet.address import socket_address
+from jetfleet.address import is_socket, socket_address
 from jetfleet.errors import JetfleetError
 
 T = TypeVar("T")
@@ -198,6 +198,7 @@ class AgentProcess(Process):
         extra: tuple[str, ...] = (),
     ) -> None:
         arguments = ["-m", "agent.cli", "run", "--address", address, "--state", str(state_dir), "--name", name]
+        arguments += [] if is_socket(address) else ["--as-root"]  # whoever runs the tests
         if facts is not None:
             path = state_dir.parent / f"{name}.facts.json"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ def run(options: AgentOptions) -> None:
 
 
 async def _run(options: AgentOptions) -> None:
-    async with Link(options.address, options.credentials) as link:
+    async with Link(options.address, options.credentials) as link, options.service_manager.alive():
         await Agent(options, link).run()
 
 
@@ -122,7 +122,11 @@ class Agent:
             name=options.name,
             name_asked=options.name_asked,
         )
-        answer = await self._link.register(request)
+        try:
+            answer = await self._link.register(request)
+        finally:  # nobody there: the service is up all the same, and tries for as long as it takes
+            options.service_manager.ready(f"no answer yet from {options.address}")
+        options.service_manager.tell(f"registered at {options.address} as {answer.device_name}")
         self._heartbeat.every_s = answer.renew_every.ToNanoseconds() / 1e9
         self._renewal.note(answer)
         log.info("registered at %s as %s, session %s", options.address, answer.device_name, self._session_id[:8])
@@ -143,6 +147,7 @@ class Agent:
         fault = await asyncio.to_thread(self._disk.fault) or self._bench_lock.fault()
         if fault != self._heartbeat.paused_reason:
             log.warning("paused: %s", fault) if fault else log.info("no longer paused")
+            self._options.service_manager.tell(f"paused: {fault}" if fault else "waits for work")
             self._heartbeat.paused_reason = fault
             self._heartbeat.renew_soon()
         if fault:
@@ -185,6 +190,7 @@ class Agent:
         """One attempt, from its lease to its committed result."""
         attempt = ActiveAttempt(lease.attempt_token, lease.task, lease.duration.ToNanoseconds() / 1e9, boot_clock())
         self._heartbeat.attempt = attempt
+        self._options.service_manager.tell(f"works on attempt {attempt.token[:8]}")
         folder = self._attempts / attempt.token
         try:
             await self._heartbeat.renew()  # the claim's answer may be old: nothing starts on a lease that is gone
@@ -201,6 +207,7 @@ class Agent:
                 await self._refresh_facts()
         finally:
             self._heartbeat.attempt = None
+            self._options.service_manager.tell("waits for work")
             shutil.rmtree(folder, ignore_errors=True)
 
     async def _keep(self, attempt: ActiveAttempt, outcome: task_pb2.Outcome, folder: Path) -> bool:
@@ -291,6 +298,7 @@ class Agent:
             self._return_work()
             return
         log.info("draining")
+        self._options.service_manager.stopping()
         self._draining.set()
         asyncio.get_running_loop().call_later(self._options.drain_s, self._return_work)
 

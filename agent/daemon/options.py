@@ -1,10 +1,11 @@
 """What an agent is started with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.daemon.bench_lock import PLACES
+from jetfleet.service_manager import ServiceManager
 from jetfleet.transport import Credentials
 from jetfleet.v1 import task_pb2
 
@@ -29,3 +30,4 @@ class AgentOptions:
     own_engines_only: bool = False
     credentials: Credentials | None = None  # None: the controller is on a socket of this machine
     pulse: Path | None = None  # touched at each answer of the controller
+    service_manager: ServiceManager = field(default_factory=ServiceManager)

@@ -14,10 +14,10 @@ from jetfleet.modules import THOR, Chip
 
 # The GPU's nodes, a family for each driver: nvgpu (JetPack 6 and 7 on Orin), its older names (JetPack 5), and the
 # driver that Thor shares with servers. The family that is there is the one that is used.
-_NVGPU = tuple(f"dev/nvgpu/igpu0/{name}" for name in ("as", "channel", "ctrl", "power", "tsg"))
-_NVHOST = ("dev/nvhost-as-gpu", "dev/nvhost-ctrl-gpu", "dev/nvhost-gpu", "dev/nvhost-tsg-gpu")
-_NVIDIA = ("dev/nvidia0", "dev/nvidiactl")
-_NVMAP = "dev/nvmap"
+NVGPU = tuple(f"dev/nvgpu/igpu0/{name}" for name in ("as", "channel", "ctrl", "power", "tsg"))
+NVHOST = ("dev/nvhost-as-gpu", "dev/nvhost-ctrl-gpu", "dev/nvhost-gpu", "dev/nvhost-tsg-gpu")
+NVIDIA = ("dev/nvidia0", "dev/nvidiactl")
+NVMAP = "dev/nvmap"
 RENDER_NODE = "dev/dri/renderD128"
 
 
@@ -54,10 +54,10 @@ def cuda_nodes(root: Path, *, chip: Chip | None, release: int | None) -> NodeLis
     present = [*gpu]
     missing = [] if gpu else ["node of the GPU"]
     doubtful = [f"/{name}" for name in absent]
-    if (root / _NVMAP).exists():
-        present.append(root / _NVMAP)
+    if (root / NVMAP).exists():
+        present.append(root / NVMAP)
     elif not shared:
-        missing.append(f"/{_NVMAP}")
+        missing.append(f"/{NVMAP}")
     if render := _render_node(root):
         present.append(render)
     elif not shared and release == 36:
@@ -69,7 +69,7 @@ def cuda_nodes(root: Path, *, chip: Chip | None, release: int | None) -> NodeLis
 
 def least_access(root: Path, node: Path) -> int:
     """How CUDA must be able to open a node. /dev/nvmap is group-readable only (0440) on some releases, and works."""
-    return os.R_OK if node == root / _NVMAP else os.R_OK | os.W_OK
+    return os.R_OK if node == root / NVMAP else os.R_OK | os.W_OK
 
 
 def read_owner(path: Path) -> NodeOwner:
@@ -90,13 +90,13 @@ def groups_of(root: Path) -> dict[int, tuple[str, tuple[str, ...]]]:
 
 def _gpu_nodes(root: Path) -> tuple[list[Path], list[str], bool]:
     """Those of the family that has the most, its names that are not here, and whether it is the one of servers."""
-    families = [[name for name in family if (root / name).exists()] for family in (_NVGPU, _NVIDIA, _NVHOST)]
+    families = [[name for name in family if (root / name).exists()] for family in (NVGPU, NVIDIA, NVHOST)]
     best = max(range(3), key=lambda index: len(families[index]))
     if not families[best]:
         return [], [], False
-    family = (_NVGPU, _NVIDIA, _NVHOST)[best]
+    family = (NVGPU, NVIDIA, NVHOST)[best]
     absent = [name for name in family if name not in families[best]]
-    return [root / name for name in families[best]], absent, family is _NVIDIA
+    return [root / name for name in families[best]], absent, family is NVIDIA
 
 
 def _render_node(root: Path) -> Path | None:

@@ -31,9 +31,12 @@ def needed(path: tuple[str, ...]) -> list[click.Parameter]:
 def arguments_of(name: str, path: tuple[str, ...]) -> list[str]:
     """Some that parse: a number is a valid name of anything, too."""
     if name == "agent":
-        return {"once": ["task.json"], "enroll": ["127.0.0.1:1", "--ca", "sha256:0"], "completion": ["bash"]}.get(
-            path[0], []
-        )
+        return {
+            "once": ["task.json"],
+            "enroll": ["127.0.0.1:1", "--ca", "sha256:0"],
+            "install": ["--native"],
+            "completion": ["bash"],
+        }.get(path[0], [])
     return ["bash" if path == ("completion",) else "1" for _ in needed(path)]
 
 

@@ -1,0 +1,25 @@
+"""Asking the helper: the agent's side of its socket."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+from agent.helper.protocol import BadFrame, frame, parse_answer
+from agent.helper.server import receive
+from jetfleet.errors import Infrastructure
+
+SOCKET = Path("/run/jetfleet/helper.sock")
+_ANSWER_S = 10.0
+
+
+def ask(verb: str, *, path: Path = SOCKET) -> dict[str, Any]:
+    """What it answers, refusals too. Raises Infrastructure where nobody answers."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_ANSWER_S)
+        try:
+            connection.connect(str(path))
+            connection.sendall(frame({"verb": verb}))
+            return parse_answer(receive(connection))
+        except (OSError, BadFrame) as error:
+            hint = "sudo systemctl start jetfleet-helper.socket"
+            raise Infrastructure(f"the helper does not answer: {error}", where=str(path), hint=hint) from None

@@ -1,0 +1,77 @@
+"""The helper's socket: who asks is taken from the kernel (SO_PEERCRED), never from what is sent.
+
+One connection after the other, each with one request and little time: what hangs or floods holds nobody up for long.
+"""
+
+import logging
+import os
+import socket
+import struct
+from collections.abc import Container
+
+from agent.helper.protocol import LENGTH_BYTES, BadFrame, content_bytes, frame, parse_request
+from agent.helper.verbs import answer
+
+log = logging.getLogger(__name__)
+
+CONNECTION_S = 2.0
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
+_FIRST_DESCRIPTOR = 3  # sd_listen_fds(3)
+
+
+def socket_from_systemd() -> socket.socket | None:
+    """The socket that systemd listens on for this process; None where it was not started so."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+        return None
+    return socket.socket(fileno=_FIRST_DESCRIPTOR)
+
+
+def serve(listener: socket.socket, *, allowed: Container[int], connection_s: float = CONNECTION_S) -> None:
+    """Answers until the process ends; `allowed` are the users that may ask, by number."""
+    while True:
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(connection_s)
+            try:
+                handle(connection, allowed=allowed)
+            except OSError as error:
+                log.warning("a connection ended early: %s", error)
+
+
+def handle(connection: socket.socket, *, allowed: Container[int]) -> None:
+    """One request. Raises OSError where the other side hangs or has gone."""
+    pid, uid, _ = _peer(connection)
+    if uid not in allowed:
+        log.warning("process %d of user %d may not ask", pid, uid)
+        connection.sendall(frame({"ok": False, "error": "this user may not ask"}))
+        return
+    try:
+        request = parse_request(receive(connection))
+    except BadFrame as error:
+        log.warning("process %d sent what is not a request: %s", pid, error)
+        connection.sendall(frame({"ok": False, "error": str(error)}))
+        return
+    said = answer(request)
+    log.info("process %d of user %d: %.32r, %s", pid, uid, request.verb, "done" if said["ok"] else "refused")
+    connection.sendall(frame(said))
+
+
+def receive(connection: socket.socket) -> bytes:
+    """The content of one frame. Raises BadFrame, OSError."""
+    return _exactly(connection, content_bytes(_exactly(connection, LENGTH_BYTES)))
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes:
+    got = b""
+    while len(got) < count:
+        part = connection.recv(count - len(got))
+        if not part:
+            raise BadFrame(f"ended after {len(got)} of {count} bytes")
+        got += part
+    return got
+
+
+def _peer(connection: socket.socket) -> tuple[int, int, int]:
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, gid = _CREDENTIALS.unpack(raw)
+    return pid, uid, gid

@@ -1,0 +1,44 @@
+"""The unit that runs the agent's container: what it is given of its board, and nothing else. Pure."""
+
+from agent.install.host import BoardHost
+from agent.install.unit import render, restart_steps
+
+_TEMPLATE = "jetfleet-agent-container.service"
+# Docker masks /sys/firmware, and dpkg's list is the image's own: both are read below /host (docs/devices.md).
+_MOUNTED_AT = {"/sys/firmware": "/host/sys/firmware", "/var/lib/dpkg/status": "/host/var/lib/dpkg/status"}
+
+
+def container_unit(host: BoardHost, image: str) -> str:
+    return render(
+        _TEMPLATE,
+        engine=host.engine,
+        engine_path=f"/usr/bin/{host.engine}",
+        wants="Wants=docker.service" if host.engine == "docker" else "",
+        uid=str(host.uid),
+        gid=str(host.gid),
+        image=image,
+        run_options=" ".join(run_options(host)),
+        restart=restart_steps(host.systemd),
+    )
+
+
+def run_options(host: BoardHost) -> list[str]:
+    """Of `docker run`, and podman's. Devices come with the NVIDIA runtime: --gpus is refused on L4T 36."""
+    mounts = ["/var/lib/jetfleet", "/run/lock", "/etc/jetfleet/board.env:/etc/jetfleet/board.env:ro"]
+    mounts += [f"{path}:{_MOUNTED_AT.get(path, path)}:ro" for path in sorted(host.present)]
+    return [
+        "--rm",
+        "--name=jetfleet-agent",
+        "--pull=never",
+        *(["--runtime=nvidia"] if host.has_nvidia_runtime else []),
+        "--network=host",
+        f"--user={host.uid}:{host.gid}",
+        *(f"--group-add={number}" for number, _ in host.groups),
+        "--read-only",
+        "--cap-drop=ALL",
+        "--security-opt=no-new-privileges",
+        "--tmpfs=/tmp",
+        "--env-file=/etc/jetfleet/agent.env",
+        "--env=HOME=/var/lib/jetfleet",
+        *(f"--volume={mount if ':' in mount else f'{mount}:{mount}'}" for mount in mounts),
+    ]
