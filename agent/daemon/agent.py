@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import shutil
-import signal
 import time
 import uuid
 from functools import partial
@@ -14,6 +13,7 @@ from agent.daemon.bench_lock import BenchLock
 from agent.daemon.client import Link
 from agent.daemon.delivery import Delivery, infrastructure_failure
 from agent.daemon.disk import StateDisk, is_of_the_disk
+from agent.daemon.drain import drain_on_signals
 from agent.daemon.heartbeat import ActiveAttempt, Heartbeat, StopReason, boot_clock, outcome_after_stop
 from agent.daemon.identity import lock_state_dir
 from agent.daemon.inputs import fetch_inputs
@@ -76,7 +76,12 @@ class Agent:
         self._worked_at = time.monotonic()
 
     async def run(self) -> None:
-        self._catch_signals()
+        drain_on_signals(
+            self._draining,
+            drain_s=self._options.drain_s,
+            return_work=self._return_work,
+            service_manager=self._options.service_manager,
+        )
         shutil.rmtree(self._attempts, ignore_errors=True)  # of an agent that was killed: nothing in there was finished
         await self._retry.until_done(self._register)
         heartbeat = asyncio.create_task(self._heartbeat.run())
@@ -286,21 +291,6 @@ class Agent:
     def _idle_for_too_long(self) -> bool:
         limit = self._options.idle_exit_s
         return limit is not None and time.monotonic() - self._worked_at > limit
-
-    def _catch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-
-    def _stop(self) -> None:
-        """Once: finish what is in hand, for a while. Twice: give it back now."""
-        if self._draining.is_set():
-            self._return_work()
-            return
-        log.info("draining")
-        self._options.service_manager.stopping()
-        self._draining.set()
-        asyncio.get_running_loop().call_later(self._options.drain_s, self._return_work)
 
     def _return_work(self) -> None:
         if self._heartbeat.attempt is not None:
