@@ -46,24 +46,32 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
 
 
 def install(options: argparse.Namespace) -> int:
-    root = _root(options)
-    host = read_host(root, engine=_engine(root) if options.container else "")
-    image = (options.image or _NO_IMAGE) if options.container else None
-    if options.image and not options.container:
-        raise BadInput("an image is of use in a container only", where="--image", expected="--container --image REF")
-    steps = install_steps(host, Wanted(image))
+    root, image = _root(options), _image(options)
+    host = read_host(root, engine=_engine(root) if image is not None else "")
+    steps, refusals = install_steps(host, Wanted(image)), problems(host, image)
     if options.dry_run:
         show(steps, print)
-        for problem in problems(host, image):
-            print(f"it would be refused: {problem.message}")
+        for refusal in refusals:
+            print(f"it would be refused: {refusal.message}")
         return 0
     _need_root(root)
-    for problem in problems(host, image):
-        raise problem
+    if refusals:
+        raise refusals[0]
     if not apply(steps, root=root, say=print):
         print("nothing had to be changed")
-    if root != Path("/"):
-        return 0
+    return _look(host, image) if root == Path("/") else 0
+
+
+def _image(options: argparse.Namespace) -> str | None:
+    if options.container:
+        return str(options.image or _NO_IMAGE)
+    if options.image:
+        raise BadInput("an image is of use in a container only", where="--image", expected="--container --image REF")
+    return None
+
+
+def _look(host: BoardHost, image: str | None) -> int:
+    """What became of it. A container's doctor is inside of it: `docker exec jetfleet-agent agent doctor`."""
     if not Path(_ENROLLED).exists():
         print("not enrolled yet: as root, run here the line that `controller enroll new` prints; it starts the agent")
     return 0 if image is not None else _doctor(host)

@@ -54,14 +54,10 @@ Step = WriteFile | RemovePath | RemoveEmptyFolder | RunCommand
 def show(steps: Sequence[Step], say: Say) -> None:
     """Every file with its content, and every command, in order."""
     for step in steps:
+        say(_told(step))
         if isinstance(step, WriteFile):
-            say(f"write {step.path} (mode {step.mode:04o}{', unless it is there' if step.keep else ''})")
             for line in step.content.splitlines():
                 say(f"    {line}".rstrip())
-        elif isinstance(step, RunCommand):
-            say(f"run {_text(step)}{' (if a file changed)' if step.if_changed else ''}")
-        else:
-            say(f"remove {step.path}{' if it is empty' if isinstance(step, RemoveEmptyFolder) else ''}")
 
 
 def apply(steps: Sequence[Step], *, root: Path, say: Say) -> bool:
@@ -71,14 +67,26 @@ def apply(steps: Sequence[Step], *, root: Path, say: Say) -> bool:
     changed = False
     for step in steps:
         if isinstance(step, RunCommand):
-            if root != Path("/"):
-                say(f"to be run there: {_text(step)}")
-            elif changed or not step.if_changed:
-                _run(step, say)
+            _run_or_say(step, changed=changed, is_here=root == Path("/"), say=say)
         elif _change(step, root):
             changed = True
             say(f"{'wrote' if isinstance(step, WriteFile) else 'removed'} {step.path}")
     return changed
+
+
+def _told(step: Step) -> str:
+    if isinstance(step, WriteFile):
+        return f"write {step.path} (mode {step.mode:04o}{', unless it is there' if step.keep else ''})"
+    if isinstance(step, RunCommand):
+        return f"run {_text(step)}{' (if a file changed)' if step.if_changed else ''}"
+    return f"remove {step.path}{' if it is empty' if isinstance(step, RemoveEmptyFolder) else ''}"
+
+
+def _run_or_say(step: RunCommand, *, changed: bool, is_here: bool, say: Say) -> None:
+    if not is_here:
+        say(f"to be run there: {_text(step)}")
+    elif changed or not step.if_changed:
+        _run(step, say)
 
 
 def _change(step: WriteFile | RemovePath | RemoveEmptyFolder, root: Path) -> bool:
