@@ -146,7 +146,7 @@ def _run(step: RunCommand, say: Say) -> None:
     if code and not step.may_fail:
         raise Infrastructure(f"`{_text(step)}` ended with {code}", hint="its message stands above this one")
     if code:
-        say(f"  ended with {code}, which is no obstacle")
+        say(f"  ended with {code}; it goes on all the same")
 
 
 def _text(step: RunCommand) -> str:
