@@ -25,7 +25,7 @@ _MOST_TOLD = 100
 
 @dataclass(frozen=True)
 class Fault:
-    """`kind` is one of database, reference, row, unlisted, missing, damaged, size, unknown_name."""
+    """`kind` is one of database, reference, row, unreadable, unlisted, missing, damaged, size, unknown_name."""
 
     kind: str
     subject: str
@@ -68,6 +68,10 @@ def _check(state_dir: Path, report: FsckReport, *, repair: bool) -> None:
         report.faults += _structure(connection)
         wanted = stored_blobs(connection)
     rows = RowReport() if report.faults else read_rows(state_dir / DATABASE)  # of a sound database
+    report.faults += [
+        Fault("unreadable", f"{cell.table} {cell.row}", f"{cell.column} is not what was written")
+        for cell in rows.unreadable
+    ]
     found = _check_files(BlobDir(state_dir / BLOBS), wanted, report, repair=repair)
     lost = [sha256 for sha256 in wanted if sha256 not in found]
     for sha256 in lost:

@@ -7,17 +7,22 @@ from pathlib import Path
 
 from controller.store.queries.damage import CheckedRow, check_rows, is_current
 from controller.store.queries.references import file_uses, listed_files
+from controller.store.queries.unreadable import UnreadableCell, unreadable_cells
 from controller.store.sqlite.reader import Reader
 
 
 @dataclass
 class RowReport:
-    """`changed` are rows whose damage is not what was noted before; `unlisted` files are needed, and in no list."""
+    """`changed` are rows whose damage is not what was noted before; `unlisted` files are needed, and in no list.
+
+    With an `unreadable` cell nothing else is looked at.
+    """
 
     measurements: int = 0
     damaged: list[CheckedRow] = field(default_factory=list)
     changed: list[CheckedRow] = field(default_factory=list)
     unlisted: list[str] = field(default_factory=list)
+    unreadable: list[UnreadableCell] = field(default_factory=list)
 
 
 def read_rows(database: Path) -> RowReport:
@@ -26,6 +31,9 @@ def read_rows(database: Path) -> RowReport:
     with closing(Reader(database)) as reader:
         if not reader.read(is_current):
             return report
+        report.unreadable = reader.read(unreadable_cells)
+        if report.unreadable:
+            return report  # what needs those rows cannot be told
         report.unlisted = sorted(reader.read(file_uses).needed - reader.read(listed_files))
         after = 0
         while page := reader.read(partial(check_rows, after=after)):

@@ -2,13 +2,18 @@
 
 import dataclasses
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from enum import Enum
 from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+_WRONG = (ValueError, TypeError, LookupError, AttributeError)
+
+
+class Unreadable(ValueError):
+    """A text that is not what was written, by damage or by another version."""
 
 
 def dump(value: object) -> str:
@@ -16,7 +21,7 @@ def dump(value: object) -> str:
 
 
 def load(kind: type[T], text: str) -> T:
-    """The value that `dump` wrote; `kind` is a dataclass, or e.g. tuple[Condition, ...].
+    """The value that `dump` wrote; `kind` is a dataclass, or e.g. tuple[Condition, ...]. Raises Unreadable.
 
     Shared by everybody who asks for the same: change nothing in it.
     """
@@ -27,7 +32,14 @@ def load(kind: type[T], text: str) -> T:
 
 @lru_cache(maxsize=1024)
 def _loaded(kind: Hashable, text: str) -> Any:
-    return _rebuild(kind, json.loads(text))
+    return _read(lambda: _rebuild(kind, json.loads(text)), text)
+
+
+def _read(rebuild: Callable[[], T], text: str) -> T:
+    try:
+        return rebuild()
+    except _WRONG as error:
+        raise Unreadable(f"{text[:40]!r}: {error}") from error
 
 
 def _plain(value: object) -> object:
@@ -82,10 +94,14 @@ def _rebuild_tuple(kinds: tuple[Any, ...], data: list[Any]) -> tuple[Any, ...]:
 @lru_cache(maxsize=1024)
 def load_labels(text: str) -> Mapping[str, str]:
     """A plain mapping of texts. Shared by everybody who asks: change nothing in it."""
-    return {str(key): str(value) for key, value in json.loads(text).items()}
+    return _read(lambda: {str(key): str(value) for key, value in json.loads(text).items()}, text)
 
 
 @lru_cache(maxsize=1024)
 def load_facts(text: str) -> Mapping[str, Any]:
     """Facts: the only sets in there are lists in JSON. Shared by everybody who asks: change nothing in it."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()}
+    return _read(lambda: {key: _unlisted(value) for key, value in json.loads(text).items()}, text)
+
+
+def _unlisted(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta, timezone
 
+from controller.model.codec import Unreadable
+
 
 def wall_now() -> datetime:
     return datetime.now(timezone.utc)
@@ -20,7 +22,11 @@ def after(moment: str, seconds: float) -> str:
 
 
 def parse(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    """Raises Unreadable."""
+    try:
+        return datetime.fromisoformat(text)
+    except (ValueError, TypeError) as error:
+        raise Unreadable(f"{str(text)[:40]!r} is not a time") from error
 
 
 def seconds_between(start: str, end: str | None) -> float:

@@ -11,10 +11,11 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from controller.model.codec import Unreadable
 from controller.store.sqlite.file import read_only_uri, refuse_foreign
 from controller.store.sqlite.result_codes import ResultCode, result_code
 from controller.store.sqlite.views import VIEWS
-from jetfleet.errors import BadInput, DatabaseTooNew, DiskFull, Infrastructure
+from jetfleet.errors import BadInput, Corrupt, DatabaseTooNew, DiskFull, Infrastructure
 
 FILE_NAME = "fleet.db"
 HEAD = "0011"
@@ -76,6 +77,8 @@ def translated(error: DatabaseError, path: Path) -> Exception:
 
 def refusal_of(error: Exception, path: Path) -> Exception:
     """What a user is told of an error of one change or one look; the error itself where it means a bug."""
+    if isinstance(error, Unreadable):
+        return Corrupt(f"{path} holds a row that cannot be read: {error}", hint="`controller fsck` names it")
     if isinstance(error, OverflowError):
         return BadInput(f"a number beyond 64 bits: {error}", expected=f"at most {2**63 - 1}")
     return translated(error, path) if isinstance(error, DatabaseError) else error

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError
 
+from controller.model.codec import Unreadable
 from controller.store.sqlite.database import reading_engine, refusal_of
 from controller.store.sqlite.prepared import execute
+from controller.store.sqlite.result_codes import ResultCode, result_code
+from jetfleet.errors import TimeLimit
 
 T = TypeVar("T")
 
@@ -28,7 +32,7 @@ class Reader:
         return self._pool.submit(self.read, work)
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Runs work on a snapshot of the database."""
+        """Runs work on a snapshot of the database. Raises TimeLimit, Infrastructure and Corrupt for a damaged one."""
         with self._engine.connect() as connection:
             raw: Any = connection.connection.dbapi_connection
             deadline = time.monotonic() + _LIMIT_S
@@ -36,11 +40,16 @@ class Reader:
             execute(connection, "BEGIN")
             try:
                 return work(connection)
-            except OverflowError as error:
-                raise refusal_of(error, self._path) from error
+            except (DatabaseError, OverflowError, Unreadable) as error:
+                raise self._told(error) from error
             finally:
                 execute(connection, "ROLLBACK")
                 raw.set_progress_handler(None, 0)
+
+    def _told(self, error: Exception) -> Exception:
+        if isinstance(error, DatabaseError) and result_code(error.orig) is ResultCode.INTERRUPT:
+            return TimeLimit(f"the database did not answer within {_LIMIT_S:g} s", hint="ask for less at once")
+        return refusal_of(error, self._path)
 
     def close(self) -> None:
         self._pool.shutdown()

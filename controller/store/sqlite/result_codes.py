@@ -8,6 +8,7 @@ class ResultCode(IntEnum):
     """Those that the store tells apart; Python's own constants came with 3.11."""
 
     READONLY = 8
+    INTERRUPT = 9
     IOERR = 10
     CORRUPT = 11
     FULL = 13
@@ -18,6 +19,7 @@ class ResultCode(IntEnum):
 # Python 3.10 passes on SQLite's fixed text of a code (sqlite3_errstr), and not the code.
 _BY_TEXT = {
     "attempt to write a readonly database": ResultCode.READONLY,
+    "interrupted": ResultCode.INTERRUPT,
     "disk I/O error": ResultCode.IOERR,
     "database disk image is malformed": ResultCode.CORRUPT,
     "database or disk is full": ResultCode.FULL,
