@@ -246,8 +246,8 @@ def _calibration(
         signature,
         constant=lambda item: make_input(item, 1, seed=request.seed, folder=folder),
         batches=batches,
-        others=evaluation.inputs if evaluation else said,
-        hold_out=evaluation is None,
+        others=said,
+        evaluation=evaluation.inputs if evaluation else None,
     )
     for line in (*made.weaknesses, *made.notes):
         progress(f"note: calibration data: {line}")

@@ -172,7 +172,13 @@ def test_rows_that_teach_nothing_are_refused(tmp_path: Path, images: Any, messag
     [
         (PICTURES, []),
         (PICTURES[:31], ["ranges were learnt from 31 rows, 32 or more are usual"]),
-        (PICTURES[[0, 1] * 20], ["ranges were learnt from 2 different rows of 40, 32 or more are usual"]),
+        (
+            PICTURES[[0, 1] * 20],
+            [
+                "ranges were learnt from 2 different rows of 40, 32 or more are usual",
+                "int8 is held against the rows that calibrated it",
+            ],
+        ),
         (spoilt((slice(2, 5),), 1.0), ["3 of 40 rows of x are constant, first row 2"]),
     ],
 )
@@ -207,10 +213,28 @@ def test_rows_are_held_out_only_where_nothing_else_judges(tmp_path: Path) -> Non
     def constant(item: Input) -> Any:
         return np.zeros(1)
 
-    assert load(tmp_path / "c.npz", signature([IMAGES]), constant=constant, hold_out=False).held == ()
+    assert load(tmp_path / "c.npz", signature([IMAGES]), constant=constant, evaluation={"x": PICTURES + 1}).held == ()
     held = load(tmp_path / "c.npz", signature([IMAGES]), constant=constant).held
     assert len(held) == 8
     assert load(tmp_path / "c.npz", signature([IMAGES]), constant=constant).held == held  # the same rows each time
+
+
+@pytest.mark.parametrize(("leaked", "said"), [(0, ""), (3, "3 of 10 rows"), (10, "10 of 10 rows")])
+def test_evaluation_rows_that_calibrated_are_told(tmp_path: Path, leaked: int, said: str) -> None:
+    np.savez(tmp_path / "c.npz", x=PICTURES)
+    rows = np.concatenate([PICTURES[30 : 30 + leaked], PICTURES[leaked:10] + 1])
+    found = load(tmp_path / "c.npz", signature([IMAGES]), constant=lambda item: np.zeros(1), evaluation={"x": rows})
+    told = " of evaluation data are among the calibration rows, which flatters int8"
+    assert found.weaknesses == ((said + told,) if said else ())
+
+
+@pytest.mark.parametrize("copied", [0, 10, 40])
+def test_rows_that_the_file_holds_twice_are_held_out_twice(tmp_path: Path, copied: int) -> None:
+    np.savez(tmp_path / "c.npz", x=np.concatenate([PICTURES[:copied], PICTURES, PICTURES]))
+    found = load(tmp_path / "c.npz", signature([IMAGES]), constant=lambda item: np.zeros(1))
+    learnt = {found.arrays["x"][row].tobytes() for row in found.learnt}
+    assert found.held
+    assert not any(found.arrays["x"][row].tobytes() in learnt for row in found.held)
 
 
 def test_a_weak_calibration_stands_on_the_variants_of_int8(place: Workplace) -> None:

@@ -100,12 +100,12 @@ def load(
     constant: Callable[[Input], Array],
     batches: Collection[int] = (),
     others: Mapping[str, Array] | None = None,
-    hold_out: bool = True,
+    evaluation: Mapping[str, Array] | None = None,
 ) -> Calibration:
     """Reads the archive; an input without a batch dimension may be left out of it. Raises ModelError.
 
     `batches` are the sizes that the job asks for: the model is run with one of them. `others` are inputs that the model
-    is said to see. Rows are held out where int8 has nothing else to be held against.
+    is said to see. Rows are held out where int8 has no `evaluation` rows to be held against.
     """
     axes = {item.name: axis for item in signature.inputs if (axis := _axis(item, signature)) is not None}
     stacked = not axes
@@ -117,17 +117,29 @@ def load(
     _refuse_too_few(path.name, rows, wanted=fixed or 1)
     made = Calibration(found, axes, rows, fixed or _rows_at_once(batches, rows), stacked)
     largest_batch = 1 if stacked else max(fixed or 1, *batches, 1)
-    return _judged(made, path.name, others or {}, largest_batch=largest_batch, hold_out=hold_out)
+    if evaluation is None:
+        return _held_out(_inspected(made, path.name, others or {}), largest_batch)
+    found_before = faults.seen_before(_rowed_samples(made), evaluation)
+    made = _inspected(made, path.name, evaluation)
+    return replace(made, weaknesses=(*made.weaknesses, *filter(None, [found_before])))
 
 
-def _judged(
-    made: Calibration, file: str, others: Mapping[str, Array], *, largest_batch: int, hold_out: bool
-) -> Calibration:
-    weak = _inspect(made, file, others)
-    held = _held(made.rows, largest_batch) if hold_out else ()
-    if hold_out and not held:
-        weak.append("int8 is held against the rows that calibrated it")
-    return replace(made, held=held, weaknesses=tuple(weak), notes=tuple(faults.pixels(_rowed_samples(made))))
+def _inspected(made: Calibration, file: str, others: Mapping[str, Array]) -> Calibration:
+    notes = tuple(faults.pixels(_rowed_samples(made)))
+    return replace(made, weaknesses=tuple(_inspect(made, file, others)), notes=notes)
+
+
+def _held_out(made: Calibration, largest_batch: int) -> Calibration:
+    """A row that the file holds twice is held out twice: its copy would be learnt from."""
+    rows, wanted = faults.contents(_rowed_samples(made)), _held(made.rows, largest_batch)
+    held: list[int] = []
+    for row in wanted:
+        copies = [index for index, content in enumerate(rows) if content == rows[row]]
+        if row not in held and len(held) + len(copies) <= len(wanted):
+            held += copies
+    if held:
+        return replace(made, held=tuple(sorted(held)))
+    return replace(made, weaknesses=(*made.weaknesses, "int8 is held against the rows that calibrated it"))
 
 
 def _arrays(

@@ -108,10 +108,27 @@ def _is_constant(array: Array) -> bool:
 
 
 def _different_rows(rows: Mapping[str, Array]) -> int:
-    seen = set()
+    return len(set(contents(rows)))
+
+
+def contents(rows: Mapping[str, Array]) -> list[bytes]:
+    """A digest of each row, all inputs together."""
+    found = []
     for index in range(len(next(iter(rows.values()), ()))):
         digest = hashlib.sha256()
-        for array in rows.values():
+        for _, array in sorted(rows.items()):
             digest.update(np.ascontiguousarray(array[index]).tobytes())
-        seen.add(digest.digest())
-    return len(seen)
+        found.append(digest.digest())
+    return found
+
+
+def seen_before(rows: Mapping[str, Array], judged: Mapping[str, Array]) -> str:
+    """That rows which int8 is held against, and its accuracy is of, are among those it was calibrated with."""
+    names = rows.keys() & judged.keys()
+    if not names or names != rows.keys():
+        return ""
+    learnt, against = set(contents(rows)), contents({name: judged[name] for name in names})
+    count = sum(row in learnt for row in against)
+    if not count:
+        return ""
+    return f"{count} of {len(against)} rows of evaluation data are among the calibration rows, which flatters int8"
