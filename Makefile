@@ -36,6 +36,7 @@ proto: $(MADE)  ## generate the code of proto/jetfleet/v1/*.proto
 docs: $(MADE)  ## write the tables of docs/ that are made from code
 	$(BIN)/python -m tests.report.document
 	$(BIN)/python -m tests.access.document
+	$(BIN)/python -m tests.operations.document
 
 check: $(MADE)  ## format, lint, imports, types and the pure tests: half a minute
 	@start=$$(date +%s); $(MAKE) --no-print-directory format imports types && \

@@ -32,7 +32,7 @@ from controller.service.server import serve
 logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 port = "127.0.0.1:0" if sys.argv[4] else None
 times = {"lease_s": float(sys.argv[2]), "renew_s": float(sys.argv[3]), "certificate_s": float(sys.argv[5])}
-serve(ServeOptions(Path(sys.argv[1]), listen=port, agents=port, **times))
+serve(ServeOptions(Path(sys.argv[1]), listen=port, agents=port, metrics=port, **times))
 """
 
 
@@ -165,6 +165,11 @@ class ControllerProcess(Process):
     def agents_address(self) -> str:
         """HOST:PORT for boards that enrolled."""
         return (self.state_dir / "controller.agents").read_text().strip()
+
+    @property
+    def metrics_address(self) -> str:
+        """HOST:PORT of /metrics and /healthz."""
+        return (self.state_dir / "controller.metrics").read_text().strip()
 
     def client(self) -> Client:
         return Client(self.address)

@@ -71,6 +71,10 @@ Agents = Annotated[
         show_default=False,
     ),
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="/metrics for readers and /healthz, by TLS.", show_default="off"),
+]
 Hosts = Annotated[
     list[str] | None,
     typer.Option(help="A name or address by which boards reach this machine; may be repeated.", show_default=False),
@@ -96,6 +100,7 @@ def serve(
     context: typer.Context,
     listen: Listen = None,
     agents: Agents = None,
+    metrics: Metrics = None,
     host: Hosts = None,
     foreign_engines: ForeignEngines = Switch.ON,
     local: Local = 0,
@@ -121,6 +126,7 @@ def serve(
         state_dir=settings.state_dir,
         listen=listen if listen or embedded else _DEFAULT_LISTEN,
         agents=agents if agents or embedded else _DEFAULT_AGENTS,
+        metrics=metrics,
         hosts=tuple(host or ()),
         foreign_engines=foreign_engines is Switch.ON,
         embedded=embedded,

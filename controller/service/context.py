@@ -1,6 +1,7 @@
 """What the services share: the store, the blobs, liveness and notifiers, opened once and closed once."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from controller.service.liveness import Liveness
 from controller.service.notifier import Notifier
 from controller.service.options import ServeOptions
 from controller.service.recall import Recall
+from controller.service.skew import Skew
+from controller.service.tally import RunningTally
 from controller.store.commands.readiness import Readiness, watched
 from controller.store.queries.devices import OpenBoard
 from controller.store.queries.queue import fits
@@ -27,7 +30,8 @@ T = TypeVar("T")
 class ServiceContext:
     """`work` tells the claims of a bench domain that there may be something for it, `news` what watchers may want to
     see. `boards` are those of open sessions, by session: whom a change can be of use to. `deleting` are files that are
-    just being removed: nobody may count on them. `recall` are files that agents are asked for.
+    just being removed: nobody may count on them. `recall` are files that agents are asked for, `skew` boards that speak
+    another protocol, and `tally` what happened since the start.
     """
 
     options: ServeOptions
@@ -41,10 +45,14 @@ class ServiceContext:
     boards: dict[str, OpenBoard]
     recall: Recall
     deleting: set[str] = field(default_factory=set)
+    tally: RunningTally = field(default_factory=RunningTally)
+    skew: Skew = field(default_factory=Skew)
 
     async def write(self, change: Work[T]) -> T:
         """Runs a change in the writer's next group; returns once it is on disk and who can use it was woken."""
+        asked = time.monotonic()
         answer, readiness = await _result(self.writer.submit(partial(watched, change=change)))
+        self.tally.write_s.add(time.monotonic() - asked)
         domains = set(readiness.bench_domains)
         domains.update(board.bench_domain for board in self.boards.values() if board.device_id in readiness.device_ids)
         if readiness.demands:

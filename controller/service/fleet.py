@@ -13,6 +13,7 @@ from controller.model.codec import dump
 from controller.model.engine import Built
 from controller.model.facts import OWN_ENGINES_ONLY
 from controller.model.lease import Directive, Measured, Outcome, Registration
+from controller.model.task import Failure
 from controller.service.bounds import check_registration
 from controller.service.context import ServiceContext
 from controller.service.directory import Directory, wall_clock
@@ -124,6 +125,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         committed = await service.write(
             partial(commit, session_id=request.session_id, token=request.attempt_token, outcome=outcome)
         )
+        service.tally.attempts["STALE" if committed.stale else _word(outcome)] += 1
         if committed.stale:
             log.warning("attempt %s: a stale result does not count: %s", request.attempt_token[:8], committed.stale)
             raise StaleAttempt(f"the result does not count: {committed.stale}")
@@ -207,3 +209,9 @@ def _caches(outcome: Outcome) -> set[str]:
     """The timing cache of a build: it will be handed to others."""
     made = outcome.end.timing_cache if isinstance(outcome.end, Built) else None
     return {made.sha256} if made else set()
+
+
+def _word(outcome: Outcome) -> str:
+    """What the tally calls it."""
+    end = outcome.end
+    return end.kind.value if isinstance(end, Failure) else type(end).__name__.upper()

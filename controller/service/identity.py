@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,7 +44,7 @@ def caller_of(context: Any, directory: Directory) -> Caller:
         return directory.board(
             shown.device_id, key_sha256=shown.key_sha256, issued_at=shown.issued_at, expires_at=shown.expires_at
         )
-    secret = _bearer(dict(context.invocation_metadata()))
+    secret = bearer(dict(context.invocation_metadata()))
     return directory.person(secret) if secret else Caller(CallerRole.STRANGER)
 
 
@@ -61,7 +62,8 @@ def known_caller() -> Caller | None:
     return _CALLER.get(None)
 
 
-def _bearer(metadata: dict[str, Any]) -> str:
+def bearer(metadata: Mapping[str, Any]) -> str:
+    """The token of a call's metadata, or of a request's headers; empty where there is none."""
     shown = str(metadata.get("authorization", ""))
     return shown[len(_BEARER) :].strip() if shown.lower().startswith(_BEARER) else ""
 

@@ -6,9 +6,11 @@ Nothing of a call has an effect before all of it was passed. A method without a 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ from controller.service.directory import Directory
 from controller.service.identity import caller_of, known_caller, set_caller
 from controller.service.ownership import Ownership
 from controller.service.refusals import Refusals
+from controller.service.tally import RunningTally
 from jetfleet.errors import Denied, Infrastructure, JetfleetError, Unauthenticated
 from jetfleet.os_errors import explained
 from jetfleet.rpc import check_protocol, to_status
@@ -32,8 +35,8 @@ _OWN = "/jetfleet.v1."
 class Interceptor(grpc.aio.ServerInterceptor):
     """Health and reflection speak no protocol of ours: only the caller is looked at."""
 
-    def __init__(self, directory: Directory, ownership: Ownership, refusals: Refusals) -> None:
-        self._directory, self._ownership, self._refusals = directory, ownership, refusals
+    def __init__(self, directory: Directory, ownership: Ownership, refusals: Refusals, tally: RunningTally) -> None:
+        self._directory, self._ownership, self._refusals, self._tally = directory, ownership, refusals, tally
 
     async def intercept_service(
         self,
@@ -44,7 +47,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         method = str(handler_call_details.method)
-        gate = _Gate(method, row_of(method), self._directory, self._ownership, self._refusals)
+        gate = _Gate(method, row_of(method), self._directory, self._ownership, self._refusals, self._tally)
         wrap = {
             (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary, gate.answering),
             (True, False): (grpc.stream_unary_rpc_method_handler, handler.stream_unary, gate.answering),
@@ -53,6 +56,13 @@ class Interceptor(grpc.aio.ServerInterceptor):
         }
         make, inner, through = wrap[handler.request_streaming, handler.response_streaming]
         return make(through(inner), handler.request_deserializer, handler.response_serializer)
+
+
+@dataclass
+class _CallOutcome:
+    """How a call ended, for the tally."""
+
+    status: str = "CANCELLED"
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,7 @@ class _Gate:
     directory: Directory
     ownership: Ownership
     refusals: Refusals
+    tally: RunningTally
 
     async def pass_(self, request: Any, context: Any) -> Caller:
         """Raises Unauthenticated, Denied, NeedsUpgrade, NotFound."""
@@ -85,12 +96,15 @@ class _Gate:
 
     def answering(self, method: Any) -> Any:
         async def guarded(request: Any, context: Any) -> Any:
-            try:
-                caller = await self.pass_(request, context)
-                with self.directory.open_call(caller):
-                    return await _unless_ended(method(request, context), self.directory)
-            except Exception as error:
-                await self.abort(context, error)
+            with self.timed() as outcome:
+                try:
+                    caller = await self.pass_(request, context)
+                    with self.directory.open_call(caller):
+                        answer = await _unless_ended(method(request, context), self.directory)
+                    outcome.status = "OK"
+                    return answer
+                except Exception as error:
+                    await self.abort(context, error, outcome)
 
         return guarded
 
@@ -99,24 +113,36 @@ class _Gate:
             return self.answering(method)
 
         async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:
-            try:
-                caller = await self.pass_(request, context)
-                with self.directory.open_call(caller):
-                    answers = aiter(method(request, context))
-                    while (answer := await _unless_ended(anext(answers, None), self.directory)) is not None:
-                        yield answer
-            except Exception as error:
-                await self.abort(context, error)
+            with self.timed() as outcome:
+                try:
+                    caller = await self.pass_(request, context)
+                    with self.directory.open_call(caller):
+                        answers = aiter(method(request, context))
+                        while (answer := await _unless_ended(anext(answers, None), self.directory)) is not None:
+                            yield answer
+                    outcome.status = "OK"
+                except Exception as error:
+                    await self.abort(context, error, outcome)
 
         return guarded
 
-    async def abort(self, context: Any, error: Exception) -> None:
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[_CallOutcome]:
+        """A call that says nothing else was given up by its caller."""
+        outcome, began = _CallOutcome(), time.monotonic()
+        try:
+            yield outcome
+        finally:
+            self.tally.call_ended(row_name(self.method), outcome.status, time.monotonic() - began)
+
+    async def abort(self, context: Any, error: Exception, outcome: _CallOutcome) -> None:
         """Ends the call."""
         if isinstance(error, grpc.aio.AbortError):
             raise error
         told = _told(error)
         await self.refusals.note(told, method=self.method, peer=str(context.peer()), caller=known_caller())
         code, message, metadata = to_status(told)
+        outcome.status = code.name
         await context.abort(code, message, tuple(metadata))
 
 

@@ -13,6 +13,7 @@ from jetfleet.errors import Infrastructure, PortTaken
 
 ADDRESS_FILE = "controller.address"
 AGENTS_FILE = "controller.agents"
+METRICS_FILE = "controller.metrics"
 _SOMEWHERE = ("192.0.2.1", 9)  # of no network; nothing is sent there, the kernel only says by which way it would go
 
 

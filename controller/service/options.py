@@ -20,6 +20,7 @@ class ServeOptions:
     state_dir: Path
     listen: str | None = None
     agents: str | None = None
+    metrics: str | None = None  # HOST:PORT of /metrics and /healthz
     hosts: tuple[str, ...] = ()
     embedded: bool = False
     idle_s: float = 60.0

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import time
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from controller.model.access import Caller
-from controller.model.removal import Removed, Retention
+from controller.model.removal import KINDS, Removed, Retention
 from controller.service.audit import CONTROLLER
 from controller.service.context import ServiceContext
 from controller.service.deeds import removal
@@ -52,6 +53,9 @@ class Removals:
         if by is not CONTROLLER:
             await service.write(partial(note_deed, deed=removal(retention, None), by=by))
         removed = await asyncio.to_thread(self._remove, retention)
+        service.tally.removal_ended_at = time.time()
+        service.tally.freed_bytes += removed.freed_bytes
+        service.tally.removals.update({kind: getattr(removed, kind) for kind in KINDS})
         if by is not CONTROLLER or replace(removed, stored_bytes=0) != Removed():
             await service.write(partial(note_deed, deed=removal(retention, removed), by=by))
         return removed

@@ -34,18 +34,21 @@ from controller.service.interceptor import Interceptor
 from controller.service.listeners import (
     ADDRESS_FILE,
     AGENTS_FILE,
+    METRICS_FILE,
     address_for_boards,
     bind_port,
     bind_socket,
     close_socket,
     own_names,
 )
+from controller.service.metrics_port import MetricsPort
 from controller.service.options import ServeOptions
 from controller.service.ownership import Ownership
 from controller.service.possession import Possession
 from controller.service.reaper import adopt, reap
 from controller.service.refusals import Refusals
 from controller.service.retention import retain
+from controller.service.scrape import Scrape
 from controller.service.seals import AuditSeals
 from controller.service.state_folder import prepare
 from controller.store.commands.audit import note_deed
@@ -83,7 +86,7 @@ def serve(options: ServeOptions) -> None:
 
     Raises StateLocked, PortTaken, DatabaseTooNew, DiskFull, BadInput.
     """
-    for option, address in (("--listen", options.listen), ("--agents", options.agents)):
+    for option, address in (("--listen", options.listen), ("--agents", options.agents), ("--metrics", options.metrics)):
         if address is not None:
             check_address(address, where=option, least_port=0)
     prepare(options.state_dir, accept_empty_database=options.accept_empty_database)
@@ -116,8 +119,12 @@ async def _serve(options: ServeOptions) -> None:
     directory, authority = Directory(), cache(partial(_open_authority, options))
     certification, possession = Certification(service, directory, authority), Possession(service)
     control, healthy = ControlService(service, certification), health.aio.HealthServicer()
-    gate = Interceptor(directory, Ownership(service), Refusals(service))
+    refusals = Refusals(service)
+    gate = Interceptor(directory, Ownership(service), refusals, service.tally)
     server = grpc.aio.server(interceptors=[gate], options=SERVER_OPTIONS)
+    metrics = MetricsPort(
+        directory, refusals, scrape=Scrape(service).text, is_serving=lambda: not service.stopping.is_set()
+    )
     access_pb2_grpc.add_AccessServicer_to_server(AccessService(service, directory, certification), server)
     blobs_pb2_grpc.add_BlobsServicer_to_server(BlobService(service, possession), server)
     control_pb2_grpc.add_ControlServicer_to_server(control, server)
@@ -133,16 +140,20 @@ async def _serve(options: ServeOptions) -> None:
         await certification.refresh()
         await server.start()
         close_socket(options.state_dir)
+        if options.metrics is not None:
+            bound = await metrics.start(options.metrics, authority().server_identity())
+            (options.state_dir / METRICS_FILE).write_text(f"{bound}\n")
         for name in ("", *_OWN_NAMES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         log.info("serving %s (SQLite %s)", options.state_dir, sqlite3.sqlite_version)
         await _until_stopped(service, control, AuditSeals(service, _signer(options, authority)))
         await healthy.enter_graceful_shutdown()
         await server.stop(options.drain_s)
+        await metrics.stop()
     finally:
         service.close()
         socket_path(options.state_dir).unlink(missing_ok=True)
-        for name in (ADDRESS_FILE, AGENTS_FILE):
+        for name in (ADDRESS_FILE, AGENTS_FILE, METRICS_FILE):
             (options.state_dir / name).unlink(missing_ok=True)
 
 
@@ -184,7 +195,7 @@ def _bind(
 
 def _signer(options: ServeOptions, authority: "Callable[[], Authority]") -> Callable[[str], str] | None:
     """Where nobody is listened for there is no authority, and none is made for this."""
-    if options.listen is None and options.agents is None:
+    if options.listen is None and options.agents is None and options.metrics is None:
         return None
     from controller.authority.seal import sign_head
 

@@ -57,6 +57,10 @@ class Writer:
             self._queue.put((work, future))
         return future
 
+    def waiting(self) -> int:
+        """Changes that were not begun."""
+        return self._queue.qsize()
+
     def close(self) -> None:
         """Finishes what is queued and closes the connection."""
         self._closed = True
