@@ -5,6 +5,7 @@ Interleaved, so that a busy machine slows both. The socket is a Unix one: what T
 
 import asyncio
 import hashlib
+import resource
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -107,6 +108,7 @@ async def _burst(
 
 async def _idle(tiny: bool) -> list[Figure]:
     count, window_s = (3, 0.3) if tiny else (1000, 30.0)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     with scratch() as folder, controller(folder) as served:
         members = await asyncio.to_thread(enrolled, served, count)
         engine = await put_engine(served.address, folder)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import resource
 import socket
 import stat
 from pathlib import Path
@@ -14,7 +15,16 @@ from jetfleet.errors import Infrastructure, PortTaken
 ADDRESS_FILE = "controller.address"
 AGENTS_FILE = "controller.agents"
 METRICS_FILE = "controller.metrics"
+_MOST_FILES = 65_536
 _SOMEWHERE = ("192.0.2.1", 9)  # of no network; nothing is sent there, the kernel only says by which way it would go
+
+
+def allow_connections() -> None:
+    """As many open files as this user may have: every agent holds two connections, and the usual limit is 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bind_socket(server: grpc.aio.Server, state_dir: Path) -> None:

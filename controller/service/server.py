@@ -36,6 +36,7 @@ from controller.service.listeners import (
     AGENTS_FILE,
     METRICS_FILE,
     address_for_boards,
+    allow_connections,
     bind_port,
     bind_socket,
     close_socket,
@@ -89,6 +90,7 @@ def serve(options: ServeOptions) -> None:
     for option, address in (("--listen", options.listen), ("--agents", options.agents), ("--metrics", options.metrics)):
         if address is not None:
             check_address(address, where=option, least_port=0)
+    allow_connections()
     prepare(options.state_dir, accept_empty_database=options.accept_empty_database)
     with _owned(options.state_dir):
         asyncio.run(_serve(options))

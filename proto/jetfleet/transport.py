@@ -76,32 +76,42 @@ def people_credentials(identity: Callable[[], ServerIdentity]) -> grpc.ServerCre
 
 
 def check_socket(address: str) -> None:
-    """Raises Infrastructure where somebody else could have made the socket, or could listen in its place.
+    """Raises Infrastructure where somebody else could have made the socket, or could listen in its place, now or later.
 
-    What is not there, or not a socket, is left to the call, which says so.
+    A socket that is not there yet, or is not one, is left to the call, which says so.
     """
     path = Path(address.removeprefix("unix:").removeprefix("//"))
     try:
-        found, folder = path.lstat(), path.parent.stat()
+        _take_folder(path.parent)
+        _check_owner("the folder of the socket", path.parent, path.parent.stat())
+        found = path.lstat()
     except OSError:
         return
     if stat.S_ISLNK(found.st_mode):
         raise Infrastructure(f"{path} is a link to somewhere else", expected="the controller's own socket")
-    if not stat.S_ISSOCK(found.st_mode):
-        return
-    for what, item in (("the socket", found), ("the folder of the socket", folder)):
-        if item.st_uid not in (os.geteuid(), 0):
-            raise Infrastructure(
-                f"{what} {path} belongs to another user",
-                expected="a controller of your own, or root's",
-                hint="give the controller's address with --address, or use another state folder",
-            )
-        if stat.S_IMODE(item.st_mode) & 0o077:
-            raise Infrastructure(
-                f"{what} {path} is open to other users (mode {stat.S_IMODE(item.st_mode):o})",
-                expected="mode 600 of the socket, 700 of its folder",
-                hint="start the controller again: it closes both",
-            )
+    if stat.S_ISSOCK(found.st_mode):
+        _check_owner("the socket", path, found)
+
+
+def _take_folder(folder: Path) -> None:
+    """In a folder of everybody's, whoever comes first has the name: before a controller is there, its client is."""
+    if not folder.exists() and folder.parent.stat().st_mode & stat.S_IWOTH:
+        folder.mkdir(mode=0o700)
+
+
+def _check_owner(what: str, path: Path, found: os.stat_result) -> None:
+    if found.st_uid not in (os.geteuid(), 0):
+        raise Infrastructure(
+            f"{what} {path} belongs to another user",
+            expected="a controller of your own, or root's",
+            hint="give the controller's address with --address, or use another state folder",
+        )
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise Infrastructure(
+            f"{what} {path} is open to other users (mode {stat.S_IMODE(found.st_mode):o})",
+            expected="mode 600 of the socket, 700 of its folder",
+            hint="start the controller again: it closes both",
+        )
 
 
 def _channel_credentials(credentials: Credentials) -> grpc.ChannelCredentials:

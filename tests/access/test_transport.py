@@ -1,9 +1,11 @@
 """What is spoken where: plain text on a socket of one's own, TLS 1.3 on ports, and nothing to whom nobody knows."""
 
 import os
+import shutil
 import socket
 import ssl
 import stat
+import subprocess
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -22,6 +24,8 @@ from jetfleet.transport import check_socket, open_channel
 from jetfleet.v1 import control_pb2, control_pb2_grpc
 from testing.access import authority_of
 from testing.processes import ControllerProcess, Process
+
+SYSTEM_PYTHON = shutil.which("python3", path="/usr/local/bin:/usr/bin")
 
 
 @pytest.fixture
@@ -143,6 +147,34 @@ def test_a_socket_of_another_user_is_not_spoken_to(tmp_path: Path) -> None:
         os.chown(folder, 12345, 12345)
         with pytest.raises(Infrastructure, match="belongs to another user"):
             open_channel(f"unix:{folder}/controller.sock", None)
+
+
+def test_the_name_of_a_socket_to_come_is_nobody_elses_to_take(tmp_path: Path) -> None:
+    """An agent may wait for its controller: meanwhile nobody may put a socket where it will look."""
+    shared = tmp_path / "tmp"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    open_channel(f"unix:{shared}/jetfleet-x/controller.sock", None).close()
+    assert mode(shared / "jetfleet-x") == 0o700
+    theirs = shared / "theirs"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    with pytest.raises(Infrastructure, match="open to other users"):
+        open_channel(f"unix:{theirs}/controller.sock", None)  # no socket there yet
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or SYSTEM_PYTHON is None, reason="needs root, and a Python of everybody's")
+def test_another_user_of_the_machine_reaches_nothing(served: ControllerProcess) -> None:
+    script = f"""
+import socket
+with socket.socket(socket.AF_UNIX) as s:
+    try:
+        s.connect({str(served.state_dir / "controller.sock")!r})
+    except PermissionError:
+        print("refused")
+"""
+    done = subprocess.run([SYSTEM_PYTHON, "-c", script], user=12345, capture_output=True, text=True, cwd="/")
+    assert done.stdout == "refused\n", done.stderr
 
 
 def test_a_state_folder_with_a_long_name_has_its_socket_in_a_folder_of_its_own(
