@@ -1,8 +1,8 @@
 """The controller's own certificate authority: made at first need, kept in the state folder, for this fleet alone.
 
-What it signs for the controller is valid from 1970 and for years: a board that lost its clock must still reach the
-controller, and a short life would protect nothing, because the key that signs lies beside the key that is signed. What
-it signs for boards lives for days, and is checked by the controller's clock (docs/adr/0018).
+What it signs for the controller is made anew at every start, and valid at any time: a board that lost its clock must
+still reach the controller, and a short life would protect nothing, because the key that signs lies beside the key that
+is signed. What it signs for boards lives for days, and is checked by the controller's clock (docs/adr/0018).
 """
 
 import ipaddress
@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
@@ -27,7 +28,6 @@ FOLDER = "authority"
 BACKDATED = timedelta(hours=1)
 _BEGIN = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
-_SERVER_LIFETIME = timedelta(days=3650)
 _LONGEST_REQUEST = 8192
 
 
@@ -57,7 +57,6 @@ class Authority:
             self._key, self._certificate = self._load_or_make()
         except OSError as error:
             raise Infrastructure(f"cannot keep keys: {error.strerror}", where=str(self._folder)) from None
-        self._server: tuple[ServerIdentity, datetime] | None = None
 
     @property
     def ca_pem(self) -> bytes:
@@ -67,11 +66,20 @@ class Authority:
     def fingerprint(self) -> str:
         return fingerprint(self._certificate.public_bytes(serialization.Encoding.DER))
 
+    @cached_property
     def server_identity(self) -> ServerIdentity:
-        """The controller's own; a new one where two thirds of its life are over."""
-        if self._server is None or self._server[1] < self._now():
-            self._server = self._make_server_identity(), self._now() + _SERVER_LIFETIME * 2 / 3
-        return self._server[0]
+        """The controller's own, with a key that is never written: every start makes another."""
+        key_pem = make_key()
+        names = x509.SubjectAlternativeName([_general_name(name) for name in self._names])
+        certificate = (
+            _builder(subject="jetfleet controller", issuer=self._certificate.subject, begin=_BEGIN, end=_END)
+            .public_key(load_key(key_pem).public_key())
+            .add_extension(names, critical=False)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        chain = certificate.public_bytes(serialization.Encoding.PEM) + self.ca_pem
+        return ServerIdentity(key_pem, chain, self.ca_pem)
 
     @property
     def signing_key(self) -> ec.EllipticCurvePrivateKey:
@@ -121,21 +129,6 @@ class Authority:
         write_private(certificate_path, certificate.public_bytes(serialization.Encoding.PEM))
         log.info("made a certificate authority in %s", self._folder)
         return key, certificate
-
-    def _make_server_identity(self) -> ServerIdentity:
-        """Its key is never written: every start makes another."""
-        key_pem = make_key()
-        names = x509.SubjectAlternativeName([_general_name(name) for name in self._names])
-        end = self._now() + _SERVER_LIFETIME
-        certificate = (
-            _builder(subject="jetfleet controller", issuer=self._certificate.subject, begin=_BEGIN, end=end)
-            .public_key(load_key(key_pem).public_key())
-            .add_extension(names, critical=False)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=True)
-            .sign(self._key, hashes.SHA256())
-        )
-        chain = certificate.public_bytes(serialization.Encoding.PEM) + self.ca_pem
-        return ServerIdentity(key_pem, chain, self.ca_pem)
 
 
 def _builder(

@@ -8,7 +8,7 @@ by its certificate, and a person by a token that only ever travels inside TLS.
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,12 +65,12 @@ def open_aio_channel(address: str, credentials: Credentials | None, *, options: 
     return grpc.aio.secure_channel(address, found, options=[*options, *_NAMED])
 
 
-def agents_credentials(identity: Callable[[], ServerIdentity]) -> grpc.ServerCredentials:
-    """For a port that only holders of a certificate reach. `identity` is asked at every handshake."""
+def agents_credentials(identity: ServerIdentity) -> grpc.ServerCredentials:
+    """For a port that only holders of a certificate reach."""
     return _server_credentials(identity, require_client=True)
 
 
-def people_credentials(identity: Callable[[], ServerIdentity]) -> grpc.ServerCredentials:
+def people_credentials(identity: ServerIdentity) -> grpc.ServerCredentials:
     """For a port whose callers show a token."""
     return _server_credentials(identity, require_client=False)
 
@@ -123,9 +123,12 @@ def _channel_credentials(credentials: Credentials) -> grpc.ChannelCredentials:
     return grpc.composite_channel_credentials(tls, grpc.access_token_call_credentials(credentials.token))
 
 
-def _server_credentials(identity: Callable[[], ServerIdentity], *, require_client: bool) -> grpc.ServerCredentials:
-    def configuration() -> grpc.ServerCertificateConfiguration:
-        now = identity()
-        return grpc.ssl_server_certificate_configuration([(now.key_pem, now.chain_pem)], root_certificates=now.ca_pem)
-
-    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client)
+def _server_credentials(identity: ServerIdentity, *, require_client: bool) -> grpc.ServerCredentials:
+    """Fixed for the life of the server: credentials that ask at each handshake crash the process (gRPC 1.76, many
+    handshakes at once).
+    """
+    return grpc.ssl_server_credentials(
+        [(identity.key_pem, identity.chain_pem)],
+        root_certificates=identity.ca_pem if require_client else None,
+        require_client_auth=require_client,
+    )
