@@ -143,7 +143,7 @@ async def _serve(options: ServeOptions) -> None:
         await server.start()
         close_socket(options.state_dir)
         if options.metrics is not None:
-            bound = await metrics.start(options.metrics, authority().server_identity())
+            bound = await metrics.start(options.metrics, authority().server_identity)
             (options.state_dir / METRICS_FILE).write_text(f"{bound}\n")
         for name in ("", *_OWN_NAMES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
