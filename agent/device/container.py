@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent.device.files import text_of
+from agent.device.files import is_there, text_of
 from agent.device.libraries import find_library
 
 # Device nodes without which nothing runs on a GPU: Tegra's memory, or the discrete driver's control.
@@ -12,14 +12,14 @@ _NODES = ("dev/nvmap", "dev/nvidiactl")
 
 def read_container(root: Path, env: Mapping[str, str]) -> str | None:
     """The engine that this process is confined by; none only where there is a system to look at."""
-    if (root / "run/.containerenv").exists():
+    if is_there(root / "run/.containerenv"):
         return "podman"
-    if (root / ".dockerenv").exists():
+    if is_there(root / ".dockerenv"):
         return "docker"
     setting = text_of(root / "run/systemd/container") or env.get("container")
     if setting:
         return setting
-    return "none" if (root / "proc/self").exists() or (root / "proc/cpuinfo").exists() else None
+    return "none" if is_there(root / "proc/self") or is_there(root / "proc/cpuinfo") else None
 
 
 def has_nvidia_runtime(root: Path, container: str | None) -> bool | None:
@@ -29,4 +29,4 @@ def has_nvidia_runtime(root: Path, container: str | None) -> bool | None:
     mounted = "/libcuda.so" in (text_of(root / "proc/self/mountinfo") or "")
     library = find_library(root, "libcuda.so.1")
     whole = library is not None and library.size_bytes > 0
-    return any((root / node).exists() for node in _NODES) and (mounted or whole)
+    return any(is_there(root / node) for node in _NODES) and (mounted or whole)

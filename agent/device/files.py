@@ -35,6 +35,14 @@ def number_of(path: Path) -> int | None:
         return None
 
 
+def is_there(path: Path) -> bool:
+    """Whether something is there that this user may find; what lies in a folder that is closed to it is not."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def own_or_host(root: Path, name: str) -> str | None:
     """The text of a file here, else of the same file bound from the host."""
     return text_of(root / name) or text_of(root / HOST / name)

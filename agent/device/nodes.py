@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.device.files import entries, text_of
+from agent.device.files import entries, is_there, text_of
 from jetfleet.modules import THOR, Chip
 
 # The GPU's nodes, a family for each driver: nvgpu (JetPack 6 and 7 on Orin), its older names (JetPack 5), and the
@@ -54,7 +54,7 @@ def cuda_nodes(root: Path, *, chip: Chip | None, release: int | None) -> NodeLis
     present = [*gpu]
     missing = [] if gpu else ["node of the GPU"]
     doubtful = [f"/{name}" for name in absent]
-    if (root / NVMAP).exists():
+    if _may_be_there(root / NVMAP):
         present.append(root / NVMAP)
     elif not shared:
         missing.append(f"/{NVMAP}")
@@ -73,8 +73,14 @@ def least_access(root: Path, node: Path) -> int:
 
 
 def read_owner(path: Path) -> NodeOwner:
-    found = path.stat()
+    """Of a node, or of what keeps this user from it: the first folder on the way that is closed."""
+    found = closed_at(path).stat()
     return NodeOwner(found.st_uid, found.st_gid, found.st_mode & 0o777)
+
+
+def closed_at(path: Path) -> Path:
+    """The node itself, or the first folder on the way to it that this user may not enter."""
+    return next((folder for folder in reversed(path.parents) if not os.access(folder, os.X_OK)), path)
 
 
 def groups_of(root: Path) -> dict[int, tuple[str, tuple[str, ...]]]:
@@ -90,7 +96,7 @@ def groups_of(root: Path) -> dict[int, tuple[str, tuple[str, ...]]]:
 
 def _gpu_nodes(root: Path) -> tuple[list[Path], list[str], bool]:
     """Those of the family that has the most, its names that are not here, and whether it is the one of servers."""
-    families = [[name for name in family if (root / name).exists()] for family in (NVGPU, NVIDIA, NVHOST)]
+    families = [[name for name in family if _may_be_there(root / name)] for family in (NVGPU, NVIDIA, NVHOST)]
     best = max(range(3), key=lambda index: len(families[index]))
     if not families[best]:
         return [], [], False
@@ -101,6 +107,12 @@ def _gpu_nodes(root: Path) -> tuple[list[Path], list[str], bool]:
 
 def _render_node(root: Path) -> Path | None:
     """128 where it is there, for that is the one of the GPU's driver; else the first."""
-    if (root / RENDER_NODE).exists():
+    if _may_be_there(root / RENDER_NODE):
         return root / RENDER_NODE
     return next(iter(entries(root / "dev/dri", "renderD*")), None)
+
+
+def _may_be_there(node: Path) -> bool:
+    """A folder that is closed to this user is for what is in it: it is there, and may not be opened."""
+    folder = closed_at(node)
+    return is_there(folder) if folder != node else is_there(node)

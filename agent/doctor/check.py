@@ -11,7 +11,7 @@ from typing import Literal
 from agent.child_env import child_env
 from agent.device.board import BoardIdentity, read_board
 from agent.device.container import read_container
-from agent.device.files import text_of
+from agent.device.files import is_there, text_of
 from agent.device.nodes import NodeOwner, read_owner
 from agent.device.release import major, read_l4t
 from agent.doctor.trial_process import TrialResult, run_trial
@@ -96,7 +96,7 @@ class CheckContext:
         kernel = text_of(self.root / "proc/sys/kernel/osrelease") or ""
         if self.board.chip is not None or self.l4t is not None or "tegra" in kernel:
             return "jetson"
-        return "gpu" if (self.root / "dev/nvidiactl").exists() else "cpu"
+        return "gpu" if is_there(self.root / "dev/nvidiactl") else "cpu"
 
     @cached_property
     def cuda(self) -> TrialResult | None:

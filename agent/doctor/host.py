@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import agent.doctor.check as this_package
-from agent.device.files import text_of
+from agent.device.files import is_there, text_of
 from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
 
 NOT_LIVE = "a tree is looked at, not this machine"
@@ -45,7 +45,7 @@ def swap(context: CheckContext) -> CheckResult:
 def disk(context: CheckContext) -> CheckResult:
     if not context.live:
         return skip(NOT_LIVE)
-    folder = next(path for path in (context.state_dir, *context.state_dir.parents) if path.exists())
+    folder = next(path for path in (context.state_dir, *context.state_dir.parents) if is_there(path))
     free = shutil.disk_usage(folder).free
     found = f"{free / _GIB:.1f} GiB free for {context.state_dir}"
     if not os.access(folder, os.W_OK):
@@ -80,7 +80,7 @@ def clock(context: CheckContext) -> CheckResult:
     if context.live and time.time() < installed - 86_400:
         why = "it stands before the day on which this agent was installed"
         return fail(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), why=why, fix="sudo timedatectl set-ntp true")
-    if (context.root / "run/systemd/timesync/synchronized").exists():
+    if is_there(context.root / "run/systemd/timesync/synchronized"):
         return ok("synchronised")
     if context.confined:
         return skip("a container cannot see whether the host's clock is synchronised")
@@ -91,7 +91,7 @@ def clock(context: CheckContext) -> CheckResult:
 def service(context: CheckContext) -> CheckResult:
     if not context.live:
         return skip(NOT_LIVE)
-    if not (context.root / "run/systemd/system").exists() or shutil.which("systemctl") is None:
+    if not is_there(context.root / "run/systemd/system") or shutil.which("systemctl") is None:
         return skip("no systemd here")
     command = ["systemctl", "show", UNIT, "--property=LoadState,ActiveState,SubState,Result"]
     said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout

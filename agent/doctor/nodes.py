@@ -5,7 +5,8 @@ What is said of nodes is advice: a CUDA context that works overrules all of it.
 
 from pathlib import Path
 
-from agent.device.nodes import RENDER_NODE, NodeList, NodeOwner, cuda_nodes, groups_of, least_access
+from agent.device.files import is_there
+from agent.device.nodes import RENDER_NODE, NodeList, NodeOwner, closed_at, cuda_nodes, groups_of, least_access
 from agent.doctor.check import CheckContext, CheckResult, fail, ok, skip, warn
 from agent.doctor.trial_process import TrialResult
 
@@ -35,7 +36,7 @@ def device_nodes(context: CheckContext) -> CheckResult:
 def needed(context: CheckContext) -> NodeList:
     if context.kind == "jetson":
         return cuda_nodes(context.root, chip=context.board.chip, release=context.release)
-    return NodeList(tuple(context.root / name for name in _SERVER if (context.root / name).exists()), ())
+    return NodeList(tuple(context.root / name for name in _SERVER if is_there(context.root / name)), ())
 
 
 def explain(nodes: NodeList, context: CheckContext) -> tuple[str, str, str] | None:
@@ -93,8 +94,11 @@ def _let_in(owners: dict[Path, NodeOwner], context: CheckContext) -> str:
     """By group where the node's group may open it; else the node itself is wrong."""
     unfit = [node for node, owner in owners.items() if not owner.gid or not owner.group_may]
     if unfit and not context.confined:
-        paths = " ".join(f"/{node.relative_to(context.root)}" for node in unfit)
-        return f"sudo chgrp video {paths} && sudo chmod 660 {paths}   # until the next boot; a udev rule makes it last"
+        closed = dict.fromkeys(closed_at(node) for node in unfit)
+        paths = " ".join(f"/{path.relative_to(context.root)}" for path in closed)
+        return (
+            f"sudo chgrp video {paths} && sudo chmod g+rwX {paths}   # until the next boot; a udev rule makes it last"
+        )
     numbers = sorted({owner.gid for owner in owners.values()})
     if context.confined:
         added = " ".join(f"--group-add {number}" for number in numbers)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from agent.child_env import child_env
 from agent.doctor.board import NOT_A_JETSON
 from agent.doctor.check import CheckContext
 from agent.doctor.host import NOT_LIVE
@@ -73,7 +74,7 @@ def _child(context: CheckContext, left: Sequence[Question], module: str, deadlin
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=dict(context.env),
+        env=child_env(context.env),
         pass_fds=(writing,),
         start_new_session=True,
     )

@@ -7,7 +7,7 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from agent.device.files import entries, number_of, text_of
+from agent.device.files import entries, is_there, number_of, text_of
 from agent.device.libraries import cuda_version, cudnn_version
 from agent.device.nodes import groups_of
 from agent.device.packages import installed
@@ -61,7 +61,7 @@ def software(context: CheckContext) -> str:
 def clock(context: CheckContext) -> str:
     """An RTC that stands near 1970 is what rewinds the clock at boot, if it is the one that is read then."""
     clocks = [_rtc(folder) for folder in entries(context.root / "sys/class/rtc", "rtc*")]
-    synchronised = (context.root / "run/systemd/timesync/synchronized").exists()
+    synchronised = is_there(context.root / "run/systemd/timesync/synchronized")
     return "; ".join([*(clocks or ["no RTC"]), "synchronised" if synchronised else "not known to be synchronised"])
 
 
@@ -101,7 +101,7 @@ def toolkit(context: CheckContext) -> str:
     default = (
         "nvidia is Docker's default" if '"default-runtime"' in daemon and "nvidia" in daemon else "not the default"
     )
-    refresh = (context.root / "etc/systemd/system/nvidia-cdi-refresh.service").exists() or bool(
+    refresh = is_there(context.root / "etc/systemd/system/nvidia-cdi-refresh.service") or bool(
         entries(context.root, "*/systemd/system/nvidia-cdi-refresh.*")
     )
     names = [

@@ -6,17 +6,19 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 from agent.device.files import entries
 from agent.device.packages import installed
 from agent.doctor.check import CheckContext
-from agent.doctor.settle.networks import FP16, FP32, QDQ
+from agent.doctor.settle.networks import FP16, FP32, HALF, QDQ
 from agent.doctor.settle.question import CouldNotAsk, Question
-from agent.runtime.base import BuildResult, Runtime
+from agent.runtime.base import BuildResult
+from agent.runtime.gpu.options import GpuOptions
 from agent.runtime.registry import open_runtime
+from agent.runtime.tensorrt.ability import ability
+from agent.runtime.tensorrt.runtime import TensorRt
 from jetfleet.errors import BadInput, JetfleetError
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP16,
@@ -34,17 +36,21 @@ from jetfleet.v1.task_pb2 import (
 
 _ROLES = {ARTIFACT_ROLE_MODEL_FP32: FP32, ARTIFACT_ROLE_MODEL_FP16: FP16, ARTIFACT_ROLE_MODEL_QDQ: QDQ}
 _INPUT = TensorSpec(name="x", dtype="float32", shape=[1, 8, 16, 16])
+_HALF_INPUT = TensorSpec(name="x", dtype="float16", shape=[1, 8, 16, 16])
 _LIBRARIES = "usr/lib/*-linux-gnu*"
 _LEAN = ("libnvinfer_lean.so*", "libnvinfer_vc_plugin.so*", "libnvinfer_builder_resource.so*")
 # Names that came and went between TensorRT's lines; which of them a board's own has is not documented for every one.
 _FLAGS = ("FP16", "INT8", "DIRECT_IO", "GPU_FALLBACK", "VERSION_COMPATIBLE", "EXCLUDE_LEAN_RUNTIME", "MONITOR_MEMORY")
 
 
-def _runtime() -> Runtime:
+def _runtime() -> TensorRt:
     try:
-        return open_runtime("tensorrt")
+        found = open_runtime("tensorrt")
     except BadInput as error:
         raise CouldNotAsk(error.message) from None
+    if not isinstance(found, TensorRt):
+        raise CouldNotAsk(f"{found.name} is not TensorRT")
+    return found
 
 
 def version(context: CheckContext) -> str:
@@ -54,8 +60,7 @@ def version(context: CheckContext) -> str:
     if not context.live:
         return f"{libraries}; {', '.join(packages) or 'no package libnvinfer-lean'}"
     runtime = _runtime()
-    module = getattr(runtime, "trt", None)
-    flags = [name for name in _FLAGS if isinstance(module, ModuleType) and hasattr(module.BuilderFlag, name)]
+    flags = [name for name in _FLAGS if hasattr(runtime.trt.BuilderFlag, name)]
     return f"{runtime.version()}, flags {' '.join(flags)}; {libraries}; {', '.join(packages) or 'no package of lean'}"
 
 
@@ -69,8 +74,10 @@ def dla_with_fallback(context: CheckContext) -> str:
 
 def _dla(context: CheckContext, *, gpu_fallback: str) -> str:
     _refuse_without_dla(context)
+    # Where types come from the graph alone, a cast at its edges would need the GPU.
+    half = gpu_fallback == "off" and not ability(_runtime().trt, workstation=False).weak
     with tempfile.TemporaryDirectory(prefix="jetfleet-settle-") as folder:
-        result, told = _build(Path(folder), "dla", PRECISION_FP16, {"gpu_fallback": gpu_fallback})
+        result, told = _build(Path(folder), "dla", PRECISION_FP16, {"gpu_fallback": gpu_fallback}, half=half)
     report = result.built.dla
     gone = ", ".join(f"{item.layer}: {item.reason}" for item in report.fallbacks)
     return f"{told}; {report.layers_on_dla} on the DLA, {report.layers_on_gpu} on the GPU {gone}".strip()
@@ -84,7 +91,7 @@ def dla_in_a_graph(context: CheckContext) -> str:
         _, told = _build(folder, "dla", PRECISION_FP16, {"gpu_fallback": "on"})
         types = _layer_types(folder)
         try:
-            session = _runtime().load(folder / "engine", _subject("dla0", {"cuda_graph": "on"}), _no_file)
+            session = _runtime().open_as(folder / "engine", _subject("dla0", {}), GpuOptions(cuda_graph=True))
         except JetfleetError as error:
             return f"{told}; layer types {types}; with a CUDA graph: {error.message}"
         try:
@@ -121,12 +128,21 @@ def _refuse_without_dla(context: CheckContext) -> None:
 
 
 def _build(
-    folder: Path, placement: str, precision: "Precision.ValueType", options: Mapping[str, str]
+    folder: Path,
+    placement: str,
+    precision: "Precision.ValueType",
+    options: Mapping[str, str],
+    *,
+    half: bool = False,
 ) -> tuple[BuildResult, str]:
-    """Builds into `engine`. Raises JetfleetError where TensorRT refuses, which is an answer as well."""
+    """Builds into `engine`; with `half` from the graph whose inputs and outputs are float16.
+
+    Raises JetfleetError where TensorRT refuses, which is an answer as well.
+    """
     runtime = _runtime()
     artifacts = []
-    for role, content in _ROLES.items():
+    graphs = {**_ROLES, ARTIFACT_ROLE_MODEL_FP16: HALF} if half else _ROLES
+    for role, content in graphs.items():
         (folder / f"{role}.onnx").write_bytes(content)
         artifacts.append(Artifact(role=role, name=f"{role}.onnx"))
     task = BuildTask(
@@ -135,7 +151,7 @@ def _build(
         runtime_version=runtime.version(),
         precision=precision,
         placement=placement,
-        inputs=[_INPUT],
+        inputs=[_HALF_INPUT if half else _INPUT],
         artifacts=artifacts,
         options=options,
     )

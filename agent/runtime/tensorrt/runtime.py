@@ -75,6 +75,11 @@ class TensorRt:
         session, _, _ = self._open(engine, subject)
         return session
 
+    def open_as(self, engine: Path, subject: Subject, how: GpuOptions) -> GpuSession:
+        """As `load`, but run as is said here, whatever is refused to jobs: for those who ask whether it can be done."""
+        session, _, _ = self._opened(engine, subject, how, host_code=False)
+        return session
+
     def inspect(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> Inspection:
         plain = Subject()
         plain.CopyFrom(subject)
@@ -103,13 +108,18 @@ class TensorRt:
         how = GpuOptions.of(options)
         if how.cuda_graph and Placement(subject.placement).is_dla:
             raise BadInput(NO_DLA_GRAPH, where="options.cuda_graph", expected="off")
+        return self._opened(engine, subject, how, host_code=options.is_on("version_compatible"))
+
+    def _opened(
+        self, engine: Path, subject: Subject, how: GpuOptions, *, host_code: bool
+    ) -> tuple[GpuSession, LoadedEngine, TrtEngine]:
         cuda = Cuda.open(wait=how.wait)
         try:
             loaded = LoadedEngine(
                 self.trt,
                 engine,
                 dla_core=Placement(subject.placement).core,
-                host_code=options.is_on("version_compatible"),
+                host_code=host_code,
             )
             try:
                 made = TrtEngine(self.trt, loaded, subject)

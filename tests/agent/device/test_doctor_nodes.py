@@ -1,6 +1,10 @@
 """What the doctor says of device nodes to a user who is not root, and of CUDA's refusals, natively and contained."""
 
 import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,7 +106,7 @@ def test_a_node_that_no_group_may_open_is_mended_itself(tmp_path: Path) -> None:
     for wrong in (("root", 0o660), ("render", 0o600)):
         user = user_in(root, ["video", "render"], **{"dri/renderD128": wrong})
         check = device_nodes(context(root, user))
-        assert check.fix.startswith("sudo chgrp video /dev/dri/renderD128 && sudo chmod 660")
+        assert check.fix.startswith("sudo chgrp video /dev/dri/renderD128 && sudo chmod g+rwX")
 
 
 @pytest.mark.parametrize("drop", ["dev/dri", "dev/nvmap", "dev/nvgpu/igpu0/tsg"])
@@ -181,3 +185,56 @@ def test_a_total_is_named_by_what_it_is(tmp_path: Path, board: str, said: str) -
 
     root = jetson(board, "6.2").write(tmp_path)
     assert power_rails(context(root, user_in(root, []))).found.endswith(said)
+
+
+_AS_AN_ORDINARY_USER = """
+import os, pathlib, sys
+from agent.doctor.check import read_context
+from agent.doctor.checks import run_checks
+root = pathlib.Path(sys.argv[1])
+if os.geteuid() == 0:
+    os.setgroups([]), os.setgid(65534), os.setuid(65534)
+for check in run_checks(read_context(root, env={"USER": "ada"}, state_dir=pathlib.Path(sys.argv[2]))):
+    if check.state == "fail":
+        print(f"{check.name}: {check.found} | {check.fix}")
+"""
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Which every user may enter, as pytest's own may not be."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+@pytest.mark.parametrize(
+    ("closed", "failed"),
+    [
+        pytest.param(
+            ["run/systemd/timesync", "var/lib/nvpmodel", "sys/kernel"], [], id="what the check can do without"
+        ),
+        pytest.param(
+            ["dev/nvgpu", "dev/dri"],
+            ["device nodes: /dev/nvgpu/igpu0/as,channel,ctrl,power,tsg, /dev/dri/renderD128 may not be opened | "],
+            id="what CUDA opens",
+        ),
+    ],
+)
+def test_a_folder_that_is_closed_to_the_user_is_no_fault_of_a_check(
+    open_folder: Path, closed: list[str], failed: list[str]
+) -> None:
+    root = jetson(BOARD, "6.2").put({"sys/kernel/debug/clk/emc": ""}).write(open_folder / "root")
+    for node in (root / "dev").rglob("*"):
+        node.chmod(0o755 if node.is_dir() else 0o666)
+    for name in closed:
+        (root / name).chmod(0)
+    command = [sys.executable, "-c", _AS_AN_ORDINARY_USER, str(root), str(open_folder)]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+    finally:
+        for name in closed:
+            (root / name).chmod(0o755)
+    assert len(said) == len(failed), said
+    assert all(line.startswith(wanted) for line, wanted in zip(said, failed, strict=True)), said
+    assert all("/dev/nvgpu /dev/dri && sudo chmod g+rwX" in line for line in said)

@@ -12,12 +12,13 @@ from onnx import helper, numpy_helper
 _SHAPE = [1, 8, 16, 16]
 
 
-def convolution(*, half: bool = False, quantised: bool = False) -> bytes:
-    """Inputs and outputs are float32 always; in half precision they are cast at the edges."""
+def convolution(*, half: bool = False, quantised: bool = False, half_edges: bool = False) -> bytes:
+    """Inputs and outputs are float32, cast at the edges in half precision; with `half_edges` they are float16."""
     weights = ((np.arange(64).reshape(8, 8, 1, 1) % 5) - 2) / 4
     constants = [numpy_helper.from_array(weights.astype(np.float16 if half else np.float32), "w")]
     nodes, x, w = [], "x", "w"
-    if half:
+    cast = half and not half_edges
+    if cast:
         nodes.append(helper.make_node("Cast", [x], ["xh"], to=onnx.TensorProto.FLOAT16))
         x = "xh"
     if quantised:
@@ -30,10 +31,11 @@ def convolution(*, half: bool = False, quantised: bool = False) -> bytes:
             nodes.append(helper.make_node("DequantizeLinear", [f"{name}q", "s", "z"], [f"{name}d"]))
         x, w = "xd", "wd"
     nodes.append(helper.make_node("Conv", [x, w], ["c"], kernel_shape=[1, 1]))
-    nodes.append(helper.make_node("Relu", ["c"], ["r" if half else "y"]))
-    if half:
+    nodes.append(helper.make_node("Relu", ["c"], ["r" if cast else "y"]))
+    if cast:
         nodes.append(helper.make_node("Cast", ["r"], ["y"], to=onnx.TensorProto.FLOAT))
-    inputs, outputs = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, _SHAPE) for name in ("x", "y"))
+    edge = onnx.TensorProto.FLOAT16 if half_edges else onnx.TensorProto.FLOAT
+    inputs, outputs = (helper.make_tensor_value_info(name, edge, _SHAPE) for name in ("x", "y"))
     graph = helper.make_graph(nodes, "tiny", [inputs], [outputs], constants)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(made, full_check=True)
@@ -41,7 +43,12 @@ def convolution(*, half: bool = False, quantised: bool = False) -> bytes:
 
 
 def made() -> dict[str, bytes]:
-    return {"FP32": convolution(), "FP16": convolution(half=True), "QDQ": convolution(quantised=True)}
+    return {
+        "FP32": convolution(),
+        "FP16": convolution(half=True),
+        "HALF": convolution(half=True, half_edges=True),
+        "QDQ": convolution(quantised=True),
+    }
 
 
 def source() -> str:

@@ -31,7 +31,7 @@ def test_the_networks_are_what_their_maker_makes() -> None:
 def test_what_ends_a_child_is_told_and_the_rest_is_asked() -> None:
     told: list[str] = []
     answers = settle(
-        here(PYTHONPATH=str(ROOT)),
+        here(PYTHONPATH=str(ROOT), JETFLEET_NOT_LISTED="of the agent's own"),
         questions=troubled.QUESTIONS,
         module=MODULE,
         report=lambda answer: told.append(answer.question.name),
@@ -48,6 +48,7 @@ def test_what_ends_a_child_is_told_and_the_rest_is_asked() -> None:
         "refused": (True, "refused: cuInit failed: error 801"),
         "absent": (False, "it is not installed"),
         "broken": (False, "ValueError: invalid literal for int() with base 10: 'no number'"),
+        "environment": (True, "without secrets"),
         "last": (True, "3"),
     }
     assert told == [name for name in troubled.QUESTIONS if name != "board"]

@@ -50,6 +50,7 @@ QUESTIONS = {
     "refused": question("refused", refused),
     "absent": question("absent", absent),
     "broken": question("broken", broken),
+    "environment": question("environment", lambda context: os.environ.get("JETFLEET_NOT_LISTED", "without secrets")),
     "last": question("last", lambda context: "3"),
 }
 

@@ -15,6 +15,7 @@ from agent.runtime.tensorrt.runtime import TensorRtRtx
 from jetfleet.v1.task_pb2 import PRECISION_FP16, PRECISION_FP32, PRECISION_INT8
 from testing.boards.jetson import jetson
 from tests.agent.tensorrt.fake import Board
+from tests.agent.tensorrt.fake_gpu import BoardCuda
 
 SHAPE = (1, 8, 16, 16)
 LAYERS = [("conv", "CONVOLUTION", True), ("relu", "ACTIVATION", True)]
@@ -31,9 +32,10 @@ class Asking:
 
 @pytest.fixture
 def asking(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    def made(module: str = "orin-nx-16gb", **board: Any) -> Asking:
+    def made(module: str = "orin-nx-16gb", *, capture_fails: str = "", **board: Any) -> Asking:
         told = Board(inputs=[("x", SHAPE)], layers=LAYERS, **board)
         runtime = make(told, integrated=True).runtime
+        told.cuda = BoardCuda(integrated=True, capture_fails=capture_fails)
         monkeypatch.setattr("agent.runtime.tensorrt.runtime.Cuda.open", lambda wait="spin": told.cuda)
         monkeypatch.setattr("agent.doctor.settle.tensorrt.open_runtime", lambda _: runtime)
         shutil.rmtree(tmp_path / "board", ignore_errors=True)
@@ -84,6 +86,24 @@ def test_what_the_inspector_calls_a_dlas_layers(asking: Any) -> None:
     assert told is True, text
     assert "layer types DLA" in text
     assert "CUDA graph" in text
+
+
+@pytest.mark.parametrize("fails", ["", "operation not permitted when stream is capturing"])
+def test_whether_a_dla_can_be_captured_is_asked_of_the_board_and_not_of_our_own_refusal(
+    asking: Any, fails: str
+) -> None:
+    told, text = asking(version=(10, 3, 0), dla_cores=2, capture_fails=fails)("DLA in a CUDA graph")
+    assert (told, "nobody documents" in text) == (True, False), text
+    end = f"asked for, and not possible: {fails}" if fails else "on"
+    assert text.endswith(f"CUDA graph: {end}"), text
+
+
+def test_a_dla_alone_is_tried_where_types_come_from_the_graph(asking: Any) -> None:
+    """With half precision at the edges, for the cast would be the GPU's, and the job is refused for it."""
+    here = asking("agx-orin-64gb", version=(11, 4, 1), dla_cores=2, input_type="HALF", output_type="HALF")
+    told, text = here("DLA alone")
+    assert told is True
+    assert text.startswith("built, "), text
 
 
 def test_portable_engines_are_tried(asking: Any) -> None:
