@@ -18,6 +18,33 @@ def cast_inside() -> onnx.ModelProto:
     return model_of(nodes, [value("x", ["N", 4])], [value("y", ["N", 4])])
 
 
+def half_edges(*, inside: int) -> onnx.ModelProto:
+    """Float16 at its input and output, and a product in the type `inside`, whose weight is float32 in the file."""
+    nodes = [
+        NODE("Cast", ["x"], ["h"], to=inside),
+        NODE("Cast", ["w"], ["v"], to=inside),
+        NODE("MatMul", ["h", "v"], ["p"]),
+        NODE("Cast", ["p"], ["y"], to=TensorProto.FLOAT16),
+    ]
+    edges = [value("x", ["N", 4], TensorProto.FLOAT16)], [value("y", ["N", 3], TensorProto.FLOAT16)]
+    return model_of(nodes, *edges, w=floats(4, 3))
+
+
+def test_halves_at_the_edges_of_a_network_in_float32_are_no_precision_of_it(place: Workplace) -> None:
+    save(place, half_edges(inside=TensorProto.FLOAT))
+    prepared = place.prepare(MODEL + "variants: {precision: [fp32, fp16]}")
+    assert [(variant.refusal, variant.inputs[0].dtype) for variant in prepared.spec.variants] == [("", "float16")] * 2
+    roles = [{item.role for item in variant.artifacts} for variant in prepared.spec.variants]
+    assert Role.MODEL_FP32 in roles[0]
+    assert Role.MODEL_FP16 in roles[1]
+
+
+def test_products_that_a_cast_makes_half_are_half(place: Workplace) -> None:
+    save(place, half_edges(inside=TensorProto.FLOAT16))
+    error = place.refused(MODEL + "variants: {precision: [fp32]}")
+    assert error.message == "the model cannot run in fp32: it is in FP16 already, at tensor 'x'"
+
+
 def unsigned() -> onnx.ModelProto:
     model = quantised()
     (zero,) = [item for item in model.graph.initializer if item.name == "z"]

@@ -15,6 +15,8 @@ from controller.intake.lowering.graph_view import bodies
 from controller.model.job import Precision
 
 _QUANTISING = frozenset({*rules.PAIR, *rules.OTHERS})
+_PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+_MOST_BYTES = 1 << 31  # what types can be inferred of
 _HALVES = {onnx.TensorProto.FLOAT16: "FP16", onnx.TensorProto.BFLOAT16: "BF16"}
 
 
@@ -41,7 +43,7 @@ def detect(graph: GraphFiles) -> SourcePrecision:
             Precision.INT8, f"is quantised already, at operator {node.op_type} {node.name or node.output[0]!r}"
         )
     name, kind = next(((name, kind) for name, kind in _types(model) if kind in _HALVES), ("", 0))
-    if not name:
+    if not name or _computes_in_float32(model):
         return SourcePrecision(Precision.FP32)
     if kind == onnx.TensorProto.BFLOAT16:
         message = f"the model's tensor {name!r} is BF16"
@@ -76,6 +78,22 @@ def _check_rules(graph: GraphFiles, request: LoweringRequest) -> None:
     except rules.QdqError as error:
         message = f"TensorRT does not take the model's quantisation: {error}"
         raise ModelError(message, steps=request.steps, expected=error.expected, hint=error.hint) from error
+
+
+def _computes_in_float32(model: onnx.ModelProto) -> bool:
+    """Whether its halves are a matter of its edges: every product is float32, and no weight is half."""
+    kinds = {kind for _, kind in _types(model)}
+    if onnx.TensorProto.BFLOAT16 in kinds or model.functions or model.ByteSize() >= _MOST_BYTES:
+        return False
+    if any(tensor.data_type in _HALVES for tensor in model.graph.initializer):
+        return False
+    try:
+        typed = onnx.shape_inference.infer_shapes(model).graph
+    except onnx.shape_inference.InferenceError:
+        return False
+    types = {item.name: item.type.tensor_type.elem_type for item in (*typed.value_info, *typed.input, *typed.output)}
+    made = [types.get(node.output[0], 0) for node in _nodes([typed]) if node.op_type in _PRODUCTS]
+    return bool(made) and set(made) == {onnx.TensorProto.FLOAT}
 
 
 def _types(model: onnx.ModelProto) -> Iterator[tuple[str, int]]:
