@@ -40,6 +40,43 @@ def test_a_large_constant_that_is_added_but_masks_nothing_is_kept(tmp_path: Path
     assert made.cut == ()
 
 
+@pytest.mark.parametrize("square", ["Pow", "Mul"])
+def test_a_variance_without_a_root_keeps_its_statistics(tmp_path: Path, square: str) -> None:
+    """Pooled statistics: half holds 400.5 and 400, and not their difference."""
+    second = ["two"] if square == "Pow" else []
+    nodes = [
+        NODE(square, ["x", *(second or ["x"])], ["q"]),
+        NODE("ReduceMean", ["q"], ["mean_q"], axes=[-1]),
+        NODE("ReduceMean", ["x"], ["mean"], axes=[-1]),
+        NODE(square, ["mean", *(second or ["mean"])], ["mean2"]),
+        NODE("Sub", ["mean_q", "mean2"], ["variance"]),
+        NODE("MatMul", ["variance", "w"], ["y"]),
+    ]
+    constants = {"two": SCALAR([2])} if second else {}
+    model = model_of(nodes, [value("x", ["N", 64])], [value("y", ["N", 4])], w=floats(1, 4), **constants)
+    made, (got,), (want,) = both(model, {"x": 20 + floats(8, 64)}, tmp_path)
+    assert np.allclose(got, want, rtol=5e-2, atol=1e-3)
+    assert not kept(made, "MatMul")
+
+
+def test_a_root_may_be_a_power(tmp_path: Path) -> None:
+    """x * (mean(x^2) + eps) ** -0.5, as many write it."""
+    nodes = [
+        NODE("Mul", ["x", "x"], ["q"]),
+        NODE("ReduceMean", ["q"], ["mean"], axes=[-1]),
+        NODE("Add", ["mean", "eps"], ["v"]),
+        NODE("Pow", ["v", "minus_half"], ["r"]),
+        NODE("Mul", ["x", "r"], ["n"]),
+        NODE("MatMul", ["n", "w"], ["y"]),
+    ]
+    constants = {"minus_half": SCALAR([-0.5]), "eps": SCALAR([1e-3]), "w": floats(64, 4)}
+    model = model_of(nodes, [value("x", ["N", 64])], [value("y", ["N", 4])], **constants)
+    made, (got,), (want,) = both(model, {"x": floats(2, 64)}, tmp_path)
+    assert np.allclose(got, want, rtol=2e-2, atol=2e-2)
+    assert all(kept(made, name) for name in ("ReduceMean", "Add", "Pow"))
+    assert not kept(made, "MatMul")
+
+
 def test_what_would_overflow_keeps_float32_and_is_named(tmp_path: Path) -> None:
     nodes = [
         NODE("MatMul", ["x", "w"], ["big"]),

@@ -1,6 +1,8 @@
 """Patterns of nodes that compute in float32 wherever PyTorch would: positions, angles, statistics of a norm. Pure."""
 
+import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from controller.intake.lowering.graph_view import ELEMENTWISE, GraphView
 from controller.intake.lowering.masks import Masks
@@ -51,6 +53,7 @@ def angles(graph: GraphView) -> set[str]:
     return found
 
 
+_HALF = 0.5
 _REDUCTIONS = frozenset({"ReduceMean", "ReduceSum", "ReduceSumSquare"})
 _STATISTICS = frozenset(
     {"ReduceMean", "ReduceSum", "ReduceSumSquare", "Add", "Sub", "Max", "Clip", "Mul", "Pow", "Sqrt", "Exp"}
@@ -58,10 +61,14 @@ _STATISTICS = frozenset(
 
 
 def normalisations(graph: GraphView) -> set[str]:
-    """From the square to the root and its reciprocal: LayerNorm and RMSNorm in single operators, and such a Softmax."""
+    """From the square to the root and its reciprocal: LayerNorm and RMSNorm in single operators, and such a Softmax.
+
+    And a variance without a root, as pooled statistics have it, where it is a difference of means: E[x^2] - E[x]^2.
+    """
     found: set[str] = set()
     for node in graph.nodes:
-        if node.op_type != "Sqrt" and not (node.op_type == "ReduceSum" and _has_exp(node, graph)):
+        of_softmax = node.op_type == "ReduceSum" and _has_exp(node, graph)
+        if not (of_softmax or _is_root(node, graph) or _is_difference_of_means(node, graph)):
             continue
         back = _statistics_behind(node, graph)
         reduced = any(item.op_type.startswith("Reduce") for item in back)
@@ -69,6 +76,29 @@ def normalisations(graph: GraphView) -> set[str]:
             forward = [item for item in graph.read_by(node) if item.op_type in ("Div", "Reciprocal", "Pow")]
             found.update(item.name for item in (*back, *forward))
     return found
+
+
+def _is_root(node: onnx.NodeProto, graph: GraphView) -> bool:
+    """Sqrt(x), or x to the power of one half or minus one half."""
+    if node.op_type != "Pow" or node.input[1] not in graph.weights:
+        return bool(node.op_type == "Sqrt")
+    exponent = numpy_helper.to_array(graph.weights[node.input[1]])
+    return bool(exponent.size) and bool((np.abs(exponent) == _HALF).all())
+
+
+def _is_difference_of_means(node: onnx.NodeProto, graph: GraphView) -> bool:
+    """A difference of near numbers: what half leaves of two means may be nothing of their difference."""
+    if node.op_type != "Sub":
+        return False
+    makers = list(graph.made_of(node))
+    means = [item for item in makers if item.op_type in _REDUCTIONS]
+    of_squares = any(item.op_type == "ReduceSumSquare" or any(map(_is_square, graph.made_of(item))) for item in means)
+    squares = [item for item in makers if _is_square(item)]
+    return of_squares and any(item.op_type in _REDUCTIONS for square in squares for item in graph.made_of(square))
+
+
+def _is_square(node: onnx.NodeProto) -> bool:
+    return bool(node.op_type == "Pow") or (node.op_type == "Mul" and len(set(node.input)) == 1)
 
 
 def _has_exp(node: onnx.NodeProto, graph: GraphView) -> bool:
@@ -80,7 +110,7 @@ def _statistics_behind(node: onnx.NodeProto, graph: GraphView) -> list[onnx.Node
     found, waiting = [node], [node]
     while waiting:
         current = waiting.pop()
-        squares = current.op_type in ("Pow", "Exp") or (current.op_type == "Mul" and len(set(current.input)) == 1)
+        squares = current is not node and (current.op_type == "Exp" or _is_square(current))
         # What was squared is no part of it, unless it is a mean itself: E[x^2] - E[x]^2.
         allowed = _REDUCTIONS if squares else _STATISTICS
         more = [item for item in graph.made_of(current) if item.op_type in allowed and item not in found]
