@@ -14,6 +14,7 @@ from controller.cli import (
     enroll,
     export,
     gc,
+    image,
     jobs,
     login,
     maintenance,
@@ -55,6 +56,7 @@ app.command("serve")(serve.serve)
 app.add_typer(enroll.app, name="enroll")
 app.add_typer(token.app, name="token")
 app.add_typer(audit.app, name="audit")
+app.command("image")(image.image)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.command("backup")(maintenance.backup)

@@ -51,7 +51,7 @@ def show(
 ) -> None:
     """Show all that is known about a device; what it does not say reads unknown."""
     with settings_of(context).connect() as client:
-        device = _find_device(client.devices(), name)
+        device = find_device(client.devices(), name)
     from controller.record.devices import device_record
     from controller.report.text.devices import device_table
 
@@ -109,7 +109,7 @@ def drain(
         while device.busy_with:
             print_message(f"{device.name} finishes {device.busy_with}")
             time.sleep(_DRAIN_POLL_S)
-            device = _find_device(client.devices(), device.id)
+            device = find_device(client.devices(), device.id)
     print_message(f"{device.name}: idle and cordoned; `controller devices uncordon {device.name}` ends that")
 
 
@@ -154,7 +154,7 @@ def _change(context: typer.Context, name: str, **change: object) -> None:
     print_message(f"{device.name}: {state(device)}")
 
 
-def _find_device(devices: list["DeviceView"], name: str) -> "DeviceView":
+def find_device(devices: list["DeviceView"], name: str) -> "DeviceView":
     found = [device for device in devices if name in (device.id, device.name)]
     if len(found) == 1:
         return found[0]

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 
 _L4T = re.compile(r"\d+\.\d+\.\d+")
+_PYTHONS = {35: "3.8", 36: "3.10", 38: "3.12", 39: "3.12"}
+NVIDIA_REGISTRY = "nvcr.io/nvidia"
 _JP5_IMAGES = ("l4t-jetpack:r35.4.1", "l4t-tensorrt:r8.5.2-runtime")
 _JP6_IMAGES = ("l4t-jetpack:r36.4.0", "l4t-tensorrt:r10.3.0-runtime")
 _THOR_IMAGES = ("tensorrt:25.08-py3",)
@@ -26,6 +28,21 @@ class SoftwareRelease:
     tensorrt: str
     images: tuple[str, ...] = ()
     preview: bool = False
+
+    @property
+    def build_image(self) -> str:
+        """The image with nvcc, on which what has no wheels is compiled; empty where no image is known."""
+        return self.images[0] if self.images else ""
+
+    @property
+    def base_image(self) -> str:
+        """The one that an agent runs on: TensorRT's libraries without the compilers, where there is such a one."""
+        return next((name for name in self.images if name.endswith("-runtime")), self.build_image)
+
+    @property
+    def python(self) -> str:
+        """Of the Ubuntu that its images are made of."""
+        return _PYTHONS[l4t_number(self.l4t)[0]]
 
 
 _TABLE = (

@@ -1,0 +1,113 @@
+"""Which image a board needs: its Dockerfile, its bases by the board's own L4T, and what follows from them. Pure."""
+
+from dataclasses import dataclass
+
+from jetfleet.errors import BadInput
+from jetfleet.modules import MODULES, ORIN
+from jetfleet.releases import NVIDIA_REGISTRY, RELEASES, SoftwareRelease
+from jetfleet.tensorrt import line_of
+from jetfleet.version import VERSION
+
+JETSON, CPU, CONTROLLER = "agent-jetson.Dockerfile", "agent-cpu.Dockerfile", "controller.Dockerfile"
+_EXTRAS = {JETSON: ("agent", "cuda"), CPU: ("agent", "onnxruntime"), CONTROLLER: ("controller",)}
+# The lowest glibc of the bases that are meant: Debian 10 and what is younger; Ubuntu 22.04 and 24.04 for a Jetson.
+_ANY_GLIBC = 28
+_UBUNTU_GLIBC = {"3.10": 35, "3.12": 39}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """`build_base` is empty where nothing is compiled. `python` is the base's, `glibc` the minor of 2.x."""
+
+    dockerfile: str
+    base: str
+    build_base: str
+    tag: str
+    python: str
+    arch: str
+    glibc: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        return _EXTRAS[self.dockerfile]
+
+    @property
+    def compiles_pycuda(self) -> bool:
+        return "cuda" in self.extras
+
+
+def jetson_recipe(l4t: str, *, module: str = "", base: str = "", build_base: str = "") -> Recipe:
+    """`module` may be empty: of any board. Raises BadInput for a release that no image is known for."""
+    release = _release(l4t)
+    if release.tensorrt and not line_of(release.tensorrt).supported:
+        raise BadInput(
+            f"L4T {l4t} is JetPack {release.jetpack}, whose TensorRT {release.tensorrt} is not supported",
+            where="--l4t",
+            expected="JetPack 6 or 7",
+        )
+    if not (release.base_image or base):
+        raise BadInput(
+            f"no image is known for L4T {l4t} (JetPack {release.jetpack})",
+            where="--l4t",
+            expected=f"--base IMAGE with TensorRT {release.tensorrt or 'of that JetPack'}, and --build-base with nvcc",
+        )
+    chosen = base or f"{NVIDIA_REGISTRY}/{release.base_image}"
+    return Recipe(
+        dockerfile=JETSON,
+        base=chosen,
+        build_base=build_base or (base if base else f"{NVIDIA_REGISTRY}/{release.build_image}"),
+        tag=f"jetfleet-agent:{VERSION}-l4t{l4t}",
+        python=release.python,
+        arch="aarch64",
+        glibc=_UBUNTU_GLIBC[release.python],
+        notes=tuple(_notes(release, module)),
+    )
+
+
+def plain_recipe(dockerfile: str, *, base: str, python: str, arch: str) -> Recipe:
+    """Of an agent for the CPU, or of the controller. Raises BadInput where the base or its Python is not named."""
+    if not base or not python:
+        raise BadInput(
+            "which image to build on is yours to choose, and which Python is in it",
+            where="--base, --python",
+            expected="a base with glibc 2.28 or newer: --base debian-with-python3:12 --python 3.11",
+        )
+    name = "jetfleet-controller" if dockerfile == CONTROLLER else "jetfleet-agent"
+    tag = f"{name}:{VERSION}" if dockerfile == CONTROLLER else f"{name}:{VERSION}-cpu"
+    return Recipe(dockerfile, base, "", tag, python, arch, _ANY_GLIBC)
+
+
+def _release(l4t: str) -> SoftwareRelease:
+    """Exactly: a container of another release may start, and fail where it first meets the host's driver."""
+    if (found := RELEASES.get(l4t)) is None:
+        raise BadInput(
+            f"L4T {l4t} is not known here", where="--l4t", expected=f"one of {', '.join(RELEASES)}; or a newer jetfleet"
+        )
+    return found
+
+
+def _notes(release: SoftwareRelease, module: str) -> list[str]:
+    found = MODULES.get(module)
+    has_dla = found is None or found.dla_cores > 0
+    said = []
+    if release.images and release.base_image.startswith("l4t-"):
+        if release.build_image != f"l4t-jetpack:r{release.l4t}":
+            said.append(f"L4T {release.l4t} has no image of its own: {release.build_image} serves it")
+        said.append(
+            "TensorRT needs the DLA's compiler of the host, on boards without a DLA too: package "
+            "nvidia-l4t-dla-compiler has to be installed there, else libnvdla_compiler.so is missing"
+        )
+        if has_dla and release.tensorrt.startswith("10."):
+            said.append(
+                f"TensorRT {release.tensorrt} drives the DLA; a tensorrt:YY.MM-py3-igpu image instead brings a newer "
+                "TensorRT, and no TensorRT from 10.8 up to 11.4.0 is documented to"
+            )
+    elif release.images:
+        said.append(
+            f"{release.base_image} is an SBSA image with a TensorRT of its own: engines of it and of the host's "
+            f"{release.tensorrt} are not the same, and are never exchanged"
+        )
+        if line_of(release.tensorrt).dla is None and (found is None or (found.chip is ORIN and found.dla_cores)):
+            said.append("it has no DLA: a placement on a DLA core is not run on this release")
+    return said
