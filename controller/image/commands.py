@@ -21,7 +21,9 @@ _HOST_FILES = (
     ("/sys/firmware", "/host/sys/firmware"),
     ("/var/lib/dpkg/status", "/host/var/lib/dpkg/status"),
     ("/etc/nvpmodel.conf", "/etc/nvpmodel.conf"),
+    ("/etc/nvpmodel", "/etc/nvpmodel"),
     ("/var/lib/nvpmodel", "/var/lib/nvpmodel"),
+    ("/etc/jetfleet/board.env", "/etc/jetfleet/board.env"),
 )
 
 

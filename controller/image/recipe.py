@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from jetfleet.errors import BadInput
-from jetfleet.modules import MODULES, ORIN
+from jetfleet.modules import MODULES
 from jetfleet.releases import NVIDIA_REGISTRY, RELEASES, SoftwareRelease
 from jetfleet.tensorrt import line_of
 from jetfleet.version import VERSION
@@ -88,26 +88,31 @@ def _release(l4t: str) -> SoftwareRelease:
 
 
 def _notes(release: SoftwareRelease, module: str) -> list[str]:
+    if not release.images:
+        return []
     found = MODULES.get(module)
     has_dla = found is None or found.dla_cores > 0
-    said = []
-    if release.images and release.base_image.startswith("l4t-"):
-        if release.build_image != f"l4t-jetpack:r{release.l4t}":
-            said.append(f"L4T {release.l4t} has no image of its own: {release.build_image} serves it")
+    if release.base_image.startswith("l4t-"):
+        return _l4t_notes(release, has_dla=has_dla)
+    said = [
+        f"{release.base_image} is an SBSA image with a TensorRT of its own: engines of it and of the host's "
+        f"{release.tensorrt} are not the same, and are never exchanged"
+    ]
+    if has_dla and line_of(release.tensorrt).dla is None:
+        said.append("it has no DLA: a placement on a DLA core is not run on this release")
+    return said
+
+
+def _l4t_notes(release: SoftwareRelease, *, has_dla: bool) -> list[str]:
+    said = [
+        "TensorRT needs the DLA's compiler of the host, on boards without a DLA too: package "
+        "nvidia-l4t-dla-compiler has to be installed there, else libnvdla_compiler.so is missing"
+    ]
+    if release.build_image != f"l4t-jetpack:r{release.l4t}":
+        said.insert(0, f"L4T {release.l4t} has no image of its own: {release.build_image} serves it")
+    if has_dla and release.tensorrt.startswith("10."):
         said.append(
-            "TensorRT needs the DLA's compiler of the host, on boards without a DLA too: package "
-            "nvidia-l4t-dla-compiler has to be installed there, else libnvdla_compiler.so is missing"
+            f"TensorRT {release.tensorrt} drives the DLA; a tensorrt:YY.MM-py3-igpu image instead brings a newer "
+            "TensorRT, and no TensorRT from 10.8 up to 11.4.0 is documented to"
         )
-        if has_dla and release.tensorrt.startswith("10."):
-            said.append(
-                f"TensorRT {release.tensorrt} drives the DLA; a tensorrt:YY.MM-py3-igpu image instead brings a newer "
-                "TensorRT, and no TensorRT from 10.8 up to 11.4.0 is documented to"
-            )
-    elif release.images:
-        said.append(
-            f"{release.base_image} is an SBSA image with a TensorRT of its own: engines of it and of the host's "
-            f"{release.tensorrt} are not the same, and are never exchanged"
-        )
-        if line_of(release.tensorrt).dla is None and (found is None or (found.chip is ORIN and found.dla_cores)):
-            said.append("it has no DLA: a placement on a DLA core is not run on this release")
     return said

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 REQUIREMENTS, BUILD_REQUIREMENTS, SUMS = "requirements.txt", "build-requirements.txt", "SHA256SUMS"
 FOR = "wheelhouse.txt"
-_BUILD_TOOLS = ("setuptools", "wheel", "numpy")  # pycuda's build
+_BUILD_TOOLS = ("setuptools", "wheel")  # of pycuda, with numpy, which is there anyway
 _SOURCE_ONLY = "pycuda"
 
 
@@ -53,9 +53,8 @@ def make_wheelhouse(recipe: Recipe, folder: Path, say: Say) -> None:
     marked = _Environment(recipe)
     found = _close(recipe, folder, [f"jetfleet[{extras}]=={VERSION}"], marked, say)
     _fetch(recipe, folder, ["pip"], say)
-    tools: Sequence[str] = ()
-    if recipe.compiles_pycuda:
-        tools = [item for item in _BUILD_TOOLS if item != "numpy"]
+    tools = _BUILD_TOOLS if recipe.compiles_pycuda else ()
+    if tools:
         _fetch(recipe, folder, [marked.pinned(item) for item in tools], say)
     (folder / FOR).write_text(f"{_label(recipe)}\n")
     _write_lists(folder, [item.name for item in found.values() if item.path.suffix == ".whl"], tools)
@@ -75,27 +74,38 @@ def _label(recipe: Recipe) -> str:
     return f"jetfleet {VERSION} [{','.join(recipe.extras)}], Python {recipe.python}, {recipe.arch}"
 
 
-def _close(recipe: Recipe, folder: Path, wanted: list[str], marked: "_Environment", say: Say) -> "dict[str, Package]":
+def _close(
+    recipe: Recipe, folder: Path, wanted: Sequence[str], marked: "_Environment", say: Say
+) -> "dict[str, Package]":
     """Everything that is needed by what is wanted, fetched. Every requirement is held against what was chosen."""
     done: set[tuple[str, str]] = set()
-    while wanted:
-        requirements = [Requirement(item) for item in wanted]
-        present = _packages(folder)
-        missing = {canonicalize_name(item.name): item for item in requirements}
-        missing = {name: item for name, item in missing.items() if name not in present}
+    requirements = [Requirement(item) for item in wanted]
+    while requirements:
+        missing = _missing(requirements, _packages(folder))
         if missing:
-            _fetch(recipe, folder, [marked.pinned(f"{item.name}{item.specifier}") for item in missing.values()], say)
-            present = _packages(folder)
-        wanted = []
-        for item in requirements:
-            package = present[canonicalize_name(item.name)]
-            if not item.specifier.contains(package.version, prereleases=True):
-                raise Infrastructure(f"{package.name} {package.version} was chosen, and {item} is required too")
-            for extra in ("", *item.extras):
-                if (package.name, extra) not in done:
-                    done.add((package.name, extra))
-                    wanted += marked.requirements(package, extra)
+            _fetch(recipe, folder, [marked.pinned(f"{item.name}{item.specifier}") for item in missing], say)
+        present = _packages(folder)
+        asked = {
+            (present[_held(item, present)].name, extra): None for item in requirements for extra in ("", *item.extras)
+        }
+        fresh = [key for key in asked if key not in done]
+        done.update(fresh)
+        requirements = [item for name, extra in fresh for item in marked.requirements(present[name], extra)]
     return _packages(folder)
+
+
+def _missing(requirements: Sequence[Requirement], present: Mapping[str, Package]) -> list[Requirement]:
+    """One for each name."""
+    by_name = {canonicalize_name(item.name): item for item in requirements}
+    return [item for name, item in by_name.items() if name not in present]
+
+
+def _held(requirement: Requirement, present: Mapping[str, Package]) -> str:
+    """The name of the package that meets it. Raises Infrastructure where what was chosen does not."""
+    package = present[canonicalize_name(requirement.name)]
+    if not requirement.specifier.contains(package.version, prereleases=True):
+        raise Infrastructure(f"{package.name} {package.version} was chosen, and {requirement} is required too")
+    return package.name
 
 
 class _Environment:
@@ -120,15 +130,16 @@ class _Environment:
         pin = self._pins.get(canonicalize_name(parsed.name))
         return f"{parsed.name}{pin}" if pin else requirement
 
-    def requirements(self, package: Package, extra: str) -> Iterator[str]:
+    def requirements(self, package: Package, extra: str) -> Iterator[Requirement]:
         """Of the package with that extra; with none, those that it has always."""
-        for text in package.requires:
-            parsed = Requirement(text)
-            plain = parsed.marker is None or parsed.marker.evaluate({**self._values, "extra": ""})
-            asked = plain if not extra else parsed.marker is not None and not plain
-            if asked and (not extra or (parsed.marker and parsed.marker.evaluate({**self._values, "extra": extra}))):
-                wanted_extras = f"[{','.join(sorted(parsed.extras))}]" if parsed.extras else ""
-                yield f"{parsed.name}{wanted_extras}{parsed.specifier}"
+        return (item for item in map(Requirement, package.requires) if self._is_of(item, extra))
+
+    def _is_of(self, requirement: Requirement, extra: str) -> bool:
+        marker = requirement.marker
+        always = marker is None or marker.evaluate({**self._values, "extra": ""})
+        if not extra or always:
+            return always and not extra
+        return marker is not None and marker.evaluate({**self._values, "extra": extra})
 
     def _read_pins(self, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
         for line in lines:

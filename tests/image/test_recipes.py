@@ -2,6 +2,8 @@
 
 import pytest
 
+from agent.install.container import run_options
+from agent.install.host import SHARED_FILES, BoardHost
 from controller.image.commands import build_command, check_choices, run_script, save_command
 from controller.image.recipe import CONTROLLER, CPU, JETSON, jetson_recipe, plain_recipe
 from jetfleet.errors import BadInput
@@ -127,6 +129,16 @@ def test_what_runs_is_confined_and_asks_for_the_runtime_first():
     assert "JETFLEET_JOIN_TOKEN" not in run
     assert "getent group video render i2c" in script
     assert "nvidia" not in run_script(plain_recipe(CPU, base="b", python="3.11", arch="x86_64"), "docker")
+
+
+def test_a_board_s_container_is_confined_as_the_unit_of_agent_install_has_it():
+    """Two ways to start the same container: pasted, or by `agent install --container`."""
+    run = run_script(jetson_recipe("36.4.3"), "docker").replace("--user ", "--user=").replace("--tmpfs ", "--tmpfs=")
+    unit = run_options(BoardHost(python="", engine="docker", has_nvidia_runtime=True, present=frozenset(SHARED_FILES)))
+    own = ("--rm", "--name=", "--user=", "--env", "--volume=/var/lib/jetfleet", "--group-add=")
+    for option in unit:
+        if not option.startswith(own):
+            assert option.removeprefix("--volume=").removesuffix(":ro") in run
 
 
 def test_an_archive_is_of_the_kind_that_both_engines_load(tmp_path):
