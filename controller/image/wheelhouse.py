@@ -33,7 +33,7 @@ _SOURCE_ONLY = "pycuda"
 
 
 @dataclass(frozen=True)
-class Package:
+class WheelhousePackage:
     """A file of the folder, and what it says of itself."""
 
     path: Path
@@ -50,7 +50,7 @@ def make_wheelhouse(recipe: Recipe, folder: Path, say: Say) -> None:
     extras = ",".join(recipe.extras)
     say(f"a wheelhouse for {_label(recipe)}")
     _fetch_own(folder)
-    marked = _Environment(recipe)
+    marked = _TargetMarkers(recipe)
     found = _close(recipe, folder, [f"jetfleet[{extras}]=={VERSION}"], marked, say)
     _fetch(recipe, folder, ["pip"], say)
     tools = _BUILD_TOOLS if recipe.compiles_pycuda else ()
@@ -75,8 +75,8 @@ def _label(recipe: Recipe) -> str:
 
 
 def _close(
-    recipe: Recipe, folder: Path, wanted: Sequence[str], marked: "_Environment", say: Say
-) -> "dict[str, Package]":
+    recipe: Recipe, folder: Path, wanted: Sequence[str], marked: "_TargetMarkers", say: Say
+) -> "dict[str, WheelhousePackage]":
     """Everything that is needed by what is wanted, fetched. Every requirement is held against what was chosen."""
     done: set[tuple[str, str]] = set()
     requirements = [Requirement(item) for item in wanted]
@@ -94,13 +94,13 @@ def _close(
     return _packages(folder)
 
 
-def _missing(requirements: Sequence[Requirement], present: Mapping[str, Package]) -> list[Requirement]:
+def _missing(requirements: Sequence[Requirement], present: Mapping[str, WheelhousePackage]) -> list[Requirement]:
     """One for each name."""
     by_name = {canonicalize_name(item.name): item for item in requirements}
     return [item for name, item in by_name.items() if name not in present]
 
 
-def _held(requirement: Requirement, present: Mapping[str, Package]) -> str:
+def _held(requirement: Requirement, present: Mapping[str, WheelhousePackage]) -> str:
     """The name of the package that meets it. Raises Infrastructure where what was chosen does not."""
     package = present[canonicalize_name(requirement.name)]
     if not requirement.specifier.contains(package.version, prereleases=True):
@@ -108,7 +108,7 @@ def _held(requirement: Requirement, present: Mapping[str, Package]) -> str:
     return package.name
 
 
-class _Environment:
+class _TargetMarkers:
     """Markers of requirements, judged for the Python and the machine that the folder is for."""
 
     def __init__(self, recipe: Recipe) -> None:
@@ -130,7 +130,7 @@ class _Environment:
         pin = self._pins.get(canonicalize_name(parsed.name))
         return f"{parsed.name}{pin}" if pin else requirement
 
-    def requirements(self, package: Package, extra: str) -> Iterator[Requirement]:
+    def requirements(self, package: WheelhousePackage, extra: str) -> Iterator[Requirement]:
         """Of the package with that extra; with none, those that it has always."""
         return (item for item in map(Requirement, package.requires) if self._is_of(item, extra))
 
@@ -185,14 +185,16 @@ def _last_error(text: str) -> str:
     return (errors or lines or ["it said nothing"])[-1]
 
 
-def _packages(folder: Path) -> dict[str, Package]:
+def _packages(folder: Path) -> dict[str, WheelhousePackage]:
     found = (_read_package(path) for path in sorted(folder.iterdir()) if path.name.endswith((".whl", ".tar.gz")))
     return {item.name: item for item in found}
 
 
-def _read_package(path: Path) -> Package:
+def _read_package(path: Path) -> WheelhousePackage:
     said = _metadata(path)
-    return Package(path, canonicalize_name(said["Name"]), said["Version"], tuple(said.get_all("Requires-Dist") or ()))
+    return WheelhousePackage(
+        path, canonicalize_name(said["Name"]), said["Version"], tuple(said.get_all("Requires-Dist") or ())
+    )
 
 
 def _metadata(path: Path) -> Message:
