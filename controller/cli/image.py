@@ -12,7 +12,7 @@ from controller.cli.settings import print_message, settings_of
 from jetfleet.errors import BadInput
 
 if TYPE_CHECKING:
-    from controller.image.recipe import Recipe
+    from controller.image.recipe import ImageRecipe
 
 For = Annotated[str, typer.Option("--for", metavar="DEVICE", help="For the L4T that this device reported.")]
 L4t = Annotated[str, typer.Option("--l4t", metavar="RELEASE", help="For this L4T: 36.4.3 (cat /etc/nv_tegra_release).")]
@@ -83,7 +83,7 @@ def image(
 
 def _recipe(
     context: typer.Context, *, device: str, l4t: str, of_controller: bool, bases: tuple[str, str, str, str]
-) -> "Recipe":
+) -> "ImageRecipe":
     from controller.image.recipe import CONTROLLER, CPU, jetson_recipe, plain_recipe
 
     base, build_base, python, arch = bases
@@ -102,7 +102,7 @@ def _recipe(
     return plain_recipe(CONTROLLER if of_controller else CPU, base=base, python=python, arch=arch)
 
 
-def _build(recipe: "Recipe", engine: str, wheelhouse: Path | None, apt: list[str], archive: Path | None) -> None:
+def _build(recipe: "ImageRecipe", engine: str, wheelhouse: Path | None, apt: list[str], archive: Path | None) -> None:
     from controller.image.build import build_image, save_image
 
     with ExitStack() as stack:
@@ -114,7 +114,7 @@ def _build(recipe: "Recipe", engine: str, wheelhouse: Path | None, apt: list[str
     print(recipe.tag)
 
 
-def _made(recipe: "Recipe", folder: Path) -> bool:
+def _made(recipe: "ImageRecipe", folder: Path) -> bool:
     """One that is there already is taken as it is: it may have been carried to this machine."""
     from controller.image.wheelhouse import is_wheelhouse, make_wheelhouse
 
@@ -123,7 +123,7 @@ def _made(recipe: "Recipe", folder: Path) -> bool:
     return True
 
 
-def _print(recipe: "Recipe", engine: str, wheelhouse: Path | None, apt: list[str]) -> None:
+def _print(recipe: "ImageRecipe", engine: str, wheelhouse: Path | None, apt: list[str]) -> None:
     from controller.image.commands import build_command, run_script, shown
     from controller.image.source import docker_file
 

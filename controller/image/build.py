@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from controller.image.commands import build_command, save_command, shown
-from controller.image.recipe import Recipe
+from controller.image.recipe import ImageRecipe
 from controller.image.source import docker_file
 from jetfleet.errors import Infrastructure
 
@@ -13,14 +13,14 @@ Say = Callable[[str], None]
 
 
 def build_image(
-    recipe: Recipe, engine: str, *, wheelhouse: Path, apt: Sequence[str], say: Callable[[str], None]
+    recipe: ImageRecipe, engine: str, *, wheelhouse: Path, apt: Sequence[str], say: Callable[[str], None]
 ) -> None:
     """Raises Infrastructure."""
     words = build_command(recipe, engine, dockerfile=docker_file(recipe.dockerfile), context=wheelhouse, apt=apt)
     _run(words, say)
 
 
-def save_image(recipe: Recipe, engine: str, archive: Path, say: Say) -> None:
+def save_image(recipe: ImageRecipe, engine: str, archive: Path, say: Say) -> None:
     """Raises Infrastructure."""
     archive.unlink(missing_ok=True)  # podman appends
     _run(save_command(recipe, engine, archive), say)

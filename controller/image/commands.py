@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from controller.image.recipe import CONTROLLER, JETSON, Recipe
+from controller.image.recipe import CONTROLLER, JETSON, ImageRecipe
 from jetfleet.errors import BadInput
 
 ENGINES = ("docker", "podman")
@@ -41,7 +41,7 @@ def check_choices(*, engine: str, arch: str, apt: Sequence[str]) -> None:
 
 
 def build_command(
-    recipe: Recipe, engine: str, *, dockerfile: Path, context: Path, apt: Sequence[str] = ()
+    recipe: ImageRecipe, engine: str, *, dockerfile: Path, context: Path, apt: Sequence[str] = ()
 ) -> list[str]:
     """Without the network, unless packages of apt are named; bases that are not there yet are pulled all the same."""
     arguments = {"BASE_IMAGE": recipe.base}
@@ -57,13 +57,13 @@ def build_command(
     return [*words, "--tag", recipe.tag, "--file", str(dockerfile), str(context)]
 
 
-def save_command(recipe: Recipe, engine: str, archive: Path) -> list[str]:
+def save_command(recipe: ImageRecipe, engine: str, archive: Path) -> list[str]:
     """`docker load` and `podman load` both read the file."""
     form = ["--format", "docker-archive"] if engine == "podman" else []
     return [engine, "save", *form, "--output", str(archive), recipe.tag]
 
 
-def run_script(recipe: Recipe, engine: str) -> str:
+def run_script(recipe: ImageRecipe, engine: str) -> str:
     """To be pasted on the machine that runs it."""
     if recipe.dockerfile == CONTROLLER:
         return _controller_script(recipe, engine)
@@ -91,7 +91,7 @@ def run_script(recipe: Recipe, engine: str) -> str:
     return "\n".join(lines)
 
 
-def _controller_script(recipe: Recipe, engine: str) -> str:
+def _controller_script(recipe: ImageRecipe, engine: str) -> str:
     confined = _CONFINED.replace("jetfleet-agent:", "jetfleet-controller:")
     return (
         f"{engine} run --detach --name jetfleet-controller --restart unless-stopped --pull=never "

@@ -16,7 +16,7 @@ _UBUNTU_GLIBC = {"3.10": 35, "3.12": 39}
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ImageRecipe:
     """`build_base` is empty where nothing is compiled. `python` is the base's, `glibc` the minor of 2.x."""
 
     dockerfile: str
@@ -37,7 +37,7 @@ class Recipe:
         return "cuda" in self.extras
 
 
-def jetson_recipe(l4t: str, *, module: str = "", base: str = "", build_base: str = "") -> Recipe:
+def jetson_recipe(l4t: str, *, module: str = "", base: str = "", build_base: str = "") -> ImageRecipe:
     """`module` may be empty: of any board. Raises BadInput for a release that no image is known for."""
     release = _release(l4t)
     if release.tensorrt and not line_of(release.tensorrt).supported:
@@ -53,7 +53,7 @@ def jetson_recipe(l4t: str, *, module: str = "", base: str = "", build_base: str
             expected=f"--base IMAGE with TensorRT {release.tensorrt or 'of that JetPack'}, and --build-base with nvcc",
         )
     chosen = base or f"{NVIDIA_REGISTRY}/{release.base_image}"
-    return Recipe(
+    return ImageRecipe(
         dockerfile=JETSON,
         base=chosen,
         build_base=build_base or (base if base else f"{NVIDIA_REGISTRY}/{release.build_image}"),
@@ -65,7 +65,7 @@ def jetson_recipe(l4t: str, *, module: str = "", base: str = "", build_base: str
     )
 
 
-def plain_recipe(dockerfile: str, *, base: str, python: str, arch: str) -> Recipe:
+def plain_recipe(dockerfile: str, *, base: str, python: str, arch: str) -> ImageRecipe:
     """Of an agent for the CPU, or of the controller. Raises BadInput where the base or its Python is not named."""
     if not base or not python:
         raise BadInput(
@@ -75,7 +75,7 @@ def plain_recipe(dockerfile: str, *, base: str, python: str, arch: str) -> Recip
         )
     name = "jetfleet-controller" if dockerfile == CONTROLLER else "jetfleet-agent"
     tag = f"{name}:{VERSION}" if dockerfile == CONTROLLER else f"{name}:{VERSION}-cpu"
-    return Recipe(dockerfile, base, "", tag, python, arch, _ANY_GLIBC)
+    return ImageRecipe(dockerfile, base, "", tag, python, arch, _ANY_GLIBC)
 
 
 def _release(l4t: str) -> SoftwareRelease:

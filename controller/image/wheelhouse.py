@@ -19,7 +19,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from controller.image.recipe import Recipe
+from controller.image.recipe import ImageRecipe
 from controller.image.source import clone, constraints_text
 from jetfleet.errors import BadInput, Infrastructure
 from jetfleet.version import VERSION
@@ -42,7 +42,7 @@ class WheelhousePackage:
     requires: tuple[str, ...]
 
 
-def make_wheelhouse(recipe: Recipe, folder: Path, say: Say) -> None:
+def make_wheelhouse(recipe: ImageRecipe, folder: Path, say: Say) -> None:
     """Raises BadInput for a folder with something in it, Infrastructure where pip fails."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
@@ -60,7 +60,7 @@ def make_wheelhouse(recipe: Recipe, folder: Path, say: Say) -> None:
     _write_lists(folder, [item.name for item in found.values() if item.path.suffix == ".whl"], tools)
 
 
-def is_wheelhouse(folder: Path, recipe: Recipe) -> bool:
+def is_wheelhouse(folder: Path, recipe: ImageRecipe) -> bool:
     """Whether it is one for this recipe. Raises BadInput for one that is for another Python or machine, or version."""
     if not (folder / FOR).is_file():
         return False
@@ -70,12 +70,12 @@ def is_wheelhouse(folder: Path, recipe: Recipe) -> bool:
     return True
 
 
-def _label(recipe: Recipe) -> str:
+def _label(recipe: ImageRecipe) -> str:
     return f"jetfleet {VERSION} [{','.join(recipe.extras)}], Python {recipe.python}, {recipe.arch}"
 
 
 def _close(
-    recipe: Recipe, folder: Path, wanted: Sequence[str], marked: "_TargetMarkers", say: Say
+    recipe: ImageRecipe, folder: Path, wanted: Sequence[str], marked: "_TargetMarkers", say: Say
 ) -> "dict[str, WheelhousePackage]":
     """Everything that is needed by what is wanted, fetched. Every requirement is held against what was chosen."""
     done: set[tuple[str, str]] = set()
@@ -111,7 +111,7 @@ def _held(requirement: Requirement, present: Mapping[str, WheelhousePackage]) ->
 class _TargetMarkers:
     """Markers of requirements, judged for the Python and the machine that the folder is for."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: ImageRecipe) -> None:
         self._values = {
             "python_version": recipe.python,
             "python_full_version": f"{recipe.python}.0",
@@ -157,7 +157,7 @@ def _fetch_own(folder: Path) -> None:
     _pip("wheel" if root else "download", "--no-deps", "--dest" if not root else "--wheel-dir", str(folder), *what)
 
 
-def _fetch(recipe: Recipe, folder: Path, wanted: Sequence[str], say: Say) -> None:
+def _fetch(recipe: ImageRecipe, folder: Path, wanted: Sequence[str], say: Say) -> None:
     """Wheels for the target; pycuda has none, and its sources are taken."""
     sources = [item for item in wanted if Requirement(item).name == _SOURCE_ONLY]
     wheels = [item for item in wanted if item not in sources]
