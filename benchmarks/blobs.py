@@ -117,7 +117,7 @@ async def _resume(served: ControllerProcess, folder: Path, size_mb: int) -> Figu
     sha256, size = sha256_file(path), path.stat().st_size
     async with Link(served.address) as link:
         await link.upload(sha256, path)
-    proxy = await _Proxy.open(served.address, cut_at=size // 2)
+    proxy = await _Proxy.open(served.address, folder / "proxy.sock", cut_at=size // 2)
     here = BlobDir(folder / "here")
     async with Link(proxy.address) as link:
         with suppress(JetfleetError):
@@ -136,22 +136,22 @@ async def _fetch(link: Link, sha256: str, size: int, blobs: BlobDir) -> None:
 
 
 class _Proxy:
-    """A TCP forwarder that counts what the controller sends, and cuts every connection once, after so many bytes."""
+    """A forwarder between two sockets that counts what the controller sends, and cuts each connection once."""
 
     address: str
 
     def __init__(self, target: str, cut_at: int) -> None:
-        host, _, port = target.rpartition(":")
-        self._target, self._cut_at = (host, int(port)), cut_at
+        self._target, self._cut_at = target.removeprefix("unix:"), cut_at
         self._writers: list[asyncio.StreamWriter] = []
         self.is_cut = False
         self.sent = 0
 
     @classmethod
-    async def open(cls, target: str, *, cut_at: int) -> "_Proxy":
+    async def open(cls, target: str, path: Path, *, cut_at: int) -> "_Proxy":
         proxy = cls(target, cut_at)
-        proxy._server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
-        proxy.address = f"127.0.0.1:{proxy._server.sockets[0].getsockname()[1]}"
+        proxy._server = await asyncio.start_unix_server(proxy._serve, path)
+        await asyncio.to_thread(path.chmod, 0o600)
+        proxy.address = f"unix:{path}"
         return proxy
 
     _server: asyncio.Server
@@ -163,7 +163,7 @@ class _Proxy:
         await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)
+        upstream_reader, upstream_writer = await asyncio.open_unix_connection(self._target)
         self._writers += [writer, upstream_writer]
         with suppress(asyncio.CancelledError):  # the run is over
             await asyncio.gather(
