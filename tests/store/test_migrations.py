@@ -22,6 +22,7 @@ from controller.store.queries.devices import device_views
 from controller.store.sqlite.database import FILE_NAME, HEAD, open_database
 from controller.store.sqlite.views import VIEWS
 from controller.store.tables import metadata
+from jetfleet.errors import Infrastructure
 
 DUMP = Path(__file__).parent / "data" / "database_0_1.sql"
 ADVICE = "tables.py and the revisions differ: add a revision in controller/store/migrations/versions, and set HEAD"
@@ -114,6 +115,19 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
         connection.commit()
         before = list(connection.iterdump())
     with pytest.raises(Exception, match=r"cannot be migrated: a row of .* refers to a row of device"):
+        open_database(tmp_path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert list(connection.iterdump()) == before
+
+
+@pytest.mark.parametrize("damaged", ['{"a', "[]", "7"])
+def test_a_row_that_cannot_be_read_is_told_and_nothing_changes(tmp_path: Path, damaged: str) -> None:
+    path = make_database_0_1(tmp_path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE variant SET content = ?", (damaged,))
+        connection.commit()
+        before = list(connection.iterdump())
+    with pytest.raises(Infrastructure, match="cannot be migrated: a row cannot be read"):
         open_database(tmp_path)
     with closing(sqlite3.connect(path)) as connection:
         assert list(connection.iterdump()) == before

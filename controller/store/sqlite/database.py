@@ -4,6 +4,7 @@ A change of tables.py needs a revision in migrations/versions, and HEAD here; vi
 """
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def _migrate(path: Path, engine: Engine, current: str | None) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         try:
             others = _drop_views(connection)
-            command.upgrade(config, HEAD)
+            _upgrade(lambda: command.upgrade(config, HEAD), path)
             for statement in (*_VIEWS.values(), *others):
                 connection.exec_driver_sql(statement)
             _check_references(connection, path)
@@ -138,6 +139,17 @@ def _migrate(path: Path, engine: Engine, current: str | None) -> None:
             raise
         connection.exec_driver_sql("COMMIT")
         connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+
+
+def _upgrade(run: Callable[[], None], path: Path) -> None:
+    """Revisions read what older versions wrote, where it still is that. Raises Infrastructure."""
+    try:
+        run()
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise Infrastructure(
+            f"{path} cannot be migrated: a row cannot be read ({error})",
+            hint="nothing was changed; restore it from a backup",
+        ) from error
 
 
 def _views(connection: Connection) -> dict[str, str]:
