@@ -42,22 +42,26 @@ def steady(p50_ms: float, count: int = 10) -> list[float]:
     return [p50_ms * (1 + 0.0001 * (index - count // 2)) for index in range(count)]
 
 
+TEMPLATE = replace(
+    measurements.row(facts=BOARD, variant="tensorrt-fp16-b1-gpu"),
+    job_name="job",
+    device="nano-1",
+    runtime="tensorrt",
+    runtime_version="10.3",
+    precision=Precision.FP16,
+    placement="gpu",
+)
+
+
 def row(number: int, rounds: list[float] | float = 10.0, *flags: FlagKind, **changes: Any) -> Row:
     """Measurement `number` of job `number`, unless said otherwise."""
     provenance = changes.pop("provenance", Provenance.MEASURED)
     values = steady(rounds) if isinstance(rounds, float) else rounds
-    made = replace(
-        measurements.row(facts=BOARD, variant="tensorrt-fp16-b1-gpu"),
-        measurement_id=number,
-        task_id=number,
-        job_id=number,
-        job_name="job",
-        device="nano-1",
-        runtime="tensorrt",
-        runtime_version="10.3",
-        precision=Precision.FP16,
-        placement="gpu",
-        measured_at=datetime(2026, 3, 1, 12, number % 60, tzinfo=timezone.utc),
-        measurement=measurement(values, *flags, provenance=provenance),
-    )
-    return replace(made, **changes)
+    made: dict[str, Any] = {
+        "measurement_id": number,
+        "task_id": number,
+        "job_id": number,
+        "measured_at": datetime(2026, 3, 1, 12, number % 60, tzinfo=timezone.utc),
+        "measurement": measurement(values, *flags, provenance=provenance),
+    }
+    return replace(TEMPLATE, **{**made, **changes})
