@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.daemon.bench_lock import BenchLock
 from agent.daemon.client import Link
 from agent.daemon.delivery import Delivery, infrastructure_failure
-from agent.daemon.disk import StateDisk, is_of_the_disk
+from agent.daemon.disk import StateDisk, free_or_none, is_of_the_disk
 from agent.daemon.drain import drain_on_signals
 from agent.daemon.heartbeat import ActiveAttempt, Heartbeat, StopReason, boot_clock, outcome_after_stop
 from agent.daemon.identity import lock_state_dir
@@ -64,6 +64,7 @@ class Agent:
             undelivered=self._undelivered,
             recalled=self._recalled,
             pulse=options.pulse,
+            disk_free=partial(free_or_none, options.state_dir),
         )
         self._disk = StateDisk(
             options.state_dir, blobs=self._blobs, spool=spool, may_drop=lambda: self._heartbeat.attempt is None

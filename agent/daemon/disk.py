@@ -35,6 +35,14 @@ def free_bytes(folder: Path) -> tuple[int, int]:
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
+def free_or_none(folder: Path) -> int | None:
+    """None where the folder is gone, or its disk does not say."""
+    try:
+        return free_bytes(folder)[0]
+    except OSError:
+        return None
+
+
 class StateDisk:
     """The disk below the state folder. `may_drop` says whether cached files may go: nothing in hand needs them."""
 

@@ -90,13 +90,15 @@ class Heartbeat:
         undelivered: Callable[[], Sequence[str]] = tuple,
         recalled: Recalled | None = None,
         pulse: Path | None = None,
+        disk_free: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._link, self._session_id, self._register, self._pulse = link, session_id, register, pulse
-        self._undelivered, self._recalled = undelivered, recalled
+        self._undelivered, self._recalled, self._disk_free = undelivered, recalled, disk_free
         self.every_s = every_s
         self.attempt: ActiveAttempt | None = None
         self.paused_reason = ""
         self._soon = asyncio.Event()
+        self._clock: tuple[float, float] | None = None  # ahead of the controller's by, and how far off that may be
 
     async def run(self) -> None:
         """Renews, and watches the time, until cancelled."""
@@ -140,6 +142,8 @@ class Heartbeat:
         )
         if recalled is not None:
             request.holds[:], request.lacks[:] = recalled.holds(), recalled.lacks()
+        self._describe(request)
+        asked_at = time.monotonic()
         try:
             answer = await self._link.renew(request, timeout_s=max(_PATIENCE * self.every_s, 1.0))
         except StaleSession:
@@ -151,11 +155,25 @@ class Heartbeat:
             log.warning("renew failed: %s", error.message)
         else:
             self._mark_answered()
+            self._compare_clocks(answer, round_trip_s=time.monotonic() - asked_at)
             if attempt is not None:
                 self._apply(attempt, answer, sent_at)
             if recalled is not None:
                 recalled.told(request.lacks)
                 recalled.ask(answer.wanted)
+
+    def _describe(self, request: fleet_pb2.RenewRequest) -> None:
+        """What people see of the board; nothing is decided by it."""
+        if self._clock is not None:
+            request.clock_ahead_s, request.clock_bound_s = self._clock
+        if (free := self._disk_free()) is not None:
+            request.disk_free_bytes = free
+
+    def _compare_clocks(self, answer: fleet_pb2.RenewResponse, *, round_trip_s: float) -> None:
+        """The answer was written somewhere between the question and its arrival."""
+        if answer.HasField("now"):
+            half_s = round_trip_s / 2
+            self._clock = time.time() - half_s - answer.now.ToNanoseconds() / 1e9, half_s
 
     def _mark_answered(self) -> None:
         if self._pulse is None:

@@ -51,11 +51,28 @@ def show(
 ) -> None:
     """Show all that is known about a device; what it does not say reads unknown."""
     with settings_of(context).connect() as client:
-        device = find_device(client.devices(), name)
+        device, about = find_device(client.devices(), name), client.hello()
     from controller.record.devices import device_record
     from controller.report.text.devices import device_table
 
-    print_json_or_tables({"device": device_record(device)}, device_table(device), as_json=as_json)
+    print_json_or_tables(
+        {"device": device_record(device)}, device_table(device, controller_version=about.version), as_json=as_json
+    )
+
+
+@app.command()
+def upgrade(context: typer.Context, as_json: AsJson = False) -> None:
+    """Say which agents have another version than the controller, and how each is upgraded.
+
+    Nothing is run anywhere: the command is for the board itself.
+    """
+    with settings_of(context).connect() as client:
+        found, wanted = client.devices(), client.hello().version
+    from controller.record.devices import upgrade_record
+    from controller.report.text.devices import upgrades_table
+
+    upgrades = [record for device in found if (record := upgrade_record(device, wanted=wanted)) is not None]
+    print_json_or_tables({"upgrades": upgrades}, upgrades_table(upgrades), as_json=as_json)
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name, or its id.")]

@@ -96,6 +96,10 @@ class DeviceView:
     certificate_issued_at: datetime | None = None  # None: it did not enrol, it came over the socket
     certificate_expires_at: datetime | None = None
     certificate_revoked_at: datetime | None = None
+    refused: str = ""  # why it is turned away: it speaks another protocol
+    disk_free_bytes: int | None = None  # where its agent keeps its state; None: not said
+    clock_ahead_s: float | None = None  # of its wall clock over the controller's
+    clock_bound_s: float = 0.0  # how far off that may be
 
 
 @dataclass(frozen=True)

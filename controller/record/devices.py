@@ -7,6 +7,13 @@ from controller.record.results import facts_record
 
 Record: TypeAlias = dict[str, Any]
 
+# What docs/deploy.md says of either.
+_COMMANDS = {
+    "native": "sudo /opt/jetfleet/bin/pip install 'jetfleet[agent]=={version}' && "
+    "sudo /opt/jetfleet/bin/agent install --native",
+    "container": "sudo agent install --container --image localhost/jetfleet-agent:{version}",
+}
+
 
 def device_record(device: DeviceView) -> Record:
     return {
@@ -30,8 +37,36 @@ def device_record(device: DeviceView) -> Record:
             for letter in device.dead_letters
         ],
         "certificate": _certificate(device),
+        "refused": device.refused or None,
+        "disk_free_bytes": device.disk_free_bytes,
+        "clock_ahead_s": device.clock_ahead_s,
+        "clock_bound_s": None if device.clock_ahead_s is None else device.clock_bound_s,
         "facts": facts_record(device.facts),
     }
+
+
+def upgrade_record(device: DeviceView, *, wanted: str) -> Record | None:
+    """How a board comes to the controller's version; None where it has it. A command is for the board itself."""
+    if device.agent_version == wanted and not device.refused:
+        return None
+    how = install_kind(device)
+    return {
+        "device": device.name,
+        "online": device.online,
+        "version": device.agent_version or None,
+        "wanted": wanted,
+        "install": how,
+        "command": _COMMANDS[how].format(version=wanted) if how else None,
+        "refused": device.refused or None,
+    }
+
+
+def install_kind(device: DeviceView) -> str | None:
+    """By what confines the agent; None where it never said."""
+    confined = device.facts.get("container")
+    if confined is None:
+        return None
+    return "native" if confined == "none" else "container"
 
 
 def _certificate(device: DeviceView) -> Record | None:

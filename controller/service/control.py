@@ -20,6 +20,7 @@ from controller.service.bounds import check_job_names, check_key, trim_tasks
 from controller.service.certification import Certification
 from controller.service.context import ServiceContext
 from controller.service.device_changes import device_change
+from controller.service.device_pages import described, strangers
 from controller.service.files import missing_files
 from controller.service.identity import current_caller
 from controller.service.pages import cursor_number, page_of, page_size
@@ -181,7 +182,10 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         liveness, size = self._service.liveness, page_size(request.limit)
         look = partial(devices.device_views, alive=liveness.alive(), paused=dict(liveness.paused))
-        views = await self._service.read(partial(look, after=request.page, limit=size + 1))
+        found = await self._service.read(partial(look, after=request.page, limit=size + 1))
+        views = described(found, self._service)
+        if len(found) <= size:
+            views += await strangers(self._service)
         page, following = page_of(views, size, encode=DEVICE_VIEW.encode, cursor=lambda view: view.name)
         return control_pb2.ListDevicesResponse(devices=page, next_page=following)
 
@@ -199,7 +203,8 @@ class ControlService(control_pb2_grpc.ControlServicer):
         service.news.notify_all()
         now = await service.read(look)
         log.info("device %s: %s", request.device, request.WhichOneof("change"))
-        return DEVICE_VIEW.encode(next(view for view in (*now, *before) if view.id == device_id))
+        found = next(view for view in (*now, *before) if view.id == device_id)
+        return DEVICE_VIEW.encode(described([found], service)[0])
 
     async def Results(self, request: control_pb2.ResultsRequest, context: Context) -> control_pb2.ResultsResponse:
         self.last_call = time.monotonic()

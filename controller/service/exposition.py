@@ -42,7 +42,7 @@ NUMBERS = (
         "jetfleet_devices_behind", "gauge", "agents that are heard from, of another version than this controller"
     ),
     ScrapedNumber(
-        "jetfleet_devices_refused", "gauge", "boards that called in the last 10 minutes and speak another protocol"
+        "jetfleet_devices_refused", "gauge", "boards that were turned away in the last day: another protocol"
     ),
     ScrapedNumber(
         "jetfleet_attempts_ended",

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from controller.service.context import ServiceContext
 from controller.service.directory import Directory, wall_clock
 from controller.service.files import missing_files
 from controller.service.identity import current_caller
+from controller.service.liveness import BoardPulse
 from controller.service.possession import Possession
 from controller.store.commands.claim import claim
 from controller.store.commands.commit import commit
@@ -59,6 +61,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         service.liveness.hear(who.session_id)
         service.boards[who.session_id] = OpenBoard(who.device_id, who.bench_domain, dump(dict(who.facts)))
         service.liveness.renew(registered.open)
+        service.skew.forget(who.device_id)
         service.news.notify_all()
         log.info("session %s registered as %s", who.session_id[:8], registered.device_name)
         return REGISTERED.encode(
@@ -104,12 +107,13 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         found = await service.read(partial(renewal, session_id=request.session_id, tokens=tokens))
         service.liveness.hear(request.session_id)
         service.liveness.paused[request.session_id] = request.paused_reason[:_MOST_REASON]
+        service.liveness.pulses[request.session_id] = _pulse(request)
         kept = [token for token, directive in found.items() if directive is not Directive.LOST]
         service.liveness.renew(kept)
         service.liveness.progress.update({token: progress[token] for token in kept})
         await self._note_started(request, kept)
         service.recall.hear(request.session_id, holds=request.holds, lacks=request.lacks)
-        return fleet_pb2.RenewResponse(
+        answer = fleet_pb2.RenewResponse(
             answers=[
                 fleet_pb2.RenewResponse.Answer(attempt_token=token, directive=DIRECTIVE.encode(directive))
                 for token, directive in found.items()
@@ -118,6 +122,8 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             lease=to_duration(service.options.lease_s),
             wanted=service.recall.ask(request.session_id),
         )
+        answer.now.GetCurrentTime()
+        return answer
 
     async def Commit(self, request: fleet_pb2.CommitRequest, context: Context) -> fleet_pb2.CommitResponse:
         service = self._service
@@ -209,6 +215,15 @@ def _caches(outcome: Outcome) -> set[str]:
     """The timing cache of a build: it will be handed to others."""
     made = outcome.end.timing_cache if isinstance(outcome.end, Built) else None
     return {made.sha256} if made else set()
+
+
+def _pulse(request: fleet_pb2.RenewRequest) -> BoardPulse:
+    """What is no number at all is not shown."""
+    ahead = request.clock_ahead_s if request.HasField("clock_ahead_s") else None
+    if ahead is not None and not (math.isfinite(ahead) and math.isfinite(request.clock_bound_s)):
+        ahead = None
+    free = request.disk_free_bytes if request.HasField("disk_free_bytes") else None
+    return BoardPulse(free, ahead, request.clock_bound_s if ahead is not None else 0.0)
 
 
 def _word(outcome: Outcome) -> str:

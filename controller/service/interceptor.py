@@ -18,25 +18,28 @@ import grpc
 
 from controller.model.access import Caller, CallerRole
 from controller.service.access import AccessRow, Reach, row_name, row_of
+from controller.service.context import ServiceContext
 from controller.service.directory import Directory
 from controller.service.identity import caller_of, known_caller, set_caller
 from controller.service.ownership import Ownership
 from controller.service.refusals import Refusals
+from controller.service.skew import Skew
 from controller.service.tally import RunningTally
-from jetfleet.errors import Denied, Infrastructure, JetfleetError, Unauthenticated
+from jetfleet.errors import Denied, Infrastructure, JetfleetError, NeedsUpgrade, Unauthenticated
 from jetfleet.os_errors import explained
-from jetfleet.rpc import check_protocol, to_status
+from jetfleet.rpc import check_protocol, to_status, version_of
 
 log = logging.getLogger(__name__)
 
 _OWN = "/jetfleet.v1."
+_LONGEST_ID = 256
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
     """Health and reflection speak no protocol of ours: only the caller is looked at."""
 
-    def __init__(self, directory: Directory, ownership: Ownership, refusals: Refusals, tally: RunningTally) -> None:
-        self._directory, self._ownership, self._refusals, self._tally = directory, ownership, refusals, tally
+    def __init__(self, directory: Directory, ownership: Ownership, refusals: Refusals, service: ServiceContext) -> None:
+        self._directory, self._ownership, self._refusals, self._service = directory, ownership, refusals, service
 
     async def intercept_service(
         self,
@@ -47,7 +50,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         method = str(handler_call_details.method)
-        gate = _Gate(method, row_of(method), self._directory, self._ownership, self._refusals, self._tally)
+        service = self._service
+        gate = _Gate(
+            method, row_of(method), self._directory, self._ownership, self._refusals, service.tally, service.skew
+        )
         wrap = {
             (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary, gate.answering),
             (True, False): (grpc.stream_unary_rpc_method_handler, handler.stream_unary, gate.answering),
@@ -75,6 +81,7 @@ class _Gate:
     ownership: Ownership
     refusals: Refusals
     tally: RunningTally
+    skew: Skew
 
     async def pass_(self, request: Any, context: Any) -> Caller:
         """Raises Unauthenticated, Denied, NeedsUpgrade, NotFound."""
@@ -104,7 +111,7 @@ class _Gate:
                     outcome.status = "OK"
                     return answer
                 except Exception as error:
-                    await self.abort(context, error, outcome)
+                    await self.abort(request, context, error, outcome)
 
         return guarded
 
@@ -122,9 +129,17 @@ class _Gate:
                             yield answer
                     outcome.status = "OK"
                 except Exception as error:
-                    await self.abort(context, error, outcome)
+                    await self.abort(request, context, error, outcome)
 
         return guarded
+
+    def _note_skew(self, request: Any, context: Any, error: NeedsUpgrade) -> None:
+        """A board that is turned away is one that people look for."""
+        caller = known_caller()
+        device_id = (caller.device_id if caller else "") or str(getattr(request, "device_id", ""))
+        if device_id and row_name(self.method) == "Fleet/Register":
+            name, version = str(getattr(request, "name", "")), version_of(context.invocation_metadata())
+            self.skew.note(device_id[:_LONGEST_ID], name=name, version=version, why=f"{error.message}: {error.hint}")
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[_CallOutcome]:
@@ -135,11 +150,13 @@ class _Gate:
         finally:
             self.tally.call_ended(row_name(self.method), outcome.status, time.monotonic() - began)
 
-    async def abort(self, context: Any, error: Exception, outcome: _CallOutcome) -> None:
+    async def abort(self, request: Any, context: Any, error: Exception, outcome: _CallOutcome) -> None:
         """Ends the call."""
         if isinstance(error, grpc.aio.AbortError):
             raise error
         told = _told(error)
+        if isinstance(told, NeedsUpgrade):
+            self._note_skew(request, context, told)
         await self.refusals.note(told, method=self.method, peer=str(context.peer()), caller=known_caller())
         code, message, metadata = to_status(told)
         outcome.status = code.name

@@ -4,8 +4,18 @@ every lease then gets a fresh term, because nobody could renew while the control
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from controller.model.task import Progress
+
+
+@dataclass(frozen=True)
+class BoardPulse:
+    """What a board said of itself with its last Renew: shown to people, and nothing is decided by it."""
+
+    disk_free_bytes: int | None = None
+    clock_ahead_s: float | None = None
+    clock_bound_s: float = 0.0
 
 
 class Liveness:
@@ -19,6 +29,7 @@ class Liveness:
         self._started: set[str] = set()
         self.progress: dict[str, Progress] = {}
         self.paused: dict[str, str] = {}  # session -> why its agent takes no work
+        self.pulses: dict[str, BoardPulse] = {}  # by session
 
     def hear(self, session_id: str) -> None:
         self._sessions[session_id] = self._now()
@@ -26,6 +37,7 @@ class Liveness:
     def forget(self, session_id: str) -> None:
         self._sessions.pop(session_id, None)
         self.paused.pop(session_id, None)
+        self.pulses.pop(session_id, None)
 
     def alive(self, *, within_s: float | None = None) -> set[str]:
         """Sessions heard from within a lease's life, or within a shorter time."""

@@ -122,7 +122,7 @@ async def _serve(options: ServeOptions) -> None:
     certification, possession = Certification(service, directory, authority), Possession(service)
     control, healthy = ControlService(service, certification), health.aio.HealthServicer()
     refusals = Refusals(service)
-    gate = Interceptor(directory, Ownership(service), refusals, service.tally)
+    gate = Interceptor(directory, Ownership(service), refusals, service)
     server = grpc.aio.server(interceptors=[gate], options=SERVER_OPTIONS)
     metrics = MetricsPort(
         directory, refusals, scrape=Scrape(service).text, is_serving=lambda: not service.stopping.is_set()

@@ -4,30 +4,32 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-_RECENT_S = 600.0
+_RECENT_S = 86400.0
 _MOST = 1000
+_LONGEST = 100
 
 
 @dataclass(frozen=True)
 class TurnedAway:
     """A caller of the agents' services that was told to upgrade, or to be upgraded to."""
 
-    caller: str  # its device where the transport knows it, else its address
+    caller: str  # its device
+    name: str  # as it calls itself; empty: it did not say
     version: str
     why: str
-    at: float
+    at: float  # UNIX time
 
 
 class Skew:
-    """The newest of each caller, for ten minutes: a refused agent goes on calling."""
+    """The newest of each caller, for a day, or until it is served: a refused agent goes on calling, or is mended."""
 
     def __init__(self, *, now: Callable[[], float] = time.time) -> None:
         self._now = now
         self._found: dict[str, TurnedAway] = {}
 
-    def note(self, caller: str, *, version: str, why: str) -> None:
+    def note(self, caller: str, *, name: str, version: str, why: str) -> None:
         if caller in self._found or len(self._recent()) < _MOST:
-            self._found[caller] = TurnedAway(caller, version, why, self._now())
+            self._found[caller] = TurnedAway(caller, name[:_LONGEST], version[:_LONGEST], why, self._now())
 
     def forget(self, caller: str) -> None:
         """It speaks our protocol now."""

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from jetfleet.address import split_address
 from jetfleet.certificates import fingerprint, same_fingerprint, validity
 from jetfleet.errors import JetfleetError, Unauthenticated, Unreachable, WrongClock
+from jetfleet.version import VERSION
 
 _GREETING_S = 10.0
 _DER = 2  # _ssl.ENCODING_DER, for the Pythons before 3.13, which say it in no public place
@@ -52,7 +53,7 @@ def look_at(address: str) -> Presented:
             except ssl.SSLError as error:
                 raise Unauthenticated(
                     f"what listens at {address} does not speak TLS 1.3 ({error.reason or error})",
-                    hint="a controller older than 0.3 needs upgrade; a port of something else needs another address",
+                    hint=f"a controller of 0.1 speaks plain text: it needs upgrade to {VERSION}; is it its port?",
                 ) from None
     except OSError as error:
         raise Unreachable(

@@ -64,6 +64,11 @@ def check_protocol(metadata: Metadata, *, mine: int = PROTOCOL) -> None:
     raise NeedsUpgrade(f"{caller} and {me} speak different protocol versions", hint=f"{old} needs upgrade to {version}")
 
 
+def version_of(metadata: Metadata) -> str:
+    """Of the caller's software, by its own word."""
+    return str(dict(metadata).get(_VERSION_KEY, ""))
+
+
 def to_status(error: JetfleetError) -> tuple[grpc.StatusCode, str, Metadata]:
     """Code, message and trailing metadata that carry an exception whole, or clipped where it is too long for that."""
     detail = error_pb2.ErrorDetail(

@@ -24,7 +24,7 @@ from controller.model.result import Flag, FlagKind, Round, TensorCheck
 from controller.model.task import DeviceClass, Failure, FailureKind, Recipe, TaskKind, TaskState
 from controller.model.view import PlannedTask, Reason, Submitted
 from controller.record.comparison import compared_record
-from controller.record.devices import device_record
+from controller.record.devices import device_record, upgrade_record
 from controller.record.engines import engine_record, engine_summary_record
 from controller.record.jobs import job_record, job_summary_record, reason_record, submitted_record
 from controller.record.results import result_record
@@ -58,6 +58,7 @@ def test_every_verb_prints_what_is_written(fleet: Command, model: Model, tmp_pat
         fleet("jobs", "--json"),
         fleet("devices", "--json"),
         fleet("devices", "show", "board", "--json"),
+        fleet("devices", "upgrade", "--json"),
         fleet("engines", "--json"),
         fleet("engines", "show", engine, "--json"),
         fleet("results", "--label", "branch=main", "--json"),
@@ -92,7 +93,16 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
         {"job": job_record(job(failed)), "jobs": [job_summary_record(job(failed))]},
         {"submitted": submitted_record(Submitted(1, (planned,), repeated_request=True, notes=("left out",)))},
         {"reasons": [reason_record(Reason(3, "x", TaskState.WAITING, "its engine"))]},
-        {"device": device_record(device()), "devices": [device_record(device(cordoned="3 faults"))]},
+        {
+            "upgrades": [
+                upgrade_record(device(facts={"container": "none"}), wanted="9"),
+                upgrade_record(device(), wanted="9"),
+            ]
+        },
+        {
+            "device": device_record(device(disk_free_bytes=5, clock_ahead_s=0.1, refused="older")),
+            "devices": [device_record(device(cordoned="3 faults"))],
+        },
         {"results": [result_record(full), result_record(row(subject_index=None))]},
         {"compared": compared_record(compare([replace(item, job_id=1) for item in boards]))},
         {"engine": engine_record(_engine()), "engines": [engine_summary_record(_engine())]},

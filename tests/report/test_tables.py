@@ -16,6 +16,7 @@ from controller.report.text.results import csv_table, evidence, refused_of, resu
 from controller.report.text.table import LAYOUT, Layout, Table, plain_lines, print_csv, print_table
 from controller.report.text.words import clean
 from jetfleet.errors import BadInput
+from jetfleet.version import VERSION
 from testing.measurements import row
 from testing.views import device, job, task
 
@@ -283,6 +284,6 @@ def test_devices_say_what_they_are_and_what_is_unknown() -> None:
     simulated = device(online=False, facts={"simulated": True, "sku": "orin-nano-8gb"})
     shown = cells(devices_table([simulated]))
     assert (shown["state"], shown["kind"], shown["hardware"]) == ("offline", "SIMULATED", "orin-nano-8gb")
-    facts = dict(device_table(device(cordoned="3 faults")).rows)
+    facts = dict(device_table(device(cordoned="3 faults"), controller_version=VERSION).rows)
     assert (facts["state"], facts["cordoned"], facts["power_mode"]) == ("cordoned", "3 faults", "unknown")
     assert facts["runtime.onnxruntime"] == "1.23.0"

@@ -1,7 +1,8 @@
 """Devices as tables: the fleet at a glance, and all that is known about one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from typing import Any
 
 from controller.model.facts import FACT_TYPES, shown
 from controller.model.natural import natural
@@ -48,7 +49,7 @@ def devices_table(devices: Sequence[DeviceView], *, now: datetime | None = None)
     )
 
 
-def device_table(device: DeviceView) -> Table:
+def device_table(device: DeviceView, *, controller_version: str) -> Table:
     """Every fact there is a name for, known or not, then runtimes and labels."""
     about = [
         ("id", device.id),
@@ -58,9 +59,12 @@ def device_table(device: DeviceView) -> Table:
         ("paused", device.paused or "no"),
         ("busy with", device.busy_with or "nothing"),
         ("last seen", moment(device.last_seen_at)),
-        ("agent", device.agent_version or UNKNOWN),
+        ("idle because", _why_idle(device)),
+        ("agent", _agent(device, controller_version=controller_version)),
+        ("disk free", UNKNOWN if device.disk_free_bytes is None else f"{device.disk_free_bytes / 1e9:.1f} GB"),
+        ("clock", _clock(device)),
         ("bench domain", device.bench_domain or UNKNOWN),
-        ("certificate", certificate(device, now=datetime.now(timezone.utc)) or "none: over the socket"),
+        ("certificate", _whole_certificate(device)),
     ]
     about += [
         (f"dead letter {letter.id}", f"{moment(letter.received_at)}, task {letter.task_id}: {one_line(letter.reason)}")
@@ -71,7 +75,51 @@ def device_table(device: DeviceView) -> Table:
     return Table(columns=("fact", "value"), rows=[*about, *facts], folding=frozenset({"value"}))
 
 
+def upgrades_table(upgrades: Sequence[Mapping[str, Any]]) -> Table:
+    return Table(
+        columns=("device", "version", "wanted", "install", "on the board"),
+        rows=[
+            (
+                item["device"],
+                item["version"] or UNKNOWN,
+                item["wanted"],
+                item["install"] or UNKNOWN,
+                item["command"] or "as it was installed",
+            )
+            for item in upgrades
+        ],
+        folding=frozenset({"on the board"}),
+        empty="every agent has the version of its controller",
+    )
+
+
+def _why_idle(device: DeviceView) -> str:
+    """The scheduler gives a board that may work whatever fits it, at once."""
+    if device.busy_with:
+        return "it works"
+    if device.refused:
+        return device.refused
+    if not device.online:
+        return f"not heard from since {moment(device.last_seen_at)}"
+    return device.cordoned or device.paused or "nothing that is ready fits it"
+
+
+def _clock(device: DeviceView) -> str:
+    if device.clock_ahead_s is None:
+        return UNKNOWN
+    return f"{device.clock_ahead_s:+.3f} s against the controller's, within {device.clock_bound_s:.3f} s"
+
+
+def _agent(device: DeviceView, *, controller_version: str) -> str:
+    if not device.agent_version:
+        return UNKNOWN
+    behind = device.agent_version != controller_version
+    return f"{device.agent_version}, and the controller {controller_version}" if behind else device.agent_version
+
+
 def state(device: DeviceView) -> str:
+    if device.refused:
+        return f"refused: {device.refused}"
     if device.cordoned:
         return "draining" if device.busy_with else "cordoned"
     if not device.online:
@@ -87,6 +135,13 @@ def certificate(device: DeviceView, *, now: datetime) -> str:
     if device.certificate_revoked_at is not None:
         return "revoked"
     return "expired" if expires <= now else f"{max(0, (now - issued).days)} d old"
+
+
+def _whole_certificate(device: DeviceView) -> str:
+    said = certificate(device, now=datetime.now(timezone.utc))
+    if not said or device.certificate_expires_at is None:
+        return "none: over the socket"
+    return f"{said}, until {moment(device.certificate_expires_at)}"
 
 
 def kind(device: DeviceView) -> str:

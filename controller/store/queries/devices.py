@@ -60,38 +60,54 @@ def device_views(
             .where(t.attempt.c.state.in_(OPEN_STATES))
         )
     }
-    return [
-        DeviceView(
-            id=row.id,
-            name=row.name,
-            online=row.session_id in alive,
-            busy_with=busy.get(row.id, ""),
-            cordoned=row.cordoned,
-            facts=load_facts(row.content),
-            last_seen_at=parse(row.last_seen_at),
-            bench_domain=row.bench_domain or "",
-            agent_version=row.agent_version or "",
-            paused=paused.get(row.session_id or "", ""),
-            dead_letters=dead_letters(connection, incidents.dead_letter.c.device_id == row.id),
-            **_certificate(enrolled, row),
-        )
-        for row in connection.execute(_listed().where(t.device.c.name > after).order_by(t.device.c.name).limit(limit))
-    ]
+    look = _listed().where(t.device.c.name > after).order_by(t.device.c.name).limit(limit)
+    return [_view(connection, row, alive, paused, busy, enrolled) for row in connection.execute(look)]
 
 
-def _certificate(enrolled: Mapping[str, Member], row: StoredRow) -> dict[str, datetime | None]:
-    """Of the newest certificate among the ids that mean the device."""
+def _view(
+    connection: Connection,
+    row: StoredRow,
+    alive: Collection[str],
+    paused: Mapping[str, str],
+    busy: Mapping[str, str],
+    enrolled: Mapping[str, Member],
+) -> DeviceView:
+    issued_at, expires_at, revoked_at = _certificate(enrolled, row)
+    return DeviceView(
+        id=row.id,
+        name=row.name,
+        online=row.session_id in alive,
+        busy_with=busy.get(row.id, ""),
+        cordoned=row.cordoned,
+        facts=load_facts(row.content),
+        last_seen_at=parse(row.last_seen_at),
+        bench_domain=row.bench_domain or "",
+        agent_version=row.agent_version or "",
+        paused=paused.get(row.session_id or "", ""),
+        dead_letters=dead_letters(connection, incidents.dead_letter.c.device_id == row.id),
+        certificate_issued_at=issued_at,
+        certificate_expires_at=expires_at,
+        certificate_revoked_at=revoked_at,
+    )
+
+
+def _certificate(
+    enrolled: Mapping[str, Member], row: StoredRow
+) -> tuple[datetime | None, datetime | None, datetime | None]:
+    """When the newest certificate among the ids that mean the device was issued, expires and was revoked."""
     ids = [row.id, *load(dict[str, str], row.also_ids)]
     own = sorted((enrolled[item] for item in ids if item in enrolled), key=lambda item: item.issued_at)
     if not own:
-        return {}
+        return None, None, None
     newest = own[-1]
     is_revoked = newest.revoked_at is not None and newest.issued_at <= newest.revoked_at
-    return {
-        "certificate_issued_at": newest.issued_at,
-        "certificate_expires_at": newest.expires_at,
-        "certificate_revoked_at": newest.revoked_at if is_revoked else None,
-    }
+    return newest.issued_at, newest.expires_at, newest.revoked_at if is_revoked else None
+
+
+def known_ids(connection: Connection) -> set[str]:
+    """Of all devices, those that were removed and those that mean another one included."""
+    rows = connection.execute(select(t.device.c.id, t.device.c.also_ids)).all()
+    return {row.id for row in rows}.union(*(load(dict[str, str], row.also_ids) for row in rows))
 
 
 class OpenBoard(NamedTuple):

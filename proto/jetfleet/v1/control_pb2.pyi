@@ -1031,6 +1031,10 @@ class Device(_message.Message):
     CERTIFICATE_ISSUED_AT_FIELD_NUMBER: _builtins.int
     CERTIFICATE_EXPIRES_AT_FIELD_NUMBER: _builtins.int
     CERTIFICATE_REVOKED_AT_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    DISK_FREE_BYTES_FIELD_NUMBER: _builtins.int
+    CLOCK_AHEAD_S_FIELD_NUMBER: _builtins.int
+    CLOCK_BOUND_S_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     online: _builtins.bool
@@ -1042,6 +1046,14 @@ class Device(_message.Message):
     agent_version: _builtins.str
     paused: _builtins.str
     """why its agent takes no work for now, empty when it does"""
+    refused: _builtins.str
+    """why it is turned away: it speaks another protocol; empty when it is not"""
+    disk_free_bytes: _builtins.int
+    """where its state folder is; absent: it did not say"""
+    clock_ahead_s: _builtins.float
+    """of its clock over the controller's; absent: it did not say"""
+    clock_bound_s: _builtins.float
+    """how far off that may be"""
     @_builtins.property
     def facts(self) -> _task_pb2.Facts: ...
     @_builtins.property
@@ -1077,12 +1089,23 @@ class Device(_message.Message):
         certificate_issued_at: _timestamp_pb2.Timestamp | None = ...,
         certificate_expires_at: _timestamp_pb2.Timestamp | None = ...,
         certificate_revoked_at: _timestamp_pb2.Timestamp | None = ...,
+        refused: _builtins.str = ...,
+        disk_free_bytes: _builtins.int | None = ...,
+        clock_ahead_s: _builtins.float | None = ...,
+        clock_bound_s: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_expires_at", b"certificate_expires_at", "certificate_issued_at", b"certificate_issued_at", "certificate_revoked_at", b"certificate_revoked_at", "facts", b"facts", "last_seen_at", b"last_seen_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "_disk_free_bytes", b"_disk_free_bytes", "certificate_expires_at", b"certificate_expires_at", "certificate_issued_at", b"certificate_issued_at", "certificate_revoked_at", b"certificate_revoked_at", "clock_ahead_s", b"clock_ahead_s", "disk_free_bytes", b"disk_free_bytes", "facts", b"facts", "last_seen_at", b"last_seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_version", b"agent_version", "bench_domain", b"bench_domain", "busy_with", b"busy_with", "certificate_expires_at", b"certificate_expires_at", "certificate_issued_at", b"certificate_issued_at", "certificate_revoked_at", b"certificate_revoked_at", "cordoned", b"cordoned", "dead_letters", b"dead_letters", "facts", b"facts", "id", b"id", "last_seen_at", b"last_seen_at", "name", b"name", "online", b"online", "paused", b"paused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "_disk_free_bytes", b"_disk_free_bytes", "agent_version", b"agent_version", "bench_domain", b"bench_domain", "busy_with", b"busy_with", "certificate_expires_at", b"certificate_expires_at", "certificate_issued_at", b"certificate_issued_at", "certificate_revoked_at", b"certificate_revoked_at", "clock_ahead_s", b"clock_ahead_s", "clock_bound_s", b"clock_bound_s", "cordoned", b"cordoned", "dead_letters", b"dead_letters", "disk_free_bytes", b"disk_free_bytes", "facts", b"facts", "id", b"id", "last_seen_at", b"last_seen_at", "name", b"name", "online", b"online", "paused", b"paused", "refused", b"refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__clock_ahead_s: _TypeAlias = _typing.Literal["clock_ahead_s"]  # noqa: Y015
+    _WhichOneofArgType__clock_ahead_s: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s"]  # noqa: Y015
+    _WhichOneofReturnType__disk_free_bytes: _TypeAlias = _typing.Literal["disk_free_bytes"]  # noqa: Y015
+    _WhichOneofArgType__disk_free_bytes: _TypeAlias = _typing.Literal["_disk_free_bytes", b"_disk_free_bytes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_ahead_s) -> _WhichOneofReturnType__clock_ahead_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__disk_free_bytes) -> _WhichOneofReturnType__disk_free_bytes | None: ...
 
 Global___Device: _TypeAlias = Device  # noqa: Y015
 

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from jetfleet.v1 import task_pb2 as _task_pb2
@@ -218,9 +219,18 @@ class RenewRequest(_message.Message):
     PAUSED_REASON_FIELD_NUMBER: _builtins.int
     HOLDS_FIELD_NUMBER: _builtins.int
     LACKS_FIELD_NUMBER: _builtins.int
+    DISK_FREE_BYTES_FIELD_NUMBER: _builtins.int
+    CLOCK_AHEAD_S_FIELD_NUMBER: _builtins.int
+    CLOCK_BOUND_S_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     paused_reason: _builtins.str
     """why it takes no work: a full disk, ...; empty: it does"""
+    disk_free_bytes: _builtins.int
+    """where its state folder is"""
+    clock_ahead_s: _builtins.float
+    """of its wall clock over that of the answer before; shown, never used"""
+    clock_bound_s: _builtins.float
+    """how far off that may be: half of the way there and back"""
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttemptReport]:
         """open attempts this agent works on, and those whose results it still delivers"""
@@ -241,12 +251,22 @@ class RenewRequest(_message.Message):
         paused_reason: _builtins.str = ...,
         holds: _abc.Iterable[_builtins.str] | None = ...,
         lacks: _abc.Iterable[_builtins.str] | None = ...,
+        disk_free_bytes: _builtins.int | None = ...,
+        clock_ahead_s: _builtins.float | None = ...,
+        clock_bound_s: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "_disk_free_bytes", b"_disk_free_bytes", "clock_ahead_s", b"clock_ahead_s", "disk_free_bytes", b"disk_free_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "holds", b"holds", "lacks", b"lacks", "paused_reason", b"paused_reason", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "_disk_free_bytes", b"_disk_free_bytes", "attempts", b"attempts", "clock_ahead_s", b"clock_ahead_s", "clock_bound_s", b"clock_bound_s", "disk_free_bytes", b"disk_free_bytes", "holds", b"holds", "lacks", b"lacks", "paused_reason", b"paused_reason", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__clock_ahead_s: _TypeAlias = _typing.Literal["clock_ahead_s"]  # noqa: Y015
+    _WhichOneofArgType__clock_ahead_s: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s"]  # noqa: Y015
+    _WhichOneofReturnType__disk_free_bytes: _TypeAlias = _typing.Literal["disk_free_bytes"]  # noqa: Y015
+    _WhichOneofArgType__disk_free_bytes: _TypeAlias = _typing.Literal["_disk_free_bytes", b"_disk_free_bytes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_ahead_s) -> _WhichOneofReturnType__clock_ahead_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__disk_free_bytes) -> _WhichOneofReturnType__disk_free_bytes | None: ...
 
 Global___RenewRequest: _TypeAlias = RenewRequest  # noqa: Y015
 
@@ -328,6 +348,7 @@ class RenewResponse(_message.Message):
     DRAIN_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
     WANTED_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
     drain: _builtins.bool
     """finish what runs, claim nothing more"""
     @_builtins.property
@@ -340,6 +361,10 @@ class RenewResponse(_message.Message):
     def wanted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """SHA-256 of files that are gone here: send what you hold, and say what not"""
 
+    @_builtins.property
+    def now(self) -> _timestamp_pb2.Timestamp:
+        """the controller's clock, for the agent to say how far its own is off"""
+
     def __init__(
         self,
         *,
@@ -347,10 +372,11 @@ class RenewResponse(_message.Message):
         drain: _builtins.bool = ...,
         lease: _duration_pb2.Duration | None = ...,
         wanted: _abc.Iterable[_builtins.str] | None = ...,
+        now: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "now", b"now"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "drain", b"drain", "lease", b"lease", "wanted", b"wanted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "drain", b"drain", "lease", b"lease", "now", b"now", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
