@@ -55,7 +55,7 @@ def _run_verb(words: Sequence[str]) -> int:
     if unknown:
         verb: Parser = options.parser
         raise verb.unknown(unknown)
-    log_plainly(debug=options.verbose)
+    log_plainly(debug=options.verbose, as_json=getattr(options, "log_format", "text") == "json")
     code: int = options.verb(options)
     return code
 
@@ -131,6 +131,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="blobs folder of a controller on this machine: files are hard-linked from there, not downloaded",
     )
+    run.add_argument("--log-format", choices=["text", "json"], default="text", help="lines for people, or JSON lines")
     run.add_argument("--as-root", action="store_true", help="run as root although the work comes from elsewhere")
     life = run.add_argument_group("when to stop")
     life.add_argument("--idle-exit", type=seconds, metavar="SECONDS", help="stop after this long without work")

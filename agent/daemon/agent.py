@@ -14,7 +14,7 @@ from agent.daemon.client import Link
 from agent.daemon.delivery import Delivery, infrastructure_failure
 from agent.daemon.disk import StateDisk, free_or_none, is_of_the_disk
 from agent.daemon.drain import drain_on_signals
-from agent.daemon.heartbeat import ActiveAttempt, Heartbeat, StopReason, boot_clock, outcome_after_stop
+from agent.daemon.heartbeat import ActiveAttempt, Heartbeat, StopReason, attempt_of, outcome_after_stop
 from agent.daemon.identity import lock_state_dir
 from agent.daemon.inputs import fetch_inputs
 from agent.daemon.options import AgentOptions
@@ -26,6 +26,7 @@ from agent.daemon.runner import run_attempt
 from agent.daemon.spool import Spool
 from jetfleet.blobs import BlobDir
 from jetfleet.errors import JetfleetError, StaleSession
+from jetfleet.log_fields import note_fields
 from jetfleet.v1 import fleet_pb2, task_pb2
 from jetfleet.version import VERSION
 
@@ -77,6 +78,7 @@ class Agent:
         self._worked_at = time.monotonic()
 
     async def run(self) -> None:
+        note_fields(device=self._disk.device_id)
         drain_on_signals(
             self._draining,
             drain_s=self._options.drain_s,
@@ -194,7 +196,7 @@ class Agent:
 
     async def _run_lease(self, lease: fleet_pb2.Lease) -> None:
         """One attempt, from its lease to its committed result."""
-        attempt = ActiveAttempt(lease.attempt_token, lease.task, lease.duration.ToNanoseconds() / 1e9, boot_clock())
+        attempt = attempt_of(lease)
         self._heartbeat.attempt = attempt
         self._options.service_manager.tell(f"works on attempt {attempt.token[:8]}")
         folder = self._attempts / attempt.token

@@ -17,6 +17,7 @@ from pathlib import Path
 from agent.daemon.client import Link
 from agent.daemon.recall import Recalled
 from jetfleet.errors import Denied, JetfleetError, StaleSession, Unauthenticated
+from jetfleet.log_fields import note_fields
 from jetfleet.v1 import fleet_pb2, task_pb2
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,12 @@ class ActiveAttempt:
 
     def report(self) -> fleet_pb2.AttemptReport:
         return fleet_pb2.AttemptReport(attempt_token=self.token, running=self.running, progress=self.progress)
+
+
+def attempt_of(lease: fleet_pb2.Lease) -> ActiveAttempt:
+    """That a lease was given for; what is logged from now on is about it."""
+    note_fields(attempt=lease.attempt_token, task=lease.task.task_id)
+    return ActiveAttempt(lease.attempt_token, lease.task, lease.duration.ToNanoseconds() / 1e9, boot_clock())
 
 
 def outcome_after_stop(attempt: ActiveAttempt, outcome: task_pb2.Outcome) -> task_pb2.Outcome | None:

@@ -75,6 +75,14 @@ Metrics = Annotated[
     str | None,
     typer.Option(metavar="HOST:PORT", help="/metrics for readers and /healthz, by TLS.", show_default="off"),
 ]
+
+
+class LogFormat(Enum):
+    TEXT = "text"
+    JSON = "json"
+
+
+LogFormats = Annotated[LogFormat, typer.Option(help="Lines for people, or one JSON object a line.")]
 Hosts = Annotated[
     list[str] | None,
     typer.Option(help="A name or address by which boards reach this machine; may be repeated.", show_default=False),
@@ -111,6 +119,7 @@ def serve(
     retain: Retain = None,
     retain_size: RetainSize = None,
     retain_litter: RetainLitter = "30d",
+    log_format: LogFormats = LogFormat.TEXT,
     as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
 ) -> None:
     """Run the controller in the foreground.
@@ -121,7 +130,7 @@ def serve(
     from controller.service.server import serve as run
 
     settings = settings_of(context)
-    _log_to_stderr(debug=settings.verbose)
+    _log_to_stderr(debug=settings.verbose, as_json=log_format is LogFormat.JSON)
     options = ServeOptions(
         state_dir=settings.state_dir,
         listen=listen if listen or embedded else _DEFAULT_LISTEN,
@@ -194,7 +203,7 @@ def _read_line(path: Path) -> str:
     return path.read_text().strip() if path.is_file() else ""
 
 
-def _log_to_stderr(*, debug: bool) -> None:
-    log_plainly(debug=debug)
+def _log_to_stderr(*, debug: bool, as_json: bool) -> None:
+    log_plainly(debug=debug, as_json=as_json)
     for noisy in ("asyncio", "alembic", "grpc"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -13,8 +13,8 @@ from controller.core.content import content_digest, retry_digest
 from controller.model.access import CallerRole
 from controller.model.job import JobSpec
 from controller.model.result import FlagKind, Row
-from controller.model.view import Submitted
 from controller.service import deeds
+from controller.service.answers import PAGE_ROWS, answer_of, results_page
 from controller.service.audit import audited
 from controller.service.bounds import check_job_names, check_key, trim_tasks
 from controller.service.certification import Certification
@@ -34,9 +34,9 @@ from controller.store.queries import devices, engines, explain, forecast, jobs, 
 from controller.wire.engine import ENGINE_VIEW
 from controller.wire.job import JOB_SPEC
 from controller.wire.removal import REMOVED, RETENTION
-from controller.wire.result import ROW
-from controller.wire.view import DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY, SUBMITTED
+from controller.wire.view import DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY
 from jetfleet.errors import BadInput, JetfleetError, Unreachable
+from jetfleet.log_fields import note_fields
 from jetfleet.v1 import control_pb2, control_pb2_grpc
 from jetfleet.version import VERSION
 
@@ -47,13 +47,6 @@ Context = grpc.aio.ServicerContext[object, object]
 # Elapsed times move even when nothing else does; a watcher sees at most so many snapshots a second.
 _WATCH_S = 1.0
 _WATCH_MIN_S = 0.1
-
-# Tasks of a plan that a submit is answered with.
-_TOLD_TASKS = 5000
-
-# A page of results: rows hold their rounds, and a message holds 4 MiB.
-_PAGE_ROWS = 200
-_PAGE_BYTES = 2 << 20
 
 
 class ControlService(control_pb2_grpc.ControlServicer):
@@ -87,13 +80,14 @@ class ControlService(control_pb2_grpc.ControlServicer):
         if not request.validate_only:
             await self._refuse_missing_files(spec)
         if request.validate_only:
-            return await _answer((await self._planned(spec, key="")).planned)
+            return await answer_of((await self._planned(spec, key="")).planned)
         key = request.idempotency_key
         submitted = await self._submissions.submit(
             key, content_digest(spec), partial(self._planned, spec, key=key), tell=partial(deeds.submitted_job, spec)
         )
+        note_fields(job=submitted.job_id)
         log.info("job %d (%s) submitted", submitted.job_id, spec.name)
-        return await _answer(submitted)
+        return await answer_of(submitted)
 
     async def GetJob(self, request: control_pb2.GetJobRequest, context: Context) -> control_pb2.Job:
         self.last_call = time.monotonic()
@@ -133,6 +127,7 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         change = partial(cancel, job_id=request.job_id)
         await self._service.write(audited(change, lambda _: deeds.cancelled_job(request.job_id)))
+        note_fields(job=request.job_id)
         log.info("job %d: cancel asked", request.job_id)
         self._service.news.notify_all()
         return await self._job(request.job_id)
@@ -154,8 +149,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
             partial(self._service.read, planned),
             tell=partial(deeds.retried_job, request.job_id),
         )
+        note_fields(job=submitted.job_id)
         log.info("job %d retries job %d", submitted.job_id, request.job_id)
-        return await _answer(submitted)
+        return await answer_of(submitted)
 
     async def ExplainJob(
         self, request: control_pb2.ExplainJobRequest, context: Context
@@ -209,10 +205,10 @@ class ControlService(control_pb2_grpc.ControlServicer):
     async def Results(self, request: control_pb2.ResultsRequest, context: Context) -> control_pb2.ResultsResponse:
         self.last_call = time.monotonic()
         query = RESULT_QUERY.decode(request)
-        page = replace(query, limit=min(query.limit, _PAGE_ROWS))
+        page = replace(query, limit=min(query.limit, PAGE_ROWS))
         rows = await self._service.read(partial(results.query_rows, query=page))
         await self._note_damage([row for row in rows if row.measurement.verdict == FlagKind.DAMAGED.value])
-        return _page(rows, asked=query.limit)
+        return results_page(rows, asked=query.limit)
 
     async def ListEngines(
         self, request: control_pb2.ListEnginesRequest, context: Context
@@ -270,29 +266,3 @@ class ControlService(control_pb2_grpc.ControlServicer):
         missing = await missing_files(self._service, wanted)
         if missing:
             raise BadInput(f"the job names {len(missing)} files that were not uploaded, {missing[0][:12]} first")
-
-
-async def _answer(submitted: Submitted) -> control_pb2.SubmitJobResponse:
-    return await asyncio.to_thread(lambda: SUBMITTED.encode(_told(submitted)))
-
-
-def _told(submitted: Submitted) -> Submitted:
-    """As much of a plan as fits into a message, and a note of what is left out."""
-    more = len(submitted.tasks) - _TOLD_TASKS
-    if more <= 0:
-        return submitted
-    notes = (*submitted.notes, f"{more} more tasks are planned and not listed here")
-    return replace(submitted, tasks=submitted.tasks[:_TOLD_TASKS], notes=notes)
-
-
-def _page(rows: Sequence[Row], *, asked: int) -> control_pb2.ResultsResponse:
-    """As many rows as fit, one at least; `more` if the caller asked for more than that and there may be some."""
-    answer, size = control_pb2.ResultsResponse(), 0
-    for row in rows:
-        message = ROW.encode(row)
-        size += message.ByteSize()
-        if answer.rows and size > _PAGE_BYTES:
-            break
-        answer.rows.append(message)
-    answer.more = len(answer.rows) < asked and (len(answer.rows) < len(rows) or len(rows) == _PAGE_ROWS)
-    return answer

@@ -34,6 +34,7 @@ from controller.wire.lease import REGISTERED, REGISTRATION, lease_to_pb, outcome
 from controller.wire.time import to_duration
 from controller.wire.view import PROGRESS
 from jetfleet.errors import BadInput, Infrastructure, StaleAttempt
+from jetfleet.log_fields import note_fields
 from jetfleet.plausible import impossible_number
 from jetfleet.v1 import fleet_pb2, fleet_pb2_grpc
 
@@ -53,6 +54,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
 
     async def Register(self, request: fleet_pb2.RegisterRequest, context: Context) -> fleet_pb2.RegisterResponse:
         service, who = self._service, self._enrolled(REGISTRATION.decode(request))
+        note_fields(device=who.device_id)
         if not service.options.foreign_engines:
             who = replace(who, facts={**who.facts, OWN_ENGINES_ONLY: True})
         check_registration(who)
@@ -79,6 +81,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         deadline = loop.time() + min(request.wait.ToNanoseconds() / 1e9, _MAX_WAIT_S)
         board = service.boards.get(request.session_id)
         domain = board.bench_domain if board else ""
+        note_fields(device=board.device_id if board else "")
         while not service.stopping.is_set():
             seen = service.work.count(domain)
             lease = await service.write(
@@ -91,6 +94,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             )
             service.liveness.hear(request.session_id)
             if lease is not None:
+                note_fields(task=lease.task_id, attempt=lease.token)
                 service.liveness.renew([lease.token])
                 service.news.notify_all()
                 log.info("task %d (%s) leased, attempt %s", lease.task_id, lease.name, lease.token[:8])
@@ -127,6 +131,8 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
 
     async def Commit(self, request: fleet_pb2.CommitRequest, context: Context) -> fleet_pb2.CommitResponse:
         service = self._service
+        board = service.boards.get(request.session_id)
+        note_fields(attempt=request.attempt_token, device=board.device_id if board else "")
         outcome = await self._checked(request)
         committed = await service.write(
             partial(commit, session_id=request.session_id, token=request.attempt_token, outcome=outcome)

@@ -26,6 +26,7 @@ from controller.service.refusals import Refusals
 from controller.service.skew import Skew
 from controller.service.tally import RunningTally
 from jetfleet.errors import Denied, Infrastructure, JetfleetError, NeedsUpgrade, Unauthenticated
+from jetfleet.log_fields import note_fields
 from jetfleet.os_errors import explained
 from jetfleet.rpc import check_protocol, to_status, version_of
 
@@ -87,6 +88,7 @@ class _Gate:
         """Raises Unauthenticated, Denied, NeedsUpgrade, NotFound."""
         caller = caller_of(context, self.directory)
         set_caller(caller)
+        note_fields(who=caller.user, role=caller.role.value, call=row_name(self.method), device=caller.device_id)
         reach = None if self.row is None else self.row.reach_of(caller.role)
         if reach is None and caller.role is CallerRole.STRANGER:
             raise Unauthenticated(

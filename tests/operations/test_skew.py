@@ -178,18 +178,18 @@ def test_a_newer_controller_tells_the_agent_and_the_command_line(
     newer.arguments[1] = plant + script
     keep(newer)
     newer.start()
-    with Client(newer.address) as client:
-        wait_for(lambda: _refusal(client), what="the controller")
-        assert "the caller needs upgrade to 9.0.0" in _refusal(client)
+    told = wait_for(lambda: _refusal(newer.address), what="the controller")
+    assert "the caller needs upgrade to 9.0.0" in told
     agent = AgentProcess(tmp_path / "board", newer.address, name="board", facts=simulated_board())
     keep(agent)
     agent.start()
     assert "the caller needs upgrade to 9.0.0" in last_words(agent)
 
 
-def _refusal(client: Client) -> str:
+def _refusal(address: str) -> str:
     try:
-        client.hello()
+        with Client(address) as client:
+            client.hello()
     except NeedsUpgrade as error:
         return error.hint
     except JetfleetError:
