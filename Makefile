@@ -16,7 +16,7 @@ AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "testing[.
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
 .PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
-  test-py310 print-python310 demo bench clean
+  test-py310 print-python310 demo bench lab-systemd clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -112,7 +112,10 @@ demo: $(MADE)  ## two networks on two local agents that differ, compared
 bench: $(MADE)  ## measure the bars and store them in docs/measured; make bench BARS="dispatch blobs" for some
 	$(BIN)/python -m benchmarks $(BARS)
 
+lab-systemd: $(MADE)  ## boot machines with the agent as their service, as root; record into docs/measured
+	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_systemd.py
+
 clean:  ## remove environments, caches and the demo
-	rm -rf $(VENV) $(VENV310) $(VENV_AGENT) $(DEMO_STATE) .models .bindings examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) $(VENV310) $(VENV_AGENT) $(DEMO_STATE) .lab .models .bindings examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache .coverage build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,9 +1,11 @@
 """The unit that runs the agent's container: what it is given of its board, and nothing else. Pure."""
 
-from agent.install.host import BoardHost
-from agent.install.unit import render, restart_steps
+from pathlib import Path
 
-_TEMPLATE = "jetfleet-agent-container.service"
+from agent.install.host import BoardHost
+from jetfleet.service_unit import render, restart_steps
+
+_TEMPLATE = Path(__file__).with_name("units") / "jetfleet-agent-container.service"
 # Docker masks /sys/firmware, and dpkg's list is the image's own: both are read below /host (docs/devices.md).
 _MOUNTED_AT = {"/sys/firmware": "/host/sys/firmware", "/var/lib/dpkg/status": "/host/var/lib/dpkg/status"}
 

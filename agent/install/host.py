@@ -1,8 +1,5 @@
 """What an installation must know of the board: read once, from files and from two commands that only tell."""
 
-import re
-import stat
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +9,12 @@ from agent.device.files import text_of
 from agent.device.nodes import groups_of, read_owner
 from agent.device.release import major, read_l4t
 from agent.install.nodes import allowed_nodes
+from jetfleet.service_unit import OLDEST_SYSTEMD, python_problem, said, systemd_version
 
 USER = "jetfleet"
 _LEAST_SYSTEM_ID, _MOST_SYSTEM_ID = 100, 999
 # Groups that give a board's devices to services, by the names that L4T and Ubuntu give them.
 _GROUP_NAMES = ("video", "render", "i2c")
-# ProtectHome and PrivateTmp hide them.
-_UNSEEN = ("root", "home", "run/user", "tmp", "var/tmp")
-_OLDEST_SYSTEMD = 249  # Ubuntu 22.04; where none can be asked, the oldest is written for
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,7 @@ class BoardHost:
     groups: tuple[tuple[int, str], ...] = ()
     uid: int = _MOST_SYSTEM_ID
     gid: int = _MOST_SYSTEM_ID
-    systemd: int = _OLDEST_SYSTEMD
+    systemd: int = OLDEST_SYSTEMD
     board_file: str = ""
     engine: str = ""  # docker or podman, where a container was asked for
     has_nvidia_runtime: bool = False
@@ -56,7 +51,7 @@ def read_host(root: Path, *, engine: str = "") -> BoardHost:
     uid, gid = _service_ids(root)
     return BoardHost(
         python=sys.executable,
-        python_problem=_python_problem(Path(sys.executable)),
+        python_problem=python_problem(Path(sys.executable)),
         module=board.module,
         l4t=l4t,
         is_jetson=chip is not None or l4t is not None,
@@ -64,7 +59,7 @@ def read_host(root: Path, *, engine: str = "") -> BoardHost:
         groups=_groups(root, nodes),
         uid=uid,
         gid=gid,
-        systemd=_systemd_version() if live else _OLDEST_SYSTEMD,
+        systemd=systemd_version() if live else OLDEST_SYSTEMD,
         board_file=text_of(root / "etc/jetfleet/board.env") or "",
         engine=engine,
         has_nvidia_runtime=bool(engine) and live and _has_nvidia_runtime(engine),
@@ -99,33 +94,6 @@ def _numbers(path: Path) -> dict[str, int]:
     return {item[0]: int(item[2]) for item in fields if len(item) > 2 and item[2].isdigit()}
 
 
-def _python_problem(python: Path) -> str:
-    """Why a service of another user cannot run this Python, or root should not; empty where all is well."""
-    for home in _UNSEEN:
-        if str(python).startswith(f"/{home}/"):
-            return f"{python} lies below /{home}, which the service does not see"
-    for folder in (python.parent, *python.parent.parents):
-        found = folder.stat()
-        if not found.st_mode & 0o001:
-            return f"{folder} is closed to other users"
-        if found.st_uid or (found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX):
-            return f"{folder} can be changed by others than root, and the helper would run as root what they put there"
-    return ""
-
-
 def _has_nvidia_runtime(engine: str) -> bool:
     """Podman lists none: its runtimes are configured by name, and tried when a container starts."""
-    return "nvidia" in _said(engine, "info", "--format", "{{json .Runtimes}}")
-
-
-def _systemd_version() -> int:
-    found = re.match(r"systemd (\d+)", _said("systemctl", "--version"))
-    return int(found.group(1)) if found else _OLDEST_SYSTEMD
-
-
-def _said(*command: str) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
+    return "nvidia" in said(engine, "info", "--format", "{{json .Runtimes}}")

@@ -5,17 +5,19 @@ it, for root alone, unless it is to go too.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from agent.install.container import container_unit
 from agent.install.host import USER, BoardHost
-from agent.install.unit import render, restart_steps
 from jetfleet.installation import RemoveEmptyFolder, RemovePath, RunCommand, Step, WriteFile
+from jetfleet.service_unit import render, restart_steps
 
 STATE_DIR = "/var/lib/jetfleet"
 SETTINGS_DIR = "/etc/jetfleet"
 AGENT_UNIT, HELPER_UNIT, HELPER_SOCKET = "jetfleet-agent.service", "jetfleet-helper.service", "jetfleet-helper.socket"
 UNIT_DIR = "/etc/systemd/system"
-SYSUSERS = "/etc/sysusers.d/jetfleet.conf"
+SYSUSERS = "/usr/lib/sysusers.d/jetfleet.conf"
+_TEMPLATES = Path(__file__).with_name("units")
 _AGENT_ENV, _BOARD_ENV = f"{SETTINGS_DIR}/agent.env", f"{SETTINGS_DIR}/board.env"
 _MADE_BY_US = ("JETFLEET_MODULE", "JETFLEET_L4T", "JETFLEET_GROUPS")
 
@@ -44,8 +46,8 @@ def install_steps(host: BoardHost, wanted: Wanted) -> list[Step]:
         WriteFile(_BOARD_ENV, board_file(host)),
         WriteFile(_AGENT_ENV, _AGENT_ENV_TEXT, mode=0o600, keep=True),
         WriteFile(f"{UNIT_DIR}/{AGENT_UNIT}", agent_unit(host, wanted)),
-        WriteFile(f"{UNIT_DIR}/{HELPER_UNIT}", render(HELPER_UNIT, python=host.python)),
-        WriteFile(f"{UNIT_DIR}/{HELPER_SOCKET}", render(HELPER_SOCKET)),
+        WriteFile(f"{UNIT_DIR}/{HELPER_UNIT}", render(_TEMPLATES / HELPER_UNIT, python=host.python)),
+        WriteFile(f"{UNIT_DIR}/{HELPER_SOCKET}", render(_TEMPLATES / HELPER_SOCKET)),
         RunCommand(("systemctl", "daemon-reload")),
         RunCommand(("systemctl", "enable", AGENT_UNIT, HELPER_SOCKET)),
         RunCommand(("systemctl", "stop", HELPER_UNIT), if_changed=True),
@@ -83,7 +85,7 @@ def agent_unit(host: BoardHost, wanted: Wanted) -> str:
         return container_unit(host, wanted.image)
     numbers = " ".join(str(number) for number, _ in host.groups)
     return render(
-        AGENT_UNIT,
+        _TEMPLATES / AGENT_UNIT,
         python=host.python,
         groups=f"SupplementaryGroups={numbers}" if numbers else "",
         devices="\n".join(f"DeviceAllow={node} rw" for node in host.nodes),

@@ -15,6 +15,7 @@ from controller.cli import (
     export,
     gc,
     image,
+    install,
     jobs,
     login,
     maintenance,
@@ -64,6 +65,8 @@ app.command("restore")(maintenance.restore)
 app.command("fsck")(maintenance.fsck)
 app.command("completion")(completion.completion)
 app.command("gc")(gc.gc)
+app.command("install")(install.install)
+app.command("uninstall")(install.uninstall)
 
 
 def _print_version(wanted: bool) -> None:

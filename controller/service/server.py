@@ -56,6 +56,7 @@ from controller.store.commands.audit import note_deed
 from jetfleet.address import check_address, socket_path, split_address
 from jetfleet.errors import StateLocked
 from jetfleet.rpc import SERVER_OPTIONS
+from jetfleet.service_manager import ServiceManager
 from jetfleet.transport import agents_credentials, people_credentials
 from jetfleet.v1 import (
     access_pb2,
@@ -117,6 +118,7 @@ def _owned(state_dir: Path) -> Iterator[None]:
 
 
 async def _serve(options: ServeOptions) -> None:
+    manager = ServiceManager({} if options.embedded else os.environ)  # an embedded one is nobody's service
     service = open_context(options)
     directory, authority = Directory(), cache(partial(_open_authority, options))
     certification, possession = Certification(service, directory, authority), Possession(service)
@@ -148,7 +150,10 @@ async def _serve(options: ServeOptions) -> None:
         for name in ("", *_OWN_NAMES):
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         log.info("serving %s (SQLite %s)", options.state_dir, sqlite3.sqlite_version)
-        await _until_stopped(service, control, AuditSeals(service, _signer(options, authority)))
+        manager.ready(f"serving {options.state_dir}")
+        async with manager.alive():
+            await _until_stopped(service, control, AuditSeals(service, _signer(options, authority)))
+        manager.stopping()
         await healthy.enter_graceful_shutdown()
         await server.stop(options.drain_s)
         await metrics.stop()

@@ -44,7 +44,7 @@ def test_the_agents_settings_are_for_root_alone_and_hold_no_secret():
 
 
 def test_the_user_has_the_numbers_and_groups_of_this_board():
-    text = files(install_steps(HOST, Wanted()))["/etc/sysusers.d/jetfleet.conf"].content
+    text = files(install_steps(HOST, Wanted()))["/usr/lib/sysusers.d/jetfleet.conf"].content
     assert "u jetfleet 990:989 " in text
     assert text.endswith("m jetfleet video\nm jetfleet render\n")
 
@@ -63,8 +63,8 @@ def test_units_are_written_before_systemd_reads_them_and_the_user_is_there_befor
     steps = install_steps(HOST, Wanted())
     at = {str(getattr(step, "path", "")) or " ".join(step.words): index for index, step in enumerate(steps)}
     order = [
-        "/etc/sysusers.d/jetfleet.conf",
-        "systemd-sysusers /etc/sysusers.d/jetfleet.conf",
+        "/usr/lib/sysusers.d/jetfleet.conf",
+        "systemd-sysusers /usr/lib/sysusers.d/jetfleet.conf",
         f"install --directory --mode=0700 --owner=jetfleet --group=jetfleet {STATE_DIR}",
         "/etc/systemd/system/jetfleet-agent.service",
         "systemctl daemon-reload",

@@ -1,0 +1,145 @@
+"""A machine with its own systemd: a Debian root with the agent's wheel in /opt/jetfleet, booted by systemd-nspawn.
+
+Only ever on a root folder of its own: systemd started on the machine's own root would clean up its temp folder.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from testing.processes import wait_for
+from tests.house.source import ROOT
+from tests.lab.network import run
+
+LAB = Path(os.environ.get("JETFLEET_LAB", ROOT / ".lab"))
+_PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,iproute2,procps,util-linux"
+_TOOLS = {"systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap", "ip": "iproute2", "nsenter": "util-linux"}
+PYTHON = "/opt/jetfleet/bin/python"
+AGENT = "/opt/jetfleet/bin/agent"
+
+
+def install_tools() -> None:
+    missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
+    if missing:
+        run("apt-get", "update", "-qq")
+        run("apt-get", "install", "-y", "--no-install-recommends", *missing)
+
+
+def make_base() -> Path:
+    """The root folder that all guests share, made once; the wheels are those of this tree, every time."""
+    base = LAB / "base"
+    if not (base / "opt/jetfleet").exists():
+        shutil.rmtree(base, ignore_errors=True)
+        LAB.mkdir(parents=True, exist_ok=True)
+        run("mmdebstrap", "--variant=minbase", f"--include={_PACKAGES}", "bookworm", str(base))
+        (base / "etc/machine-id").write_text("")
+        (base / "var/lib/dbus/machine-id").unlink(missing_ok=True)
+        run("chroot", str(base), "python3", "-m", "venv", "/opt/jetfleet")
+    _install_wheels(base)
+    return base
+
+
+def _install_wheels(base: Path) -> None:
+    wheels = base / "opt/wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--wheel-dir", str(wheels)]
+    constraints = ["--constraint", str(ROOT / "constraints.txt")]
+    run(*pip, *constraints, f"{ROOT}[agent,onnxruntime,controller]")
+    offline = ["/opt/jetfleet/bin/pip", "install", "-q", "--no-index", "--find-links", "/opt/wheels"]
+    run("chroot", str(base), *offline, "--upgrade", "jetfleet[agent,onnxruntime,controller]")
+    run("chroot", str(base), *offline, "--force-reinstall", "--no-deps", "jetfleet")
+
+
+class Guest:
+    """One machine: a layer over the base, which survives a power cut as a disk would."""
+
+    def __init__(self, name: str, base: Path, *, network: str) -> None:
+        self.name, self._base, self._network = name, base, network
+        self._home = LAB / "guests" / name
+        self.root = self._home / "root"
+        self._nspawn: subprocess.Popen[bytes] | None = None
+        self._leader = 0
+
+    def __enter__(self) -> "Guest":
+        self.remove()
+        for folder in ("up", "work", "root"):
+            (self._home / folder).mkdir(parents=True)
+        layers = f"lowerdir={self._base},upperdir={self._home}/up,workdir={self._home}/work"
+        run("mount", "-t", "overlay", self.name, "-o", layers, str(self.root))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.power_cut()
+        self.remove()
+
+    def remove(self) -> None:
+        run("umount", str(self.root), check=False)
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def boot(self) -> float:
+        """Seconds until its systemd says that it runs."""
+        began = time.monotonic()
+        options = ["-q", "-D", str(self.root), "-M", self.name, "--register=no", "--keep-unit", "--console=pipe"]
+        command = ["systemd-nspawn", *options, f"--network-namespace-path={self._network}", "-b"]
+        with (self._home / "console.log").open("ab") as log:
+            self._nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._leader = wait_for(self._find_leader, what="systemd-nspawn's first process")
+        states = ("running", "degraded")
+        wait_for(
+            lambda: self.run("systemctl", "is-system-running", check=False).strip() in states,
+            what="the boot",
+            timeout_s=90,
+        )
+        return time.monotonic() - began
+
+    def power_cut(self) -> None:
+        """Everything in it is gone at once, and nothing of it was asked."""
+        if self._nspawn is None:
+            return
+        if self._leader:
+            os.kill(self._leader, signal.SIGKILL)
+        self._nspawn.wait(60)
+        self._nspawn, self._leader = None, 0
+
+    def run(self, *words: str, check: bool = True, env: dict[str, str] | None = None) -> str:
+        """As root in there."""
+        enter = ["nsenter", "-t", str(self._leader), "-m", "-p", "-u", "-i", "-n", "-C", "--"]
+        more = [f"{name}={value}" for name, value in (env or {}).items()]
+        path = "PATH=/opt/jetfleet/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        return run(*enter, "env", "-i", path, "HOME=/root", *more, *words, check=check)
+
+    def show(self, unit: str, *names: str) -> dict[str, str]:
+        said = self.run("systemctl", "show", unit, f"--property={','.join(names)}")
+        return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+
+    def main_pid(self, unit: str) -> int:
+        return int(self.show(unit, "MainPID")["MainPID"])
+
+    def signal(self, unit: str, number: signal.Signals) -> None:
+        self.run("kill", f"-{number.value}", str(self.main_pid(unit)))
+
+    def journal(self, unit: str) -> str:
+        return self.run("journalctl", "--no-pager", "-u", unit, check=False)
+
+    def files(self) -> dict[str, str]:
+        """Every file that a package or an installation may leave, with its kind, owner and mode."""
+        places = ["/etc", "/usr", "/opt", "/var/lib", "/run/jetfleet", "/home", "/root", "/srv"]
+        said = self.run("find", *places, "-xdev", "-printf", "%p %y %u:%g %m\n", check=False)
+        return dict(line.split(" ", 1) for line in said.splitlines() if "__pycache__" not in line)
+
+    def _find_leader(self) -> int | None:
+        assert self._nspawn is not None
+        if self._nspawn.poll() is not None:
+            raise AssertionError((self._home / "console.log").read_text()[-2000:])
+        said = run("pgrep", "-P", str(self._nspawn.pid), check=False).split()
+        return int(said[0]) if said else None
+
+
+def as_json(text: str) -> dict[str, object]:
+    found: dict[str, object] = json.loads(text)
+    return found

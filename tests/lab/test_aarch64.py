@@ -1,0 +1,138 @@
+"""The agent on aarch64, by qemu's emulation of processes: not a Jetson, and no figure of speed means anything."""
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from testing.processes import wait_for
+from tests.house.source import ROOT
+from tests.lab.conftest import LabController
+from tests.lab.guest import LAB, install_tools
+from tests.lab.network import LabNetwork, run
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+
+_PACKAGES = (
+    "python3,bash,coreutils,libc-bin,libstdc++6,libgomp1,base-files,base-passwd,passwd,dash,sed,grep,iproute2,procps"
+)
+_PLATFORMS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_27", "manylinux_2_17", "manylinux2014")
+_BINFMT = Path("/proc/sys/fs/binfmt_misc")
+
+
+@pytest.fixture(scope="module")
+def board() -> Path:
+    """A Debian root for arm64 with the agent's wheel, in which nothing was configured but can be run."""
+    if os.geteuid():
+        pytest.skip("only root may make such a root folder")
+    install_tools()
+    if shutil.which("qemu-aarch64-static") is None:
+        run("apt-get", "install", "-y", "--no-install-recommends", "qemu-user-static", "binfmt-support", "arch-test")
+    if not _BINFMT.joinpath("register").exists():
+        run("mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT))
+    run("update-binfmts", "--enable", "qemu-aarch64")
+    root = LAB / "arm64"
+    if not (root / "usr/bin/python3").exists():
+        shutil.rmtree(root, ignore_errors=True)
+        LAB.mkdir(parents=True, exist_ok=True)
+        run("mmdebstrap", "--arch=arm64", "--variant=extract", f"--include={_PACKAGES}", "bookworm", str(root))
+    for name in ("passwd", "group"):
+        shutil.copy(root / f"usr/share/base-passwd/{name}.master", root / "etc" / name)
+    _install_wheels(root)
+    for folder in ("root", "tmp", "proc", "sys", "dev", "var/lib"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    return root
+
+
+def _install_wheels(root: Path) -> None:
+    wheels, site = LAB / "arm64-wheels", root / "opt/site"
+    shutil.rmtree(wheels, ignore_errors=True)
+    shutil.rmtree(site, ignore_errors=True)
+    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--wheel-dir", str(wheels), str(ROOT))
+    version = next(root.glob("usr/lib/python3.*")).name.removeprefix("python")
+    target = ["--target", str(site), "--python-version", version, "--implementation", "cp", "--only-binary=:all:"]
+    target += [word for name in _PLATFORMS for word in ("--platform", f"{name}_aarch64")]
+    constraints = ["--constraint", str(ROOT / "constraints.txt")]
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        *target,
+        *constraints,
+        f"{next(wheels.iterdir())}[agent,onnxruntime]",
+    )
+
+
+def command(board: Path, *words: str) -> list[str]:
+    """In the board's root, with its /proc, in a mount namespace that ends with the command."""
+    inside = 'mount -t proc proc proc; mount --rbind /sys sys; mount --rbind /dev dev; exec chroot . "$@"'
+    env = ["env", "-i", "PATH=/usr/bin:/bin", "HOME=/root", "PYTHONPATH=/opt/site"]
+    return [
+        *env,
+        "unshare",
+        "-m",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        f"cd {shlex.quote(str(board))}; {inside}",
+        "sh",
+        *words,
+    ]
+
+
+def in_board(board: Path, *words: str, env: str = "") -> str:
+    whole = command(board, *words)
+    if env:
+        whole.insert(2, env)
+    done = subprocess.run(whole, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+AGENT = ("python3", "-m", "agent.cli")
+
+
+def test_it_is_another_machine(board: Path):
+    code = "import platform; print(platform.machine())"
+    assert in_board(board, "python3", "-c", code).strip() == "aarch64" != platform.machine()
+
+
+def test_install_says_what_it_would_do(board: Path):
+    said = in_board(board, *AGENT, "install", "--native", "--dry-run")
+    assert "write /etc/systemd/system/jetfleet-agent.service" in said
+    assert "run systemctl enable jetfleet-agent.service jetfleet-helper.socket" in said
+
+
+def test_a_board_enrols_and_runs_a_job_for_a_controller_of_another_architecture(
+    board: Path, controller: LabController, network: LabNetwork
+):
+    token, *words = shlex.split(controller.line("--name", "arm", "--label", "board=arm"))
+    shutil.rmtree(board / "root/state", ignore_errors=True)
+    enter = ["ip", "netns", "exec", network.namespace("board")]
+    enrol = command(board, *AGENT, *words[1:], "--state", "/root/state")
+    enrol.insert(2, token)
+    said = run(*enter, *enrol)
+    assert "enrolled at" in said
+    agent = subprocess.Popen([*enter, *command(board, *AGENT, "run", "--as-root", "--state", "/root/state")])
+    try:
+        with controller.client() as client:
+            wait_for(
+                lambda: any(item.name == "arm" and item.online for item in client.devices()), what="arm to be online"
+            )
+            job = client.submit(
+                ROOT / "examples/onnx/model.onnx", name="arm", targets=[{"every": {"label.board": "arm"}}]
+            )
+            assert job.wait().state.value == "SUCCEEDED"
+            device = next(item for item in client.devices() if item.name == "arm")
+            assert device.facts["arch"] == "aarch64"
+    finally:
+        agent.terminate()
+        agent.wait(60)
