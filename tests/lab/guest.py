@@ -50,9 +50,9 @@ def _install_wheels(base: Path) -> None:
     pip = [sys.executable, "-m", "pip", "wheel", "-q", "--wheel-dir", str(wheels)]
     constraints = ["--constraint", str(ROOT / "constraints.txt")]
     run(*pip, *constraints, f"{ROOT}[agent,onnxruntime,controller]")
-    offline = ["/opt/jetfleet/bin/pip", "install", "-q", "--no-index", "--find-links", "/opt/wheels"]
-    run("chroot", str(base), *offline, "--upgrade", "jetfleet[agent,onnxruntime,controller]")
-    run("chroot", str(base), *offline, "--force-reinstall", "--no-deps", "jetfleet")
+    pip_there = "/opt/jetfleet/bin/pip install -q --no-index --no-deps"
+    run("chroot", str(base), "sh", "-c", f"{pip_there} /opt/wheels/*.whl")
+    run("chroot", str(base), "sh", "-c", f"{pip_there} --force-reinstall /opt/wheels/jetfleet-*.whl")
 
 
 class Guest:

@@ -44,7 +44,7 @@ def board() -> Path:
     for name in ("passwd", "group"):
         shutil.copy(root / f"usr/share/base-passwd/{name}.master", root / "etc" / name)
     _install_wheels(root)
-    for folder in ("root", "tmp", "proc", "sys", "dev", "var/lib"):
+    for folder in ("root", "srv", "tmp", "proc", "sys", "dev", "var/lib"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     return root
 
@@ -115,13 +115,13 @@ def test_a_board_enrols_and_runs_a_job_for_a_controller_of_another_architecture(
     board: Path, controller: LabController, network: LabNetwork
 ):
     token, *words = shlex.split(controller.line("--name", "arm", "--label", "board=arm"))
-    shutil.rmtree(board / "root/state", ignore_errors=True)
+    shutil.rmtree(board / "srv/state", ignore_errors=True)
     enter = ["ip", "netns", "exec", network.namespace("board")]
-    enrol = command(board, *AGENT, *words[1:], "--state", "/root/state")
+    enrol = command(board, *AGENT, *words[1:], "--state", "/srv/state")
     enrol.insert(2, token)
     said = run(*enter, *enrol)
     assert "enrolled at" in said
-    agent = subprocess.Popen([*enter, *command(board, *AGENT, "run", "--as-root", "--state", "/root/state")])
+    agent = subprocess.Popen([*enter, *command(board, *AGENT, "run", "--as-root", "--state", "/srv/state")])
     try:
         with controller.client() as client:
             wait_for(
