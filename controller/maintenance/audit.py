@@ -1,6 +1,7 @@
 """Verifies the audit log of a state folder: the chain of its entries, its seals, and a head that somebody noted."""
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,8 +57,8 @@ def verify(state_dir: Path, *, noted: AuditHead | None = None) -> AuditReport:
     return AuditReport(head.number, head.sha256, len(seals), seals[-1][0].number if seals else 0, fault)
 
 
-def _links(connection: sqlite3.Connection) -> "list[ChainLink]":
-    return [ChainLink(*row) for row in connection.execute(_ENTRIES)]
+def _links(connection: sqlite3.Connection) -> Iterator[ChainLink]:
+    return (ChainLink(*row) for row in connection.execute(_ENTRIES))
 
 
 def _fault_of_seals(state_dir: Path, seals: "list[tuple[AuditHead, str]]", digests: dict[int, str]) -> str:

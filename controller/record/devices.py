@@ -7,12 +7,9 @@ from controller.record.results import facts_record
 
 Record: TypeAlias = dict[str, Any]
 
-# What docs/deploy.md says of either.
-_COMMANDS = {
-    "native": "sudo /opt/jetfleet/bin/pip install 'jetfleet[agent]=={version}' && "
-    "sudo /opt/jetfleet/bin/agent install --native",
-    "container": "sudo agent install --container --image localhost/jetfleet-agent:{version}",
-}
+_NATIVE = (
+    "sudo /opt/jetfleet/bin/pip install 'jetfleet[agent]=={version}' && sudo /opt/jetfleet/bin/agent install --native"
+)
 
 
 def device_record(device: DeviceView) -> Record:
@@ -56,9 +53,21 @@ def upgrade_record(device: DeviceView, *, wanted: str) -> Record | None:
         "version": device.agent_version or None,
         "wanted": wanted,
         "install": how,
-        "command": _COMMANDS[how].format(version=wanted) if how else None,
+        "prepare": f"controller image --for {device.name} --build" if how == "container" else None,
+        "command": _command(device, how, wanted),
         "refused": device.refused or None,
     }
+
+
+def _command(device: DeviceView, how: str | None, wanted: str) -> str | None:
+    """As docs/deploy.md has it; an image is called what `controller image` calls it."""
+    if how is None:
+        return None
+    if how == "native":
+        return _NATIVE.format(version=wanted)
+    release = device.facts.get("l4t")
+    tag = f"{wanted}-l4t{release}" if release else f"{wanted}-cpu"
+    return f"sudo agent install --container --image jetfleet-agent:{tag}"
 
 
 def install_kind(device: DeviceView) -> str | None:

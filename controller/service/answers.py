@@ -19,10 +19,10 @@ _PAGE_BYTES = 2 << 20
 
 
 async def answer_of(submitted: Submitted) -> control_pb2.SubmitJobResponse:
-    return await asyncio.to_thread(lambda: SUBMITTED.encode(_told(submitted)))
+    return await asyncio.to_thread(lambda: SUBMITTED.encode(told_of(submitted)))
 
 
-def _told(submitted: Submitted) -> Submitted:
+def told_of(submitted: Submitted) -> Submitted:
     """As much of a plan as fits into a message, and a note of what is left out."""
     more = len(submitted.tasks) - _TOLD_TASKS
     if more <= 0:

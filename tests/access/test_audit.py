@@ -16,6 +16,8 @@ from controller.api.control_client import ControlClient
 from controller.maintenance.audit import parse_head, verify
 from controller.model.access import Caller, CallerRole
 from controller.model.audit import Deed
+from controller.service.deeds import start_of
+from controller.service.options import ServeOptions
 from controller.store.commands.audit import noted
 from controller.store.commands.tokens import revoke_token
 from controller.store.queries.audit import audit_head
@@ -179,3 +181,8 @@ def test_the_log_goes_on_after_a_restart_and_over_a_kill(
         actions = [entry.action for entry in client.access().audit()]
     assert actions == ["controller.start", "token.create", "controller.start"]
     assert verify(served.state_dir).is_intact
+
+
+def test_a_start_tells_what_it_lets_others_do(tmp_path: Path) -> None:
+    deed = start_of(ServeOptions(tmp_path, foreign_engines=False))
+    assert deed.detail == {"state_dir": str(tmp_path), "foreign_engines": "False"}

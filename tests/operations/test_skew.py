@@ -7,12 +7,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
 
 from controller.api.client import Client
+from controller.record.devices import upgrade_record
 from jetfleet.errors import JetfleetError, NeedsUpgrade, Unauthenticated
 from jetfleet.handshake import look_at
 from jetfleet.rpc import CALL_METADATA
@@ -21,6 +23,7 @@ from jetfleet.version import PROTOCOL, VERSION
 from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job, submit
 from testing.processes import AgentProcess, ControllerProcess, Process, wait_for, wait_online
+from testing.views import device
 
 PLANTED = """
 import sys
@@ -195,3 +198,15 @@ def _refusal(address: str) -> str:
     except JetfleetError:
         pass
     return ""
+
+
+def test_a_command_is_for_what_the_board_runs() -> None:
+    orin = device(name="orin", facts={"container": "docker", "l4t": "36.4.3"}, agent_version="0.1.0")
+    found = upgrade_record(orin, wanted="0.2.0")
+    assert found is not None
+    assert found["prepare"] == "controller image --for orin --build"
+    assert found["command"] == "sudo agent install --container --image jetfleet-agent:0.2.0-l4t36.4.3"
+    native = upgrade_record(replace(orin, facts={"container": "none"}), wanted="0.2.0")
+    assert native is not None
+    assert "jetfleet[agent]==0.2.0" in native["command"]
+    assert upgrade_record(replace(orin, agent_version="0.2.0"), wanted="0.2.0") is None

@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from controller.model.result import Round
 from controller.model.task import Progress, TaskKind
 from controller.model.view import PlannedTask, Submitted
-from controller.service.control import _page, _told
+from controller.service.answers import results_page, told_of
 from controller.service.liveness import Liveness
 from controller.service.notifier import Notifier
 from controller.wire.view import SUBMITTED
@@ -119,23 +119,23 @@ def test_blobs_refuse_what_is_no_upload(controller: ControllerProcess) -> None:
 def test_a_page_of_results_fits_into_a_message() -> None:
     rounds = tuple(Round(100, 14.5, 14.6) for _ in range(4000))
     fat = [replace(row(rounds=rounds), measurement_id=number) for number in range(60, 0, -1)]
-    page = _page(fat, asked=60)
+    page = results_page(fat, asked=60)
     assert 1 < len(page.rows) < 60
     assert page.more
     assert page.ByteSize() < 4 << 20
     thin = [replace(row(), measurement_id=number) for number in range(3, 0, -1)]
-    assert not _page(thin, asked=60).more
-    assert not _page(thin, asked=3).more
-    assert _page([], asked=5).rows == []
+    assert not results_page(thin, asked=60).more
+    assert not results_page(thin, asked=3).more
+    assert results_page([], asked=5).rows == []
 
 
 def test_a_plan_of_any_size_is_answered_in_a_message() -> None:
     task = PlannedTask(TaskKind.BENCH, "v" * 200, "d" * 60, "e" * 64, False)
-    told = _told(Submitted(1, (task,) * 74_000, repeated_request=False, notes=("first",)))
+    told = told_of(Submitted(1, (task,) * 74_000, repeated_request=False, notes=("first",)))
     assert told.notes == ("first", "69000 more tasks are planned and not listed here")
     assert SUBMITTED.encode(told).ByteSize() < 4 << 20
     small = Submitted(1, (task,), repeated_request=False, notes=())
-    assert _told(small) is small
+    assert told_of(small) is small
 
 
 async def test_a_notifier_wakes_the_waiters_of_a_topic_only() -> None:

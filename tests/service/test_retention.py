@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.model.access import Caller
 from controller.model.removal import KINDS, Removed, Retention
 from controller.service.context import open_context
 from controller.service.options import ServeOptions
@@ -41,7 +42,7 @@ class Recorder(Removals):
         super().__init__(service)
         self.asked: list[Retention] = []
 
-    async def collect(self, retention: Retention) -> Removed:
+    async def collect(self, retention: Retention, *, by: Caller) -> Removed:
         self.asked.append(retention)
         if len(self.asked) == 1:
             raise DiskFull("no space left")

@@ -13,7 +13,10 @@ from controller.model.codec import dump
 from controller.model.facts import Facts
 from controller.model.job import JobSpec
 from controller.model.lease import Lease, Registration
+from controller.model.view import Submitted
+from controller.service.audit import CONTROLLER
 from controller.service.context import ServiceContext, open_context
+from controller.service.identity import set_caller
 from controller.service.options import ServeOptions
 from controller.service.submissions import Submissions
 from controller.store.commands.blobs import keep_blobs
@@ -57,11 +60,19 @@ class Woken:
         return {name: self._service.work.count(name) for name in ("a", "twin", "other")}
 
 
+def nothing(_: Submitted) -> None:
+    """Of these the audit log is told nothing."""
+
+
 async def submit(service: ServiceContext, job: JobSpec, key: str) -> int:
+    set_caller(CONTROLLER)
+
     def planned(connection: Connection) -> Submission:
         return plan_job(job, planning_devices(connection, alive=()), known_engines(connection), key=key)
 
-    return (await Submissions(service).submit(key, content_digest(job), partial(service.read, planned))).job_id
+    return (
+        await Submissions(service).submit(key, content_digest(job), partial(service.read, planned), tell=nothing)
+    ).job_id
 
 
 async def claimed(service: ServiceContext, name: str) -> Lease:
@@ -95,12 +106,13 @@ async def test_an_engine_wakes_whose_bench_waited_for_it(service: ServiceContext
 
 
 async def test_two_submits_of_one_key_at_the_same_time_are_one(service: ServiceContext) -> None:
+    set_caller(CONTROLLER)
     submissions = Submissions(service)
 
     def planned(key: str) -> Callable[[Connection], Submission]:
         return lambda c: plan_job(spec(*range(1, 40)), planning_devices(c, alive=()), known_engines(c), key=key)
 
     answers = await asyncio.gather(
-        *(submissions.submit("k", "content", partial(service.read, planned("k"))) for _ in range(3)),
+        *(submissions.submit("k", "content", partial(service.read, planned("k")), tell=nothing) for _ in range(3)),
     )
     assert len({answer.job_id for answer in answers}) == 1

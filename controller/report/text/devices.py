@@ -77,18 +77,19 @@ def device_table(device: DeviceView, *, controller_version: str) -> Table:
 
 def upgrades_table(upgrades: Sequence[Mapping[str, Any]]) -> Table:
     return Table(
-        columns=("device", "version", "wanted", "install", "on the board"),
+        columns=("device", "version", "wanted", "install", "first, here", "then, on the board"),
         rows=[
             (
                 item["device"],
                 item["version"] or UNKNOWN,
                 item["wanted"],
                 item["install"] or UNKNOWN,
+                item["prepare"] or "",
                 item["command"] or "as it was installed",
             )
             for item in upgrades
         ],
-        folding=frozenset({"on the board"}),
+        folding=frozenset({"first, here", "then, on the board"}),
         empty="every agent has the version of its controller",
     )
 
