@@ -16,7 +16,7 @@ AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "testing[.
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
 .PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
-  test-py310 print-python310 demo bench lab-systemd clean
+  test-py310 print-python310 demo bench lab-systemd lab-containers clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -114,6 +114,9 @@ bench: $(MADE)  ## measure the bars and store them in docs/measured; make bench 
 
 lab-systemd: $(MADE)  ## boot machines with the agent as their service, as root; record into docs/measured
 	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_systemd.py
+
+lab-containers: $(MADE)  ## build the images and run a fleet of containers, as root; record into docs/measured
+	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_containers.py
 
 clean:  ## remove environments, caches and the demo
 	rm -rf $(VENV) $(VENV310) $(VENV_AGENT) $(DEMO_STATE) .lab .models .bindings examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
