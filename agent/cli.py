@@ -14,12 +14,20 @@ from typing import TYPE_CHECKING, NoReturn
 from agent import enroll, single_task
 from agent.doctor import command as doctor
 from agent.install import command as install
-from jetfleet.address import ADDRESS_VARIABLE, check_address, default_state_dir, is_socket, socket_address
+from jetfleet.address import (
+    ADDRESS_VARIABLE,
+    check_address,
+    check_state_dir,
+    default_state_dir,
+    is_socket,
+    socket_address,
+)
 from jetfleet.arguments import Parser, long_options, seconds, threads
 from jetfleet.completion import SHELLS, script
 from jetfleet.errors import Infrastructure, JetfleetError, error_record
 from jetfleet.plain_log import log_plainly, printable
 from jetfleet.streams import prepare_streams, run_printing
+from jetfleet.usage import refuse_blank
 from jetfleet.version import VERSION
 
 if TYPE_CHECKING:
@@ -50,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run_verb(words: Sequence[str]) -> int:
+    refuse_blank(words, command="agent")
     parser = _parser()
     options, unknown = parser.parse_known_args(words)
     if unknown:
@@ -248,6 +257,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _state_dir(options: argparse.Namespace) -> Path:
     folder: Path = options.state or default_state_dir() / "agent"
+    check_state_dir(folder)
     return folder.resolve()
 
 

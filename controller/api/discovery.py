@@ -11,7 +11,14 @@ from pathlib import Path
 from controller.api.client import Client
 from controller.api.spawn import DetachedProcess
 from controller.client.credentials import default_address
-from jetfleet.address import ADDRESS_VARIABLE, STATE_VARIABLE, default_state_dir, socket_address, socket_path
+from jetfleet.address import (
+    ADDRESS_VARIABLE,
+    STATE_VARIABLE,
+    check_state_dir,
+    default_state_dir,
+    socket_address,
+    socket_path,
+)
 from jetfleet.errors import Infrastructure, JetfleetError, StateLocked, Unreachable
 
 _START_S = 60.0  # a first start also makes the database; a small board's disk is slow
@@ -34,6 +41,7 @@ def connect(
     what the started controller died of: DatabaseTooNew, StateLocked, DiskFull.
     """
     folder = (state_dir or default_state_dir()).resolve()
+    check_state_dir(folder)
     chosen = explicit_address(address, state_chosen=state_dir is not None)
     found = _open_client(chosen, state_dir=folder) if chosen else find_running(folder)
     if found is None:

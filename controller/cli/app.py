@@ -27,7 +27,7 @@ from controller.cli import (
     token,
 )
 from controller.cli.settings import settings_of
-from jetfleet.address import ADDRESS_VARIABLE, STATE_VARIABLE
+from jetfleet.address import ADDRESS_VARIABLE, STATE_VARIABLE, check_state_dir
 from jetfleet.version import VERSION
 
 app = typer.Typer(
@@ -105,6 +105,7 @@ def set_global_options(
         LAYOUT.set(Layout(wide, tuple(name for name in columns.split(",") if name.strip())))
     settings.state_chosen = state is not None
     if state is not None:
+        check_state_dir(state)
         settings.state_dir = state
         settings.chosen += ["--state", str(state)]
     if address is not None:

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 def print_submitted(
-    settings: Settings, submitted: "Submitted", *, wait: bool, as_json: bool, several: bool = False
+    settings: Settings,
+    client: "Client",
+    submitted: "Submitted",
+    *,
+    wait: bool,
+    as_json: bool,
+    several: bool = False,
 ) -> None:
     """The job's number, at once. Who waits for JSON gets it with the results."""
     _print_notes(submitted)
@@ -23,10 +29,24 @@ def print_submitted(
     elif not wait:
         _print_record(submitted, lines=several)
     if not wait:
-        number, count = submitted.job_id, len(submitted.tasks)
-        print_message(f"submitted job {number} ({count} task{'' if count == 1 else 's'})")
+        number = submitted.job_id
+        print_message(_said(client, submitted))
         print_message(f"  follow:  {settings.command(f'job watch {number}')}")
         print_message(f"  results: {settings.command(f'results {number}')}")
+
+
+def _said(client: "Client", submitted: "Submitted") -> str:
+    """The answer to a key that was submitted before names no tasks: the job does."""
+    if not submitted.repeated_request:
+        return f"submitted job {submitted.job_id} ({_tasks(len(submitted.tasks))})"
+    from controller.model.state_words import state_word
+
+    job = client.job(submitted.job_id)
+    return f"job {job.id} exists already ({_tasks(job.total)}, {state_word(job.state)})"
+
+
+def _tasks(count: int) -> str:
+    return f"{count} task{'' if count == 1 else 's'}"
 
 
 def follow_all(

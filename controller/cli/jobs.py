@@ -108,7 +108,7 @@ def retry(
         submitted = client.retry(job_id, idempotency_key=idempotency_key)
         start_embedded_agents(client, state_dir=settings.state_dir, on_message=print_message)
         waiting = waiting_for(wait=wait, timeout=timeout, require_valid=require_valid)
-        print_submitted(settings, submitted, wait=waiting is not None, as_json=as_json)
+        print_submitted(settings, client, submitted, wait=waiting is not None, as_json=as_json)
         if waiting:
             raise typer.Exit(follow_all(settings, client, [submitted], waiting, as_json=as_json))
 

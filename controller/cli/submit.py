@@ -97,8 +97,10 @@ def _submit(
     from controller.report.text.upload import UploadDisplay
 
     prepared = prepare_files(jobs, state_dir=options.state_dir, on_message=options.on_message)
-    report = partial(print_submitted, settings, wait=waiting is not None, as_json=as_json, several=len(jobs) > 1)
     with settings.connect() as client:
+        report = partial(
+            print_submitted, settings, client, wait=waiting is not None, as_json=as_json, several=len(jobs) > 1
+        )
         if options.validate_only:
             print_plans(submit_prepared(client, prepared, options), as_json=as_json)
             return 0

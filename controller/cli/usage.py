@@ -7,7 +7,7 @@ import typer
 
 from controller.cli.settings import Settings
 from jetfleet.errors import JetfleetError
-from jetfleet.usage import missing, unknown_option, unknown_verb, wrong_usage
+from jetfleet.usage import missing, refuse_blank, unknown_option, unknown_verb, wrong_usage
 
 _NAME = "controller"
 
@@ -17,6 +17,7 @@ def run_command(app: typer.Typer, arguments: Sequence[str], settings: Settings) 
 
     In place of typer's own call, which ends the process by itself: a reader that has gone, with 1.
     """
+    refuse_blank(arguments, command=_NAME)
     command = typer.main.get_command(app)
     try:
         with command.make_context(_NAME, list(arguments), obj=settings) as context:

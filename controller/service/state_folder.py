@@ -5,13 +5,15 @@ import stat
 from pathlib import Path
 
 from controller.store.sqlite.database import FILE_NAME
+from jetfleet.address import check_state_dir
 from jetfleet.errors import Infrastructure
 
 log = logging.getLogger(__name__)
 
 
 def prepare(folder: Path, *, accept_empty_database: bool) -> None:
-    """Makes the folder, closes it to others, and looks for its database. Raises Infrastructure."""
+    """Makes the folder, closes it to others, and looks for its database. Raises Infrastructure, BadInput."""
+    check_state_dir(folder)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _close_to_others(folder)

@@ -30,6 +30,16 @@ def default_state_dir(environment: Mapping[str, str] = os.environ) -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "jetfleet"
 
 
+def check_state_dir(state_dir: Path) -> None:
+    """Raises BadInput for a path that no address, log or line of a file could name."""
+    if not str(state_dir.absolute()).isprintable():
+        raise BadInput(
+            f"{str(state_dir)!r} is not a valid state folder",
+            where="--state",
+            expected="a path without line breaks and other characters that are not printable",
+        )
+
+
 def socket_path(state_dir: Path) -> Path:
     """The controller's Unix socket; where the state folder's path is too long for one, in a folder in the temp folder.
 

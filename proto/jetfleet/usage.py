@@ -1,6 +1,7 @@
 """Mistakes in a command line, told in one form by both commands, whatever parses it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from jetfleet.errors import BadInput
 
@@ -27,6 +28,17 @@ def wrong_usage(message: str, *, where: str = "", expected: str = "", command: s
     """Anything else that is wrong with an option or an argument."""
     said = message.strip().removesuffix(".")
     return BadInput(said[:1].lower() + said[1:], where=where, expected=expected, hint=_help(command))
+
+
+def refuse_blank(words: Sequence[str], *, command: str) -> None:
+    """Raises BadInput for a value of nothing: mostly a variable of a script that is not set. `Path("")` would be the
+    working directory.
+    """
+    for before, word in pairwise(("", *words)):
+        option, assigned, value = word.partition("=") if word.startswith("--") else (before, "", word)
+        if (assigned or not word.startswith("--")) and not value.strip():
+            where = option if option.startswith("-") else ""
+            raise wrong_usage("an empty value", where=where, expected="some text", command=command)
 
 
 def _near(name: str, known: Iterable[str]) -> str:

@@ -29,6 +29,16 @@ def test_taken(address: str) -> None:
     check_address(address)
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\x7fb", "a\u2028b", "a\udcffb"])
+@pytest.mark.parametrize("words", ["controller.cli.main jobs", "controller.cli.main serve", "agent.cli run"])
+def test_a_state_folder_that_nothing_could_name(words: str, name: str, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", *words.split(), "--state", str(tmp_path / name)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert "is not a valid state folder" in done.stderr.splitlines()[0]
+    assert list(tmp_path.iterdir()) == [], "nothing was started"
+
+
 @pytest.mark.parametrize("words", [
     "controller.cli.main jobs --address",
     "controller.cli.main serve --listen",

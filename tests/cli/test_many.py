@@ -155,6 +155,10 @@ def test_a_pipeline_step_that_runs_again_finds_its_job(fleet: Command, model: Mo
     again = fleet("submit", job, **step)
     assert again.stdout == first.stdout
     assert "this key was submitted before" in again.stderr
+    shown = data(fleet("job", "show", first.stdout.strip(), "--json"))["job"]
+    assert shown["total"] == 1  # the engine was built for another job
+    assert f"job {shown['id']} exists already (1 task, " in again.stderr
+    assert "submitted job" not in again.stderr
     assert fleet("submit", job, **{**step, "GITHUB_RUN_ATTEMPT": "2"}).stdout != first.stdout
     assert fleet("submit", job, "--idempotency-key", "mine", **step).stdout != first.stdout
     assert fleet("submit", job).stdout != first.stdout

@@ -129,3 +129,19 @@ def test_colour_only_where_it_is_wanted() -> None:
         words[2] = module
         done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "FORCE_COLOR": "1"})
         assert (done.returncode, "\x1b" in done.stderr) == (2, False)
+
+
+@pytest.mark.parametrize("value", ["", " "])
+@pytest.mark.parametrize(("run", "words"), [
+    (main, "jobs --state @"), (main, "--state=@ serve"), (main, "submit job.yaml --idempotency-key @"),
+    (main, "job retry 1 --idempotency-key=@"), (main, "submit @"), (main, "jobs --address @"), (main, "export @"),
+    (main, "engines download 1 -o @"), (main, "devices rename a @"), (main, "jobs --columns @"),
+    (main, "serve --listen @"), (main, "compare 1 --baseline @"), (main, "backup @"),
+    (agent.main, "run --state @"), (agent.main, "run --name=@"), (agent.main, "doctor --address @"),
+    (agent.main, "once @"),
+])  # fmt: skip
+def test_a_value_of_nothing(run, words: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a script's variable that is not set leaves it; the folder "" would be the working directory."""
+    lines = refused(run, [word.replace("@", value) for word in words.split()], capsys)
+    option = next((word.rstrip("=@") for word in words.split() if word[0] == "-"), "")
+    assert lines[0] == f"error: {option + ': ' if option else ''}an empty value"

@@ -86,6 +86,14 @@ def test_what_a_person_says_of_a_device(fleet: StoreFleet) -> None:
     assert fleet.reader.read(lambda c: device_views(c, alive=set(), paused={})) == []
 
 
+def test_a_name_that_is_taken_is_a_mistake_of_who_renames(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    fleet.register("b")
+    with pytest.raises(BadInput, match="the name b is taken by another device"):
+        fleet.write(lambda c: devices.rename(c, "a", new="b"))
+    fleet.write(lambda c: devices.rename(c, "a", new="a"))
+
+
 def test_a_device_that_is_removed_leaves_nothing_unfinished(fleet: StoreFleet) -> None:
     fleet.register("a")
     fleet.register("b")

@@ -28,12 +28,12 @@ def find_device(connection: Connection, name: str) -> StoredRow:
 
 
 def rename(connection: Connection, name: str, *, new: str) -> str:
-    """The new name stays, whatever the agent asks for. Raises Conflict for one that is taken; returns the id."""
+    """The new name stays, whatever the agent asks for. Raises BadInput for one that is taken; returns the id."""
     row = find_device(connection, name)
     if not new.strip() or new != new.strip() or len(new) > 100:
         raise BadInput(f"{new!r} is not a valid name", expected="some text of at most 100 characters")
     if connection.execute(select(t.device.c.id).where(t.device.c.name == new, t.device.c.id != row.id)).first():
-        raise Conflict(f"the name {new} is taken by another device")
+        raise BadInput(f"the name {new} is taken by another device", expected="a name that is free")
     _set(connection, row, name=new)
     return str(row.id)
 
