@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
 
 from controller.maintenance.fsck import check
 from controller.model import codec
@@ -93,7 +92,7 @@ def test_nothing_is_written_after_closing(tmp_path: Path) -> None:
 
 
 def test_a_reader_cannot_write(fleet: StoreFleet) -> None:
-    with pytest.raises(OperationalError, match="readonly"):
+    with pytest.raises(Infrastructure, match="attempt to write a readonly database"):
         fleet.sql("INSERT INTO facts (content) VALUES ('x') RETURNING id")
 
 
