@@ -16,7 +16,7 @@ AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "testing[.
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
 .PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
-  test-py310 print-python310 demo bench lab-systemd lab-containers clean
+  test-py310 print-python310 demo bench lab-systemd lab-aarch64 lab-containers clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -113,7 +113,10 @@ bench: $(MADE)  ## measure the bars and store them in docs/measured; make bench 
 	$(BIN)/python -m benchmarks $(BARS)
 
 lab-systemd: $(MADE)  ## boot machines with the agent as their service, as root; record into docs/measured
-	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_systemd.py
+	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_systemd.py tests/lab/test_controller_service.py
+
+lab-aarch64: $(MADE)  ## the agent on an emulated aarch64, enrolled at a controller here, as root
+	$(BIN)/pytest -m lab tests/lab/test_aarch64.py
 
 lab-containers: $(MADE)  ## build the images and run a fleet of containers, as root; record into docs/measured
 	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_containers.py

@@ -79,15 +79,19 @@ def record() -> Iterator[Record]:
 
 
 @pytest.fixture(scope="session")
-def base() -> Path:
+def tools() -> None:
     if os.geteuid():
         pytest.skip("only root may make namespaces and boot machines")
     install_tools()
+
+
+@pytest.fixture(scope="session")
+def base(tools: None) -> Path:
     return make_base()
 
 
 @pytest.fixture(scope="session")
-def network(base: Path) -> Iterator[LabNetwork]:
+def network(tools: None) -> Iterator[LabNetwork]:
     with LabNetwork(["ctl", "board", "second"]) as made:
         yield made
 
