@@ -9,7 +9,7 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.model_report import ModelReport
 from controller.model import codec
-from controller.model.job import OutputCheck, OutputSet, Precision, Role
+from controller.model.job import FoundSet, OutputCheck, Precision, Role
 
 ANSWER_NAME = "answer.json"
 # How the child ends where the disk is to blame: EX_CANTCREAT and EX_IOERR of sysexits.h.
@@ -97,7 +97,7 @@ class ModelAnswer:
     refused: tuple[RefusedGraph, ...] = ()
     refused_sizes: tuple[RefusedSize, ...] = ()
     rounded: tuple[str, ...] = ()  # outputs of integers that the graph rounds from floats
-    sets: tuple[OutputSet, ...] = ()  # outputs that agree when their rows are matched, and not by place
+    sets: tuple[FoundSet, ...] = ()  # outputs that agree when their rows are matched, and not by place
     report: ModelReport | None = None
     accuracy_output: str = ""  # which output holds the scores of the evaluation data
     weak_calibration: str = ""

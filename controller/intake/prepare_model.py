@@ -25,7 +25,7 @@ from controller.intake.lowering.ranges import seen_values
 from controller.intake.model_files import array_files, evaluation_files, graph_files, lowered_files, reference_files
 from controller.intake.model_source import ModelSource, open_source
 from controller.intake.reference_runs import ReferenceRuns, run_references
-from controller.model.job import OutputSet, Precision, Role
+from controller.model.job import FoundSet, Precision, Role
 from jetfleet.outputs.set_rows import sets_in
 
 
@@ -56,7 +56,7 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
     int8 = int8_references.find(source, references, calibration, evaluation)
     files += reference_files(out, references, int8.by_size)
     refused: list[RefusedGraph] = []
-    sets: tuple[OutputSet, ...] = ()
+    sets: tuple[FoundSet, ...] = ()
     rounded = _rounded(source, references, progress)
     if own.precision is Precision.FP32 and request.lower:
         lowered, refused, sets = _lower_all(
@@ -139,7 +139,7 @@ def _lower_all(
     int8: Int8References,
     *,
     progress: Callable[[str], None],
-) -> tuple[list[ModelFile], list[RefusedGraph], tuple[OutputSet, ...]]:
+) -> tuple[list[ModelFile], list[RefusedGraph], tuple[FoundSet, ...]]:
     """The graphs of every precision asked for, those that the model does not have, and outputs that are sets.
 
     Raises ModelError where nothing that the job asks for is left.
@@ -150,7 +150,7 @@ def _lower_all(
     seen = seen_values(source.graph.path, references[widest][0], others=others)
     files: list[ModelFile] = []
     errors: list[tuple[LoweringRequest, ModelError]] = []
-    reordered: dict[tuple[str, ...], OutputSet] = {}
+    reordered: dict[tuple[str, ...], set[Precision]] = {}  # in which precisions their scores tie
     for wanted in request.lower:
         cache = Path(request.lowering_cache)
         try:
@@ -159,7 +159,8 @@ def _lower_all(
                 source.graph, wanted, calibration, held, seen=seen, cache=cache, progress=progress
             )
             sets = precision.compare(source.graph, lowered, wanted, held, progress=progress)
-            reordered.update({item.outputs: item for item in sets if item.ties or item.outputs not in reordered})
+            for item in sets:
+                reordered.setdefault(item.outputs, set()).update([wanted.precision] if item.ties else [])
         except ModelError as error:
             progress(f"refused: {error.message}")
             errors.append((wanted, error))
@@ -169,7 +170,13 @@ def _lower_all(
     if errors and not files and not request.float32_steps:
         raise errors[0][1]
     refused = [RefusedGraph(item.precision, item.base, _reason(error, made), item.dla) for item, error in errors]
-    return files, refused, tuple(reordered.values())
+    return (
+        files,
+        refused,
+        tuple(
+            FoundSet(outputs, tuple(item for item in Precision if item in ties)) for outputs, ties in reordered.items()
+        ),
+    )
 
 
 def _rounded(
@@ -185,9 +192,9 @@ def _rounded(
 def _with_ties(
     source: ModelSource,
     references: Mapping[RunSize, Reference],
-    sets: Sequence[OutputSet],
+    sets: Sequence[FoundSet],
     progress: Callable[[str], None],
-) -> tuple[OutputSet, ...]:
+) -> tuple[FoundSet, ...]:
     """The sets, and those whose rows tie in FP32 already: a device may choose others, whatever the workstation does."""
     inputs, answered = references[_widest(references)]
     found = []
@@ -196,7 +203,7 @@ def _with_ties(
         shown = ", ".join(names)
         progress(f"note: scores tie at the last place where {choice} chooses {shown}: a device may take other rows")
     others = [item for item in sets if item.outputs not in found]
-    return (*others, *(OutputSet(outputs, ties=True) for outputs in found))
+    return (*others, *(FoundSet(outputs, tuple(Precision)) for outputs in found))
 
 
 def _rounding(request: ModelRequest, rounded: Sequence[str]) -> ModelRequest:

@@ -101,6 +101,14 @@ class OutputSet:
 
 
 @dataclass(frozen=True)
+class FoundSet:
+    """A set of outputs that a model was found to have. `ties`: precisions in which its scores tie."""
+
+    outputs: tuple[str, ...]
+    ties: "tuple[Precision, ...]" = ()
+
+
+@dataclass(frozen=True)
 class OutputCheck:
     """Bounds on outputs against the reference (jetfleet/outputs); integers and sets use `min_agreement`.
 

@@ -58,6 +58,8 @@ def test_rows_of_tied_scores_agree_when_both_take_the_same(place: Workplace) -> 
     assert [variant.refusal for variant in prepared.spec.variants] == ["", ""]
     fp16 = next(item for item in prepared.spec.variants if item.precision is Precision.FP16)
     assert fp16.check.sets == (OutputSet(NAMES, 0.95, ties=True),)
+    fp32 = next(item for item in prepared.spec.variants if item.precision is Precision.FP32)
+    assert fp32.check.sets == (OutputSet(NAMES, 1.0, ties=False),)  # its scores do not tie: a wrong row is a fault
     said = f"fp16: scores tie where TopK 'choice' chooses {', '.join(NAMES)}: the rows of FP32's choice agree"
     assert said in place.progress
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from controller.intake.jobfile.strict import Strict, problem
-from controller.model.job import CheckRule, OutputCheck, OutputSet, Precision
+from controller.model.job import CheckRule, FoundSet, OutputCheck, OutputSet, Precision
 from jetfleet.outputs import defaults
 
 
@@ -127,15 +127,19 @@ def with_rounded(check: OutputCheck, rounded: Sequence[str]) -> OutputCheck:
 
 
 def with_found(
-    check: OutputCheck, precision: Precision, *, rounded: Sequence[str], sets: Sequence[OutputSet]
+    check: OutputCheck, precision: Precision, *, rounded: Sequence[str], sets: Sequence[FoundSet]
 ) -> OutputCheck:
     """The bounds, with what was found of the model's outputs: rounded, or alike in another order alone."""
     return with_rounded(_with_sets(check, sets, precision), rounded)
 
 
-def _with_sets(check: OutputCheck, sets: Sequence[OutputSet], precision: Precision) -> OutputCheck:
+def _with_sets(check: OutputCheck, sets: Sequence[FoundSet], precision: Precision) -> OutputCheck:
     if check.rule is CheckRule.OFF:
         return check
     said = {*check.outputs, *(name for item in check.sets for name in item.outputs)}
-    found = [replace(item, min_agreement=matched_share(precision)) for item in sets if said.isdisjoint(item.outputs)]
+    rounds_as = Precision.FP16 if precision is Precision.TF32 else precision  # 11 bits, both of them
+    share = matched_share(precision)
+    found = [
+        OutputSet(item.outputs, share, ties=rounds_as in item.ties) for item in sets if said.isdisjoint(item.outputs)
+    ]
     return replace(check, sets=(*check.sets, *found))
