@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from controller.intake.lowering.cancellations import cancellations, too_many
 from controller.intake.lowering.float32_nodes import BODIES, float32_nodes
 from controller.intake.lowering.graph_view import bodies, inner_nodes, inspect
 from controller.intake.lowering.masks import find_masks
@@ -33,6 +34,7 @@ class Float16Graph:
     cut: tuple[str, ...]  # masks that were made smaller
     layers: int = 0  # nodes that multiply and accumulate, those of bodies too
     half_layers: int = 0
+    notes: tuple[str, ...] = ()  # what half precision may make wrong
 
     def refuse_float32(self) -> None:
         """Raises ValueError where no layer computes in half: what it measures would be float32 by another name."""
@@ -49,7 +51,7 @@ class Float16Graph:
             f"{count} {'node keeps' if count == 1 else 'nodes keep'} float32: {why}" for why, count in counts.items()
         ]
         cuts = [f"mask {name!r} is cut to +-{_MASKED:g}" for name in self.cut]
-        return [*by_value[:_MOST_REMARKS], *_rest(len(by_value)), *others, *cuts]
+        return [*self.notes, *by_value[:_MOST_REMARKS], *_rest(len(by_value)), *others, *cuts]
 
 
 def to_float16(model: onnx.ModelProto, seen: SeenValues | None = None) -> Float16Graph:
@@ -65,7 +67,7 @@ def to_float16(model: onnx.ModelProto, seen: SeenValues | None = None) -> Float1
     for graph in _graphs(typed.graph):
         del graph.value_info[:]
     half_layers = sum(name not in made.kept for name in outside)
-    return Float16Graph(typed, made.kept, tuple(sorted(made.cut)), len(layers), half_layers)
+    return Float16Graph(typed, made.kept, tuple(sorted(made.cut)), len(layers), half_layers, tuple(made.notes))
 
 
 def infer_types(model: onnx.ModelProto, *, strict: bool) -> onnx.ModelProto:
@@ -93,12 +95,15 @@ class _Conversion:
     kept: dict[str, str] = field(default_factory=dict)
     cut: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
 
     def convert(self, graph: onnx.GraphProto) -> None:
         view = inspect(graph)
         _refuse_untyped(graph, view.types)
         kept = float32_nodes(view, self.opsets, self.seen)
         self.kept |= kept
+        near = cancellations(view, self.seen.differences, self.seen.largest)
+        self.notes += filter(None, [too_many(view, near)])
         scope = _Scope(graph, masks=find_masks(view, self.seen.masked).constants)
         scope.types = {
             name: _FLOAT for name in (*view.weights, *(item.name for item in graph.input)) if view.is_float(name)

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from controller.intake.lowering.cancellations import cancellations, too_many
 from controller.intake.lowering.float32_patterns import angles, normalisations, position_arithmetic
 from controller.intake.lowering.graph_view import ELEMENTWISE, GraphView, bodies, inner_nodes
 from controller.intake.lowering.masks import SOFTMAX, Masks, find_masks, is_too_large
@@ -64,7 +65,8 @@ def float32_nodes(graph: GraphView, opsets: Mapping[str, int], seen: SeenValues)
     ):
         for name in names:
             kept.setdefault(name, reason)
-    return kept
+    near = cancellations(graph, seen.differences, seen.largest)
+    return kept if too_many(graph, near) else {**near, **kept}
 
 
 def _without_half(node: onnx.NodeProto, graph: GraphView, opsets: Mapping[str, int]) -> str:

@@ -92,12 +92,12 @@ def _is_difference_of_means(node: onnx.NodeProto, graph: GraphView) -> bool:
         return False
     makers = list(graph.made_of(node))
     means = [item for item in makers if item.op_type in _REDUCTIONS]
-    of_squares = any(item.op_type == "ReduceSumSquare" or any(map(_is_square, graph.made_of(item))) for item in means)
-    squares = [item for item in makers if _is_square(item)]
+    of_squares = any(item.op_type == "ReduceSumSquare" or any(map(is_square, graph.made_of(item))) for item in means)
+    squares = [item for item in makers if is_square(item)]
     return of_squares and any(item.op_type in _REDUCTIONS for square in squares for item in graph.made_of(square))
 
 
-def _is_square(node: onnx.NodeProto) -> bool:
+def is_square(node: onnx.NodeProto) -> bool:
     return bool(node.op_type == "Pow") or (node.op_type == "Mul" and len(set(node.input)) == 1)
 
 
@@ -110,7 +110,7 @@ def _statistics_behind(node: onnx.NodeProto, graph: GraphView) -> list[onnx.Node
     found, waiting = [node], [node]
     while waiting:
         current = waiting.pop()
-        squares = current is not node and (current.op_type == "Exp" or _is_square(current))
+        squares = current is not node and (current.op_type == "Exp" or is_square(current))
         # What was squared is no part of it, unless it is a mean itself: E[x^2] - E[x]^2.
         allowed = _REDUCTIONS if squares else _STATISTICS
         more = [item for item in graph.made_of(current) if item.op_type in allowed and item not in found]

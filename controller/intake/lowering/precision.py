@@ -35,7 +35,7 @@ from jetfleet.blobs import sha256_file
 from jetfleet.outputs.bounds import Judgement
 
 # Bound to the key of every cached graph: raise it when this module, float16, qdq or what judges INT8 decides otherwise.
-_RECIPE = 10
+_RECIPE = 11
 _REMARKS = "remarks.json"  # beside the graph: what people are told of it, also where it comes from the cache
 _TOOLS = ("onnx", "onnxruntime", "onnxconverter-common")
 # Inputs, and what FP32 answers to them.

@@ -2,19 +2,18 @@
 
 import contextlib
 import math
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import onnx
 
-from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering.accumulations import accumulates, largest_sum
-from controller.intake.lowering.masks import SOFTMAX
-from controller.intake.lowering.seen_values import SeenValues
+from controller.intake.lowering.near_numbers import NearNumbers, normalised_axes
+from controller.intake.lowering.probe import Probe
+from controller.intake.lowering.seen_values import Difference, SeenValues
 
 _FLOAT = onnx.TensorProto.FLOAT
 _LARGEST, _SHAPE, _ROWS = "/largest", "/shape", "/rows"
@@ -28,13 +27,15 @@ def seen_values(path: Path, inputs: Mapping[str, Array], *, others: Iterable[Map
     typed = onnx.shape_inference.infer_shapes(model) if model.ByteSize() < 1 << 31 else model
     names = _float_tensors(typed)
     found = {name: _largest(array) for name, array in inputs.items() if array.dtype.kind == "f"}
-    shapes = _Probe(model)
+    shapes = Probe(model)
     summing = [node for node in model.graph.node if accumulates(node)]
     for name in dict.fromkeys(name for node in summing for name in (node.input[0], node.output[0])):
         shapes.add("Shape", name, _SHAPE)
     sizes = {name: tuple(map(int, array)) for name, array in shapes.run(path, inputs).items()}
+    near: dict[str, Difference] = {}
     try:
-        found |= _reduced(model, path, names, inputs)
+        sizes_of, near = _reduced(model, typed, path, names, inputs)
+        found |= sizes_of
     except ModelError:  # no maximum of an empty tensor, for one
         found |= {name: math.inf for name in names if name not in found}
     # An infinity may hide a finite value, and a NaN anything: these are read whole.
@@ -46,39 +47,7 @@ def seen_values(path: Path, inputs: Mapping[str, Array], *, others: Iterable[Map
         for node in summing
         if node.input[0] in found
     }
-    return SeenValues(found, sums, _masked_rows(model, typed, path, [inputs, *others]))
-
-
-class _Probe:
-    """The model with what is asked of its tensors as its only outputs."""
-
-    def __init__(self, model: onnx.ModelProto) -> None:
-        self.model = onnx.ModelProto()
-        self.model.CopyFrom(model)
-        del self.model.graph.output[:]
-        self._asked: dict[str, str] = {}
-
-    def add(self, op: str, name: str, suffix: str, *more: str) -> None:
-        """Asks for what an operator makes of a tensor."""
-        self.node(op, [name, *more], f"{name}{suffix}")
-        self.ask(f"{name}{suffix}", name)
-
-    def node(self, op: str, read: Sequence[str], made: str, **attributes: object) -> None:
-        self.model.graph.node.append(onnx.helper.make_node(op, read, [made], **attributes))
-
-    def ask(self, tensor: str, name: str) -> None:
-        self.model.graph.output.append(onnx.helper.make_empty_tensor_value_info(tensor))
-        self._asked[tensor] = name
-
-    def run(self, path: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """By the name that was asked for. Beside the original, whose external data it reads."""
-        if not self._asked:
-            return {}
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix="ranges-", suffix=".onnx") as file:
-            file.write(self.model.SerializeToString())
-            file.flush()
-            answers = ReferenceSession(Path(file.name)).run(inputs)
-        return {self._asked[tensor]: array for tensor, array in answers.items()}
+    return SeenValues(found, sums, _masked_rows(model, typed, path, [inputs, *others]), near)
 
 
 def _float_tensors(typed: onnx.ModelProto) -> list[str]:
@@ -88,14 +57,19 @@ def _float_tensors(typed: onnx.ModelProto) -> list[str]:
     return [name for name in dict.fromkeys(floats) if name in made]
 
 
-def _reduced(model: onnx.ModelProto, path: Path, names: Iterable[str], inputs: Mapping[str, Array]) -> dict[str, float]:
+def _reduced(
+    model: onnx.ModelProto, typed: onnx.ModelProto, path: Path, names: Iterable[str], inputs: Mapping[str, Array]
+) -> tuple[dict[str, float], dict[str, Difference]]:
     """In one run, with a maximum behind each tensor, so that none of them is kept."""
-    probe = _Probe(model)
-    for name in names:
+    probe = Probe(model)
+    asked = NearNumbers(typed)
+    for name in dict.fromkeys([*names, *asked.tensors()]):
         probe.node("Abs", [name], f"{name}/abs")
         probe.node("ReduceMax", [f"{name}/abs"], f"{name}{_LARGEST}", keepdims=0)
         probe.ask(f"{name}{_LARGEST}", name)
-    return {name: float(array) for name, array in probe.run(path, inputs).items()}
+    asked.ask(probe)
+    answers = {name: float(array) for name, array in probe.run(path, inputs).items()}
+    return {name: answers[name] for name in names}, asked.found(answers)
 
 
 def _masked_rows(
@@ -111,39 +85,17 @@ def _masked_rows(
     return {name: row for name, row in found.items() if row < _MASKED}
 
 
-def _rows_probe(model: onnx.ModelProto, typed: onnx.ModelProto) -> _Probe:
-    opset = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
-    probe = _Probe(model)
-    for name, axes in dict(_normalised_axes(typed, opset)).items():
-        highest = f"{name}{_ROWS}/highest"
-        if opset < 18:
-            probe.node("ReduceMax", [name], highest, axes=axes)
-        else:
-            held = onnx.numpy_helper.from_array(np.array(axes, dtype=np.int64), f"{name}{_ROWS}/axes")
-            probe.model.graph.initializer.append(held)
-            probe.node("ReduceMax", [name, held.name], highest)
+def _rows_probe(model: onnx.ModelProto, typed: onnx.ModelProto) -> Probe:
+    probe = Probe(model)
+    for name, axes in dict(normalised_axes(typed, probe.opset)).items():
+        highest = probe.reduced("ReduceMax", name, axes, f"{name}{_ROWS}/highest")
         probe.node("ReduceMin", [highest], f"{name}{_ROWS}", keepdims=0)
         probe.ask(f"{name}{_ROWS}", name)
     return probe
 
 
-def _normalised_axes(typed: onnx.ModelProto, opset: int) -> Iterator[tuple[str, list[int]]]:
-    """By the tensor that a Softmax reads. Before opset 13, all axes from the named one on were one."""
-    items = (*typed.graph.input, *typed.graph.value_info, *typed.graph.output)
-    ranks = {item.name: len(item.type.tensor_type.shape.dim) for item in items}
-    for node in typed.graph.node:
-        if node.op_type not in SOFTMAX:
-            continue
-        axis = next((item.i for item in node.attribute if item.name == "axis"), -1 if opset > 12 else 1)
-        if opset > 12:
-            yield node.input[0], [axis]
-        elif ranks.get(node.input[0]):
-            rank = ranks[node.input[0]]
-            yield node.input[0], list(range(axis % rank, rank))
-
-
 def _whole(model: onnx.ModelProto, path: Path, names: Iterable[str], inputs: Mapping[str, Array]) -> dict[str, float]:
-    probe = _Probe(model)
+    probe = Probe(model)
     for name in names:
         probe.ask(name, name)
     return {name: _largest(array) for name, array in probe.run(path, inputs).items()}
