@@ -25,7 +25,7 @@ from controller.intake.lowering.ranges import seen_values
 from controller.intake.model_files import array_files, evaluation_files, graph_files, lowered_files, reference_files
 from controller.intake.model_source import ModelSource, open_source
 from controller.intake.reference_runs import ReferenceRuns, run_references
-from controller.model.job import FoundSet, Precision, Role
+from controller.model.job import FoundSet, OutputSet, Precision, Role
 from jetfleet.outputs.set_rows import sets_in
 
 
@@ -159,8 +159,7 @@ def _lower_all(
                 source.graph, wanted, calibration, held, seen=seen, cache=cache, progress=progress
             )
             sets = precision.compare(source.graph, lowered, wanted, held, progress=progress)
-            for item in sets:
-                reordered.setdefault(item.outputs, set()).update([wanted.precision] if item.ties else [])
+            _note_sets(reordered, sets, wanted.precision)
         except ModelError as error:
             progress(f"refused: {error.message}")
             errors.append((wanted, error))
@@ -177,6 +176,11 @@ def _lower_all(
             FoundSet(outputs, tuple(item for item in Precision if item in ties)) for outputs, ties in reordered.items()
         ),
     )
+
+
+def _note_sets(found: dict[tuple[str, ...], set[Precision]], sets: Sequence[OutputSet], kind: Precision) -> None:
+    for item in sets:
+        found.setdefault(item.outputs, set()).update([kind] if item.ties else [])
 
 
 def _rounded(

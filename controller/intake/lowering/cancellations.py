@@ -63,17 +63,18 @@ def _behind(
     seen, waiting = {node.name}, [(node, left, left)]
     while waiting:
         current, rest, limit = waiting.pop()
-        for name in current.input:
-            maker = graph.maker.get(name)
-            if maker is None or maker.name in seen or not graph.is_float(name):
-                continue
-            if largest.get(name, 0.0) <= limit * BITS_LOST:
-                continue
-            seen.add(maker.name)
-            yield maker
-            if is_square(maker):
-                waiting.append((maker, math.sqrt(rest), math.sqrt(rest)))
-            elif maker.op_type in _ADDING:
-                waiting.append((maker, rest, limit))
-            elif maker.op_type in _SCALING:  # how large a number must be to matter is not known before it
-                waiting.append((maker, rest, 0.0))
+        large = [name for name in current.input if graph.is_float(name) and largest.get(name, 0.0) > limit * BITS_LOST]
+        for maker in (graph.maker[name] for name in large if name in graph.maker):
+            if maker.name not in seen:
+                seen.add(maker.name)
+                yield maker
+                waiting += [(maker, *limits) for limits in _limits(maker, rest, limit)]
+
+
+def _limits(node: onnx.NodeProto, rest: float, limit: float) -> list[tuple[float, float]]:
+    """What is left of the difference, and of which size on what the node reads matters; empty: it is a layer."""
+    if is_square(node):
+        return [(math.sqrt(rest), math.sqrt(rest))]
+    if node.op_type in _ADDING:
+        return [(rest, limit)]
+    return [(rest, 0.0)] if node.op_type in _SCALING else []  # how it scales is not looked at
