@@ -16,7 +16,7 @@ AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "testing[.
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
 .PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
-  test-py310 print-python310 demo bench lab-systemd lab-aarch64 lab-containers clean
+  test-py310 print-python310 demo bench lab-systemd lab-aarch64 lab-containers lab-enrolment clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -120,6 +120,9 @@ lab-aarch64: $(MADE)  ## the agent on an emulated aarch64, enrolled at a control
 
 lab-containers: $(MADE)  ## build the images and run a fleet of containers, as root; record into docs/measured
 	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_containers.py
+
+lab-enrolment: $(MADE)  ## enrol hosts in network namespaces by the printed line, as root; record into docs/measured
+	JETFLEET_RECORD=1 $(BIN)/pytest -s -m lab tests/lab/test_enrolment.py
 
 clean:  ## remove environments, caches and the demo
 	rm -rf $(VENV) $(VENV310) $(VENV_AGENT) $(DEMO_STATE) .lab .models .bindings examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
