@@ -41,14 +41,14 @@ def serve(listener: socket.socket, *, allowed: Container[int], connection_s: flo
 def handle(connection: socket.socket, *, allowed: Container[int]) -> None:
     """One request. Raises OSError where the other side hangs or has gone."""
     pid, uid, _ = _peer(connection)
-    if uid not in allowed:
-        log.warning("process %d of user %d may not ask", pid, uid)
-        connection.sendall(frame({"ok": False, "error": "this user may not ask"}))
-        return
     try:
-        request = parse_request(receive(connection))
+        # Read before anything is refused: whoever still writes when the other side closes never hears why.
+        content = receive(connection)
+        if uid not in allowed:
+            raise BadFrame("this user may not ask")
+        request = parse_request(content)
     except BadFrame as error:
-        log.warning("process %d sent what is not a request: %s", pid, error)
+        log.warning("process %d of user %d: %s", pid, uid, error)
         connection.sendall(frame({"ok": False, "error": str(error)}))
         return
     said = answer(request)

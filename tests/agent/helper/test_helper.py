@@ -88,6 +88,24 @@ def test_who_is_not_on_the_list_is_told_nothing_else():
         assert b"may not ask" in there.recv(MOST_BYTES)
 
 
+def test_a_refusal_comes_after_the_request_was_read():
+    """Closed with bytes unread, a socket takes the answer with it."""
+    here, there = socket.socketpair(socket.AF_UNIX)
+    with there:
+        request = frame({"verb": "version"})
+        there.sendall(request[:3])
+        asked = threading.Thread(target=handle, args=(here,), kwargs={"allowed": frozenset()})
+        asked.start()
+        there.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            there.recv(MOST_BYTES)
+        there.settimeout(30)
+        there.sendall(request[3:])
+        assert b"may not ask" in there.recv(MOST_BYTES)
+        asked.join()
+        here.close()
+
+
 def test_one_that_hangs_is_left_and_the_next_one_answered(tmp_path):
     path = tmp_path / "helper.sock"
     with socket.socket(socket.AF_UNIX) as listener:
