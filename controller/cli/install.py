@@ -34,7 +34,7 @@ def install(
 
     Run again, it changes what differs and disturbs nothing else.
     """
-    from controller.installation.plan import STATE_DIR, ControllerHost, install_steps
+    from controller.installation.plan import STATE_DIR, USER, ControllerHost, install_steps
     from jetfleet.address import check_address
     from jetfleet.installation import apply, show
     from jetfleet.service_unit import OLDEST_SYSTEMD, python_problem, systemd_version
@@ -57,7 +57,7 @@ def install(
     if not apply(steps, root=root, say=print):
         print("nothing had to be changed")
     if live:
-        print_message(f"then, as root: controller --state {STATE_DIR} enroll new --name BOARD")
+        print_message(f"then: sudo -u {USER} {_command()} --state {STATE_DIR} enroll new --name BOARD")
 
 
 def uninstall(
@@ -84,3 +84,8 @@ def _need(root: Path) -> None:
         raise BadInput("there is no such folder", where=f"--root {root}")
     if root == Path("/") and os.geteuid() != 0:
         raise Infrastructure("only root may install a service", hint="sudo, or --dry-run to see what it would do")
+
+
+def _command() -> Path:
+    """The script beside the Python that runs it."""
+    return Path(sys.executable).with_name("controller")

@@ -36,7 +36,7 @@ class Record:
             "",
             "Written by `make lab-systemd`: Debian 12 booted by systemd-nspawn, the agent's wheel in /opt/jetfleet, a",
             f"controller in another network namespace. {time.strftime('%Y-%m-%d')}, revision {version},",
-            f"{os.cpu_count()} cores, kernel {platform.release()}.",
+            f"{os.cpu_count()} cores, kernel {platform.release()}, a load of {os.getloadavg()[1]:.0f}.",
             "Not a Jetson: no GPU, no L4T, and systemd 252; Ubuntu 22.04's 249 and 24.04's 255 were not at hand.",
             "",
             "| what | seen |",
