@@ -258,3 +258,32 @@ def test_a_path_may_be_given_from_another_folder(place: Workplace, monkeypatch: 
 
     relative = Path(place.folder.name) / job.name
     assert prepare(relative, state_dir=Path(place.folder.name) / "state", progress=place.progress.append).files
+
+
+@pytest.mark.parametrize(
+    ("nodes", "inputs", "outputs", "said"),
+    [
+        (
+            [helper.make_node("StringNormalizer", ["s"], ["y"], case_change_action="LOWER")],
+            [helper.make_tensor_value_info("s", TensorProto.STRING, ["N"])],
+            [helper.make_tensor_value_info("y", TensorProto.STRING, ["N"])],
+            "input 's' holds texts",
+        ),
+        (
+            [helper.make_node("SplitToSequence", ["x"], ["sq"], axis=1)],
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4])],
+            [helper.make_tensor_sequence_value_info("sq", TensorProto.FLOAT, None)],
+            "output 'sq' holds a sequence, whose length is known only when it has run",
+        ),
+        (
+            [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.STRING)],
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4])],
+            [helper.make_tensor_value_info("y", TensorProto.STRING, ["N", 4])],
+            "output 'y' holds texts",
+        ),
+    ],
+)
+def test_what_is_not_numbers_is_told_in_plain_words(place, nodes, inputs, outputs, said):
+    graph = helper.make_graph(nodes, "g", inputs, outputs)
+    place.model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
+    assert said in place.refused("model: {onnx: m.onnx}").message

@@ -56,6 +56,23 @@ def test_an_image_that_is_wrong_is_found_in_spite_of_the_tolerance(plant):
     assert not found.passed
 
 
+def test_an_image_in_int8_is_told_the_tolerance_that_it_needs():
+    want = image()
+    step = np.random.default_rng(1).integers(-9, 10, want.shape)
+    got = np.clip(want.astype(np.int64) + step, 0, 255).astype(np.uint8)
+    for bounds in (EXACT, ROUNDED):
+        found = judge(got, want, bounds)
+        assert not found.passed
+        assert found.detail.endswith("95 % are off by 9 at most: of pixels that may be right, with tolerance: 9")
+    assert judge(got, want, replace(EXACT, tolerance=9)).passed
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int64])
+def test_labels_and_indices_are_told_no_tolerance(kind):
+    want = np.random.default_rng(0).integers(0, 21, (2, 16, 16)).astype(kind)
+    assert "tolerance" not in judge((want + 7) % 21, want, EXACT).detail
+
+
 def test_a_dark_image_is_rounded_too():
     want = np.random.default_rng(0).integers(0, 3, (1, 3, 32, 32)).astype(np.uint8)
     want[0, 0, 0, 0] = 200

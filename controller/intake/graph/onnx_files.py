@@ -228,7 +228,8 @@ def _graph_input(item: onnx.ValueInfoProto) -> GraphInput:
     except (KeyError, TypeError) as error:
         raise ModelError(f"input {item.name!r} has no element type", steps=steps) from error
     if dtype.kind not in "fiub" or dtype.name == "bfloat16":
-        raise ModelError(f"input {item.name!r} is {dtype.name}", steps=steps, expected="numbers or booleans")
+        held = "texts" if dtype.kind == "O" else dtype.name
+        raise ModelError(f"input {item.name!r} holds {held}", steps=steps, expected="numbers or booleans")
     return GraphInput(item.name, dtype.name, tuple(dim_of(dim) for dim in tensor.shape.dim))
 
 

@@ -61,6 +61,14 @@ def _node(match: "re.Match[str]") -> str:
 
 def _array(name: str, value: object) -> Array:
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
-        kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
-        raise ModelError(f"output {name!r} is {kind}", expected="tensors of numbers or booleans")
+        raise ModelError(f"output {name!r} holds {_words(value)}", expected="tensors of numbers or booleans")
     return value
+
+
+def _words(value: object) -> str:
+    """For people: ONNX Runtime answers texts as objects, sequences as lists and maps as dicts."""
+    if isinstance(value, np.ndarray):
+        return "texts" if value.dtype.kind in "OSU" else str(value.dtype)
+    if isinstance(value, list):
+        return "a sequence, whose length is known only when it has run"
+    return "a map" if isinstance(value, dict) else "nothing" if value is None else "no tensor"

@@ -99,14 +99,19 @@ def read_npz(path: Path, *, steps: Steps) -> dict[str, Array]:
     return found
 
 
+def _refuse_objects(dtype: "np.dtype[Any]", name: str, steps: Steps) -> None:
+    if dtype.hasobject or dtype.kind not in "fiub":
+        held = {"S": "texts", "U": "texts", "O": "objects"}.get(dtype.kind, str(dtype))
+        raise ModelError(f"{name} holds {held}", steps=steps, expected="numbers or booleans, no objects")
+
+
 def _read(file: IO[bytes], size_bytes: int, name: str, steps: Steps) -> Array:
     """An array whose header was held against the bytes that are there before any of them was read."""
     try:
         version = npy.read_magic(file)
         header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = header(file, max_header_size=_MAX_HEADER_BYTES)
-        if dtype.hasobject or dtype.kind not in "fiub":
-            raise ModelError(f"{name} holds {dtype}", steps=steps, expected="numbers or booleans, no objects")
+        _refuse_objects(dtype, name, steps)
         _refuse_too_large(shape, dtype, steps)
         expected_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         if expected_bytes > size_bytes:

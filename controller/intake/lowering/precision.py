@@ -29,6 +29,7 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering import comparison, float16, int8_graph, qdq, qdq_placement
 from controller.intake.lowering.calibration import Calibration
 from controller.intake.lowering.comparison import Trial
+from controller.intake.lowering.faint_channels import faint_channels
 from controller.intake.lowering.seen_values import SeenValues
 from controller.model.job import GRAPH_DATA, CheckRule, OutputSet, Precision, Role
 from jetfleet.blobs import sha256_file
@@ -105,7 +106,22 @@ def compare(
     answered = _answered(lowered.path, references, request)
     chosen = chosen_outputs(onnx.load(str(lowered.path), load_external_data=False).graph)
     forced = _forced(source, lowered.path, references, request)
-    return comparison.compare(answered, request, label=_label(request), chosen=chosen, forced=forced, progress=progress)
+    try:
+        return comparison.compare(
+            answered, request, label=_label(request), chosen=chosen, forced=forced, progress=progress
+        )
+    except ModelError as error:
+        raise _told(error, source, request) from error
+
+
+def _told(error: ModelError, source: GraphFiles, request: LoweringRequest) -> ModelError:
+    """With the channels of weights that half precision may have lost."""
+    in_half = Precision.FP16 in (request.precision, request.base)
+    faint = faint_channels(onnx.load(str(source.path)).graph) if in_half else ""
+    if not faint:
+        return error
+    message = f"{error.message}; half precision leaves little or nothing of {faint}"
+    return ModelError(message, steps=error.steps, where=error.where, expected=error.expected, hint=error.hint)
 
 
 def _forced(

@@ -9,6 +9,8 @@ from jetfleet.outputs.slices import worst_slice
 
 _SHIFT = 0.75  # of the tolerance, on average: rounding errs both ways, and cutting by half a step
 _SUGGESTED = 4  # differences up to this may be rounding
+_SUGGESTED_OF_BYTES = 16  # and up to this what INT8 leaves of an image
+_LEAST_VALUES = 32  # different ones: fewer are labels, or a mask
 
 
 def judge_integers(got: Array, want: Array, bounds: Bounds) -> Judgement:
@@ -21,7 +23,7 @@ def judge_integers(got: Array, want: Array, bounds: Bounds) -> Judgement:
     share = float(np.mean(got == want))
     detail = f"{100 * share:g} % of elements equal, at least {100 * least:g} % wanted"
     if share < least:
-        detail += _suggestion(got, want)
+        detail += _suggestion(got, want, least)
     return Judgement(share >= least, detail, equal_share=share)
 
 
@@ -34,7 +36,7 @@ def _judge_rounded(got: Array, want: Array, bounds: Bounds, least: float) -> Jud
     detail = f"{100 * share:g} % of elements within {bounds.tolerance}, at least {100 * least:g} % wanted"
     fault = ""
     if share < least:
-        fault = detail
+        fault = detail + _wider(got, want, least)
     elif abs(shift) > _SHIFT * bounds.tolerance:
         fault = f"all of it is shifted, by {shift:.3g} on average: that is not rounding"
     elif worst is not None and worst.failed:
@@ -50,9 +52,20 @@ def _judge_rounded(got: Array, want: Array, bounds: Bounds, least: float) -> Jud
     )
 
 
-def _suggestion(got: Array, want: Array) -> str:
+def _suggestion(got: Array, want: Array, least: float) -> str:
     """What to say where differences are as small as those of rounding."""
     largest = int(np.abs(got.astype(np.float64) - want.astype(np.float64)).max())
-    if want.dtype.kind == "b" or largest > _SUGGESTED:
+    if want.dtype.kind == "b":
         return ""
+    if largest > _SUGGESTED:
+        return _wider(got, want, least)
     return f"; none is off by more than {largest}: values that were rounded may be, with tolerance: {largest}"
+
+
+def _wider(got: Array, want: Array, least: float) -> str:
+    """The tolerance that enough elements are within, of bytes as many and as near as those of an image in two types."""
+    difference = np.abs(got.astype(np.float64) - want.astype(np.float64))
+    needed = int(np.quantile(difference, least, method="higher"))
+    if want.dtype.itemsize > 1 or needed > _SUGGESTED_OF_BYTES or len(np.unique(want)) < _LEAST_VALUES:
+        return ""
+    return f"; {100 * least:g} % are off by {needed} at most: of pixels that may be right, with tolerance: {needed}"
