@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from controller.api.discovery import connect
+from controller.store.sqlite.database import FILE_NAME, open_database
 from jetfleet.version import VERSION
 from testing.jobs import simulated_job, submit
 from testing.processes import wait_for
@@ -43,10 +44,8 @@ def test_the_schema_is_json(command: Command) -> None:
 
 
 def test_an_address_that_does_not_answer_starts_nothing(command: Command) -> None:
-    for done in (
-        command("jobs", "--address", "unix:/nowhere.sock", "--json"),
-        command("jobs", "--json", JETFLEET_ADDRESS="unix:/nowhere.sock"),
-    ):
+    nowhere = f"unix:{command.state.parent}/nowhere.sock"
+    for done in (command("jobs", "--address", nowhere, "--json"), command("jobs", "--json", JETFLEET_ADDRESS=nowhere)):
         assert (done.returncode, done.stdout) == (4, "")
         assert json.loads(done.stderr)["error"]["kind"] == "Unreachable"
     assert not command.state.exists()
@@ -88,10 +87,10 @@ def _target(link: Path) -> bytes:
 
 
 def test_a_newer_database_is_said_so_by_whoever_meets_it(command: Command) -> None:
-    command.state.mkdir()
-    with closing(sqlite3.connect(command.state / "fleet.db")) as connection:
-        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
-        connection.execute("INSERT INTO alembic_version VALUES ('9999')")
+    command.state.mkdir(mode=0o700)
+    open_database(command.state).dispose()
+    with closing(sqlite3.connect(command.state / FILE_NAME)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
     done = command("jobs", "--json")
     assert (done.returncode, done.stdout) == (4, "")

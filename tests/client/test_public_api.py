@@ -63,9 +63,10 @@ def test_a_notebook_gets_html_that_no_device_can_write() -> None:
     assert Jobs()._repr_html_() == "<p>no jobs</p>"
 
 
-def test_a_job_and_a_client_say_what_they_are() -> None:
+def test_a_job_and_a_client_say_what_they_are(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/nowhere.sock"
     tasks = [PlannedTask(kind, "v", "", "", False) for kind in (TaskKind.BUILD, TaskKind.BENCH, TaskKind.BENCH)]
-    with ControlClient("unix:/nowhere.sock") as client:
-        assert repr(client) == "ControlClient('unix:/nowhere.sock')"
+    with ControlClient(address) as client:
+        assert repr(client) == f"ControlClient({address!r})"
         assert repr(Job(12, tuple(tasks), False, ("a note",), client)) == "Job 12: 1 BUILD, 2 BENCH\n  note: a note"
         assert repr(Job(0, tuple(tasks[:1]), False, (), client)) == "Dry run: 1 BUILD"
