@@ -64,7 +64,7 @@ def test_models_whose_rows_mean_nothing(tmp_path: Path) -> None:
 
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     error = refused(tmp_path, signature([X]), x=np.array([{}]), labels=LABELS)
-    assert error.message == "eval.npz: x holds object"
+    assert error.message == "eval.npz: x holds objects"
 
 
 def test_sizes_are_bounded_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
