@@ -3,6 +3,7 @@
 `data/database_0_1.sql` is what the controller of 0.1 wrote, dumped while one of its tasks was running.
 """
 
+import importlib
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -23,9 +24,16 @@ from controller.store.sqlite.database import FILE_NAME, HEAD, open_database
 from controller.store.sqlite.views import VIEWS
 from controller.store.tables import metadata
 from jetfleet.errors import Infrastructure
+from tests.house.source import modules
 
 DUMP = Path(__file__).parent / "data" / "database_0_1.sql"
 ADVICE = "tables.py and the revisions differ: add a revision in controller/store/migrations/versions, and set HEAD"
+
+
+# Tables are declared in several modules, and nothing here need import each of them otherwise.
+for declaring in modules("controller/store"):
+    if declaring.stem.endswith("tables"):
+        importlib.import_module(f"controller.store.{declaring.stem}")
 
 
 def make_database_0_1(folder: Path) -> Path:
