@@ -16,7 +16,7 @@ AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "testing[.
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
 .PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
-  test-py310 print-python310 demo bench lab-systemd lab-aarch64 lab-containers lab-enrolment clean
+  test-py310 print-python310 attack demo bench lab-systemd lab-aarch64 lab-containers lab-enrolment clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -72,6 +72,9 @@ test: $(MADE)  ## all tests, and branch coverage of the pure rooms
 	$(BIN)/pytest --cov=controller.core --cov=controller.model --cov=controller.analysis --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=95; status=$$?; \
 	echo "make test: $$(($$(date +%s) - start)) s"; exit $$status
+
+attack: $(MADE)  ## the attacks on a fleet, with a table of who tried what and how it was refused; part of the tests
+	$(BIN)/pytest -v tests/attack
 
 models: $(VENV)/.models  ## fetch models that other people made, into .models
 	$(BIN)/python tests/models/fetch.py .models

@@ -70,10 +70,13 @@ class Certification:
         return welcome, issued
 
     async def renew(self, caller: Caller, csr_pem: bytes) -> "IssuedCertificate":
+        """Raises Denied where the certificate that asks was taken back meanwhile."""
+        held = self._directory.member(caller.device_id)
         issued = self._issue(caller.device_id, csr_pem)
         keep = partial(
             keep_renewal,
             device_id=caller.device_id,
+            held_key=held.key_sha256 if held else "",
             key_sha256=issued.key_digest,
             issued_at=issued.issued_at,
             expires_at=issued.expires_at,

@@ -53,6 +53,6 @@ def _claim(request: enrolment_pb2.EnrollRequest) -> EnrolmentClaim:
     for field in ("secret", "device_id", "hardware_serial", "name", "agent_version"):
         if len(getattr(request, field)) > _LONGEST:
             raise BadInput(f"{field} has more than {_LONGEST} characters")
-    if not request.device_id.isalnum():
-        raise BadInput("the device's id is not one: letters and digits", where="device_id")
+    if not (request.device_id.isascii() and request.device_id.isalnum()):  # it becomes part of a URI
+        raise BadInput("the device's id is not valid", where="device_id", expected="ASCII letters and digits")
     return EnrolmentClaim(request.device_id, request.name, request.hardware_serial, key_sha256="")

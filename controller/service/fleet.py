@@ -9,18 +9,20 @@ from typing import Any
 
 import grpc
 
-from controller.model.access import Caller
+from controller.core.keys import digest
+from controller.model.access import Caller, CallerRole
 from controller.model.codec import dump
 from controller.model.engine import Built
 from controller.model.facts import OWN_ENGINES_ONLY
 from controller.model.lease import Directive, Measured, Outcome, Registration
-from controller.model.task import Failure
-from controller.service.bounds import check_registration
+from controller.model.task import Failure, Progress
+from controller.service.bounds import MOST_HELD, MOST_OUTCOME_BYTES, check_length, check_registration, short_outcome
 from controller.service.context import ServiceContext
 from controller.service.directory import Directory, wall_clock
 from controller.service.files import missing_files
 from controller.service.identity import current_caller
 from controller.service.liveness import BoardPulse
+from controller.service.pace import Pace
 from controller.service.possession import Possession
 from controller.store.commands.claim import claim
 from controller.store.commands.commit import commit
@@ -44,6 +46,8 @@ Context = grpc.aio.ServicerContext[object, object]
 
 _MAX_WAIT_S = 30.0
 _MOST_REASON = 500
+# Of one board: an agent that a service manager starts again and again stays below it.
+_MOST_REGISTRATIONS, _REGISTRATION_S = 200, 5.0
 # A session heard from this recently is surely alive: two of these with one device id are two boards.
 _TWIN_S = 10.0
 
@@ -51,13 +55,17 @@ _TWIN_S = 10.0
 class FleetService(fleet_pb2_grpc.FleetServicer):
     def __init__(self, service: ServiceContext, directory: Directory, possession: Possession) -> None:
         self._service, self._directory, self._possession = service, directory, possession
+        self._registrations = Pace(burst=_MOST_REGISTRATIONS, every_s=_REGISTRATION_S)
 
     async def Register(self, request: fleet_pb2.RegisterRequest, context: Context) -> fleet_pb2.RegisterResponse:
-        service, who = self._service, self._enrolled(REGISTRATION.decode(request))
+        service, caller, who = self._service, current_caller(), self._enrolled(REGISTRATION.decode(request))
         note_fields(device=who.device_id)
+        if caller.role is CallerRole.AGENT:  # each may leave a session and facts behind
+            self._registrations.take(caller.device_id, what="registrations of one board")
         if not service.options.foreign_engines:
             who = replace(who, facts={**who.facts, OWN_ENGINES_ONLY: True})
         check_registration(who)
+        who = replace(who, bench_domain=digest(who.bench_domain))  # who reads of a domain cannot claim to be in it
         twins = service.liveness.alive(within_s=min(_TWIN_S, service.liveness.lease_s / 2))
         registered = await service.write(partial(register, who=who, alive=twins))
         service.liveness.hear(who.session_id)
@@ -70,12 +78,13 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             registered,
             lease=to_duration(service.options.lease_s),
             renew_every=to_duration(service.options.renew_s),
-            **self._certificate(current_caller()),
+            **self._certificate(caller),
         )
 
     async def Claim(self, request: fleet_pb2.ClaimRequest, context: Context) -> fleet_pb2.ClaimResponse:
         if not request.request_id:
             raise BadInput("a claim without request_id")
+        check_length(request.request_id, "request_id")
         service = self._service
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(request.wait.ToNanoseconds() / 1e9, _MAX_WAIT_S)
@@ -106,7 +115,9 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
 
     async def Renew(self, request: fleet_pb2.RenewRequest, context: Context) -> fleet_pb2.RenewResponse:
         service = self._service
-        progress = {report.attempt_token: PROGRESS.decode(report.progress) for report in request.attempts}
+        if len(request.attempts) > MOST_HELD:
+            raise BadInput(f"{len(request.attempts)} attempts in one Renew", expected=f"at most {MOST_HELD}")
+        progress = {report.attempt_token: _short(PROGRESS.decode(report.progress)) for report in request.attempts}
         tokens = list(progress)
         found = await service.read(partial(renewal, session_id=request.session_id, tokens=tokens))
         service.liveness.hear(request.session_id)
@@ -148,7 +159,8 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
 
     async def Leave(self, request: fleet_pb2.LeaveRequest, context: Context) -> fleet_pb2.LeaveResponse:
         service = self._service
-        await service.write(partial(leave, session_id=request.session_id, reason=request.reason or "left"))
+        reason = request.reason[:_MOST_REASON] or "left"
+        await service.write(partial(leave, session_id=request.session_id, reason=reason))
         service.liveness.forget(request.session_id)
         service.recall.forget(request.session_id)
         service.boards.pop(request.session_id, None)
@@ -189,9 +201,12 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
     async def _checked(self, request: fleet_pb2.CommitRequest) -> Outcome:
         """The outcome, if every file that it names is here; I5 is decided before the transaction."""
         try:
-            outcome = outcome_from_pb(request.outcome)
+            outcome = short_outcome(outcome_from_pb(request.outcome))
         except BadInput as error:
             return unusable(request.outcome, error.message)
+        size = len(outcome.raw)
+        if size > MOST_OUTCOME_BYTES and not isinstance(outcome.end, Failure):
+            return unusable(request.outcome, f"{size} bytes, of at most {MOST_OUTCOME_BYTES}")
         if fault := impossible_number(request.outcome):
             return unusable(request.outcome, f"a number that cannot be: {fault}")
         wanted = [item.sha256 for item in outcome.artifacts]
@@ -215,6 +230,11 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             log.warning("a timing cache was not uploaded and is left out: %s", end.timing_cache.sha256[:12])
             return replace(outcome, end=replace(end, timing_cache=None))
         return outcome
+
+
+def _short(progress: Progress) -> Progress:
+    """Every message about the job carries it."""
+    return replace(progress, phase=progress.phase[:_MOST_REASON], detail=progress.detail[:_MOST_REASON])
 
 
 def _caches(outcome: Outcome) -> set[str]:

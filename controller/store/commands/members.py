@@ -97,8 +97,12 @@ def keep_member(
 
 
 def keep_renewal(
-    connection: Connection, device_id: str, *, key_sha256: str, issued_at: datetime, expires_at: datetime
+    connection: Connection, device_id: str, *, held_key: str, key_sha256: str, issued_at: datetime, expires_at: datetime
 ) -> None:
+    """For who holds `held_key`. Raises Denied where the board was revoked, or enrolled anew, while it asked."""
+    held = members(connection).get(device_id)
+    if held is None or held.key_sha256 != held_key or (held.revoked_at and held.issued_at <= held.revoked_at):
+        raise Denied("the certificate of this board is not valid any more")
     connection.execute(
         update(t.member)
         .where(t.member.c.device_id == device_id)

@@ -1,17 +1,18 @@
 """Whose jobs, sessions and files are: what decides whether a caller may touch them."""
 
-import re
+from collections.abc import Iterator
 
 from sqlalchemy import Connection, or_, select
 
-from controller.model.codec import dump, load
+from controller.model.codec import load
+from controller.model.job import Artifact
+from controller.model.lease import BuildWork, Lease
 from controller.store import tables as t
 from controller.store.clock import now_text, seconds_between
 from controller.store.commands.claim import lease_of
 from controller.store.queries.jobs import job_row
 from controller.store.queries.tasks import OPEN_STATES
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 # A board that was cut off may bring what it made for so long; it does not count, and is kept with its label.
 _LATE_S = 7 * 24 * 3600.0
 
@@ -52,8 +53,18 @@ def leased_files(connection: Connection, device_id: str) -> set[str]:
         .where(t.attempt.c.device_id.in_(_meant(connection, device_id)))
         .where(t.attempt.c.state.in_(OPEN_STATES))
     ).all()
-    leases = [dump(lease_of(connection, row.token, row.task_id)) for row in rows]
-    return {sha256 for lease in leases for sha256 in _DIGEST.findall(lease)}
+    leases = [lease_of(connection, row.token, row.task_id) for row in rows]
+    return {item.sha256 for lease in leases for item in _files(lease)}
+
+
+def _files(lease: Lease) -> Iterator[Artifact]:
+    """What the controller handed out as files, and no text: the version of a runtime is a board's own word."""
+    work = lease.work
+    if isinstance(work, BuildWork):
+        yield from (*work.recipe.artifacts, *work.timing_caches)
+        return
+    for subject in work.subjects:
+        yield from (subject.engine, *subject.artifacts)
 
 
 def _meant(connection: Connection, device_id: str) -> list[str]:
