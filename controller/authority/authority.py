@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -93,11 +94,11 @@ class Authority:
             raise BadInput(f"a request of {len(csr_pem)} bytes", expected=f"at most {_LONGEST_REQUEST}")
         try:
             request = x509.load_pem_x509_csr(csr_pem)
-        except ValueError:
+            key, is_signed = request.public_key(), request.is_signature_valid
+        except (ValueError, TypeError, UnsupportedAlgorithm):  # also what is wrong inside is found only now
             raise BadInput("the request for a certificate cannot be read") from None
-        if not request.is_signature_valid:
+        if not is_signed:
             raise BadInput("the request for a certificate is not signed with its own key")
-        key = request.public_key()
         digest = key_digest(key)
         issued = self._now().replace(microsecond=0)
         if after is not None and issued <= after:

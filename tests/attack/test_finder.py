@@ -95,9 +95,10 @@ def claims_an_odd_id(fleet: Fleet) -> str:
 
 def sends_odd_requests_for_a_certificate(fleet: Fleet) -> str:
     found, good = invitation(fleet).secret, make_request(make_key())
-    half = len(good) // 2
-    broken = good[:half] + (b"A" if good[half : half + 1] != b"A" else b"B") + good[half + 1 :]
-    for csr in (b"", b"x" * (1 << 20), good[:-80], broken, good.replace(b"CERTIFICATE REQUEST", b"CERTIFICATE")):
+    begin = good.index(b"\n") + 1
+    places = [place for place in range(begin, begin + 300, 9) if good[place : place + 1].isalnum()]
+    broken = [good[:place] + (b"B" if good[place] == ord("A") else b"A") + good[place + 1 :] for place in places]
+    for csr in (b"", b"x" * (1 << 20), good[:-80], *broken, good.replace(b"CERTIFICATE REQUEST", b"CERTIFICATE")):
         how = refused(lambda csr=csr: use(fleet, found, csr_pem=csr))
     use(fleet, found)  # none of them spent it
     return how
