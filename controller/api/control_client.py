@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from controller.api.access_client import AccessClient
-from controller.api.listing import Devices, Jobs
+from controller.api.listing import Devices, Engines, Jobs
 from controller.api.pages import listed
 from controller.api.results import Results
 from controller.client.credentials import credentials_for
@@ -127,8 +127,10 @@ class ControlClient:
     def jobs(self, limit: int = 20) -> Jobs:
         """Newest first, without their tasks."""
         ask = partial(self._call, self._stub.ListJobs)
-        found = listed(ask, control_pb2.ListJobsRequest(), "jobs", limit=limit)
-        return Jobs(JOB_VIEW.decode(item) for item in found)
+        jobs = Jobs()
+        found = listed(ask, control_pb2.ListJobsRequest(), "jobs", limit=limit, note=jobs.note)
+        jobs.extend(JOB_VIEW.decode(item) for item in found)
+        return jobs
 
     def watch(self, job_id: int, *, on_drop: Callable[[JetfleetError], None] | None = None) -> Iterator[JobView]:
         """The job now and at every change, until it has ended, across lost links and restarts of the controller.
@@ -196,11 +198,13 @@ class ControlClient:
         request = control_pb2.ChangeDeviceRequest(device=name, **change)
         return DEVICE_VIEW.decode(self._call(self._stub.ChangeDevice, request))
 
-    def engines(self, limit: int = 50) -> list[EngineView]:
+    def engines(self, limit: int = 50) -> Engines:
         """Those that are still wanted, then the newest, without what `engine` tells beyond it."""
         ask = partial(self._call, self._stub.ListEngines)
-        found = listed(ask, control_pb2.ListEnginesRequest(), "engines", limit=limit)
-        return [ENGINE_VIEW.decode(item) for item in found]
+        engines = Engines()
+        found = listed(ask, control_pb2.ListEnginesRequest(), "engines", limit=limit, note=engines.note)
+        engines.extend(ENGINE_VIEW.decode(item) for item in found)
+        return engines
 
     def engine(self, name: str, *, job_id: int = 0) -> EngineView:
         """One engine by its key, the key's first digits, or the key of a variant that uses it (of a job, if given).

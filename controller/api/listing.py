@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from controller.model.engine import EngineView
 from controller.model.facts import shown
-from controller.model.view import DeviceView, JobView
+from controller.model.view import DeviceView, JobView, unreadable_lines
 
 Item = TypeVar("Item")
 
@@ -17,6 +18,11 @@ class Listing(list[Item]):
 
     COLUMNS: ClassVar[tuple[str, ...]] = ()
     EMPTY: ClassVar[str] = "nothing"
+    unreadable: int = 0  # damaged rows of the database, which are left out
+
+    def note(self, answer: Any) -> None:
+        """What an answer says beside its items."""
+        self.unreadable += answer.unreadable
 
     def cells(self, item: Item) -> tuple[str, ...]:
         raise NotImplementedError
@@ -38,7 +44,8 @@ class Listing(list[Item]):
         return [tuple(_one_line(cell) for cell in self.cells(item)) for item in self[:_MAX_ROWS]]
 
     def _rest(self) -> list[str]:
-        return [f"... and {len(self) - _MAX_ROWS} more"] if len(self) > _MAX_ROWS else []
+        more = [f"... and {len(self) - _MAX_ROWS} more"] if len(self) > _MAX_ROWS else []
+        return [*more, *unreadable_lines(self.unreadable)]
 
 
 class Devices(Listing[DeviceView]):
@@ -56,6 +63,16 @@ class Jobs(Listing[JobView]):
 
     def cells(self, item: JobView) -> tuple[str, ...]:
         return str(item.id), item.name, item.state.value, f"{item.done} of {item.total}"
+
+
+class Engines(Listing[EngineView]):
+    COLUMNS = ("engine", "runtime", "precision", "placement", "built on")
+    EMPTY = "no engines"
+
+    def cells(self, item: EngineView) -> tuple[str, ...]:
+        recipe = item.recipe
+        runtime = f"{recipe.runtime} {recipe.runtime_version}"
+        return item.key[:12], runtime, recipe.precision.value, recipe.placement, item.built_on
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:

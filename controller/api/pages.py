@@ -10,8 +10,15 @@ _MOST_ASKED = 10_000  # at once; the controller answers with fewer
 _MOST_COUNTED = 2**63 - 1
 
 
-def listed(ask: Callable[[Any], Any], request: Any, items: str, *, limit: int | None) -> Iterator[Any]:
-    """What stands under `items` in the answers, `limit` of them at most; None: all.
+def listed(
+    ask: Callable[[Any], Any],
+    request: Any,
+    items: str,
+    *,
+    limit: int | None,
+    note: Callable[[Any], None] = lambda _: None,
+) -> Iterator[Any]:
+    """What stands under `items` in the answers, `limit` of them at most; None: all. `note` hears of each answer.
 
     `request` has a limit and a page, an answer the next page. Raises BadInput for what cannot be counted to.
     """
@@ -19,12 +26,13 @@ def listed(ask: Callable[[Any], Any], request: Any, items: str, *, limit: int | 
         if not isinstance(limit, int) or not 0 <= limit <= _MOST_COUNTED:
             raise BadInput(f"{limit!r} is not a valid limit", where="limit", expected="a whole number from 0 on")
         request.limit = min(limit, _MOST_ASKED)
-    return islice((item for reply in _answers(ask, request) for item in getattr(reply, items)), limit)
+    return islice((item for reply in _answers(ask, request, note) for item in getattr(reply, items)), limit)
 
 
-def _answers(ask: Callable[[Any], Any], request: Any) -> Iterator[Any]:
+def _answers(ask: Callable[[Any], Any], request: Any, note: Callable[[Any], None]) -> Iterator[Any]:
     while True:
         reply = ask(request)
+        note(reply)
         yield reply
         if not reply.next_page:
             return

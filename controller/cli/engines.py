@@ -39,11 +39,12 @@ def list_engines(
     """List engines: those that are still wanted, then the newest."""
     with settings_of(context).connect() as client:
         found = client.engines(limit)
+    from controller.model.view import unreadable_lines
     from controller.record.engines import engine_summary_record
     from controller.report.text.engines import engines_table
 
-    document = {"engines": [engine_summary_record(item) for item in found]}
-    print_json_or_tables(document, engines_table(found), as_json=as_json)
+    document = {"engines": [engine_summary_record(item) for item in found], "unreadable": found.unreadable}
+    print_json_or_tables(document, engines_table(found), unreadable_lines(found.unreadable), as_json=as_json)
 
 
 @app.command()

@@ -26,11 +26,12 @@ def jobs(
     """List jobs, newest first."""
     with settings_of(context).connect() as client:
         found = client.jobs(limit)
+    from controller.model.view import unreadable_lines
     from controller.record.jobs import job_summary_record
     from controller.report.text.jobs import jobs_table
 
-    document = {"jobs": [job_summary_record(job) for job in found]}
-    print_json_or_tables(document, jobs_table(found), as_json=as_json)
+    document = {"jobs": [job_summary_record(job) for job in found], "unreadable": found.unreadable}
+    print_json_or_tables(document, jobs_table(found), unreadable_lines(found.unreadable), as_json=as_json)
 
 
 @app.command()

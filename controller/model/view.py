@@ -131,3 +131,8 @@ class ResultQuery:
     limit: int = 1000
     before_id: int | None = None  # only measurements older than this one
     labels: Mapping[str, str] = field(default_factory=dict)  # only of jobs that have all of these
+
+
+def unreadable_lines(count: int) -> list[str]:
+    """What is said below a listing of the rows that it had to leave out."""
+    return [f"{count} row{'' if count == 1 else 's'} cannot be read: controller fsck"] if count else []

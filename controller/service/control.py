@@ -23,7 +23,7 @@ from controller.service.device_changes import device_change
 from controller.service.device_pages import described, strangers
 from controller.service.files import missing_files
 from controller.service.identity import current_caller
-from controller.service.pages import cursor_number, page_of, page_size
+from controller.service.pages import cursor_number, page_of, page_of_rows, page_size
 from controller.service.removals import Removals
 from controller.service.submissions import Submissions
 from controller.store.commands.cancel import cancel
@@ -97,9 +97,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         size = page_size(request.limit, usual=50)
         before_id = cursor_number(request.page)
-        views = await self._service.read(partial(jobs.job_views, limit=size + 1, before_id=before_id))
-        page, following = page_of(views, size, encode=JOB_VIEW.encode, cursor=lambda view: str(view.id))
-        return control_pb2.ListJobsResponse(jobs=page, next_page=following)
+        rows = await self._service.read(partial(jobs.listed_jobs, limit=size + 1, before_id=before_id))
+        page, following, unreadable = page_of_rows(rows, size, encode=JOB_VIEW.encode)
+        return control_pb2.ListJobsResponse(jobs=page, next_page=following, unreadable=unreadable)
 
     async def WatchJob(self, request: control_pb2.WatchJobRequest, context: Context) -> AsyncIterator[control_pb2.Job]:
         news = self._service.news
@@ -215,9 +215,9 @@ class ControlService(control_pb2_grpc.ControlServicer):
     ) -> control_pb2.ListEnginesResponse:
         self.last_call = time.monotonic()
         size = page_size(request.limit, usual=50)
-        views = await self._service.read(partial(engines.engine_views, limit=size + 1, after=request.page))
-        page, following = page_of(views, size, encode=ENGINE_VIEW.encode, cursor=lambda view: view.key)
-        return control_pb2.ListEnginesResponse(engines=page, next_page=following)
+        rows = await self._service.read(partial(engines.listed_engines, limit=size + 1, after=request.page))
+        page, following, unreadable = page_of_rows(rows, size, encode=ENGINE_VIEW.encode)
+        return control_pb2.ListEnginesResponse(engines=page, next_page=following, unreadable=unreadable)
 
     async def GetEngine(self, request: control_pb2.GetEngineRequest, context: Context) -> control_pb2.Engine:
         self.last_call = time.monotonic()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from controller.store.queries.listed import ListedRow
 from jetfleet.errors import BadInput
 
 T = TypeVar("T")
@@ -47,3 +48,18 @@ def page_of(
             break
         messages.append(message)
     return messages, cursor(found[len(messages) - 1]) if len(messages) < len(found) else ""
+
+
+def page_of_rows(found: Sequence[ListedRow[T]], size: int, *, encode: Callable[[T], M]) -> tuple[list[M], str, int]:
+    """The same of rows, and how many of them cannot be read: those take up room in a page, and are no messages."""
+    messages: list[M] = []
+    size_bytes = passed = 0
+    for row in found[:size]:
+        if row.view is not None:
+            message = encode(row.view)
+            size_bytes += message.ByteSize()
+            if messages and size_bytes > _PAGE_BYTES:
+                break
+            messages.append(message)
+        passed += 1
+    return messages, found[passed - 1].cursor if passed < len(found) else "", passed - len(messages)

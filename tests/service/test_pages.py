@@ -1,6 +1,11 @@
 """Listings come in pages: nothing is left out or told twice, and no message is too large."""
 
+import json
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,7 @@ from jetfleet.errors import BadInput
 from jetfleet.rpc import raising
 from jetfleet.v1 import control_pb2, fleet_pb2, fleet_pb2_grpc
 from testing.jobs import simulated_job, submit
+from testing.processes import ControllerProcess
 
 NAMES = ["b1", "b10", "b2", "b3", "b4"]
 
@@ -81,3 +87,23 @@ def test_a_page_ends_where_a_message_would_be_too_large() -> None:
         left = found[int(following) + 1 :] if following else []
     assert sizes == [1, 1, 1, 1, 1]
     assert page_size(5000) == page_size(0) == 1000
+
+
+@pytest.mark.parametrize("limit", [1, 2, 50])
+def test_damaged_rows_are_counted_and_stop_nobody(
+    client: Client, controller: ControllerProcess, boards: list[str], tmp_path: Path, limit: int
+) -> None:
+    jobs = [submit(client, simulated_job(tmp_path / str(n), options={"x": str(n)}), key=str(n)) for n in range(3)]
+    with closing(sqlite3.connect(controller.state_dir / "fleet.db")) as database, database:
+        database.execute("UPDATE job SET labels = '{' WHERE id = ?", (jobs[1],))
+        database.execute("UPDATE engine SET recipe = '{' WHERE key = (SELECT min(key) FROM engine)")
+    answers = list(pages(client, "ListJobs", control_pb2.ListJobsRequest(limit=limit)))
+    assert [job.id for answer in answers for job in answer.jobs] == [jobs[2], jobs[0]]
+    found = client.jobs(), client.engines()
+    assert [(len(items), items.unreadable) for items in found] == [(2, 1), (2, 1)]
+    assert all(repr(items).splitlines()[-1] == "1 row cannot be read: controller fsck" for items in found)
+    for verb in ("jobs", "engines"):
+        line = [sys.executable, "-m", "controller.cli.main", "--address", controller.address, verb]
+        shown, data = (subprocess.run([*line, *more], capture_output=True, text=True) for more in ([], ["--json"]))
+        assert (shown.returncode, shown.stdout.splitlines()[-1]) == (0, "  1 row cannot be read: controller fsck")
+        assert json.loads(data.stdout)["unreadable"] == 1

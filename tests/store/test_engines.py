@@ -6,7 +6,8 @@ from controller.model.engine import Audited, BuildReport, DlaPlacement, EngineVi
 from controller.model.job import Artifact, Lowering, Role
 from controller.model.lease import BenchWork, BuildWork
 from controller.model.result import Flag, FlagKind
-from controller.store.queries.engines import engine_view, engine_views
+from controller.store.queries.engines import engine_view, listed_engines
+from controller.store.queries.listed import readable
 from jetfleet.errors import BadInput, NotFound
 from testing.devices import AGX_ORIN
 from testing.specs import on_tensorrt, spec
@@ -29,7 +30,7 @@ def view(fleet: StoreFleet, name: str, *, job_id: int = 0) -> EngineView:
 
 
 def views(fleet: StoreFleet) -> list[EngineView]:
-    return fleet.reader.read(lambda connection: engine_views(connection, limit=10))
+    return readable(fleet.reader.read(lambda connection: listed_engines(connection, limit=10)))
 
 
 def run(fleet: StoreFleet, *flags: FlagKind, placement: str = "dla0", report: BuildReport = REPORT) -> str:

@@ -18,11 +18,12 @@ from sqlalchemy.engine import Engine
 from controller.model import codec
 from controller.model.task import Demand
 from controller.model.view import ResultQuery
+from controller.store.audit_tables import audit
 from controller.store.queries import engines, jobs, results
 from controller.store.queries.devices import device_views
+from controller.store.queries.listed import readable
 from controller.store.sqlite.database import FILE_NAME, HEAD, open_database
 from controller.store.sqlite.views import VIEWS
-from controller.store.tables import metadata
 from jetfleet.errors import Infrastructure
 from tests.house.source import modules
 
@@ -75,9 +76,9 @@ def test_the_views_say_of_a_migrated_database_what_they_said(tmp_path: Path, vie
 
 def test_jobs_results_engines_and_devices_are_read(migrated: Engine) -> None:
     with migrated.connect() as connection:
-        views = jobs.job_views(connection, limit=50)
+        views = readable(jobs.listed_jobs(connection, limit=50))
         rows = results.query_rows(connection, ResultQuery())
-        found = engines.engine_views(connection, limit=50)
+        found = readable(engines.listed_engines(connection, limit=50))
         devices = device_views(connection, alive=set(), paused={})
     assert [(view.name, view.state.value) for view in views] == [
         ("waiting", "WAITING"),
@@ -179,7 +180,7 @@ def test_the_revisions_make_what_tables_py_says(tmp_path: Path, old: bool) -> No
     if old:
         make_database_0_1(tmp_path)
     engine, wanted = open_database(tmp_path), create_engine("sqlite://")
-    metadata.create_all(wanted)
+    audit.metadata.create_all(wanted)  # those of every module that is imported here
     try:
         made, declared = schema(engine), schema(wanted)
         for name in sorted({*made, *declared}):

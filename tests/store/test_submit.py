@@ -10,6 +10,7 @@ from controller.store.commands.submit import Submission, discard, plan_job, sett
 from controller.store.queries import jobs
 from controller.store.queries.devices import planning_devices
 from controller.store.queries.engines import known_engines
+from controller.store.queries.listed import readable
 from jetfleet.errors import NotFound
 from testing.devices import CPU
 from testing.specs import ANY, EVERY, spec
@@ -43,7 +44,7 @@ def test_nobody_sees_a_part_of_a_job(fleet: StoreFleet) -> None:
     while (answer := fleet.write(lambda c: submission.step(c, budget_s=0.0))) is None:
         steps += 1
         if state(fleet) == ["WRITING"]:
-            assert fleet.reader.read(lambda c: jobs.job_views(c, limit=9)) == []
+            assert fleet.reader.read(lambda c: jobs.listed_jobs(c, limit=9)) == []
             assert fleet.claim("a/1") is None
             with pytest.raises(NotFound):
                 fleet.job(1)
@@ -116,11 +117,11 @@ def test_an_engine_that_is_built_meanwhile_releases_nothing_that_nobody_sees(fle
 def test_a_listing_costs_the_same_however_many_jobs_and_tasks_there_are(fleet: StoreFleet) -> None:
     fleet.register("a")
     fleet.submit(spec(1))
-    few = fleet.statements(lambda c: jobs.job_views(c, limit=50))
+    few = fleet.statements(lambda c: jobs.listed_jobs(c, limit=50))
     for batch in range(1, 20):
         fleet.submit(spec(batch, batch + 1))
-    assert fleet.statements(lambda c: jobs.job_views(c, limit=50)) == few
-    listed = fleet.reader.read(lambda c: jobs.job_views(c, limit=50))
+    assert fleet.statements(lambda c: jobs.listed_jobs(c, limit=50)) == few
+    listed = readable(fleet.reader.read(lambda c: jobs.listed_jobs(c, limit=50)))
     assert [(item.id, item.state, item.done, item.total) for item in listed] == [
         (item.id, item.state, item.done, item.total) for item in (fleet.job(number) for number in range(20, 0, -1))
     ]

@@ -4,13 +4,17 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
 from controller.maintenance.fsck import check
+from controller.model.view import ResultQuery
 from controller.store import tables as t
 from controller.store.queries import engines, jobs
+from controller.store.queries.listed import readable
+from controller.store.queries.results import query_rows
 from controller.store.queries.unreadable import JSON_COLUMNS, unreadable_cells
 from controller.store.sqlite import reader as reader_module
 from jetfleet.errors import Corrupt, Infrastructure, TimeLimit
@@ -71,12 +75,39 @@ def test_fsck_names_the_cell(worked: StoreFleet, column: str, value: object) -> 
 
 
 @pytest.mark.parametrize("column", ["job.created_at", "job.labels", "engine.recipe", "engine.built_at"])
-def test_a_reader_is_told_of_damage(worked: StoreFleet, column: str) -> None:
+def test_a_listing_leaves_damaged_rows_out_and_knows_them(worked: StoreFleet, column: str) -> None:
+    worked.submit(spec(2), key="another")
+    look: Any = jobs.listed_jobs if column.startswith("job") else engines.listed_engines
     change(worked, column, "{")
-    look = jobs.job_views if column.startswith("job") else engines.engine_views
+    rows = worked.reader.read(lambda c: look(c, limit=5))
+    assert (len(rows), len(readable(rows))) == (2, 1)
     with pytest.raises(Corrupt, match="holds a row that cannot be read") as caught:
-        worked.reader.read(lambda c: look(c, limit=5))
+        worked.reader.read(lambda c: _show(c, rows, column))
     assert "fsck" in caught.value.hint
+
+
+def _show(connection: Connection, rows: Any, column: str) -> object:
+    (damaged,) = (row.cursor for row in rows if row.view is None)
+    if column.startswith("job"):
+        return jobs.job_view(connection, int(damaged), progress={})
+    return engines.engine_view(connection, damaged)
+
+
+def test_a_state_that_nobody_knows_is_one_jobs_damage(worked: StoreFleet) -> None:
+    worked.submit(spec(2), key="another")
+    change(worked, "task.state", "ZZZ")
+    assert len(readable(worked.reader.read(lambda c: jobs.listed_jobs(c, limit=5)))) == 1
+
+
+@pytest.mark.parametrize("column", ["job.labels", "job.measure"])
+def test_results_of_a_job_that_cannot_be_read_are_damaged(worked: StoreFleet, column: str) -> None:
+    worked.submit(spec(2), key="another")
+    worked.run_all("a/1")
+    change(worked, column, "{")
+    rows = worked.reader.read(lambda c: query_rows(c, ResultQuery()))
+    assert [row.measurement.verdict == "DAMAGED" for row in rows] == [row.job_id == 1 for row in rows]
+    assert {row.job_id for row in rows} == {1, 2}
+    assert worked.reader.read(lambda c: query_rows(c, ResultQuery(labels={"a": "b"}))) == []
 
 
 def damage_page_of_jobs(path: Path) -> None:
@@ -92,7 +123,7 @@ def damage_page_of_jobs(path: Path) -> None:
 def test_a_reader_is_told_of_a_page_that_is_damaged(worked: StoreFleet) -> None:
     damage_page_of_jobs(worked.path)
     with pytest.raises(Infrastructure, match="is not a usable database"):
-        worked.reader.read(lambda c: jobs.job_views(c, limit=5))
+        worked.reader.read(lambda c: jobs.listed_jobs(c, limit=5))
 
 
 def test_a_look_without_an_end_is_a_time_out(worked: StoreFleet, monkeypatch: pytest.MonkeyPatch) -> None:

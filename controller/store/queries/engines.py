@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, select, true
@@ -15,6 +16,7 @@ from controller.model.task import DeviceClass, Recipe, TaskKind
 from controller.store import tables as t
 from controller.store.clock import parse
 from controller.store.queries.damage import damage_of
+from controller.store.queries.listed import ListedRow, listed_row
 from controller.store.queries.tasks import LIVE_STATES
 from controller.store.stored import StoredRow
 from jetfleet.errors import BadInput, NotFound
@@ -26,12 +28,12 @@ _NAMED = 5  # engines in a message
 _OF_A_BENCH = (Role.LAYERS, Role.LAYER_PROFILE, Role.ENVIRONMENT)
 
 
-def engine_views(connection: Connection, *, limit: int, after: str = "") -> list[EngineView]:
+def listed_engines(connection: Connection, *, limit: int, after: str = "") -> list[ListedRow[EngineView]]:
     """Those that are still wanted, then the newest, as listings hold them; `after` is the key of one of them."""
     wanted = _engines().limit(limit)
     if after:
         wanted = wanted.where(_behind(connection, after))
-    return [_listed(_view(row)) for row in connection.execute(wanted)]
+    return [listed_row(row.key, partial(_summary, row)) for row in connection.execute(wanted)]
 
 
 def engine_view(connection: Connection, name: str, *, job_id: int = 0) -> EngineView:
@@ -136,8 +138,9 @@ def _view(row: StoredRow) -> EngineView:
     )
 
 
-def _listed(view: EngineView) -> EngineView:
+def _summary(row: StoredRow) -> EngineView:
     """Without what may be long: a page of these has to fit into a message."""
+    view = _view(row)
     view = replace(view, recipe=replace(view.recipe, artifacts=()))
     if view.built is None:
         return view

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, and_, case, exists, func, or_, select, union
@@ -15,6 +16,7 @@ from controller.model.view import JobView, Submitted, TaskView
 from controller.store import tables as t
 from controller.store.clock import parse, seconds_between
 from controller.store.queries.forecast import Past, forecast
+from controller.store.queries.listed import ListedRow, listed_row
 from controller.store.queries.tasks import LIVE_STATES
 from controller.store.steady import steady_now
 from controller.store.stored import StoredRow
@@ -43,12 +45,12 @@ def job_view(
     return replace(view, eta_s=forecast(connection, rows, leased_at, past=past, alive=alive))
 
 
-def job_views(connection: Connection, *, limit: int, before_id: int = 0) -> list[JobView]:
+def listed_jobs(connection: Connection, *, limit: int, before_id: int = 0) -> list[ListedRow[JobView]]:
     """Newest first, without tasks; with `before_id` only older ones."""
     wanted = select(t.job).where(t.ACCEPTED).order_by(t.job.c.id.desc()).limit(limit)
     jobs = connection.execute(wanted.where(t.job.c.id < before_id) if before_id else wanted).all()
     states = _states(connection, [job.id for job in jobs])
-    return [_view(job, (), states[job.id]) for job in jobs]
+    return [listed_row(job.id, partial(_summary, job, states[job.id])) for job in jobs]
 
 
 def known_job(connection: Connection, key: str, *, content: str) -> Submitted | None:
@@ -118,20 +120,24 @@ def job_tasks(connection: Connection, job_id: int) -> list[StoredRow]:
     )
 
 
-def _states(connection: Connection, job_ids: Sequence[int]) -> dict[int, list[TaskState]]:
+def _summary(job: StoredRow, states: Sequence[str]) -> JobView:
+    return _view(job, (), [TaskState(state) for state in states])
+
+
+def _states(connection: Connection, job_ids: Sequence[int]) -> dict[int, list[str]]:
     """The states of the tasks of each job, by two queries however many jobs there are."""
     kind, own, shared = t.task.c.kind == TaskKind.BENCH.value, t.task.c.job_id, t.job_build.c.job_id
     counted = func.count().label("n")
     benches = select(own.label("job_id"), t.task.c.state, counted).where(kind, own.in_(job_ids))
     state = _state_in(shared)
     builds = select(shared, state.label("state"), counted).join(t.task, t.task.c.id == t.job_build.c.task_id)
-    found: dict[int, list[TaskState]] = {job_id: [] for job_id in job_ids}
+    found: dict[int, list[str]] = {job_id: [] for job_id in job_ids}
     for query in (
         benches.group_by(own, t.task.c.state),
         builds.where(shared.in_(job_ids)).group_by(shared, state),
     ):
         for row in connection.execute(query):
-            found[row.job_id] += [TaskState(row.state)] * row.n
+            found[row.job_id] += [row.state] * row.n
     return found
 
 

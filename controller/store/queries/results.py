@@ -1,18 +1,19 @@
 """Measurements, read back with the facts they were taken under."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
 from controller.core.select import matches
 from controller.model.codec import load, load_facts, load_labels
 from controller.model.facts import DEVICE_NAME
 from controller.model.job import Condition, Lowering, Measure, Precision, Role, Variant
 from controller.model.labels import check_labels
+from controller.model.result import Flag, FlagKind, Measurement, Schedule
 from controller.model.result import Row as ResultRow
-from controller.model.result import Schedule
 from controller.model.task import Device
 from controller.model.view import ResultQuery
 from controller.store import tables as t
@@ -58,7 +59,8 @@ def _matching_facts(connection: Connection, conditions: Sequence[Condition]) -> 
 
 def _label(name: str) -> ColumnElement[str]:
     """The value of one label of the job. A name may hold dots, so its path is quoted."""
-    return func.json_extract(t.job.c.labels, f'$."{name}"')
+    labels = t.job.c.labels
+    return case((func.json_valid(labels), func.json_extract(labels, f'$."{name}"')))
 
 
 def _select_rows() -> Select[Any]:
@@ -125,15 +127,25 @@ def _result_row(row: StoredRow, parts: Parts) -> ResultRow:
         engine_key=row.engine_key or "",
         measured_at=_read(lambda: parse(row.measured_at)) or _NO_TIME,
         facts=_read(lambda: load_facts(row.facts)) or {},
-        measurement=verified_measurement(row, parts),
+        measurement=_measurement(row, parts),
         schedule=_read(lambda: Schedule(row.schedule)) or Schedule.ALONE,
-        mode=load(Measure, row.measure).mode,
+        mode=(_read(lambda: load(Measure, row.measure)) or Measure()).mode,
         lowering=_read(lambda: Lowering(row.lowering)),
         options=variant.options if variant else {},
         dims=variant.dims if variant else {},
         model_sha256=next((item.sha256 for item in artifacts if item.role is Role.MODEL_FP32), ""),
-        labels=load_labels(row.labels),
+        labels=_read(lambda: load_labels(row.labels)) or {},
     )
+
+
+def _measurement(row: StoredRow, parts: Parts) -> Measurement:
+    """DAMAGED also by what its job says of it, which is in no digest of the row."""
+    found = verified_measurement(row, parts)
+    told = _read(lambda: (load(Measure, row.measure), load_labels(row.labels)))
+    if told is not None or found.verdict == FlagKind.DAMAGED.value:
+        return found
+    damage = Flag(FlagKind.DAMAGED, f"job {row.job_id} is not what was submitted: controller fsck")
+    return replace(found, flags=(damage, *found.flags))
 
 
 def _read(look: Callable[[], T]) -> T | None:
