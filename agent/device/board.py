@@ -9,6 +9,8 @@ environment       JETFLEET_MODULE, `docker run -e JETFLEET_MODULE=p3767-0003`
 boot-control      TNSPEC or COMPATIBLE_SPEC of /etc/nv_boot_control.conf
 model             Thor only, as NVIDIA's own scripts go on: the name of the board,
 memory            then its size (96 GB and more is a T5000, 32 GB and more a T4000)
+
+Where the tree is masked, L4T 38 says that it is a Thor.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.device.files import own_or_host, text_of, words_of
+from agent.device.release import major, read_l4t
 from jetfleet.modules import MODULES, THOR, Chip, Module, chip_of, claimed_module, module_id, module_of_spec
 
 MODULE_VARIABLE = "JETFLEET_MODULE"
 BOARD_FILE = "etc/jetfleet/board.env"
 TREES = {"device-tree": "proc/device-tree", "host-device-tree": "host/sys/firmware/devicetree/base"}
 _GB = 1000**3
+_THOR_ALONE = 38  # a line of L4T
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,17 @@ def read_board(root: Path, env: Mapping[str, str]) -> BoardIdentity:
     """Nothing is known of what is not a Jetson."""
     words = tuple(word for tree in TREES.values() for word in words_of(root / tree / "compatible"))
     model = next((text for tree in TREES.values() if (text := text_of(root / tree / "model"))), None)
-    chip = chip_of(words)
+    chip = chip_of(words) if words else _chip_by_release(root)
     for source, read in _sources(root, env, chip=chip, model=model).items():
         if module := read():
             known = MODULES.get(module)
             return BoardIdentity(module, source, model, known.chip if known else chip)
     return BoardIdentity(model=model, chip=chip)
+
+
+def _chip_by_release(root: Path) -> Chip | None:
+    """Where the tree is masked: L4T 38 is for Thor alone; 36 and 39 do not tell one module from another."""
+    return THOR if major(read_l4t(root)) == _THOR_ALONE else None
 
 
 def _sources(

@@ -33,6 +33,9 @@ RUNTIMES = ("tensorrt", "tensorrt_rtx")
 # Where a precision has instructions of its own.
 _PRECISION_SINCE = {Precision.TF32: Version("8.0"), Precision.FP16: Version("5.3"), Precision.INT8: Version("6.1")}
 _ELSEWHERE = "place it on gpu"
+_KNOWN_TO_FAIL = (
+    "is known to fail on this GPU (NVIDIA/TensorRT#4832); options: {tensorrt: {lowering: flags}} is the way around it"
+)
 
 
 def lowering(facts: Facts, variant: Variant, placement: str) -> Lowering:
@@ -57,16 +60,17 @@ def refusal(facts: Facts, runtime: str, placement: str, variant: Variant | None)
 
 def warning(facts: Facts, variant: Variant, placement: str) -> str:
     """What is known to go wrong with a build that nothing forbids; empty if nothing is. `placement` is one part."""
-    line = _line(facts, variant.runtime)
-    if variant.precision is not Precision.INT8 or str(facts.get("compute_capability", "")) not in line.qdq_fails_on:
-        return ""
-    if lowering(facts, variant, placement) is not Lowering.TYPED_GRAPH:
-        return ""
+    line, capability = _line(facts, variant.runtime), str(facts.get("compute_capability", ""))
     called = _called(facts, variant.runtime)
-    return (
-        f"building an INT8 Q/DQ graph with {called} is known to fail on this GPU (NVIDIA/TensorRT#4832); "
-        "options: {tensorrt: {lowering: flags}} is the way around it"
-    )
+    if capability in line.sbsa_without:
+        return (
+            f"the SBSA build of {called} has no code for this GPU: if it is that one, nothing can be built; "
+            "10.16.1 (JetPack 7.2) and images for integrated GPUs (-igpu) have it"
+        )
+    if variant.precision is Precision.INT8 and capability in line.qdq_fails_on:
+        is_graph = lowering(facts, variant, placement) is Lowering.TYPED_GRAPH
+        return f"building an INT8 Q/DQ graph with {called} {_KNOWN_TO_FAIL}" if is_graph else ""
+    return ""
 
 
 def no_tensorrt(facts: Facts) -> str:

@@ -40,7 +40,8 @@ class ReleaseLine:
 
     `typed`: strongly typed networks. `weak`: precision flags of the builder, and with them its calibrator; a DLA then
     runs nothing without such a flag. `opset`: the newest one that the ONNX parser documents; None: not known here.
-    `qdq_fails_on`: compute capabilities where building a Q/DQ graph is known to fail.
+    `qdq_fails_on`: compute capabilities where building a Q/DQ graph is known to fail. `sbsa_without`: those that the
+    build for servers (SBSA) has no code for, while an image for integrated GPUs may have.
     """
 
     since: tuple[int, ...]
@@ -52,9 +53,11 @@ class ReleaseLine:
     progress_monitor: bool = True
     same_compute_capability: bool = False  # a level of hardware compatibility
     qdq_fails_on: tuple[str, ...] = ()
+    sbsa_without: tuple[str, ...] = ()
 
 
 _EVERY_DLA = DlaSupport()
+_ORIN_CODE = (ORIN.compute_capability,)
 _DLA_AGAIN = DlaSupport((AGX_ORIN,), "39.2.2")
 LINES = (
     ReleaseLine((0,), supported=False, typed=False, dla=_EVERY_DLA, opset=None, progress_monitor=False),
@@ -63,10 +66,12 @@ LINES = (
     ReleaseLine((9,), supported=False, typed=False, dla=_EVERY_DLA, opset=19, progress_monitor=False),
     ReleaseLine((10,), dla=_EVERY_DLA),
     ReleaseLine((10, 8)),
-    ReleaseLine((10, 13), same_compute_capability=True),
-    ReleaseLine((10, 15), same_compute_capability=True, opset=24),
+    # NVIDIA's images for Orin held these releases too, to 26.02; the first SBSA build with its code is 10.16.1.
+    ReleaseLine((10, 13), same_compute_capability=True, sbsa_without=_ORIN_CODE),
+    ReleaseLine((10, 15), same_compute_capability=True, opset=24, sbsa_without=_ORIN_CODE),
+    ReleaseLine((10, 16, 1), same_compute_capability=True, opset=24),
     # NVIDIA/TensorRT#4832: what fails on an Orin builds on a Thor.
-    ReleaseLine((10, 16, 2), same_compute_capability=True, opset=24, qdq_fails_on=(ORIN.compute_capability,)),
+    ReleaseLine((10, 16, 2), same_compute_capability=True, opset=24, qdq_fails_on=_ORIN_CODE),
     ReleaseLine((11,), weak=False, same_compute_capability=True, opset=24),
     ReleaseLine((11, 4, 1), weak=False, same_compute_capability=True, opset=24, dla=_DLA_AGAIN),
     ReleaseLine((12,), weak=False, same_compute_capability=True, opset=None, dla=_DLA_AGAIN),  # newer than this table

@@ -111,6 +111,18 @@ def test_a_build_that_is_known_to_fail_is_warned_of():
     assert plan(job(tensorrt(Precision.FP16, "gpu")), boards, []).notes == ()
 
 
+def test_an_orin_is_warned_of_releases_whose_server_build_lacks_its_code():
+    versions = {"old": "10.3.0.30", "a": "10.13.3.9", "b": "10.15.1", "c": "10.16.0", "new": "10.16.1.11"}
+    boards = [orin(name, runtime__tensorrt=version) for name, version in versions.items()]
+    boards.append(orin("thor", runtime__tensorrt="10.13.3.9", compute_capability="11.0"))
+    notes = plan(job(tensorrt(Precision.FP16, "gpu")), boards, []).notes
+    assert [name for name in [*versions, "thor"] if any(f" on {name}: the SBSA build" in note for note in notes)] == [
+        "a",
+        "b",
+        "c",
+    ]
+
+
 def test_no_device_at_all():
     with pytest.raises(NoDevice) as caught:
         plan(job(), [], [])

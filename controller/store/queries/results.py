@@ -1,6 +1,6 @@
 """Measurements, read back with the facts they were taken under."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, TypeVar
@@ -129,13 +129,21 @@ def _result_row(row: StoredRow, parts: Parts) -> ResultRow:
         facts=_read(lambda: load_facts(row.facts)) or {},
         measurement=_measurement(row, parts),
         schedule=_read(lambda: Schedule(row.schedule)) or Schedule.ALONE,
-        mode=(_read(lambda: load(Measure, row.measure)) or Measure()).mode,
+        mode=_asked(row).mode,
         lowering=_read(lambda: Lowering(row.lowering)),
         options=variant.options if variant else {},
         dims=variant.dims if variant else {},
         model_sha256=next((item.sha256 for item in artifacts if item.role is Role.MODEL_FP32), ""),
-        labels=_read(lambda: load_labels(row.labels)) or {},
+        labels=_labels(row),
     )
+
+
+def _asked(row: StoredRow) -> Measure:
+    return _read(lambda: load(Measure, row.measure)) or Measure()
+
+
+def _labels(row: StoredRow) -> Mapping[str, str]:
+    return _read(lambda: load_labels(row.labels)) or {}
 
 
 def _measurement(row: StoredRow, parts: Parts) -> Measurement:
