@@ -59,8 +59,10 @@ def test_a_board_on_a_jetpack(tmp_path: Path, board: str, jetpack: str) -> None:
 @everywhere
 def test_a_container_that_masks_the_device_tree_knows_no_module(tmp_path: Path, board: str, jetpack: str) -> None:
     found = facts(jetson(board, jetpack, container=True).write(tmp_path))
-    for name in ("module", "module_source", "sku", "dla_cores", "compute_capability", "gpu", "power_mode"):
-        assert not found.HasField(name), name
+    told_by_l4t_38 = ("module", "module_source", "sku", "dla_cores", "compute_capability", "gpu")
+    for name in told_by_l4t_38:
+        assert found.HasField(name) == (jetpack == "7.1"), name
+    assert not found.HasField("power_mode")
     assert (found.container, found.nvidia_runtime) == ("docker", True)
     assert found.l4t == JETPACKS[jetpack].l4t  # the NVIDIA runtime brings the release file in
     assert hardware_serial(tmp_path) == ""
@@ -115,6 +117,23 @@ def test_a_thor_on_a_foreign_carrier(
     base = "sys/firmware/devicetree/base/"
     tree.put({f"{base}compatible": "acme,thor\0nvidia,tegra264\0", f"{base}model": f"{model}\0"})
     tree.put({"proc/meminfo": f"MemTotal:  {memory_kb} kB\n"})
+    found = read_board(tree.write(tmp_path), {})
+    assert (found.module, found.source) == expected
+
+
+@pytest.mark.parametrize(
+    ("jetpack", "memory_kb", "expected"),
+    [
+        ("7.1", 128_810_000, ("p3834-0008", "memory")),
+        ("7.1", 64_400_000, ("p3834-0000", "memory")),
+        ("7.1", 16_000_000, (None, None)),
+        ("7.2", 128_810_000, (None, None)),  # an Orin's release, too
+    ],
+)
+def test_a_thor_in_a_container_is_known_by_its_release(
+    tmp_path: Path, jetpack: str, memory_kb: int, expected: tuple[str | None, str | None]
+) -> None:
+    tree = jetson("thor-t5000", jetpack, container=True).put({"proc/meminfo": f"MemTotal:  {memory_kb} kB\n"})
     found = read_board(tree.write(tmp_path), {})
     assert (found.module, found.source) == expected
 
