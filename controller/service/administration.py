@@ -1,6 +1,7 @@
 """The Access service: what admins do with tokens, invitations and revocations. A secret leaves here once."""
 
 import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -104,13 +105,15 @@ class AccessService(access_pb2_grpc.AccessServicer):
         self, request: access_pb2.RevokeDeviceRequest, context: Context
     ) -> access_pb2.RevokeDeviceResponse:
         revoke = partial(revoke_device, name=request.device)
-        device_id, name = await self._service.write(
-            audited(revoke, lambda device: Deed("device.revoke", f"device {device[1]}", {"device_id": device[0]}))
+        found = await self._service.write(
+            audited(
+                revoke, lambda device: Deed("device.revoke", f"device {device.name}", {"device_id": device.device_id})
+            )
         )
-        ended = await self._certification.end(device_id)
-        await self._close_sessions(device_id)
-        log.info("%s revoked device %s; %d open calls ended", current_caller().user, name, ended)
-        return access_pb2.RevokeDeviceResponse(device=name)
+        ended = await self._certification.end(found.ids)
+        await self._close_sessions(found.ids)
+        log.info("%s revoked device %s; %d open calls ended", current_caller().user, found.name, ended)
+        return access_pb2.RevokeDeviceResponse(device=found.name)
 
     async def ListAudit(self, request: access_pb2.ListAuditRequest, context: Context) -> access_pb2.ListAuditResponse:
         size = page_size(request.limit)
@@ -119,10 +122,10 @@ class AccessService(access_pb2_grpc.AccessServicer):
         page, following = page_of(found, size, encode=AUDIT_ENTRY.encode, cursor=lambda entry: str(entry.number))
         return access_pb2.ListAuditResponse(entries=page, next_page=following)
 
-    async def _close_sessions(self, device_id: str) -> None:
+    async def _close_sessions(self, device_ids: Collection[str]) -> None:
         """What the board had in hand goes to others at once."""
         service = self._service
-        for session_id in [key for key, board in service.boards.items() if board.device_id == device_id]:
+        for session_id in [key for key, board in service.boards.items() if board.device_id in device_ids]:
             await service.write(partial(leave, session_id=session_id, reason="revoked"))
             service.liveness.forget(session_id)
             service.boards.pop(session_id, None)

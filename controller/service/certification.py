@@ -3,7 +3,8 @@
 What is stored is known to the directory before anybody is answered.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -17,7 +18,7 @@ from controller.service.directory import Directory, secret_digest
 from controller.store.commands.members import accept, keep_member, keep_renewal, revoke_device, usable_invitation
 from controller.store.commands.tokens import token_digests
 from controller.store.queries.members import members
-from jetfleet.errors import BadInput
+from jetfleet.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from controller.authority.authority import Authority, IssuedCertificate
@@ -90,16 +91,18 @@ class Certification:
         return self._authority().issue(device_id, csr_pem, lifetime_s=self._service.options.certificate_s, after=after)
 
     async def revoke_removed(self, device_id: str) -> None:
-        """Who was taken out of the fleet does not come back by itself; who never enrolled has nothing to lose."""
-        if self._directory.member(device_id) is not None:
-            end = Deed("device.revoke", f"device {device_id}", {"because": "it was removed"})
-            await self._service.write(audited(partial(revoke_device, name=device_id), lambda _: end))
-            await self.end(device_id)
+        """Who was taken out of the fleet does not come back by itself, by none of its ids; who never enrolled has
+        nothing to lose.
+        """
+        end = Deed("device.revoke", f"device {device_id}", {"because": "it was removed"})
+        with contextlib.suppress(NotFound):
+            revoked = await self._service.write(audited(partial(revoke_device, name=device_id), lambda _: end))
+            await self.end(revoked.ids)
 
-    async def end(self, device_id: str) -> int:
-        """The device's certificates are not valid any more; ends its calls, and says how many were open."""
+    async def end(self, device_ids: Iterable[str]) -> int:
+        """Their certificates are not valid any more; ends their calls, and says how many were open."""
         await self.refresh()
-        return self._directory.end_calls(access_key(CallerRole.AGENT, device_id))
+        return sum(self._directory.end_calls(access_key(CallerRole.AGENT, item)) for item in device_ids)
 
 
 def _enrolled(claim: EnrolmentClaim, welcome: Welcome) -> Deed:

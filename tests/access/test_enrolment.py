@@ -214,6 +214,54 @@ def test_a_revoked_board_stops_within_a_second_and_comes_back_by_a_new_invitatio
     assert len(owner.devices()) == 1
 
 
+def adopted(served: ControllerProcess, owner: Client, folder: Path, keep: Callable[[Process], Process]) -> AgentProcess:
+    """A board that works as `orin`, by the id of its second life: its first one never enrolled."""
+    first = AgentProcess(folder / "first", served.address, name="orin", facts=simulated_board())
+    keep(first)
+    first.start()
+    wait_online(owner, "orin")
+    first.stop()
+    enrol(owner, folder / "second", name="later")
+    owner.change_device("orin", adopt=(folder / "second" / "device_id").read_text().strip())
+    second = start_enrolled(folder / "second", served.agents_address, keep, name="later")
+    wait_online(owner, "orin")
+    assert [device.name for device in owner.devices()] == ["orin"]
+    return second
+
+
+@pytest.mark.parametrize("how", ["remove", "revoke", "revoke by the name of the invitation"])
+def test_all_certificates_of_a_board_that_was_adopted_end_with_it(
+    served: ControllerProcess, owner: Client, tmp_path: Path, keep: Callable[[Process], Process], how: str
+) -> None:
+    agent = adopted(served, owner, tmp_path, keep)
+    if how == "remove":
+        owner.change_device("orin", remove={"force": True})
+    else:
+        owner.access().revoke_device("orin" if how == "revoke" else "later")
+    assert agent.wait() == 4
+    credentials = read_credentials(tmp_path / "second")
+    assert credentials is not None
+    assert hello(served.agents_address, credentials) is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_the_board_that_is_listed_by_a_name_is_revoked_and_not_one_that_was_invited_by_it_once(
+    served: ControllerProcess, owner: Client, tmp_path: Path, keep: Callable[[Process], Process]
+) -> None:
+    enrol(owner, tmp_path / "one", name="orin", serial="1")
+    start_enrolled(tmp_path / "one", served.agents_address, keep, name="orin")
+    wait_online(owner, "orin")
+    owner.change_device("orin", rename="old")
+    enrol(owner, tmp_path / "other", name="orin", serial="2")
+    start_enrolled(tmp_path / "other", served.agents_address, keep, name="orin")
+    wait_online(owner, "orin", "old")
+    owner.access().revoke_device("orin")
+    one, other = read_credentials(tmp_path / "one"), read_credentials(tmp_path / "other")
+    assert one is not None
+    assert other is not None
+    assert hello(served.agents_address, other) is grpc.StatusCode.UNAUTHENTICATED
+    assert hello(served.agents_address, one) is grpc.StatusCode.OK
+
+
 def test_a_board_that_was_flashed_again_is_the_same_device(
     served: ControllerProcess, owner: Client, tmp_path: Path, keep: Callable[[Process], Process]
 ) -> None:

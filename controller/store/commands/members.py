@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -14,7 +15,6 @@ from controller.model.labels import check_labels
 from controller.store import access_tables as t
 from controller.store import tables
 from controller.store.clock import now_text, parse, text_of
-from controller.store.commands.devices import find_device
 from controller.store.queries.members import members
 from controller.store.stored import StoredRow
 from jetfleet.errors import Denied, NotFound
@@ -110,19 +110,39 @@ def keep_renewal(
     )
 
 
-def revoke_device(connection: Connection, name: str) -> tuple[str, str]:
-    """The id and the name of the device. Raises NotFound for one that is not known or never enrolled."""
-    row = connection.execute(select(t.member).where((t.member.c.device_id == name) | (t.member.c.name == name))).first()
-    shown = name
-    if row is None:
-        device = find_device(connection, name)
-        row, shown = _member_row(connection, device.id), device.name
-    if row is None:
+class RevokedDevice(NamedTuple):
+    """`ids` are all that mean it: its own, and those that a person said are the same board."""
+
+    device_id: str
+    name: str
+    ids: tuple[str, ...]
+
+
+def revoke_device(connection: Connection, name: str) -> RevokedDevice:
+    """By the name or an id. Raises NotFound for a device that is not known or never enrolled."""
+    found = _named(connection, name)
+    enrolled = connection.execute(select(t.member.c.device_id).where(t.member.c.device_id.in_(found.ids))).scalars()
+    if not (ids := list(enrolled)):
         raise NotFound(
-            f"{shown} never enrolled: there is nothing to revoke", hint="it came over the controller's socket"
+            f"{found.name} never enrolled: there is nothing to revoke", hint="it came over the controller's socket"
         )
-    connection.execute(update(t.member).where(t.member.c.device_id == row.device_id).values(revoked_at=now_text()))
-    return str(row.device_id), shown
+    connection.execute(update(t.member).where(t.member.c.device_id.in_(ids)).values(revoked_at=now_text()))
+    return found
+
+
+def _named(connection: Connection, name: str) -> RevokedDevice:
+    """As the list of devices has it; else a board that enrolled by this name or id, and what that is a device of."""
+    devices = connection.execute(select(tables.device.c.id, tables.device.c.name, tables.device.c.also_ids)).all()
+    listed = next((row for row in devices if name in (row.id, row.name)), None)
+    if listed is None:
+        wanted = (t.member.c.device_id == name) | (t.member.c.name == name)
+        member_id = connection.execute(select(t.member.c.device_id).where(wanted)).scalar()
+        if member_id is None:
+            raise NotFound(f"no device is called {name}", hint="`controller devices list` shows all")
+        listed = next((row for row in devices if member_id in load(dict[str, str], row.also_ids)), None)
+        if listed is None:
+            return RevokedDevice(member_id, name, (member_id,))
+    return RevokedDevice(listed.id, listed.name, (listed.id, *load(dict[str, str], listed.also_ids)))
 
 
 def _member_row(connection: Connection, device_id: str) -> StoredRow | None:
