@@ -15,7 +15,8 @@ from tests.attack.outcome import Attack
 ROWS = pytest.StashKey[list[tuple[str, str, str]]]()
 
 
-@pytest.fixture(scope="session")
+# Gone with this room: other rooms look at the children of the tests.
+@pytest.fixture(scope="package")
 def fleet() -> Iterator[Fleet]:
     """In a folder that every user reaches, as a state folder may be: what is closed is closed by its own modes."""
     folder = Path(tempfile.mkdtemp(prefix="attack-"))
