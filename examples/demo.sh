@@ -25,6 +25,6 @@ Next:
   $bin/controller --state $state results $digits          # latency with its interval, accuracy beside it, verdicts
   $bin/controller --state $state query "select * from v_results"
   $bin/controller --state $state job logs $digits
-  $bin/controller serve                                  # for a fleet; then, on each board: agent run
+  $bin/controller serve                                  # for a fleet; then controller enroll new, for each board
 Your own model: start from examples/onnx/job.yaml (an ONNX file) or examples/digits/job.yaml (PyTorch).
 NEXT

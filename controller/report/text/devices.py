@@ -45,7 +45,7 @@ def devices_table(devices: Sequence[DeviceView], *, now: datetime | None = None)
         ],
         folding=frozenset({"state", "hardware", "runtimes", "busy with"}),
         optional=("certificate", "last seen", "power mode", "busy with", "kind", "runtimes", "jetpack"),
-        empty="no device has ever registered: run `agent run` on one, or submit with --local",
+        empty="no device has ever registered: enrol one with `controller enroll new`, or submit with --local",
     )
 
 
