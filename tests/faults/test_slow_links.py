@@ -64,14 +64,14 @@ def run_over(
 
 
 @pytest.mark.netns
-def test_three_megabytes_take_longer_than_a_lease_and_lose_none(
+def test_five_megabytes_take_longer_than_a_lease_and_lose_none(
     tmp_path: Path, keep: Callable[[Process], Process]
 ) -> None:
-    controller = ControllerProcess(tmp_path / "short", lease_s=8.0)
+    controller = ControllerProcess(tmp_path / "short", lease_s=16.0)
     keep(controller)
     controller.ready()
     with Client(controller.address) as client:
-        run_over(controller, client, keep, tmp_path, megabytes=3)
+        run_over(controller, client, keep, tmp_path, megabytes=5)
 
 
 @pytest.mark.netns

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 
 
 def pump(source: socket.socket, sink: socket.socket) -> None:
@@ -35,6 +36,13 @@ def to_controller() -> socket.socket:
     return far
 
 
+def slow_side(address: tuple[str, int]) -> socket.socket:
+    """With a small buffer: the link between the sockets adds no queue of its own to what the agent has sent."""
+    far = socket.create_connection(address)
+    far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 << 10)
+    return far
+
+
 def main() -> None:
     wire = socket.create_server(("127.0.0.1", 0))
     near = socket.socket(socket.AF_UNIX)
@@ -44,7 +52,7 @@ def main() -> None:
     threading.Thread(target=serve, args=(wire, to_controller), daemon=True).start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    serve(near, lambda: socket.create_connection(wire.getsockname()))
+    serve(near, partial(slow_side, wire.getsockname()))
 
 
 if __name__ == "__main__":
