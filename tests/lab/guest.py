@@ -14,7 +14,7 @@ from pathlib import Path
 
 from testing.processes import wait_for
 from tests.house.source import ROOT
-from tests.lab.network import run
+from tests.lab.network import install_missing, run
 
 LAB = Path(os.environ.get("JETFLEET_LAB", ROOT / ".lab"))
 _PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,iproute2,procps,util-linux"
@@ -24,10 +24,7 @@ AGENT = "/opt/jetfleet/bin/agent"
 
 
 def install_tools() -> None:
-    missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
-    if missing:
-        run("apt-get", "update", "-qq")
-        run("apt-get", "install", "-y", "--no-install-recommends", *missing)
+    install_missing(_TOOLS)
 
 
 def make_base() -> Path:

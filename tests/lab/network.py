@@ -1,14 +1,14 @@
 """Hosts in network namespaces: a switch in one of its own, so that nothing touches the machine's own network."""
 
 import os
+import shutil
 import subprocess
-from collections.abc import Sequence
-
-_NET = "10.231.87"
+from collections.abc import Mapping, Sequence
 
 
-def run(*words: str, check: bool = True) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
+def run(*words: str, given: str = "", check: bool = True) -> str:
+    """What a command printed. Raises AssertionError with what it said of its failure."""
+    done = subprocess.run(words, input=given, capture_output=True, text=True, timeout=600, check=False)
     if check and done.returncode:
         raise AssertionError(
             f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}{done.stdout[-2000:]}"
@@ -16,29 +16,29 @@ def run(*words: str, check: bool = True) -> str:
     return done.stdout
 
 
-class LabNetwork:
-    """`hosts` get addresses in order; each lies in a namespace PREFIX-HOST."""
+def install_missing(tools: Mapping[str, str]) -> None:
+    """Commands by name, and the packages that have them."""
+    missing = [package for tool, package in tools.items() if shutil.which(tool) is None]
+    if missing:
+        run("apt-get", "update", "-qq")
+        run("apt-get", "install", "-y", "--no-install-recommends", *missing)
 
-    def __init__(self, hosts: Sequence[str]) -> None:
-        self.prefix = f"jfu{os.getpid()}"
+
+class LabNetwork:
+    """`hosts` get addresses in order, below `net`; each lies in a namespace PREFIX-HOST."""
+
+    def __init__(self, hosts: Sequence[str], *, prefix: str = "jfu", net: str = "10.231.87") -> None:
+        self.prefix = f"{prefix}{os.getpid()}"
         self.hosts = tuple(hosts)
+        self._net = net
 
     def __enter__(self) -> "LabNetwork":
         self._remove()
-        switch = self.namespace("sw")
-        run("ip", "netns", "add", switch)
-        run("ip", "-n", switch, "link", "add", "br0", "type", "bridge")
-        run("ip", "-n", switch, "link", "set", "br0", "up")
-        for host in self.hosts:
-            name = self.namespace(host)
-            run("ip", "netns", "add", name)
-            run("ip", "-n", name, "link", "set", "lo", "up")
-            run(
-                "ip", "link", "add", "eth0", "netns", name, "type", "veth", "peer", "name", f"p-{host}", "netns", switch
-            )
-            run("ip", "-n", switch, "link", "set", f"p-{host}", "master", "br0", "up")
-            run("ip", "-n", name, "addr", "add", f"{self.address(host)}/24", "dev", "eth0")
-            run("ip", "-n", name, "link", "set", "eth0", "up")
+        try:
+            self._make()
+        except BaseException:
+            self._remove()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,8 +51,31 @@ class LabNetwork:
         return f"/run/netns/{self.namespace(host)}"
 
     def address(self, host: str) -> str:
-        return f"{_NET}.{self.hosts.index(host) + 1}"
+        return f"{self._net}.{self.hosts.index(host) + 1}"
+
+    def _make(self) -> None:
+        switch = self.namespace("sw")
+        run("ip", "netns", "add", switch)
+        run("ip", "-n", switch, "link", "add", "br0", "type", "bridge")
+        run("ip", "-n", switch, "link", "set", "br0", "up")
+        for host in self.hosts:
+            self._add(host)
+            self._link(host, "eth0", to="sw", peer=f"p-{host}", address=f"{self.address(host)}/24")
+            run("ip", "-n", switch, "link", "set", f"p-{host}", "master", "br0", "up")
+
+    def _add(self, host: str) -> None:
+        run("ip", "netns", "add", self.namespace(host))
+        run("ip", "-n", self.namespace(host), "link", "set", "lo", "up")
+
+    def _link(self, host: str, device: str, *, to: str, peer: str, address: str) -> None:
+        one, other = self.namespace(host), self.namespace(to)
+        run("ip", "link", "add", device, "netns", one, "type", "veth", "peer", "name", peer, "netns", other)
+        run("ip", "-n", one, "addr", "add", address, "dev", device)
+        run("ip", "-n", one, "link", "set", device, "up")
+
+    def _namespaces(self) -> tuple[str, ...]:
+        return (*self.hosts, "sw")
 
     def _remove(self) -> None:
-        for host in (*self.hosts, "sw"):
+        for host in self._namespaces():
             run("ip", "netns", "del", self.namespace(host), check=False)

@@ -69,8 +69,9 @@ def lan() -> Iterator[Lan]:
     if os.geteuid():
         pytest.skip("only root may make network namespaces")
     install_tools()
-    with Lan(HOSTS, behind=BEHIND) as found:
-        yield found
+    made = Lan(HOSTS, behind=BEHIND)
+    with made:
+        yield made
 
 
 class Fleet:
