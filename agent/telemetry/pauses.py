@@ -66,7 +66,7 @@ class PauseWatch:
     ) -> None:
         self._boot_clock, self._steady_clock = boot_clock, steady_clock
         self._has_pulse = pulse
-        self._done = threading.Event()
+        self._watching, self._done = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._continued = 0
         self._late_s: list[float] = []
@@ -83,6 +83,7 @@ class PauseWatch:
         if self._has_pulse:
             self._thread = threading.Thread(target=self._pulse, name="pauses", daemon=True)
             self._thread.start()
+            self._watching.wait()  # what stops the process from here on is seen
 
     def stop(self) -> list[str]:
         """What was seen, each as a piece of evidence; empty if the process was never held up."""
@@ -99,10 +100,8 @@ class PauseWatch:
     def _pulse(self) -> None:
         accounts = KernelAccounts()
         try:
-            self._account, self._beat = (
-                accounts.read(),
-                self._boot_clock(),
-            )  # a thread begins late, too
+            self._account, self._beat = accounts.read(), self._boot_clock()  # a thread begins late, too
+            self._watching.set()
             while not self._done.wait(PERIOD_S):
                 self.beat(accounts.read())
             self.beat(accounts.read())

@@ -1,5 +1,6 @@
 """The helper as a process behind a socket that was handed to it, as systemd does; who asks is told by the kernel."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -106,19 +107,22 @@ def test_a_refusal_comes_after_the_request_was_read():
         here.close()
 
 
+def serve_until_shut(listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        serve(listener, allowed={os.getuid()}, connection_s=0.2)
+
+
 def test_one_that_hangs_is_left_and_the_next_one_answered(tmp_path):
     path = tmp_path / "helper.sock"
-    with socket.socket(socket.AF_UNIX) as listener:
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as hanging:
         listener.bind(str(path))
         listener.listen(8)
-        thread = threading.Thread(
-            target=serve, args=(listener,), kwargs={"allowed": {os.getuid()}, "connection_s": 0.2}, daemon=True
-        )
+        thread = threading.Thread(target=serve_until_shut, args=(listener,))
         thread.start()
-        hanging = socket.socket(socket.AF_UNIX)
-        with hanging:
-            hanging.connect(str(path))
-            assert ask("ping", path=path) == {"ok": True}
+        hanging.connect(str(path))
+        assert ask("ping", path=path) == {"ok": True}
+        listener.shutdown(socket.SHUT_RDWR)  # so that the thread ends with its listener, and not in a later test
+        thread.join()
 
 
 def test_nobody_there_is_said_with_the_way_out(tmp_path):
