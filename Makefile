@@ -100,11 +100,11 @@ $(VENV310)/.made: pyproject.toml constraints.txt
 	@test -n "$(PYTHON310)" || { echo 'no Python 3.10 found: make test-py310 PYTHON310=/path/to/python3.10'; exit 1; }
 	$(PYTHON310) -m venv $(VENV310)
 	$(VENV310)/bin/pip install --constraint constraints.txt --editable '.[agent,controller,tensorrt-rtx]' \
-	  pytest pytest-asyncio pytest-timeout hypothesis pandas duckdb datasette
+	  pytest pytest-asyncio pytest-timeout hypothesis pandas scipy duckdb datasette
 	@touch $@
 
 test-py310: $(VENV310)/.made  ## both halves on JetPack 6's and Ubuntu 22.04's Python, without torch
-	$(VENV310)/bin/python -m pytest tests/proto $(AGENT_TESTS) $(CONTROLLER_TESTS)
+	$(VENV310)/bin/python -m pytest tests/proto tests/stats $(AGENT_TESTS) $(CONTROLLER_TESTS)
 
 print-python310:
 	@echo $(PYTHON310)

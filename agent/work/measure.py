@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.runtime.base import Report, Session
-from agent.work import stats
 from agent.work.summary import Recording, half_width
 from agent.work.together import CallerThread, GroupRecording, Lane, LaneGroup
 from jetfleet.errors import BadInput
+from jetfleet.stats.percentiles import samples_needed
 from jetfleet.v1.task_pb2 import BenchTask, MeasureOptions
 
 Floats = NDArray[np.float64]
@@ -185,7 +185,7 @@ def is_over(spent_s: float, rounds: int, limits: MeasureLimits) -> bool:
 
 def is_enough(rounds: Sequence[Floats]) -> bool:
     """Whether p99 is supported and p50 known as well as wanted."""
-    if sum(len(block) for block in rounds) < stats.samples_needed(0.99):
+    if sum(len(block) for block in rounds) < samples_needed(0.99):
         return False
     width = half_width(rounds, replicates=500)
     return width is not None and width <= WANTED_HALF_WIDTH

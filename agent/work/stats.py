@@ -10,9 +10,11 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from jetfleet.stats.percentiles import CONFIDENCE, interval_ranks, rank
+from jetfleet.stats.student import point
+
 Floats = NDArray[np.float64]
 
-CONFIDENCE = 0.95
 MIN_ROUNDS = 5  # fewer blocks than this, and a bootstrap over them says nothing
 _GRID = 512
 _NORMAL = NormalDist()
@@ -21,20 +23,6 @@ _NORMAL = NormalDist()
 def nearest_rank(ordered: Floats, share: float) -> float:
     """The smallest sample with at least `share` of all samples at or below it. `ordered` ascends, 0 < share <= 1."""
     return float(ordered[rank(len(ordered), share) - 1])
-
-
-def rank(n: int, share: float) -> int:
-    """1-based nearest rank: ceil(share * n), with share * n rounded first so that 0.07 * 100 is 7 and not 8."""
-    return max(1, math.ceil(round(share * n, 9)))
-
-
-def samples_needed(share: float) -> int:
-    """The fewest independent samples from which a two-sided 95 % interval for a percentile can be read off.
-
-    Both tails must be able to hold alpha/2: max(share, 1 - share)^n <= alpha/2, so 368 for p99 and 36 for p90.
-    Source: order-statistic (distribution-free) intervals, Hahn and Meeker, Statistical Intervals, chapter 5.
-    """
-    return math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log(max(share, 1 - share)))
 
 
 def effective_size(samples: Floats, threshold: float) -> float:
@@ -67,36 +55,15 @@ def _effective(indicator: NDArray[np.bool_]) -> float:
 def tail_interval(ordered: Floats, share: float, effective_n: float) -> tuple[float, float] | None:
     """95 % interval of a percentile from order statistics, as if there were `effective_n` samples; None if too few.
 
-    Ranks from the binomial distribution (source as `samples_needed`), then stretched over the samples there are.
+    Ranks from the binomial distribution, then stretched over the samples there are.
     """
-    n, trials = len(ordered), math.floor(effective_n)
-    if trials < samples_needed(share):
+    ranks = interval_ranks(math.floor(effective_n), share)
+    if ranks is None:
         return None
-    low = _binomial_quantile(trials, share, (1 - CONFIDENCE) / 2)
-    high = _binomial_quantile(trials, share, (1 + CONFIDENCE) / 2) + 1
-    if not 1 <= low <= high <= trials:
-        return None
-    stretched_low = max(1, math.floor(low * n / trials))
-    stretched_high = min(n, math.ceil(high * n / trials))
-    return float(ordered[stretched_low - 1]), float(ordered[stretched_high - 1])
-
-
-def _binomial_quantile(trials: int, share: float, probability: float) -> int:
-    """The smallest k with P(B <= k) >= probability for B ~ Binomial(trials, share), within ten deviations."""
-    mean, reach = trials * share, 10 * math.sqrt(trials * share * (1 - share)) + 10
-    first, last = max(0, math.floor(mean - reach)), min(trials, math.ceil(mean + reach))
-    total = 0.0
-    for k in range(first, last + 1):
-        total += math.exp(
-            math.lgamma(trials + 1)
-            - math.lgamma(k + 1)
-            - math.lgamma(trials - k + 1)
-            + k * math.log(share)
-            + (trials - k) * math.log1p(-share)
-        )
-        if total >= probability:
-            return k
-    return last
+    stretch = len(ordered) / math.floor(effective_n)
+    low = max(1, math.floor(ranks[0] * stretch))
+    high = min(len(ordered), math.ceil(ranks[1] * stretch))
+    return float(ordered[low - 1]), float(ordered[high - 1])
 
 
 def median_interval(rounds: Sequence[Floats], *, replicates: int = 2000, seed: int = 0) -> tuple[float, float] | None:
@@ -126,19 +93,7 @@ def median_interval(rounds: Sequence[Floats], *, replicates: int = 2000, seed: i
 
 
 def _expanded_tail(count: int) -> float:
-    return _NORMAL.cdf(-math.sqrt(count / (count - 1)) * student_t(count - 1))
-
-
-def student_t(freedom: int) -> float:
-    """The 97.5 % point of Student's t, within 0.5 % for 4 degrees of freedom or more.
-
-    Cornish-Fisher expansion about the normal: Abramowitz and Stegun 26.7.5.
-    """
-    z = _NORMAL.inv_cdf((1 + CONFIDENCE) / 2)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3
+    return _NORMAL.cdf(-math.sqrt(count / (count - 1)) * point(1 - CONFIDENCE, count - 1))
 
 
 def drift(round_medians: Sequence[float]) -> float | None:

@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from controller.analysis.comparability import circumstances
-from controller.analysis.stats import student_t
 from controller.model.comparison import NoiseFloor
 from controller.model.result import VALID, Row
+from jetfleet.stats.student import point
 
 MINIMUM = 0.02  # two sessions on one board agree within this, or are flagged (the project's bar for repeats)
 FALSE_ALARMS = 0.01
@@ -50,6 +50,6 @@ def repeatability(rows: Iterable[Row], *, minimum: float = MINIMUM) -> tuple[flo
     runs = sum(len(values) for values in sets)
     squares = math.fsum((value - math.fsum(values) / len(values)) ** 2 for values in sets for value in values)
     freedom = _PRIOR_FREEDOM + runs - len(sets)
-    before = math.log1p(minimum) / (math.sqrt(2) * student_t(_PRIOR_FREEDOM, FALSE_ALARMS))
+    before = math.log1p(minimum) / (math.sqrt(2) * point(FALSE_ALARMS, _PRIOR_FREEDOM))
     deviation = math.sqrt((_PRIOR_FREEDOM * before**2 + squares) / freedom)
-    return math.expm1(student_t(freedom, FALSE_ALARMS) * math.sqrt(2) * deviation), runs
+    return math.expm1(point(FALSE_ALARMS, freedom) * math.sqrt(2) * deviation), runs

@@ -11,7 +11,9 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from statistics import NormalDist
 
-CONFIDENCE = 0.95
+from jetfleet.stats.percentiles import CONFIDENCE, binomial_weight
+from jetfleet.stats.student import point
+
 MIN_ROUNDS = 5  # fewer blocks than this, and a bootstrap over them says nothing
 _NEGLIGIBLE = 1e-9
 _NORMAL = NormalDist()
@@ -63,17 +65,7 @@ def _at_least(successes: int, trials: int, probability: float) -> float:
     """P(B >= successes) for B ~ Binomial(trials, probability)."""
     if probability in (0.0, 1.0):
         return probability
-    log_p, log_q = math.log(probability), math.log1p(-probability)
-    return math.fsum(
-        math.exp(
-            math.lgamma(trials + 1)
-            - math.lgamma(k + 1)
-            - math.lgamma(trials - k + 1)
-            + k * log_p
-            + (trials - k) * log_q
-        )
-        for k in range(successes, trials + 1)
-    )
+    return math.fsum(binomial_weight(k, trials, probability) for k in range(successes, trials + 1))
 
 
 def _rank(n: int) -> int:
@@ -87,16 +79,4 @@ def _quantile(weighted: Sequence[tuple[float, float]], probability: float) -> fl
 
 
 def _expanded_tail(count: int) -> float:
-    return _NORMAL.cdf(-math.sqrt(count / (count - 1)) * student_t(count - 1, 1 - CONFIDENCE))
-
-
-def student_t(freedom: int, outside: float) -> float:
-    """The two-sided point of Student's t, within 0.5 % at 5 % and within 2 % at 1 % for 4 degrees of freedom or more.
-
-    Cornish-Fisher expansion about the normal: Abramowitz and Stegun 26.7.5.
-    """
-    z = _NORMAL.inv_cdf(1 - outside / 2)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3
+    return _NORMAL.cdf(-math.sqrt(count / (count - 1)) * point(1 - CONFIDENCE, count - 1))
