@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 
 from controller.model.access import Caller, CallerRole, Member, TokenView
-from jetfleet.errors import Unauthenticated
+from jetfleet.errors import Infrastructure, Unauthenticated
 
 _SECRET_BYTES = 32
+# At once, of one caller whom the transport names; the socket's owner may open as many as he likes.
+_MOST_CALLS = {CallerRole.AGENT: 64, CallerRole.STRANGER: 64}
+_MOST_CALLS_OF_PEOPLE = 1024
 _ENROL_AGAIN = "on the controller: `controller enroll new` prints the line with which this board enrols again"
 
 
@@ -85,10 +88,18 @@ class Directory:
 
     @contextlib.contextmanager
     def open_call(self, caller: Caller) -> Iterator[None]:
-        """While a call of this task is open, `end_calls` can end it, and what the caller is known by may expire."""
+        """While a call of this task is open, `end_calls` can end it, and what the caller is known by may expire.
+
+        Raises Infrastructure where the caller has too many open.
+        """
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a call outside of a task")
+        most = _MOST_CALLS.get(caller.role, _MOST_CALLS_OF_PEOPLE)
+        if caller.role is not CallerRole.OWNER and len(self._calls.get(caller.key, ())) >= most:
+            raise Infrastructure(
+                f"{caller.user or 'nobody known'} has {most} calls open, and may not open more", hint="end some of them"
+            )
         self._calls[caller.key].add(task)
         left_s = None if caller.expires_at is None else (caller.expires_at - self._now()).total_seconds()
         timer = None if left_s is None else asyncio.get_running_loop().call_later(max(0.0, left_s), self._end, task)

@@ -24,6 +24,7 @@ from controller.service.identity import caller_of, known_caller, set_caller
 from controller.service.ownership import Ownership
 from controller.service.refusals import Refusals
 from controller.service.skew import Skew
+from controller.service.strangers import Strangers
 from controller.service.tally import RunningTally
 from jetfleet.errors import Denied, Infrastructure, JetfleetError, NeedsUpgrade, Unauthenticated
 from jetfleet.log_fields import note_fields
@@ -39,8 +40,16 @@ _LONGEST_ID = 256
 class Interceptor(grpc.aio.ServerInterceptor):
     """Health and reflection speak no protocol of ours: only the caller is looked at."""
 
-    def __init__(self, directory: Directory, ownership: Ownership, refusals: Refusals, service: ServiceContext) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        ownership: Ownership,
+        refusals: Refusals,
+        service: ServiceContext,
+        strangers: Strangers,
+    ) -> None:
         self._directory, self._ownership, self._refusals, self._service = directory, ownership, refusals, service
+        self._strangers = strangers
 
     async def intercept_service(
         self,
@@ -53,7 +62,14 @@ class Interceptor(grpc.aio.ServerInterceptor):
         method = str(handler_call_details.method)
         service = self._service
         gate = _Gate(
-            method, row_of(method), self._directory, self._ownership, self._refusals, service.tally, service.skew
+            method,
+            row_of(method),
+            self._directory,
+            self._ownership,
+            self._refusals,
+            service.tally,
+            service.skew,
+            self._strangers,
         )
         wrap = {
             (False, False): (grpc.unary_unary_rpc_method_handler, handler.unary_unary, gate.answering),
@@ -83,11 +99,14 @@ class _Gate:
     refusals: Refusals
     tally: RunningTally
     skew: Skew
+    strangers: Strangers
 
     async def pass_(self, request: Any, context: Any) -> Caller:
         """Raises Unauthenticated, Denied, NeedsUpgrade, NotFound."""
         caller = caller_of(context, self.directory)
         set_caller(caller)
+        if caller.role is not CallerRole.STRANGER:
+            self.strangers.know(str(context.peer()))
         note_fields(who=caller.user, role=caller.role.value, call=row_name(self.method), device=caller.device_id)
         reach = None if self.row is None else self.row.reach_of(caller.role)
         if reach is None and caller.role is CallerRole.STRANGER:

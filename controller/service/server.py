@@ -52,6 +52,7 @@ from controller.service.retention import retain
 from controller.service.scrape import Scrape
 from controller.service.seals import AuditSeals
 from controller.service.state_folder import prepare
+from controller.service.strangers import Strangers
 from controller.store.commands.audit import note_deed
 from jetfleet.address import check_address, socket_path, split_address
 from jetfleet.errors import StateLocked
@@ -123,8 +124,8 @@ async def _serve(options: ServeOptions) -> None:
     directory, authority = Directory(), cache(partial(_open_authority, options))
     certification, possession = Certification(service, directory, authority), Possession(service)
     control, healthy = ControlService(service, certification), health.aio.HealthServicer()
-    refusals = Refusals(service)
-    gate = Interceptor(directory, Ownership(service), refusals, service)
+    refusals, strangers = Refusals(service), Strangers()
+    gate = Interceptor(directory, Ownership(service), refusals, service, strangers)
     server = grpc.aio.server(interceptors=[gate], options=SERVER_OPTIONS)
     metrics = MetricsPort(
         directory, refusals, scrape=Scrape(service).text, is_serving=lambda: not service.stopping.is_set()
@@ -138,7 +139,7 @@ async def _serve(options: ServeOptions) -> None:
     reflection.enable_server_reflection([item.full_name for item in SERVICES], server)
     refuse_undecided(methods())
     try:
-        _bind(server, options, certification, authority)
+        ports = _bind(server, options, certification, authority)
         await adopt(service)
         await service.write(partial(note_deed, deed=start_of(options), by=CONTROLLER))
         await certification.refresh()
@@ -151,7 +152,7 @@ async def _serve(options: ServeOptions) -> None:
             await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
         log.info("serving %s (SQLite %s)", options.state_dir, sqlite3.sqlite_version)
         manager.ready(f"serving {options.state_dir}")
-        async with manager.alive():
+        async with manager.alive(), strangers.bounded(ports):
             await _until_stopped(service, control, AuditSeals(service, _signer(options, authority)))
         manager.stopping()
         await healthy.enter_graceful_shutdown()
@@ -186,18 +187,23 @@ def _bind(
     options: ServeOptions,
     certification: Certification,
     authority: "Callable[[], Authority]",
-) -> None:
+) -> set[int]:
+    """The ports of TCP that are served."""
+    ports = set()
     bind_socket(server, options.state_dir)
     if options.listen is not None:
         credentials = people_credentials(authority().server_identity)
         bound = bind_port(server, options.listen, credentials, option="--listen")
         certification.listening = address_for_boards(bound, options.hosts)
+        ports.add(split_address(bound)[1])
         (options.state_dir / ADDRESS_FILE).write_text(f"{bound}\n")
     if options.agents is not None:
         credentials = agents_credentials(authority().server_identity)
         bound = bind_port(server, options.agents, credentials, option="--agents")
         certification.agents_port = split_address(bound)[1]
+        ports.add(certification.agents_port)
         (options.state_dir / AGENTS_FILE).write_text(f"{bound}\n")
+    return ports
 
 
 def _signer(options: ServeOptions, authority: "Callable[[], Authority]") -> Callable[[str], str] | None:

@@ -2,6 +2,10 @@
 
 Keepalive: a half-open link is noticed after 15 s; the server allows pings every 5 s, because a default server kills
 a client that pings every 10 s after 40 s.
+
+Bounds of what somebody costs before it is known who he is: a connection that does not finish its handshake, or on which
+nobody calls, is closed; each port takes so many connections, and each connection so many calls at once. What comes on
+top of that waits on the client's side.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +20,9 @@ from jetfleet.version import PROTOCOL, VERSION
 Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 
 MESSAGE_BYTES = 4 << 20
+MOST_CONNECTIONS = 8192  # of each port; every agent holds two
+MOST_STREAMS = 256  # of each connection
+HANDSHAKE_S, IDLE_S = 15, 300
 _ERROR_KEY = "jetfleet-error-bin"
 # gRPC drops a call whose trailing metadata is over 8 KiB, and with it the error that it was to explain.
 _MESSAGE_BYTES = 2_000
@@ -44,6 +51,10 @@ SERVER_OPTIONS: list[tuple[str, int]] = [
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.so_reuseport", 0),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_S * 1000),
+    ("grpc.max_connection_idle_ms", IDLE_S * 1000),
+    ("grpc.max_concurrent_streams", MOST_STREAMS),
+    ("grpc.max_allowed_incoming_connections", MOST_CONNECTIONS),
 ]
 
 # Sent with every call, so that either side can name who must upgrade to what.

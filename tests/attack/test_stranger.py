@@ -4,7 +4,7 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 
 import grpc
@@ -13,11 +13,13 @@ import trustme
 
 from controller.authority.authority import Authority
 from controller.service.server import methods
+from controller.service.strangers import MOST_UNKNOWN
 from jetfleet.certificates import make_key, make_request
-from jetfleet.rpc import CALL_METADATA, from_status
+from jetfleet.rpc import CALL_METADATA, MOST_STREAMS, from_status
 from jetfleet.transport import Credentials, open_channel
 from jetfleet.v1 import control_pb2, control_pb2_grpc, enrolment_pb2, enrolment_pb2_grpc
 from testing.access import authority_of
+from testing.processes import wait_for
 from tests.attack.fleet import Fleet
 from tests.attack.outcome import Attack, AttackSucceeded, closed, holds, refused
 
@@ -187,6 +189,54 @@ def begins_many_handshakes_and_never_ends_them(fleet: Fleet) -> str:
         return holds(reader.hello().role == "reader", "360 of them; others are answered meanwhile")
 
 
+def fills_the_ports_with_connections(fleet: Fleet) -> str:
+    """Begun ones, and ones whose handshake ended: nobody of the same address is to be kept out, nor for long."""
+    people, agents = ports(fleet)
+    host, _, port = people.rpartition(":")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    with contextlib.ExitStack() as stack:
+        begun = stack.enter_context(connections(agents, 200, b""))
+        ended = []
+        for _ in range(200):
+            plain = socket.create_connection((host, int(port)), timeout=5)
+            ended.append(stack.enter_context(context.wrap_socket(stack.enter_context(plain))))
+        with fleet.person("eve") as reader:
+            known = reader.hello().role == "reader"
+            wait_for(lambda: still_open([*begun, *ended]) <= MOST_UNKNOWN, what="the bound of one address")
+            known = known and reader.hello().role == "reader"
+    return holds(known, f"400 of them; {MOST_UNKNOWN} of one address are left, and who is known is not closed")
+
+
+def still_open(connections: Sequence[socket.socket]) -> int:
+    """Of these, those that the other side has not ended; what it says meanwhile is read."""
+    count = 0
+    for item in connections:
+        item.setblocking(False)
+        try:
+            count += bool(item.recv(4096))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            count += 1
+        except OSError:
+            continue
+    return count
+
+
+def goes_on_calling_without_a_token(fleet: Fleet) -> str:
+    """Thousands of calls at once on one connection: most wait on its own side."""
+    with open_channel(ports(fleet)[0], Credentials(authority_of(fleet.controller))) as channel:
+        call = control_pb2_grpc.ControlStub(channel).Hello
+        calls = [
+            call.future(control_pb2.HelloRequest(), timeout=20, metadata=CALL_METADATA) for _ in range(4 * MOST_STREAMS)
+        ]
+        with fleet.person("eve") as reader:
+            known = reader.hello().role == "reader"
+        codes = {item.exception().code() for item in calls}
+    refusals = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNAVAILABLE}  # too many for one connection
+    return holds(known and codes <= refusals, f"{len(calls)} refused, others are answered")
+
+
 def holds_many_streams_open(fleet: Fleet) -> str:
     """Uploads whose first message never comes: no room for a call of somebody who is known must be lost to them."""
 
@@ -230,6 +280,8 @@ ATTACKS: list[Attack] = [
     opens_many_connections_and_says_nothing,
     begins_many_handshakes_and_never_ends_them,
     holds_many_streams_open,
+    fills_the_ports_with_connections,
+    goes_on_calling_without_a_token,
     learns_from_an_error_what_is_inside,
 ]
 
