@@ -2,12 +2,12 @@
 
 import uuid
 from collections.abc import Callable
-from concurrent import futures
 
 import pytest
 
 from jetfleet.rpc import CALL_METADATA, from_status
 from jetfleet.v1 import blobs_pb2, fleet_pb2, task_pb2
+from testing.processes import wait_for
 from tests.attack.fleet import Fleet, built, failed
 from tests.attack.outcome import Attack, holds, how_refused, refused
 from tests.service.scripted import measured
@@ -126,7 +126,7 @@ def claims_for_ever_and_in_the_past(fleet: Fleet) -> str:
         fleet.rooted.call(fleet.rooted.fleet.Claim, request)
     waiting = [fleet.rooted.fleet.Claim.future(_endless(fleet), metadata=CALL_METADATA, timeout=60) for _ in range(300)]
     fleet.owner.hello()
-    told = next(call for call in futures.as_completed(waiting, timeout=20)).exception()
+    told = wait_for(lambda: next((call for call in waiting if call.done()), None), what="a refusal").exception()
     for call in waiting:
         call.cancel()
     return f"answered at once, or waited for; {how_refused(from_status(told, address='here'))}"
