@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from agent import enroll, single_task
+from agent.callable_options import add_callables, allowed_callables
 from agent.doctor import command as doctor
 from agent.install import command as install
 from jetfleet.address import (
@@ -171,6 +172,7 @@ def _add_device_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="CPU threads of an inference [default: the CPUs that this process may use]",
     )
+    add_callables(device)
     device.add_argument(
         "--facts",
         type=Path,
@@ -206,7 +208,7 @@ def _run(options: argparse.Namespace) -> int:
             boot_id=identity.boot_id() or uuid.uuid4().hex,  # unreadable: every agent process counts as a boot
             serial="" if simulated else identity.hardware_serial(),
             bench_domain=f"simulated {state_dir}" if simulated else identity.bench_domain(),
-            env=attempt_env(os.environ, threads=device.threads),
+            env=attempt_env(os.environ, threads=device.threads, callables=device.callables),
             idle_exit_s=options.idle_exit,
             drain_s=options.drain_seconds,
             blobs_from=options.blobs_from,
@@ -264,7 +266,12 @@ def _state_dir(options: argparse.Namespace) -> Path:
 def _probe_options(options: argparse.Namespace) -> "ProbeOptions":
     from agent.device.probe import ProbeOptions, parse_labels
 
-    return ProbeOptions(labels=parse_labels(options.label), threads=options.threads, board=options.facts)
+    return ProbeOptions(
+        labels=parse_labels(options.label),
+        threads=options.threads,
+        board=options.facts,
+        callables=allowed_callables(options),
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from agent.callable_options import add_callables, allowed_callables
+
 
 def add_arguments(once: argparse.ArgumentParser, *, exit_codes: str) -> None:
     once.epilog = exit_codes
@@ -16,6 +18,7 @@ def add_arguments(once: argparse.ArgumentParser, *, exit_codes: str) -> None:
     once.add_argument(
         "--out", type=Path, default=Path("out"), metavar="DIR", help="folder for the output files [default: out/]"
     )
+    add_callables(once)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,6 +27,6 @@ def run(options: argparse.Namespace) -> int:
     from agent.daemon.run_once import run_once
 
     blobs = options.blobs or options.task.parent / "blobs"
-    outcome = run_once(options.task, blobs=blobs, out=options.out)
+    outcome = run_once(options.task, blobs=blobs, out=options.out, callables=allowed_callables(options))
     print(json_format.MessageToJson(outcome, preserving_proto_field_name=True))
     return 1 if outcome.HasField("failure") else 0

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from google.protobuf import json_format
@@ -10,6 +11,7 @@ from google.protobuf import json_format
 from agent.daemon.runner import run_attempt
 from jetfleet.blobs import check_digest
 from jetfleet.errors import BadInput
+from jetfleet.pipeline.callables import with_callables
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_ENGINE, Outcome, Progress, TaskSpec
 
 _log = logging.getLogger(__name__)
@@ -17,15 +19,16 @@ _log = logging.getLogger(__name__)
 _MAX_TASK_BYTES = 4 << 20  # as long as a message on the wire may be
 
 
-def run_once(task_file: Path, *, blobs: Path, out: Path) -> Outcome:
+def run_once(task_file: Path, *, blobs: Path, out: Path, callables: Sequence[str] = ()) -> Outcome:
     """Runs the task in a child process; files of the outcome lie in `out`/out by digest.
 
     `blobs` is a BlobDir, or a plain folder of files named by their SHA-256. `out` is made, or emptied if an earlier run
-    made it. Raises BadInput for a task that cannot be read, or that is not complete.
+    made it. `callables` are digests of users' Python files that may run, or ANY. Raises BadInput for a task that cannot
+    be read, or that is not complete.
     """
     spec = read_task(task_file)
     _refuse_foreign_folder(out)
-    return asyncio.run(_run(spec, blobs=blobs, out=out.resolve()))
+    return asyncio.run(_run(spec, blobs=blobs, out=out.resolve(), env=with_callables(os.environ, callables)))
 
 
 def read_task(task_file: Path) -> TaskSpec:
@@ -64,7 +67,7 @@ def _refuse_foreign_folder(out: Path) -> None:
         raise BadInput("the folder holds other files", where=str(out), expected="an empty or a new folder")
 
 
-async def _run(spec: TaskSpec, *, blobs: Path, out: Path) -> Outcome:
+async def _run(spec: TaskSpec, *, blobs: Path, out: Path, env: Mapping[str, str]) -> Outcome:
     def log_progress(progress: Progress) -> None:
         _log.info("task %d: %s %s", spec.task_id, progress.phase, progress.detail)
 
@@ -74,5 +77,5 @@ async def _run(spec: TaskSpec, *, blobs: Path, out: Path) -> Outcome:
         lambda sha256: blob_path(blobs, sha256),
         on_progress=log_progress,
         stop=asyncio.Event(),
-        env=os.environ,
+        env=env,
     )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from google.protobuf import json_format
@@ -17,6 +18,7 @@ from google.protobuf import json_format
 from agent.child_env import child_env
 from agent.device.quota import usable_cpus
 from jetfleet.errors import BadInput, Infrastructure
+from jetfleet.pipeline.callables import ANY, with_callables
 from jetfleet.v1 import task_pb2
 
 _PROBE_S = 120.0  # importing TensorRT on a small board that has just booted
@@ -29,6 +31,7 @@ class ProbeOptions:
     labels: Mapping[str, str] = field(default_factory=dict)
     threads: int | None = None
     board: Path | None = None
+    callables: tuple[str, ...] = ()  # digests of users' Python files that may run, or ANY
 
     def arguments(self) -> list[str]:
         """The same options for `agent probe`."""
@@ -37,6 +40,8 @@ class ProbeOptions:
             arguments += ["--threads", str(self.threads)]
         if self.board is not None:
             arguments += ["--facts", str(self.board)]
+        for word in self.callables:
+            arguments += ["--allow-callables"] if word == ANY else ["--allow-callable", word]
         return arguments
 
 
@@ -53,6 +58,14 @@ def parse_labels(pairs: Sequence[str]) -> dict[str, str]:
 
 def probe(options: ProbeOptions) -> task_pb2.Facts:
     """The device's facts; imports every runtime that is installed. Raises BadInput for a board that cannot be read."""
+    facts = _read(options)
+    facts.callables.extend(options.callables)
+    if (pillow := _pillow_version()) is not None:
+        facts.pillow = pillow
+    return facts
+
+
+def _read(options: ProbeOptions) -> task_pb2.Facts:
     if options.board is not None:
         return _simulated_facts(options.board, options.labels)
     from agent.device.facts import read_facts
@@ -81,11 +94,21 @@ def probe_in_child(options: ProbeOptions) -> task_pb2.Facts:
     return json_format.ParseDict(json.loads(child.stdout), task_pb2.Facts())
 
 
-def attempt_env(env: Mapping[str, str], *, threads: int | None) -> dict[str, str]:
-    """The environment of attempts: with the number of threads, where it is not that of the CPUs.
+def _pillow_version() -> str | None:
+    """Of the image library, where it is installed."""
+    try:
+        return version("pillow")
+    except PackageNotFoundError:
+        return None
+
+
+def attempt_env(env: Mapping[str, str], *, threads: int | None, callables: Sequence[str] = ()) -> dict[str, str]:
+    """The environment of attempts: with the users' code that may run, and the number of threads, where it is not that
+    of the CPUs.
 
     A runtime starts as many threads as it may run on CPUs; a quota of less it does not see.
     """
+    env = with_callables(env, callables)
     wanted = threads or usable_cpus(Path("/"))
     if threads is None and wanted >= len(os.sched_getaffinity(0)):
         return dict(env)

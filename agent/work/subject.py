@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from agent.attempt import AttemptDir
+from agent.pipeline.callables import UserFunctions
+from agent.pipeline.open import open_pipeline
 from agent.runtime.arrays import Tensor, read_npy
 from agent.runtime.base import Report, Runtime, Session
 from agent.work.checks import check_flags, check_outputs, rule_for, top1_accuracy
@@ -65,6 +67,7 @@ class LoadedSubject:
 def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, report: Report) -> LoadedSubject:
     """Outputs first: what answers wrongly is not timed. Raises what the runtime raises, and leaves no session then."""
     report("load", None, f"opening {subject.runtime}")
+    users = UserFunctions(subject.artifacts, attempt.locate)
     session = runtime.load(attempt.locate(subject.engine), subject, attempt.locate)
     try:
         report("check", None, "the first inference")
@@ -75,7 +78,10 @@ def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, repo
             return loaded
         accuracy, evaluated = _evaluate(session, subject, attempt, report)
         session.bind(inputs)
-        return replace(loaded, accuracy=accuracy, accuracy_n=evaluated)
+        if subject.HasField("pipeline"):
+            report("check", None, "the frames of the pipeline")
+            session = open_pipeline(session, subject, attempt.locate, inputs, users)
+        return replace(loaded, session=session, accuracy=accuracy, accuracy_n=evaluated, described=session.describe())
     except BaseException:
         session.close()
         raise

@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 
 UNSTABLE_HALF_WIDTH = 0.025  # of p50: not known well enough, say so
 UNSTABLE_DRIFT = 0.05  # last third of rounds against the first
+AROUND = ("pre", "post")  # stages that are in e2e and not in latency
 LAUNCH_SHARE = 0.8  # of compute's p50: from there on a GPU has nothing queued to go on with
 
 
@@ -45,15 +46,16 @@ class Recording:
         return sum(len(block) for block in self.rounds)
 
     def add(self, wall_ms: Floats, elapsed_ns: int, collected: RoundRecord) -> None:
-        """One round by the host's clock, which is e2e unless the session took its own. Where the device has a clock,
-        the latency is by that, and the residual what is in no stage by then; elsewhere an inference is all compute."""
+        """One round by the host's clock, which is e2e unless the session took its own. Where the session tells the
+        latency, the residual is what no stage has by then; elsewhere an inference is all compute."""
         if collected.e2e_ms is not None:
             wall_ms = collected.e2e_ms
         if collected.latency_ms is None:
             latency_ms, stages = wall_ms, {"compute": wall_ms, **collected.stages_ms}
         else:
             latency_ms = collected.latency_ms
-            stages = {**collected.stages_ms, "residual": wall_ms - latency_ms}
+            around = sum(values for name, values in collected.stages_ms.items() if name in AROUND)
+            stages = {**collected.stages_ms, "residual": wall_ms - latency_ms - around}
         stages |= {"latency": latency_ms, "e2e": wall_ms}
         self.window_s += elapsed_ns / 1e9
         self.rounds.append(latency_ms)

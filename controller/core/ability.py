@@ -3,6 +3,7 @@
 from controller.core import tensorrt
 from controller.model.facts import Facts
 from controller.model.job import Lowering, Precision, Variant
+from jetfleet.pipeline.callables import is_allowed
 from jetfleet.placement import CPU, Placement
 
 # Providers of a runtime, announced beside it under names that no variant may ask for.
@@ -17,9 +18,28 @@ def inability(runtime: str, placement: str, facts: Facts, variant: Variant | Non
     if f"runtime.{runtime}" not in facts:
         known = tensorrt.no_tensorrt(facts) if runtime == "tensorrt" else ""
         return known or _missing(runtime, facts)
+    if variant is not None and (reason := _surroundings(variant, facts)):
+        return reason
     if runtime == "simulated":
         return ""
     return next((reason for part in Placement(placement).parts if (reason := _part(runtime, part, facts, variant))), "")
+
+
+def _surroundings(variant: Variant, facts: Facts) -> str:
+    """Why a device cannot run what a variant has around its engine, or measures of its answers."""
+    if variant.pipeline is not None and "pillow" not in facts:
+        return "it has no image library: pip install 'jetfleet[pipeline]' there, and start its agent again"
+    allowed = facts.get("callables", ())
+    refused = [
+        item for item in variant.callables if not isinstance(allowed, tuple) or not is_allowed(item.sha256, allowed)
+    ]
+    if not refused:
+        return ""
+    first = refused[0]
+    return (
+        f"its agent does not run {first.name}: `agent run --allow-callable {first.sha256}` there, "
+        "or --allow-callables for all"
+    )
 
 
 def warning(variant: Variant, facts: Facts) -> str:

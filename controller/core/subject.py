@@ -37,6 +37,8 @@ def subject_of(
         options=run_options(variant.options, runtime=variant.runtime, placement=placement),
         flags=flags + _calibration_flags(variant),
         accuracy_output=variant.accuracy_output,
+        pipeline=variant.pipeline,
+        accuracy_metrics=variant.accuracy_metrics,
     )
 
 

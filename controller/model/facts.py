@@ -50,6 +50,8 @@ FACT_TYPES: Mapping[str, FactType] = {
     "power_mode": FactType.TEXT,
     "power_modes": FactType.SET,
     "own_engines_only": FactType.FLAG,
+    "pillow": FactType.VERSION,
+    "callables": FactType.SET,
     "simulated": FactType.FLAG,
 }
 FAMILIES: Mapping[str, FactType] = {"runtime": FactType.VERSION, "label": FactType.TEXT}

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from jetfleet.pipeline.steps import Pipeline
+
 
 class Precision(Enum):
     """The numeric type that really runs; fp32 means TF32 off."""
@@ -42,6 +44,8 @@ class Role(Enum):
     CALIBRATION_CACHE = "calibration-cache"
     LAYERS = "layers"
     LAYER_PROFILE = "layer-profile"
+    FRAME = "frame"
+    CALLABLE = "callable"
 
 
 # External data of a lowered graph; data of any other name belongs to the FP32 graph. A variant may carry several
@@ -128,6 +132,14 @@ class OutputCheck:
 
 
 @dataclass(frozen=True)
+class AccuracyMetric:
+    """A measure of how right answers are, by its name in jetfleet.metrics; `function` is a user's FILE.py:FUNCTION."""
+
+    name: str
+    function: str = ""
+
+
+@dataclass(frozen=True)
 class Variant:
     """One point of the matrix, with everything needed to build, check and evaluate it."""
 
@@ -144,6 +156,13 @@ class Variant:
     accuracy_output: str = ""  # holds the scores or labels of evaluation data
     weak_calibration: str = ""  # why the ranges of int8 are doubtful
     dims: Mapping[str, int] = field(default_factory=dict)  # sizes of the named dimensions that are axes
+    pipeline: Pipeline | None = None
+    accuracy_metrics: tuple[AccuracyMetric, ...] = ()  # on the evaluation data; none: top-1
+
+    @property
+    def callables(self) -> tuple[Artifact, ...]:
+        """The user's own Python files that an agent would run."""
+        return tuple(item for item in self.artifacts if item.role is Role.CALLABLE)
 
 
 class Op(Enum):

@@ -6,9 +6,10 @@ from enum import Enum
 
 from controller.model.engine import Built
 from controller.model.facts import Facts
-from controller.model.job import Artifact, Measure, OutputCheck, Precision, TensorSpec
+from controller.model.job import AccuracyMetric, Artifact, Measure, OutputCheck, Precision, TensorSpec
 from controller.model.result import Flag, Measurement, Schedule
 from controller.model.task import Failure, Recipe
+from jetfleet.pipeline.steps import Pipeline
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Subject:
     options: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
     accuracy_output: str = ""
+    pipeline: Pipeline | None = None
+    accuracy_metrics: tuple[AccuracyMetric, ...] = ()
 
 
 @dataclass(frozen=True)

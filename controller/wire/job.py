@@ -1,6 +1,7 @@
 """What a user asks for, proto <-> model."""
 
 from controller.model.job import (
+    AccuracyMetric,
     Artifact,
     Condition,
     JobSpec,
@@ -17,6 +18,7 @@ from controller.model.labels import check_labels
 from controller.wire.codec import message_codec
 from jetfleet.blobs import check_digest
 from jetfleet.errors import BadInput
+from jetfleet.pipeline.steps import Pipeline, PipelineStep, StepArgument
 from jetfleet.v1 import control_pb2, task_pb2
 
 
@@ -54,6 +56,12 @@ OUTPUT_CHECK = message_codec(OutputCheck, task_pb2.OutputCheck, nested=(OUTPUT_S
 MEASURE = message_codec(Measure, task_pb2.MeasureOptions, names={"min_s": "min_duration", "max_s": "max_duration"})
 CONDITION = message_codec(Condition, control_pb2.Condition, check=_check_condition)
 TARGET = message_codec(Target, control_pb2.Target, nested=(CONDITION,))
-VARIANT = message_codec(Variant, control_pb2.Variant, nested=(TENSOR_SPEC, ARTIFACT, OUTPUT_CHECK))
+STEP_ARGUMENT = message_codec(StepArgument, task_pb2.StepArgument)
+PIPELINE_STEP = message_codec(PipelineStep, task_pb2.PipelineStep, nested=(STEP_ARGUMENT,))
+PIPELINE = message_codec(Pipeline, task_pb2.Pipeline, nested=(PIPELINE_STEP,))
+ACCURACY_METRIC = message_codec(AccuracyMetric, task_pb2.AccuracyMetric)
+VARIANT = message_codec(
+    Variant, control_pb2.Variant, nested=(TENSOR_SPEC, ARTIFACT, OUTPUT_CHECK, PIPELINE, ACCURACY_METRIC)
+)
 LIMITS = message_codec(Limits, control_pb2.Limits, check=_check_limits)
 JOB_SPEC = message_codec(JobSpec, control_pb2.JobSpec, nested=(VARIANT, TARGET, MEASURE, LIMITS), check=_check_job)

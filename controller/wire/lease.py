@@ -15,7 +15,7 @@ from controller.model.task import Failure, FailureKind
 from controller.wire.codec import ByHand, message_codec
 from controller.wire.engine import BUILT, RECIPE
 from controller.wire.facts import FACTS
-from controller.wire.job import ARTIFACT, MEASURE, OUTPUT_CHECK, TENSOR_SPEC
+from controller.wire.job import ACCURACY_METRIC, ARTIFACT, MEASURE, OUTPUT_CHECK, PIPELINE, TENSOR_SPEC
 from controller.wire.result import FAILURE, FLAG, MEASUREMENT
 from controller.wire.time import to_duration
 from jetfleet.errors import BadInput
@@ -46,7 +46,9 @@ REGISTERED = message_codec(
         **dict.fromkeys(("certificate_left", "certificate_lifetime"), "of the caller, not of the device"),
     },
 )
-SUBJECT = message_codec(Subject, task_pb2.Subject, nested=(ARTIFACT, TENSOR_SPEC, OUTPUT_CHECK, FLAG))
+SUBJECT = message_codec(
+    Subject, task_pb2.Subject, nested=(ARTIFACT, TENSOR_SPEC, OUTPUT_CHECK, FLAG, PIPELINE, ACCURACY_METRIC)
+)
 BENCH_WORK = message_codec(BenchWork, task_pb2.BenchTask, nested=(SUBJECT, MEASURE))
 BUILD_WORK = message_codec(
     BuildWork,

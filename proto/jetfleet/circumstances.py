@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 UNKNOWN = "unknown"
 GPU_CLOCKS, CPU_CLOCKS, EMC_CLOCKS = "gpu_clocks", "cpu_clocks", "emc_clocks"
-ZERO_COPY, INFLIGHT = "zero_copy", "inflight"
+ZERO_COPY, INFLIGHT, PIPELINE = "zero_copy", "inflight", "pipeline"
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ CLOCKS = (
 MANNER = (
     Circumstance(ZERO_COPY, "whether the GPU worked on the host's memory, and nothing was copied: on or off", "off"),
     Circumstance(INFLIGHT, "inferences enqueued at a time: 1, or 2 as trtexec has", "1"),
+    Circumstance(PIPELINE, "the steps around the engine, which share its caches and clocks", "off"),
 )
 CIRCUMSTANCES = (*CLOCKS, *MANNER)
 NAMES = tuple(item.name for item in CIRCUMSTANCES)

@@ -2,7 +2,8 @@
 from it: a metric is added here, and in the code that measures it, and nowhere else.
 
 The words are trtexec's: latency = h2d + compute + d2h by the device's clock, enqueue = the host's time in the enqueue
-call, e2e = wall clock of the host around the whole inference. A stage that a runtime does not have is absent, not zero.
+call, e2e = wall clock of the host around the whole inference; pre, latency, post and residual add up to e2e. A stage
+that a runtime does not have is absent, not zero.
 """
 
 from collections.abc import Iterator
@@ -39,13 +40,15 @@ class MetricSpec:
 STATISTICS = ("min", "mean", "p50", "p90", "p95", "p99", "max")
 
 STAGES = {
+    "pre": "the pipeline's steps before the engine: from the frame's bytes to the tensor that the engine reads",
     "h2d": "copies from host to device",
     "compute": "the engine's own time; on a CPU all of the latency",
     "d2h": "copies from device to host",
+    "post": "the pipeline's steps behind the engine: from its outputs to the answer",
     "enqueue": "the host's time in the enqueue call; overlaps the others",
     "latency": "h2d + compute + d2h; on a CPU the wall clock. The unprefixed figures are of these samples",
-    "e2e": "wall clock of the host around one inference",
-    "residual": "e2e less latency: what no stage accounts for",
+    "e2e": "wall clock of the host around one inference; with a pipeline from the frame's bytes to the answer",
+    "residual": "e2e less pre, latency and post: what no stage accounts for",
 }
 
 _MEANINGS = {
@@ -97,6 +100,11 @@ METRICS = (
     *_latencies(),
     MetricSpec("throughput_per_s", "1/s", Better.HIGHER, "items (inferences x batch) per second of the timed window"),
     MetricSpec("accuracy", "share", Better.HIGHER, "top-1 on the evaluation data, 0 to 1; over `accuracy_n` samples"),
+    MetricSpec("accuracy_top5", "share", Better.HIGHER, "top-5 on the evaluation data, 0 to 1"),
+    MetricSpec("mean_abs_error", "1", Better.LOWER, "mean |output - label| on the evaluation data"),
+    MetricSpec("iou", "share", Better.HIGHER, "intersection over union, by a function of the job"),
+    MetricSpec("mean_ap", "share", Better.HIGHER, "mean average precision, by a function of the job"),
+    MetricSpec("score", "1", Better.HIGHER, "what a function of the job says of the evaluation data"),
     MetricSpec("dla_time_share", "share", Better.NEITHER, "a DLA's share of the layers' time, 0 to 1; none: no DLA"),
     *_stages(),
 )

@@ -12,7 +12,7 @@ from tests.house.source import ROOT, modules, name
 
 HEAVY = ("torch", "onnx", "onnxruntime", "onnxscript", "numpy", "pydantic", "yaml")
 FOREIGN_TO_THE_AGENT = (
-    *("torch", "sqlalchemy", "alembic", "tensorrt", "pycuda", "onnxruntime", "onnx", "pydantic", "yaml"),
+    *("torch", "sqlalchemy", "alembic", "tensorrt", "pycuda", "onnxruntime", "onnx", "pydantic", "yaml", "PIL"),
     *("typer", "rich", "packaging", "controller"),
 )
 
@@ -55,6 +55,7 @@ BLOCKED = """
 ADAPTERS = {
     "onnxruntime": ("agent.runtime.onnxruntime",),
     "tensorrt": ("agent.runtime.tensorrt",),
+    "PIL": ("agent.pipeline.pixels", "agent.pipeline.functions"),
 }
 
 

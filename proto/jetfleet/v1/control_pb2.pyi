@@ -233,6 +233,8 @@ class Variant(_message.Message):
     ACCURACY_OUTPUT_FIELD_NUMBER: _builtins.int
     WEAK_CALIBRATION_FIELD_NUMBER: _builtins.int
     DIMS_FIELD_NUMBER: _builtins.int
+    PIPELINE_FIELD_NUMBER: _builtins.int
+    ACCURACY_METRICS_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """runtime-precision-bN-placement[-...]"""
     runtime: _builtins.str
@@ -259,6 +261,14 @@ class Variant(_message.Message):
     def dims(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """sizes of the named dimensions that are axes"""
 
+    @_builtins.property
+    def pipeline(self) -> _task_pb2.Pipeline:
+        """absent: the engine alone is measured"""
+
+    @_builtins.property
+    def accuracy_metrics(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.AccuracyMetric]:
+        """on the evaluation data; none: top-1"""
+
     def __init__(
         self,
         *,
@@ -275,10 +285,12 @@ class Variant(_message.Message):
         accuracy_output: _builtins.str = ...,
         weak_calibration: _builtins.str = ...,
         dims: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        pipeline: _task_pb2.Pipeline | None = ...,
+        accuracy_metrics: _abc.Iterable[_task_pb2.AccuracyMetric] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "pipeline", b"pipeline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "dims", b"dims", "inputs", b"inputs", "key", b"key", "options", b"options", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "runtime", b"runtime", "weak_calibration", b"weak_calibration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_metrics", b"accuracy_metrics", "accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "dims", b"dims", "inputs", b"inputs", "key", b"key", "options", b"options", "pipeline", b"pipeline", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "runtime", b"runtime", "weak_calibration", b"weak_calibration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -109,6 +109,10 @@ class _ArtifactRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Artifact
     """time per layer, from a run of its own, JSON"""
     ARTIFACT_ROLE_MODEL_QDQ_DLA: _ArtifactRole.ValueType  # 18
     """as MODEL_QDQ, with a pair on every tensor between layers of a DLA"""
+    ARTIFACT_ROLE_FRAME: _ArtifactRole.ValueType  # 22
+    """an image file that a pipeline begins with; `name` is its file name"""
+    ARTIFACT_ROLE_CALLABLE: _ArtifactRole.ValueType  # 23
+    """a Python file of the user's; `name` is FILE.py as the job spells it"""
 
 class ArtifactRole(_ArtifactRole, metaclass=_ArtifactRoleEnumTypeWrapper):
     """What a file is to a task. Files travel by SHA-256, never by path."""
@@ -146,6 +150,10 @@ ARTIFACT_ROLE_LAYER_PROFILE: ArtifactRole.ValueType  # 17
 """time per layer, from a run of its own, JSON"""
 ARTIFACT_ROLE_MODEL_QDQ_DLA: ArtifactRole.ValueType  # 18
 """as MODEL_QDQ, with a pair on every tensor between layers of a DLA"""
+ARTIFACT_ROLE_FRAME: ArtifactRole.ValueType  # 22
+"""an image file that a pipeline begins with; `name` is its file name"""
+ARTIFACT_ROLE_CALLABLE: ArtifactRole.ValueType  # 23
+"""a Python file of the user's; `name` is FILE.py as the job spells it"""
 Global___ArtifactRole: _TypeAlias = ArtifactRole  # noqa: Y015
 
 class _FailureKind:
@@ -444,6 +452,8 @@ class Facts(_message.Message):
     POWER_MODES_FIELD_NUMBER: _builtins.int
     MODULE_SOURCE_FIELD_NUMBER: _builtins.int
     OWN_ENGINES_ONLY_FIELD_NUMBER: _builtins.int
+    PILLOW_FIELD_NUMBER: _builtins.int
+    CALLABLES_FIELD_NUMBER: _builtins.int
     hostname: _builtins.str
     arch: _builtins.str
     """machine(): x86_64, aarch64"""
@@ -496,6 +506,8 @@ class Facts(_message.Message):
     """where the module's id was read: device-tree, host-device-tree, ..."""
     own_engines_only: _builtins.bool
     """it runs no engine that another board built"""
+    pillow: _builtins.str
+    """version of the image library that pipelines need"""
     @_builtins.property
     def cpu_isa(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """ISA flags, sorted; empty = unknown"""
@@ -511,6 +523,10 @@ class Facts(_message.Message):
     @_builtins.property
     def power_modes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """nvpmodel's names that this board knows, in the order of their ids"""
+
+    @_builtins.property
+    def callables(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SHA-256 of the users' Python files that it runs, or any; none: it refuses"""
 
     def __init__(
         self,
@@ -547,10 +563,12 @@ class Facts(_message.Message):
         power_modes: _abc.Iterable[_builtins.str] | None = ...,
         module_source: _builtins.str | None = ...,
         own_engines_only: _builtins.bool | None = ...,
+        pillow: _builtins.str | None = ...,
+        callables: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "power_mode", b"power_mode", "python", b"python", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_pillow", b"_pillow", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "pillow", b"pillow", "power_mode", b"power_mode", "python", b"python", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_isa", b"cpu_isa", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "labels", b"labels", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "power_mode", b"power_mode", "power_modes", b"power_modes", "python", b"python", "runtimes", b"runtimes", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_pillow", b"_pillow", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "callables", b"callables", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_isa", b"cpu_isa", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "labels", b"labels", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "pillow", b"pillow", "power_mode", b"power_mode", "power_modes", b"power_modes", "python", b"python", "runtimes", b"runtimes", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__arch: _TypeAlias = _typing.Literal["arch"]  # noqa: Y015
     _WhichOneofArgType__arch: _TypeAlias = _typing.Literal["_arch", b"_arch"]  # noqa: Y015
@@ -598,6 +616,8 @@ class Facts(_message.Message):
     _WhichOneofArgType__os: _TypeAlias = _typing.Literal["_os", b"_os"]  # noqa: Y015
     _WhichOneofReturnType__own_engines_only: _TypeAlias = _typing.Literal["own_engines_only"]  # noqa: Y015
     _WhichOneofArgType__own_engines_only: _TypeAlias = _typing.Literal["_own_engines_only", b"_own_engines_only"]  # noqa: Y015
+    _WhichOneofReturnType__pillow: _TypeAlias = _typing.Literal["pillow"]  # noqa: Y015
+    _WhichOneofArgType__pillow: _TypeAlias = _typing.Literal["_pillow", b"_pillow"]  # noqa: Y015
     _WhichOneofReturnType__power_mode: _TypeAlias = _typing.Literal["power_mode"]  # noqa: Y015
     _WhichOneofArgType__power_mode: _TypeAlias = _typing.Literal["_power_mode", b"_power_mode"]  # noqa: Y015
     _WhichOneofReturnType__python: _TypeAlias = _typing.Literal["python"]  # noqa: Y015
@@ -654,6 +674,8 @@ class Facts(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__os) -> _WhichOneofReturnType__os | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__own_engines_only) -> _WhichOneofReturnType__own_engines_only | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pillow) -> _WhichOneofReturnType__pillow | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__power_mode) -> _WhichOneofReturnType__power_mode | None: ...
     @_typing.overload
@@ -878,6 +900,115 @@ class OutputSet(_message.Message):
 Global___OutputSet: _TypeAlias = OutputSet  # noqa: Y015
 
 @_typing.final
+class StepArgument(_message.Message):
+    """A parameter of a step, as it was given: numbers, or a text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    text: _builtins.str
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        numbers: _abc.Iterable[_builtins.float] | None = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "numbers", b"numbers", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepArgument: _TypeAlias = StepArgument  # noqa: Y015
+
+@_typing.final
+class PipelineStep(_message.Message):
+    """One step before or behind the engine. What each does: jetfleet/pipeline/steps.py."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    step: _builtins.str
+    @_builtins.property
+    def arguments(self) -> _containers.RepeatedCompositeFieldContainer[Global___StepArgument]: ...
+    def __init__(
+        self,
+        *,
+        step: _builtins.str = ...,
+        arguments: _abc.Iterable[Global___StepArgument] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PipelineStep: _TypeAlias = PipelineStep  # noqa: Y015
+
+@_typing.final
+class Pipeline(_message.Message):
+    """What is done to each frame before the engine, and to what the engine answers; both are timed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENSOR_FIELD_NUMBER: _builtins.int
+    PRE_FIELD_NUMBER: _builtins.int
+    POST_FIELD_NUMBER: _builtins.int
+    tensor: _builtins.str
+    """the engine's input that frames become"""
+    @_builtins.property
+    def pre(self) -> _containers.RepeatedCompositeFieldContainer[Global___PipelineStep]: ...
+    @_builtins.property
+    def post(self) -> _containers.RepeatedCompositeFieldContainer[Global___PipelineStep]: ...
+    def __init__(
+        self,
+        *,
+        tensor: _builtins.str = ...,
+        pre: _abc.Iterable[Global___PipelineStep] | None = ...,
+        post: _abc.Iterable[Global___PipelineStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["post", b"post", "pre", b"pre", "tensor", b"tensor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pipeline: _TypeAlias = Pipeline  # noqa: Y015
+
+@_typing.final
+class AccuracyMetric(_message.Message):
+    """How right an engine's answers to the evaluation data are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FUNCTION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """by the names of jetfleet/metrics.py"""
+    function: _builtins.str
+    """FILE.py:FUNCTION of a CALLABLE artifact; empty: built in"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        function: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["function", b"function", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccuracyMetric: _TypeAlias = AccuracyMetric  # noqa: Y015
+
+@_typing.final
 class Subject(_message.Message):
     """One thing that runs inside a BENCH: an engine, somewhere, with a batch."""
 
@@ -918,6 +1049,8 @@ class Subject(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     FLAGS_FIELD_NUMBER: _builtins.int
     ACCURACY_OUTPUT_FIELD_NUMBER: _builtins.int
+    PIPELINE_FIELD_NUMBER: _builtins.int
+    ACCURACY_METRICS_FIELD_NUMBER: _builtins.int
     variant_key: _builtins.str
     """people's name of it"""
     engine_key: _builtins.str
@@ -955,6 +1088,14 @@ class Subject(_message.Message):
     def flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flag]:
         """what its build and its calibration left behind; copied to the measurement"""
 
+    @_builtins.property
+    def pipeline(self) -> Global___Pipeline:
+        """absent: the engine alone is measured"""
+
+    @_builtins.property
+    def accuracy_metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccuracyMetric]:
+        """on the evaluation data; none: top-1"""
+
     def __init__(
         self,
         *,
@@ -973,10 +1114,12 @@ class Subject(_message.Message):
         options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         flags: _abc.Iterable[Global___Flag] | None = ...,
         accuracy_output: _builtins.str = ...,
+        pipeline: Global___Pipeline | None = ...,
+        accuracy_metrics: _abc.Iterable[Global___AccuracyMetric] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "engine", b"engine"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "engine", b"engine", "pipeline", b"pipeline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "engine", b"engine", "engine_key", b"engine_key", "flags", b"flags", "inputs", b"inputs", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "streams", b"streams", "variant_key", b"variant_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_metrics", b"accuracy_metrics", "accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "engine", b"engine", "engine_key", b"engine_key", "flags", b"flags", "inputs", b"inputs", "options", b"options", "pipeline", b"pipeline", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "streams", b"streams", "variant_key", b"variant_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
