@@ -55,7 +55,7 @@ def aggregate(parts: Sequence[Measurement], subjects: Sequence[Subject], seen: G
     return found
 
 
-def untimed_measurements(loaded: Sequence[LoadedSubject]) -> list[Measurement]:
+def untimed_measurements(loaded: Sequence[LoadedSubject], *, with_whole: bool = True) -> list[Measurement]:
     """Measurements without numbers, where the outputs of some are wrong: those beside them have none either."""
     wrong = [subject_name(index, each.subject) for index, each in enumerate(loaded) if each.is_wrong]
     others = f"not timed: the outputs of {' and '.join(wrong)} are wrong"
@@ -65,7 +65,7 @@ def untimed_measurements(loaded: Sequence[LoadedSubject]) -> list[Measurement]:
         if not each.is_wrong:
             part.flags.append(Flag(kind=FLAG_KIND_TOO_FEW_SAMPLES, evidence=others))
         parts.append(part)
-    if len(parts) == 1:
+    if len(parts) == 1 or not with_whole:
         return parts
     return [*parts, _without_numbers(parts, [each.subject for each in loaded], others)]
 

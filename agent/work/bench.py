@@ -19,6 +19,7 @@ from agent.telemetry.contention import Contention, interference
 from agent.telemetry.pauses import PauseWatch
 from agent.work.aggregate import aggregate, lock_flags, lost_window_flags, untimed_measurements
 from agent.work.gaps import pause_flags
+from agent.work.interleave import InTurns, Turns, interleave
 from agent.work.measure import check_options, measure
 from agent.work.subject import LoadedSubject, load_and_check
 from agent.work.summary import Recording, summarise
@@ -31,6 +32,7 @@ from jetfleet.v1.task_pb2 import (
     Measured,
     Measurement,
     Outcome,
+    PairedRun,
     Subject,
 )
 
@@ -43,24 +45,48 @@ def run_bench(
     `notes` takes the sessions' configurations, for the environment record. Threads that concurrent subjects share out
     among themselves are written into the task's options. `root` is where the machine's sensors are read.
     """
-    limits = check_options(task)
+    limits, turns = check_options(task), _turns(task)
     if task.schedule == BenchTask.SCHEDULE_CONCURRENT:
         share_threads(task.subjects, os.environ.get("JETFLEET_THREADS") or str(len(os.sched_getaffinity(0))))
     with ExitStack() as stack:
-        loaded, lanes = _load(task, attempt, report, notes, stack)
+        loaded, lanes = _load(task, attempt, report, notes, stack, turns=turns)
         if any(subject.is_wrong for subject in loaded):
-            return Outcome(measured=Measured(measurements=untimed_measurements(loaded)))
+            return Outcome(measured=Measured(measurements=untimed_measurements(loaded, with_whole=turns is None)))
         with _watch_clocks(loaded, notes, root) as clocks, _watch_contention(loaded, notes) as disturbed:
             watch = PauseWatch(pulse=not _is_made_up(loaded))
             watch.start()
+            in_turns = None
             try:
-                seen = measure(lanes, limits, report, look=clocks.look)
+                if turns is None:
+                    seen = measure(lanes, limits, report, look=clocks.look)
+                else:
+                    in_turns = interleave(lanes, limits, report, turns=turns, look=clocks.look)
+                    seen = in_turns.seen
             finally:
                 paused = watch.stop()
-        disturbed += [*pause_flags(seen, paused), *clocks.flags]
+        pauses = pause_flags(seen, paused)
+        disturbed += [*pauses, *clocks.flags]
     report("summarise", None, "")
-    return Outcome(
-        measured=Measured(measurements=_summarise_all(loaded, seen, disturbed, clocks.circumstances, attempt))
+    parts = _summarise_all(loaded, seen, disturbed, clocks.circumstances, attempt, with_whole=turns is None)
+    measured = Measured(measurements=parts)
+    if turns is not None and in_turns is not None:
+        measured.interleaved.runs.append(_paired_run(turns, in_turns, pauses))
+    return Outcome(measured=measured)
+
+
+def _turns(task: BenchTask) -> Turns | None:
+    """The order of this process; None where subjects are not timed in turns."""
+    if task.schedule != BenchTask.SCHEDULE_INTERLEAVED:
+        return None
+    return Turns(int(os.environ.get("JETFLEET_RUN") or 0))
+
+
+def _paired_run(turns: Turns, in_turns: InTurns, pauses: Sequence[Flag]) -> PairedRun:
+    return PairedRun(
+        index=turns.run,
+        second_loaded_first=turns.second_loaded_first,
+        ratios=in_turns.by_metric(),
+        left_out="; ".join(flag.evidence for flag in pauses),
     )
 
 
@@ -76,13 +102,21 @@ def share_threads(subjects: Sequence[Subject], available: str) -> None:
 
 
 def _load(
-    task: BenchTask, attempt: AttemptDir, report: Report, notes: dict[str, str], stack: ExitStack
+    task: BenchTask,
+    attempt: AttemptDir,
+    report: Report,
+    notes: dict[str, str],
+    stack: ExitStack,
+    *,
+    turns: Turns | None = None,
 ) -> tuple[list[LoadedSubject], list[Lane]]:
     """Every subject with its lane. Each session lives and dies in a thread of its own, a sole one in this thread."""
     runtimes = [open_runtime(subject.runtime) for subject in task.subjects]
     alone = len(runtimes) == 1
-    loaded, lanes = [], []
-    for index, (runtime, subject) in enumerate(zip(runtimes, task.subjects, strict=True)):
+    loaded: dict[int, LoadedSubject] = {}
+    lanes: dict[int, Lane] = {}
+    for index in range(len(runtimes)) if turns is None else turns.load_order:
+        runtime, subject = runtimes[index], task.subjects[index]
         thread: Executor = CallerThread()
         if not alone:
             thread = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix=f"subject-{index}"))
@@ -90,9 +124,9 @@ def _load(
         stack.callback(_close, found, thread)
         prefix = "" if alone else f"{index}."
         notes.update({f"{prefix}{name}": text for name, text in found.session.describe().items()})
-        loaded.append(found)
-        lanes.append(Lane(found.session, thread))
-    return loaded, lanes
+        loaded[index] = found
+        lanes[index] = Lane(found.session, thread)
+    return [loaded[index] for index in sorted(loaded)], [lanes[index] for index in sorted(lanes)]
 
 
 def _close(loaded: LoadedSubject, thread: Executor) -> None:
@@ -147,16 +181,19 @@ def _summarise_all(
     disturbed: Sequence[Flag],
     circumstances: Mapping[str, str],
     attempt: AttemptDir,
+    *,
+    with_whole: bool,
 ) -> list[Measurement]:
+    """A measurement of each subject, and `with_whole` of all together, where they ran at the same time."""
     measurements = []
     for index, (subject, recording) in enumerate(zip(loaded, seen.recordings, strict=True)):
         measurement = subject.label(_summarise(recording, subject.subject, attempt, index), index)
         measurement.flags.extend([*disturbed, *lost_window_flags(seen, index)])
         measurement.circumstances.update(circumstances)
         if subject.runtime.provenance != PROVENANCE_SIMULATED:
-            measurement.flags.extend(lock_flags(recording, len(loaded) - 1))
+            measurement.flags.extend(lock_flags(recording, len(loaded) - 1 if with_whole else 0))
         measurements.append(measurement)
-    if len(measurements) > 1:
+    if with_whole and len(measurements) > 1:
         measurements.append(aggregate(measurements, [subject.subject for subject in loaded], seen))
     return measurements
 

@@ -37,15 +37,16 @@ def inspect_bench(
     measurements = list(outcome.measured.measurements)
     aggregates = [item for item in measurements if not item.HasField("subject_index")]
     timed = [item for item in measurements if item.n and item.HasField("subject_index")]
+    several = len(task.subjects) > 1
     added = []
     for measurement in timed:
         index, subject = measurement.subject_index, task.subjects[measurement.subject_index]
         report("inspect", None, subject.placement)
-        prefix = f"{index}." if aggregates else ""
+        prefix = f"{index}." if several else ""
         known = len(measurement.flags)
         try:
             found = _inspect(subject, attempt, index)
-            _publish(found, outcome, attempt, f"-{index}" if aggregates else "")
+            _publish(found, outcome, attempt, f"-{index}" if several else "")
             _record_findings(found, subject, measurement, notes, prefix)
         except Exception as error:
             log.exception("%s was timed, but could not be inspected", subject.variant_key)

@@ -53,13 +53,18 @@ def check_options(task: BenchTask) -> MeasureLimits:
     if options.mode != MeasureOptions.MODE_LATENCY:
         name = MeasureOptions.Mode.Name(options.mode)
         raise BadInput(f"this agent cannot measure in {name}", where="measure.mode", expected="MODE_LATENCY")
-    fits = {BenchTask.SCHEDULE_ALONE: len(task.subjects) == 1, BenchTask.SCHEDULE_CONCURRENT: len(task.subjects) > 1}
+    subjects = len(task.subjects)
+    fits = {
+        BenchTask.SCHEDULE_ALONE: subjects == 1,
+        BenchTask.SCHEDULE_INTERLEAVED: subjects == 2,
+        BenchTask.SCHEDULE_CONCURRENT: subjects > 1,
+    }
     if not fits.get(task.schedule):
         name = BenchTask.Schedule.Name(task.schedule)
         raise BadInput(
-            f"this agent cannot run {len(task.subjects)} subjects in {name}",
+            f"this agent cannot run {subjects} subjects in {name}",
             where="schedule",
-            expected="one subject in SCHEDULE_ALONE, or several in SCHEDULE_CONCURRENT",
+            expected="one subject in SCHEDULE_ALONE, two in SCHEDULE_INTERLEAVED, or several in SCHEDULE_CONCURRENT",
         )
     warmup_s, min_s = _seconds(options, "warmup"), _seconds(options, "min_duration")
     max_s = _seconds(options, "max_duration")
@@ -90,7 +95,7 @@ def measure(
     `look` is called before the first window and after each, while the device is still warm: never inside one.
     """
     group, seen = LaneGroup(lanes), GroupRecording.of(len(lanes))
-    slowest_s = _warm_up(group, seen, limits, report)
+    slowest_s = warm_up(group, seen, limits, report)
     count = round_size(slowest_s, limits)
     report("measure", 0.0, _pace(slowest_s))
     length_s = count * slowest_s
@@ -111,7 +116,7 @@ def measure(
     return seen
 
 
-def _warm_up(group: LaneGroup, seen: GroupRecording, limits: MeasureLimits, report: Report) -> float:
+def warm_up(group: LaneGroup, seen: GroupRecording, limits: MeasureLimits, report: Report) -> float:
     """At least as long as asked and until the medians of windows stop moving, with all lanes busy to the end.
 
     Returns the slowest lane's latency in seconds.

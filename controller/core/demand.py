@@ -17,14 +17,15 @@ def build_demand(build: PlannedBuild) -> Demand:
     )
 
 
-def bench_demand(variant: Variant, conditions: tuple[Condition, ...]) -> Demand:
-    """`conditions` are those of an `any` target."""
+def bench_demand(variant: Variant, conditions: tuple[Condition, ...], *, second: Variant | None = None) -> Demand:
+    """`conditions` are those of an `any` target; `second` is timed in turns with the variant."""
     return Demand(
         kind=TaskKind.BENCH,
         runtime=variant.runtime,
         placement=variant.placement,
         conditions=conditions,
         variant=decisive(variant),
+        second=None if second is None else decisive(second),
     )
 
 
@@ -54,4 +55,5 @@ def candidate(demand: Demand, *, device_id: str | None = None) -> Candidate:
         device_id=device_id,
         conditions=demand.conditions,
         variant=demand.variant,
+        second=demand.second,
     )

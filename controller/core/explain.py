@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from controller.core.ability import inability
 from controller.core.keys import class_fields
 from controller.core.lifecycle import TERMINAL, retry_budget
-from controller.core.scheduler import can_run, leave_to_others, pick
+from controller.core.scheduler import can_run, leave_to_others, pick, unable
 from controller.core.select import nearest_miss, unmet
 from controller.model.facts import shown
 from controller.model.state_words import state_word
@@ -203,16 +202,12 @@ def _nobody(task: Unfinished, candidate: Candidate, fleet: Fleet) -> str:
         device = next((item for item in fleet.devices if item.id == candidate.device_id), None)
         if device is None:
             return f"waits for device {candidate.device_id}, which is not registered"
-        return f"waits for {device.name}, but {_inability(candidate, device)}"
+        return f"waits for {device.name}, but {unable(device, candidate)}"
     matching = [device for device in fleet.devices if not unmet(candidate.conditions, device)]
     if not matching:
         return f"no registered device matches its target; {nearest_miss(candidate.conditions, fleet.devices)}"
-    reason = _inability(candidate, matching[0])
+    reason = unable(matching[0], candidate)
     return f"no device that matches its target can run it; nearest: {matching[0].name}, but {reason}"
-
-
-def _inability(candidate: Candidate, device: Device) -> str:
-    return inability(candidate.runtime, candidate.placement, device.facts, candidate.variant)
 
 
 def _nobody_builds(task: Unfinished, candidate: Candidate, fleet: Fleet) -> str:
@@ -226,7 +221,7 @@ def _nobody_builds(task: Unfinished, candidate: Candidate, fleet: Fleet) -> str:
 
 
 def _class_gaps(device: Device, task: Unfinished, candidate: Candidate) -> list[str]:
-    reason = _inability(candidate, device)
+    reason = unable(device, candidate)
     if reason:
         return [f"but {reason}"]
     version = str(device.facts[f"runtime.{candidate.runtime}"])

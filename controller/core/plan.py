@@ -6,19 +6,27 @@ Runs when a job is submitted, and again for one BENCH when its device's facts tu
 from collections import Counter
 from collections.abc import Collection, MutableMapping, Sequence
 from itertools import product
+from typing import TypedDict
 
 from controller.core.ability import inability, lowering_for, warning
 from controller.core.keys import build_artifacts, device_class, engine_key
 from controller.core.notes import PlanNotes
 from controller.core.select import nearest_miss, unmet
 from controller.model.facts import shown
+from controller.model.interleaved import Pair
 from controller.model.job import Condition, JobSpec, Lowering, Quantifier, Target, TensorSpec, Variant
+from controller.model.result import Schedule
 from controller.model.task import Device, DeviceClass, Plan, PlannedBench, PlannedBuild, PlannedSubject, Recipe
 from jetfleet.errors import BadInput, NoDevice
 from jetfleet.options import build_options
 from jetfleet.placement import Placement
 
 _EVERY_DEVICE = Target(Quantifier.EVERY)
+
+
+class _Manner(TypedDict):
+    schedule: Schedule
+    name: str
 
 
 def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str]) -> Plan:
@@ -33,17 +41,20 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
     notes = PlanNotes()
     cache = BuildCache()
     present = devices if spec.targets else _at_work(devices, notes)
-    for target, variant in product(spec.targets or (_EVERY_DEVICE,), spec.variants):
-        if variant.refusal:
-            benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
-            notes.refused(variant.key, variant.refusal)
+    for target, group in product(spec.targets or (_EVERY_DEVICE,), _groups(spec)):
+        first = group[0].key if len(group) == 1 else pair_name(group)
+        refused = [variant for variant in group if variant.refusal]
+        if refused:
+            benches[first, None, target.conditions] = open_bench(*group, conditions=target.conditions)
+            for variant in refused:
+                notes.refused(variant.key, variant.refusal)
             continue
-        able = _able_devices(variant, target, present, notes)
+        able = _able_devices(group, target, present, notes)
         if target.quantifier is Quantifier.ANY:
-            benches[variant.key, None, target.conditions] = open_bench(variant, target.conditions)
+            benches[first, None, target.conditions] = open_bench(*group, conditions=target.conditions)
             continue
         for device in able:
-            benches[variant.key, device.id, ()] = bound_bench(variant, device, builds, cache)
+            benches[first, device.id, ()] = bound_bench(*group, device=device, builds=builds, cache=cache)
     return Plan(
         builds=tuple(builds.values()),
         benches=tuple(benches.values()),
@@ -67,10 +78,41 @@ def _at_work(devices: Sequence[Device], notes: PlanNotes) -> Sequence[Device]:
     return present
 
 
-def open_bench(variant: Variant, conditions: tuple[Condition, ...]) -> PlannedBench:
-    """A variant on any device that matches: one subject per part of its placement, without engines yet."""
-    subjects = tuple(PlannedSubject(part) for part in Placement(variant.placement).parts)
-    return PlannedBench(variant.key, None, subjects, conditions, refusal=variant.refusal)
+def _groups(spec: JobSpec) -> Sequence[tuple[Variant, ...]]:
+    """What a BENCH is made of: each variant by itself, or of a job of pairs the base and the candidate of each."""
+    known = {variant.key: variant for variant in spec.variants}
+    if not spec.pairs:
+        return [(variant,) for variant in spec.variants]
+    for variant in spec.variants:
+        if len(Placement(variant.placement).parts) > 1:
+            raise BadInput(
+                f"{variant.placement} is several parts, which cannot be timed in turns with another variant",
+                where=variant.key,
+                expected="one part for each variant of a pair: gpu, dla0, cpu",
+            )
+    return [(known[pair.base], known[pair.candidate]) for pair in spec.pairs]
+
+
+def pair_name(group: Sequence[Variant]) -> str:
+    base, candidate = group
+    return Pair(base.key, candidate.key).name
+
+
+def open_bench(first: Variant, *second: Variant, conditions: tuple[Condition, ...]) -> PlannedBench:
+    """A variant on any device that matches: one subject per part of its placement, without engines yet. With a second
+    variant: the two in turns.
+    """
+    group = (first, *second)
+    parts = [(variant.key, part) for variant in group for part in Placement(variant.placement).parts]
+    subjects = tuple(PlannedSubject(part, variant_key=key if second else "") for key, part in parts)
+    refusal = next((variant.refusal for variant in group if variant.refusal), "")
+    return PlannedBench(first.key, None, subjects, conditions, refusal, **_manner(group, subjects))
+
+
+def _manner(group: Sequence[Variant], subjects: Sequence[PlannedSubject]) -> _Manner:
+    if len(group) > 1:
+        return {"schedule": Schedule.INTERLEAVED, "name": pair_name(group)}
+    return {"schedule": Schedule.ALONE if len(subjects) == 1 else Schedule.CONCURRENT, "name": ""}
 
 
 class BuildCache:
@@ -94,15 +136,18 @@ class BuildCache:
 
 
 def bound_bench(
-    variant: Variant, device: Device, builds: MutableMapping[str, PlannedBuild], cache: BuildCache
+    first: Variant, *second: Variant, device: Device, builds: MutableMapping[str, PlannedBuild], cache: BuildCache
 ) -> PlannedBench:
-    """A variant on a device: one subject per part of its placement, and the engine of each joins `builds`."""
+    """A variant on a device: one subject per part of its placement, and the engine of each joins `builds`. With a
+    second variant: the two in turns.
+    """
     subjects = []
-    for part in Placement(variant.placement).parts:
-        build = cache.build_for(variant, device, part)
-        builds.setdefault(build.engine_key, build)
-        subjects.append(PlannedSubject(part, build.engine_key))
-    return PlannedBench(variant.key, device.id, tuple(subjects))
+    for variant in (first, *second):
+        for part in Placement(variant.placement).parts:
+            build = cache.build_for(variant, device, part)
+            builds.setdefault(build.engine_key, build)
+            subjects.append(PlannedSubject(part, build.engine_key, variant.key if second else ""))
+    return PlannedBench(first.key, device.id, tuple(subjects), **_manner((first, *second), subjects))
 
 
 def build_for(variant: Variant, device: Device, placement: str | None = None) -> PlannedBuild:
@@ -148,7 +193,15 @@ def _check_variants(variants: Sequence[Variant]) -> None:
             )
 
 
-def _able_devices(variant: Variant, target: Target, devices: Sequence[Device], notes: PlanNotes) -> list[Device]:
+def _able_devices(
+    group: Sequence[Variant], target: Target, devices: Sequence[Device], notes: PlanNotes
+) -> list[Device]:
+    """Those that can run all of the group."""
+    able = [_able_to_run(variant, target, devices, notes) for variant in group]
+    return [device for device in able[0] if all(device in others for others in able[1:])]
+
+
+def _able_to_run(variant: Variant, target: Target, devices: Sequence[Device], notes: PlanNotes) -> list[Device]:
     matching = [device for device in devices if not unmet(target.conditions, device)]
     if not matching:
         raise NoDevice(

@@ -19,6 +19,11 @@ class PreviousBench:
     state: TaskState
     device_id: str | None
     conditions: tuple[Condition, ...] | None
+    second: tuple[Variant, ...] = ()  # the one that it is timed in turns with
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        return (self.variant, *self.second)
 
 
 def plan_again(
@@ -45,14 +50,14 @@ def plan_again(
     by_id = {device.id: device for device in devices}
     for item in again:
         if item.conditions is not None:
-            benches.append(open_bench(item.variant, item.conditions))
+            benches.append(open_bench(*item.variants, conditions=item.conditions))
             continue
         device = by_id[item.device_id or ""]
-        reason = inability(item.variant.runtime, item.variant.placement, device.facts, item.variant)
-        if reason:
-            notes.append(f"{device.name} is left out of {item.variant.key}: {reason}")
+        reasons = [inability(each.runtime, each.placement, device.facts, each) for each in item.variants]
+        if any(reasons):
+            notes.append(f"{device.name} is left out of {item.variant.key}: {next(filter(None, reasons))}")
             continue
-        benches.append(bound_bench(item.variant, device, builds, cache))
+        benches.append(bound_bench(*item.variants, device=device, builds=builds, cache=cache))
     if not benches:
         raise NoDevice(f"no device can run what is left of job {job_id}", hint="; ".join(notes))
     return Plan(tuple(builds.values()), tuple(benches), frozenset(builds) & frozenset(known_engines), tuple(notes))

@@ -43,7 +43,7 @@ def pick_able(
 
 
 def can_run(device: Device, task: Candidate) -> bool:
-    if inability(task.runtime, task.placement, device.facts, task.variant):
+    if unable(device, task):
         return False
     if task.kind is TaskKind.BUILD:
         same_class = task.class_key == device_class(device, runtime=task.runtime, placement=task.placement).key
@@ -51,6 +51,14 @@ def can_run(device: Device, task: Candidate) -> bool:
     if task.device_id is not None:
         return task.device_id == device.id
     return matches(task.conditions, device)
+
+
+def unable(device: Device, task: Candidate) -> str:
+    """Why a device cannot run what a task runs, by its facts alone; empty if it can."""
+    first = inability(task.runtime, task.placement, device.facts, task.variant)
+    if first or task.second is None:
+        return first
+    return inability(task.second.runtime, task.second.placement, device.facts, task.second)
 
 
 def leave_to_others(device: Device, task: Candidate, others: Sequence[Device]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from controller.model.interleaved import Pair
 from jetfleet.pipeline.steps import Pipeline
 
 
@@ -216,6 +217,8 @@ class Measure:
     warmup_s: float = 0.5
     min_s: float = 1.0
     max_s: float = 10.0
+    margin: float = 0.01  # of A/B: two that differ by less are the same
+    confidence: float = 0.99  # of A/B: that equal ones are not called different, with all looks
 
 
 @dataclass(frozen=True)
@@ -240,3 +243,4 @@ class JobSpec:
     priority: int = 0
     source: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    pairs: tuple[Pair, ...] = ()  # to be timed in turns; none: each variant by itself

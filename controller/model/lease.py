@@ -6,6 +6,7 @@ from enum import Enum
 
 from controller.model.engine import Built
 from controller.model.facts import Facts
+from controller.model.interleaved import Interleaved
 from controller.model.job import AccuracyMetric, Artifact, Measure, OutputCheck, Precision, TensorSpec
 from controller.model.result import Flag, Measurement, Schedule
 from controller.model.task import Failure, Recipe
@@ -93,6 +94,7 @@ class Measured:
     """A success of a BENCH: a measurement of each subject, and of the whole where they ran at the same time."""
 
     measurements: tuple[Measurement, ...]
+    interleaved: Interleaved | None = None
 
 
 @dataclass(frozen=True)

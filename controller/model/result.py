@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import Enum
 
 from controller.model.facts import Facts
+from controller.model.interleaved import Interleaved
 from controller.model.job import Artifact, Lowering, Mode, Precision
 
 
@@ -182,6 +183,7 @@ class Row:
     model_sha256: str = ""  # of the ONNX graph that the variant was made from; its external data is not in it
     labels: Mapping[str, str] = field(default_factory=dict)  # of the job
     dims: Mapping[str, int] = field(default_factory=dict)  # sizes of the variant's named dimensions that are axes
+    interleaved: Interleaved | None = None  # against the first subject of its task
 
     @property
     def part(self) -> str:

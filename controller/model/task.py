@@ -6,6 +6,7 @@ from enum import Enum
 
 from controller.model.facts import Facts
 from controller.model.job import Artifact, Condition, Lowering, Precision, TensorSpec, Variant
+from controller.model.result import Schedule
 
 
 class TaskKind(Enum):
@@ -123,17 +124,22 @@ class PlannedSubject:
 
     placement: str
     engine_key: str | None = None
+    variant_key: str = ""  # empty: that of its BENCH
 
 
 @dataclass(frozen=True)
 class PlannedBench:
-    """A variant on a device, or (device_id None) on any device that matches. Several subjects run at the same time."""
+    """A variant on a device, or (device_id None) on any device that matches. Several subjects run at the same time, or
+    in turns: then they are of two variants, and `variant_key` is the base's.
+    """
 
     variant_key: str
     device_id: str | None
     subjects: tuple[PlannedSubject, ...]
     conditions: tuple[Condition, ...] = ()
     refusal: str = ""  # it fails at once, with this reason
+    schedule: Schedule = Schedule.ALONE
+    name: str = ""  # of the task; empty: its variant's key
 
 
 @dataclass(frozen=True)
@@ -190,6 +196,7 @@ class Demand:
     class_key: str = ""
     conditions: tuple[Condition, ...] = ()
     variant: Variant | None = None
+    second: Variant | None = None  # the other one of two in turns
 
 
 @dataclass(frozen=True)
@@ -208,3 +215,4 @@ class Candidate:
     conditions: tuple[Condition, ...] = ()  # a BENCH that any matching device may take
     history: tuple[AttemptEnd, ...] = ()
     variant: Variant | None = None  # a BENCH's, where more than runtime and placement decides who can run it
+    second: Variant | None = None  # of a BENCH of two in turns: the device must be able to run it, too

@@ -7,6 +7,7 @@ damaged, and never VALID.
 import hashlib
 from dataclasses import dataclass, replace
 
+from controller.model.interleaved import Interleaved
 from controller.model.result import Estimate, Measurement, Round, TensorCheck
 from jetfleet.metrics import NAMES
 
@@ -38,6 +39,17 @@ def row_digest(origin: Origin, item: Measurement) -> str:
         sorted(repr(vars(part)) for part in item.checks),
         *sorted(item.circumstances.items()),  # none: the digest is as before there were any
     )
+    return hashlib.sha256(repr(said).encode(errors="backslashreplace")).hexdigest()
+
+
+def interleaved_digest(task_id: int, item: Interleaved) -> str:
+    """Of the ratios of a task, as the database gives them back."""
+    runs = [
+        (run.index, run.second_loaded_first, sorted((name, float(value)) for name, value in run.ratios.items()))
+        for run in item.runs
+    ]
+    left_out = [run.left_out for run in item.runs]
+    said = (task_id, runs, left_out, list(item.looks), float(item.margin), float(item.confidence), item.stopped)
     return hashlib.sha256(repr(said).encode(errors="backslashreplace")).hexdigest()
 
 

@@ -1,5 +1,6 @@
 """What a user asks for, proto <-> model."""
 
+from controller.model.interleaved import Pair
 from controller.model.job import (
     AccuracyMetric,
     Artifact,
@@ -45,6 +46,9 @@ def _check_job(spec: JobSpec) -> None:
     keys = [item.key for item in spec.variants]
     if len(set(keys)) < len(keys):
         raise BadInput(f"variant keys are not unique: {', '.join(sorted(keys))}")
+    for pair in spec.pairs:
+        if pair.base == pair.candidate or not {pair.base, pair.candidate} <= set(keys):
+            raise BadInput(f"{pair.name} is not a pair of variants of the job", expected=", ".join(sorted(keys)))
     check_labels(spec.labels)
 
 
@@ -64,4 +68,7 @@ VARIANT = message_codec(
     Variant, control_pb2.Variant, nested=(TENSOR_SPEC, ARTIFACT, OUTPUT_CHECK, PIPELINE, ACCURACY_METRIC)
 )
 LIMITS = message_codec(Limits, control_pb2.Limits, check=_check_limits)
-JOB_SPEC = message_codec(JobSpec, control_pb2.JobSpec, nested=(VARIANT, TARGET, MEASURE, LIMITS), check=_check_job)
+PAIR = message_codec(Pair, control_pb2.Pair)
+JOB_SPEC = message_codec(
+    JobSpec, control_pb2.JobSpec, nested=(VARIANT, TARGET, MEASURE, LIMITS, PAIR), check=_check_job
+)

@@ -16,7 +16,7 @@ from controller.wire.codec import ByHand, message_codec
 from controller.wire.engine import BUILT, RECIPE
 from controller.wire.facts import FACTS
 from controller.wire.job import ACCURACY_METRIC, ARTIFACT, MEASURE, OUTPUT_CHECK, PIPELINE, TENSOR_SPEC
-from controller.wire.result import FAILURE, FLAG, MEASUREMENT
+from controller.wire.result import FAILURE, FLAG, INTERLEAVED, MEASUREMENT
 from controller.wire.time import to_duration
 from jetfleet.errors import BadInput
 from jetfleet.v1 import fleet_pb2, task_pb2
@@ -67,7 +67,7 @@ BUILD_WORK = message_codec(
 TASK = message_codec(
     Lease, task_pb2.TaskSpec, nested=(BUILD_WORK, BENCH_WORK), model_only={"token": "on the envelope, fleet.Lease"}
 )
-MEASURED = message_codec(Measured, task_pb2.Measured, nested=(MEASUREMENT,))
+MEASURED = message_codec(Measured, task_pb2.Measured, nested=(MEASUREMENT, INTERLEAVED))
 RETURNED = message_codec(Returned, task_pb2.Returned)
 OUTCOME = message_codec(
     Outcome,

@@ -1,5 +1,6 @@
 """Outcomes and measurements, proto <-> model."""
 
+from controller.model.interleaved import Interleaved, PairedRun
 from controller.model.result import (
     Estimate,
     Flag,
@@ -20,10 +21,12 @@ FLAG = message_codec(Flag, task_pb2.Flag)
 ROUND = message_codec(Round, task_pb2.Round)
 TENSOR_CHECK = message_codec(TensorCheck, task_pb2.TensorCheck)
 MEASUREMENT = message_codec(Measurement, task_pb2.Measurement, nested=(ESTIMATE, ROUND, TENSOR_CHECK, FLAG, ARTIFACT))
+PAIRED_RUN = message_codec(PairedRun, task_pb2.PairedRun)
+INTERLEAVED = message_codec(Interleaved, task_pb2.Interleaved, nested=(PAIRED_RUN,))
 ROW = message_codec(
     Row,
     control_pb2.Row,
-    nested=(FACTS, MEASUREMENT),
+    nested=(FACTS, MEASUREMENT, INTERLEAVED),
     by_hand=(
         ByHand(
             "derived from the flags, for readers that are not ours",

@@ -34,6 +34,10 @@ def _faults(outcome: Outcome, runtimes: Sequence[str]) -> Iterator[str]:
         whose = f"subject {measurement.subject_index}: " if measurement.HasField("subject_index") else ""
         for fault in _measurement_faults(measurement, runtimes):
             yield whose + fault
+    for run in outcome.measured.interleaved.runs:
+        for name, ratio in run.ratios.items():
+            if not 0 < ratio < math.inf:
+                yield f"process {run.index}: a ratio of {name} of {ratio:g}"
 
 
 def _measurement_faults(item: Measurement, runtimes: Sequence[str]) -> Iterator[str]:

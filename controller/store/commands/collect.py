@@ -39,6 +39,8 @@ _PARTS = tuple(
 )
 _OF_TASKS = (
     *_PARTS,
+    "DELETE FROM ratio WHERE task_id IN ({tasks})",
+    "DELETE FROM interleaved WHERE task_id IN ({tasks})",
     "DELETE FROM measurement WHERE task_id IN ({tasks})",
     "DELETE FROM attempt_artifact WHERE attempt_token IN (SELECT token FROM attempt WHERE task_id IN ({tasks}))",
     "DELETE FROM dead_letter WHERE task_id IN ({tasks})",

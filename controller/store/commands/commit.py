@@ -22,6 +22,7 @@ from controller.store.commands.attempts import close_attempt, keep_artifacts, se
 from controller.store.commands.cordon import cordon_if_faulty
 from controller.store.commands.dead_letters import keep_dead_letter
 from controller.store.commands.incident_bounds import keep_newest
+from controller.store.commands.interleaved import insert_interleaved
 from controller.store.commands.measurements import insert_measurement
 from controller.store.queries.devices import current_device
 from controller.store.queries.leases import directives
@@ -84,6 +85,8 @@ def _keep_end(connection: Connection, row: StoredRow, end: Built | Measured) -> 
         return
     for measurement in end.measurements:
         insert_measurement(connection, row, measurement)
+    if end.interleaved is not None:
+        insert_interleaved(connection, row.task_id, end.interleaved)
 
 
 def _settled(connection: Connection, row: StoredRow) -> Committed:
@@ -106,10 +109,24 @@ def _misfit(connection: Connection, row: StoredRow, outcome: Outcome) -> str:
         return f"the agent answered a {row.kind} with something else"
     if isinstance(outcome.end, Measured):
         subjects = {item.idx: item.runtime for item in _SUBJECTS.all(connection, task_id_=row.task_id)}
-        return _mismeasured(list(subjects), Schedule(row.schedule), outcome.end.measurements) or _misattributed(
-            subjects, outcome.end.measurements
+        schedule, found = Schedule(row.schedule), outcome.end
+        return (
+            _mismeasured(list(subjects), schedule, found.measurements)
+            or _mispaired(schedule, found)
+            or _misattributed(subjects, found.measurements)
         )
     return ""
+
+
+def _mispaired(schedule: Schedule, found: Measured) -> str:
+    """Ratios belong to subjects in turns, and each process has its own."""
+    if found.interleaved is None:
+        timed = any(item.n for item in found.measurements)
+        return "the agent timed the subjects, and tells no ratio" if timed and schedule is Schedule.INTERLEAVED else ""
+    if schedule is not Schedule.INTERLEAVED:
+        return "the agent tells ratios of subjects that were not timed in turns"
+    indexes = [run.index for run in found.interleaved.runs]
+    return f"the agent tells ratios of processes {indexes}" if len(set(indexes)) < len(indexes) else ""
 
 
 def _misattributed(runtimes: Mapping[int, str], found: tuple[Measurement, ...]) -> str:

@@ -8,6 +8,7 @@ from controller.core.content import retry_digest
 from controller.core.retry import PreviousBench, plan_again
 from controller.model.codec import load, load_labels
 from controller.model.job import Condition, JobSpec, Limits, Measure, Variant
+from controller.model.result import Schedule
 from controller.model.task import TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import seconds_between
@@ -25,17 +26,27 @@ def plan_retry(connection: Connection, job_id: int, *, alive: Collection[str], k
     job, devices = job_row(connection, job_id), planning_devices(connection, alive=alive)
     tried = _tried(connection, job_id)
     made = plan_again(tried, devices, known_engines(connection), job_id=job_id)
-    wanted = {bench.variant_key for bench in made.benches}
-    spec = _spec(job, {item.variant.key: item.variant for item in tried if item.variant.key in wanted})
+    wanted = {item.variant_key or bench.variant_key for bench in made.benches for item in bench.subjects}
+    spec = _spec(job, {each.key: each for item in tried for each in item.variants if each.key in wanted})
     _refuse_missing_files(connection, spec, job_id)
     return Submission(spec, made, devices, key=key, content=retry_digest(job_id), by=by, retry_of=job_id)
 
 
 def _tried(connection: Connection, job_id: int) -> list[PreviousBench]:
+    second_subject, second = t.subject.alias("second_subject"), t.variant.alias("second")
     rows = connection.execute(
-        select(t.task.c.state, t.task.c.device_id, t.task.c.conditions, t.variant.c.content)
+        select(
+            t.task.c.state,
+            t.task.c.device_id,
+            t.task.c.conditions,
+            t.task.c.schedule,
+            t.variant.c.content,
+            second.c.content.label("second"),
+        )
         .join(t.subject, t.subject.c.task_id == t.task.c.id)
         .join(t.variant, t.variant.c.id == t.subject.c.variant_id)
+        .outerjoin(second_subject, (second_subject.c.task_id == t.task.c.id) & (second_subject.c.idx == 1))
+        .outerjoin(second, second.c.id == second_subject.c.variant_id)
         .where(t.task.c.job_id == job_id, t.task.c.kind == TaskKind.BENCH.value, t.subject.c.idx == 0)
         .order_by(t.task.c.id)
     )
@@ -45,6 +56,7 @@ def _tried(connection: Connection, job_id: int) -> list[PreviousBench]:
             state=TaskState(row.state),
             device_id=row.device_id,
             conditions=load(tuple[Condition, ...], row.conditions) if row.conditions else None,
+            second=(load(Variant, row.second),) if row.schedule == Schedule.INTERLEAVED.value else (),
         )
         for row in rows
     ]

@@ -1,12 +1,13 @@
 """Rows of a job: itself, its variants, the engines that it needs, the BUILDs that it shares, and its BENCHes."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from controller.core.demand import bench_demand, build_demand
 from controller.model.codec import dump, load, load_facts
 from controller.model.job import JobSpec, Variant
-from controller.model.result import Schedule
 from controller.model.task import (
     DeviceClass,
     PlannedBench,
@@ -84,15 +85,24 @@ def insert_engine(connection: Connection, build: PlannedBuild) -> None:
 
 
 def insert_bench(
-    connection: Connection, bench: PlannedBench, spec: JobSpec, *, job_id: int, variant_id: int, batch: int, demand: str
+    connection: Connection,
+    bench: PlannedBench,
+    spec: JobSpec,
+    *,
+    job_id: int,
+    variants: Mapping[str, tuple[int, int]],
+    demand: str,
 ) -> None:
-    """A BENCH that waits, for its engines or to be released, or is refused; `demand` is its demand as JSON."""
+    """A BENCH that waits, for its engines or to be released, or is refused; `demand` is its demand as JSON.
+
+    `variants` are their numbers and batch sizes by key.
+    """
     now = now_text()
     task_id = _rowid(
         _INSERT_BENCH.run(
             connection,
             kind=TaskKind.BENCH.value,
-            name=bench.variant_key,
+            name=bench.name or bench.variant_key,
             state=(TaskState.FAILED if bench.refusal else TaskState.WAITING).value,
             job_id=job_id,
             priority=spec.priority,
@@ -100,13 +110,14 @@ def insert_bench(
             time_limit_s=spec.limits.bench_s,
             device_id=bench.device_id,
             conditions=dump(bench.conditions) if bench.device_id is None else None,
-            schedule=(Schedule.ALONE if len(bench.subjects) == 1 else Schedule.CONCURRENT).value,
+            schedule=bench.schedule.value,
             created_at=now,
             ended_at=now if bench.refusal else None,
             refusal=bench.refusal or None,
         )
     )
     for index, subject in enumerate(bench.subjects):
+        variant_id, batch = variants[subject.variant_key or bench.variant_key]
         _INSERT_SUBJECT.run(
             connection,
             task_id=task_id,
@@ -119,9 +130,10 @@ def insert_bench(
         )
 
 
-def demand_of(variant: Variant, bench: PlannedBench) -> str:
-    """A BENCH's demand as JSON."""
-    return dump(bench_demand(variant, bench.conditions))
+def demand_of(variants: Mapping[str, Variant], bench: PlannedBench) -> str:
+    """A BENCH's demand as JSON; `variants` are the job's by key."""
+    second = next((item.variant_key for item in bench.subjects[1:] if item.variant_key), "")
+    return dump(bench_demand(variants[bench.variant_key], bench.conditions, second=variants.get(second)))
 
 
 def demand_id(connection: Connection, content: str) -> int:

@@ -94,27 +94,18 @@ class Submission:
 
     def _write_tasks(self, connection: Connection, job_id: int) -> Iterator[None]:
         variants = {item.key: item for item in self._spec.variants}
-        ids: dict[str, int] = {}
+        stored: dict[str, tuple[int, int]] = {}
         for key, variant in variants.items():
-            ids[key] = insert_variant(connection, job_id, variant)
+            stored[key] = insert_variant(connection, job_id, variant), variant.batch
             yield
         for build in self._plan.builds:
             insert_engine(connection, build)
             yield
         demands: dict[tuple[str, object], str] = {}
         for bench in self._plan.benches:
-            variant = variants[bench.variant_key]
-            known = (bench.variant_key, bench.conditions)
-            demand = demands.get(known) or demands.setdefault(known, demand_of(variant, bench))
-            insert_bench(
-                connection,
-                bench,
-                self._spec,
-                job_id=job_id,
-                variant_id=ids[bench.variant_key],
-                batch=variant.batch,
-                demand=demand,
-            )
+            known = (bench.name or bench.variant_key, bench.conditions)
+            demand = demands.get(known) or demands.setdefault(known, demand_of(variants, bench))
+            insert_bench(connection, bench, self._spec, job_id=job_id, variants=stored, demand=demand)
             yield
 
     def _replan(self, connection: Connection) -> Iterator[None]:
@@ -221,7 +212,7 @@ def described(made: Plan, devices: Sequence[Device]) -> tuple[PlannedTask, ...]:
     benches = [
         PlannedTask(
             TaskKind.BENCH,
-            item.variant_key,
+            item.name or item.variant_key,
             names.get(item.device_id or "", ""),
             item.subjects[0].engine_key or "",
             False,

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 from controller.core.select import matches
 from controller.model.codec import load, load_facts, load_labels
 from controller.model.facts import DEVICE_NAME
+from controller.model.interleaved import Interleaved
 from controller.model.job import Condition, Lowering, Measure, Precision, Role, Variant
 from controller.model.labels import check_labels
 from controller.model.result import Flag, FlagKind, Measurement, Schedule
@@ -18,6 +19,7 @@ from controller.model.task import Device
 from controller.model.view import ResultQuery
 from controller.store import tables as t
 from controller.store.clock import parse
+from controller.store.queries.interleaved import interleaved_of
 from controller.store.queries.measurements import UNREADABLE, Parts, verified_measurement
 from controller.store.stored import StoredRow
 
@@ -45,7 +47,19 @@ def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
         wanted = wanted.where(t.measurement.c.id < query.before_id)
     found = connection.execute(wanted.order_by(t.measurement.c.id.desc()).limit(query.limit)).all()
     parts = Parts(connection, [row.id for row in found])
-    return [_result_row(row, parts) for row in found]
+    in_turns = [row.task_id for row in found if row.schedule == Schedule.INTERLEAVED.value]
+    ratios = interleaved_of(connection, list(dict.fromkeys(in_turns)))
+    return [_with_ratios(_result_row(row, parts), ratios) for row in found]
+
+
+def _with_ratios(row: ResultRow, ratios: Mapping[int, Interleaved | None]) -> ResultRow:
+    """The candidate's row tells how it compares to the base's."""
+    if row.task_id not in ratios or row.measurement.subject_index != 1:
+        return row
+    if (found := ratios[row.task_id]) is not None:
+        return replace(row, interleaved=found)
+    damage = Flag(FlagKind.DAMAGED, f"the ratios of task {row.task_id} are not what was committed: measure again")
+    return replace(row, measurement=replace(row.measurement, flags=(damage, *row.measurement.flags)))
 
 
 def _matching_facts(connection: Connection, conditions: Sequence[Condition]) -> list[int]:

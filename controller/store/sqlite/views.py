@@ -68,6 +68,20 @@ JOIN device d ON d.id = m.device_id
 LEFT JOIN variant v ON v.id = m.variant_id
 """.replace("{verdict}", _VERDICT)
 
+V_RATIOS = """
+CREATE VIEW v_ratios AS
+SELECT r.task_id, k.job_id, base.key AS base, candidate.key AS variant, d.name AS device, r.run, r.name AS metric,
+       r.value AS ratio, r.second_loaded_first, nullif(r.left_out, '') AS left_out, i.margin, i.confidence, i.stopped
+FROM ratio r
+JOIN interleaved i ON i.task_id = r.task_id
+JOIN task k ON k.id = r.task_id
+LEFT JOIN subject s0 ON s0.task_id = r.task_id AND s0.idx = 0
+LEFT JOIN variant base ON base.id = s0.variant_id
+LEFT JOIN subject s1 ON s1.task_id = r.task_id AND s1.idx = 1
+LEFT JOIN variant candidate ON candidate.id = s1.variant_id
+LEFT JOIN device d ON d.id = k.device_id
+"""
+
 V_ENGINES = """
 CREATE VIEW v_engines AS
 SELECT e.key AS engine_key, e.runtime, e.runtime_version, e.precision, e.lowering, e.placement,
@@ -119,6 +133,7 @@ JOIN device d ON d.id = a.device_id
 VIEWS = {
     "v_results": V_RESULTS,
     "v_rounds": V_ROUNDS,
+    "v_ratios": V_RATIOS,
     "v_engines": V_ENGINES,
     "v_devices": V_DEVICES,
     "v_attempts": V_ATTEMPTS,

@@ -331,6 +331,7 @@ class JobSpec(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     MODEL_NAME_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    PAIRS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     priority: _builtins.int
     """higher first; 0 is normal"""
@@ -350,6 +351,10 @@ class JobSpec(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """free labels of the job: commit, branch, ..."""
 
+    @_builtins.property
+    def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Pair]:
+        """variants to be timed in turns, two by two; none: each variant by itself"""
+
     def __init__(
         self,
         *,
@@ -362,14 +367,41 @@ class JobSpec(_message.Message):
         source: _builtins.str = ...,
         model_name: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        pairs: _abc.Iterable[Global___Pair] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "measure", b"measure"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "limits", b"limits", "measure", b"measure", "model_name", b"model_name", "name", b"name", "priority", b"priority", "source", b"source", "targets", b"targets", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "limits", b"limits", "measure", b"measure", "model_name", b"model_name", "name", b"name", "pairs", b"pairs", "priority", b"priority", "source", b"source", "targets", b"targets", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
+
+@_typing.final
+class Pair(_message.Message):
+    """Two variants of a job that are held against each other in the same processes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_FIELD_NUMBER: _builtins.int
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    base: _builtins.str
+    """key of the variant that the other one is held against"""
+    candidate: _builtins.str
+    """key"""
+    def __init__(
+        self,
+        *,
+        base: _builtins.str = ...,
+        candidate: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "candidate", b"candidate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pair: _TypeAlias = Pair  # noqa: Y015
 
 @_typing.final
 class Limits(_message.Message):
@@ -1341,6 +1373,7 @@ class Row(_message.Message):
     MODEL_SHA256_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     DIMS_FIELD_NUMBER: _builtins.int
+    INTERLEAVED_FIELD_NUMBER: _builtins.int
     measurement_id: _builtins.int
     job_id: _builtins.int
     job_name: _builtins.str
@@ -1385,6 +1418,10 @@ class Row(_message.Message):
     def dims(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """sizes of the variant's named dimensions that are axes"""
 
+    @_builtins.property
+    def interleaved(self) -> _task_pb2.Interleaved:
+        """against the first subject of its task; absent: not timed in turns with one"""
+
     def __init__(
         self,
         *,
@@ -1412,10 +1449,11 @@ class Row(_message.Message):
         model_sha256: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         dims: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        interleaved: _task_pb2.Interleaved | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "measured_at", b"measured_at", "measurement", b"measurement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "interleaved", b"interleaved", "measured_at", b"measured_at", "measurement", b"measurement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "device", b"device", "dims", b"dims", "engine_key", b"engine_key", "facts", b"facts", "job_id", b"job_id", "job_name", b"job_name", "labels", b"labels", "lowering", b"lowering", "measured_at", b"measured_at", "measurement", b"measurement", "measurement_id", b"measurement_id", "mode", b"mode", "model_name", b"model_name", "model_sha256", b"model_sha256", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "schedule", b"schedule", "task_id", b"task_id", "variant_key", b"variant_key", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "device", b"device", "dims", b"dims", "engine_key", b"engine_key", "facts", b"facts", "interleaved", b"interleaved", "job_id", b"job_id", "job_name", b"job_name", "labels", b"labels", "lowering", b"lowering", "measured_at", b"measured_at", "measurement", b"measurement", "measurement_id", b"measurement_id", "mode", b"mode", "model_name", b"model_name", "model_sha256", b"model_sha256", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "schedule", b"schedule", "task_id", b"task_id", "variant_key", b"variant_key", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

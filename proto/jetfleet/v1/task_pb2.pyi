@@ -722,7 +722,13 @@ class MeasureOptions(_message.Message):
     WARMUP_FIELD_NUMBER: _builtins.int
     MIN_DURATION_FIELD_NUMBER: _builtins.int
     MAX_DURATION_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
     mode: Global___MeasureOptions.Mode.ValueType
+    margin: _builtins.float
+    """of A/B: two that differ by less are the same, 0.01 is 1 %; 0: the default"""
+    confidence: _builtins.float
+    """of A/B: that equal ones are not called different, with all looks; 0: the default"""
     @_builtins.property
     def warmup(self) -> _duration_pb2.Duration:
         """at least this, and until steady"""
@@ -742,10 +748,12 @@ class MeasureOptions(_message.Message):
         warmup: _duration_pb2.Duration | None = ...,
         min_duration: _duration_pb2.Duration | None = ...,
         max_duration: _duration_pb2.Duration | None = ...,
+        margin: _builtins.float = ...,
+        confidence: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["max_duration", b"max_duration", "min_duration", b"min_duration", "warmup", b"warmup"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_duration", b"max_duration", "min_duration", b"min_duration", "mode", b"mode", "warmup", b"warmup"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "margin", b"margin", "max_duration", b"max_duration", "min_duration", b"min_duration", "mode", b"mode", "warmup", b"warmup"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1942,20 +1950,122 @@ class Measured(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MEASUREMENTS_FIELD_NUMBER: _builtins.int
+    INTERLEAVED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def measurements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Measurement]: ...
+    @_builtins.property
+    def interleaved(self) -> Global___Interleaved:
+        """absent: the subjects were not timed in turns"""
+
     def __init__(
         self,
         *,
         measurements: _abc.Iterable[Global___Measurement] | None = ...,
+        interleaved: Global___Interleaved | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interleaved", b"interleaved"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["measurements", b"measurements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interleaved", b"interleaved", "measurements", b"measurements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Measured: _TypeAlias = Measured  # noqa: Y015
+
+@_typing.final
+class PairedRun(_message.Message):
+    """One fresh process in which two subjects were timed in turns."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RatiosEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    SECOND_LOADED_FIRST_FIELD_NUMBER: _builtins.int
+    RATIOS_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """of the process, from 0"""
+    second_loaded_first: _builtins.bool
+    """so in half of the processes"""
+    left_out: _builtins.str
+    """why the ratios do not count: the process stood still; empty: they do"""
+    @_builtins.property
+    def ratios(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """the second subject's over the first's, by the names of jetfleet/metrics.py"""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        second_loaded_first: _builtins.bool = ...,
+        ratios: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        left_out: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "left_out", b"left_out", "ratios", b"ratios", "second_loaded_first", b"second_loaded_first"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PairedRun: _TypeAlias = PairedRun  # noqa: Y015
+
+@_typing.final
+class Interleaved(_message.Message):
+    """What two subjects amount to against each other: a ratio for each process."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: _builtins.int
+    LOOKS_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    STOPPED_FIELD_NUMBER: _builtins.int
+    margin: _builtins.float
+    """within which they are the same"""
+    confidence: _builtins.float
+    """of the whole procedure, with all looks"""
+    stopped: _builtins.str
+    """why no further process was run"""
+    @_builtins.property
+    def runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___PairedRun]: ...
+    @_builtins.property
+    def looks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """the numbers of processes at which it might have been decided"""
+
+    def __init__(
+        self,
+        *,
+        runs: _abc.Iterable[Global___PairedRun] | None = ...,
+        looks: _abc.Iterable[_builtins.int] | None = ...,
+        margin: _builtins.float = ...,
+        confidence: _builtins.float = ...,
+        stopped: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "looks", b"looks", "margin", b"margin", "runs", b"runs", "stopped", b"stopped"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Interleaved: _TypeAlias = Interleaved  # noqa: Y015
 
 @_typing.final
 class Returned(_message.Message):

@@ -236,9 +236,9 @@ def test_options_are_read_in_seconds() -> None:
         ),
         (
             BenchTask(
-                measure=measure_options(0, 1, 2), schedule=BenchTask.SCHEDULE_INTERLEAVED, subjects=[Subject()] * 2
+                measure=measure_options(0, 1, 2), schedule=BenchTask.SCHEDULE_INTERLEAVED, subjects=[Subject()] * 3
             ),
-            "2 subjects in SCHEDULE_INTERLEAVED",
+            "3 subjects in SCHEDULE_INTERLEAVED",
         ),
         (
             BenchTask(measure=measure_options(0, 3, 2), schedule=BenchTask.SCHEDULE_ALONE, subjects=[Subject()]),
