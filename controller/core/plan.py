@@ -198,7 +198,15 @@ def _able_devices(
 ) -> list[Device]:
     """Those that can run all of the group."""
     able = [_able_to_run(variant, target, devices, notes) for variant in group]
-    return [device for device in able[0] if all(device in others for others in able[1:])]
+    both = [device for device in able[0] if all(device in others for others in able[1:])]
+    if not both:
+        names = [" and ".join(device.name for device in some) for some in able]
+        raise NoDevice(
+            f"no device that matches target '{target}' can run both of {pair_name(group)}",
+            expected="one device for both: they are timed in turns",
+            hint="; ".join(f"{variant.key} runs on {some}" for variant, some in zip(group, names, strict=True)),
+        )
+    return both
 
 
 def _able_to_run(variant: Variant, target: Target, devices: Sequence[Device], notes: PlanNotes) -> list[Device]:

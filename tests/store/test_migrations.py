@@ -30,6 +30,7 @@ from tests.house.source import modules
 DUMP = Path(__file__).parent / "data" / "database_0_1.sql"
 ADVICE = "tables.py and the revisions differ: add a revision in controller/store/migrations/versions, and set HEAD"
 
+SINCE_0_2 = {"v_ratios"}
 
 # Tables are declared in several modules, and nothing here need import each of them otherwise.
 for declaring in modules("controller/store"):
@@ -58,7 +59,7 @@ def migrated(tmp_path: Path) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", sorted(VIEWS.keys() - SINCE_0_2))
 def test_the_views_say_of_a_migrated_database_what_they_said(tmp_path: Path, view: str) -> None:
     path = make_database_0_1(tmp_path)
     before = read(path, f"SELECT * FROM {view}")

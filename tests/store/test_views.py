@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pandas
 import pytest
 
 from controller.api.client import Client
+from controller.model.interleaved import Pair
 from controller.record.results import COLUMNS, result_frame, result_record
 from controller.store.sqlite.views import VIEWS
 from jetfleet.address import socket_address
@@ -47,7 +49,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         agent.start()
         with Client(controller.address) as client:
             wait_online(client, "board")
-            client.submit_spec(*simulated_job(folder / "job", batches=(1, 2), options={"latency_ms": "2"})).wait()
+            spec, files = simulated_job(folder / "job", batches=(1, 2), options={"latency_ms": "2"})
+            client.submit_spec(spec, files).wait()
+            first, second = (variant.key for variant in spec.variants)
+            client.submit_spec(replace(spec, name="in turns", pairs=(Pair(first, second),)), files).wait()
         yield folder / "state" / "fleet.db"
     finally:
         agent.kill()
