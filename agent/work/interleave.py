@@ -17,7 +17,8 @@ from agent.work.summary import Recording
 from agent.work.together import GroupRecording, Lane, LaneGroup
 
 ROUND_S = 0.05  # long enough for a median, short enough that the machine is the same in all four of a block
-FEWEST_BLOCKS = 2  # one that begins with A and one that begins with B
+FEWEST_BLOCKS = 4  # as many that begin with A as with B, and rounds enough to say something of each
+FEWEST_LATE = 2  # where those would outlast the longest window
 MOST_BLOCKS = 100
 TAIL_SAMPLES = 100  # fewer, and p99 is the largest of them
 _PAIR = 2
@@ -88,7 +89,7 @@ def interleave(
     report("measure", 0.0, f"{blocks} blocks of four rounds")
     look()
     with quiet_collector():
-        while len(ratios) < blocks and not (_are_late(parts, limits) and len(ratios) >= FEWEST_BLOCKS):
+        while len(ratios) < blocks and not (_are_late(parts, limits) and len(ratios) >= FEWEST_LATE):
             for index in turns.block(len(ratios)):
                 parts[index].add(
                     groups[index].time_round(math.inf, count=counts[index]), count_first=counts[index] == 1
@@ -101,7 +102,7 @@ def interleave(
 
 def _round_size(latency_s: float, limits: MeasureLimits) -> int:
     """Inferences in a round; one, where rounds that have enough for a median would outlast the longest window."""
-    least = 4 * FEWEST_BLOCKS * (MIN_ROUND_SAMPLES + 1) * latency_s
+    least = 4 * FEWEST_LATE * (MIN_ROUND_SAMPLES + 1) * latency_s
     if least > limits.max_s:
         return 1
     return max(MIN_ROUND_SAMPLES, math.ceil(ROUND_S / latency_s))

@@ -42,19 +42,12 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
     cache = BuildCache()
     present = devices if spec.targets else _at_work(devices, notes)
     for target, group in product(spec.targets or (_EVERY_DEVICE,), _groups(spec)):
-        first = group[0].key if len(group) == 1 else pair_name(group)
-        refused = [variant for variant in group if variant.refusal]
-        if refused:
-            benches[first, None, target.conditions] = open_bench(*group, conditions=target.conditions)
-            for variant in refused:
-                notes.refused(variant.key, variant.refusal)
-            continue
-        able = _able_devices(group, target, present, notes)
-        if target.quantifier is Quantifier.ANY:
-            benches[first, None, target.conditions] = open_bench(*group, conditions=target.conditions)
-            continue
-        for device in able:
-            benches[first, device.id, ()] = bound_bench(*group, device=device, builds=builds, cache=cache)
+        able = [] if _is_refused(group, notes) else _able_devices(group, target, present, notes)
+        if not able or target.quantifier is Quantifier.ANY:
+            found = [open_bench(*group, conditions=target.conditions)]
+        else:
+            found = [bound_bench(*group, device=device, builds=builds, cache=cache) for device in able]
+        benches.update({(bench.name or bench.variant_key, bench.device_id, bench.conditions): bench for bench in found})
     return Plan(
         builds=tuple(builds.values()),
         benches=tuple(benches.values()),
@@ -91,6 +84,14 @@ def _groups(spec: JobSpec) -> Sequence[tuple[Variant, ...]]:
                 expected="one part for each variant of a pair: gpu, dla0, cpu",
             )
     return [(known[pair.base], known[pair.candidate]) for pair in spec.pairs]
+
+
+def _is_refused(group: Sequence[Variant], notes: PlanNotes) -> bool:
+    """Whether a variant of the group has no graph: then nothing of it runs."""
+    refused = [variant for variant in group if variant.refusal]
+    for variant in refused:
+        notes.refused(variant.key, variant.refusal)
+    return bool(refused)
 
 
 def pair_name(group: Sequence[Variant]) -> str:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from jetfleet.metrics import METRICS, STAGES, MetricSpec
-from jetfleet.v1.task_pb2 import PROVENANCE_SIMULATED, Estimate, Measurement, Outcome, TensorCheck
+from jetfleet.v1.task_pb2 import PROVENANCE_SIMULATED, Estimate, Measurement, Outcome, PairedRun, TensorCheck
 
 SIMULATED_RUNTIME = "simulated"
 _SPECS = {metric.name: metric for metric in METRICS}
@@ -35,9 +35,13 @@ def _faults(outcome: Outcome, runtimes: Sequence[str]) -> Iterator[str]:
         for fault in _measurement_faults(measurement, runtimes):
             yield whose + fault
     for run in outcome.measured.interleaved.runs:
-        for name, ratio in run.ratios.items():
-            if not 0 < ratio < math.inf:
-                yield f"process {run.index}: a ratio of {name} of {ratio:g}"
+        yield from _ratio_faults(run)
+
+
+def _ratio_faults(run: PairedRun) -> Iterator[str]:
+    for name, ratio in run.ratios.items():
+        if not 0 < ratio < math.inf:
+            yield f"process {run.index}: a ratio of {name} of {ratio:g}"
 
 
 def _measurement_faults(item: Measurement, runtimes: Sequence[str]) -> Iterator[str]:

@@ -64,7 +64,7 @@ def expected(database: Path) -> list[list[Any]]:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         found = [list(row) for row in connection.execute(SUMMARY)]
     assert [row[:4] for row in found] == [
-        [f"simulated-fp32-b{batch}-cpu", "board", "SIMULATED", "VALID"] for batch in (1, 2)
+        [f"simulated-fp32-b{batch}-cpu", "board", "SIMULATED", "VALID"] for batch in (1, 2, 1, 2)
     ]
     return found
 
