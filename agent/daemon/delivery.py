@@ -71,6 +71,8 @@ class Delivery:
             )
         except FileNotFoundError as error:
             outcome = infrastructure_failure(f"a file of the result is gone: {error.filename}", "commit")
+        except BadInput as error:  # the same again would be refused again
+            outcome = infrastructure_failure(f"the controller refuses a file of the result: {error.message}", "commit")
         try:
             state = await self._link.commit(self._session_id, token, outcome)
             log.info("attempt %s committed: the task is %s", token[:8], state)

@@ -16,7 +16,7 @@ _SIZES = {"b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 _OLDEST_S = 100 * 366 * 86400
 _LARGEST = 1e18
 _SHOWN = 60
-_KINDS = "jobs, engines, samples, orphans, sessions, timing_caches, blobs, incoming"
+_KINDS = "jobs, engines, samples, orphans, sessions, facts, timing_caches, blobs, incoming"
 
 
 def gc(

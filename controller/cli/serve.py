@@ -77,6 +77,11 @@ Metrics = Annotated[
 ]
 
 
+BoardQuota = Annotated[
+    str, typer.Option(metavar="SIZE", help="Take no more of a board's files that no accepted result names.")
+]
+
+
 class LogFormat(Enum):
     TEXT = "text"
     JSON = "json"
@@ -116,6 +121,7 @@ def serve(
     idle_exit: IdleExit = 60.0,
     accept_empty_database: EmptyDatabase = False,
     min_free: MinFree = 2.0,
+    board_quota: BoardQuota = "32GB",
     retain: Retain = None,
     retain_size: RetainSize = None,
     retain_litter: RetainLitter = "30d",
@@ -142,11 +148,11 @@ def serve(
         idle_s=idle_exit,
         accept_empty_database=accept_empty_database,
         min_free_percent=min_free,
+        board_quota_bytes=parse_size(board_quota, where="--board-quota"),
         retain_s=None if retain is None else parse_age(retain, where="--retain"),
         retain_bytes=None if retain_size is None else parse_size(retain_size, where="--retain-size"),
         retain_litter_s=None if retain_litter == "off" else parse_age(retain_litter, where="--retain-litter"),
     )
-    # The service runs on this thread, which gets the signals; whoever waits for its answer needs another.
     helpers = LocalAgentsThread(settings, locals_wanted=local, quiet=embedded)
     helpers.start()
     try:
@@ -156,7 +162,10 @@ def serve(
 
 
 class LocalAgentsThread(threading.Thread):
-    """Waits for the service to answer, says where it is, and keeps the local agents for as long as it runs."""
+    """Waits for the service to answer, says where it is, and keeps the local agents for as long as it runs.
+
+    The service runs on the main thread, which gets the signals.
+    """
 
     def __init__(self, settings: Settings, *, locals_wanted: int, quiet: bool) -> None:
         super().__init__(name="local-agents", daemon=True)

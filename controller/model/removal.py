@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-KINDS = ("jobs", "engines", "samples", "orphans", "sessions", "timing_caches", "blobs", "incoming")
+KINDS = ("jobs", "engines", "samples", "orphans", "sessions", "facts", "timing_caches", "blobs", "incoming")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Removed:
     samples: int = 0
     orphans: int = 0
     sessions: int = 0
+    facts: int = 0
     timing_caches: int = 0
     blobs: int = 0
     incoming: int = 0

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
 
@@ -57,26 +58,33 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
             raise BadInput("an upload must begin with its header")
         header = first.header
         caller = current_caller()
-        await self._possession.refuse_unasked(caller, header.sha256)
+        await self._possession.refuse_unasked(caller, header.sha256, size_bytes=header.size_bytes)
         is_here = not await missing_files(self._service, [check_digest(header.sha256)])
         if is_here and not await self._possession.unproven(caller, [header.sha256]):
             return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)
         if header.sha256 in self._service.deleting:
             raise Infrastructure(f"{header.sha256[:12]} is just being removed", hint="try again in a moment")
-        options = self._service.options
+        options, announced = self._service.options, max(0, header.size_bytes - header.offset)
         await asyncio.to_thread(
-            check_room,
-            options.state_dir,
-            size_bytes=max(0, header.size_bytes - header.offset),
-            min_free_percent=options.min_free_percent,
+            check_room, options.state_dir, size_bytes=announced, min_free_percent=options.min_free_percent
         )
-        await self._receive(header, request_iterator)
+        self._possession.announce(caller, announced)
+        received = Received()
+        try:
+            await self._receive(header, request_iterator, received)
+        finally:
+            self._possession.note_unsent(caller, announced - received.size_bytes)
         await self._service.write(partial(keep_blobs, sizes={header.sha256: header.size_bytes}))
         self._service.recall.end([header.sha256])
         self._possession.note(caller, header.sha256)
         return blobs_pb2.UploadResponse(size_bytes=header.size_bytes)
 
-    async def _receive(self, header: blobs_pb2.UploadHeader, parts: AsyncIterator[blobs_pb2.UploadRequest]) -> None:
+    async def _receive(
+        self,
+        header: blobs_pb2.UploadHeader,
+        parts: AsyncIterator[blobs_pb2.UploadRequest],
+        received: "Received",
+    ) -> None:
         upload = await asyncio.to_thread(
             self._blobs.open_upload, header.sha256, size=header.size_bytes, offset=header.offset
         )
@@ -85,6 +93,7 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
             async for part in parts:
                 if len(part.chunk) > CHUNK_BYTES:
                     raise BadInput(f"a chunk of {len(part.chunk)} bytes", expected=f"at most {CHUNK_BYTES}")
+                received.size_bytes += len(part.chunk)
                 await sink.add(part.chunk)
         finally:
             complete = await sink.finish(upload.close)
@@ -119,6 +128,13 @@ class BlobService(blobs_pb2_grpc.BlobsServicer):
             await lose(self._service, sha256)
             log.error("blob %s was damaged, and was set aside: agents that hold it are asked for it", sha256)
         raise Corrupt(f"blob {sha256[:12]} was read as other bytes than were stored")
+
+
+@dataclass
+class Received:
+    """Of one upload."""
+
+    size_bytes: int = 0
 
 
 class HashedFile:

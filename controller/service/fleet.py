@@ -153,6 +153,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             log.warning("attempt %s: a stale result does not count: %s", request.attempt_token[:8], committed.stale)
             raise StaleAttempt(f"the result does not count: {committed.stale}")
         service.liveness.end(request.attempt_token)
+        self._possession.note_result(current_caller())
         service.news.notify_all()
         log.info("attempt %s committed, task is %s", request.attempt_token[:8], committed.task_state)
         return fleet_pb2.CommitResponse(task_state=committed.task_state)

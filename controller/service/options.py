@@ -8,6 +8,7 @@ LEASE_S = 30.0
 RENEW_S = 5.0
 CERTIFICATE_S = 14 * 24 * 3600.0  # of a board
 RETAIN_LITTER_S = 30 * 86400.0
+BOARD_QUOTA_BYTES = 32 * 10**9  # an engine of the largest board's memory, half of it
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class ServeOptions:
     certificate_s: float = CERTIFICATE_S
     accept_empty_database: bool = False  # beside files of earlier jobs
     min_free_percent: float = 2.0  # of the disk: no upload is taken that would leave less
+    board_quota_bytes: int = BOARD_QUOTA_BYTES  # of files that a board sent and no accepted result names
     retain_s: float | None = None  # how long jobs, results and engines are kept; None: for ever
     retain_bytes: int | None = None  # of files; None: however many
     retain_litter_s: float | None = RETAIN_LITTER_S  # what nobody needs any more; None: for ever

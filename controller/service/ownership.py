@@ -7,7 +7,7 @@ from typing import Any
 from controller.model.access import Caller
 from controller.service.access import Owned
 from controller.service.context import ServiceContext
-from controller.store.queries.owners import device_of_session, has_lease, leased_files, submitter
+from controller.store.queries.owners import device_of_session, has_lease, leased_files, refuse_left, submitter
 from jetfleet.errors import Denied
 
 _MOST_SESSIONS = 20_000
@@ -28,7 +28,7 @@ class Ownership:
         }
 
     async def check(self, owned: Owned, caller: Caller, request: Any) -> None:
-        """Raises Denied, and NotFound for a job that is not there."""
+        """Raises Denied, NotFound for a job that is not there, StaleSession for a board that has left."""
         if not await self._checks[owned](caller, request):
             raise Denied(f"{caller.user} ({caller.role.value}) may do this only where {owned.value}")
 
@@ -58,4 +58,5 @@ class Ownership:
     async def _lease(self, caller: Caller, request: Any) -> bool:
         if self._service.recall.seeks():  # boards were asked for files that are gone here
             return True
+        await self._service.read(partial(refuse_left, device_id=caller.device_id))
         return await self._service.read(partial(has_lease, device_id=caller.device_id))

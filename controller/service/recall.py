@@ -5,12 +5,15 @@ from collections.abc import Callable, Collection, Iterable
 
 _MOST_ASKED = 100  # in one answer
 _MOST_KNOWN = 10_000
+_MOST_PATIENCES = 20  # ten minutes with the usual lease
 
 
 class Recall:
     """By this process's own monotonic clock; agents are asked anew after a restart.
 
-    `patience_s` is how long nobody may answer before a file counts as lost for good, and is made again instead.
+    `patience_s` is how long nobody may answer before a file counts as lost for good, and is made again instead. Who
+    says that he is about to send it is waited for some times as long, and no longer: it may be a board that lies. What
+    comes after that is taken all the same.
     """
 
     def __init__(self, *, patience_s: float, now: Callable[[], float] = time.monotonic) -> None:
@@ -72,7 +75,10 @@ class Recall:
 
     def _is_hopeless(self, sha256: str, alive: Collection[str]) -> bool:
         now = self._now()
+        since = self._since[sha256]
+        if now - since >= _MOST_PATIENCES * self._patience_s:
+            return True
         if any(now - heard < self._patience_s for heard in self._held.get(sha256, {}).values()):
             return False
         answered = bool(alive) and self._lacking.get(sha256, set()).issuperset(alive)
-        return answered or now - self._since[sha256] >= self._patience_s
+        return answered or now - since >= self._patience_s

@@ -18,7 +18,7 @@ from jetfleet.errors import JetfleetError
 
 log = logging.getLogger(__name__)
 
-LITTER = ("orphans", "sessions", "timing_caches", "blobs", "incoming")
+LITTER = ("orphans", "sessions", "facts", "timing_caches", "blobs", "incoming")
 _MOST_DRIFT_S = 3600.0
 _FOR_EVER_S = 1000 * 365 * 86400.0
 

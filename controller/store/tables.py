@@ -69,7 +69,7 @@ device = Table(
     Column("id", Text, primary_key=True),  # random, from the agent's state folder
     Column("name", Text, nullable=False, unique=True),
     Column("hardware_serial", Text, nullable=False),
-    Column("facts_id", Integer, ForeignKey("facts.id"), nullable=False),
+    Column("facts_id", Integer, ForeignKey("facts.id"), index=True, nullable=False),
     Column("session_id", Text, index=True),  # the current session; null after Leave
     Column("cordoned", Text, nullable=False, server_default=""),  # the reason
     *_columns(Text, "first_seen_at", "last_seen_at"),
@@ -203,7 +203,7 @@ attempt = Table(
     Column("device_id", Text, ForeignKey("device.id"), nullable=False),
     Column("session_id", Text, ForeignKey("session.id"), nullable=False),
     *_columns(Text, "request_id", "bench_domain"),
-    Column("facts_id", Integer, ForeignKey("facts.id"), nullable=False),
+    Column("facts_id", Integer, ForeignKey("facts.id"), index=True, nullable=False),
     Column("leased_at", Text, nullable=False),
     *_columns(Text, "started_at", "ended_at", "failure_kind", "failure_message", "phase", nullable=True),
     Column("exit_code", Integer),
@@ -240,7 +240,7 @@ measurement = Table(
     Column("variant_id", Integer, ForeignKey("variant.id")),  # null: the whole of a task whose subjects differ in it
     Column("engine_key", Text, ForeignKey("engine.key"), index=True),  # null: likewise
     Column("device_id", Text, ForeignKey("device.id"), nullable=False),
-    Column("facts_id", Integer, ForeignKey("facts.id"), nullable=False),
+    Column("facts_id", Integer, ForeignKey("facts.id"), index=True, nullable=False),
     *_columns(Text, "measured_at", "provenance"),
     Column("verdict", Text, nullable=False),  # derived from the flags at commit; kept so that SQL can filter on it
     Column("n", Integer, nullable=False),

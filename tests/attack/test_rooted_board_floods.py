@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from controller.service.options import BOARD_QUOTA_BYTES
 from jetfleet.rpc import CALL_METADATA, from_status
 from jetfleet.v1 import blobs_pb2, fleet_pb2, task_pb2
 from testing.processes import wait_for
@@ -112,6 +113,24 @@ def uploads_in_chunks_that_are_too_big(fleet: Fleet) -> str:
     return refused(lambda: fleet.rooted.send(header, bytes(3 << 20)))
 
 
+def fills_the_disk_with_files_of_nothing(fleet: Fleet) -> str:
+    """One that is larger than all that it may send, and many small ones below that."""
+    fleet.lease()
+    whole = blobs_pb2.UploadHeader(sha256="cd" * 32, size_bytes=BOARD_QUOTA_BYTES + 1)
+    refused(lambda: fleet.rooted.send(whole, b"x"))
+    half = blobs_pb2.UploadHeader(sha256="cd" * 32, size_bytes=BOARD_QUOTA_BYTES // 2)
+    refused(lambda: fleet.rooted.send(half, b"x"))  # ends too early: it counts for what came
+    refused(lambda: fleet.rooted.send(half, b"x"))
+    return refused(lambda: fleet.rooted.send(whole, b"x"))
+
+
+def sends_files_after_it_has_left(fleet: Fleet) -> str:
+    """Its work was given back with its leaving; what it knows of it is for as long as it is here."""
+    fleet.lease()
+    fleet.rooted.say("Leave")
+    return refused(lambda: fleet.rooted.upload("engine", uuid.uuid4().bytes))
+
+
 def asks_for_very_many_files(fleet: Fleet) -> str:
     fleet.lease()
     request = blobs_pb2.StatRequest(sha256=["ab" * 32] * 50_000)
@@ -151,6 +170,8 @@ ATTACKS: list[Attack] = [
     floods_with_stale_results,
     sends_a_message_that_is_too_big,
     uploads_in_chunks_that_are_too_big,
+    fills_the_disk_with_files_of_nothing,
+    sends_files_after_it_has_left,
     asks_for_very_many_files,
     claims_for_ever_and_in_the_past,
 ]

@@ -51,6 +51,18 @@ def test_whoever_says_that_he_has_it_is_waited_for_as_long_as_he_says_so() -> No
     assert recall.hopeless({"busy"}) == ["f"]
 
 
+def test_who_promises_for_ever_delays_no_rebuild_for_longer_than_twenty_times_the_patience() -> None:
+    clock = Clock()
+    recall = recall_of(clock)
+    for clock.now_s in range(20, 600, 20):
+        recall.hear("liar", holds=["f"], lacks=[])
+        assert recall.hopeless({"liar"}) == []
+    clock.now_s = 600.0
+    recall.hear("liar", holds=["f"], lacks=[])
+    assert recall.hopeless({"liar"}) == ["f"]
+    assert recall.seeks("f")  # and whoever brings it after all is welcome
+
+
 def test_a_file_that_is_lost_anew_is_asked_for_anew() -> None:
     recall = recall_of(Clock())
     recall.ask("a")

@@ -138,6 +138,18 @@ def test_a_limit_that_is_kept_removes_nothing(fleet: StoreFleet) -> None:
     assert collect(fleet, Retention(older_than_s=90 * 86400, max_bytes=1 << 40)).jobs == 0
 
 
+def test_facts_of_nobody_go_and_those_of_attempts_and_devices_stay(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    finished(fleet, "one")
+    for number in range(3):  # each registration says something else; the last is the device's
+        fleet.register("a", facts={"label.n": str(number)})
+    assert len(fleet.sql("SELECT id FROM facts")) == 4
+    assert collect(fleet, replace(NOW, kinds=("facts",))).facts == 2
+    assert intact(fleet)
+    used = "SELECT facts_id AS id FROM attempt UNION SELECT facts_id FROM device UNION SELECT facts_id FROM measurement"
+    assert fleet.sql("SELECT id FROM facts ORDER BY id") == fleet.sql(f"SELECT id FROM ({used}) ORDER BY id")
+
+
 def test_unfinished_uploads_go(tmp_path: Path, fleet: StoreFleet) -> None:
     blobs = FolderStore(tmp_path / "blobs")
     upload = blobs.open_upload("ab" * 32, size=10, offset=0)

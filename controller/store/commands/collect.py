@@ -107,6 +107,16 @@ DELETE FROM session WHERE id IN (
   AND NOT EXISTS (SELECT 1 FROM device d WHERE d.session_id = s.id) LIMIT :most
 )
 """,
+    # What boards said of themselves before they said something else. Who counts on a row names it in the same
+    # transaction in which it was found.
+    "facts": """
+DELETE FROM facts WHERE id IN (
+  SELECT f.id FROM facts f
+  WHERE NOT EXISTS (SELECT 1 FROM device d WHERE d.facts_id = f.id)
+  AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.facts_id = f.id)
+  AND NOT EXISTS (SELECT 1 FROM measurement m WHERE m.facts_id = f.id) LIMIT :most
+)
+""",
     "timing_caches": """
 DELETE FROM timing_cache WHERE made_at < :before AND id NOT IN (
   SELECT max(id) FROM timing_cache GROUP BY class_key, runtime, runtime_version
@@ -154,7 +164,7 @@ def remove_engines(connection: Connection, *, before: str) -> int:
 
 
 def remove_rows(connection: Connection, kind: str, *, before: str) -> int:
-    """One slice of orphans, sessions or timing_caches; returns how many."""
+    """One slice of orphans, sessions, facts or timing_caches; returns how many."""
     statement = _PLAIN[kind]
     values: dict[str, object] = {"before": before}
     if ":most" in statement:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 GRACE_S = 24 * 3600.0
 _FILES = 100
 _JOBS = 20
-_ROW_KINDS = ("orphans", "sessions", "timing_caches")
+_ROW_KINDS = ("orphans", "sessions", "facts", "timing_caches")
 
 
 class RemovableFiles(Protocol):

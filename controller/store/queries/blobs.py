@@ -14,6 +14,12 @@ def has_blob(connection: Connection, sha256: str) -> bool:
     return _STORED.first(connection, sha256_=sha256) is not None
 
 
+def size_of(connection: Connection, sha256: str) -> int | None:
+    """Of a file that is, or was, there; in bytes."""
+    found = _SIZE.scalar(connection, sha256_=sha256)
+    return None if found is None else int(found)
+
+
 def may_come_back(connection: Connection, sha256: str) -> bool:
     """It is there, or agents are asked for it."""
     return _HOPED_FOR.first(connection, sha256_=sha256) is not None
@@ -34,6 +40,7 @@ _IDLE_S = 3600.0
 _IDLE = PreparedStatement(
     select(t.blob.c.sha256).where(t.blob.c.sha256 == bindparam("sha256_"), t.blob.c.created_at < bindparam("before_"))
 )
+_SIZE = PreparedStatement(select(t.blob.c.size_bytes).where(t.blob.c.sha256 == bindparam("sha256_")))
 _HOPED_FOR = PreparedStatement(
     select(t.blob.c.sha256).where(
         t.blob.c.sha256 == bindparam("sha256_"),

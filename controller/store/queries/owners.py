@@ -12,6 +12,7 @@ from controller.store.clock import now_text, seconds_between
 from controller.store.commands.claim import lease_of
 from controller.store.queries.jobs import job_row
 from controller.store.queries.tasks import OPEN_STATES
+from jetfleet.errors import StaleSession
 
 # A board that was cut off may bring what it made for so long; it does not count, and is kept with its label.
 _LATE_S = 7 * 24 * 3600.0
@@ -44,6 +45,14 @@ def has_lease(connection: Connection, device_id: str) -> bool:
     return any(
         row.state in OPEN_STATES or seconds_between(row.ended_at or now_text(), None) < _LATE_S for row in attempts
     )
+
+
+def refuse_left(connection: Connection, device_id: str) -> None:
+    """Raises StaleSession for a board whose agent has left, and has not registered since."""
+    meant = _meant(connection, device_id)
+    here = select(t.device.c.id).where(t.device.c.id.in_(meant), t.device.c.session_id.is_not(None))
+    if connection.execute(here).first() is None:
+        raise StaleSession("this board has left the fleet: it registers again before it sends files")
 
 
 def leased_files(connection: Connection, device_id: str) -> set[str]:

@@ -19,7 +19,7 @@ from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import BadInput, Corrupt, DatabaseTooNew, DiskFull, Infrastructure
 
 FILE_NAME = "fleet.db"
-HEAD = "0012"
+HEAD = "0013"
 _VIEWS = {name: statement.strip() for name, statement in VIEWS.items()}
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 

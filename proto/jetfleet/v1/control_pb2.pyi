@@ -1669,7 +1669,7 @@ class CollectGarbageRequest(_message.Message):
     """say what would be removed"""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """jobs, engines, samples, orphans, sessions, timing_caches, blobs, incoming"""
+        """jobs, engines, samples, orphans, sessions, facts, timing_caches, blobs, incoming"""
 
     def __init__(
         self,
@@ -1705,6 +1705,7 @@ class CollectGarbageResponse(_message.Message):
     INCOMING_FIELD_NUMBER: _builtins.int
     FREED_BYTES_FIELD_NUMBER: _builtins.int
     STORED_BYTES_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
     jobs: _builtins.int
     engines: _builtins.int
     samples: _builtins.int
@@ -1720,6 +1721,8 @@ class CollectGarbageResponse(_message.Message):
     """of files"""
     stored_bytes: _builtins.int
     """of files that are left"""
+    facts: _builtins.int
+    """what boards said of themselves that nothing refers to"""
     def __init__(
         self,
         *,
@@ -1733,10 +1736,11 @@ class CollectGarbageResponse(_message.Message):
         incoming: _builtins.int = ...,
         freed_bytes: _builtins.int = ...,
         stored_bytes: _builtins.int = ...,
+        facts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "engines", b"engines", "freed_bytes", b"freed_bytes", "incoming", b"incoming", "jobs", b"jobs", "orphans", b"orphans", "samples", b"samples", "sessions", b"sessions", "stored_bytes", b"stored_bytes", "timing_caches", b"timing_caches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blobs", b"blobs", "engines", b"engines", "facts", b"facts", "freed_bytes", b"freed_bytes", "incoming", b"incoming", "jobs", b"jobs", "orphans", b"orphans", "samples", b"samples", "sessions", b"sessions", "stored_bytes", b"stored_bytes", "timing_caches", b"timing_caches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,8 +9,17 @@ from agent.daemon.client import Link
 from agent.daemon.delivery import Delivery
 from agent.daemon.spool import Spool
 from jetfleet.blobs import BlobDir
-from jetfleet.errors import JetfleetError, Unreachable
-from jetfleet.v1.task_pb2 import FAILURE_KIND_INFRASTRUCTURE, Estimate, Measured, Measurement, Outcome
+from jetfleet.errors import BadInput, JetfleetError, Unreachable
+from jetfleet.v1.task_pb2 import (
+    ARTIFACT_ROLE_ENGINE,
+    FAILURE_KIND_INFRASTRUCTURE,
+    Artifact,
+    Built,
+    Estimate,
+    Measured,
+    Measurement,
+    Outcome,
+)
 
 
 class Controller:
@@ -42,6 +51,19 @@ def delivery(tmp_path: Path, controller: Controller) -> Delivery:
 
 def measured(p50_ms: float) -> Outcome:
     return Outcome(measured=Measured(measurements=[Measurement(n=9, metrics={"p50_ms": Estimate(value=p50_ms)})]))
+
+
+async def test_a_file_that_the_controller_will_never_take_ends_the_attempt_and_not_the_agent(
+    tmp_path: Path, controller: Controller, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: Any) -> None:
+        raise BadInput("this board has sent too much")
+
+    monkeypatch.setattr(controller, "upload", refuse)
+    engine = Artifact(role=ARTIFACT_ROLE_ENGINE, name="engine", sha256="ab" * 32, size_bytes=1)
+    await delivery.commit("t1", Outcome(built=Built(engine=engine)))
+    assert controller.committed["t1"].failure.kind == FAILURE_KIND_INFRASTRUCTURE
+    assert "this board has sent too much" in controller.committed["t1"].failure.message
 
 
 async def test_a_flipped_bit_in_the_spool_is_reported_and_the_rest_goes_on(
