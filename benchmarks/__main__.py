@@ -24,6 +24,7 @@ PROGRAMS = (
     "idle",
     "harness",
     "fleetbuild",
+    "restore",
     "gpu",
 )
 _STORED = Path("docs/measured")

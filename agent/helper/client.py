@@ -9,16 +9,16 @@ from agent.helper.server import receive
 from jetfleet.errors import Infrastructure
 
 SOCKET = Path("/run/jetfleet/helper.sock")
-_ANSWER_S = 10.0
+_ANSWER_S = 120.0  # nvpmodel takes seconds, and a change that is refused is put back before the answer
 
 
-def ask(verb: str, *, path: Path = SOCKET) -> dict[str, Any]:
+def ask(verb: str, *, path: Path = SOCKET, **arguments: int) -> dict[str, Any]:
     """What it answers, refusals too. Raises Infrastructure where nobody answers."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_ANSWER_S)
         try:
             connection.connect(str(path))
-            connection.sendall(frame({"verb": verb}))
+            connection.sendall(frame({"verb": verb, **arguments}))
             return parse_answer(receive(connection))
         except (OSError, BadFrame) as error:
             hint = "sudo systemctl start jetfleet-helper.socket"

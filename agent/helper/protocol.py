@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST_BYTES = 4096
+_MOST_MODE = 255
 _LENGTH = struct.Struct("!I")
 LENGTH_BYTES = _LENGTH.size
 
@@ -19,9 +20,10 @@ class BadFrame(Exception):
 
 @dataclass(frozen=True)
 class HelperRequest:
-    """A verb by name. No verb takes arguments yet; one that does says which, and nothing else passes."""
+    """A verb by name, and the one argument that any verb has: the number of a power mode."""
 
     verb: str
+    mode: int | None = None
 
 
 def frame(fields: dict[str, Any]) -> bytes:
@@ -42,10 +44,12 @@ def content_bytes(head: bytes) -> int:
 def parse_request(content: bytes) -> HelperRequest:
     """Raises BadFrame."""
     fields = _object(content)
-    verb = fields.get("verb")
-    if set(fields) != {"verb"} or not isinstance(verb, str):
-        raise BadFrame("a request has one field, the text verb")
-    return HelperRequest(verb)
+    verb, mode = fields.get("verb"), fields.get("mode")
+    if not set(fields) <= {"verb", "mode"} or not isinstance(verb, str):
+        raise BadFrame("a request has the text verb, and nothing else but the number mode")
+    if "mode" in fields and (type(mode) is not int or not 0 <= mode <= _MOST_MODE):
+        raise BadFrame(f"mode is not a number from 0 to {_MOST_MODE}")
+    return HelperRequest(verb, mode)
 
 
 def parse_answer(content: bytes) -> dict[str, Any]:

@@ -1,16 +1,21 @@
 """The helper's socket: who asks is taken from the kernel (SO_PEERCRED), never from what is sent.
 
 One connection after the other, each with one request and little time: what hangs or floods holds nobody up for long.
+Between connections it waits for the end of the process that has set something, which is then put back.
 """
 
 import logging
 import os
+import select
+import signal
 import socket
 import struct
+import sys
 from collections.abc import Container
 
+from agent.helper.holder import Holder
 from agent.helper.protocol import LENGTH_BYTES, BadFrame, content_bytes, frame, parse_request
-from agent.helper.verbs import answer
+from agent.helper.verbs import Verbs
 
 log = logging.getLogger(__name__)
 
@@ -26,19 +31,49 @@ def socket_from_systemd() -> socket.socket | None:
     return socket.socket(fileno=_FIRST_DESCRIPTOR)
 
 
-def serve(listener: socket.socket, *, allowed: Container[int], connection_s: float = CONNECTION_S) -> None:
+def serve_until_told(listener: socket.socket, verbs: Verbs, holder: Holder, *, allowed: Container[int]) -> None:
+    """The same as `serve`, and an end by SIGTERM that leaves nothing set."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        serve(listener, verbs, holder, allowed=allowed)
+    finally:
+        verbs.restore_what_was_left()
+
+
+def serve(
+    listener: socket.socket,
+    verbs: Verbs,
+    holder: Holder,
+    *,
+    allowed: Container[int],
+    connection_s: float = CONNECTION_S,
+) -> None:
     """Answers until the process ends; `allowed` are the users that may ask, by number."""
+    verbs.restore_what_was_left()
     while True:
+        if not _has_caller(listener, holder):
+            log.warning("the process that had set this board has ended")
+            verbs.restore_what_was_left()
+            continue
         connection, _ = listener.accept()
         with connection:
             connection.settimeout(connection_s)
             try:
-                handle(connection, allowed=allowed)
+                handle(connection, verbs, allowed=allowed)
             except OSError as error:
                 log.warning("a connection ended early: %s", error)
 
 
-def handle(connection: socket.socket, *, allowed: Container[int]) -> None:
+def _has_caller(listener: socket.socket, holder: Holder) -> bool:
+    """Waits until somebody asks; False where the process that holds something ended first."""
+    waiting: list[socket.socket | int] = [listener]
+    if holder.descriptor is not None:
+        waiting.append(holder.descriptor)
+    ready, _, _ = select.select(waiting, [], [])
+    return holder.descriptor not in ready if holder.descriptor is not None else True
+
+
+def handle(connection: socket.socket, verbs: Verbs, *, allowed: Container[int]) -> None:
     """One request. Raises OSError where the other side hangs or has gone."""
     pid, uid, _ = _peer(connection)
     try:
@@ -51,8 +86,8 @@ def handle(connection: socket.socket, *, allowed: Container[int]) -> None:
         log.warning("process %d of user %d: %s", pid, uid, error)
         connection.sendall(frame({"ok": False, "error": str(error)}))
         return
-    said = answer(request)
-    log.info("process %d of user %d: %.32r, %s", pid, uid, request.verb, "done" if said["ok"] else "refused")
+    said = verbs.answer(request, pid=pid)
+    log.info("process %d of user %d: %.32r, %s", pid, uid, request.verb, "done" if said["ok"] else said["error"])
     connection.sendall(frame(said))
 
 

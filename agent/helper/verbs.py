@@ -1,19 +1,77 @@
-"""The list of what the helper does as root. A verb that is not here does not exist; none runs a shell."""
+"""The list of what the helper does as root. A verb that is not here does not exist; none runs a shell.
+
+What is set belongs to the process that asked for it, until that ends or restores it: nobody else changes it meanwhile.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
+from agent.helper.holder import Holder
 from agent.helper.protocol import HelperRequest
+from agent.helper.settings import SettingRefused, Settings
 from jetfleet.version import VERSION
 
-VERBS: dict[str, Callable[[], dict[str, Any]]] = {
-    "ping": dict,
-    "version": lambda: {"version": VERSION},
-}
+PING, READ_MODE, SET_MODE, LOCK_CLOCKS, RESTORE = "ping", "read-mode", "set-mode", "lock-clocks", "restore"
+Answer = dict[str, Any]
 
 
-def answer(request: HelperRequest) -> dict[str, Any]:
-    verb = VERBS.get(request.verb)
-    if verb is None:
-        return {"ok": False, "error": f"unknown verb; known: {', '.join(sorted(VERBS))}"}
-    return {"ok": True, **verb()}
+class Verbs:
+    """What each verb does, on one board."""
+
+    def __init__(self, settings: Settings, holder: Holder) -> None:
+        self._settings, self._holder = settings, holder
+        self._without: dict[str, Callable[[], Answer]] = {
+            PING: dict,
+            "version": lambda: {"version": VERSION},
+            READ_MODE: settings.read,
+        }
+        self._changing: dict[str, Callable[[int | None], Answer]] = {
+            SET_MODE: self._set_mode,
+            LOCK_CLOCKS: self._lock_clocks,
+            RESTORE: self._restore,
+        }
+
+    @property
+    def names(self) -> list[str]:
+        return sorted([*self._without, *self._changing])
+
+    def answer(self, request: HelperRequest, *, pid: int) -> Answer:
+        """`pid` is who asks, as the kernel says."""
+        wants_mode = request.verb == SET_MODE
+        if (request.mode is not None) != wants_mode and request.verb in self.names:
+            return _refused(f"{request.verb} {'needs' if wants_mode else 'does not take'} the number of a mode")
+        if request.verb in self._without:
+            return {"ok": True, **self._without[request.verb]()}
+        change = self._changing.get(request.verb)
+        if change is None:
+            return _refused(f"unknown verb; known: {', '.join(self.names)}")
+        if (other := self._holder.other_than(pid)) is not None:
+            return _refused(f"process {other} has set this board, and still runs")
+        if request.verb != RESTORE and not self._holder.take(pid):
+            return _refused("whoever asked has ended")
+        try:
+            return {"ok": True, **change(request.mode)}
+        except SettingRefused as error:
+            return _refused(str(error))
+        finally:
+            if not self._settings.is_held:
+                self._holder.leave()
+
+    def restore_what_was_left(self) -> None:
+        """At the helper's own start, and when the process that set something has ended."""
+        self._settings.restore()
+        self._holder.leave()
+
+    def _set_mode(self, number: int | None) -> Answer:
+        return {"mode": self._settings.set_mode(number if number is not None else -1)}
+
+    def _lock_clocks(self, number: int | None) -> Answer:
+        return {"not_locked": self._settings.lock_clocks()}
+
+    def _restore(self, number: int | None) -> Answer:
+        left = self._settings.restore()
+        return {"left": left}
+
+
+def _refused(why: str) -> Answer:
+    return {"ok": False, "error": why}

@@ -26,7 +26,8 @@ def container_unit(host: BoardHost, image: str) -> str:
 
 def run_options(host: BoardHost) -> list[str]:
     """Of `docker run`, and podman's. Devices come with the NVIDIA runtime: --gpus is refused on L4T 36."""
-    mounts = ["/var/lib/jetfleet", "/run/lock", "/etc/jetfleet/board.env:/etc/jetfleet/board.env:ro"]
+    mounts = ["/var/lib/jetfleet", "/run/lock", "/run/jetfleet"]
+    mounts.append("/etc/jetfleet/board.env:/etc/jetfleet/board.env:ro")
     mounts += [f"{path}:{_MOUNTED_AT.get(path, path)}:ro" for path in sorted(host.present)]
     return [
         "--rm",

@@ -72,6 +72,7 @@ def uninstall_steps(*, purge: bool) -> list[Step]:
         RemovePath(_BOARD_ENV),
         RemoveEmptyFolder(SETTINGS_DIR),
         RemovePath("/run/jetfleet"),
+        RemovePath("/var/lib/jetfleet-helper"),
         state,
         RunCommand(("userdel", USER), may_fail=True),
     ]

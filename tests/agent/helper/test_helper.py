@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from agent.helper.board import Board
 from agent.helper.client import ask
+from agent.helper.gpus import ApplicationClocks
+from agent.helper.holder import Holder
+from agent.helper.note import NoteFile
 from agent.helper.protocol import MOST_BYTES, BadFrame, content_bytes, frame, parse_answer, parse_request
 from agent.helper.server import handle, receive, serve
-from agent.helper.verbs import VERBS
+from agent.helper.settings import Settings
+from agent.helper.verbs import Verbs
 from jetfleet.errors import Infrastructure
 from jetfleet.version import VERSION
 
@@ -55,8 +60,7 @@ def test_it_answers_the_verbs_of_its_list_and_no_other(helper):
     assert ask("version", path=helper) == {"ok": True, "version": VERSION}
     refused = ask("reboot; rm -rf /", path=helper)
     assert refused["ok"] is False
-    assert "known: ping, version" in refused["error"]
-    assert sorted(VERBS) == ["ping", "version"]
+    assert "known: lock-clocks, ping, read-mode, restore, set-mode, version" in refused["error"]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +75,17 @@ def test_it_answers_the_verbs_of_its_list_and_no_other(helper):
         b"\0\0\0\x06" + b'["pi"]',
         frame({"verb": 1}),
         frame({"verb": "ping", "more": 1}),
+        frame({"verb": "set-mode", "mode": "1; reboot"}),
+        frame({"verb": "set-mode", "mode": "/etc/shadow"}),
+        frame({"verb": "set-mode", "mode": True}),
+        frame({"verb": "set-mode", "mode": None}),
+        frame({"verb": "set-mode", "mode": -1}),
+        frame({"verb": "set-mode", "mode": 1 << 70}),
+        frame({"verb": "set-mode", "mode": 1.0}),
+        frame({"verb": "set-mode", "mode": 1, "path": "/etc/passwd"}),
+        frame({"verb": "set-mode"}),
+        frame({"verb": "lock-clocks", "mode": 1}),
+        frame({"verb": "restore", "mode": 0}),
         frame({}),
         b"\0\0\x0f\xff" + b"[" * 4095,
         b"\0\0\0\x0d" + b'{"verb":"\xff\xff"}',
@@ -81,21 +96,28 @@ def test_what_is_not_a_request_is_refused_and_the_next_one_answered(helper, raw)
     assert ask("ping", path=helper)["ok"] is True
 
 
-def test_who_is_not_on_the_list_is_told_nothing_else():
+@pytest.fixture
+def verbs(tmp_path):
+    holder = Holder()
+    yield Verbs(Settings(Board(tmp_path), NoteFile(tmp_path / "notes"), ApplicationClocks(tmp_path)), holder)
+    holder.leave()
+
+
+def test_who_is_not_on_the_list_is_told_nothing_else(verbs):
     here, there = socket.socketpair(socket.AF_UNIX)
     with here, there:
         there.sendall(frame({"verb": "version"}))
-        handle(here, allowed=frozenset({os.getuid() + 1}))
+        handle(here, verbs, allowed=frozenset({os.getuid() + 1}))
         assert b"may not ask" in there.recv(MOST_BYTES)
 
 
-def test_a_refusal_comes_after_the_request_was_read():
+def test_a_refusal_comes_after_the_request_was_read(verbs):
     """Closed with bytes unread, a socket takes the answer with it."""
     here, there = socket.socketpair(socket.AF_UNIX)
     with there:
         request = frame({"verb": "version"})
         there.sendall(request[:3])
-        asked = threading.Thread(target=handle, args=(here,), kwargs={"allowed": frozenset()})
+        asked = threading.Thread(target=handle, args=(here, verbs), kwargs={"allowed": frozenset()})
         asked.start()
         there.settimeout(0.2)
         with pytest.raises(TimeoutError):
@@ -107,17 +129,17 @@ def test_a_refusal_comes_after_the_request_was_read():
         here.close()
 
 
-def serve_until_shut(listener: socket.socket) -> None:
+def serve_until_shut(listener: socket.socket, verbs: Verbs) -> None:
     with contextlib.suppress(OSError):
-        serve(listener, allowed={os.getuid()}, connection_s=0.2)
+        serve(listener, verbs, Holder(), allowed={os.getuid()}, connection_s=0.2)
 
 
-def test_one_that_hangs_is_left_and_the_next_one_answered(tmp_path):
+def test_one_that_hangs_is_left_and_the_next_one_answered(tmp_path, verbs):
     path = tmp_path / "helper.sock"
     with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as hanging:
         listener.bind(str(path))
         listener.listen(8)
-        thread = threading.Thread(target=serve_until_shut, args=(listener,))
+        thread = threading.Thread(target=serve_until_shut, args=(listener, verbs))
         thread.start()
         hanging.connect(str(path))
         assert ask("ping", path=path) == {"ok": True}

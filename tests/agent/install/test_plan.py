@@ -82,7 +82,7 @@ def test_an_agent_that_runs_is_restarted_only_where_something_changed():
 
 def test_no_step_touches_what_lies_in_the_state_folder():
     for steps in (install_steps(HOST, Wanted()), uninstall_steps(purge=False)):
-        assert not [step for step in steps if getattr(step, "path", "").startswith(STATE_DIR)]
+        assert not [step for step in steps if Path(getattr(step, "path", "")).is_relative_to(STATE_DIR)]
     assert RemovePath(STATE_DIR) in uninstall_steps(purge=True)
 
 
