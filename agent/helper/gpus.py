@@ -39,12 +39,6 @@ class ApplicationClocks:
     def __init__(self, root: Path = Path("/"), *, load: Callable[[str], Any] = ctypes.CDLL) -> None:
         self._root, self._load = root, load
 
-    @property
-    def are_there(self) -> bool:
-        """Whether this machine has a GPU that NVML serves."""
-        with self._opened() as handles:
-            return bool(handles)
-
     def read(self) -> tuple[GpuClocks, ...]:
         with self._opened() as gpus:
             found = [gpu.clocks() for gpu in gpus]

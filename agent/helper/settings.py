@@ -124,32 +124,20 @@ class Settings:
 
     def _lock_each(self) -> Iterator[tuple[str, str]]:
         """Locks what can be; yields what cannot."""
-        wanted = dict(self._locks())
-        for item in clock_ranges(self._board.root):
-            most = self._board.text(item.high)
-            self._board.write_all(((item.high, most), (item.low, most)))
-        if EMC in wanted and (rate := emc_lock_hz(self._board.root)) is not None:
-            self._board.write(EMC_RATE, str(rate))
-            self._board.write(EMC_LOCK, "1")
+        board, absent = self._board, dict.fromkeys(KINDS, "there is none that can be set")
+        for item in clock_ranges(board.root):
+            most = board.text(item.high)
+            board.write_all(((item.high, most), (item.low, most)))
+        if (rate := emc_lock_hz(board.root)) is not None:
+            board.write(EMC_RATE, str(rate))
+            board.write(EMC_LOCK, "1")
+        locked = self._locked_kinds()
         try:
-            gpus_locked = self._gpus.lock()
+            locked |= {GPU: True} if self._gpus.lock() else {}
         except GpuClocksRefused as error:
-            gpus_locked = False
-            yield GPU, str(error)
-        locked = {**self._locked_kinds(), **({GPU: True} if gpus_locked else {})}
-        for kind in KINDS:
-            if kind == GPU and (gpus_locked or self._gpus.are_there):
-                continue
-            if kind not in locked:
-                yield kind, "there is none that can be set"
-            elif not locked[kind]:
-                yield kind, "it was set, but did not stay"
-
-    def _locks(self) -> Iterator[tuple[str, str]]:
-        for item in clock_ranges(self._board.root):
-            yield item.kind, item.low
-        if self._board.number(EMC_LOCK) is not None:
-            yield EMC, EMC_LOCK
+            absent[GPU] = str(error)
+        yield from ((kind, why) for kind, why in absent.items() if kind not in locked)
+        yield from ((kind, "it was set, but did not stay") for kind, is_locked in locked.items() if not is_locked)
 
     def _locked_kinds(self) -> dict[str, bool]:
         """Of each kind of clock that can be set, whether all of its clocks are locked."""

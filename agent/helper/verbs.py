@@ -37,20 +37,27 @@ class Verbs:
 
     def answer(self, request: HelperRequest, *, pid: int) -> Answer:
         """`pid` is who asks, as the kernel says."""
-        wants_mode = request.verb == SET_MODE
-        if (request.mode is not None) != wants_mode and request.verb in self.names:
-            return _refused(f"{request.verb} {'needs' if wants_mode else 'does not take'} the number of a mode")
+        if fault := self._misfit(request):
+            return _refused(fault)
         if request.verb in self._without:
             return {"ok": True, **self._without[request.verb]()}
-        change = self._changing.get(request.verb)
-        if change is None:
-            return _refused(f"unknown verb; known: {', '.join(self.names)}")
         if (other := self._holder.other_than(pid)) is not None:
             return _refused(f"process {other} has set this board, and still runs")
         if request.verb != RESTORE and not self._holder.take(pid):
             return _refused("whoever asked has ended")
+        return self._change(request)
+
+    def _misfit(self, request: HelperRequest) -> str:
+        """What is wrong with a request before anything is looked at; empty if nothing is."""
+        if request.verb not in self.names:
+            return f"unknown verb; known: {', '.join(self.names)}"
+        if (request.mode is not None) == (request.verb == SET_MODE):
+            return ""
+        return f"{request.verb} {'needs' if request.verb == SET_MODE else 'does not take'} the number of a mode"
+
+    def _change(self, request: HelperRequest) -> Answer:
         try:
-            return {"ok": True, **change(request.mode)}
+            return {"ok": True, **self._changing[request.verb](request.mode)}
         except SettingRefused as error:
             return _refused(str(error))
         finally:
