@@ -16,7 +16,7 @@ from agent.helper.gpus import ApplicationClocks
 from agent.helper.holder import Holder
 from agent.helper.note import NoteFile
 from agent.helper.server import serve_until_told
-from agent.helper.settings import Settings
+from agent.helper.settings import HeldSettings
 from agent.helper.verbs import Verbs
 from testing.boards.settable import NVPMODEL
 
@@ -70,7 +70,7 @@ def main(root: Path, state: Path, listener: int, kill_at: int) -> None:
     steps = Steps(state / "steps", kill_at)
     holder = Holder()
     board = Board(root, nvpmodel=root / NVPMODEL, step=steps)
-    settings = Settings(board, NoteFile(state / "notes", step=steps), ApplicationClocks(root))
+    settings = HeldSettings(board, NoteFile(state / "notes", step=steps), ApplicationClocks(root))
     serve_until_told(socket.socket(fileno=listener), Verbs(settings, holder), holder, allowed={os.getuid()})
 
 

@@ -10,7 +10,7 @@ from agent.helper.gpus import ApplicationClocks
 from agent.helper.holder import Holder
 from agent.helper.note import NoteFile
 from agent.helper.server import serve_until_told, socket_from_systemd
-from agent.helper.settings import Settings
+from agent.helper.settings import HeldSettings
 from agent.helper.verbs import Verbs
 from jetfleet.service_manager import ServiceManager
 
@@ -25,7 +25,7 @@ def main() -> int:
         sys.stderr.write("error: started by jetfleet-helper.socket only\n")
         return 2
     holder = Holder()
-    verbs = Verbs(Settings(Board(), NoteFile(), ApplicationClocks()), holder)
+    verbs = Verbs(HeldSettings(Board(), NoteFile(), ApplicationClocks()), holder)
     ServiceManager().ready("waits for the agent to ask")
     serve_until_told(listener, verbs, holder, allowed=frozenset({0, pwd.getpwnam(options.user).pw_uid}))
     return 0

@@ -20,7 +20,7 @@ class SettingRefused(Exception):
     """What was asked for is not in force, and the board is as it was before; the text says why."""
 
 
-class Settings:
+class HeldSettings:
     """One board and its note."""
 
     def __init__(self, board: Board, notes: NoteFile, gpus: ApplicationClocks) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.helper.holder import Holder
 from agent.helper.protocol import HelperRequest
-from agent.helper.settings import SettingRefused, Settings
+from agent.helper.settings import SettingRefused, HeldSettings
 from jetfleet.version import VERSION
 
 PING, READ_MODE, SET_MODE, LOCK_CLOCKS, RESTORE = "ping", "read-mode", "set-mode", "lock-clocks", "restore"
@@ -18,7 +18,7 @@ Answer = dict[str, Any]
 class Verbs:
     """What each verb does, on one board."""
 
-    def __init__(self, settings: Settings, holder: Holder) -> None:
+    def __init__(self, settings: HeldSettings, holder: Holder) -> None:
         self._settings, self._holder = settings, holder
         self._without: dict[str, Callable[[], Answer]] = {
             PING: dict,

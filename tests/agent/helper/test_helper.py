@@ -17,7 +17,7 @@ from agent.helper.holder import Holder
 from agent.helper.note import NoteFile
 from agent.helper.protocol import MOST_BYTES, BadFrame, content_bytes, frame, parse_answer, parse_request
 from agent.helper.server import handle, receive, serve
-from agent.helper.settings import Settings
+from agent.helper.settings import HeldSettings
 from agent.helper.verbs import Verbs
 from jetfleet.errors import Infrastructure
 from jetfleet.version import VERSION
@@ -99,7 +99,7 @@ def test_what_is_not_a_request_is_refused_and_the_next_one_answered(helper, raw)
 @pytest.fixture
 def verbs(tmp_path):
     holder = Holder()
-    yield Verbs(Settings(Board(tmp_path), NoteFile(tmp_path / "notes"), ApplicationClocks(tmp_path)), holder)
+    yield Verbs(HeldSettings(Board(tmp_path), NoteFile(tmp_path / "notes"), ApplicationClocks(tmp_path)), holder)
     holder.leave()
 
 

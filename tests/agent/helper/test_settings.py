@@ -13,7 +13,7 @@ from agent.helper.gpus import ApplicationClocks
 from agent.helper.holder import Holder
 from agent.helper.note import NoteFile
 from agent.helper.protocol import HelperRequest
-from agent.helper.settings import SettingRefused, Settings
+from agent.helper.settings import SettingRefused, HeldSettings
 from agent.helper.verbs import Verbs
 from testing.boards.jetson import jetson
 from testing.boards.sensors import workstation_clocks
@@ -29,9 +29,9 @@ def root(tmp_path: Path) -> Path:
     return write_settable_board(tmp_path / "root")
 
 
-def settings_of(root: Path, **how: Callable[[str], None]) -> Settings:
+def settings_of(root: Path, **how: Callable[[str], None]) -> HeldSettings:
     board = Board(root, nvpmodel=root / NVPMODEL, **how)
-    return Settings(board, NoteFile(root.parent / "notes"), ApplicationClocks(root))
+    return HeldSettings(board, NoteFile(root.parent / "notes"), ApplicationClocks(root))
 
 
 def number(root: Path, name: str) -> int:
