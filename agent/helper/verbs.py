@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.helper.holder import Holder
 from agent.helper.protocol import HelperRequest
-from agent.helper.settings import SettingRefused, HeldSettings
+from agent.helper.settings import HeldSettings, SettingRefused
 from jetfleet.version import VERSION
 
 PING, READ_MODE, SET_MODE, LOCK_CLOCKS, RESTORE = "ping", "read-mode", "set-mode", "lock-clocks", "restore"

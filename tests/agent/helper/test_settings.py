@@ -13,7 +13,7 @@ from agent.helper.gpus import ApplicationClocks
 from agent.helper.holder import Holder
 from agent.helper.note import NoteFile
 from agent.helper.protocol import HelperRequest
-from agent.helper.settings import SettingRefused, HeldSettings
+from agent.helper.settings import HeldSettings, SettingRefused
 from agent.helper.verbs import Verbs
 from testing.boards.jetson import jetson
 from testing.boards.sensors import workstation_clocks
