@@ -13,6 +13,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from controller.model.codec import Unreadable
+from controller.store import access_tables, audit_tables, incidents, interleaved_tables, tables
 from controller.store.sqlite.file import read_only_uri, refuse_foreign
 from controller.store.sqlite.result_codes import ResultCode, result_code
 from controller.store.sqlite.views import VIEWS
@@ -21,6 +22,8 @@ from jetfleet.errors import BadInput, Corrupt, DatabaseTooNew, DiskFull, Infrast
 FILE_NAME = "fleet.db"
 HEAD = "0013"
 _VIEWS = {name: statement.strip() for name, statement in VIEWS.items()}
+# Every module that declares tables: a new database is made of what they have put into tables.metadata.
+_DECLARING = (tables, access_tables, audit_tables, incidents, interleaved_tables)
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -35,7 +38,9 @@ def open_database(state_dir: Path) -> Engine:
         with engine.connect() as connection:
             current = _version(connection)
             stale = current != HEAD or not _VIEWS.items() <= _views(connection).items()
-        if stale:
+        if current is None:
+            _create(engine)
+        elif stale:
             _migrate(path, engine, current)
     except DatabaseError as error:
         raise translated(error, path) from error
@@ -103,14 +108,33 @@ def _writing_engine(path: Path) -> Engine:
 
 
 def _version(connection: Connection) -> str | None:
-    """The migration this database stands at, None for an empty one, without importing alembic."""
+    """The revision this database stands at, None for an empty one, without importing alembic."""
     known = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")).first()
     if known is None:
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _migrate(path: Path, engine: Engine, current: str | None) -> None:
+def _create(engine: Engine) -> None:
+    """A new database, as the revisions would make it, without alembic: to load that takes 0.1 s of CPU."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            tables.metadata.create_all(connection)
+            connection.exec_driver_sql(
+                "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+                "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+            )
+            connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+            for statement in _VIEWS.values():
+                connection.exec_driver_sql(statement)
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
+
+
+def _migrate(path: Path, engine: Engine, current: str) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -118,7 +142,7 @@ def _migrate(path: Path, engine: Engine, current: str | None) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if current is not None and current not in known:
+    if current not in known:
         raise DatabaseTooNew(
             f"{path} was written by a newer version (schema {current}, this version knows {HEAD})",
             hint="upgrade this controller, or give it another --state folder",
