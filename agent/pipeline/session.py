@@ -42,7 +42,11 @@ class PipelineSession:
         self._place = 0  # of the next frame
         self._count = 0  # inferences since `prepare`
         self._pre_ns, self._run_ns, self._post_ns = (array("q", [0]) for _ in range(3))
-        self.clock = session.clock
+        self.clock, self.wait_until = session.clock, session.wait_until
+
+    def another(self) -> Session:
+        """Raises BadInput: the steps are one thread's, and a user's function may hold state."""
+        raise BadInput("a pipeline has one stream", where="subject.streams", expected="1")
 
     def check(self) -> Any:
         """Every frame once through the steps before the engine, and the first through all: the answer to it.

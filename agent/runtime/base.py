@@ -94,11 +94,18 @@ class Inspection:
 class Session(Protocol):
     """An engine in memory, ready to infer. Not thread-safe: made, used and closed in one thread.
 
-    Only `clock` may be read from another one, while nothing else is called.
+    Only `clock` may be read from another one, while nothing else is called; and `another` is called in another one.
     """
 
     def clock(self) -> int:
         """Nanoseconds from an arbitrary start: the host's steady clock, or a simulated one."""
+
+    def wait_until(self, at_ns: int) -> None:
+        """Returns at that time by `clock`, or at once if it has passed."""
+
+    def another(self) -> "Session":
+        """One more session of the same engine, for the thread that calls, to infer at the same time; nothing is bound
+        in it yet. It is closed before this one. Raises what loading raises."""
 
     def bind(self, inputs: Mapping[str, Tensor]) -> None:
         """Copies inputs to where the engine reads them. Raises BadInput if they do not fit the engine."""

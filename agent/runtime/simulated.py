@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,17 @@ from agent.runtime.base import (
     RoundRecord,
     refuse_other_version,
 )
+from agent.runtime.waiting import wait_until
 from jetfleet.errors import BadInput
 from jetfleet.options import refuse_unknown_options
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_REFERENCE_OUTPUT, PROVENANCE_SIMULATED, BuildTask, Subject
 
-_OPTIONS = frozenset(("latency_ms", "jitter", "seed", "build_s", "output_error", "fail", "fail_at", "fail_mb", "wall"))
+_OPTIONS = frozenset(
+    (
+        *("latency_ms", "jitter", "after_idle", "seed", "build_s", "output_error"),
+        *("fail", "fail_at", "fail_mb", "wall"),
+    )
+)
 _PHASES = ("build", "load", "measure", "inspect")
 _DRAWS = 4096
 
@@ -44,6 +51,7 @@ class _Options:
         self._options = options
         self.latency_ms = self._number("latency_ms", 2.0)  # median of one inference
         self.jitter = self._number("jitter", 0.01)  # standard deviation, relative to the latency
+        self.after_idle = self._number("after_idle", 0.0)  # how much longer one takes that was waited for, relative
         self.seed = int(self._number("seed", 0))
         self.build_s = self._number("build_s", 0.0)  # really slept
         self.output_error = self._number("output_error", 0.0)  # relative error of every output
@@ -110,12 +118,16 @@ class SimulatedRuntime:
 
 
 class SimulatedSession:
-    """Advances its own clock by a drawn latency per inference."""
+    """Advances its own clock by a drawn latency per inference. `streams` numbers the sessions of one engine."""
 
-    def __init__(self, options: _Options, wanted: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, options: _Options, wanted: Mapping[str, Tensor], *, streams: Iterator[int] | None = None
+    ) -> None:
         self._options = options
         self._wanted = wanted
-        spread = np.random.default_rng(options.seed).normal(1.0, options.jitter, _DRAWS)
+        self._streams = streams or count()
+        self._rested = False
+        spread = np.random.default_rng(options.seed + next(self._streams)).normal(1.0, options.jitter, _DRAWS)
         drawn = options.latency_ms * 1e6 * np.maximum(spread, 0.05)
         self._latencies_ns = [max(1, int(value)) for value in drawn]
         self._inferences = 0
@@ -124,12 +136,26 @@ class SimulatedSession:
     def clock(self) -> int:
         return time.perf_counter_ns() if self._options.wall else self._now_ns
 
+    def wait_until(self, at_ns: int) -> None:
+        self._rested = self.clock() < at_ns
+        if self._options.wall:
+            wait_until(at_ns)
+        else:
+            self._now_ns = max(self._now_ns, at_ns)
+
+    def another(self) -> "SimulatedSession":
+        """On a clock of its own, with latencies of its own: what runs beside it costs it nothing."""
+        return SimulatedSession(self._options, self._wanted, streams=self._streams)
+
     def bind(self, inputs: Mapping[str, Tensor]) -> None:
         """Takes anything: the outputs do not depend on it."""
 
     def infer(self) -> None:
         latency_ns = self._latencies_ns[self._inferences % _DRAWS]
         self._inferences += 1
+        if self._rested:
+            latency_ns += int(latency_ns * self._options.after_idle)
+            self._rested = False
         if self._options.wall:
             time.sleep(latency_ns / 1e9)
         else:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,8 @@ from agent.work.aggregate import aggregate, lock_flags, lost_window_flags, untim
 from agent.work.gaps import pause_flags
 from agent.work.interleave import InTurns, Turns, interleave
 from agent.work.measure import check_options, measure
+from agent.work.pace import pace_circumstances
+from agent.work.streams import by_subject, open_stream
 from agent.work.subject import LoadedSubject, load_and_check
 from agent.work.summary import Recording, summarise
 from agent.work.together import CallerThread, GroupRecording, Lane
@@ -55,19 +57,21 @@ def run_bench(
         with _watch_clocks(loaded, notes, root) as clocks, _watch_contention(loaded, notes) as disturbed:
             watch = PauseWatch(pulse=not _is_made_up(loaded))
             watch.start()
-            in_turns = None
+            in_turns, every_lane = None, [lane for streams in lanes for lane in streams]
             try:
                 if turns is None:
-                    seen = measure(lanes, limits, report, look=clocks.look)
+                    seen = by_subject(measure(every_lane, limits, report, look=clocks.look), list(map(len, lanes)))
                 else:
-                    in_turns = interleave(lanes, limits, report, turns=turns, look=clocks.look)
+                    in_turns = interleave(every_lane, limits, report, turns=turns, look=clocks.look)
                     seen = in_turns.seen
             finally:
                 paused = watch.stop()
         pauses = pause_flags(seen, paused)
         disturbed += [*pauses, *clocks.flags]
     report("summarise", None, "")
-    parts = _summarise_all(loaded, seen, disturbed, clocks.circumstances, attempt, with_whole=turns is None)
+    circumstances = {**clocks.circumstances, **pace_circumstances(limits.pace)}
+    beside = len(every_lane) - 1 if turns is None else 0
+    parts = _summarise_all(loaded, seen, disturbed, circumstances, attempt, beside=beside, with_whole=turns is None)
     measured = Measured(measurements=parts)
     if turns is not None and in_turns is not None:
         measured.interleaved.runs.append(_paired_run(turns, in_turns, pauses))
@@ -109,23 +113,28 @@ def _load(
     stack: ExitStack,
     *,
     turns: Turns | None = None,
-) -> tuple[list[LoadedSubject], list[Lane]]:
-    """Every subject with its lane. Each session lives and dies in a thread of its own, a sole one in this thread."""
+) -> tuple[list[LoadedSubject], list[list[Lane]]]:
+    """Every subject with its lanes. Each session lives and dies in a thread of its own, a sole one in this thread."""
     runtimes = [open_runtime(subject.runtime) for subject in task.subjects]
+    counts = [max(1, subject.streams) for subject in task.subjects]
     alone = len(runtimes) == 1
     loaded: dict[int, LoadedSubject] = {}
-    lanes: dict[int, Lane] = {}
+    lanes: dict[int, list[Lane]] = {}
     for index in range(len(runtimes)) if turns is None else turns.load_order:
         runtime, subject = runtimes[index], task.subjects[index]
         thread: Executor = CallerThread()
-        if not alone:
+        if sum(counts) > 1:
             thread = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix=f"subject-{index}"))
         found = thread.submit(load_and_check, runtime, subject, attempt, report).result()
         stack.callback(_close, found, thread)
         prefix = "" if alone else f"{index}."
         notes.update({f"{prefix}{name}": text for name, text in found.session.describe().items()})
+        lanes[index] = [Lane(found.session, thread)]
+        for _ in range(0 if found.is_wrong else counts[index] - 1):
+            lane, flags = open_stream(found, attempt, stack)
+            lanes[index].append(lane)
+            found = replace(found, flags=[*found.flags, *flags])
         loaded[index] = found
-        lanes[index] = Lane(found.session, thread)
     return [loaded[index] for index in sorted(loaded)], [lanes[index] for index in sorted(lanes)]
 
 
@@ -182,16 +191,18 @@ def _summarise_all(
     circumstances: Mapping[str, str],
     attempt: AttemptDir,
     *,
+    beside: int,
     with_whole: bool,
 ) -> list[Measurement]:
-    """A measurement of each subject, and `with_whole` of all together, where they ran at the same time."""
+    """A measurement of each subject, and `with_whole` of all together, where they ran at the same time. Each lane had
+    `beside` others beside it."""
     measurements = []
     for index, (subject, recording) in enumerate(zip(loaded, seen.recordings, strict=True)):
         measurement = subject.label(_summarise(recording, subject.subject, attempt, index), index)
         measurement.flags.extend([*disturbed, *lost_window_flags(seen, index)])
         measurement.circumstances.update(circumstances)
         if subject.runtime.provenance != PROVENANCE_SIMULATED:
-            measurement.flags.extend(lock_flags(recording, len(loaded) - 1 if with_whole else 0))
+            measurement.flags.extend(lock_flags(recording, beside))
         measurements.append(measurement)
     if with_whole and len(measurements) > 1:
         measurements.append(aggregate(measurements, [subject.subject for subject in loaded], seen))

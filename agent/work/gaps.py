@@ -45,6 +45,11 @@ def find_gaps(begins_ns: NDArray[np.int64], ends_ns: NDArray[np.int64], *, first
     return [Gap(first + int(at), float(between[at]) / 1e9) for at in np.flatnonzero(between >= limit_ns)]
 
 
+def find_late_starts(late_ns: NDArray[np.int64], *, first: int = 1) -> list[Gap]:
+    """The same where a loop waits for its inputs: by how much each inference began later than it could have."""
+    return [Gap(first + int(at), float(late_ns[at]) / 1e9) for at in np.flatnonzero(late_ns >= SHORTEST_GAP_NS)]
+
+
 def pause_flags(seen: Timed, witnesses: Sequence[str]) -> list[Flag]:
     """PAUSED where the loop has gaps or somebody saw that the process stood still; names the inference that it hit."""
     evidence = [str(gap) for gap in seen.gaps[:_TOLD]]

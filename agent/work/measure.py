@@ -5,6 +5,7 @@ Knows lanes and their numbers; how lanes run is together's business, what the nu
 
 import gc
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.runtime.base import Report, Session
+from agent.work.pace import ArrivalPattern, plan_arrivals
+from agent.work.paced import measure_paced
 from agent.work.summary import Recording, half_width
 from agent.work.together import CallerThread, GroupRecording, Lane, LaneGroup
 from jetfleet.errors import BadInput
@@ -31,6 +34,8 @@ STEADY_WINDOWS = 3  # consecutive warm-up medians within STEADY_SPREAD of one an
 STEADY_SPREAD = 0.02
 WARMUP_WINDOW_S = 0.05
 REPORT_EVERY_S = 1.0
+_MODES = (MeasureOptions.MODE_LATENCY, MeasureOptions.MODE_THROUGHPUT, MeasureOptions.MODE_PACED)
+_MODE_NAMES = ", ".join(map(MeasureOptions.Mode.Name, _MODES))
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class MeasureLimits:
     warmup_s: float
     min_s: float
     max_s: float
+    pace: ArrivalPattern | None = None  # of arrivals; None: one inference after another
+    run: int = 0  # which of the processes of one BENCH this is
 
     @property
     def longest_warmup_s(self) -> float:
@@ -49,10 +56,7 @@ class MeasureLimits:
 
 def check_options(task: BenchTask) -> MeasureLimits:
     """Raises BadInput for what is not implemented, or makes no sense."""
-    options = task.measure
-    if options.mode != MeasureOptions.MODE_LATENCY:
-        name = MeasureOptions.Mode.Name(options.mode)
-        raise BadInput(f"this agent cannot measure in {name}", where="measure.mode", expected="MODE_LATENCY")
+    options, pace = task.measure, check_mode(task)
     subjects = len(task.subjects)
     fits = {
         BenchTask.SCHEDULE_ALONE: subjects == 1,
@@ -74,7 +78,31 @@ def check_options(task: BenchTask) -> MeasureLimits:
             where="measure",
             expected="0 <= min_duration <= max_duration, and max_duration above 0",
         )
-    return MeasureLimits(warmup_s, min_s, max_s)
+    return MeasureLimits(warmup_s, min_s, max_s, pace, int(os.environ.get("JETFLEET_RUN") or 0))
+
+
+def check_mode(task: BenchTask) -> ArrivalPattern | None:
+    """When inputs arrive, where that is measured. Raises BadInput for a mode that does not fit the subjects."""
+    options = task.measure
+    if options.mode not in _MODES:
+        name = MeasureOptions.Mode.Name(options.mode)
+        raise BadInput(f"this agent cannot measure in {name}", where="measure.mode", expected=_MODE_NAMES)
+    for subject in task.subjects:
+        if subject.streams > 1 and options.mode != MeasureOptions.MODE_THROUGHPUT:
+            raise BadInput(f"{subject.streams} streams", where="subject.streams", expected="1, or MODE_THROUGHPUT")
+    if task.schedule == BenchTask.SCHEDULE_INTERLEAVED and options.mode != MeasureOptions.MODE_LATENCY:
+        raise BadInput("subjects in turns have one inference in flight", where="measure.mode", expected="MODE_LATENCY")
+    if options.mode != MeasureOptions.MODE_PACED:
+        return None
+    if any(subject.options.get("inflight", "1") != "1" for subject in task.subjects):
+        raise BadInput("a paced subject has one inference in flight", where="options.inflight", expected="1")
+    if not 0 < options.rate_hz < math.inf:
+        raise BadInput(f"{options.rate_hz:g} Hz is not a valid rate", where="measure.rate_hz", expected="above 0")
+    deadline_s = _seconds(options, "deadline") if options.HasField("deadline") else 1.0 / options.rate_hz
+    if deadline_s <= 0:
+        raise BadInput(f"{deadline_s:g} s is not a valid deadline", where="measure.deadline", expected="above 0")
+    poisson = options.arrivals == MeasureOptions.ARRIVALS_POISSON
+    return ArrivalPattern(options.rate_hz, deadline_s, poisson=poisson, seed=options.arrivals_seed)
 
 
 def _seconds(options: MeasureOptions, name: str) -> float:
@@ -90,12 +118,16 @@ def measure_alone(session: Session, limits: MeasureLimits, report: Report) -> Re
 def measure(
     lanes: Sequence[Lane], limits: MeasureLimits, report: Report, *, look: Callable[[], None] = lambda: None
 ) -> GroupRecording:
-    """Warms up all lanes together, then times windows that they share until enough is known or the time is up.
+    """Warms up all lanes together, then times windows that they share until enough is known or the time is up; or
+    what arrives at a pace.
 
     `look` is called before the first window and after each, while the device is still warm: never inside one.
     """
     group, seen = LaneGroup(lanes), GroupRecording.of(len(lanes))
     slowest_s = warm_up(group, seen, limits, report)
+    if limits.pace is not None:
+        _measure_at_pace(limits.pace, lanes, seen, limits, report, look)
+        return seen
     count = round_size(slowest_s, limits)
     report("measure", 0.0, _pace(slowest_s))
     length_s = count * slowest_s
@@ -116,6 +148,23 @@ def measure(
     return seen
 
 
+def _measure_at_pace(
+    pace: ArrivalPattern,
+    lanes: Sequence[Lane],
+    seen: GroupRecording,
+    limits: MeasureLimits,
+    report: Report,
+    look: Callable[[], None],
+) -> None:
+    """One window, which begins at the pace as it goes on: so warm, and so queued, as it is while inputs arrive."""
+    plan = plan_arrivals(pace, warmup_s=limits.warmup_s, min_s=limits.min_s, max_s=limits.max_s, run=limits.run)
+    report("measure", 0.0, f"{len(plan.arrivals_ns)} arrivals, {pace}")
+    look()
+    with quiet_collector():
+        measure_paced(lanes, seen, plan, pace)
+    look()
+
+
 def warm_up(group: LaneGroup, seen: GroupRecording, limits: MeasureLimits, report: Report) -> float:
     """At least as long as asked and until the medians of windows stop moving, with all lanes busy to the end.
 
@@ -132,6 +181,7 @@ def warm_up(group: LaneGroup, seen: GroupRecording, limits: MeasureLimits, repor
         for recording, windows, timeline in zip(seen.recordings, medians, timelines, strict=True):
             recording.warmup_n += len(timeline.ends_ns)
             recording.warmup_s = elapsed_s
+            recording.warmup_p50_ms = timeline.latency_s * 1e3
             windows.append(timeline.latency_s)
         report("warm-up", None, _pace(group.slowest_s))
         if elapsed_s >= limits.longest_warmup_s or all(is_steady(windows, elapsed_s, limits) for windows in medians):

@@ -11,7 +11,7 @@ from agent.pipeline.open import open_pipeline
 from agent.runtime.arrays import Tensor, read_npy
 from agent.runtime.base import Report, Runtime, Session
 from agent.work.checks import check_flags, check_outputs, rule_for, top1_accuracy
-from jetfleet.circumstances import MANNER
+from jetfleet.circumstances import MANNER, STREAMS
 from jetfleet.placement import CPU, Placement
 from jetfleet.stand_ins import draw, words_for
 from jetfleet.v1.task_pb2 import (
@@ -56,6 +56,8 @@ class LoadedSubject:
         measurement.provenance = self.runtime.provenance
         measurement.processes = 1
         chosen = {item.name: self.described[item.name] for item in MANNER if item.name in self.described}
+        if self.subject.streams > 1:
+            chosen[STREAMS] = str(self.subject.streams)
         measurement.circumstances.update(chosen)
         measurement.checks.extend(self.checks)
         measurement.flags.extend([*self.flags, *self.subject.flags])
@@ -85,6 +87,12 @@ def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, repo
     except BaseException:
         session.close()
         raise
+
+
+def check_stream(session: Session, subject: Subject, attempt: AttemptDir) -> list[Flag]:
+    """Binds the subject's inputs in one more session of it. WRONG_OUTPUT where that answers wrongly."""
+    _, flags = _check(session, subject, bound_inputs(subject, attempt), attempt)
+    return [flag for flag in flags if flag.kind == FLAG_KIND_WRONG_OUTPUT]
 
 
 def bound_inputs(subject: Subject, attempt: AttemptDir) -> dict[str, Tensor]:

@@ -40,6 +40,9 @@ class Recording:
     window_s: float = 0.0  # rounds only: what happens between them is not the engine's time
     rounds: list[Floats] = field(default_factory=list)
     stages: dict[str, list[Floats]] = field(default_factory=dict)
+    warmup_p50_ms: float = 0.0  # of its last window, back to back
+    metrics: dict[str, Estimate] = field(default_factory=dict)  # what is no statistic of a stage
+    flags: list[Flag] = field(default_factory=list)  # what only who recorded it knows
 
     @property
     def n(self) -> int:
@@ -78,13 +81,15 @@ def summarise(recording: Recording, batch: int) -> Measurement:
         n=recording.n,
         warmup_n=recording.warmup_n,
         rounds=[_round(block) for block in recording.rounds],
-        flags=[*find_flags(recording.rounds), *launch_flags(recording.stages)],
+        flags=[*find_flags(recording.rounds), *launch_flags(recording.stages), *recording.flags],
     )
     times = {stage: _Times(blocks) for stage, blocks in (("", recording.rounds), *recording.stages.items())}
     for metric in METRICS:
         estimate = _estimate(metric, times[metric.stage]) if metric.statistic and metric.stage in times else None
         if estimate is not None:
             found.metrics[metric.name].CopyFrom(estimate)
+    for name, known in recording.metrics.items():
+        found.metrics[name].CopyFrom(known)
     if recording.window_s > 0:
         found.metrics["throughput_per_s"].value = recording.n * max(batch, 1) / recording.window_s
     found.window.FromNanoseconds(round(recording.window_s * 1e9))
@@ -96,7 +101,7 @@ def untimed(reason: str) -> Measurement:
     """The measurement of an engine that was not timed."""
     found = Measurement(n=0)
     for metric in METRICS:
-        if metric.has_interval:
+        if metric.has_interval and metric.statistic:
             found.metrics[metric.name].reason = reason
     return found
 

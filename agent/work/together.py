@@ -102,7 +102,7 @@ class GroupRecording:
         for recording, timeline, part in zip(self.recordings, timelines, slices, strict=True):
             begins, ends = timeline.begins_ns[part], timeline.ends_ns[part]
             # A lane's own wall clock: what the window's edges cut off at both ends is neither counted nor timed.
-            recording.add((ends - begins) / 1e6, int(ends[-1] - begins[0]), _cut(timeline.collected, part))
+            recording.add((ends - begins) / 1e6, int(ends[-1] - begins[0]), cut(timeline.collected, part))
         return min(counts)
 
 
@@ -120,7 +120,8 @@ def samples_inside(timeline: Timeline, window: tuple[int, int]) -> slice:
     return slice(first, max(first, last))
 
 
-def _cut(collected: RoundRecord, part: slice) -> RoundRecord:
+def cut(collected: RoundRecord, part: slice) -> RoundRecord:
+    """What was recorded of some of the inferences."""
     stages = {name: values[part] for name, values in collected.stages_ms.items()}
     latency_ms, e2e_ms = collected.latency_ms, collected.e2e_ms
     return RoundRecord(
@@ -160,19 +161,24 @@ class LaneGroup:
         return [math.ceil(_SPARE * length_s / latency_s) + _SPARE_SAMPLES for latency_s in self._latencies_s]
 
     def _run(self, rooms: Sequence[int], length_s: float, *, timed: bool) -> list[Timeline]:
-        gate = _StartGate([lane.session for lane in self._lanes])
+        gate = StartGate([lane.session for lane in self._lanes])
         length_ns = _NO_END_NS if length_s == math.inf else int(length_s * 1e9)
-        futures = []
-        for index, (lane, timestamps) in enumerate(zip(self._lanes, self._timestamps, strict=True)):
+        runs = []
+        for index, timestamps in enumerate(self._timestamps):
             timestamps.make_room(rooms[index])
-            run = _LaneRun(gate, index, timestamps, room=rooms[index], length_ns=length_ns, timed=timed)
-            futures.append(lane.thread.submit(run))
-        errors = [error for future in futures if (error := future.exception()) is not None]
-        if errors:  # the others only say that they waited in vain for the one that failed
-            raise next((error for error in errors if not isinstance(error, BrokenBarrierError)), errors[0])
-        timelines = [future.result() for future in futures]
+            runs.append(_LaneRun(gate, index, timestamps, room=rooms[index], length_ns=length_ns, timed=timed))
+        timelines = run_all(self._lanes, runs)
         self._latencies_s = [max(timeline.latency_s, 1e-7) for timeline in timelines]
         return timelines
+
+
+def run_all(lanes: Sequence[Lane], runs: Sequence[Callable[[], _Answer]]) -> list[_Answer]:
+    """What each lane's run answers, in its thread; raises what one of them raised."""
+    futures = [lane.thread.submit(run) for lane, run in zip(lanes, runs, strict=True)]
+    errors = [error for future in futures if (error := future.exception()) is not None]
+    if errors:  # the others only say that they waited in vain for the one that failed
+        raise next((error for error in errors if not isinstance(error, BrokenBarrierError)), errors[0])
+    return [future.result() for future in futures]
 
 
 class _Timestamps:
@@ -187,7 +193,7 @@ class _Timestamps:
         self.ends_ns.frombytes(missing)
 
 
-class _StartGate:
+class StartGate:
     """Where lanes wait for one another. Their clocks are read in the moment in which all are let go."""
 
     def __init__(self, sessions: Sequence[Session]) -> None:
@@ -204,7 +210,7 @@ class _StartGate:
 class _LaneRun:
     """One run of a lane, in its thread: until the time is up or the room is full."""
 
-    gate: _StartGate
+    gate: StartGate
     index: int
     timestamps: _Timestamps
     room: int

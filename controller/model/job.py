@@ -209,6 +209,13 @@ class Mode(Enum):
     PACED = "paced"
 
 
+class Arrivals(Enum):
+    """When the inputs of a paced BENCH arrive."""
+
+    FIXED = "fixed"
+    POISSON = "poisson"
+
+
 @dataclass(frozen=True)
 class Measure:
     """How to time one BENCH; seconds of wall clock."""
@@ -219,6 +226,11 @@ class Measure:
     max_s: float = 10.0
     margin: float = 0.01  # of A/B: two that differ by less are the same
     confidence: float = 0.99  # of A/B: that equal ones are not called different, with all looks
+    streams: int = 1  # of THROUGHPUT: inferences in flight
+    rate_hz: float = 0.0  # of PACED, as is what follows
+    arrivals: Arrivals = Arrivals.FIXED
+    deadline_s: float | None = None  # from an arrival to its answer; None: the period
+    arrivals_seed: int = 0
 
 
 @dataclass(frozen=True)

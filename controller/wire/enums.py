@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor
 
-from controller.model.job import CheckRule, Lowering, Mode, Op, Precision, Quantifier, Role
+from controller.model.job import Arrivals, CheckRule, Lowering, Mode, Op, Precision, Quantifier, Role
 from controller.model.lease import Directive
 from controller.model.result import FlagKind, Provenance, Schedule
 from controller.model.task import FailureKind
@@ -80,6 +80,7 @@ FLAG = enum_codec(FlagKind, task_pb2.FlagKind.DESCRIPTOR, "FLAG_KIND")
 PROVENANCE = enum_codec(Provenance, task_pb2.Provenance.DESCRIPTOR, "PROVENANCE")
 SCHEDULE = enum_codec(Schedule, task_pb2.BenchTask.Schedule.DESCRIPTOR, "SCHEDULE", unspecified=Schedule.ALONE)
 MODE = enum_codec(Mode, task_pb2.MeasureOptions.Mode.DESCRIPTOR, "MODE", unspecified=Mode.LATENCY)
+ARRIVALS = enum_codec(Arrivals, task_pb2.MeasureOptions.Arrivals.DESCRIPTOR, "ARRIVALS", unspecified=Arrivals.FIXED)
 CHECK_RULE = enum_codec(CheckRule, task_pb2.OutputCheck.Rule.DESCRIPTOR, "RULE", unspecified=CheckRule.OFF)
 OP = enum_codec(Op, control_pb2.Condition.Op.DESCRIPTOR, "OP")
 QUANTIFIER = enum_codec(Quantifier, control_pb2.Target.Quantifier.DESCRIPTOR, "QUANTIFIER")
@@ -89,6 +90,6 @@ ENUMS = {
     (codec.model, codec.descriptor.full_name): codec
     for codec in (
         *(PRECISION, LOWERING, ROLE, FAILURE, FLAG, PROVENANCE, SCHEDULE),
-        *(MODE, CHECK_RULE, OP, QUANTIFIER, DIRECTIVE),
+        *(MODE, ARRIVALS, CHECK_RULE, OP, QUANTIFIER, DIRECTIVE),
     )
 }

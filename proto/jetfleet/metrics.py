@@ -49,7 +49,11 @@ STAGES = {
     "latency": "h2d + compute + d2h; on a CPU the wall clock. The unprefixed figures are of these samples",
     "e2e": "wall clock of the host around one inference; with a pipeline from the frame's bytes to the answer",
     "residual": "e2e less pre, latency and post: what no stage accounts for",
+    "queue": "mode paced: from an input's planned arrival to the begin of its inference",
+    "response": "mode paced: from an input's planned arrival to its answer, queue + e2e",
 }
+
+PACED_STAGES = ("queue", "response")  # which no other mode has
 
 _MEANINGS = {
     "min": "minimum",
@@ -96,6 +100,30 @@ def _meaning(statistic: str) -> str:
     return _MEANINGS.get(statistic) or f"{statistic[1:]}th percentile, nearest rank"
 
 
+_PACED = (
+    MetricSpec(
+        "paced_miss_share",
+        "share",
+        Better.LOWER,
+        "mode paced: arrivals whose answer came after the deadline or never, 0 to 1",
+        has_interval=True,
+    ),
+    MetricSpec("paced_miss_runs", "count", Better.LOWER, "mode paced: how often misses began, one or more in a row"),
+    MetricSpec("paced_longest_miss_run", "count", Better.LOWER, "mode paced: most misses in a row"),
+    MetricSpec("paced_queued_share", "share", Better.LOWER, "mode paced: arrivals that found another one before them"),
+    MetricSpec("paced_busy_share", "share", Better.NEITHER, "mode paced: share of the time in which it inferred"),
+    MetricSpec("jitter_ms", "ms", Better.LOWER, "mode paced: mean difference between responses of neighbours"),
+    MetricSpec(
+        "after_idle_p50_ms",
+        "ms",
+        Better.LOWER,
+        "mode paced: e2e of inferences before which it had rested for longer than one takes: median",
+    ),
+    MetricSpec("back_to_back_p50_ms", "ms", Better.LOWER, "mode paced: e2e at the end of the warm-up, without pauses"),
+    MetricSpec("wake_error_p50_ms", "ms", Better.LOWER, "mode paced: how late the loop itself woke up: median"),
+    MetricSpec("wake_error_max_ms", "ms", Better.LOWER, "mode paced: how late the loop itself woke up: maximum"),
+)
+
 METRICS = (
     *_latencies(),
     MetricSpec("throughput_per_s", "1/s", Better.HIGHER, "items (inferences x batch) per second of the timed window"),
@@ -106,6 +134,7 @@ METRICS = (
     MetricSpec("mean_ap", "share", Better.HIGHER, "mean average precision, by a function of the job"),
     MetricSpec("score", "1", Better.HIGHER, "what a function of the job says of the evaluation data"),
     MetricSpec("dla_time_share", "share", Better.NEITHER, "a DLA's share of the layers' time, 0 to 1; none: no DLA"),
+    *_PACED,
     *_stages(),
 )
 COLUMNS = tuple(column for metric in METRICS for column in metric.columns)

@@ -10,6 +10,7 @@ import numpy as np
 
 from agent.runtime.arrays import Tensor
 from agent.runtime.base import BuildResult, File, Inspection, Kernel, LayerTime, Locate, Report, RoundRecord
+from agent.runtime.waiting import clock_ns, wait_until
 from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_LAYERS, PROVENANCE_MEASURED, BuildTask, Subject
 
 MODULES = {"fake": ("tests.agent.fake_runtime", "FakeRuntime")}
@@ -61,7 +62,12 @@ class FakeSession:
         self._placement = placement
         self._done = 0
 
-    clock = staticmethod(time.perf_counter_ns)
+    clock, wait_until = staticmethod(clock_ns), staticmethod(wait_until)
+
+    def another(self) -> "FakeSession":
+        session = FakeSession(self._placement)
+        FakeRuntime.sessions.append(session)
+        return session
 
     def bind(self, inputs: Mapping[str, Tensor]) -> None:
         self._own()

@@ -23,6 +23,12 @@ class Scripted:
     def clock(self) -> int:
         return self.now_ns
 
+    def wait_until(self, at_ns: int) -> None:
+        self.now_ns = max(self.now_ns, at_ns)
+
+    def another(self) -> "Scripted":
+        return type(self)(self._latency_ms)
+
     def bind(self, inputs: Mapping[str, Tensor]) -> None: ...
 
     def infer(self) -> None:

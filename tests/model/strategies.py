@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from controller.model.engine import Built, TimingCacheUse
 from controller.model.facts import FACT_TYPES, Facts, FactType
-from controller.model.job import Artifact, Condition, JobSpec, Limits, OutputCheck, Target, Variant
+from controller.model.job import Artifact, Condition, JobSpec, Limits, Measure, OutputCheck, Target, Variant
 from controller.model.labels import NAME as LABEL_NAME
 from controller.model.lease import Outcome, Registration
 from controller.model.view import ResultQuery, TaskView
@@ -55,6 +55,7 @@ FIELDS: Mapping[tuple[type, str], st.SearchStrategy[Any]] = {
     (Limits, "build_s"): ABOVE_ZERO,
     (Limits, "bench_s"): ABOVE_ZERO,
     (Limits, "deadline_s"): st.none() | ABOVE_ZERO,
+    (Measure, "deadline_s"): st.none() | SECONDS,
     (Outcome, "peak_rss_bytes"): st.none() | ABOVE_ZERO,
     (ResultQuery, "limit"): ABOVE_ZERO,
     (ResultQuery, "before_id"): st.none() | ABOVE_ZERO,

@@ -8,6 +8,7 @@ import numpy as np
 
 from agent.runtime.arrays import Tensor
 from agent.runtime.gpu.layout import TensorLayout
+from jetfleet.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -62,3 +63,23 @@ class GpuEngine(Protocol):
 
     def close(self) -> None:
         """Gives its memory back; called while the context is still current."""
+
+
+def check_input(slot: Slot, array: Tensor) -> None:
+    """Raises BadInput for an array that the slot cannot take."""
+    wanted = slot.given or slot.dtype
+    if array.shape != slot.shape or array.dtype != np.dtype(wanted):
+        raise BadInput(
+            f"input {slot.name!r} is {array.dtype}{list(array.shape)}", expected=f"{wanted}{list(slot.shape)}"
+        )
+    if slot.given and not _holds(slot, array):
+        raise BadInput(f"input {slot.name!r} holds values that the engine's {slot.dtype} cannot", where="inputs")
+
+
+def _holds(slot: Slot, array: Tensor) -> bool:
+    """Whether the engine's type does. A layout of its own comes with half precision, which rounds."""
+    with np.errstate(over="ignore"):
+        narrowed = array.astype(slot.dtype)
+    if slot.layout is None:
+        return np.array_equal(narrowed, array)
+    return np.array_equal(np.isfinite(narrowed), np.isfinite(array))

@@ -8,7 +8,6 @@ last, or, with two in flight, that of the one before, so that the device never w
 import atexit
 import logging
 import threading
-import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
@@ -19,8 +18,9 @@ from numpy.typing import NDArray
 from agent.runtime.arrays import Tensor
 from agent.runtime.base import RoundRecord
 from agent.runtime.gpu.cuda import CaptureFailed, Cuda, DeviceBuffer, Event, Graph, Stream
-from agent.runtime.gpu.engine import GpuEngine, Slot
+from agent.runtime.gpu.engine import GpuEngine, check_input
 from agent.runtime.gpu.options import GpuOptions
+from agent.runtime.waiting import clock_ns, wait_until
 from jetfleet.circumstances import INFLIGHT, ZERO_COPY
 from jetfleet.errors import BadInput
 
@@ -33,15 +33,22 @@ _Marks: TypeAlias = tuple[Event, Event, Event, Event, Event, Event]
 class GpuSession:
     """A base.Session over any GpuEngine. Takes both engine and context over, and closes them also if it fails to open.
 
-    For the thread that opened the context. `stream` is given where the engine had to know it beforehand.
+    For the thread that opened the context. `stream` is given where the engine had to know it beforehand. One more
+    context and session of the same engine are opened by `another`.
     """
 
-    clock = staticmethod(time.perf_counter_ns)
+    clock, wait_until = staticmethod(clock_ns), staticmethod(wait_until)
 
     def __init__(
-        self, engine: GpuEngine, cuda: Cuda, options: GpuOptions | None = None, *, stream: Stream | None = None
+        self,
+        engine: GpuEngine,
+        cuda: Cuda,
+        options: GpuOptions | None = None,
+        *,
+        stream: Stream | None = None,
+        another: "Callable[[], GpuSession] | None" = None,
     ) -> None:
-        self._engine, self._cuda = engine, cuda
+        self._engine, self._cuda, self._another = engine, cuda, another
         self._options = options or GpuOptions()
         self._zero_copy = self._options.zero_copy and cuda.coherent
         self._graph: Graph | None = None
@@ -75,13 +82,18 @@ class GpuSession:
         self._launch: Callable[[], None] = self._enqueue
         self._step = self._infer_ahead if self._ahead else self._infer
 
+    def another(self) -> "GpuSession":
+        if self._another is None:
+            raise BadInput("this engine has one stream", expected="streams: 1")
+        return self._another()
+
     def bind(self, inputs: Mapping[str, Tensor]) -> None:
         slots = {slot.name: slot for slot in self._engine.inputs}
         missing = sorted(set(slots) - set(inputs))
         if missing:
             raise BadInput(f"no value for input {', '.join(missing)}")
         for name, slot in slots.items():
-            _check_input(slot, inputs[name])
+            check_input(slot, inputs[name])
         self._drain()
         for name, slot in slots.items():
             np.copyto(self._host[name], slot.stored(inputs[name]))
@@ -272,25 +284,6 @@ class GpuSession:
             self._graph_note = f"asked for, and not possible: {error}"
             return
         self._launch, self._graph_note = self._graph.launch, "on"
-
-
-def _check_input(slot: Slot, array: Tensor) -> None:
-    wanted = slot.given or slot.dtype
-    if array.shape != slot.shape or array.dtype != np.dtype(wanted):
-        raise BadInput(
-            f"input {slot.name!r} is {array.dtype}{list(array.shape)}", expected=f"{wanted}{list(slot.shape)}"
-        )
-    if slot.given and not _holds(slot, array):
-        raise BadInput(f"input {slot.name!r} holds values that the engine's {slot.dtype} cannot", where="inputs")
-
-
-def _holds(slot: Slot, array: Tensor) -> bool:
-    """Whether the engine's type does. A layout of its own comes with half precision, which rounds."""
-    with np.errstate(over="ignore"):
-        narrowed = array.astype(slot.dtype)
-    if slot.layout is None:
-        return np.array_equal(narrowed, array)
-    return np.array_equal(np.isfinite(narrowed), np.isfinite(array))
 
 
 def _ms(pairs: Sequence[tuple[Event, Event]]) -> NDArray[np.float64]:

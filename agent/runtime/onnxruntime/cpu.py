@@ -1,6 +1,5 @@
 """A session of ONNX Runtime's CPU provider: inputs and outputs bound to buffers made beforehand."""
 
-import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ from agent.runtime.arrays import Tensor
 from agent.runtime.base import RoundRecord
 from agent.runtime.onnxruntime.graph import NUMPY, has_fixed_shape
 from agent.runtime.onnxruntime.options import describe_options, raise_if_out_of_memory
+from agent.runtime.waiting import clock_ns, wait_until
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import TensorSpec
 
@@ -25,6 +25,7 @@ class OnnxSession:
     ) -> None:
         self._session = session
         self._options = options
+        self._specs = inputs
         self._binding = session.io_binding()
         self._inputs: dict[str, onnxruntime.OrtValue] = {}
         for spec in inputs:
@@ -40,7 +41,11 @@ class OnnxSession:
         # Outputs come back in the order in which they were first bound.
         self._bound = [name for name in self._outputs if name not in self._shaped_by_data] + self._shaped_by_data
 
-    clock = staticmethod(time.perf_counter_ns)
+    clock, wait_until = staticmethod(clock_ns), staticmethod(wait_until)
+
+    def another(self) -> "OnnxSession":
+        """Over the same graph, weights and pool of threads, which ONNX Runtime lets several threads run at a time."""
+        return OnnxSession(self._session, self._options, self._specs)
 
     def bind(self, inputs: Mapping[str, Tensor]) -> None:
         missing = sorted(set(self._inputs) - set(inputs))

@@ -66,7 +66,8 @@ def open_on_gpu(engine: Path, subject: Subject) -> GpuSession:
     except BaseException:
         cuda.close()
         raise
-    return GpuSession(made, cuda, how, stream=stream)
+    # One more session: ONNX Runtime ties a session to the stream that it was opened with.
+    return GpuSession(made, cuda, how, stream=stream, another=lambda: open_on_gpu(engine, subject))
 
 
 class CudaEngine:

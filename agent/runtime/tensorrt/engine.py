@@ -82,12 +82,13 @@ class LoadedEngine:
 
 
 class TrtEngine:
-    """An execution context with the shapes of a subject."""
+    """An execution context with the shapes of a subject. `owns`: closes the engine with it."""
 
     context: "trt.IExecutionContext"
 
-    def __init__(self, trt: ModuleType, loaded: LoadedEngine, subject: Subject) -> None:
+    def __init__(self, trt: ModuleType, loaded: LoadedEngine, subject: Subject, *, owns: bool = True) -> None:
         """Raises BadInput for inputs that the engine does not take, DeviceFault, MemoryError."""
+        self._owns = owns
         self._loaded, self._builder_log = loaded, loaded.builder_log
         self._notes = {"tensorrt": str(trt.__version__)}
         engine = loaded.engine
@@ -139,7 +140,8 @@ class TrtEngine:
     def close(self) -> None:
         self.__dict__.pop("_execute", None)
         self.__dict__.pop("context", None)
-        self._loaded.close()
+        if self._owns:
+            self._loaded.close()
 
     def _infer_shapes(self, context: "trt.IExecutionContext") -> None:
         try:

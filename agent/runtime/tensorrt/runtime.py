@@ -129,7 +129,18 @@ class TensorRt:
         except BaseException:
             cuda.close()
             raise
-        return GpuSession(made, cuda, how), loaded, made
+        session = GpuSession(made, cuda, how, another=lambda: self._beside(loaded, subject, how))
+        return session, loaded, made
+
+    def _beside(self, loaded: LoadedEngine, subject: Subject, how: GpuOptions) -> GpuSession:
+        """One more execution context of an engine, which it shares the weights of."""
+        cuda = Cuda.open(wait=how.wait)
+        try:
+            made = TrtEngine(self.trt, loaded, subject, owns=False)
+        except BaseException:
+            cuda.close()
+            raise
+        return GpuSession(made, cuda, how)
 
 
 class TensorRtRtx(TensorRt):

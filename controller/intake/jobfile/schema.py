@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from controller.intake.jobfile.check import CheckSection
 from controller.intake.jobfile.options import Options
-from controller.intake.jobfile.strict import Strict, distinct, later, problem
+from controller.intake.jobfile.strict import Strict, distinct, problem
 from controller.model.labels import LONGEST_VALUE, MOST, NAME
 from jetfleet.placement import PATTERN
 
@@ -159,22 +159,52 @@ class TargetSection(Strict):
 
 
 class MeasureSection(Strict):
-    LATER: ClassVar = {"paced_fps": "mode: latency, the mode that works today"}
+    """How each variant is timed."""
 
-    mode: Annotated[Literal["latency"], later(dict.fromkeys(("throughput", "paced"), "latency, which works today"))] = (
-        "latency"
+    mode: Literal["latency", "throughput", "paced"] = Field(
+        default="latency",
+        description="latency: one inference after another; throughput: several at a time; paced: as inputs arrive",
     )
     warmup_s: float = Field(default=0.5, ge=0, le=3600, description="at least this long, and until steady")
     seconds: float = Field(default=1.0, gt=0, le=3600, description="at least this long in the timed window")
     max_seconds: float | None = Field(
         default=None, gt=0, le=7200, description="at most; default 10, or seconds if longer"
     )
+    streams: int | None = Field(
+        default=None, ge=1, le=64, description="of throughput: inferences in flight at a time; default 2"
+    )
+    rate_hz: float | None = Field(
+        default=None, ge=0.01, le=100_000, description="of paced: inputs that arrive in a second"
+    )
+    arrivals: Literal["fixed", "poisson"] | None = Field(
+        default=None, description="of paced: one in each period, as from a camera, or at random; default fixed"
+    )
+    deadline_ms: float | None = Field(
+        default=None, gt=0, le=3_600_000, description="of paced: from an arrival to its answer; default the period"
+    )
+    seed: int | None = Field(default=None, ge=0, lt=1 << 32, description="of poisson arrivals; default 0")
 
     @model_validator(mode="after")
     def _ordered(self) -> "MeasureSection":
         if self.max_seconds is not None and self.max_seconds < self.seconds:
             raise problem(f"max_seconds {self.max_seconds:g} is less than seconds {self.seconds:g}")
         return self
+
+    @model_validator(mode="after")
+    def _of_its_mode(self) -> "MeasureSection":
+        for mode, names in _OF_MODE.items():
+            given = [name for name in names if getattr(self, name) is not None]
+            if given and self.mode != mode:
+                raise problem(f"{given[0]} is of mode {mode}, and the mode is {self.mode}", expected=f"mode: {mode}")
+        if self.mode == "paced" and self.rate_hz is None:
+            raise problem("mode paced needs a rate", expected="rate_hz: 30, for instance")
+        if self.seed is not None and self.arrivals != "poisson":
+            raise problem("fixed arrivals take no seed", expected="arrivals: poisson, or no seed")
+        return self
+
+
+# Keys that mean something in one mode only.
+_OF_MODE = {"throughput": ("streams",), "paced": ("rate_hz", "arrivals", "deadline_ms", "seed")}
 
 
 class LimitsSection(Strict):

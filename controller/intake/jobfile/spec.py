@@ -12,9 +12,11 @@ from controller.intake.jobfile.schema_mistakes import read_job
 from controller.intake.jobfile.selectors import targets_of
 from controller.intake.jobfile.unused_options import refuse_unused
 from controller.intake.jobfile.yaml import Document, parse, read
-from controller.model.job import Limits, Measure, OutputCheck, Precision, Target
+from controller.model.job import Arrivals, Limits, Measure, Mode, OutputCheck, Precision, Target
 
 __all__ = ["LoadedJob", "json_schema", "load_document", "load_spec", "load_text"]
+
+DEFAULT_STREAMS = 2  # copies of one inference beside the work of another
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,17 @@ class LoadedJob:
     def measure(self) -> Measure:
         section = self.job.measure
         longest = section.max_seconds if section.max_seconds is not None else max(Measure.max_s, section.seconds)
-        return Measure(warmup_s=section.warmup_s, min_s=section.seconds, max_s=longest)
+        return Measure(
+            mode=Mode(section.mode),
+            warmup_s=section.warmup_s,
+            min_s=section.seconds,
+            max_s=longest,
+            streams=(section.streams or DEFAULT_STREAMS) if section.mode == Mode.THROUGHPUT.value else 1,
+            rate_hz=section.rate_hz or 0.0,
+            arrivals=Arrivals(section.arrivals or Arrivals.FIXED),
+            deadline_s=None if section.deadline_ms is None else section.deadline_ms / 1e3,
+            arrivals_seed=section.seed or 0,
+        )
 
     @property
     def limits(self) -> Limits:
@@ -87,6 +99,9 @@ def _check_points(loaded: LoadedJob, wrong: Collection[str], mistakes: Mistakes)
             refuse_unused(job.options, points, document)
         with mistakes:
             profiles.check_order(job.options, points, document)
+        if "measure" not in wrong:
+            with mistakes:
+                _refuse_paced_ahead(loaded)
     if "model" not in wrong:
         with mistakes:
             _refuse_missing_calibration(loaded)
@@ -101,6 +116,19 @@ def _refuse_short_limit(loaded: LoadedJob) -> None:
             f"warm-up and timed window may take {loaded.measure.warmup_s + loaded.measure.max_s:g} s",
             expected=f"less than limits.bench_s, {loaded.limits.bench_s} s",
         )
+
+
+def _refuse_paced_ahead(loaded: LoadedJob) -> None:
+    """An arrival that is enqueued before the last answer waits for it all the same."""
+    if loaded.job.measure.mode != Mode.PACED.value:
+        return
+    for point in loaded.points:
+        if {**loaded.job.options.text(point.runtime), **dict(point.options)}.get("inflight", "1") != "1":
+            raise loaded.document.error(
+                ("measure", "mode"),
+                f"mode paced has one inference in flight, and {point.key} is to have more",
+                expected="inflight: 1, its default",
+            )
 
 
 def _refuse_missing_calibration(loaded: LoadedJob) -> None:

@@ -125,7 +125,7 @@ def insert_bench(
             variant_id=variant_id,
             engine_key=subject.engine_key,
             placement=subject.placement,
-            streams=1,
+            streams=spec.measure.streams,
             batch=batch,
         )
 

@@ -707,7 +707,7 @@ class MeasureOptions(_message.Message):
         MODE_THROUGHPUT: MeasureOptions._Mode.ValueType  # 2
         """copies and compute overlapped, several streams"""
         MODE_PACED: MeasureOptions._Mode.ValueType  # 3
-        """arrivals at a fixed rate"""
+        """one after another, as they arrive"""
 
     class Mode(_Mode, metaclass=_ModeEnumTypeWrapper): ...
     MODE_UNSPECIFIED: MeasureOptions.Mode.ValueType  # 0
@@ -716,7 +716,28 @@ class MeasureOptions(_message.Message):
     MODE_THROUGHPUT: MeasureOptions.Mode.ValueType  # 2
     """copies and compute overlapped, several streams"""
     MODE_PACED: MeasureOptions.Mode.ValueType  # 3
-    """arrivals at a fixed rate"""
+    """one after another, as they arrive"""
+
+    class _Arrivals:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ArrivalsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[MeasureOptions._Arrivals.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ARRIVALS_UNSPECIFIED: MeasureOptions._Arrivals.ValueType  # 0
+        ARRIVALS_FIXED: MeasureOptions._Arrivals.ValueType  # 1
+        """one in each period, as a camera's frames"""
+        ARRIVALS_POISSON: MeasureOptions._Arrivals.ValueType  # 2
+        """independent of one another, at this rate on average"""
+
+    class Arrivals(_Arrivals, metaclass=_ArrivalsEnumTypeWrapper):
+        """When the inputs of MODE_PACED arrive."""
+
+    ARRIVALS_UNSPECIFIED: MeasureOptions.Arrivals.ValueType  # 0
+    ARRIVALS_FIXED: MeasureOptions.Arrivals.ValueType  # 1
+    """one in each period, as a camera's frames"""
+    ARRIVALS_POISSON: MeasureOptions.Arrivals.ValueType  # 2
+    """independent of one another, at this rate on average"""
 
     MODE_FIELD_NUMBER: _builtins.int
     WARMUP_FIELD_NUMBER: _builtins.int
@@ -724,11 +745,23 @@ class MeasureOptions(_message.Message):
     MAX_DURATION_FIELD_NUMBER: _builtins.int
     MARGIN_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
+    RATE_HZ_FIELD_NUMBER: _builtins.int
+    ARRIVALS_FIELD_NUMBER: _builtins.int
+    DEADLINE_FIELD_NUMBER: _builtins.int
+    STREAMS_FIELD_NUMBER: _builtins.int
+    ARRIVALS_SEED_FIELD_NUMBER: _builtins.int
     mode: Global___MeasureOptions.Mode.ValueType
     margin: _builtins.float
     """of A/B: two that differ by less are the same, 0.01 is 1 %; 0: the default"""
     confidence: _builtins.float
     """of A/B: that equal ones are not called different, with all looks; 0: the default"""
+    rate_hz: _builtins.float
+    """MODE_PACED: arrivals in a second"""
+    arrivals: Global___MeasureOptions.Arrivals.ValueType
+    streams: _builtins.int
+    """MODE_THROUGHPUT: what each subject's `streams` are"""
+    arrivals_seed: _builtins.int
+    """of Poisson arrivals"""
     @_builtins.property
     def warmup(self) -> _duration_pb2.Duration:
         """at least this, and until steady"""
@@ -741,6 +774,10 @@ class MeasureOptions(_message.Message):
     def max_duration(self) -> _duration_pb2.Duration:
         """steady window, at most; then the interval is what it is"""
 
+    @_builtins.property
+    def deadline(self) -> _duration_pb2.Duration:
+        """MODE_PACED: from an arrival to its answer; absent: the period"""
+
     def __init__(
         self,
         *,
@@ -750,10 +787,15 @@ class MeasureOptions(_message.Message):
         max_duration: _duration_pb2.Duration | None = ...,
         margin: _builtins.float = ...,
         confidence: _builtins.float = ...,
+        rate_hz: _builtins.float = ...,
+        arrivals: Global___MeasureOptions.Arrivals.ValueType = ...,
+        deadline: _duration_pb2.Duration | None = ...,
+        streams: _builtins.int = ...,
+        arrivals_seed: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["max_duration", b"max_duration", "min_duration", b"min_duration", "warmup", b"warmup"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "max_duration", b"max_duration", "min_duration", b"min_duration", "warmup", b"warmup"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "margin", b"margin", "max_duration", b"max_duration", "min_duration", b"min_duration", "mode", b"mode", "warmup", b"warmup"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals", b"arrivals", "arrivals_seed", b"arrivals_seed", "confidence", b"confidence", "deadline", b"deadline", "margin", b"margin", "max_duration", b"max_duration", "min_duration", b"min_duration", "mode", b"mode", "rate_hz", b"rate_hz", "streams", b"streams", "warmup", b"warmup"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1066,7 +1108,7 @@ class Subject(_message.Message):
     placement: _builtins.str
     """cpu, gpu, dla0, ..."""
     streams: _builtins.int
-    """CUDA streams; 1 on a CPU"""
+    """inferences in flight, each in a stream, or on a CPU a thread, of its own"""
     batch: _builtins.int
     """samples in one inference"""
     runtime: _builtins.str

@@ -11,7 +11,7 @@ from agent.work.measure import measure as measure_lanes
 from agent.work.summary import AROUND, LAUNCH_SHARE, Recording, find_flags, launch_flags, summarise, untimed
 from agent.work.together import CallerThread, Lane
 from jetfleet.errors import BadInput
-from jetfleet.metrics import METRICS, NAMES, STAGES
+from jetfleet.metrics import METRICS, NAMES, PACED_STAGES, STAGES
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_BOUND_BY_LAUNCHES,
     FLAG_KIND_TOO_FEW_SAMPLES,
@@ -22,6 +22,8 @@ from jetfleet.v1.task_pb2 import (
 )
 from tests.agent.builders import measure_options
 from tests.agent.scripted import Scripted, WithEvents, noisy, silent
+
+ELSEWHERE = (*AROUND, *PACED_STAGES)  # stages of a pipeline, and of mode paced
 
 
 def test_a_quiet_engine_is_timed_for_the_shortest_window_and_no_longer() -> None:
@@ -146,7 +148,7 @@ def test_nothing_is_collected_while_timing_and_the_collector_is_put_back() -> No
 def test_the_devices_own_clock_is_believed_and_the_stages_add_up() -> None:
     found = summarise(measure_alone(WithEvents(lambda now: 1.5), MeasureLimits(0.1, 0.1, 1.0), silent), 1)
     assert found.metrics["p50_ms"].value == pytest.approx(1.25)
-    stages = {stage: found.metrics[f"{stage}_p50_ms"].value for stage in STAGES if stage not in AROUND}
+    stages = {stage: found.metrics[f"{stage}_p50_ms"].value for stage in STAGES if stage not in ELSEWHERE}
     assert stages == {
         "latency": 1.25,
         "h2d": 0.25,
@@ -164,7 +166,9 @@ def test_the_devices_own_clock_is_believed_and_the_stages_add_up() -> None:
 def test_every_stage_has_every_statistic_and_a_cpu_session_no_copies() -> None:
     limits = MeasureLimits(0.1, 1.0, 2.0)
     on_gpu = summarise(measure_alone(WithEvents(lambda now: 1.5), limits, silent), 1)
-    assert {metric.name for metric in METRICS if metric.statistic and metric.stage not in AROUND} <= set(on_gpu.metrics)
+    assert {metric.name for metric in METRICS if metric.statistic and metric.stage not in ELSEWHERE} <= set(
+        on_gpu.metrics
+    )
     on_cpu = summarise(measure_alone(Scripted(lambda now: 1.5), limits, silent), 1)
     of_stages = {metric.stage for metric in METRICS if metric.name in on_cpu.metrics}
     assert of_stages == {"", "compute", "latency", "e2e"}  # absent, not zero
@@ -227,7 +231,7 @@ def test_options_are_read_in_seconds() -> None:
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        (BenchTask(measure=MeasureOptions(mode=MeasureOptions.MODE_PACED)), "MODE_PACED"),
+        (BenchTask(measure=MeasureOptions()), "MODE_UNSPECIFIED"),
         (BenchTask(measure=measure_options(0, 1, 2), schedule=BenchTask.SCHEDULE_CONCURRENT), "SCHEDULE_CONCURRENT"),
         (BenchTask(measure=measure_options(0, 1, 2), schedule=BenchTask.SCHEDULE_ALONE), "0 subjects"),
         (
