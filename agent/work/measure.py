@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.runtime.base import Report, Session
+from agent.work.modes import check_mode, seconds_of
 from agent.work.pace import ArrivalPattern, plan_arrivals
 from agent.work.paced import measure_paced
 from agent.work.summary import Recording, half_width
 from agent.work.together import CallerThread, GroupRecording, Lane, LaneGroup
 from jetfleet.errors import BadInput
 from jetfleet.stats.percentiles import samples_needed
-from jetfleet.v1.task_pb2 import BenchTask, MeasureOptions
+from jetfleet.v1.task_pb2 import BenchTask
 
 Floats = NDArray[np.float64]
 
@@ -34,8 +35,6 @@ STEADY_WINDOWS = 3  # consecutive warm-up medians within STEADY_SPREAD of one an
 STEADY_SPREAD = 0.02
 WARMUP_WINDOW_S = 0.05
 REPORT_EVERY_S = 1.0
-_MODES = (MeasureOptions.MODE_LATENCY, MeasureOptions.MODE_THROUGHPUT, MeasureOptions.MODE_PACED)
-_MODE_NAMES = ", ".join(map(MeasureOptions.Mode.Name, _MODES))
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,8 @@ def check_options(task: BenchTask) -> MeasureLimits:
             where="schedule",
             expected="one subject in SCHEDULE_ALONE, two in SCHEDULE_INTERLEAVED, or several in SCHEDULE_CONCURRENT",
         )
-    warmup_s, min_s = _seconds(options, "warmup"), _seconds(options, "min_duration")
-    max_s = _seconds(options, "max_duration")
+    warmup_s, min_s = seconds_of(options, "warmup"), seconds_of(options, "min_duration")
+    max_s = seconds_of(options, "max_duration")
     if warmup_s < 0 or min_s < 0 or max_s <= 0 or max_s < min_s:
         raise BadInput(
             f"warm-up {warmup_s:g} s, window of {min_s:g} to {max_s:g} s",
@@ -79,35 +78,6 @@ def check_options(task: BenchTask) -> MeasureLimits:
             expected="0 <= min_duration <= max_duration, and max_duration above 0",
         )
     return MeasureLimits(warmup_s, min_s, max_s, pace, int(os.environ.get("JETFLEET_RUN") or 0))
-
-
-def check_mode(task: BenchTask) -> ArrivalPattern | None:
-    """When inputs arrive, where that is measured. Raises BadInput for a mode that does not fit the subjects."""
-    options = task.measure
-    if options.mode not in _MODES:
-        name = MeasureOptions.Mode.Name(options.mode)
-        raise BadInput(f"this agent cannot measure in {name}", where="measure.mode", expected=_MODE_NAMES)
-    for subject in task.subjects:
-        if subject.streams > 1 and options.mode != MeasureOptions.MODE_THROUGHPUT:
-            raise BadInput(f"{subject.streams} streams", where="subject.streams", expected="1, or MODE_THROUGHPUT")
-    if task.schedule == BenchTask.SCHEDULE_INTERLEAVED and options.mode != MeasureOptions.MODE_LATENCY:
-        raise BadInput("subjects in turns have one inference in flight", where="measure.mode", expected="MODE_LATENCY")
-    if options.mode != MeasureOptions.MODE_PACED:
-        return None
-    if any(subject.options.get("inflight", "1") != "1" for subject in task.subjects):
-        raise BadInput("a paced subject has one inference in flight", where="options.inflight", expected="1")
-    if not 0 < options.rate_hz < math.inf:
-        raise BadInput(f"{options.rate_hz:g} Hz is not a valid rate", where="measure.rate_hz", expected="above 0")
-    deadline_s = _seconds(options, "deadline") if options.HasField("deadline") else 1.0 / options.rate_hz
-    if deadline_s <= 0:
-        raise BadInput(f"{deadline_s:g} s is not a valid deadline", where="measure.deadline", expected="above 0")
-    poisson = options.arrivals == MeasureOptions.ARRIVALS_POISSON
-    return ArrivalPattern(options.rate_hz, deadline_s, poisson=poisson, seed=options.arrivals_seed)
-
-
-def _seconds(options: MeasureOptions, name: str) -> float:
-    duration = getattr(options, name)
-    return float(duration.seconds + duration.nanos / 1e9)
 
 
 def measure_alone(session: Session, limits: MeasureLimits, report: Report) -> Recording:
