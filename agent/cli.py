@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from agent import enroll, single_task
 from agent.callable_options import add_callables, allowed_callables
+from agent.bundle import command as bundle
 from agent.doctor import command as doctor
 from agent.install import command as install
 from jetfleet.address import (
@@ -98,6 +99,8 @@ def _parser() -> Parser:
     single_task.add_arguments(
         _verb(verbs, "once", single_task.run, "run one task from a file, without a controller"), exit_codes=_EXIT_CODES
     )
+    deployed = _verb(verbs, "bundle", bundle.run, "verify, run, serve or accept what `controller package` made")
+    bundle.add_arguments(deployed, exit_codes=_EXIT_CODES)
     shells = _verb(verbs, "completion", _completion, "print a completion script for a shell")
     shells.add_argument("shell", choices=SHELLS)
     return parser

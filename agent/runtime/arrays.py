@@ -1,7 +1,9 @@
 """Tensors in files: one `.npy` each, read without pickle and only as large as its header was allowed to promise."""
 
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -42,6 +44,14 @@ def read_npy(path: Path, *, name: str = "", max_bytes: int = MAX_BYTES, mapped: 
 def write_npy(path: Path, array: Tensor) -> None:
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+def write_npz(file: Path | IO[bytes], arrays: Mapping[str, Tensor]) -> None:
+    """What numpy's savez writes, for names that may be anything."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                npy_format.write_array(entry, np.asanyarray(array), allow_pickle=False)
 
 
 def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:

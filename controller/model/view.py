@@ -68,6 +68,14 @@ class Submitted:
 
 
 @dataclass(frozen=True)
+class TaskFile:
+    """A task as `agent once` reads it, and the files that it needs; one may be named twice."""
+
+    text: str
+    files: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True)
 class DeadLetter:
     """A result that could not be taken, kept as it came."""
 

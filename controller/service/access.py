@@ -69,6 +69,7 @@ TABLE: Mapping[str, AccessRow] = {
     "Control/Results": _READ,
     "Control/ListEngines": _READ,
     "Control/GetEngine": _READ,
+    "Control/GetTask": _READ,
     "Control/CollectGarbage": _ADMIN,
     "Fleet/Register": _row((CallerRole.OWNER,), (CallerRole.AGENT,), Owned.DEVICE),
     "Fleet/Claim": _OF_AGENTS,

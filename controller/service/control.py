@@ -30,14 +30,15 @@ from controller.store.commands.cancel import cancel
 from controller.store.commands.damage import note_found
 from controller.store.commands.retry import plan_retry
 from controller.store.commands.submit import Submission, plan_job, planning_fleet
-from controller.store.queries import devices, engines, explain, forecast, jobs, results
+from controller.store.queries import devices, engines, explain, forecast, jobs, results, task_specs
 from controller.wire.engine import ENGINE_VIEW
 from controller.wire.job import JOB_SPEC
+from controller.wire.lease import TASK
 from controller.wire.removal import REMOVED, RETENTION
 from controller.wire.view import DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY
 from jetfleet.errors import BadInput, JetfleetError, Unreachable
 from jetfleet.log_fields import note_fields
-from jetfleet.v1 import control_pb2, control_pb2_grpc
+from jetfleet.v1 import control_pb2, control_pb2_grpc, task_pb2
 from jetfleet.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -223,6 +224,11 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         look = partial(engines.engine_view, name=request.name, job_id=request.job_id)
         return ENGINE_VIEW.encode(await self._service.read(look))
+
+    async def GetTask(self, request: control_pb2.GetTaskRequest, context: Context) -> task_pb2.TaskSpec:
+        self.last_call = time.monotonic()
+        look = partial(task_specs.task_spec, task_id=request.task_id, engine_key=request.engine_key)
+        return TASK.encode(await self._service.read(look))
 
     async def CollectGarbage(
         self, request: control_pb2.CollectGarbageRequest, context: Context

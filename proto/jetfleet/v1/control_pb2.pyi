@@ -37,6 +37,31 @@ class HelloRequest(_message.Message):
 Global___HelloRequest: _TypeAlias = HelloRequest  # noqa: Y015
 
 @_typing.final
+class GetTaskRequest(_message.Message):
+    """One of the two."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    ENGINE_KEY_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.int
+    engine_key: _builtins.str
+    """its BUILD, as it would be today"""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.int = ...,
+        engine_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine_key", b"engine_key", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTaskRequest: _TypeAlias = GetTaskRequest  # noqa: Y015
+
+@_typing.final
 class HelloResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

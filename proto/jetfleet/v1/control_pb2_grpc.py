@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from jetfleet.v1 import control_pb2 as jetfleet_dot_v1_dot_control__pb2
+from jetfleet.v1 import task_pb2 as jetfleet_dot_v1_dot_task__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -98,6 +99,11 @@ class ControlStub(object):
                 '/jetfleet.v1.Control/GetEngine',
                 request_serializer=jetfleet_dot_v1_dot_control__pb2.GetEngineRequest.SerializeToString,
                 response_deserializer=jetfleet_dot_v1_dot_control__pb2.Engine.FromString,
+                _registered_method=True)
+        self.GetTask = channel.unary_unary(
+                '/jetfleet.v1.Control/GetTask',
+                request_serializer=jetfleet_dot_v1_dot_control__pb2.GetTaskRequest.SerializeToString,
+                response_deserializer=jetfleet_dot_v1_dot_task__pb2.TaskSpec.FromString,
                 _registered_method=True)
         self.CollectGarbage = channel.unary_unary(
                 '/jetfleet.v1.Control/CollectGarbage',
@@ -200,6 +206,13 @@ class ControlServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTask(self, request, context):
+        """What a measurement's task, or the build of an engine, hands to an agent: to run it again, or to package it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CollectGarbage(self, request, context):
         """Removes what is old or too much. Repeated while it is under way: the same answer.
         """
@@ -274,6 +287,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.GetEngine,
                     request_deserializer=jetfleet_dot_v1_dot_control__pb2.GetEngineRequest.FromString,
                     response_serializer=jetfleet_dot_v1_dot_control__pb2.Engine.SerializeToString,
+            ),
+            'GetTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTask,
+                    request_deserializer=jetfleet_dot_v1_dot_control__pb2.GetTaskRequest.FromString,
+                    response_serializer=jetfleet_dot_v1_dot_task__pb2.TaskSpec.SerializeToString,
             ),
             'CollectGarbage': grpc.unary_unary_rpc_method_handler(
                     servicer.CollectGarbage,
@@ -632,6 +650,33 @@ class Control(object):
             '/jetfleet.v1.Control/GetEngine',
             jetfleet_dot_v1_dot_control__pb2.GetEngineRequest.SerializeToString,
             jetfleet_dot_v1_dot_control__pb2.Engine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jetfleet.v1.Control/GetTask',
+            jetfleet_dot_v1_dot_control__pb2.GetTaskRequest.SerializeToString,
+            jetfleet_dot_v1_dot_task__pb2.TaskSpec.FromString,
             options,
             channel_credentials,
             insecure,

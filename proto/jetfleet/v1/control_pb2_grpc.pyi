@@ -6,6 +6,7 @@ What people and CI say to the controller."""
 from collections import abc as _abc
 from grpc import aio as _aio
 from jetfleet.v1 import control_pb2 as _control_pb2
+from jetfleet.v1 import task_pb2 as _task_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -57,6 +58,8 @@ class ControlStub:
     """Newest first."""
     GetEngine: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetEngineRequest, _control_pb2.Engine]
     """One engine with its build report and its files."""
+    GetTask: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetTaskRequest, _task_pb2.TaskSpec]
+    """What a measurement's task, or the build of an engine, hands to an agent: to run it again, or to package it."""
     CollectGarbage: _grpc.UnaryUnaryMultiCallable[_control_pb2.CollectGarbageRequest, _control_pb2.CollectGarbageResponse]
     """Removes what is old or too much. Repeated while it is under way: the same answer."""
 
@@ -89,6 +92,8 @@ class ControlAsyncStub(ControlStub):
     """Newest first."""
     GetEngine: _aio.UnaryUnaryMultiCallable[_control_pb2.GetEngineRequest, _control_pb2.Engine]  # type: ignore[assignment]
     """One engine with its build report and its files."""
+    GetTask: _aio.UnaryUnaryMultiCallable[_control_pb2.GetTaskRequest, _task_pb2.TaskSpec]  # type: ignore[assignment]
+    """What a measurement's task, or the build of an engine, hands to an agent: to run it again, or to package it."""
     CollectGarbage: _aio.UnaryUnaryMultiCallable[_control_pb2.CollectGarbageRequest, _control_pb2.CollectGarbageResponse]  # type: ignore[assignment]
     """Removes what is old or too much. Repeated while it is under way: the same answer."""
 
@@ -196,6 +201,14 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.Engine, _abc.Awaitable[_control_pb2.Engine]]:
         """One engine with its build report and its files."""
+
+    @_abc_1.abstractmethod
+    def GetTask(
+        self,
+        request: _control_pb2.GetTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_pb2.TaskSpec, _abc.Awaitable[_task_pb2.TaskSpec]]:
+        """What a measurement's task, or the build of an engine, hands to an agent: to run it again, or to package it."""
 
     @_abc_1.abstractmethod
     def CollectGarbage(

@@ -1,0 +1,156 @@
+"""`agent bundle verify | check | infer | serve | accept`: what is done with a bundle where it is deployed."""
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jetfleet.errors import BadInput
+
+if TYPE_CHECKING:
+    from agent.bundle.model import BundleModel
+
+GATE = 3
+_LISTEN = "127.0.0.1:8080"
+
+
+def add_arguments(parser: argparse.ArgumentParser, *, exit_codes: str) -> None:
+    parser.epilog = f"{exit_codes} 3: the budget is missed, or it cannot be told that it is kept."
+    parser.add_argument(
+        "action",
+        choices=("verify", "check", "infer", "serve", "accept"),
+        help="verify: digests and signature; check: that and whether it runs here and computes the right thing; infer: "
+        "one inference; serve: HTTP, or lines of JSON on standard input; accept: measure again, and hold against "
+        "the budget",
+    )
+    parser.add_argument("bundle", type=Path, metavar="DIR", help="what `controller package` made")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="the public key that must have signed it")
+    parser.add_argument(
+        "--on-mismatch",
+        choices=("rebuild", "refuse"),
+        default="rebuild",
+        help="what becomes of an engine for another kind of machine [default: rebuild, from the bundle's ONNX]",
+    )
+    parser.add_argument("--state", type=Path, metavar="DIR", help="where a rebuilt engine is kept")
+    parser.add_argument("--listen", default=_LISTEN, metavar="HOST:PORT", help=f"serve there [default: {_LISTEN}]")
+    parser.add_argument("--stdin", action="store_true", help="serve lines of JSON instead of HTTP")
+    parser.add_argument("--input", action="append", default=[], metavar="NAME=FILE.npy", help="infer: an input")
+    parser.add_argument("--output", type=Path, metavar="FILE.npz", help="infer: where the outputs go")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace) -> int:
+    actions = {"verify": _verify, "check": _check, "infer": _infer, "serve": _serve, "accept": _accept}
+    return actions[options.action](options)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from agent.bundle.model import check_bundle
+
+    manifest = check_bundle(options.bundle, key=options.key)
+    signed = "signed by that key" if options.key else "signature not looked at: no --key"
+    _say(
+        options,
+        {"bundle": manifest.name, "files": len(manifest.files), "signed": bool(options.key)},
+        f"{manifest.name}: {len(manifest.files)} files are what the manifest says; {signed}",
+    )
+    return 0
+
+
+def _open(options: argparse.Namespace) -> "BundleModel":
+    from agent.bundle.model import open_bundle
+
+    return open_bundle(options.bundle, key=options.key, on_mismatch=options.on_mismatch, state=options.state)
+
+
+def _check(options: argparse.Namespace) -> int:
+    with _open(options) as model:
+        rebuilt = "; ".join(model.rebuilt)
+        _say(
+            options,
+            {"bundle": model.manifest.name, "ready": True, "rebuilt": list(model.rebuilt)},
+            f"{model.manifest.name}: runs here and computes the right thing"
+            + (f"; its engine was built again: {rebuilt}" if rebuilt else ""),
+        )
+    return 0
+
+
+def _infer(options: argparse.Namespace) -> int:
+    from agent.runtime.arrays import read_npy, write_npz
+
+    inputs = {}
+    for text in options.input:
+        name, sign, path = text.partition("=")
+        if not sign:
+            raise BadInput(f"{text!r} is not a valid input", where="--input", expected="NAME=FILE.npy")
+        inputs[name] = read_npy(Path(path), name=name)
+    with _open(options) as model:
+        outputs = model.infer(inputs)
+    if options.output:
+        write_npz(options.output, outputs)
+    shapes = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in outputs.items()}
+    told = "\n".join(f"{name} {found['dtype']}{found['shape']}" for name, found in shapes.items())
+    _say(options, {"outputs": shapes}, told)
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from agent.bundle.server import serve_http, serve_lines, standard_streams
+
+    signal.signal(signal.SIGTERM, _leave)
+    if options.stdin:
+        with _open(options) as model:
+            print(f"ready: {model.manifest.name}", file=sys.stderr, flush=True)
+            serve_lines(model, *standard_streams())
+        return 0
+    host, colon, port = options.listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise BadInput(f"{options.listen!r} is not a valid address", where="--listen", expected="HOST:PORT")
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    serve_http(options.bundle, host=host.strip("[]"), port=int(port), opened=lambda: _open(options), tell=tell)
+    return 0
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(0)
+
+
+def _accept(options: argparse.Namespace) -> int:
+    from agent.bundle.acceptance import held, measure_again
+    from agent.bundle.engine import OnMismatch, usable_engine
+    from agent.bundle.model import check_bundle
+    from agent.device.probe import ProbeOptions, probe_in_child
+    from jetfleet.address import default_state_dir
+
+    manifest = check_bundle(options.bundle, key=options.key)
+    if not manifest.budget:
+        raise BadInput("the bundle has no budget", where=str(options.bundle), expected="controller package --budget")
+    state = (options.state or default_state_dir()) / "bundles"
+    engine = usable_engine(
+        options.bundle,
+        manifest,
+        probe_in_child(ProbeOptions()),
+        state=state,
+        on_mismatch=OnMismatch(options.on_mismatch),
+    )
+    verdicts = held(measure_again(engine, manifest), manifest.budget)
+    passed = all(item.kept for item in verdicts)
+    words = {True: "kept", False: "MISSED", None: "CANNOT TELL"}
+    lines = [
+        f"{item.metric}: {'unknown' if item.value is None else f'{item.value:.4g}'}, limit {item.limit:.4g}: "
+        f"{words[item.kept]}" + (f" ({item.reason})" if item.reason else "")
+        for item in verdicts
+    ]
+    lines += [f"its engine was built again here: {'; '.join(engine.rebuilt)}"] if engine.rebuilt else []
+    record = {"bundle": manifest.name, "accepted": passed, "rebuilt": list(engine.rebuilt)}
+    _say(options, {**record, "budget": [vars(item) for item in verdicts]}, "\n".join(lines))
+    return 0 if passed else GATE
+
+
+def _say(options: argparse.Namespace, record: object, words: str) -> None:
+    print(json.dumps(record, indent=2) if options.json else words)

@@ -1,0 +1,102 @@
+"""Writes a bundle: the files of its tasks from the controller, what deploys it, and last the manifest."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from controller.api.control_client import ControlClient
+from controller.bundle.content import budget_of, bundle_name, check_row, manifest_of
+from controller.bundle.deploy import DeployFile, deploy_files
+from controller.image.recipe import ImageRecipe
+from controller.image.source import docker_file
+from controller.image.wheelhouse import make_wheelhouse
+from controller.model.job import Artifact, Role
+from controller.model.result import Row
+from jetfleet.blobs import sha256_file
+from jetfleet.bundle import BENCH, BUILD, FILES, MANIFEST, SIGNATURE, Manifest, manifest_text
+from jetfleet.bundle_signature import sign
+from jetfleet.errors import BadInput
+
+Say = Callable[[str], None]
+
+# Inputs and labels of an evaluation are large and nobody's business on a target; its accuracy stays in the manifest.
+_LEFT_OUT = frozenset({Role.EVALUATION_INPUT, Role.EVALUATION_LABELS})
+
+
+@dataclass(frozen=True)
+class BundleOptions:
+    """`recipe` None: no image. `wheelhouse`: with all packages, for a machine without internet."""
+
+    budget: Mapping[str, float]
+    recipe: ImageRecipe | None
+    wheelhouse: bool = False
+    key: Path | None = None
+    name: str = ""
+
+
+def write_bundle(client: ControlClient, row: Row, folder: Path, options: BundleOptions, say: Say) -> Manifest:
+    """Raises BadInput for a row that is not VALID, for a folder with something else in it, for a budget that is none."""
+    check_row(row)
+    budget = budget_of(row, options.budget)
+    _empty(folder)
+    engine = client.engine(row.engine_key)
+    _write_tasks(client, row, folder, say)
+    name = options.name or bundle_name(row)
+    provisional = manifest_of(row, engine, name=name, budget=budget, files={}, now=datetime.now(timezone.utc))
+    dockerfile = docker_file(options.recipe.dockerfile).read_text(encoding="utf-8") if options.recipe else ""
+    for item in deploy_files(provisional, options.recipe, dockerfile):
+        _write(folder, item)
+    if options.recipe is not None and options.wheelhouse:
+        make_wheelhouse(options.recipe, folder / "image" / "wheelhouse", say)
+    manifest = Manifest(**{**vars(provisional), "files": dict(_digests(folder))})
+    (folder / MANIFEST).write_text(manifest_text(manifest), encoding="utf-8")
+    if options.key is not None:
+        sign(folder, options.key)
+    return manifest
+
+
+def _empty(folder: Path) -> None:
+    """An earlier bundle is replaced; anything else is somebody's."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise BadInput("the folder holds other files", where=str(folder), expected="a new or an empty one, or a bundle")
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / FILES).mkdir(parents=True)
+
+
+def _write_tasks(client: ControlClient, row: Row, folder: Path, say: Say) -> None:
+    """Both tasks as `agent once` reads them, and the files that they need."""
+    bench = client.task_file(task_id=row.task_id)
+    build = client.task_file(engine_key=row.engine_key)
+    (folder / BENCH).write_text(_without_evaluation(bench.text), encoding="utf-8")
+    (folder / BUILD).write_text(build.text, encoding="utf-8")
+    wanted: dict[str, Artifact] = {item.sha256: item for item in (*bench.files, *build.files)}
+    kept = [item for item in wanted.values() if item.role not in _LEFT_OUT]
+    say(f"{len(kept)} files, {sum(item.size_bytes for item in kept) / 1e6:.1f} MB")
+    for item in kept:
+        client.download(item.sha256, folder / FILES / item.sha256)
+
+
+def _without_evaluation(text: str) -> str:
+    document = json.loads(text)
+    names = {f"ARTIFACT_ROLE_{role.name}" for role in _LEFT_OUT}
+    for subject in document["bench"]["subjects"]:
+        subject["artifacts"] = [item for item in subject.get("artifacts", []) if item["role"] not in names]
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _write(folder: Path, item: DeployFile) -> None:
+    path = folder / item.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(item.text, encoding="utf-8")
+    path.chmod(0o755 if item.executable else 0o644)
+
+
+def _digests(folder: Path) -> Iterator[tuple[str, str]]:
+    """Of everything but the manifest, its signature, and packages: those have digests of their own, and may be large."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in (MANIFEST, SIGNATURE):
+            yield name, sha256_file(path)
