@@ -20,6 +20,7 @@ from controller.cli import (
     login,
     maintenance,
     query,
+    recommend,
     results,
     schema,
     serve,
@@ -51,6 +52,7 @@ app.add_typer(engines.app, name="engine", hidden=True)
 app.command("results")(results.results)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
+app.command("recommend")(recommend.recommend)
 app.command("query")(query.query)
 app.command("schema")(schema.schema)
 app.command("serve")(serve.serve)

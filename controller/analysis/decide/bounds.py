@@ -1,0 +1,67 @@
+"""An estimate against a constraint, and one estimate against another: what their intervals support. Pure."""
+
+from controller.analysis.decide.quantities import QUANTITIES, at_most
+from controller.model.recommendation import Bound, Candidate, Constraint, Held
+from controller.model.result import Estimate
+from jetfleet.metrics import Better
+
+
+def hold(candidate: Candidate, constraint: Constraint) -> Held:
+    """MET only with the whole interval: a deadline kept by luck is not kept."""
+    found = candidate.estimate(constraint.quantity)
+    name, limit = constraint.quantity, constraint.limit
+    if found.value is None:
+        return Held(constraint, Bound.UNKNOWN, found, None, f"{name} unknown: {found.reason or 'not measured'}")
+    excess = _excess(found.value, limit, upper=at_most(name))
+    if excess > 0:
+        side = "above" if at_most(name) else "below"
+        by = f" by {excess:.1%}" if limit else ""
+        return Held(constraint, Bound.NOT_MET, found, excess, f"{name} {found.value:.4g} is {side} {limit:.4g}{by}")
+    edge = found.high if at_most(name) else found.low
+    if edge is None:
+        if not QUANTITIES[name].has_interval:
+            return Held(constraint, Bound.MET, found, excess, "")
+        why = found.reason or "it has no interval"
+        return Held(constraint, Bound.NOT_SHOWN, found, excess, f"{name} {found.value:.4g} is not shown: {why}")
+    beyond = _excess(edge, limit, upper=at_most(name))
+    if beyond > 0:
+        reason = f"{name} {found.value:.4g} is within {limit:.4g}, but its interval reaches {edge:.4g}"
+        return Held(constraint, Bound.NOT_SHOWN, found, excess, reason)
+    return Held(constraint, Bound.MET, found, excess, "")
+
+
+def _excess(value: float, limit: float, *, upper: bool) -> float:
+    """By how much of the limit it is missed; negative: what is left."""
+    over = value - limit if upper else limit - value
+    return over / abs(limit) if limit else over
+
+
+def behind(name: str, other: Estimate, best: Estimate) -> Estimate:
+    """How much worse `other` is than `best`, as a ratio: above 1 is worse. The bounds are those of the intervals."""
+    upper, lower = (other, best) if QUANTITIES[name].better is Better.LOWER else (best, other)
+    if not upper.value or not lower.value:
+        return Estimate(None, reason="no ratio: a value is 0 or unknown")
+    low = _ratio(_low(name, upper), _high(name, lower))
+    high = _ratio(_high(name, upper), _low(name, lower))
+    if low is None or high is None:
+        return Estimate(upper.value / lower.value, reason="no interval")
+    return Estimate(upper.value / lower.value, low, high)
+
+
+def is_worse(name: str, other: Estimate, best: Estimate) -> bool:
+    """Whether the intervals say so; by values where the quantity has none by its nature."""
+    upper, lower = (other, best) if QUANTITIES[name].better is Better.LOWER else (best, other)
+    low, high = _low(name, upper), _high(name, lower)
+    return low is not None and high is not None and low > high
+
+
+def _low(name: str, item: Estimate) -> float | None:
+    return item.low if QUANTITIES[name].has_interval or item.low is not None else item.value
+
+
+def _high(name: str, item: Estimate) -> float | None:
+    return item.high if QUANTITIES[name].has_interval or item.high is not None else item.value
+
+
+def _ratio(above: float | None, below: float | None) -> float | None:
+    return above / below if above is not None and below else None

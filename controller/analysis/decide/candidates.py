@@ -1,0 +1,174 @@
+"""From rows to candidates: what stands for a variant in a class of boards, and its numbers there. Pure.
+
+Only VALID rows. Of repeats the newest speaks; of boards the worst; of the subjects of one task the worst latency, and
+the throughput of the whole.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from controller.analysis.comparability import HARDWARE
+from controller.analysis.decide.quantities import ACCURACY_DROP, ENGINE_BYTES, MEMORY_BYTES, QUANTITIES
+from controller.model.engine import DlaPlacement
+from controller.model.facts import shown
+from controller.model.job import Mode
+from controller.model.recommendation import Candidate
+from controller.model.result import VALID, Estimate, Provenance, Row, Schedule
+from jetfleet.metrics import METRICS, Better
+
+_RELEASES = ("l4t", "jetpack")
+# A latency is that of back-to-back inferences unless nobody measured it so.
+_MODES = (Mode.LATENCY, Mode.THROUGHPUT, Mode.PACED)
+_WHOLE = frozenset(item.name for item in METRICS if item.unit not in ("ms", "share"))
+
+
+@dataclass(frozen=True)
+class BuiltEngine:
+    """What is known of an engine's file and its build; None: unknown."""
+
+    size_bytes: int | None = None
+    memory_bytes: int | None = None
+    dla: DlaPlacement | None = None
+
+
+@dataclass(frozen=True)
+class ClassKey:
+    """Boards of one kind under one release. Numbers of different provenance never meet."""
+
+    provenance: Provenance
+    hardware: tuple[str, ...]
+    releases: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        facts = dict(zip(HARDWARE, self.hardware, strict=True))
+        names = [facts.get(name, "unknown") for name in ("sku", "module", "gpu", "cpu_model", "arch")]
+        name = next((text for text in names if text != "unknown"), "unknown board")
+        releases = [text for text in self.releases if text != "unknown"]
+        return f"{name}, L4T {releases[0]}" if releases else name
+
+
+def class_of(row: Row) -> ClassKey:
+    facts = row.facts
+    return ClassKey(
+        row.measurement.provenance,
+        tuple(shown(facts.get(name)) for name in HARDWARE),
+        tuple(shown(facts.get(name)) for name in _RELEASES),
+    )
+
+
+def candidates_of(rows: Iterable[Row], engines: Mapping[str, BuiltEngine]) -> list[Candidate]:
+    """Of the VALID rows of one class, in the order of their names."""
+    found: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        # Two engines in turns on one board answer which is faster, and not how fast either is alone.
+        if row.measurement.verdict == VALID and row.schedule is not Schedule.INTERLEAVED:
+            found[row.model_name, row.variant_key, _power_mode(row), _clocks(row)].append(row)
+    made = [_candidate(key, found[key], engines) for key in sorted(found)]
+    return _with_accuracy_drop(made)
+
+
+def _power_mode(row: Row) -> str:
+    text = shown(row.facts.get("power_mode"))
+    return "" if text == "unknown" else text
+
+
+def _clocks(row: Row) -> str:
+    return row.measurement.circumstances.get("gpu_clock", "")
+
+
+def _candidate(key: tuple[str, str, str, str], rows: Sequence[Row], engines: Mapping[str, BuiltEngine]) -> Candidate:
+    spoken = _newest(rows)
+    boards = sorted({row.device for row in spoken})
+    keys = tuple(sorted({row.engine_key for row in spoken if row.engine_key}))
+    estimates = {}
+    for item in METRICS:
+        if item.name in QUANTITIES:
+            estimates[item.name] = worst(item.name, [_on_board(item.name, board, spoken) for board in boards])
+    built = [engines[name] for name in keys if name in engines]
+    sizes = [item.size_bytes for item in built if item.size_bytes is not None]
+    if sizes:
+        estimates[ENGINE_BYTES] = Estimate(float(max(sizes)))
+    memory = [item.memory_bytes for item in built if item.memory_bytes is not None]
+    if memory:
+        estimates[MEMORY_BYTES] = Estimate(float(max(memory)))
+    return Candidate(
+        model_name=key[0],
+        variant_key=key[1],
+        placement=rows[0].placement,
+        power_mode=key[2],
+        clocks=key[3],
+        boards=tuple(boards),
+        measurement_ids=tuple(sorted(row.measurement_id for row in spoken)),
+        engine_keys=keys,
+        estimates=estimates,
+    )
+
+
+def _newest(rows: Sequence[Row]) -> list[Row]:
+    """One row for each board, mode and part."""
+    found: dict[tuple[str, Mode, str], Row] = {}
+    for row in sorted(rows, key=lambda row: row.measurement_id):
+        found[row.device, row.mode, row.part] = row
+    return list(found.values())
+
+
+def _on_board(name: str, board: str, rows: Sequence[Row]) -> Estimate:
+    """A metric on one board: by the first mode that has it, of the worst part or the whole."""
+    unknown = Estimate(None)
+    for mode in _order(name):
+        here = [row for row in rows if row.device == board and row.mode is mode]
+        wholes = [row for row in here if row.part == "whole task"]
+        asked = wholes if wholes and name in _WHOLE else [row for row in here if row.part != "whole task"]
+        found = [row.measurement.estimate(name) for row in asked]
+        if found and all(item.value is not None for item in found):
+            return worst(name, found)
+        unknown = next((item for item in (*found, unknown) if item.reason), unknown)
+    return unknown
+
+
+def _order(name: str) -> tuple[Mode, ...]:
+    """The mode that measures it as its users mean it goes first."""
+    return (Mode.THROUGHPUT, Mode.LATENCY, Mode.PACED) if name == "throughput_per_s" else _MODES
+
+
+def worst(name: str, found: Sequence[Estimate]) -> Estimate:
+    """Of several places: bound by bound, so that what holds for it holds for each of them. One unknown hides all."""
+    unknown = next((item for item in found if item.value is None), None)
+    if unknown is not None or len(found) == 1:
+        return unknown or found[0]
+    pick = max if QUANTITIES[name].better is Better.LOWER else min
+    value = pick(item.value for item in found if item.value is not None)
+    lows = [item.low for item in found if item.low is not None]
+    highs = [item.high for item in found if item.high is not None]
+    if len(lows) < len(found) or len(highs) < len(found):
+        reason = next((item.reason for item in found if item.low is None), "")
+        return Estimate(value, reason=reason)
+    return Estimate(value, pick(lows), pick(highs))
+
+
+def _with_accuracy_drop(made: Sequence[Candidate]) -> list[Candidate]:
+    """Against fp32 of the smallest batch, or else the most accurate of the same model."""
+    return [_dropped(item, _reference(item.model_name, made)) for item in made]
+
+
+def _reference(model_name: str, made: Sequence[Candidate]) -> float | None:
+    known = [(item, value) for item, value in _accuracies(made) if item.model_name == model_name]
+    plain = [value for item, value in known if "-fp32-" in item.variant_key]
+    return max(plain or [value for _, value in known], default=None)
+
+
+def _accuracies(made: Iterable[Candidate]) -> Iterator[tuple[Candidate, float]]:
+    for item in made:
+        value = item.estimate("accuracy").value
+        if value is not None:
+            yield item, value
+
+
+def _dropped(item: Candidate, reference: float | None) -> Candidate:
+    value = item.estimate("accuracy").value
+    if value is None or reference is None:
+        return item
+    estimates = {**item.estimates, ACCURACY_DROP: Estimate(max(0.0, reference - value))}
+    return Candidate(**{**vars(item), "estimates": estimates})
