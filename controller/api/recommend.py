@@ -57,7 +57,7 @@ def _refusals(jobs: Iterable[JobView]) -> dict[str, str]:
     return found
 
 
-def parse_constraints(texts: Sequence[str]) -> dict[str, float]:
+def parse_constraints(texts: Sequence[str], *, where: str = "--require") -> dict[str, float]:
     """`p99_ms=33` as a name and a limit. Raises BadInput."""
     found: dict[str, float] = {}
     for text in texts:
@@ -68,6 +68,6 @@ def parse_constraints(texts: Sequence[str]) -> dict[str, float]:
             found[name.strip()] = float(limit)
         except ValueError:
             raise BadInput(
-                f"{text!r} is not a valid constraint", where="--require", expected="QUANTITY=LIMIT, such as p99_ms=33"
+                f"{text!r} is not a valid constraint", where=where, expected="QUANTITY=LIMIT, such as p99_ms=33"
             ) from None
     return found

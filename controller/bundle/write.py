@@ -38,7 +38,7 @@ class BundleOptions:
 
 
 def write_bundle(client: ControlClient, row: Row, folder: Path, options: BundleOptions, say: Say) -> Manifest:
-    """Raises BadInput for a row that is not VALID, for a folder with something else in it, for a budget that is none."""
+    """Raises BadInput for a row that is not VALID, a folder with something else in it, a budget that is none."""
     check_row(row)
     budget = budget_of(row, options.budget)
     _empty(folder)
@@ -95,7 +95,7 @@ def _write(folder: Path, item: DeployFile) -> None:
 
 
 def _digests(folder: Path) -> Iterator[tuple[str, str]]:
-    """Of everything but the manifest, its signature, and packages: those have digests of their own, and may be large."""
+    """Of everything but the manifest and its signature."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in (MANIFEST, SIGNATURE):

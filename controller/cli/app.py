@@ -19,6 +19,7 @@ from controller.cli import (
     jobs,
     login,
     maintenance,
+    package,
     query,
     recommend,
     results,
@@ -53,6 +54,7 @@ app.command("results")(results.results)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("recommend")(recommend.recommend)
+app.command("package")(package.package)
 app.command("query")(query.query)
 app.command("schema")(schema.schema)
 app.command("serve")(serve.serve)

@@ -13,16 +13,15 @@ if TYPE_CHECKING:
     from controller.api.client import Client
     from controller.model.result import Row
 
-Job = Annotated[
-    int | None, typer.Argument(min=1, max=MOST_ID, help="Whose winner, or variant.", show_default=False)
-]
+Job = Annotated[int | None, typer.Argument(min=1, max=MOST_ID, help="Whose winner, or variant.", show_default=False)]
 For = Annotated[
     str, typer.Option("--for", metavar="CLASS", help="A device, or a class as `recommend` calls it: orin-nano-8gb.")
 ]
 Variant = Annotated[str, typer.Option(metavar="KEY", help="This variant. [default: the one that `recommend` names]")]
 Objective = Annotated[str, typer.Option(metavar="QUANTITY", help="What the winner is best at, as in `recommend`.")]
 Require = Annotated[
-    list[str] | None, typer.Option(metavar="QUANTITY=LIMIT", help="What the winner keeps, as in `recommend`. Repeatable.")
+    list[str] | None,
+    typer.Option(metavar="QUANTITY=LIMIT", help="What the winner keeps, as in `recommend`. Repeatable."),
 ]
 Budget = Annotated[
     list[str] | None,

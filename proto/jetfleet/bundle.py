@@ -20,6 +20,8 @@ MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 BUILD, BENCH, FILES = "build.json", "bench.json", "files"
 SCHEMA_VERSION = 1
 _MOST_BYTES = 4 << 20
+_MAPPINGS = frozenset({"device", "facts", "measurement", "budget", "files"})
+_NUMBERS = frozenset({"batch", "schema_version"})
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _manifest(document: Any, where: str) -> Manifest:
     version = document.get("schema_version")
     if version != SCHEMA_VERSION:
         raise BadInput(f"the manifest has version {version!r}", where=where, expected=f"version {SCHEMA_VERSION}")
-    wrong = [item.name for item in fields(Manifest) if not _is_right(document.get(item.name), str(item.type))]
+    wrong = [item.name for item in fields(Manifest) if not _is_right(item.name, document.get(item.name))]
     if wrong:
         raise BadInput(f"the manifest lacks or garbles {', '.join(wrong)}", where=where)
     manifest = Manifest(**{item.name: document[item.name] for item in fields(Manifest)})
@@ -89,10 +91,10 @@ def _manifest(document: Any, where: str) -> Manifest:
     return manifest
 
 
-def _is_right(value: Any, type_: str) -> bool:
-    if type_.startswith("Mapping"):
+def _is_right(name: str, value: Any) -> bool:
+    if name in _MAPPINGS:
         return isinstance(value, dict)
-    return isinstance(value, int if type_ == "int" else str)
+    return isinstance(value, int if name in _NUMBERS else str)
 
 
 def _is_inside(name: str) -> bool:
