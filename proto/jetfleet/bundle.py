@@ -118,5 +118,7 @@ def _wrong(folder: Path, manifest: Manifest) -> Iterator[str]:
         path = folder / name
         if path.is_symlink() or not path.is_file():
             yield f"{name} is missing"
+        elif PurePosixPath(name).parts[0] == FILES and PurePosixPath(name).name != sha256:
+            yield f"{name} is not named by its digest"
         elif sha256_file(path) != sha256:
             yield f"{name} is damaged: not {sha256[:12]}"
