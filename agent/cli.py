@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from agent import enroll, single_task
-from agent.callable_options import add_callables, allowed_callables
 from agent.bundle import command as bundle
+from agent.callable_options import add_callables, allowed_callables
 from agent.doctor import command as doctor
 from agent.install import command as install
 from jetfleet.address import (

@@ -1,7 +1,7 @@
 """The acceptance test: measured again on the target by the same method, and held against the budget that won."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from agent.daemon.run_once import run_once
 from jetfleet.bundle import Manifest
 from jetfleet.errors import TaskFailed
 from jetfleet.metrics import METRICS, Better
-from jetfleet.v1.task_pb2 import FlagKind, Measurement
+from jetfleet.v1.task_pb2 import Estimate, FlagKind, Measurement
 
 _BETTER: Mapping[str, Better] = {item.name: item.better for item in METRICS}
 _HAS_INTERVAL: Mapping[str, bool] = {item.name: item.has_interval for item in METRICS}
@@ -47,22 +47,25 @@ def held(found: Measurement, budget: Mapping[str, float]) -> list[Verdict]:
     return [_verdict(found, name, limit, flags) for name, limit in sorted(budget.items())]
 
 
-def _verdict(found: Measurement, name: str, limit: float, flags: list[str]) -> Verdict:
-    estimate = found.metrics.get(name)
-    if estimate is None or not estimate.HasField("value"):
-        reason = estimate.reason if estimate is not None else ""
-        return Verdict(name, limit, None, None, reason or "not measured")
+def _verdict(found: Measurement, name: str, limit: float, flags: Sequence[str]) -> Verdict:
+    estimate = found.metrics.get(name, Estimate())
+    if not estimate.HasField("value"):
+        return Verdict(name, limit, None, None, estimate.reason or "not measured")
     upper = _BETTER.get(name) is not Better.HIGHER
     value = float(estimate.value)
-    if (value > limit) if upper else (value < limit):
+    if _is_beyond(value, limit, upper=upper):
         return Verdict(name, limit, value, False, "above the limit" if upper else "below the limit")
-    if flags:
-        return Verdict(name, limit, value, None, "; ".join(flags))
+    doubt = "; ".join(flags) or _doubt(estimate, limit, upper=upper, has_interval=_HAS_INTERVAL.get(name, False))
+    return Verdict(name, limit, value, None if doubt else True, doubt)
+
+
+def _is_beyond(value: float, limit: float, *, upper: bool) -> bool:
+    return value > limit if upper else value < limit
+
+
+def _doubt(estimate: Estimate, limit: float, *, upper: bool, has_interval: bool) -> str:
+    """Why a value within the limit keeps it by luck only, for all that is known; empty if it does not."""
     if not (estimate.HasField("low") and estimate.HasField("high")):
-        if not _HAS_INTERVAL.get(name):
-            return Verdict(name, limit, value, True, "")
-        return Verdict(name, limit, value, None, estimate.reason or "it has no interval")
+        return (estimate.reason or "it has no interval") if has_interval else ""
     edge = float(estimate.high if upper else estimate.low)
-    if (edge > limit) if upper else (edge < limit):
-        return Verdict(name, limit, value, None, f"its interval reaches {edge:.4g}")
-    return Verdict(name, limit, value, True, "")
+    return f"its interval reaches {edge:.4g}" if _is_beyond(edge, limit, upper=upper) else ""

@@ -10,7 +10,7 @@ with connect() as client:                        # finds the controller, or star
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from controller.api.control_client import ControlClient
 from controller.api.job import Job
@@ -20,6 +20,9 @@ from controller.model.job import JobSpec, Precision
 from controller.model.view import Submitted
 from jetfleet.address import default_state_dir
 from jetfleet.transport import Credentials
+
+if TYPE_CHECKING:
+    from controller.model.recommendation import RecommendationReport
 
 T = TypeVar("T")
 OneOrMore: TypeAlias = T | Sequence[T]
@@ -167,6 +170,25 @@ class Client(ControlClient):
     def retry(self, job_id: int, *, idempotency_key: str = "") -> Job:
         """A new job of what did not succeed in one that is over; see ControlClient.retry."""
         return self._job(super().retry(job_id, idempotency_key=idempotency_key))
+
+    def recommend(
+        self,
+        jobs: Sequence[int | Submitted],
+        *,
+        objective: str = "",
+        constraints: Mapping[str, float] | None = None,
+    ) -> "RecommendationReport":
+        """What to ship, per device class: the best by `objective` of what keeps every constraint.
+
+        Both are by names of metrics, or `latency`, `throughput`, `energy`, `power`; a limit is the most where less is
+        better, and the least where more is: `{"p99_ms": 33, "accuracy_drop": 0.01}`. Raises NotFound, BadInput.
+        """
+        from controller.api.recommend import recommend_jobs
+
+        job_ids = [job if isinstance(job, int) else job.job_id for job in jobs]
+        return recommend_jobs(
+            self.results, self.engine, self.job, job_ids, objective=objective, constraints=constraints
+        )
 
     def _job(self, submitted: Submitted) -> Job:
         if isinstance(submitted, Job):

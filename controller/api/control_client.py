@@ -38,7 +38,6 @@ from jetfleet.v1 import control_pb2, control_pb2_grpc
 
 if TYPE_CHECKING:
     from controller.model.comparison import Axis, ComparisonReport
-    from controller.model.recommendation import RecommendationReport
 
 Self = TypeVar("Self", bound="ControlClient")
 
@@ -266,25 +265,6 @@ class ControlClient:
             across=across,
             conditions=conditions,
             variant_keys=variant_keys,
-        )
-
-    def recommend(
-        self,
-        jobs: Sequence[int | Submitted],
-        *,
-        objective: str = "",
-        constraints: Mapping[str, float] | None = None,
-    ) -> "RecommendationReport":
-        """What to ship, per device class: the best by `objective` of what keeps every constraint.
-
-        Both are by names of metrics, or `latency`, `throughput`, `energy`, `power`; a limit is the most where less is
-        better, and the least where more is: `{"p99_ms": 33, "accuracy_drop": 0.01}`. Raises NotFound, BadInput.
-        """
-        from controller.api.recommend import recommend_jobs
-
-        job_ids = [job if isinstance(job, int) else job.job_id for job in jobs]
-        return recommend_jobs(
-            self.results, self.engine, self.job, job_ids, objective=objective, constraints=constraints
         )
 
     def access(self) -> AccessClient:

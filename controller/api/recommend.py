@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from controller.analysis.decide.candidates import BuiltEngine
+from controller.analysis.decide.configurations import BuiltEngine
 from controller.analysis.decide.quantities import DEFAULT_OBJECTIVE, read_goals
 from controller.analysis.decide.recommend import recommend
 from controller.model.engine import EngineView

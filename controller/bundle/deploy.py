@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
-from controller.image.recipe import CPU, ImageRecipe, jetson_recipe, plain_recipe
+from controller.image.recipe import CPU, JETSON, ImageRecipe, jetson_recipe, plain_recipe
 from controller.model.result import Row
 from jetfleet.bundle import Manifest
 from jetfleet.errors import BadInput
@@ -17,7 +17,6 @@ _TEMPLATES = {
     "README.md": "README.md.txt",
 }
 _UNIT = "unit.service.txt"
-_JETSON_RUN = "--runtime=nvidia"
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,6 @@ def deploy_files(manifest: Manifest, recipe: ImageRecipe | None, agent_dockerfil
 
 
 def _values(manifest: Manifest, recipe: ImageRecipe | None) -> dict[str, str]:
-    is_jetson = recipe is not None and "l4t" in recipe.tag
     p50 = manifest.measurement.get("p50_ms")
     return {
         "name": manifest.name,
@@ -70,21 +68,28 @@ def _values(manifest: Manifest, recipe: ImageRecipe | None) -> dict[str, str]:
         "model": manifest.model,
         "runtime": f"{manifest.runtime} {manifest.runtime_version}",
         "extra": "onnxruntime" if manifest.runtime == "onnxruntime" else "cuda",
-        "agent_image": recipe.tag if recipe else "",
-        "base": recipe.base if recipe else "",
-        "build_base": recipe.build_base if recipe else "",
-        "build_argument": f'--build-arg BUILD_IMAGE="${{BUILD_IMAGE:-{recipe.build_base}}}" '
-        if is_jetson and recipe
-        else "",
-        "run_options": f"{_JETSON_RUN} " if is_jetson else "",
-        "compose_runtime": "    runtime: nvidia\n" if is_jetson else "",
-        "notes": "\n".join(f"- {note}" for note in recipe.notes) if recipe else "",
         "p50": f"{p50:.4g} ms" if isinstance(p50, float) else "unknown",
         "device": ", ".join(f"{key} {value}" for key, value in sorted(manifest.facts.items())),
         "budget": ", ".join(f"{key} {value:g}" for key, value in sorted(manifest.budget.items())) or "none",
         "made_by": manifest.made_by,
-        "l4t": manifest.facts.get("l4t", ""),
+        **(_image_values(recipe) if recipe else _NO_IMAGE),
     }
+
+
+def _image_values(recipe: ImageRecipe) -> dict[str, str]:
+    is_jetson = recipe.dockerfile == JETSON
+    build_argument = f'--build-arg BUILD_IMAGE="${{BUILD_IMAGE:-{recipe.build_base}}}" '
+    return {
+        "agent_image": recipe.tag,
+        "base": recipe.base,
+        "build_base": recipe.build_base or recipe.base,
+        "build_argument": build_argument if is_jetson else "",
+        "compose_runtime": "    runtime: nvidia\n" if is_jetson else "",
+        "notes": "\n".join(f"- {note}" for note in recipe.notes),
+    }
+
+
+_NO_IMAGE = dict.fromkeys(("agent_image", "base", "build_base", "build_argument", "compose_runtime", "notes"), "")
 
 
 def _filled(name: str, values: dict[str, str]) -> str:

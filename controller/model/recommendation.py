@@ -24,7 +24,7 @@ class Goals:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Configuration:
     """A variant under one power mode and one setting of the clocks, on all boards of a class that measured it.
 
     An estimate is that of the worst board: a fleet is as fast as its slowest one. What nobody measured is absent.
@@ -60,7 +60,7 @@ class Bound(Enum):
 
 @dataclass(frozen=True)
 class Held:
-    """A candidate held against one constraint. `excess` is by how much of the limit it is missed; None: unknown."""
+    """A configuration held against one constraint. `excess` is by how much of the limit it is missed; None: unknown."""
 
     constraint: Constraint
     bound: Bound
@@ -71,7 +71,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Rejected:
-    candidate: Candidate
+    configuration: Configuration
     failed: tuple[Held, ...]
 
 
@@ -79,7 +79,7 @@ class Rejected:
 class RunnerUp:
     """One that keeps every constraint and is worse. `behind`: objective over the winner's, above 1 is worse."""
 
-    candidate: Candidate
+    configuration: Configuration
     behind: Estimate
 
 
@@ -122,14 +122,14 @@ class ClassRecommendation:
     device_class: str
     provenance: Provenance
     boards: tuple[str, ...]
-    winners: tuple[Candidate, ...]
+    winners: tuple[Configuration, ...]
     margin: Estimate | None  # the first runner-up's objective over the winner's; above 1 is worse
     reason: str
     runners_up: tuple[RunnerUp, ...] = ()
     rejected: tuple[Rejected, ...] = ()
-    pareto: tuple[Candidate, ...] = ()
+    pareto: tuple[Configuration, ...] = ()
     pareto_axes: tuple[str, ...] = ()
-    cheapest_mode: Candidate | None = None
+    cheapest_mode: Configuration | None = None
     dla: tuple[DlaFinding, ...] = ()
     not_valid: tuple[NotValid, ...] = ()
     notes: tuple[str, ...] = ()

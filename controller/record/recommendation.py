@@ -3,8 +3,8 @@
 from typing import Any, TypeAlias
 
 from controller.model.recommendation import (
-    Candidate,
     ClassRecommendation,
+    Configuration,
     Goals,
     Held,
     RecommendationReport,
@@ -32,20 +32,23 @@ def _class_record(item: ClassRecommendation, goals: Goals) -> Record:
         "device_class": item.device_class,
         "provenance": item.provenance.value,
         "boards": list(item.boards),
-        "winner": _candidate_record(item.winners[0], shown) if item.winners else None,
-        "ties": [_candidate_record(other, shown) for other in item.winners[1:]],
+        "winner": _configuration_record(item.winners[0], shown) if item.winners else None,
+        "ties": [_configuration_record(other, shown) for other in item.winners[1:]],
         "margin": item.margin and estimate_record(item.margin),
         "reason": item.reason,
         "runners_up": [
-            {**_candidate_record(other.candidate, shown), "behind": estimate_record(other.behind)}
+            {**_configuration_record(other.configuration, shown), "behind": estimate_record(other.behind)}
             for other in item.runners_up
         ],
         "rejected": [
-            {**_candidate_record(other.candidate, shown), "failed": [_held_record(held) for held in other.failed]}
+            {
+                **_configuration_record(other.configuration, shown),
+                "failed": [_held_record(held) for held in other.failed],
+            }
             for other in item.rejected
         ],
         "pareto": {"axes": list(item.pareto_axes), "front": [other.label for other in item.pareto]},
-        "cheapest_power_mode": item.cheapest_mode and _candidate_record(item.cheapest_mode, shown),
+        "cheapest_power_mode": item.cheapest_mode and _configuration_record(item.cheapest_mode, shown),
         "dla": [
             {
                 "variant": found.variant_key,
@@ -60,7 +63,7 @@ def _class_record(item: ClassRecommendation, goals: Goals) -> Record:
     }
 
 
-def _candidate_record(item: Candidate, shown: tuple[str, ...]) -> Record:
+def _configuration_record(item: Configuration, shown: tuple[str, ...]) -> Record:
     return {
         "variant": item.variant_key,
         "model": item.model_name,

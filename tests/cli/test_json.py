@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from controller.analysis.compare import compare
+from controller.analysis.decide.quantities import read_goals
+from controller.analysis.decide.recommend import recommend
 from controller.api.discovery import connect
 from controller.api.submission import prepare_files
 from controller.model.engine import (
@@ -20,6 +22,7 @@ from controller.model.engine import (
     TimingCacheUse,
 )
 from controller.model.job import Artifact, Lowering, Precision, Role, ShapeRange, TensorSpec
+from controller.model.recommendation import RecommendationReport
 from controller.model.result import Flag, FlagKind, Round, TensorCheck
 from controller.model.task import DeviceClass, Failure, FailureKind, Recipe, TaskKind, TaskState
 from controller.model.view import PlannedTask, Reason, Submitted
@@ -27,10 +30,12 @@ from controller.record.comparison import compared_record
 from controller.record.devices import device_record, upgrade_record
 from controller.record.engines import engine_record, engine_summary_record
 from controller.record.jobs import job_record, job_summary_record, reason_record, submitted_record
+from controller.record.recommendation import recommended_record
 from controller.record.results import result_record
 from testing.measurements import WHEN, row
 from testing.views import device, job, task
 from tests.analysis import runs
+from tests.analysis.decide.fleet import ORIN_NANO, measured
 from tests.cli.conftest import Command
 from tests.cli.shapes import Reader
 
@@ -63,6 +68,7 @@ def test_every_verb_prints_what_is_written(fleet: Command, model: Model, tmp_pat
         fleet("engines", "show", engine, "--json"),
         fleet("results", "--label", "branch=main", "--json"),
         fleet("compare", number, str(int(number) + 1), "--json"),
+        fleet("recommend", number, "--json"),
         fleet("query", "select job_id, p50_ms from v_results", "--json"),
         fleet("export", path, "--check", "--json"),
         fleet("gc", "--dry-run", "--json"),
@@ -105,6 +111,7 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
         },
         {"results": [result_record(full), result_record(row(subject_index=None))]},
         {"compared": compared_record(compare([replace(item, job_id=1) for item in boards]))},
+        {"recommended": recommended_record(_recommended())},
         {"engine": engine_record(_engine()), "engines": [engine_summary_record(_engine())]},
     ):
         reader.read(document)
@@ -121,6 +128,23 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
         "audit_log",
     }
     assert reader.seen == set(reader.shapes) - by_cli_alone
+
+
+def _recommended() -> RecommendationReport:
+    """One class in which every kind of thing happened."""
+    modes = [
+        measured(number, "tensorrt-fp16-b1-gpu", 5.0 + number, facts={**ORIN_NANO, "power_mode": f"{number}W"})
+        for number in (1, 2)
+    ]
+    others = (
+        measured(3, "tensorrt-fp32-b1-gpu", 30.0),
+        measured(4, "tensorrt-int8-b1-gpu", 6.01),
+        measured(5, "tensorrt-fp16-b1-dla0", 9.0),
+        measured(6, "tensorrt-fp16-b2-gpu", 7.0, FlagKind.THROTTLED),
+    )
+    report = recommend([*modes, *others], read_goals("latency", {"p50_ms": 20.0}, where="x"))
+    (found,) = report.classes
+    return replace(report, classes=(replace(found, cheapest_mode=found.winners[0]),))
 
 
 def _engine() -> EngineView:

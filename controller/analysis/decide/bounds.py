@@ -1,14 +1,14 @@
 """An estimate against a constraint, and one estimate against another: what their intervals support. Pure."""
 
 from controller.analysis.decide.quantities import QUANTITIES, at_most
-from controller.model.recommendation import Bound, Candidate, Constraint, Held
+from controller.model.recommendation import Bound, Configuration, Constraint, Held
 from controller.model.result import Estimate
 from jetfleet.metrics import Better
 
 
-def hold(candidate: Candidate, constraint: Constraint) -> Held:
+def hold(configuration: Configuration, constraint: Constraint) -> Held:
     """MET only with the whole interval: a deadline kept by luck is not kept."""
-    found = candidate.estimate(constraint.quantity)
+    found = configuration.estimate(constraint.quantity)
     name, limit = constraint.quantity, constraint.limit
     if found.value is None:
         return Held(constraint, Bound.UNKNOWN, found, None, f"{name} unknown: {found.reason or 'not measured'}")
@@ -17,17 +17,19 @@ def hold(candidate: Candidate, constraint: Constraint) -> Held:
         side = "above" if at_most(name) else "below"
         by = f" by {excess:.1%}" if limit else ""
         return Held(constraint, Bound.NOT_MET, found, excess, f"{name} {found.value:.4g} is {side} {limit:.4g}{by}")
+    doubt = _doubt(name, found, limit)
+    return Held(constraint, Bound.NOT_SHOWN if doubt else Bound.MET, found, excess, doubt)
+
+
+def _doubt(name: str, found: Estimate, limit: float) -> str:
+    """Why a value within the limit is not shown to be; empty if it is."""
     edge = found.high if at_most(name) else found.low
     if edge is None:
-        if not QUANTITIES[name].has_interval:
-            return Held(constraint, Bound.MET, found, excess, "")
         why = found.reason or "it has no interval"
-        return Held(constraint, Bound.NOT_SHOWN, found, excess, f"{name} {found.value:.4g} is not shown: {why}")
-    beyond = _excess(edge, limit, upper=at_most(name))
-    if beyond > 0:
-        reason = f"{name} {found.value:.4g} is within {limit:.4g}, but its interval reaches {edge:.4g}"
-        return Held(constraint, Bound.NOT_SHOWN, found, excess, reason)
-    return Held(constraint, Bound.MET, found, excess, "")
+        return f"{name} {found.value:.4g} is not shown: {why}" if QUANTITIES[name].has_interval else ""
+    if _excess(edge, limit, upper=at_most(name)) > 0:
+        return f"{name} {found.value:.4g} is within {limit:.4g}, but its interval reaches {edge:.4g}"
+    return ""
 
 
 def _excess(value: float, limit: float, *, upper: bool) -> float:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from controller.analysis.decide.bounds import behind, hold, is_worse
-from controller.analysis.decide.candidates import BuiltEngine
+from controller.analysis.decide.configurations import BuiltEngine
 from controller.analysis.decide.quantities import QUANTITIES
 from controller.model.engine import DlaPlacement
 from controller.model.natural import natural
-from controller.model.recommendation import Bound, Candidate, Compatibility, DlaFinding, Goals
+from controller.model.recommendation import Bound, Compatibility, Configuration, DlaFinding, Goals
 from controller.model.result import Estimate
 from jetfleet.metrics import Better
 from jetfleet.placement import DLA, GPU, Placement
@@ -17,15 +17,15 @@ _BESIDE = "throughput_per_s"
 
 
 def dla_findings(
-    candidates: Sequence[Candidate],
+    configurations: Sequence[Configuration],
     goals: Goals,
     *,
     engines: Mapping[str, BuiltEngine],
     refusals: Mapping[str, str],
 ) -> tuple[DlaFinding, ...]:
     """One for each variant that asks for a DLA, measured or refused."""
-    gpu = [item for item in candidates if Placement(item.placement).kinds == {GPU}]
-    found = [_measured(item, gpu, goals, engines) for item in candidates if DLA in Placement(item.placement).kinds]
+    gpu = [item for item in configurations if Placement(item.placement).kinds == {GPU}]
+    found = [_measured(item, gpu, goals, engines) for item in configurations if DLA in Placement(item.placement).kinds]
     known = {item.variant_key for item in found}
     impossible = [
         DlaFinding(key, Compatibility.IMPOSSIBLE, False, (f"it was not measured: {reason}",))
@@ -36,7 +36,7 @@ def dla_findings(
 
 
 def _measured(
-    item: Candidate, gpu: Sequence[Candidate], goals: Goals, engines: Mapping[str, BuiltEngine]
+    item: Configuration, gpu: Sequence[Configuration], goals: Goals, engines: Mapping[str, BuiltEngine]
 ) -> DlaFinding:
     compatibility, told = _compatible([engines[key].dla for key in item.engine_keys if key in engines])
     evidence = [told]
@@ -76,7 +76,7 @@ def _compatible(placements: Sequence[DlaPlacement | None]) -> tuple[Compatibilit
     return Compatibility.PARTLY, f"{worst.layers_on_gpu} of {total} layers fall back to the GPU: {told}"
 
 
-def _twin(item: Candidate, gpu: Sequence[Candidate], goals: Goals) -> Candidate | None:
+def _twin(item: Configuration, gpu: Sequence[Configuration], goals: Goals) -> Configuration | None:
     """The best on the GPU alone, of the same model under the same power mode and clocks, that keeps the constraints if
     any does: a DLA must beat what would be shipped without it.
     """
@@ -95,7 +95,7 @@ def _twin(item: Candidate, gpu: Sequence[Candidate], goals: Goals) -> Candidate 
     )
 
 
-def _held_against(item: Candidate, twin: Candidate, quantity: str) -> tuple[bool | None, str]:
+def _held_against(item: Configuration, twin: Configuration, quantity: str) -> tuple[bool | None, str]:
     mine, theirs = item.estimate(quantity), twin.estimate(quantity)
     where = "beside the GPU" if _is_beside(item) else "alone"
     words = f"{where}: {quantity} {_told(mine)}, {_told(theirs)} on the GPU alone ({twin.label})"
@@ -110,7 +110,7 @@ def _held_against(item: Candidate, twin: Candidate, quantity: str) -> tuple[bool
     return None, f"{words}: the intervals do not tell them apart"
 
 
-def _is_beside(item: Candidate) -> bool:
+def _is_beside(item: Configuration) -> bool:
     return len(Placement(item.placement).parts) > 1
 
 
@@ -121,7 +121,7 @@ def _told(item: Estimate) -> str:
     return f"{item.value:.4g}{interval}"
 
 
-def _changes(item: Candidate, engines: Mapping[str, BuiltEngine]) -> str:
+def _changes(item: Configuration, engines: Mapping[str, BuiltEngine]) -> str:
     subgraphs = [placed.subgraphs for key in item.engine_keys if key in engines and (placed := engines[key].dla)]
     count = max(subgraphs, default=0)
     return f"the engine enters the DLA {count} time{'' if count == 1 else 's'} in one inference"

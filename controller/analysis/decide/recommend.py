@@ -8,15 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from controller.analysis.decide.bounds import behind, hold, is_worse
-from controller.analysis.decide.candidates import BuiltEngine, ClassKey, candidates_of, class_of
+from controller.analysis.decide.configurations import BuiltEngine, ClassKey, class_of, configurations_of
 from controller.analysis.decide.dla import dla_findings
 from controller.analysis.decide.pareto import beats, dominates, front, known_axes
 from controller.analysis.decide.quantities import QUANTITIES
 from controller.model.natural import natural
 from controller.model.recommendation import (
     Bound,
-    Candidate,
     ClassRecommendation,
+    Configuration,
     Goals,
     NotValid,
     RecommendationReport,
@@ -54,10 +54,10 @@ def _of_class(
     engines: Mapping[str, BuiltEngine],
     refusals: Mapping[str, str],
 ) -> ClassRecommendation:
-    candidates = candidates_of(rows, engines)
-    rejected = [found for item in candidates if (found := _rejection(item, goals)) is not None]
-    out = {id(item.candidate) for item in rejected}
-    keeping = sorted((item for item in candidates if id(item) not in out), key=lambda item: _order(item, goals))
+    configurations = configurations_of(rows, engines)
+    rejected = [found for item in configurations if (found := _rejection(item, goals)) is not None]
+    out = {id(item.configuration) for item in rejected}
+    keeping = sorted((item for item in configurations if id(item) not in out), key=lambda item: _order(item, goals))
     axes = known_axes(keeping)
     winners = _winners(keeping, goals, axes)
     runners_up = [
@@ -71,32 +71,32 @@ def _of_class(
         boards=tuple(sorted({row.device for row in rows})),
         winners=winners,
         margin=runners_up[0].behind if runners_up else None,
-        reason=_reason(winners, candidates, goals),
+        reason=_reason(winners, configurations, goals),
         runners_up=tuple(runners_up),
-        rejected=tuple(sorted(rejected, key=lambda item: natural(item.candidate.label))),
+        rejected=tuple(sorted(rejected, key=lambda item: natural(item.configuration.label))),
         pareto=front(keeping, axes),
         pareto_axes=axes,
         cheapest_mode=_cheapest_mode(keeping),
-        dla=dla_findings(candidates, goals, engines=engines, refusals=refusals),
+        dla=dla_findings(configurations, goals, engines=engines, refusals=refusals),
         not_valid=tuple(
             NotValid(row.measurement_id, row.label, row.device, row.measurement.verdict)
             for row in sorted(rows, key=lambda row: row.measurement_id)
             if row.measurement.verdict != VALID
         ),
-        notes=_notes(candidates),
+        notes=_notes(configurations),
     )
 
 
-def _rejection(candidate: Candidate, goals: Goals) -> Rejected | None:
+def _rejection(configuration: Configuration, goals: Goals) -> Rejected | None:
     """What it failed on; an objective that nobody measured is a failure, too."""
-    held = [hold(candidate, constraint) for constraint in goals.constraints]
+    held = [hold(configuration, constraint) for constraint in goals.constraints]
     failed = tuple(item for item in held if item.bound is not Bound.MET)
     if failed:
-        return Rejected(candidate, failed)
-    return Rejected(candidate, ()) if candidate.estimate(goals.objective).value is None else None
+        return Rejected(configuration, failed)
+    return Rejected(configuration, ()) if configuration.estimate(goals.objective).value is None else None
 
 
-def _order(item: Candidate, goals: Goals) -> tuple[float, float, object]:
+def _order(item: Configuration, goals: Goals) -> tuple[float, float, object]:
     """By the objective, then by the power it takes, then by name."""
     value = item.estimate(goals.objective).value or 0.0
     cost = value if QUANTITIES[goals.objective].better is Better.LOWER else -value
@@ -104,7 +104,7 @@ def _order(item: Candidate, goals: Goals) -> tuple[float, float, object]:
     return cost, float("inf") if power is None else power, natural(item.label)
 
 
-def _winners(keeping: Sequence[Candidate], goals: Goals, axes: Sequence[str]) -> tuple[Candidate, ...]:
+def _winners(keeping: Sequence[Configuration], goals: Goals, axes: Sequence[str]) -> tuple[Configuration, ...]:
     """The best, and what its interval does not tell from it, less what another one beats in all that is known."""
     if not keeping:
         return ()
@@ -116,22 +116,22 @@ def _winners(keeping: Sequence[Candidate], goals: Goals, axes: Sequence[str]) ->
     return (best, *others)
 
 
-def _best(winners: Sequence[Candidate], goals: Goals) -> Estimate:
+def _best(winners: Sequence[Configuration], goals: Goals) -> Estimate:
     return winners[0].estimate(goals.objective) if winners else Estimate(None)
 
 
-def _reason(winners: Sequence[Candidate], candidates: Sequence[Candidate], goals: Goals) -> str:
-    if not candidates:
+def _reason(winners: Sequence[Configuration], configurations: Sequence[Configuration], goals: Goals) -> str:
+    if not configurations:
         return "no VALID measurement"
     if not winners:
         return "no variant keeps every constraint" if goals.constraints else f"nobody measured {goals.objective}"
     if len(winners) > 1:
         others = ", ".join(item.label for item in winners[1:])
         return f"a tie: the intervals of {goals.objective} do not tell it from {others}"
-    return "the only one that keeps every constraint" if len(candidates) > 1 else "the only one measured"
+    return "the only one that keeps every constraint" if len(configurations) > 1 else "the only one measured"
 
 
-def _cheapest_mode(keeping: Sequence[Candidate]) -> Candidate | None:
+def _cheapest_mode(keeping: Sequence[Configuration]) -> Configuration | None:
     """What keeps every constraint for the least power, of variants that were measured in several modes."""
     modes: dict[tuple[str, str], set[str]] = defaultdict(set)
     for item in keeping:
@@ -143,7 +143,7 @@ def _cheapest_mode(keeping: Sequence[Candidate]) -> Candidate | None:
     return min(powers, key=lambda found: found[:2])[2] if powers else None
 
 
-def _notes(candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    boards = {board for item in candidates for board in item.boards}
-    partly = [item for item in candidates if len(item.boards) < len(boards)]
+def _notes(configurations: Sequence[Configuration]) -> tuple[str, ...]:
+    boards = {board for item in configurations for board in item.boards}
+    partly = [item for item in configurations if len(item.boards) < len(boards)]
     return tuple(f"{item.label} was measured on {', '.join(item.boards)} only" for item in partly)

@@ -123,16 +123,18 @@ def points(found: Sequence[Point], *, x_words: str, y_words: str, key: str, titl
     up = Scale(*svg.span([item.y for item in found], room=0.12), 220, 20)
     body = [svg.left_axis(up, 70, y_words), svg.bottom_axis(across, 220, x_words)]
     for item in found:
-        x, y = across(item.x), up(item.y)
-        words = f"{item.name}: {item.x:.4g}, {item.y:.4g}"
-        body.append(svg.circle(x, y, 5, "dot good" if item.chosen else "dot rest", title=words))
-        if item.chosen:
-            at_end = x > _WIDTH - 220
-            body.append(
-                svg.text(x - 9 if at_end else x + 9, y - 6, svg.short(item.name), anchor="end" if at_end else "start")
-            )
+        body += _point(item, across(item.x), up(item.y))
     told = "; ".join(f"{item.name}{' (front)' if item.chosen else ''}: {item.x:.4g}, {item.y:.4g}" for item in found)
     return svg.picture(_WIDTH, 262, "".join(body), title=title, description=told, key=key)
+
+
+def _point(item: Point, x: float, y: float) -> list[str]:
+    words = f"{item.name}: {item.x:.4g}, {item.y:.4g}"
+    if not item.chosen:
+        return [svg.circle(x, y, 5, "dot rest", title=words)]
+    at_end = x > _WIDTH - 220
+    label = svg.text(x - 9 if at_end else x + 9, y - 6, svg.short(item.name), anchor="end" if at_end else "start")
+    return [svg.circle(x, y, 5, "dot good", title=words), label]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Every number leads to its evidence: a measurement's verdict, flags, facts and di
 from collections.abc import Iterator, Sequence
 
 from controller.model.comparison import Answer, Comparison
-from controller.model.recommendation import Candidate, ClassRecommendation, Goals
+from controller.model.recommendation import ClassRecommendation, Configuration, Goals
 from controller.model.report import ReportData
 from controller.model.result import VALID, Estimate, Row
 from controller.report.html import charts, page
@@ -30,7 +30,7 @@ def comparison(data: ReportData) -> Iterator[str]:
         title = "Differences with their 95 % intervals"
         yield page.figure(
             charts.intervals(rows, words="p50 over the baseline's", zero=1.0, key="differences", title=title),
-            "A whisker is the 95 % interval of the ratio; the dashed line is no difference.",
+            "A whisker is the 95 % interval of the ratio; on the dashed line both are equal.",
         )
     yield page.table(
         ("what", "device", "p50 ms", "baseline ms", "ratio", "95 % interval", "answer", "why"),
@@ -126,7 +126,7 @@ def _front(found: ClassRecommendation, goals: Goals, *, key: str) -> str:
     axes = tuple(dict.fromkeys((goals.objective, *found.pareto_axes)))
     if len(axes) < 2:
         return ""
-    keeping = [*found.winners, *(item.candidate for item in found.runners_up)]
+    keeping = [*found.winners, *(item.configuration for item in found.runners_up)]
     front = set(map(id, found.pareto))
     points = [
         charts.Point(item.label, x, y, chosen=id(item) in front)
@@ -138,7 +138,7 @@ def _front(found: ClassRecommendation, goals: Goals, *, key: str) -> str:
     return page.figure(picture, "Filled: nobody beats it in everything that was measured.")
 
 
-def _value(item: Candidate, name: str) -> float | None:
+def _value(item: Configuration, name: str) -> float | None:
     return item.estimate(name).value
 
 

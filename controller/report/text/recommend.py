@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from controller.model.recommendation import Candidate, ClassRecommendation, Goals
+from controller.model.recommendation import ClassRecommendation, Configuration, Goals
 from controller.model.result import Estimate, Provenance
 from controller.report.text.table import Table
 from controller.report.text.words import number, one_line
@@ -14,8 +14,8 @@ def recommend_table(found: ClassRecommendation, goals: Goals) -> Table:
     """Winners first, then what is worse, then what fails a constraint."""
     quantities = _quantities(found, goals)
     rows = [("winner" if not index else "tie", item) for index, item in enumerate(found.winners)]
-    rows += [(f"{_times(item.behind)}", item.candidate) for item in found.runners_up]
-    rows += [("rejected", item.candidate) for item in found.rejected]
+    rows += [(f"{_times(item.behind)}", item.configuration) for item in found.runners_up]
+    rows += [("rejected", item.configuration) for item in found.rejected]
     return Table(
         columns=("", "variant", "power mode", "boards", *quantities),
         rows=[
@@ -44,7 +44,7 @@ def why(found: ClassRecommendation) -> Iterator[str]:
     yield one_line(found.reason) + _margin(found.margin)
     for item in found.rejected:
         reasons = "; ".join(held.reason for held in item.failed) or "the objective was not measured"
-        yield one_line(f"{item.candidate.label}: {reasons}")
+        yield one_line(f"{item.configuration.label}: {reasons}")
     if len(found.pareto_axes) > 1:
         labels = ", ".join(one_line(item.label) for item in found.pareto)
         yield f"Pareto front of {', '.join(found.pareto_axes)}: {labels}"
@@ -63,7 +63,7 @@ def _quantities(found: ClassRecommendation, goals: Goals) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _cells(item: Candidate, quantities: tuple[str, ...]) -> tuple[str, ...]:
+def _cells(item: Configuration, quantities: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(_cell(item.estimate(name)) for name in quantities)
 
 

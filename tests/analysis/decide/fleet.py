@@ -1,4 +1,4 @@
-"""Rows of a made-up sweep: one candidate per call, with intervals as wide as asked."""
+"""Rows of a made-up sweep: one configuration per call, with intervals as wide as asked."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,6 +1,6 @@
 """A DLA pays only where its operators are compatible and something gets better: one case of each kind."""
 
-from controller.analysis.decide.candidates import BuiltEngine
+from controller.analysis.decide.configurations import BuiltEngine
 from controller.analysis.decide.quantities import read_goals
 from controller.analysis.decide.recommend import recommend
 from controller.model.engine import DlaPlacement, Fallback

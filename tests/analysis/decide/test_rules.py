@@ -97,8 +97,8 @@ def test_tightening_makes_nobody_keep_what_it_did_not(rows: list[Row], goals: Go
         ),
     )
     for wide, tight in zip(recommend(rows, goals).classes, recommend(rows, tighter).classes, strict=True):
-        kept = {item.label for item in wide.winners} | {item.candidate.label for item in wide.runners_up}
-        still = {item.label for item in tight.winners} | {item.candidate.label for item in tight.runners_up}
+        kept = {item.label for item in wide.winners} | {item.configuration.label for item in wide.runners_up}
+        still = {item.label for item in tight.winners} | {item.configuration.label for item in tight.runners_up}
         assert still <= kept
 
 
@@ -106,7 +106,7 @@ def test_tightening_makes_nobody_keep_what_it_did_not(rows: list[Row], goals: Go
 @given(fleets(), goals)
 def test_a_dominated_candidate_is_never_the_pick(rows: list[Row], goals: Goals) -> None:
     for found in recommend(rows, goals).classes:
-        keeping = [*found.winners, *(item.candidate for item in found.runners_up)]
+        keeping = [*found.winners, *(item.configuration for item in found.runners_up)]
         axes = (goals.objective, *found.pareto_axes)
         assert not any(dominates(other, found.winners[0], axes) for other in keeping if found.winners)
 
@@ -116,7 +116,7 @@ def test_a_dominated_candidate_is_never_the_pick(rows: list[Row], goals: Goals) 
 def test_everybody_is_told_of_once(rows: list[Row], goals: Goals) -> None:
     for found in recommend(rows, goals).classes:
         told = [item.label for item in found.winners]
-        told += [item.candidate.label for item in found.runners_up]
-        told += [item.candidate.label for item in found.rejected]
+        told += [item.configuration.label for item in found.runners_up]
+        told += [item.configuration.label for item in found.rejected]
         assert len(told) == len(set(told))
         assert bool(found.winners) or bool(found.reason)

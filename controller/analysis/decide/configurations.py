@@ -1,4 +1,4 @@
-"""From rows to candidates: what stands for a variant in a class of boards, and its numbers there. Pure.
+"""From rows to configurations: what stands for a variant in a class of boards, and its numbers there. Pure.
 
 Only VALID rows. Of repeats the newest speaks; of boards the worst; of the subjects of one task the worst latency, and
 the throughput of the whole.
@@ -13,7 +13,7 @@ from controller.analysis.decide.quantities import ACCURACY_DROP, ENGINE_BYTES, M
 from controller.model.engine import DlaPlacement
 from controller.model.facts import shown
 from controller.model.job import Mode
-from controller.model.recommendation import Candidate
+from controller.model.recommendation import Configuration
 from controller.model.result import VALID, Estimate, Provenance, Row, Schedule
 from jetfleet.metrics import METRICS, Better
 
@@ -58,14 +58,14 @@ def class_of(row: Row) -> ClassKey:
     )
 
 
-def candidates_of(rows: Iterable[Row], engines: Mapping[str, BuiltEngine]) -> list[Candidate]:
+def configurations_of(rows: Iterable[Row], engines: Mapping[str, BuiltEngine]) -> list[Configuration]:
     """Of the VALID rows of one class, in the order of their names."""
     found: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         # Two engines in turns on one board answer which is faster, and not how fast either is alone.
         if row.measurement.verdict == VALID and row.schedule is not Schedule.INTERLEAVED:
             found[row.model_name, row.variant_key, _power_mode(row), _clocks(row)].append(row)
-    made = [_candidate(key, found[key], engines) for key in sorted(found)]
+    made = [_configuration(key, found[key], engines) for key in sorted(found)]
     return _with_accuracy_drop(made)
 
 
@@ -78,7 +78,9 @@ def _clocks(row: Row) -> str:
     return row.measurement.circumstances.get("gpu_clock", "")
 
 
-def _candidate(key: tuple[str, str, str, str], rows: Sequence[Row], engines: Mapping[str, BuiltEngine]) -> Candidate:
+def _configuration(
+    key: tuple[str, str, str, str], rows: Sequence[Row], engines: Mapping[str, BuiltEngine]
+) -> Configuration:
     spoken = _newest(rows)
     boards = sorted({row.device for row in spoken})
     keys = tuple(sorted({row.engine_key for row in spoken if row.engine_key}))
@@ -93,7 +95,7 @@ def _candidate(key: tuple[str, str, str, str], rows: Sequence[Row], engines: Map
     memory = [item.memory_bytes for item in built if item.memory_bytes is not None]
     if memory:
         estimates[MEMORY_BYTES] = Estimate(float(max(memory)))
-    return Candidate(
+    return Configuration(
         model_name=key[0],
         variant_key=key[1],
         placement=rows[0].placement,
@@ -148,27 +150,27 @@ def worst(name: str, found: Sequence[Estimate]) -> Estimate:
     return Estimate(value, pick(lows), pick(highs))
 
 
-def _with_accuracy_drop(made: Sequence[Candidate]) -> list[Candidate]:
+def _with_accuracy_drop(made: Sequence[Configuration]) -> list[Configuration]:
     """Against fp32 of the smallest batch, or else the most accurate of the same model."""
     return [_dropped(item, _reference(item.model_name, made)) for item in made]
 
 
-def _reference(model_name: str, made: Sequence[Candidate]) -> float | None:
+def _reference(model_name: str, made: Sequence[Configuration]) -> float | None:
     known = [(item, value) for item, value in _accuracies(made) if item.model_name == model_name]
     plain = [value for item, value in known if "-fp32-" in item.variant_key]
     return max(plain or [value for _, value in known], default=None)
 
 
-def _accuracies(made: Iterable[Candidate]) -> Iterator[tuple[Candidate, float]]:
+def _accuracies(made: Iterable[Configuration]) -> Iterator[tuple[Configuration, float]]:
     for item in made:
         value = item.estimate("accuracy").value
         if value is not None:
             yield item, value
 
 
-def _dropped(item: Candidate, reference: float | None) -> Candidate:
+def _dropped(item: Configuration, reference: float | None) -> Configuration:
     value = item.estimate("accuracy").value
     if value is None or reference is None:
         return item
     estimates = {**item.estimates, ACCURACY_DROP: Estimate(max(0.0, reference - value))}
-    return Candidate(**{**vars(item), "estimates": estimates})
+    return Configuration(**{**vars(item), "estimates": estimates})
