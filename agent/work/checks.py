@@ -1,17 +1,15 @@
-"""An engine's outputs held against the reference, tensor by tensor, and top-1 accuracy on labelled samples.
+"""An engine's outputs held against the reference, tensor by tensor.
 
 Runs outside every timed window. Knows arrays and rules; where they come from is not its business.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-
-import numpy as np
 
 from agent.runtime.arrays import Tensor
 from jetfleet.errors import BadInput
 from jetfleet.outputs import defaults
-from jetfleet.outputs.bounds import INTEGERS, Bounds, Judgement, Rule, Rules
+from jetfleet.outputs.bounds import Bounds, Judgement, Rule, Rules
 from jetfleet.outputs.judge import judge_all, names_in, reference_weakness
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_UNCHECKED,
@@ -21,7 +19,6 @@ from jetfleet.v1.task_pb2 import (
     OutputSet,
     Precision,
     TensorCheck,
-    TensorSpec,
 )
 
 _RULES = {
@@ -102,73 +99,3 @@ def _as_message(label: str, found: Judgement, got: Mapping[str, Tensor], want: M
         return check
     check.weakness = reference_weakness(want[label])
     return check
-
-
-def top1_accuracy(
-    run: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]],
-    samples: Mapping[str, Tensor],
-    labels: Tensor,
-    *,
-    specs: Sequence[TensorSpec],
-    batch: int,
-    output: str = "",
-) -> float:
-    """Share of samples of which `output`, or the only one, says the label.
-
-    Raises BadInput if samples, labels and engine do not fit.
-    """
-    count = len(labels) if labels.ndim == 1 and labels.dtype.kind in "iu" else 0
-    if not count:
-        raise BadInput(f"labels are {labels.dtype}{list(labels.shape)}", expected="integers of shape (samples,)")
-    correct = 0
-    for begin, inputs in _batches(samples, count, specs=specs, batch=batch):
-        said = _classes(*_scores(run(inputs), output), batch=batch)
-        wanted = labels[begin : begin + batch]
-        correct += int(np.sum(said[: len(wanted)] == wanted))
-    return correct / count
-
-
-def _batches(
-    samples: Mapping[str, Tensor], count: int, *, specs: Sequence[TensorSpec], batch: int
-) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """The samples in the engine's batches; the last is filled up with copies of its last sample."""
-    for spec in specs:
-        array = samples.get(spec.name)
-        if array is None or not _fits(array, count, spec, batch):
-            given = "absent" if array is None else f"{array.dtype}{list(array.shape)}"
-            raise BadInput(
-                f"evaluation input {spec.name!r} is {given}",
-                expected=f"{count} samples for an engine that takes {spec.dtype}{list(spec.shape)}",
-            )
-    for begin in range(0, count, batch):
-        taken = np.minimum(np.arange(begin, begin + batch), count - 1)
-        yield begin, {spec.name: samples[spec.name][taken].reshape(tuple(spec.shape)) for spec in specs}
-
-
-def _fits(array: Tensor, count: int, spec: TensorSpec, batch: int) -> bool:
-    if array.ndim == 0 or len(array) != count or array.dtype != np.dtype(spec.dtype):
-        return False
-    sample, wanted = array.shape[1:], tuple(spec.shape)
-    return (batch, *sample) == wanted or (batch == 1 and sample == wanted)  # the latter: no batch dimension at all
-
-
-def _scores(outputs: Mapping[str, Tensor], named: str) -> tuple[str, Tensor]:
-    """The output that tells the class, never one of several by its place."""
-    name = named or (next(iter(outputs)) if len(outputs) == 1 else "")
-    if name in outputs:
-        return name, outputs[name]
-    said = f"the engine has no output {named!r}" if named else "which output holds the scores is not said"
-    raise BadInput(f"accuracy: {said}", where="accuracy_output", expected=", ".join(outputs) or "an output")
-
-
-def _classes(name: str, scores: Tensor, *, batch: int) -> Tensor:
-    """The class that each sample of a batch was given: the label itself, or the place of the highest score."""
-    if scores.size == batch and scores.dtype.kind in INTEGERS:
-        return scores.reshape(batch)
-    if scores.size < 2 * batch or scores.size % batch or scores.dtype.kind != "f":
-        raise BadInput(
-            f"accuracy needs a classifier, output {name!r} is {scores.dtype}{list(scores.shape)}",
-            expected=f"scores or a label for each of {batch} samples",
-        )
-    classes: Tensor = scores.reshape(batch, -1).argmax(axis=1)
-    return classes

@@ -10,7 +10,8 @@ from agent.pipeline.callables import UserFunctions
 from agent.pipeline.open import open_pipeline
 from agent.runtime.arrays import Tensor, read_npy
 from agent.runtime.base import Report, Runtime, Session
-from agent.work.checks import check_flags, check_outputs, rule_for, top1_accuracy
+from agent.work.accuracy import TOP1, evaluate, meter_of
+from agent.work.checks import check_flags, check_outputs, rule_for
 from jetfleet.circumstances import MANNER, STREAMS
 from jetfleet.placement import CPU, Placement
 from jetfleet.stand_ins import draw, words_for
@@ -38,7 +39,7 @@ class LoadedSubject:
     session: Session
     checks: Sequence[TensorCheck]
     flags: Sequence[Flag]
-    accuracy: float | None = None
+    accuracy: Mapping[str, float] = field(default_factory=dict)  # by the names of jetfleet.metrics
     accuracy_n: int = 0
     described: Mapping[str, str] = field(default_factory=dict)  # by the session, when it was opened
 
@@ -61,8 +62,9 @@ class LoadedSubject:
         measurement.circumstances.update(chosen)
         measurement.checks.extend(self.checks)
         measurement.flags.extend([*self.flags, *self.subject.flags])
-        if self.accuracy is not None:
-            measurement.metrics["accuracy"].value, measurement.accuracy_n = self.accuracy, self.accuracy_n
+        measurement.accuracy_n = self.accuracy_n
+        for name, value in self.accuracy.items():
+            measurement.metrics[name].value = value
         return measurement
 
 
@@ -78,7 +80,7 @@ def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, repo
         loaded = LoadedSubject(subject, runtime, session, checks, flags, described=session.describe())
         if loaded.is_wrong:
             return loaded
-        accuracy, evaluated = _evaluate(session, subject, attempt, report)
+        accuracy, evaluated = _evaluate(session, subject, attempt, report, users)
         session.bind(inputs)
         if subject.HasField("pipeline"):
             report("check", None, "the frames of the pipeline")
@@ -118,12 +120,19 @@ def _check(
     return checks, check_flags(checks, rule)
 
 
-def _evaluate(session: Session, subject: Subject, attempt: AttemptDir, report: Report) -> tuple[float | None, int]:
-    """Top-1 accuracy and the number of samples it was taken over, where the task brings labels."""
+def _evaluate(
+    session: Session, subject: Subject, attempt: AttemptDir, report: Report, users: UserFunctions
+) -> tuple[dict[str, float], int]:
+    """The accuracy by each metric and the number of samples it was taken over, where the task brings labels."""
     labels = list(_tensors(subject, ARTIFACT_ROLE_EVALUATION_LABELS, attempt).values())
     if not labels:
-        return None, 0
+        return {}, 0
     report("evaluate", None, f"{len(labels[0])} samples")
+    wanted = {item.name: item.function for item in subject.accuracy_metrics} or {TOP1: ""}
+    meters = {
+        name: meter_of(name, users.find(function) if function else None, output=subject.accuracy_output)
+        for name, function in wanted.items()
+    }
 
     def run(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         session.bind(inputs)
@@ -131,15 +140,8 @@ def _evaluate(session: Session, subject: Subject, attempt: AttemptDir, report: R
         return session.outputs()
 
     samples = _tensors(subject, ARTIFACT_ROLE_EVALUATION_INPUT, attempt)
-    accuracy = top1_accuracy(
-        run,
-        samples,
-        labels[0],
-        specs=subject.inputs,
-        batch=max(subject.batch, 1),
-        output=subject.accuracy_output,
-    )
-    return accuracy, len(labels[0])
+    specs, batch = subject.inputs, max(subject.batch, 1)
+    return evaluate(run, samples, labels[0], meters, specs=specs, batch=batch), len(labels[0])
 
 
 def _tensors(subject: Subject, role: "ArtifactRole.ValueType", attempt: AttemptDir) -> dict[str, Tensor]:

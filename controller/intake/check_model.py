@@ -12,6 +12,7 @@ import onnxruntime
 
 from controller.intake.exchange import ModelAnswer, ModelRequest
 from controller.intake.graph import datasets, onnx_files
+from controller.intake.graph.accuracy_output import by_classes
 from controller.intake.graph.agreement import agree
 from controller.intake.graph.reference import ReferenceSession
 from controller.intake.graph.rounded_outputs import rounded_outputs_of
@@ -35,7 +36,8 @@ def check(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer
     check_dims(signature, request.dims, request.inputs)
     if request.evaluation:
         largest = max([signature.own_batch, *(batch for batch, _ in request.batches)])
-        datasets.load(Path(request.folder) / request.evaluation, signature, largest_batch=largest)
+        classes = by_classes(request.accuracy_metrics)
+        datasets.load(Path(request.folder) / request.evaluation, signature, largest_batch=largest, classes=classes)
     found = ReferenceSession(source.graph.path, optimised=not request.torch)
     agreements = []
     for batch in _BATCHES if signature.dynamic else (signature.own_batch,):

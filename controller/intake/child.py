@@ -12,6 +12,7 @@ from controller.intake.exchange import ModelAnswer, ModelRequest
 from controller.intake.jobfile import matrix
 from controller.intake.jobfile.inputs import input_request
 from controller.intake.jobfile.model_error import ModelError
+from controller.intake.jobfile.schema import accuracy_metrics
 from controller.intake.jobfile.spec import LoadedJob
 from jetfleet.errors import BadInput
 
@@ -66,6 +67,7 @@ def request_for(
         inputs={name: input_request(section) for name, section in model.inputs.items()},
         evaluation=model.data.evaluation or "",
         accuracy_output=model.data.output or "",
+        accuracy_metrics=tuple(item.name for item in accuracy_metrics(model.data) if not item.function),
         calibration=model.data.calibration or "",
         lower=required_graphs.lowering_requests(loaded),
         batches=matrix.batch_places(variants),

@@ -9,7 +9,7 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.model_report import ModelReport
 from controller.model import codec
-from controller.model.job import FoundSet, OutputCheck, Precision, Role
+from controller.model.job import FoundSet, OutputCheck, Precision, Role, TensorSpec
 
 ANSWER_NAME = "answer.json"
 # How the child ends where the disk is to blame: EX_CANTCREAT and EX_IOERR of sysexits.h.
@@ -53,6 +53,7 @@ class ModelRequest:
     float32_steps: Steps = ()  # what asks for float32; empty: nothing does
     dims: tuple[DimValues, ...] = ((),)  # every combination of the dimensions that are axes
     check: bool = False  # only hold the model against its reference
+    accuracy_metrics: tuple[str, ...] = ()  # the built-in ones, by the names of jetfleet.metrics
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class ModelAnswer:
     sets: tuple[FoundSet, ...] = ()  # outputs that agree when their rows are matched, and not by place
     report: ModelReport | None = None
     accuracy_output: str = ""  # which output holds the scores of the evaluation data
+    outputs: tuple[TensorSpec, ...] = ()  # as they were to the largest batch
     weak_calibration: str = ""
 
 

@@ -1,7 +1,7 @@
 """From a job file to a job that can be submitted: the spec, and every file that it names by digest."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controller.intake import required_graphs
@@ -11,8 +11,10 @@ from controller.intake.jobfile import matrix, profiles
 from controller.intake.jobfile.check import with_found
 from controller.intake.jobfile.named_files import refuse_missing_files
 from controller.intake.jobfile.option_axes import changed
+from controller.intake.jobfile.schema import accuracy_metrics
 from controller.intake.jobfile.spec import LoadedJob, load_spec
-from controller.model.job import Artifact, JobSpec, Precision, Role, TensorSpec, Variant
+from controller.intake.surroundings import files_around, fitted_pipeline
+from controller.model.job import Artifact, JobSpec, Precision, Role, ShapeRange, TensorSpec, Variant
 from jetfleet.blobs import BlobDir
 
 
@@ -50,14 +52,15 @@ def prepare_loaded(
     cache = state_dir.absolute() / "cache"
     with model_answer(loaded, cache=cache, progress=progress, timeout_s=timeout_s, onnx=onnx) as answer:
         blobs = BlobDir(cache / "blobs")
-        artifacts = [(item, _store(blobs, item.path, item.role, item.name)) for item in answer.files]
+        artifacts = [(item, _store(blobs, Path(item.path), item.role, item.name)) for item in answer.files]
     variants = _variants(loaded, answer, artifacts)
+    around = tuple(_store(blobs, path, role, name) for role, name, path in files_around(loaded))
+    variants = tuple(replace(item, artifacts=(*item.artifacts, *around)) for item in variants)
     files = {item.sha256: blobs.path(item.sha256) for variant in variants for item in variant.artifacts}
     return PreparedJob(_spec(loaded, variants), files)
 
 
-def _store(blobs: BlobDir, path: str, role: Role, name: str) -> Artifact:
-    file = Path(path)
+def _store(blobs: BlobDir, file: Path, role: Role, name: str) -> Artifact:
     return Artifact(role, name, sha256=blobs.put_file(file), size_bytes=file.stat().st_size)
 
 
@@ -67,6 +70,9 @@ def _variants(
     job = loaded.job
     points = matrix.with_own_batch(loaded.points, job.variants, loaded.document, own_batch=answer.own_batch)
     ranges = profiles.ranges(job.options, points, answer.inputs, loaded.document)
+    inputs = {point: _inputs(point, answer, ranges[point.runtime]) for point in points}
+    pipeline = fitted_pipeline(loaded, answer, inputs)
+    metrics = accuracy_metrics(job.model.data)
     return tuple(
         Variant(
             key=point.key,
@@ -74,10 +80,7 @@ def _variants(
             precision=point.precision,
             batch=point.batch,
             placement=point.placement,
-            inputs=tuple(
-                TensorSpec(item.name, item.dtype, item.shape(point.batch), ranges[point.runtime].get(item.name))
-                for item in (item.sized(point.dims) for item in answer.inputs)
-            ),
+            inputs=inputs[point],
             artifacts=tuple(artifact for item, artifact in artifacts if required_graphs.needs(point, item)),
             check=with_found(
                 loaded.check_for(point.precision), point.precision, rounded=answer.rounded, sets=answer.sets
@@ -86,10 +89,19 @@ def _variants(
             dims=dict(point.dims),
             refusal=required_graphs.refusal_of(point, answer.refused, answer.refused_sizes),
             accuracy_output=answer.accuracy_output,
+            pipeline=pipeline,
+            accuracy_metrics=metrics,
             weak_calibration=answer.weak_calibration if point.precision is Precision.INT8 else "",
         )
         for point in points
     )
+
+
+def _inputs(
+    point: matrix.VariantPoint, answer: ModelAnswer, ranges: Mapping[str, ShapeRange]
+) -> tuple[TensorSpec, ...]:
+    sized = (item.sized(point.dims) for item in answer.inputs)
+    return tuple(TensorSpec(item.name, item.dtype, item.shape(point.batch), ranges.get(item.name)) for item in sized)
 
 
 def _spec(loaded: LoadedJob, variants: tuple[Variant, ...]) -> JobSpec:

@@ -7,7 +7,7 @@ from pathlib import Path
 from controller.intake import int8_references
 from controller.intake.exchange import LoweringRequest, ModelAnswer, ModelFile, ModelRequest, RefusedGraph, RefusedSize
 from controller.intake.graph import datasets, stand_in_inputs
-from controller.intake.graph.accuracy_output import find_accuracy_output
+from controller.intake.graph.accuracy_output import by_classes, find_metric_output
 from controller.intake.graph.datasets import Evaluation
 from controller.intake.graph.rounded_outputs import rounded_outputs_of
 from controller.intake.graph.shapes import Signature, check_dims, refused_batches
@@ -25,7 +25,7 @@ from controller.intake.lowering.ranges import seen_values
 from controller.intake.model_files import array_files, evaluation_files, graph_files, lowered_files, reference_files
 from controller.intake.model_source import ModelSource, open_source
 from controller.intake.reference_runs import ReferenceRuns, run_references
-from controller.model.job import FoundSet, OutputSet, Precision, Role
+from controller.model.job import FoundSet, OutputSet, Precision, Role, TensorSpec
 from jetfleet.outputs.set_rows import sets_in
 
 
@@ -49,7 +49,9 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
     if request.evaluation:
         progress("reading the evaluation data")
         path = Path(request.folder) / request.evaluation
-        evaluation = datasets.load(path, source.signature, largest_batch=max(batches))
+        evaluation = datasets.load(
+            path, source.signature, largest_batch=max(batches), classes=by_classes(request.accuracy_metrics)
+        )
         files += evaluation_files(evaluation, out)
     runs, calibration = _run_all(request, source, evaluation, batches, progress)
     references = runs.found
@@ -74,8 +76,14 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         rounded=rounded,
         sets=_with_ties(source, references, sets, progress),
         weak_calibration="; ".join(calibration.weaknesses) if calibration else "",
+        outputs=_outputs(references),
         accuracy_output=_accuracy_output(request, evaluation, references, progress) if evaluation else "",
     )
+
+
+def _outputs(references: Mapping[RunSize, Reference]) -> tuple[TensorSpec, ...]:
+    _, answered = references[max(references)]
+    return tuple(TensorSpec(name, str(array.dtype), array.shape) for name, array in answered.items())
 
 
 def _run_all(
@@ -126,7 +134,10 @@ def _accuracy_output(
 ) -> str:
     size = max(references)
     _, outputs = references[size]
-    name = find_accuracy_output(outputs, evaluation.labels, batch=size.batch, named=request.accuracy_output)
+    labels, named, metrics = evaluation.labels, request.accuracy_output, request.accuracy_metrics
+    name = find_metric_output(outputs, labels, batch=size.batch, named=named, metrics=metrics)
+    if not name:
+        return ""
     progress(f"accuracy is taken from output {name!r}")
     return name
 

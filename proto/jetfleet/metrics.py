@@ -138,4 +138,5 @@ METRICS = (
     *_stages(),
 )
 COLUMNS = tuple(column for metric in METRICS for column in metric.columns)
-NAMES = frozenset(metric.name for metric in METRICS)
+UNITS = {metric.name: metric.unit for metric in METRICS}
+NAMES = frozenset(UNITS)

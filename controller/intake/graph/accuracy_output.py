@@ -1,6 +1,6 @@
 """Which output the accuracy is taken from: the one that the job names, or the only one that can hold it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -12,6 +12,62 @@ from controller.intake.jobfile.yaml import Steps
 _AT: Steps = ("model", "data", "output")
 _EVALUATION: Steps = ("model", "data", "evaluation")
 _HINT = "write data: {{output: {}}}"
+
+
+_CLASSES = frozenset({"accuracy", "accuracy_top5"})
+_DISTANCE = "mean_abs_error"
+
+
+def by_classes(metrics: Collection[str]) -> bool:
+    """Whether the labels are numbers of classes."""
+    return not _CLASSES.isdisjoint(metrics)
+
+
+def find_metric_output(
+    outputs: Mapping[str, Array], labels: Array, *, batch: int, named: str, metrics: Collection[str]
+) -> str:
+    """The output that the built-in metrics are about; empty where only functions of the user's look at any.
+
+    Raises ModelError where it does not fit one of them.
+    """
+    if not metrics:
+        return _existing(named, outputs) if named else ""
+    if by_classes(metrics):
+        name = find_accuracy_output(outputs, labels, batch=batch, named=named)
+    else:
+        name = _of_the_labels(outputs, labels, batch=batch, named=named)
+    if "accuracy_top5" in metrics and outputs[name].dtype.kind in "iu":
+        message = f"output {name!r} says one class, and top5 needs the scores of all"
+        raise ModelError(message, steps=_EVALUATION, expected="an output of scores, or top1 alone")
+    if _DISTANCE in metrics and (fault := _unlike(name, outputs[name], labels, batch=batch)):
+        raise ModelError(fault, steps=_EVALUATION, expected="labels of the output's shape, row by row")
+    return name
+
+
+def _existing(named: str, outputs: Mapping[str, Array]) -> str:
+    if named not in outputs:
+        hint = nearest(named, outputs)
+        raise ModelError(f"the model has no output {named!r}", steps=_AT, expected=", ".join(outputs), hint=hint)
+    return named
+
+
+def _of_the_labels(outputs: Mapping[str, Array], labels: Array, *, batch: int, named: str) -> str:
+    if named:
+        return _existing(named, outputs)
+    fitting = [name for name, array in outputs.items() if not _unlike(name, array, labels, batch=batch)]
+    if len(fitting) == 1 or len(outputs) == 1:
+        return next(iter(fitting or outputs))
+    message = f"the labels fit {len(fitting)} outputs" if fitting else "the labels fit no output"
+    shown = ", ".join(_shown(name, array) for name, array in outputs.items())
+    raise ModelError(message, steps=_EVALUATION, expected=f"data: {{output: NAME}}, one of {shown}")
+
+
+def _unlike(name: str, array: Array, labels: Array, *, batch: int) -> str:
+    """Why labels are not what an output answers, by their elements in a row; empty: they are."""
+    wanted = int(np.prod(labels.shape[1:]))
+    if array.dtype.kind in "iuf" and array.size == batch * wanted:
+        return ""
+    return f"output {_shown(name, array)} has no {wanted} numbers for each of {batch} rows, and labels have"
 
 
 def find_accuracy_output(outputs: Mapping[str, Array], labels: Array, *, batch: int, named: str) -> str:
@@ -44,9 +100,7 @@ def find_accuracy_output(outputs: Mapping[str, Array], labels: Array, *, batch: 
 
 def _accept(name: str, outputs: Mapping[str, Array], labels: Array, *, batch: int, named: bool) -> str:
     steps = _AT if named else _EVALUATION
-    if name not in outputs:
-        hint = nearest(name, outputs)
-        raise ModelError(f"the model has no output {name!r}", steps=steps, expected=", ".join(outputs), hint=hint)
+    _existing(name, outputs)
     fault = _fault(name, outputs[name], labels, batch=batch)
     if fault:
         raise ModelError(fault, steps=steps, expected=f"scores or a label for each of {batch} rows, of every class")

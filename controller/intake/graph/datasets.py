@@ -31,26 +31,38 @@ class Evaluation:
         return {name: array[begin:end] for name, array in self.inputs.items()}
 
 
-def load(path: Path, signature: Signature, *, largest_batch: int) -> Evaluation:
-    """Raises ModelError, which names the array and what it should be."""
+def load(path: Path, signature: Signature, *, largest_batch: int, classes: bool = True) -> Evaluation:
+    """`classes`: the labels are numbers of classes, one per row; else whatever the metrics take, row by row.
+
+    Raises ModelError, which names the array and what it should be.
+    """
     arrays = read_npz(path, steps=_AT)
     rowed = {item.name: item for item in signature.inputs if _has_rows(item, signature)}
     _check_names(arrays, rowed, path.name)
-    labels = arrays[LABELS]
-    if labels.dtype.kind not in "iu" or labels.ndim != 1:
-        found = f"{labels.dtype} {list(labels.shape)}"
-        raise ModelError(
-            f"{path.name}: labels is {found}", steps=_AT, expected="one whole number per row: int64 [rows]"
-        )
-    if labels.size and labels.min() < 0:
-        message = f"{path.name}: labels reach down to {labels.min()}"
-        raise ModelError(message, steps=_AT, expected="the number of a class in every row: 0 or more")
+    labels = _classes(arrays[LABELS], path.name) if classes else _numbers(arrays[LABELS], path.name)
     for name, item in rowed.items():
         _check_rows(name, arrays[name], item, len(labels), path.name)
     if len(labels) < largest_batch:
         message = f"{path.name} has {len(labels)} rows, and a variant has batch {largest_batch}"
         raise ModelError(message, steps=_AT, expected=f"at least {largest_batch} rows")
-    return Evaluation({name: arrays[name] for name in rowed}, labels.astype(np.int64))
+    return Evaluation({name: arrays[name] for name in rowed}, labels)
+
+
+def _classes(labels: Array, file: str) -> Array:
+    if labels.dtype.kind not in "iu" or labels.ndim != 1:
+        found = f"{labels.dtype} {list(labels.shape)}"
+        raise ModelError(f"{file}: labels is {found}", steps=_AT, expected="one whole number per row: int64 [rows]")
+    if labels.size and labels.min() < 0:
+        message = f"{file}: labels reach down to {labels.min()}"
+        raise ModelError(message, steps=_AT, expected="the number of a class in every row: 0 or more")
+    return labels.astype(np.int64)
+
+
+def _numbers(labels: Array, file: str) -> Array:
+    if labels.dtype.kind not in "iuf" or labels.ndim == 0:
+        found = f"{labels.dtype} {list(labels.shape)}"
+        raise ModelError(f"{file}: labels is {found}", steps=_AT, expected="numbers of shape [rows, ...]")
+    return labels
 
 
 def _has_rows(item: Input, signature: Signature) -> bool:

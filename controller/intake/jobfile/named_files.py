@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 
+from controller.intake.jobfile.frames import frame_files, trace_frames
 from controller.intake.jobfile.mistakes import Mistakes
+from controller.intake.jobfile.schema import OwnMetric
 from controller.intake.jobfile.spec import LoadedJob
 from controller.intake.jobfile.yaml import Steps
+from jetfleet.pipeline.callables import file_of
+from jetfleet.pipeline.steps import CALLABLE, text_of
 
 
 def refuse_missing_files(loaded: LoadedJob) -> None:
-    """Raises BadInput with every one that is missing."""
+    """Raises BadInput with every one that is missing, and with what the files of a pipeline cannot become."""
     mistakes = Mistakes()
     for steps, name in _named(loaded):
         if not (loaded.folder / name).exists():
@@ -16,7 +20,23 @@ def refuse_missing_files(loaded: LoadedJob) -> None:
                 steps, f"{name} does not exist", expected=f"a file; paths start at {loaded.folder.absolute()}"
             )
             mistakes.add(error)
+    with mistakes:
+        trace_frames(loaded, frame_files(loaded))
     mistakes.refuse()
+
+
+def callable_places(loaded: LoadedJob) -> list[tuple[Steps, str]]:
+    """The user's own functions that the job names, FILE.py:FUNCTION, and where."""
+    sides = {"pre": loaded.pipeline.pre, "post": loaded.pipeline.post} if loaded.pipeline is not None else {}
+    found: list[tuple[Steps, str]] = []
+    for side, steps in sides.items():
+        own = [(index, step) for index, step in enumerate(steps) if step.step == CALLABLE and step.arguments]
+        found += [(("pipeline", side, index), text_of(step, "function")) for index, step in own]
+    for index, metric in enumerate(loaded.job.model.data.metrics or ()):
+        if isinstance(metric, OwnMetric):
+            name, reference = metric.said[0]
+            found.append((("model", "data", "metrics", index, name), reference))
+    return found
 
 
 def _named(loaded: LoadedJob) -> Iterator[tuple[Steps, str]]:
@@ -29,3 +49,5 @@ def _named(loaded: LoadedJob) -> Iterator[tuple[Steps, str]]:
     for name, section in model.inputs.items():
         if section.values and section.values.endswith((".npy", ".npz")):
             yield ("model", "inputs", name, "values"), section.values
+    for steps, reference in callable_places(loaded):
+        yield steps, file_of(reference)

@@ -35,6 +35,7 @@ _EXPECTED = {
 _PATTERNS = {
     "name": "letters, digits, '.', '_' and '-', beginning with a letter or digit",
     "torch": "MODULE:CALLABLE, for example models:resnet50",
+    **dict.fromkeys(("iou", "mean_ap", "score"), "FILE.py:FUNCTION"),
     "shape": "NAME=SIZE, like seq=128, of at least 2",
     "placement": "cpu, gpu, dla0, dla1, or several joined by +",
 }

@@ -7,12 +7,14 @@ from pathlib import Path
 from controller.intake.jobfile import check, dim_axes, matrix, profiles
 from controller.intake.jobfile.mistakes import Mistakes
 from controller.intake.jobfile.model_error import calibration_missing
+from controller.intake.jobfile.pipeline import read_pipeline
 from controller.intake.jobfile.schema import JobFile, json_schema
 from controller.intake.jobfile.schema_mistakes import read_job
 from controller.intake.jobfile.selectors import targets_of
 from controller.intake.jobfile.unused_options import refuse_unused
 from controller.intake.jobfile.yaml import Document, parse, read
 from controller.model.job import Arrivals, Limits, Measure, Mode, OutputCheck, Precision, Target
+from jetfleet.pipeline.steps import Pipeline
 
 __all__ = ["LoadedJob", "json_schema", "load_document", "load_spec", "load_text"]
 
@@ -28,6 +30,7 @@ class LoadedJob:
     job: JobFile
     targets: tuple[Target, ...]
     points: tuple[matrix.VariantPoint, ...]
+    pipeline: Pipeline | None = None
 
     @property
     def folder(self) -> Path:
@@ -81,7 +84,8 @@ def load_document(path: Path, document: Document) -> LoadedJob:
     if "variants" not in wrong:
         with mistakes:
             points = matrix.expand(job.variants, document)
-    loaded = LoadedJob(path, document, job, targets, points)
+    pipeline = read_pipeline(job.pipeline, document, mistakes) if job.pipeline is not None else None
+    loaded = LoadedJob(path, document, job, targets, points, pipeline)
     if points:
         _check_points(loaded, wrong, mistakes)
     if not wrong & {"measure", "limits"}:

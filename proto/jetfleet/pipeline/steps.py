@@ -4,7 +4,7 @@ The workstation's parser, its JSON Schema and the documents, and the agent that 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 CALLABLE = "callable"
 INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
@@ -98,10 +98,10 @@ class StepSpec:
     meaning: str
     parameters: tuple[Parameter, ...] = ()
     main: str = ""
-    names: frozenset[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "names", frozenset(item.name for item in self.parameters))
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(item.name for item in self.parameters)
 
 
 _SIZE = Parameter("size", whole=True, low=1, high=16384, most=2, meaning="height and width, or one number for both")

@@ -1,6 +1,5 @@
-"""Outputs against references: every rule, every way to be wrong, and accuracy."""
+"""Outputs against references: every rule, and every way to be wrong."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from agent.runtime.arrays import Tensor
-from agent.work.checks import check_flags, check_outputs, rule_for, top1_accuracy
+from agent.work.checks import check_flags, check_outputs, rule_for
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_UNCHECKED,
@@ -21,7 +20,7 @@ from jetfleet.v1.task_pb2 import (
     OutputCheck,
     TensorCheck,
 )
-from tests.agent.builders import CLOSE, tensor_spec
+from tests.agent.builders import CLOSE
 
 COSINE = OutputCheck(rule=OutputCheck.RULE_COSINE, min_cosine=0.99)
 OFF = OutputCheck(rule=OutputCheck.RULE_OFF)
@@ -149,72 +148,6 @@ def test_the_rule_follows_the_precision_unless_the_task_has_one() -> None:
 def test_close_agrees_with_numpy(want: Tensor, scale: float) -> None:
     got = (want * np.float32(scale)).astype(np.float32)
     assert check(got, want).passed == np.allclose(got.astype(float), want.astype(float), rtol=1e-3, atol=1e-4)
-
-
-def linear(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Says class 1 where the first feature is positive."""
-    first = inputs["x"].reshape(2, -1)[:, :1]
-    return {"scores": np.concatenate([-first, first], axis=1)}
-
-
-SAMPLES = np.array([[1, 0], [-1, 0], [2, 0], [-3, 0], [5, 0]], dtype=np.float32)
-
-
-def accuracy(run: Any, labels: Any, *, samples: Tensor = SAMPLES, batch: int = 2) -> float:
-    specs = [tensor_spec((2, 2))]
-    return top1_accuracy(run, {"x": samples}, np.asarray(labels), specs=specs, batch=batch)
-
-
-def test_accuracy_counts_each_sample_once_though_the_last_batch_is_filled_up() -> None:
-    assert accuracy(linear, [1, 0, 1, 0, 1]) == 1.0
-    assert accuracy(linear, [1, 0, 1, 0, 0]) == 0.8
-
-
-def test_accuracy_of_labels_that_the_engine_gives_itself() -> None:
-    assert accuracy(lambda inputs: {"label": (inputs["x"][:, 0] > 0).astype(np.int64)}, [1, 0, 1, 0, 1]) == 1.0
-
-
-def test_accuracy_is_taken_from_the_output_that_the_task_names() -> None:
-    def two(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {"embedding": np.zeros((2, 64), dtype=np.float32), **linear(inputs)}
-
-    specs = [tensor_spec((2, 2))]
-    labels = np.array([1, 0, 1, 0, 1])
-    assert top1_accuracy(two, {"x": SAMPLES}, labels, specs=specs, batch=2, output="scores") == 1.0
-    with pytest.raises(BadInput, match="not said") as caught:
-        top1_accuracy(two, {"x": SAMPLES}, labels, specs=specs, batch=2)
-    assert caught.value.expected == "embedding, scores"
-    with pytest.raises(BadInput, match="no output 'logits'"):
-        top1_accuracy(two, {"x": SAMPLES}, labels, specs=specs, batch=2, output="logits")
-
-
-def test_accuracy_without_a_batch_dimension() -> None:
-    def one(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        assert inputs["x"].shape == (2,)
-        return {"scores": np.array([-inputs["x"][0], inputs["x"][0]])}
-
-    labels = np.array([1, 0, 1, 0, 1])
-    assert top1_accuracy(one, {"x": SAMPLES}, labels, specs=[tensor_spec((2,))], batch=1) == 1.0
-
-
-@pytest.mark.parametrize(
-    ("labels", "samples"),
-    [
-        ([0.5] * 5, SAMPLES),
-        ([[1]] * 5, SAMPLES),
-        ([1] * 4, SAMPLES),
-        ([1] * 5, SAMPLES[:, :1]),
-        ([1] * 5, SAMPLES.astype(np.float64)),
-    ],
-)
-def test_evaluation_data_that_do_not_fit_are_refused(labels: Any, samples: Tensor) -> None:
-    with pytest.raises(BadInput):
-        accuracy(linear, labels, samples=samples)
-
-
-def test_an_engine_that_is_no_classifier_has_no_accuracy() -> None:
-    with pytest.raises(BadInput, match="classifier"):
-        accuracy(lambda inputs: {"y": np.zeros((2, 1), np.float32)}, [1] * 5)
 
 
 def test_a_lost_row_is_told_beside_the_verdict() -> None:
