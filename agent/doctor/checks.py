@@ -33,6 +33,7 @@ CHECKS: Mapping[str, Callable[[CheckContext], CheckResult]] = {
     "swap": host.swap,
     "disk": host.disk,
     "Python": host.python,
+    "image library": host.image_library,
     "clock": host.clock,
     "service": host.service,
     "controller": controller.controller,

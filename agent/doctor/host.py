@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import time
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import agent.doctor.check as this_package
@@ -72,6 +73,15 @@ def python(context: CheckContext) -> CheckResult:
         why = "a venv without the system's packages: JetPack's TensorRT lies among those"
         return warn(found, why=why, fix=f"python3 -m venv --system-site-packages {context.interpreter.venv}")
     return ok(found)
+
+
+def image_library(context: CheckContext) -> CheckResult:
+    if not context.live:
+        return skip(NOT_LIVE)
+    try:
+        return ok(f"Pillow {version('pillow')}")
+    except PackageNotFoundError:
+        return skip("not installed: jobs with a pipeline leave this device out (`pip install 'jetfleet[pipeline]'`)")
 
 
 def clock(context: CheckContext) -> CheckResult:

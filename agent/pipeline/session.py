@@ -36,8 +36,7 @@ class PipelineSession:
     ) -> None:
         self._session, self._frames, self._before, self._behind = session, frames, before, behind
         self._inputs = {**inputs, tensor: np.array(inputs[tensor])}
-        whole = self._inputs[tensor]
-        self._slots = whole if _is_batch(whole, batch) else whole[None]
+        self._slots = self._inputs[tensor]  # one for each frame of a batch
         self._batch, self._steps = batch, steps
         self._place = 0  # of the next frame
         self._count = 0  # inferences since `prepare`
@@ -53,6 +52,8 @@ class PipelineSession:
 
         Raises BadInput for a frame that does not become the engine's input.
         """
+        if np.shape(self._before(self._frames[0])) == self._slots.shape:
+            self._slots = self._slots[None]  # an input without a batch dimension is one frame
         wanted = self._slots.shape[1:], self._slots.dtype
         for index, content in enumerate(self._frames):
             made = self._before(content)
@@ -115,11 +116,6 @@ class PipelineSession:
 
     def close(self) -> None:
         self._session.close()
-
-
-def _is_batch(whole: Tensor, batch: int) -> bool:
-    """Whether the first axis is the samples'; a tensor without that axis takes one frame."""
-    return whole.ndim == 4 and whole.shape[0] == batch
 
 
 def _ms(taken: "array[int]", count: int) -> NDArray[np.float64]:

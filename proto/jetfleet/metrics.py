@@ -124,15 +124,20 @@ _PACED = (
     MetricSpec("wake_error_max_ms", "ms", Better.LOWER, "mode paced: how late the loop itself woke up: maximum"),
 )
 
-METRICS = (
-    *_latencies(),
-    MetricSpec("throughput_per_s", "1/s", Better.HIGHER, "items (inferences x batch) per second of the timed window"),
+_ACCURACIES = (
     MetricSpec("accuracy", "share", Better.HIGHER, "top-1 on the evaluation data, 0 to 1; over `accuracy_n` samples"),
     MetricSpec("accuracy_top5", "share", Better.HIGHER, "top-5 on the evaluation data, 0 to 1"),
     MetricSpec("mean_abs_error", "1", Better.LOWER, "mean |output - label| on the evaluation data"),
     MetricSpec("iou", "share", Better.HIGHER, "intersection over union, by a function of the job"),
     MetricSpec("mean_ap", "share", Better.HIGHER, "mean average precision, by a function of the job"),
     MetricSpec("score", "1", Better.HIGHER, "what a function of the job says of the evaluation data"),
+)
+ACCURACIES = tuple(metric.name for metric in _ACCURACIES)
+
+METRICS = (
+    *_latencies(),
+    MetricSpec("throughput_per_s", "1/s", Better.HIGHER, "items (inferences x batch) per second of the timed window"),
+    *_ACCURACIES,
     MetricSpec("dla_time_share", "share", Better.NEITHER, "a DLA's share of the layers' time, 0 to 1; none: no DLA"),
     *_PACED,
     *_stages(),

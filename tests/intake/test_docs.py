@@ -23,9 +23,10 @@ from jetfleet.options import OPTIONS
 from jetfleet.releases import RELEASES
 from testing.devices import device, orin
 from tests.cli.conftest import stop_all
-from tests.intake import option_tables, release_table
+from tests.intake import option_tables, release_table, step_tables
 from tests.intake.conftest import Workplace
 from tests.intake.graphs import NODE, floats, model_of, value
+from tests.intake.images import save_frames
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -63,7 +64,7 @@ SHELL = [block for block in BLOCKS if block.kind == "sh"]
 
 # The boards that the documents speak of, with runtimes that a simulated one has not.
 BOARDS: list[Device] = [
-    device("workstation"),
+    device("workstation", pillow="12.0"),
     orin("nx"),
     orin("agx", module="p3701-0005", sku="agx-orin-64gb", sm_count=16, l4t="39.2.2", runtime__tensorrt="11.4.1"),
     device("rack", label__rack="a", cpu_count=8),
@@ -84,6 +85,8 @@ def test_yaml_is_parsed_and_planned(place: Workplace, block: Block) -> None:
         if name:
             (place.folder / name).parent.mkdir(parents=True, exist_ok=True)
             np.savez(place.folder / name, image=rows, labels=np.zeros(len(rows), np.int64))
+    if job.pipeline is not None:
+        save_frames(place.folder / str(job.pipeline.input))
     path = place.write("job.yaml", text)
     made = plan(prepare(path, state_dir=place.state, progress=place.progress.append).spec, BOARDS, [])
     assert made.benches
@@ -142,6 +145,7 @@ def test_the_tables_are_those_of_the_code() -> None:
     jobs, devices = (ROOT / "docs" / name for name in ("jobs.md", "devices.md"))
     text = jobs.read_text(encoding="utf-8")
     assert option_tables.written(text) == text, "python -m tests.intake.option_tables"
+    assert step_tables.written(text) == text, "python -m tests.intake.step_tables"
     assert [option.name for option in OPTIONS if f"| `{option.name}` |" not in text] == []
     text = devices.read_text(encoding="utf-8")
     assert release_table.written(text) == text, "python -m tests.intake.release_table"

@@ -91,6 +91,8 @@ def load_document(path: Path, document: Document) -> LoadedJob:
     if not wrong & {"measure", "limits"}:
         with mistakes:
             _refuse_short_limit(loaded)
+        with mistakes:
+            _refuse_streams(loaded)
     mistakes.refuse()
     return loaded
 
@@ -111,6 +113,15 @@ def _check_points(loaded: LoadedJob, wrong: Collection[str], mistakes: Mistakes)
             _refuse_missing_calibration(loaded)
         with mistakes:
             dim_axes.check_axes(job.variants, job.model, document)
+
+
+def _refuse_streams(loaded: LoadedJob) -> None:
+    """A pipeline's steps are one thread's, and a user's function may hold state."""
+    measure = loaded.measure
+    if loaded.pipeline is not None and measure.mode is Mode.THROUGHPUT and measure.streams != 1:
+        place = ("measure", "streams") if loaded.job.measure.streams is not None else ("measure", "mode")
+        message = f"{measure.streams} inferences at a time beside a pipeline"
+        raise loaded.document.error(place, message, expected="streams: 1, or mode: latency or paced")
 
 
 def _refuse_short_limit(loaded: LoadedJob) -> None:

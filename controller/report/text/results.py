@@ -8,6 +8,7 @@ from controller.model.result import Estimate, Flag, FlagKind, Measurement, Prove
 from controller.model.task import Failure, FailureKind, TaskKind, TaskState
 from controller.model.view import JobView, TaskView
 from controller.record.results import result_frame
+from controller.report.text.stages import stage_lines
 from controller.report.text.table import Table, data_table
 from controller.report.text.words import UNKNOWN, estimate, number, one_line
 
@@ -102,6 +103,7 @@ def _evidence(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
         is_whole = row.measurement.subject_index is None
         told = () if is_whole else of_wholes.get(row.task_id, ())
         yield from ((where, line) for line in _doubts(row.measurement.flags, told))
+        yield from ((where, one_line(line)) for line in stage_lines(row.measurement))
         absent = [f"no {', '.join(names)}: {reason}" for reason, names in _missing(row.measurement).items()]
         if is_whole:
             about_wholes.update(dict.fromkeys(f"whole tasks: {line}" for line in absent))
@@ -159,7 +161,7 @@ def _value_of(item: Estimate, *, n: int) -> str:
 
 
 def _accuracy(item: Measurement) -> str:
-    accuracy = item.value("accuracy")
+    accuracy = item.value("accuracy")  # the others are told below the table
     return UNKNOWN if accuracy is None else f"{accuracy:.4f} (n={item.accuracy_n})"
 
 

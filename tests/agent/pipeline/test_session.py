@@ -82,3 +82,18 @@ def test_a_frame_that_does_not_become_the_input_is_named():
     with pytest.raises(BadInput, match=r"frame 1 becomes float32\[3, 2, 2\]") as refused:
         found.check()
     assert refused.value.expected == "float32[3, 2, 1]"
+
+
+def test_an_input_without_a_batch_dimension_is_one_frame():
+    session = Scripted(lambda now: 1.0)
+    found = PipelineSession(
+        session,
+        [b"abc"],
+        lambda content: np.full((1, 8, 8), len(content), np.float32),
+        lambda outputs: {"seen": 1},
+        inputs={"image": np.zeros((1, 8, 8), np.float32)},
+        tensor="image",
+        batch=1,
+        steps="decode",
+    )
+    assert found.check() == {"seen": 1}
