@@ -10,9 +10,9 @@ from pathlib import Path
 from controller.intake import child_process, required_graphs
 from controller.intake.exchange import ModelAnswer, ModelRequest
 from controller.intake.jobfile import matrix
+from controller.intake.jobfile.data import accuracy_metrics
 from controller.intake.jobfile.inputs import input_request
 from controller.intake.jobfile.model_error import ModelError
-from controller.intake.jobfile.schema import accuracy_metrics
 from controller.intake.jobfile.spec import LoadedJob
 from jetfleet.errors import BadInput
 

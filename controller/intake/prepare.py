@@ -9,9 +9,9 @@ from controller.intake.child import MODEL_TIMEOUT_S, model_answer
 from controller.intake.exchange import ModelAnswer, ModelFile
 from controller.intake.jobfile import matrix, profiles
 from controller.intake.jobfile.check import with_found
+from controller.intake.jobfile.data import accuracy_metrics
 from controller.intake.jobfile.named_files import refuse_missing_files
 from controller.intake.jobfile.option_axes import changed
-from controller.intake.jobfile.schema import accuracy_metrics
 from controller.intake.jobfile.spec import LoadedJob, load_spec
 from controller.intake.surroundings import files_around, fitted_pipeline
 from controller.model.job import Artifact, JobSpec, Precision, Role, ShapeRange, TensorSpec, Variant

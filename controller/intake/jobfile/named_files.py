@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from controller.intake.jobfile.data import OwnMetric
 from controller.intake.jobfile.frames import frame_files, trace_frames
 from controller.intake.jobfile.mistakes import Mistakes
-from controller.intake.jobfile.schema import OwnMetric
 from controller.intake.jobfile.spec import LoadedJob
 from controller.intake.jobfile.yaml import Steps
 from jetfleet.pipeline.callables import file_of
