@@ -54,27 +54,44 @@ def read_gpu_clock(root: Path) -> Clock | None:
 
 def read_cpu_clocks(root: Path) -> list[Clock]:
     """Of the CPUs that are online. The kernel speaks of kHz here."""
-    found = []
-    for folder in entries(root / "sys/devices/system/cpu", "cpu[0-9]*"):
-        frequencies = folder / "cpufreq"
-        if number_of(folder / "online") == 0 or not frequencies.is_dir():
-            continue
-        found.append(_cpufreq(folder.name, frequencies))
-    return found
+    return [_cpufreq(name, folder) for name, folder in _cpu_folders(root).items()]
 
 
 def read_cpu_policies(root: Path) -> list[Clock]:
     """One clock for each group of CPUs that share one; where the kernel does not tell the groups, one for each CPU."""
-    found = []
-    for folder in entries(root / "sys/devices/system/cpu/cpufreq", "policy[0-9]*"):
-        if text_of(folder / "affected_cpus") is not None:  # empty: all of them are offline
-            found.append(_cpufreq(folder.name, folder))
-    return found or read_cpu_clocks(root)
+    return [_cpufreq(name, folder) for name, folder in _policy_folders(root).items()]
+
+
+def cpu_clock_files(root: Path) -> dict[str, Path]:
+    """Where the clock of each group stands, by the group's name."""
+    return {name: folder / "scaling_cur_freq" for name, folder in _policy_folders(root).items()}
+
+
+def _policy_folders(root: Path) -> dict[str, Path]:
+    folders = entries(root / "sys/devices/system/cpu/cpufreq", "policy[0-9]*")
+    online = {folder.name: folder for folder in folders if text_of(folder / "affected_cpus") is not None}
+    return online or _cpu_folders(root)
+
+
+def _cpu_folders(root: Path) -> dict[str, Path]:
+    folders = entries(root / "sys/devices/system/cpu", "cpu[0-9]*")
+    online = [folder for folder in folders if number_of(folder / "online") != 0]
+    return {folder.name: folder / "cpufreq" for folder in online if (folder / "cpufreq").is_dir()}
+
+
+def emc_clock_file(root: Path) -> Path | None:
+    """Where the memory's clock stands; None where this user may not read it."""
+    devfreq = [folder / "cur_freq" for folder in _emc_devfreq(root)]
+    return next((path for path in (*devfreq, root / _EMC / "rate") if number_of(path) is not None), None)
+
+
+def _emc_devfreq(root: Path) -> list[Path]:
+    return entries(root / "sys/class/devfreq", "*bwmgr*")
 
 
 def read_emc_clock(root: Path) -> Clock | None:
     """The memory's clock: Thor's devfreq, which all may read, or the firmware's folder, which only root may."""
-    for folder in entries(root / "sys/class/devfreq", "*bwmgr*"):
+    for folder in _emc_devfreq(root):
         return _devfreq(folder, name="emc")
     folder = root / _EMC
     rate = number_of(folder / "rate")

@@ -14,6 +14,15 @@ from jetfleet.errors import Infrastructure
 LIBRARY = "libcuda.so.1"
 _MULTIPROCESSOR_COUNT, _INTEGRATED, _CC_MAJOR, _CC_MINOR = 16, 18, 75, 76
 _NAME_BYTES = 256
+_ADDRESS_BYTES = 32
+
+
+def first_pci_address(load: Callable[[str], ctypes.CDLL] = ctypes.CDLL) -> str:
+    """Where the GPU is that CUDA would use, without taking a context on it; empty where there is none."""
+    try:
+        return CudaDriver(load).pci_address()
+    except (OSError, AttributeError, CudaError):
+        return ""
 
 
 class CudaError(Infrastructure):
@@ -70,6 +79,13 @@ class CudaDriver:
             memory_bytes=memory.value,
             cuda=f"{version.value // 1000}.{version.value % 1000 // 10}",
         )
+
+    def pci_address(self) -> str:
+        """Of the first device, as NVML takes it. Raises CudaError where CUDA sees none."""
+        device, address = ctypes.c_int(), ctypes.create_string_buffer(_ADDRESS_BYTES)
+        self.call("cuDeviceGet", ctypes.byref(device), 0)
+        self.call("cuDeviceGetPCIBusId", address, _ADDRESS_BYTES, device)
+        return address.value.decode(errors="replace")
 
     def exercise(self) -> None:
         """Takes the primary context, writes a MiB on the GPU, and reads it back. Raises CudaError."""

@@ -1,5 +1,6 @@
 """Temperatures, and whether the board slows itself down for heat or for want of current."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,31 +21,65 @@ class Zone:
 
 
 def read_zones(root: Path) -> list[Zone]:
-    found = []
-    for folder in entries(root / "sys/class/thermal", "thermal_zone*"):
-        temp = number_of(folder / "temp")
-        off = temp is None or temp <= _OFF_MILLICELSIUS
-        found.append(Zone(text_of(folder / "type") or folder.name, None if off else (temp or 0) / 1000))
+    return [Zone(name, _celsius(number_of(path))) for name, path in _zone_files(root)]
+
+
+def find_zones(root: Path) -> dict[str, Path]:
+    """The temperature's file of each zone that is powered on, in millidegrees."""
+    found: dict[str, Path] = {}
+    for name, path in _zone_files(root):
+        if _celsius(number_of(path)) is not None:
+            found[name if name not in found else f"{name}-{path.parent.name}"] = path  # a PC has several of one name
+    return found
+
+
+def _zone_files(root: Path) -> list[tuple[str, Path]]:
+    folders = entries(root / "sys/class/thermal", "thermal_zone*")
+    return [(text_of(folder / "type") or folder.name, folder / "temp") for folder in folders]
+
+
+def _celsius(millidegrees: int | None) -> float | None:
+    off = millidegrees is None or millidegrees <= _OFF_MILLICELSIUS
+    return None if off else (millidegrees or 0) / 1000
+
+
+def find_alerts(root: Path) -> dict[str, Path]:
+    """Cooling devices that stand for throttling, by their kind, with the file of their state.
+
+    Fans and frequency caps are cooling devices too, but no alert.
+    """
+    found = {}
+    for folder in entries(root / "sys/class/thermal", "cooling_device*"):
+        kind = text_of(folder / "type")
+        if kind and kind.endswith(_ALERTS):
+            found[kind] = folder / "cur_state"
     return found
 
 
 def throttling(root: Path) -> dict[str, int]:
-    """Cooling devices that stand for throttling, with their state; above 0 the board is being slowed down now.
+    """The alerts with their state; above 0 the board is being slowed down now."""
+    return _numbers(find_alerts(root))
 
-    Fans and frequency caps are cooling devices too, but no alert.
-    """
-    states = {}
-    for folder in entries(root / "sys/class/thermal", "cooling_device*"):
-        kind, state = text_of(folder / "type"), number_of(folder / "cur_state")
-        if kind and kind.endswith(_ALERTS) and state is not None:
-            states[kind] = state
-    return states
+
+def find_over_current(root: Path) -> dict[str, Path]:
+    """The counters of the over-current monitor, by what they count."""
+    for folder in entries(root / "sys/class/hwmon", "hwmon*"):
+        if text_of(folder / "name") == "soctherm_oc":
+            return {what: folder / f"oc{number}_event_cnt" for number, what in OVER_CURRENT.items()}
+    return {}
 
 
 def over_current_events(root: Path) -> dict[str, int]:
     """How often since boot the board was slowed down for its supply, by kind; empty where it does not count."""
-    for folder in entries(root / "sys/class/hwmon", "hwmon*"):
-        if text_of(folder / "name") == "soctherm_oc":
-            counts = {what: number_of(folder / f"oc{number}_event_cnt") for number, what in OVER_CURRENT.items()}
-            return {what: count for what, count in counts.items() if count is not None}
-    return {}
+    return _numbers(find_over_current(root))
+
+
+def find_cpu_throttling(root: Path) -> dict[str, Path]:
+    """An x86 CPU's own counts of how often it was too hot: of its package, which is the same for all CPUs of one."""
+    counter = root / "sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count"
+    return {"package too hot": counter} if number_of(counter) is not None else {}
+
+
+def _numbers(files: Mapping[str, Path]) -> dict[str, int]:
+    found = {what: number_of(path) for what, path in files.items()}
+    return {what: number for what, number in found.items() if number is not None}

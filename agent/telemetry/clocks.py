@@ -1,35 +1,26 @@
-"""At which clocks was it measured, did they stay, was the machine slowed down? Read before, between and after rounds.
+"""At which clocks was it measured, and did somebody set them anew meanwhile? Read before and after the rounds.
 
-Nothing here needs root; what cannot be read is unknown, and says so. What readings mean is decided by pure functions.
+Nothing here needs root; what cannot be read is unknown, and says so. Where the clocks stood meanwhile is sampled, and
+judged in `agent.telemetry.disturbances`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from agent.device.clocks import Clock, emc_cap_hz, gpu_folder, read_cpu_policies, read_emc_clock, read_gpu_clock
-from agent.device.nvml_clocks import GpuState, NvmlClocks
-from agent.device.thermal import over_current_events, throttling
+from agent.device.nvml_gpu import GpuState, NvmlGpu
 from jetfleet.circumstances import CPU_CLOCKS, EMC_CLOCKS, GPU_CLOCKS, UNKNOWN
-from jetfleet.v1.task_pb2 import FLAG_KIND_CLOCK_DRIFT, FLAG_KIND_THROTTLED, Flag
-
-# A clock that is free moves by a step now and then; more than this moves the number.
-DRIFT = 0.05
-CPU_DRIFT = 0.10  # of the fastest CPU's, which is read as an average over the kernel's last tick
-_THIRDS = 3
-EVERY_S = 0.25
+from jetfleet.v1.task_pb2 import FLAG_KIND_CLOCK_DRIFT, Flag
 
 
 @dataclass(frozen=True)
 class ClockReading:
-    """One look at everything. `slowed`: NVML's reasons; `alerts`, `over_current`: as agent.device.thermal has them."""
+    """One look at everything. `slowed` are NVML's reasons."""
 
     gpu: Clock | None = None
     cpus: tuple[Clock, ...] = ()
     emc: Clock | None = None
-    alerts: Mapping[str, int] = field(default_factory=dict)
-    over_current: Mapping[str, int] = field(default_factory=dict)
     slowed: frozenset[str] = frozenset()
     emc_cap_hz: int | None = None
     has_emc: bool = False  # a Jetson, whose memory has a clock of its own
@@ -43,7 +34,7 @@ class ClockSensors:
         root: Path = Path("/"),
         *,
         pci_address: str = "",
-        open_nvml: Callable[[str], NvmlClocks | None] = NvmlClocks.open,
+        open_nvml: Callable[[str], NvmlGpu | None] = NvmlGpu.open,
     ) -> None:
         self._root = root
         self._is_jetson = gpu_folder(root) is not None
@@ -56,8 +47,6 @@ class ClockSensors:
             gpu=read_gpu_clock(root) or (state.clock if state else None),
             cpus=tuple(read_cpu_policies(root)),
             emc=read_emc_clock(root),
-            alerts=throttling(root),
-            over_current=over_current_events(root),
             slowed=state.slowed if state else frozenset(),
             emc_cap_hz=emc_cap_hz(root),
             has_emc=self._is_jetson,
@@ -66,21 +55,6 @@ class ClockSensors:
     def close(self) -> None:
         if self._nvml is not None:
             self._nvml.close()
-
-
-class ClockWatch:
-    """Takes readings between rounds, not more often than EVERY_S; the last one always."""
-
-    def __init__(self, read: Callable[[], ClockReading], *, now: Callable[[], float]) -> None:
-        self._read, self._now = read, now
-        self._next = 0.0
-        self.readings: list[ClockReading] = []
-
-    def look(self, *, at_once: bool = False) -> None:
-        now = self._now()
-        if at_once or now >= self._next:
-            self.readings.append(self._read())
-            self._next = now + EVERY_S
 
 
 def clock_circumstances(reading: ClockReading, *, on_gpu: bool) -> dict[str, str]:
@@ -93,41 +67,23 @@ def clock_circumstances(reading: ClockReading, *, on_gpu: bool) -> dict[str, str
     return found
 
 
-def clock_flags(readings: Sequence[ClockReading], *, on_cpu: bool) -> list[Flag]:
-    """CLOCK_DRIFT and THROTTLED, each once with all that was seen.
-
-    `on_cpu`: something that was measured ran on the CPUs, so that where their clocks stand matters.
-    """
-    found = []
-    if drifted := list(_drifts(readings, on_cpu)):
-        found.append(Flag(kind=FLAG_KIND_CLOCK_DRIFT, evidence="; ".join(drifted)))
-    if slowed := list(_throttled(readings)):
-        found.append(Flag(kind=FLAG_KIND_THROTTLED, evidence="; ".join(slowed)))
-    return found
+def clock_flags(readings: Sequence[ClockReading]) -> list[Flag]:
+    """CLOCK_DRIFT where the last reading shows that somebody set a clock anew after the first."""
+    drifted = "; ".join(_resets(readings[0], readings[-1]))
+    return [Flag(kind=FLAG_KIND_CLOCK_DRIFT, evidence=drifted)] if drifted else []
 
 
 def describe_clocks(readings: Sequence[ClockReading]) -> dict[str, str]:
-    """First and last reading, and the GPU's range between them, for the environment record."""
-    found = {f"clocks_{when}": _reading_in_words(readings[at]) for when, at in (("before", 0), ("after", -1))}
-    gpu = _currents([reading.gpu for reading in readings])
-    if gpu:
-        found["gpu_clock_seen"] = f"{_mhz(min(gpu))} to {_mhz(max(gpu))} MHz in {len(gpu)} readings"
-    return found
+    """First and last reading, for the environment record."""
+    return {f"clocks_{when}": _reading_in_words(readings[at]) for when, at in (("before", 0), ("after", -1))}
 
 
-def _drifts(readings: Sequence[ClockReading], on_cpu: bool) -> Iterator[str]:
-    first, last = readings[0], readings[-1]
+def _resets(first: ClockReading, last: ClockReading) -> Iterator[str]:
     yield from _reset("GPU", first.gpu, last.gpu)
     yield from _reset("EMC", first.emc, last.emc)
     after = {clock.name: clock for clock in last.cpus}
     changed = [text for clock in first.cpus for text in _reset(clock.name, clock, after.get(clock.name))]
     yield from changed[:1]  # they are set together, and one tells it
-    for name, clocks in (("GPU", [item.gpu for item in readings]), ("EMC", [item.emc for item in readings])):
-        seen = _currents(clocks)
-        if seen and max(seen) > min(seen) * (1 + DRIFT):
-            yield f"{name} clock between {_mhz(min(seen))} and {_mhz(max(seen))} MHz (limit {DRIFT:.0%})"
-    if on_cpu:
-        yield from _cpu_drift([max(_currents(item.cpus), default=0) for item in readings])
 
 
 def _reset(name: str, before: Clock | None, after: Clock | None) -> Iterator[str]:
@@ -144,27 +100,6 @@ def _reset(name: str, before: Clock | None, after: Clock | None) -> Iterator[str
             told = f"from {then} to {now}" if what != "governor" else f"from {before.governor} to {after.governor}"
             yield f"the {what} of the {name} clock changed {told}"
             return
-
-
-def _cpu_drift(fastest: Sequence[int]) -> Iterator[str]:
-    """Single readings of a CPU's clock scatter: levels of the first and the last third are compared."""
-    part = len(fastest) // _THIRDS
-    if part == 0:
-        return
-    early, late = median(fastest[:part]), median(fastest[-part:])
-    if early and late and max(early, late) > min(early, late) * (1 + CPU_DRIFT):
-        levels = f"{_mhz(early)} MHz in the first third, {_mhz(late)} in the last"
-        yield f"fastest CPU at {levels} (limit {CPU_DRIFT:.0%})"
-
-
-def _throttled(readings: Sequence[ClockReading]) -> Iterator[str]:
-    alerts = sorted({name for reading in readings for name, state in reading.alerts.items() if state > 0})
-    yield from (f"{name} was raised" for name in alerts)
-    first, last = readings[0].over_current, readings[-1].over_current
-    for name, count in last.items():
-        if (more := count - first.get(name, count)) > 0:
-            yield f"{more} {name} event{'s' if more > 1 else ''}"
-    yield from (f"GPU slowed by {reason}" for reason in sorted({word for item in readings for word in item.slowed}))
 
 
 def _clocks_in_words(clocks: Sequence[Clock]) -> str:
@@ -199,10 +134,6 @@ def _reading_in_words(reading: ClockReading) -> str:
         if clock is not None
     ]
     return ", ".join(parts) or UNKNOWN
-
-
-def _currents(clocks: Sequence[Clock | None]) -> list[int]:
-    return [clock.current_hz for clock in clocks if clock is not None and clock.current_hz]
 
 
 def _mhz(hz: float) -> str:

@@ -1,30 +1,26 @@
 """One BENCH inside the child: load the engines, check their outputs first, and time them only if they are right."""
 
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from agent.attempt import AttemptDir
 from agent.runtime.arrays import write_npy
-from agent.runtime.base import Report
+from agent.runtime.base import Report, Runtime
 from agent.runtime.registry import open_runtime
-from agent.telemetry.clocks import ClockSensors, ClockWatch, clock_circumstances, clock_flags, describe_clocks
-from agent.telemetry.contention import Contention, interference
-from agent.telemetry.pauses import PauseWatch
 from agent.work.aggregate import aggregate, lock_flags, lost_window_flags, untimed_measurements
-from agent.work.gaps import pause_flags
 from agent.work.interleave import InTurns, Turns, interleave
 from agent.work.measure import check_options, measure
 from agent.work.pace import pace_circumstances
 from agent.work.streams import by_subject, open_stream
 from agent.work.subject import LoadedSubject, load_and_check
 from agent.work.summary import Recording, summarise
+from agent.work.surroundings import Observed, Surroundings
 from agent.work.together import CallerThread, GroupRecording, Lane
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_SAMPLES,
@@ -51,38 +47,44 @@ def run_bench(
     if task.schedule == BenchTask.SCHEDULE_CONCURRENT:
         share_threads(task.subjects, os.environ.get("JETFLEET_THREADS") or str(len(os.sched_getaffinity(0))))
     with ExitStack() as stack:
-        loaded, lanes = _load(task, attempt, report, notes, stack, turns=turns)
+        runtimes = [open_runtime(subject.runtime) for subject in task.subjects]
+        simulated = all(runtime.provenance == PROVENANCE_SIMULATED for runtime in runtimes)
+        surroundings = Surroundings(task, notes, root=root, simulated=simulated)
+        stack.callback(surroundings.close)
+        surroundings.start(wait_at_rest=_run_number() == 0)
+        loaded, lanes = _load(task, runtimes, attempt, report, notes, stack, turns=turns)
         if any(subject.is_wrong for subject in loaded):
             return Outcome(measured=Measured(measurements=untimed_measurements(loaded, with_whole=turns is None)))
-        with _watch_clocks(loaded, notes, root) as clocks, _watch_contention(loaded, notes) as disturbed:
-            watch = PauseWatch(pulse=not _is_made_up(loaded))
-            watch.start()
-            in_turns, every_lane = None, [lane for streams in lanes for lane in streams]
-            try:
-                if turns is None:
-                    seen = by_subject(measure(every_lane, limits, report, look=clocks.look), list(map(len, lanes)))
-                else:
-                    in_turns = interleave(every_lane, limits, report, turns=turns, look=clocks.look)
-                    seen = in_turns.seen
-            finally:
-                paused = watch.stop()
-        pauses = pause_flags(seen, paused)
-        disturbed += [*pauses, *clocks.flags]
+        every_lane = [lane for streams in lanes for lane in streams]
+        in_turns: list[InTurns] = []
+
+        def timed() -> GroupRecording:
+            if turns is None:
+                return by_subject(measure(every_lane, limits, report), list(map(len, lanes)))
+            in_turns.append(interleave(every_lane, limits, report, turns=turns))
+            return in_turns[0].seen
+
+        seen, observed = surroundings.watch(timed)
     report("summarise", None, "")
-    circumstances = {**clocks.circumstances, **pace_circumstances(limits.pace)}
+    observed.circumstances.update(pace_circumstances(limits.pace))
     beside = len(every_lane) - 1 if turns is None else 0
-    parts = _summarise_all(loaded, seen, disturbed, circumstances, attempt, beside=beside, with_whole=turns is None)
+    parts = _summarise_all(loaded, seen, observed, attempt, beside=beside, with_whole=turns is None)
     measured = Measured(measurements=parts)
-    if turns is not None and in_turns is not None:
-        measured.interleaved.runs.append(_paired_run(turns, in_turns, pauses))
-    return Outcome(measured=measured)
+    if turns is not None:
+        measured.interleaved.runs.append(_paired_run(turns, in_turns[0], observed.pauses))
+    return Outcome(measured=measured, artifacts=observed.publish(attempt, f"telemetry.{_run_number()}.jsonl"))
+
+
+def _run_number() -> int:
+    """Which of the processes of its BENCH this is."""
+    return int(os.environ.get("JETFLEET_RUN") or 0)
 
 
 def _turns(task: BenchTask) -> Turns | None:
     """The order of this process; None where subjects are not timed in turns."""
     if task.schedule != BenchTask.SCHEDULE_INTERLEAVED:
         return None
-    return Turns(int(os.environ.get("JETFLEET_RUN") or 0))
+    return Turns(_run_number())
 
 
 def _paired_run(turns: Turns, in_turns: InTurns, pauses: Sequence[Flag]) -> PairedRun:
@@ -107,6 +109,7 @@ def share_threads(subjects: Sequence[Subject], available: str) -> None:
 
 def _load(
     task: BenchTask,
+    runtimes: Sequence[Runtime],
     attempt: AttemptDir,
     report: Report,
     notes: dict[str, str],
@@ -115,7 +118,6 @@ def _load(
     turns: Turns | None = None,
 ) -> tuple[list[LoadedSubject], list[list[Lane]]]:
     """Every subject with its lanes. Each session lives and dies in a thread of its own, a sole one in this thread."""
-    runtimes = [open_runtime(subject.runtime) for subject in task.subjects]
     counts = [max(1, subject.streams) for subject in task.subjects]
     alone = len(runtimes) == 1
     loaded: dict[int, LoadedSubject] = {}
@@ -142,53 +144,10 @@ def _close(loaded: LoadedSubject, thread: Executor) -> None:
     thread.submit(loaded.session.close).result()
 
 
-def _is_made_up(loaded: Sequence[LoadedSubject]) -> bool:
-    return all(subject.runtime.provenance == PROVENANCE_SIMULATED for subject in loaded)
-
-
-@contextmanager
-def _watch_contention(loaded: Sequence[LoadedSubject], notes: dict[str, str]) -> Iterator[list[Flag]]:
-    """Fills the list, when the timing is over, with flags for what others did to it."""
-    contention, found = Contention(), list[Flag]()
-    yield found
-    if _is_made_up(loaded):
-        return  # what never ran cannot have been disturbed
-    waiting = contention.waiting()
-    notes["waited_for_cpu"] = str(waiting or "unknown")
-    found += interference(waiting)
-
-
-@dataclass
-class _Clocks:
-    """What the watch of the clocks gives to the loop, and to the measurements afterwards."""
-
-    look: Callable[[], None] = lambda: None
-    flags: Sequence[Flag] = ()
-    circumstances: Mapping[str, str] = field(default_factory=dict)
-
-
-@contextmanager
-def _watch_clocks(loaded: Sequence[LoadedSubject], notes: dict[str, str], root: Path) -> Iterator[_Clocks]:
-    found = _Clocks()
-    if _is_made_up(loaded):  # what never ran had no clocks
-        yield found
-        return
-    addresses = [address for each in loaded if (address := each.described.get("pci_address"))]
-    with closing(ClockSensors(root, pci_address=addresses[0] if addresses else "")) as sensors:
-        watch = ClockWatch(sensors.read, now=time.monotonic)
-        found.look = watch.look
-        yield found
-        watch.look(at_once=True)
-    found.flags = clock_flags(watch.readings, on_cpu=any(each.on_cpu for each in loaded))
-    found.circumstances = clock_circumstances(watch.readings[-1], on_gpu=not all(each.on_cpu for each in loaded))
-    notes.update(describe_clocks(watch.readings))
-
-
 def _summarise_all(
     loaded: Sequence[LoadedSubject],
     seen: GroupRecording,
-    disturbed: Sequence[Flag],
-    circumstances: Mapping[str, str],
+    observed: Observed,
     attempt: AttemptDir,
     *,
     beside: int,
@@ -199,13 +158,16 @@ def _summarise_all(
     measurements = []
     for index, (subject, recording) in enumerate(zip(loaded, seen.recordings, strict=True)):
         measurement = subject.label(_summarise(recording, subject.subject, attempt, index), index)
-        measurement.flags.extend([*disturbed, *lost_window_flags(seen, index)])
-        measurement.circumstances.update(circumstances)
+        measurement.flags.extend([*observed.flags, *lost_window_flags(seen, index)])
+        measurement.circumstances.update(observed.circumstances)
+        observed.add_metrics(measurement, alone=len(loaded) == 1)
         if subject.runtime.provenance != PROVENANCE_SIMULATED:
             measurement.flags.extend(lock_flags(recording, beside))
         measurements.append(measurement)
     if with_whole and len(measurements) > 1:
-        measurements.append(aggregate(measurements, [subject.subject for subject in loaded], seen))
+        whole = aggregate(measurements, [subject.subject for subject in loaded], seen)
+        observed.add_metrics(whole, alone=True)
+        measurements.append(whole)
     return measurements
 
 

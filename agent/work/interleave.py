@@ -5,7 +5,7 @@ process to the next: both move a latency by a few tenths of a percent (docs/adr/
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -73,12 +73,8 @@ def interleave(
     report: Report,
     *,
     turns: Turns,
-    look: Callable[[], None] = lambda: None,
 ) -> InTurns:
-    """Warms each lane up, then times both in turns: each so long as the shortest window says, or until the longest.
-
-    `look` is called before the first block and after each, never inside one.
-    """
+    """Warms each lane up, then times both in turns: each so long as the shortest window says, or until the longest."""
     groups = [LaneGroup([lane]) for lane in lanes]
     parts = [GroupRecording.of(1) for _ in lanes]
     for group, part in zip(groups, parts, strict=True):
@@ -87,14 +83,12 @@ def interleave(
     blocks = _blocks(groups, counts, limits)
     ratios: list[float] = []
     report("measure", 0.0, f"{blocks} blocks of four rounds")
-    look()
     with quiet_collector():
         while len(ratios) < blocks and not (_are_late(parts, limits) and len(ratios) >= FEWEST_LATE):
             for index in turns.block(len(ratios)):
                 parts[index].add(
                     groups[index].time_round(math.inf, count=counts[index]), count_first=counts[index] == 1
                 )
-            look()
             ratios.append(_block_ratio(parts))
             report("measure", len(ratios) / blocks, f"block {len(ratios)} of {blocks}")
     return InTurns(_joined(parts), ratios)
@@ -133,6 +127,7 @@ def _joined(parts: Sequence[GroupRecording]) -> GroupRecording:
     return GroupRecording(
         recordings,
         windows_s=[window for part in parts for window in part.windows_s],
+        windows_ns=sorted(window for part in parts for window in part.windows_ns),
         runs=sum(part.runs for part in parts),
         spent_s=sum(part.spent_s for part in parts),
         lost=[part.lost[0] for part in parts],

@@ -6,7 +6,7 @@ Knows lanes and their numbers; how lanes run is together's business, what the nu
 import gc
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -85,29 +85,22 @@ def measure_alone(session: Session, limits: MeasureLimits, report: Report) -> Re
     return measure([Lane(session, CallerThread())], limits, report).recordings[0]
 
 
-def measure(
-    lanes: Sequence[Lane], limits: MeasureLimits, report: Report, *, look: Callable[[], None] = lambda: None
-) -> GroupRecording:
+def measure(lanes: Sequence[Lane], limits: MeasureLimits, report: Report) -> GroupRecording:
     """Warms up all lanes together, then times windows that they share until enough is known or the time is up; or
-    what arrives at a pace.
-
-    `look` is called before the first window and after each, while the device is still warm: never inside one.
-    """
+    what arrives at a pace."""
     group, seen = LaneGroup(lanes), GroupRecording.of(len(lanes))
     slowest_s = warm_up(group, seen, limits, report)
     if limits.pace is not None:
-        _measure_at_pace(limits.pace, lanes, seen, limits, report, look)
+        _measure_at_pace(limits.pace, lanes, seen, limits, report)
         return seen
     count = round_size(slowest_s, limits)
     report("measure", 0.0, _pace(slowest_s))
     length_s = count * slowest_s
     stopping = _Stopping(limits)
     reported_s = 0.0
-    look()
     with quiet_collector():
         while not stopping.is_due(seen):
             timelines = group.time_round(length_s, count=count)
-            look()
             if seen.add(timelines, count_first=count == 1) < min(count, MIN_ROUND_SAMPLES):
                 length_s *= 2
             if seen.spent_s - reported_s >= REPORT_EVERY_S:
@@ -124,15 +117,12 @@ def _measure_at_pace(
     seen: GroupRecording,
     limits: MeasureLimits,
     report: Report,
-    look: Callable[[], None],
 ) -> None:
     """One window, which begins at the pace as it goes on: so warm, and so queued, as it is while inputs arrive."""
     plan = plan_arrivals(pace, warmup_s=limits.warmup_s, min_s=limits.min_s, max_s=limits.max_s, run=limits.run)
     report("measure", 0.0, f"{len(plan.arrivals_ns)} arrivals, {pace}")
-    look()
     with quiet_collector():
         measure_paced(lanes, seen, plan, pace)
-    look()
 
 
 def warm_up(group: LaneGroup, seen: GroupRecording, limits: MeasureLimits, report: Report) -> float:

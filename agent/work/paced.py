@@ -37,6 +37,10 @@ def measure_paced(lanes: Sequence[Lane], seen: GroupRecording, plan: ArrivalPlan
     for lane, answers, back_to_back_ms in zip(range(len(lanes)), run_all(lanes, runs), _latest(seen), strict=True):
         served, collected = _counted(answers, plan, pace, back_to_back_ms)
         _add(seen, lane, served, collected)
+        if not lane:
+            opened_ns = gate.opened_ns[lane]
+            window = (opened_ns + int(served.arrivals_ns[0]), opened_ns + int(served.ends_ns[-1]))
+            seen.windows_ns.append(window)
     seen.runs = 1
 
 

@@ -7,6 +7,7 @@ a graph and its threads. Nothing here is timed.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ def open_stream(first: LoadedSubject, attempt: AttemptDir, stack: ExitStack) -> 
 
 def by_subject(seen: GroupRecording, counts: Sequence[int]) -> GroupRecording:
     """What was seen of lanes as what was seen of subjects, of which each has so many lanes, one after another."""
-    found = GroupRecording([], windows_s=seen.windows_s, runs=seen.runs, spent_s=seen.spent_s, gaps=seen.gaps, lost=[])
+    found = replace(seen, recordings=[], lost=[])
     begin = 0
     for count in counts:
         found.recordings.append(_as_one(seen.recordings[begin : begin + count]))

@@ -55,6 +55,7 @@ class Timeline:
     begins_ns: NDArray[np.int64]
     ends_ns: NDArray[np.int64]
     collected: RoundRecord = field(default_factory=RoundRecord)
+    opened_ns: int = 0  # that start, by the session's clock
 
     @property
     def latency_s(self) -> float:
@@ -67,6 +68,7 @@ class GroupRecording:
 
     recordings: list[Recording]
     windows_s: list[float] = field(default_factory=list)  # wall clock that all of them share, one per round
+    windows_ns: list[tuple[int, int]] = field(default_factory=list)  # begin and end of each, by the first lane's clock
     runs: int = 0  # windows, with those that were lost
     spent_s: float = 0.0  # on them, with what some of the lanes did before all were there or after one had stopped
     lost: list[int] = field(default_factory=list)  # per lane: windows lost because no inference of it fitted
@@ -99,6 +101,8 @@ class GroupRecording:
             self.lost = [lost + (not count) for lost, count in zip(self.lost, counts, strict=True)]
             return 0
         self.windows_s.append((window[1] - window[0]) / 1e9)
+        opened_ns = timelines[0].opened_ns
+        self.windows_ns.append((opened_ns + window[0], opened_ns + window[1]))
         for recording, timeline, part in zip(self.recordings, timelines, slices, strict=True):
             begins, ends = timeline.begins_ns[part], timeline.ends_ns[part]
             # A lane's own wall clock: what the window's edges cut off at both ends is neither counted nor timed.
@@ -231,7 +235,7 @@ class _LaneRun:
         collected = session.collect() if self.timed else RoundRecord()
         begins_ns = np.frombuffer(self.timestamps.begins_ns, dtype=np.int64, count=count) - opened_ns
         ends_ns = np.frombuffer(self.timestamps.ends_ns, dtype=np.int64, count=count) - opened_ns
-        return Timeline(begins_ns, ends_ns, collected)
+        return Timeline(begins_ns, ends_ns, collected, opened_ns)
 
 
 def time_inferences(session: Session, timestamps: _Timestamps, *, room: int, until_ns: int) -> int:

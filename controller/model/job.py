@@ -45,6 +45,7 @@ class Role(Enum):
     CALIBRATION_CACHE = "calibration-cache"
     LAYERS = "layers"
     LAYER_PROFILE = "layer-profile"
+    TELEMETRY = "telemetry"
     FRAME = "frame"
     CALLABLE = "callable"
 

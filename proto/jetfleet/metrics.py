@@ -64,6 +64,23 @@ _MEANINGS = {
 }
 
 
+# Of the machine while it measured: docs/telemetry.md says of what they are, and when they are missing.
+TELEMETRY = (
+    MetricSpec(
+        "energy_mj",
+        "mJ",
+        Better.LOWER,
+        "energy of one inference (the whole batch) over the timed windows, idle power included",
+        has_interval=True,
+    ),
+    MetricSpec("power_mean_w", "W", Better.LOWER, "mean power over the timed windows", has_interval=True),
+    MetricSpec("power_idle_w", "W", Better.NEITHER, "mean power at rest, before the engine was loaded"),
+    MetricSpec("gpu_clock_mean_mhz", "MHz", Better.NEITHER, "mean clock of the GPU over the timed windows"),
+    MetricSpec("cpu_clock_mean_mhz", "MHz", Better.NEITHER, "mean clock of the fastest CPU over the timed windows"),
+    MetricSpec("temperature_max_c", "°C", Better.LOWER, "the hottest zone's highest temperature while timed"),
+)
+
+
 def percentile(statistic: str) -> float | None:
     """0.99 of `p99`; None for what is not a percentile."""
     digits = statistic.removeprefix("p")
@@ -140,6 +157,7 @@ METRICS = (
     *_ACCURACIES,
     MetricSpec("dla_time_share", "share", Better.NEITHER, "a DLA's share of the layers' time, 0 to 1; none: no DLA"),
     *_PACED,
+    *TELEMETRY,
     *_stages(),
 )
 COLUMNS = tuple(column for metric in METRICS for column in metric.columns)

@@ -15,6 +15,7 @@ SIMULATED_RUNTIME = "simulated"
 _SPECS = {metric.name: metric for metric in METRICS}
 _ASCENDING = ("min", "p50", "p90", "p95", "p99", "max")
 _SIGNED_STAGE = "residual"  # of two clocks: may be below zero
+_SIGNED_UNIT = "°C"  # boards work outdoors
 _SLACK = 1e-9  # relative: a mean of equal numbers may lie a rounding beside them
 _COSINE_SLACK = 1e-6
 
@@ -82,7 +83,7 @@ def _can_be(value: float, spec: MetricSpec | None) -> bool:
     """Of a metric that only a newer version knows, nothing but that it is a number."""
     if not math.isfinite(value):
         return False
-    if spec is None or spec.stage == _SIGNED_STAGE:
+    if spec is None or spec.stage == _SIGNED_STAGE or spec.unit == _SIGNED_UNIT:
         return True
     if spec.name == "p50_ms":
         return value > 0

@@ -25,7 +25,8 @@ _KEY = re.compile(r"[0-9a-f]{6,64}")
 _SHOWN = 12  # digits of a key in a message
 _NAMED = 5  # engines in a message
 # What a BENCH tells of an engine; its BUILD may leave any file.
-_OF_A_BENCH = (Role.LAYERS, Role.LAYER_PROFILE, Role.ENVIRONMENT)
+_OF_A_BENCH = (Role.LAYERS, Role.LAYER_PROFILE)
+_OF_ALL_SUBJECTS = (Role.ENVIRONMENT, Role.TELEMETRY)
 
 
 def listed_engines(connection: Connection, *, limit: int, after: str = "") -> list[ListedRow[EngineView]]:
@@ -188,7 +189,7 @@ def _files_of_bench(connection: Connection, bench: StoredRow | None) -> Iterator
     for item in _files(connection, bench.attempt_token):
         index = re.search(r"-(\d+)(?=\.|$)", item.name)
         mine = int(index[1]) == bench.subject_idx if index else count == 1
-        if item.role in _OF_A_BENCH and (mine or item.role is Role.ENVIRONMENT):
+        if item.role in _OF_ALL_SUBJECTS or (mine and item.role in _OF_A_BENCH):
             yield item
 
 

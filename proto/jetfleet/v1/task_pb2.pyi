@@ -109,6 +109,8 @@ class _ArtifactRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Artifact
     """time per layer, from a run of its own, JSON"""
     ARTIFACT_ROLE_MODEL_QDQ_DLA: _ArtifactRole.ValueType  # 18
     """as MODEL_QDQ, with a pair on every tensor between layers of a DLA"""
+    ARTIFACT_ROLE_TELEMETRY: _ArtifactRole.ValueType  # 19
+    """what a machine's sensors told while it measured, JSON lines"""
     ARTIFACT_ROLE_FRAME: _ArtifactRole.ValueType  # 22
     """an image file that a pipeline begins with; `name` is its file name"""
     ARTIFACT_ROLE_CALLABLE: _ArtifactRole.ValueType  # 23
@@ -150,6 +152,8 @@ ARTIFACT_ROLE_LAYER_PROFILE: ArtifactRole.ValueType  # 17
 """time per layer, from a run of its own, JSON"""
 ARTIFACT_ROLE_MODEL_QDQ_DLA: ArtifactRole.ValueType  # 18
 """as MODEL_QDQ, with a pair on every tensor between layers of a DLA"""
+ARTIFACT_ROLE_TELEMETRY: ArtifactRole.ValueType  # 19
+"""what a machine's sensors told while it measured, JSON lines"""
 ARTIFACT_ROLE_FRAME: ArtifactRole.ValueType  # 22
 """an image file that a pipeline begins with; `name` is its file name"""
 ARTIFACT_ROLE_CALLABLE: ArtifactRole.ValueType  # 23

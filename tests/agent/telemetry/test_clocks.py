@@ -1,27 +1,24 @@
 """Clocks over a measurement, on constructed boards: what a row says of them, and what a change of them is."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from agent.device.clocks import Clock, emc_cap_hz, read_emc_clock
-from agent.device.nvml_clocks import NvmlClocks
+from agent.device.clocks import emc_cap_hz, read_emc_clock
+from agent.device.nvml_gpu import NvmlGpu
 from agent.telemetry.clocks import (
-    EVERY_S,
     ClockReading,
     ClockSensors,
-    ClockWatch,
     clock_circumstances,
     clock_flags,
     describe_clocks,
 )
-from jetfleet.v1.task_pb2 import FLAG_KIND_CLOCK_DRIFT, FLAG_KIND_THROTTLED
+from jetfleet.v1.task_pb2 import FLAG_KIND_CLOCK_DRIFT
 from testing.boards.documented import COMBINATIONS
 from testing.boards.jetson import jetson
 from testing.boards.sensors import emc, workstation_clocks
 from testing.boards.tree import Tree
+from tests.agent.telemetry.nvml import FakeNvml, opened
 
 GPU = "sys/class/devfreq/17000000.gpu/"
 CPU0 = "sys/devices/system/cpu/cpu0/cpufreq/"
@@ -36,16 +33,16 @@ def circumstances(root: Path, *, on_gpu: bool = True) -> dict[str, str]:
     return clock_circumstances(ClockSensors(root).read(), on_gpu=on_gpu)
 
 
-def flags(*readings: ClockReading, on_cpu: bool = False) -> dict[int, str]:
-    return {flag.kind: flag.evidence for flag in clock_flags(readings, on_cpu=on_cpu)}
+def flags(*readings: ClockReading) -> dict[int, str]:
+    return {flag.kind: flag.evidence for flag in clock_flags(readings)}
 
 
-def changed(tmp_path: Path, tree: Tree, files: dict[str, str], *, on_cpu: bool = False) -> dict[int, str]:
+def changed(tmp_path: Path, tree: Tree, files: dict[str, str]) -> dict[int, str]:
     """The flags of a measurement during which these files changed."""
     sensors = ClockSensors(tree.write(tmp_path))
     before = sensors.read()
     Tree().put(files).write(tmp_path)
-    return flags(before, sensors.read(), on_cpu=on_cpu)
+    return flags(before, sensors.read())
 
 
 @pytest.mark.parametrize(("board", "jetpack"), COMBINATIONS)
@@ -111,7 +108,6 @@ def test_nothing_that_stays_is_a_flag(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({f"{GPU}cur_freq": "1020000000\n"}, "GPU clock between 306 and 1020 MHz (limit 5%)"),
         (
             {f"{GPU}min_freq": "1020000000\n"},
             "the range of the GPU clock changed from free, 306 to 1020 MHz to locked at 1020 MHz",
@@ -123,7 +119,7 @@ def test_nothing_that_stays_is_a_flag(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_clock_that_changes_is_a_drift(tmp_path: Path, files: dict[str, str], said: str) -> None:
+def test_a_clock_that_is_set_anew_is_a_drift(tmp_path: Path, files: dict[str, str], said: str) -> None:
     assert changed(tmp_path, orin(), files) == {FLAG_KIND_CLOCK_DRIFT: said}
 
 
@@ -133,116 +129,19 @@ def test_a_lock_of_the_memory_that_comes_meanwhile_is_a_drift(tmp_path: Path) ->
     assert found == {FLAG_KIND_CLOCK_DRIFT: said}
 
 
-@pytest.mark.parametrize(
-    ("files", "said"),
-    [
-        ({"sys/class/thermal/cooling_device3/cur_state": "1\n"}, "gpu-throttle-alert was raised"),
-        ({"sys/class/hwmon/hwmon9/oc3_event_cnt": "2\n"}, "2 instantaneous over-current events"),
-        ({"sys/class/hwmon/hwmon9/oc1_event_cnt": "1\n"}, "1 under-voltage event"),
-    ],
-)
-def test_a_board_that_slows_itself_down_is_throttled(tmp_path: Path, files: dict[str, str], said: str) -> None:
-    assert changed(tmp_path, orin(), files) == {FLAG_KIND_THROTTLED: said}
-
-
-def test_over_current_events_of_before_do_not_count(tmp_path: Path) -> None:
-    sensors = ClockSensors(orin().put({"sys/class/hwmon/hwmon9/oc2_event_cnt": "40\n"}).write(tmp_path))
-    assert flags(sensors.read(), sensors.read()) == {}
-
-
-def test_an_alert_that_passed_between_two_rounds_counts() -> None:
-    raised = ClockReading(alerts={"cpu-throttle-alert": 1, "gpu-throttle-alert": 0})
-    assert flags(ClockReading(), raised, ClockReading()) == {FLAG_KIND_THROTTLED: "cpu-throttle-alert was raised"}
-
-
-def cpus(*mhz: int) -> list[ClockReading]:
-    """One reading each of a fast CPU beside an idle one."""
-    idle = Clock("policy1", 800 * MHZ, 800 * MHZ, 4200 * MHZ, "powersave")
-    return [ClockReading(cpus=(idle, Clock("policy0", now * MHZ, 800 * MHZ, 4200 * MHZ, "powersave"))) for now in mhz]
-
-
-def test_cpus_count_by_levels_and_only_where_something_ran_on_them() -> None:
-    falling = cpus(4200, 4200, 4100, 3900, 3600, 3600)
-    said = "fastest CPU at 4200 MHz in the first third, 3600 in the last (limit 10%)"
-    assert flags(*falling, on_cpu=True) == {FLAG_KIND_CLOCK_DRIFT: said}
-    assert flags(*falling, on_cpu=False) == {}
-    assert flags(*cpus(4200, 1200, 4200, 4200, 1300, 4200, 4200, 4200, 4100), on_cpu=True) == {}
-    assert flags(*cpus(4200, 1200), on_cpu=True) == {}
-
-
-def test_readings_are_taken_not_more_often_than_they_cost() -> None:
-    now = [10.0]
-    taken: list[float] = []
-
-    def read() -> ClockReading:
-        taken.append(now[0])
-        return ClockReading()
-
-    watch = ClockWatch(read, now=lambda: now[0])
-    for step in (0.0, EVERY_S / 2, EVERY_S / 2, EVERY_S / 4):
-        now[0] += step
-        watch.look()
-    watch.look(at_once=True)
-    assert taken == [10.0, 10.0 + EVERY_S, 10.0 + 1.25 * EVERY_S]
-    assert len(watch.readings) == 3
-
-
 def test_the_record_tells_before_and_after(tmp_path: Path) -> None:
     found = describe_clocks([ClockSensors(orin().write(tmp_path)).read()] * 2)
     assert found["clocks_before"] == found["clocks_after"]
     assert found["clocks_before"].startswith("17000000.gpu 306 MHz (free, 306 to 1020 MHz, nvhost_podgov), cpu0 ")
-    assert found["gpu_clock_seen"] == "306 to 306 MHz in 2 readings"
-
-
-class FakeNvml:
-    """As much of the library as is asked; `old` has the reasons under their name of before."""
-
-    def __init__(self, *, mhz: int = 1980, most: int = 1980, reasons: int = 0, old: bool = False, gone: bool = False):
-        self.closed = 0
-        self._values = {"Clock": mhz, "Max": most}
-        self._reasons = reasons
-        name = "nvmlDeviceGetCurrentClocksThrottleReasons" if old else "nvmlDeviceGetCurrentClocksEventReasons"
-        if not gone:
-            setattr(self, name, self._tell_reasons)
-        self.asked: list[bytes] = []
-
-    def nvmlInit_v2(self) -> int:
-        return 0
-
-    def nvmlShutdown(self) -> int:
-        self.closed += 1
-        return 0
-
-    def nvmlDeviceGetHandleByPciBusId_v2(self, address: bytes, handle: object) -> int:
-        self.asked.append(address)
-        return 0 if address == b"0000:01:00.0" else 6
-
-    def nvmlDeviceGetClockInfo(self, handle: object, kind: int, value: Any) -> int:
-        return self._put(value, "Clock")
-
-    def nvmlDeviceGetMaxClockInfo(self, handle: object, kind: int, value: Any) -> int:
-        return self._put(value, "Max")
-
-    def _put(self, reference: Any, name: str) -> int:
-        reference._obj.value = self._values[name]
-        return 0
-
-    def _tell_reasons(self, handle: object, reference: Any) -> int:
-        reference._obj.value = self._reasons
-        return 0
-
-
-def nvml(library: FakeNvml) -> Callable[[str], NvmlClocks | None]:
-    return lambda address: NvmlClocks.open(address, load=lambda name: library)
 
 
 def test_a_discrete_gpu_is_asked_by_its_address(tmp_path: Path) -> None:
     library = FakeNvml(mhz=1755, reasons=0x1)
-    sensors = ClockSensors(tmp_path, pci_address="0000:01:00.0", open_nvml=nvml(library))
+    sensors = ClockSensors(tmp_path, pci_address="0000:01:00.0", open_nvml=opened(library))
     assert clock_circumstances(sensors.read(), on_gpu=True)["gpu_clocks"] == "free, up to 1980 MHz"
     sensors.close()
     assert library.closed == 1
-    other = ClockSensors(tmp_path, pci_address="0000:02:00.0", open_nvml=nvml(library))
+    other = ClockSensors(tmp_path, pci_address="0000:02:00.0", open_nvml=opened(library))
     assert clock_circumstances(other.read(), on_gpu=True)["gpu_clocks"] == "unknown"
     other.close()
     assert library.closed == 2, "what was opened for nothing is closed at once"
@@ -251,24 +150,24 @@ def test_a_discrete_gpu_is_asked_by_its_address(tmp_path: Path) -> None:
 @pytest.mark.parametrize("old", [False, True])
 def test_a_discrete_gpu_that_is_held_or_slowed_says_so(tmp_path: Path, old: bool) -> None:
     library = FakeNvml(mhz=1200, reasons=0x2 | 0x20 | 0x4, old=old)
-    sensors = ClockSensors(tmp_path, pci_address="0000:01:00.0", open_nvml=nvml(library))
+    sensors = ClockSensors(tmp_path, pci_address="0000:01:00.0", open_nvml=opened(library))
     reading = sensors.read()
     assert clock_circumstances(reading, on_gpu=True)["gpu_clocks"] == "locked at 1200 MHz"
-    assert flags(reading, reading) == {FLAG_KIND_THROTTLED: "GPU slowed by power cap; GPU slowed by thermal slowdown"}
+    assert reading.slowed == {"power cap", "thermal slowdown"}
 
 
 def test_a_library_that_does_not_tell_leaves_it_unknown(tmp_path: Path) -> None:
-    sensors = ClockSensors(tmp_path, pci_address="0000:01:00.0", open_nvml=nvml(FakeNvml(gone=True)))
+    sensors = ClockSensors(tmp_path, pci_address="0000:01:00.0", open_nvml=opened(FakeNvml(gone=True)))
     assert clock_circumstances(sensors.read(), on_gpu=True)["gpu_clocks"] == "unknown"
 
     def missing(name: str) -> object:
         raise OSError("no such library")
 
-    assert NvmlClocks.open("0000:01:00.0", load=missing) is None
+    assert NvmlGpu.open("0000:01:00.0", load=missing) is None
 
 
 def test_a_jetson_does_not_ask_nvml(tmp_path: Path) -> None:
     library = FakeNvml()
     root = orin().write(tmp_path)
-    ClockSensors(root, pci_address="0000:01:00.0", open_nvml=nvml(library)).close()
+    ClockSensors(root, pci_address="0000:01:00.0", open_nvml=opened(library)).close()
     assert library.asked == []

@@ -255,14 +255,15 @@ def test_what_is_not_implemented_or_makes_no_sense_is_refused(task: BenchTask, w
         check_options(task)
 
 
-def test_clocks_are_looked_at_before_the_first_window_and_after_each_never_inside() -> None:
+def test_windows_are_known_by_the_sessions_own_clock() -> None:
     session = Scripted(noisy(2.0, 0.01))
-    seen: list[tuple[int, int]] = []
-    limits = MeasureLimits(0.1, 0.5, 2.0)
-    lanes = [Lane(session, CallerThread())]
-    found = measure_lanes(lanes, limits, silent, look=lambda: seen.append((len(session.prepared), session.done)))
-    assert [windows for windows, _ in seen] == list(range(found.runs + 1))
-    assert [done for _, done in seen[1:]] == session.prepared
+    began_ns = session.clock()
+    found = measure_lanes([Lane(session, CallerThread())], MeasureLimits(0.1, 0.5, 2.0), silent)
+    assert [(end - begin) / 1e9 for begin, end in found.windows_ns] == pytest.approx(found.windows_s)
+    edges = [edge for window in found.windows_ns for edge in window]
+    assert edges == sorted(edges)
+    assert began_ns + 0.1e9 < edges[0], "the warm-up is in no window"
+    assert edges[-1] <= session.clock()
 
 
 @pytest.mark.parametrize(("enqueue_ms", "bound"), [(0.9, True), (LAUNCH_SHARE, False), (0.1, False)])
