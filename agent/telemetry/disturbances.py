@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from agent.device.nvml_gpu import NvmlGpu
-from agent.telemetry.series import Series, Telemetry, Window, length_s
+from agent.telemetry.series import ChannelSeries, Telemetry, Window, length_s
 from jetfleet.v1.task_pb2 import FLAG_KIND_CLOCK_DRIFT, FLAG_KIND_INTERFERED, FLAG_KIND_THROTTLED, Flag
 
 # A clock that is free moves by a step now and then; more than this moves the number.
@@ -66,7 +66,7 @@ def _drifts(telemetry: Telemetry, watched: Watched) -> Iterator[str]:
         yield from _cpu_drift(fastest(cpus, watched.windows))
 
 
-def fastest(cpus: Sequence[Series], windows: Sequence[Window]) -> list[float]:
+def fastest(cpus: Sequence[ChannelSeries], windows: Sequence[Window]) -> list[float]:
     """The fastest of the CPUs' clocks at each moment, in MHz."""
     at: dict[float, float] = {}
     for series in cpus:
@@ -141,11 +141,11 @@ def _stolen(telemetry: Telemetry, watched: Watched) -> Iterator[str]:
             yield f"the hypervisor gave {share:.1%} of the CPUs' time to others (limit {STOLEN:.0%})"
 
 
-def _first_before(series: Series, time_s: float) -> int:
+def _first_before(series: ChannelSeries, time_s: float) -> int:
     """The last reading before a moment, or the first one at all."""
     before = [at for at, taken_s in enumerate(series.times_s) if taken_s <= time_s]
     return before[-1] if before else 0
 
 
-def _last(series: Series) -> str:
+def _last(series: ChannelSeries) -> str:
     return series.channel.name.partition(".")[2]

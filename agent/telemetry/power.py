@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import fmean, stdev
 
 from agent.telemetry.channels.nvml import BY_NVML
-from agent.telemetry.series import Series, Telemetry, Window, length_s
+from agent.telemetry.series import ChannelSeries, Telemetry, Window, length_s
 from jetfleet.stats.student import quantile
 from jetfleet.v1.task_pb2 import Estimate
 
@@ -23,7 +23,7 @@ _CONFIDENCE = 0.975  # of each side
 class PowerSource:
     """The series that make up one total, and what it covers."""
 
-    series: tuple[Series, ...]
+    series: tuple[ChannelSeries, ...]
     covers: str
 
     @property
@@ -92,11 +92,11 @@ def in_words(source: PowerSource | str, windows: Sequence[Window]) -> str:
 _PACKAGES = tuple(f"energy.package-{number}" for number in range(8))
 
 
-def _mean_w(series: Series, windows: Sequence[Window]) -> float:
+def _mean_w(series: ChannelSeries, windows: Sequence[Window]) -> float:
     return series.grown(windows) / length_s(windows) if series.channel.counts else series.mean(windows)
 
 
-def _half_width_w(series: Series, windows: Sequence[Window]) -> float:
+def _half_width_w(series: ChannelSeries, windows: Sequence[Window]) -> float:
     """Student's t over as many values as the series is worth, and half a step of the monitor."""
     values = (series.rates() if series.channel.counts else series).inside(windows)
     step_w = (series.channel.step_w or 0.0) / 2

@@ -13,7 +13,7 @@ Window: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Series:
+class ChannelSeries:
     """What could be read of a channel, in time order."""
 
     channel: Channel
@@ -35,11 +35,13 @@ class Series:
         """Of a counter: by how much it grew in them."""
         return math.fsum(self.at(end) - self.at(begin) for begin, end in windows)
 
-    def rates(self) -> "Series":
+    def rates(self) -> "ChannelSeries":
         """Of a counter: how fast it grew between readings, each at the middle between them."""
         pairs = list(pairwise(zip(self.times_s, self.values, strict=True)))
         times = [(before[0] + after[0]) / 2 for before, after in pairs]
-        return Series(self.channel, times, [(after[1] - before[1]) / (after[0] - before[0]) for before, after in pairs])
+        return ChannelSeries(
+            self.channel, times, [(after[1] - before[1]) / (after[0] - before[0]) for before, after in pairs]
+        )
 
     def at(self, time_s: float) -> float:
         after = bisect_left(self.times_s, time_s)
@@ -67,12 +69,12 @@ class Series:
 class Telemetry:
     """All that a sampler told. `cpu_share` is what it took of a CPU; `lost` why there is nothing, where it failed."""
 
-    series: Mapping[str, Series] = field(default_factory=dict)
+    series: Mapping[str, ChannelSeries] = field(default_factory=dict)
     absent: Sequence[Absent] = ()
     cpu_share: float | None = None
     lost: str = ""
 
-    def named(self, prefix: str) -> list[Series]:
+    def named(self, prefix: str) -> list[ChannelSeries]:
         """The series of channels whose name begins so, that were read at least once."""
         return [series for name, series in self.series.items() if name.startswith(prefix) and series.values]
 
@@ -93,7 +95,7 @@ def parse(told: Mapping[str, Any]) -> Telemetry:
             read = [(time_s, value) for time_s, value in zip(times_s, values, strict=True) if value is not None]
             column = [value for _, value in read]
             series = list(_unwrapped(column, channel.wraps_at)) if channel.wraps_at else column
-            found[channel.name] = Series(channel, [time_s for time_s, _ in read], series)
+            found[channel.name] = ChannelSeries(channel, [time_s for time_s, _ in read], series)
     absent = [Absent(**item) for item in told["absent"]]
     return Telemetry(found, absent, told["cpu_s"] / told["elapsed_s"] if told["elapsed_s"] else None)
 

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from agent.telemetry.disturbances import Watched, fastest
 from agent.telemetry.power import energy_per_inference, mean_power, power_source
-from agent.telemetry.series import Series, Telemetry, Window, length_s
+from agent.telemetry.series import ChannelSeries, Telemetry, Window, length_s
 from jetfleet.v1.task_pb2 import Estimate
 
 _IDLE_CONVERSIONS = 3
@@ -79,7 +79,7 @@ def _lines(telemetry: Telemetry, watched: Watched, zero_s: float, power: str) ->
         yield _line(series, zero_s)
 
 
-def _line(series: Series, zero_s: float) -> Mapping[str, object]:
+def _line(series: ChannelSeries, zero_s: float) -> Mapping[str, object]:
     channel = series.channel
     return {
         "channel": channel.name,

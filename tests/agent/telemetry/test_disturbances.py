@@ -6,24 +6,24 @@ import pytest
 
 from agent.telemetry.channels.channel import Channel
 from agent.telemetry.disturbances import Watched, sampled_flags
-from agent.telemetry.series import Series, Telemetry
+from agent.telemetry.series import ChannelSeries, Telemetry
 from jetfleet.v1.task_pb2 import FLAG_KIND_CLOCK_DRIFT, FLAG_KIND_INTERFERED, FLAG_KIND_THROTTLED
 
 DRIFT, THROTTLED, INTERFERED = FLAG_KIND_CLOCK_DRIFT, FLAG_KIND_THROTTLED, FLAG_KIND_INTERFERED
 
 
-def series(name: str, values: Sequence[float], *, every_s: float = 0.1) -> Series:
+def series(name: str, values: Sequence[float], *, every_s: float = 0.1) -> ChannelSeries:
     """Read ten times before the windows begin at 1 s."""
-    return Series(Channel(name, "", "file"), [every_s * k for k in range(len(values))], values)
+    return ChannelSeries(Channel(name, "", "file"), [every_s * k for k in range(len(values))], values)
 
 
-def flags(*found: Series, on_cpu: bool = False, on_gpu: bool = True, cpus: int = 4) -> dict[int, str]:
+def flags(*found: ChannelSeries, on_cpu: bool = False, on_gpu: bool = True, cpus: int = 4) -> dict[int, str]:
     watched = Watched(windows=[(1.0, 2.0), (2.1, 3.0)], rest=(0.2, 0.7), cpus=cpus, on_cpu=on_cpu, on_gpu=on_gpu)
     telemetry = Telemetry({item.channel.name: item for item in found})
     return {flag.kind: flag.evidence for flag in sampled_flags(telemetry, watched)}
 
 
-def grows(name: str, *, per_s: float, before: float = 0.0) -> Series:
+def grows(name: str, *, per_s: float, before: float = 0.0) -> ChannelSeries:
     """A counter that grows at another pace before the windows."""
     values = [before * 0.1 * min(k, 10) + per_s * 0.1 * max(0, k - 10) for k in range(32)]
     return series(name, values)
@@ -76,7 +76,7 @@ def test_cpus_count_by_levels_and_only_where_something_ran_on_them() -> None:
         (series("slowed.gpu", [0] * 12 + [0x24] * 20), "GPU slowed by power cap; GPU slowed by thermal slowdown"),
     ],
 )  # fmt: skip
-def test_a_machine_that_slows_itself_down_is_throttled(raised: Series, said: str) -> None:
+def test_a_machine_that_slows_itself_down_is_throttled(raised: ChannelSeries, said: str) -> None:
     assert flags(raised) == {THROTTLED: said}
 
 
@@ -88,7 +88,7 @@ def test_a_machine_that_slows_itself_down_is_throttled(raised: Series, said: str
         series("slowed.gpu", [4] * 9 + [0] * 23),
     ],
 )
-def test_what_was_before_the_rounds_does_not_count(before: Series) -> None:
+def test_what_was_before_the_rounds_does_not_count(before: ChannelSeries) -> None:
     assert flags(before) == {}
 
 

@@ -8,7 +8,7 @@ import pytest
 from agent.telemetry.channels.channel import Absent, Channel
 from agent.telemetry.channels.nvml import BY_NVML
 from agent.telemetry.power import PowerSource, energy_per_inference, in_words, mean_power, power_source
-from agent.telemetry.series import Series, Telemetry
+from agent.telemetry.series import ChannelSeries, Telemetry
 
 INPUT = Channel("power.VDD_IN", "W", "in1 x curr1", covers="VDD_IN, the module's input", conversion_s=0.028)
 GPU = Channel("power.gpu", "W", "nvml", covers=BY_NVML)
@@ -16,15 +16,15 @@ PACKAGE = Channel("energy.package-0", "J", "rapl", counts=True, covers="the CPU'
 WINDOW = [(1.0, 3.0)]
 
 
-def sampled(channel: Channel, values: list[float], *, every_s: float = 0.1) -> Series:
-    return Series(channel, [every_s * k for k in range(len(values))], values)
+def sampled(channel: Channel, values: list[float], *, every_s: float = 0.1) -> ChannelSeries:
+    return ChannelSeries(channel, [every_s * k for k in range(len(values))], values)
 
 
-def telemetry(*series: Series, absent: tuple[Absent, ...] = ()) -> Telemetry:
+def telemetry(*series: ChannelSeries, absent: tuple[Absent, ...] = ()) -> Telemetry:
     return Telemetry({item.channel.name: item for item in series}, absent)
 
 
-def source(*series: Series, on_gpu: bool = True) -> PowerSource:
+def source(*series: ChannelSeries, on_gpu: bool = True) -> PowerSource:
     found = power_source(telemetry(*series), on_gpu=on_gpu)
     assert isinstance(found, PowerSource), found
     return found

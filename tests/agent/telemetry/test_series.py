@@ -3,13 +3,13 @@
 import pytest
 
 from agent.telemetry.channels.channel import Channel
-from agent.telemetry.series import Series, length_s, parse
+from agent.telemetry.series import ChannelSeries, length_s, parse
 
 POWER = Channel("power.VDD_IN", "W", "file")
 
 
-def series(*points: tuple[float, float]) -> Series:
-    return Series(POWER, [time_s for time_s, _ in points], [value for _, value in points])
+def series(*points: tuple[float, float]) -> ChannelSeries:
+    return ChannelSeries(POWER, [time_s for time_s, _ in points], [value for _, value in points])
 
 
 def test_a_ramp_is_integrated_exactly_whatever_the_times() -> None:
