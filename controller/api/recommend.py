@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from controller.analysis.decide.configurations import BuiltEngine
-from controller.analysis.decide.quantities import DEFAULT_OBJECTIVE, read_goals
-from controller.analysis.decide.recommend import recommend
+from controller.analysis.recommendation.configurations import BuiltEngine
+from controller.analysis.recommendation.quantities import DEFAULT_OBJECTIVE, read_goals
+from controller.analysis.recommendation.recommend import recommend
 from controller.model.engine import EngineView
 from controller.model.recommendation import RecommendationReport
 from controller.model.result import Row

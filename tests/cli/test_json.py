@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from controller.analysis.compare import compare
-from controller.analysis.decide.quantities import read_goals
-from controller.analysis.decide.recommend import recommend
+from controller.analysis.recommendation.quantities import read_goals
+from controller.analysis.recommendation.recommend import recommend
 from controller.api.discovery import connect
 from controller.api.submission import prepare_files
 from controller.model.engine import (
@@ -35,7 +35,7 @@ from controller.record.results import result_record
 from testing.measurements import WHEN, row
 from testing.views import device, job, task
 from tests.analysis import runs
-from tests.analysis.decide.fleet import ORIN_NANO, measured
+from tests.analysis.recommendation.fleet import ORIN_NANO, measured
 from tests.cli.conftest import Command
 from tests.cli.shapes import Reader
 

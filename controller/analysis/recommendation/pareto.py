@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from controller.analysis.decide.bounds import is_worse
-from controller.analysis.decide.quantities import QUANTITIES
+from controller.analysis.recommendation.bounds import is_worse
+from controller.analysis.recommendation.quantities import QUANTITIES
 from controller.model.recommendation import Configuration
 from jetfleet.metrics import Better
 

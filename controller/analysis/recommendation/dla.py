@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from controller.analysis.decide.bounds import behind, hold, is_worse
-from controller.analysis.decide.configurations import BuiltEngine
-from controller.analysis.decide.quantities import QUANTITIES
+from controller.analysis.recommendation.bounds import behind, hold, is_worse
+from controller.analysis.recommendation.configurations import BuiltEngine
+from controller.analysis.recommendation.quantities import QUANTITIES
 from controller.model.engine import DlaPlacement
 from controller.model.natural import natural
 from controller.model.recommendation import Bound, Compatibility, Configuration, DlaFinding, Goals

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.analysis.comparability import HARDWARE
-from controller.analysis.decide.quantities import ACCURACY_DROP, ENGINE_BYTES, MEMORY_BYTES, QUANTITIES
+from controller.analysis.recommendation.quantities import ACCURACY_DROP, ENGINE_BYTES, MEMORY_BYTES, QUANTITIES
 from controller.model.engine import DlaPlacement
 from controller.model.facts import shown
 from controller.model.job import Mode

@@ -1,12 +1,12 @@
 """A DLA pays only where its operators are compatible and something gets better: one case of each kind."""
 
-from controller.analysis.decide.configurations import BuiltEngine
-from controller.analysis.decide.quantities import read_goals
-from controller.analysis.decide.recommend import recommend
+from controller.analysis.recommendation.configurations import BuiltEngine
+from controller.analysis.recommendation.quantities import read_goals
+from controller.analysis.recommendation.recommend import recommend
 from controller.model.engine import DlaPlacement, Fallback
 from controller.model.recommendation import Compatibility, DlaFinding, Goals
 from controller.model.result import Row, Schedule
-from tests.analysis.decide.fleet import measured
+from tests.analysis.recommendation.fleet import measured
 
 GPU, DLA, BOTH = (f"tensorrt-fp16-b1-{placement}" for placement in ("gpu", "dla0", "gpu+dla0"))
 ENGINE = "d" * 64

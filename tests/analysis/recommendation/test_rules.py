@@ -6,12 +6,12 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.analysis.decide.pareto import dominates
-from controller.analysis.decide.quantities import read_goals
-from controller.analysis.decide.recommend import recommend
+from controller.analysis.recommendation.pareto import dominates
+from controller.analysis.recommendation.quantities import read_goals
+from controller.analysis.recommendation.recommend import recommend
 from controller.model.recommendation import Goals, RecommendationReport
 from controller.model.result import Estimate, FlagKind, Row
-from tests.analysis.decide.fleet import ORIN_NANO, measured
+from tests.analysis.recommendation.fleet import ORIN_NANO, measured
 
 VARIANTS = [f"tensorrt-{precision}-b{batch}-gpu" for precision in ("fp32", "fp16", "int8") for batch in (1, 8)]
 values = st.floats(1.0, 100.0)

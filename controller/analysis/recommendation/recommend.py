@@ -7,11 +7,11 @@ and what is unknown never wins.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from controller.analysis.decide.bounds import behind, hold, is_worse
-from controller.analysis.decide.configurations import BuiltEngine, ClassKey, class_of, configurations_of
-from controller.analysis.decide.dla import dla_findings
-from controller.analysis.decide.pareto import beats, dominates, front, known_axes
-from controller.analysis.decide.quantities import QUANTITIES
+from controller.analysis.recommendation.bounds import behind, hold, is_worse
+from controller.analysis.recommendation.configurations import BuiltEngine, ClassKey, class_of, configurations_of
+from controller.analysis.recommendation.dla import dla_findings
+from controller.analysis.recommendation.pareto import beats, dominates, front, known_axes
+from controller.analysis.recommendation.quantities import QUANTITIES
 from controller.model.natural import natural
 from controller.model.recommendation import (
     Bound,

@@ -2,12 +2,12 @@
 
 import pytest
 
-from controller.analysis.decide.quantities import read_goals
-from controller.analysis.decide.recommend import recommend
+from controller.analysis.recommendation.quantities import read_goals
+from controller.analysis.recommendation.recommend import recommend
 from controller.model.recommendation import Bound, ClassRecommendation, Goals
 from controller.model.result import Estimate, FlagKind, Row
 from jetfleet.errors import BadInput
-from tests.analysis.decide.fleet import ORIN_NANO, around, measured
+from tests.analysis.recommendation.fleet import ORIN_NANO, around, measured
 
 FP32, FP16, INT8 = (f"tensorrt-{precision}-b1-gpu" for precision in ("fp32", "fp16", "int8"))
 FASTEST = Goals("p50_ms")
