@@ -54,12 +54,17 @@ class ServiceManager:
             await asyncio.sleep(self.period_s / _SIGNS_PER_PERIOD)
 
     def _send(self, message: str) -> None:
-        if not self._address:
-            return
-        address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.setblocking(False)  # a service must never hang because nobody listens
-            sender.sendto(message.encode(), address)
+        send(self._address, message)
+
+
+def send(address: str, message: str) -> None:
+    """To the socket of this name, where there is one; what cannot be said is not."""
+    if not address:
+        return
+    name = f"\0{address[1:]}" if address.startswith("@") else address
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)  # a service must never hang because nobody listens
+        sender.sendto(message.encode(), name)
 
 
 def _period_s(microseconds: str, process: str) -> float | None:

@@ -19,6 +19,15 @@ from tests.lab.network import install_missing, run
 LAB = Path(os.environ.get("JETFLEET_LAB", ROOT / ".lab"))
 _PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,iproute2,procps,util-linux"
 _TOOLS = {"systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap", "ip": "iproute2", "nsenter": "util-linux"}
+_CONTAINERS_CONF = """\
+[containers]
+cgroups = "disabled"
+default_ulimits = ["nofile=4096:4096", "nproc=16384:16384"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "crun"
+"""
 PYTHON = "/opt/jetfleet/bin/python"
 AGENT = "/opt/jetfleet/bin/agent"
 
@@ -27,13 +36,16 @@ def install_tools() -> None:
     install_missing(_TOOLS)
 
 
-def make_base() -> Path:
-    """The root folder that all guests share, made once; the wheels are those of this tree, every time."""
-    base = LAB / "base"
+def make_base(name: str = "base", *, more: str = "") -> Path:
+    """The root folder that all guests share, made once; the wheels are those of this tree, every time. `more` are
+    packages beside the usual ones.
+    """
+    base = LAB / name
     if not (base / "opt/jetfleet").exists():
         shutil.rmtree(base, ignore_errors=True)
         LAB.mkdir(parents=True, exist_ok=True)
-        run("mmdebstrap", "--variant=minbase", f"--include={_PACKAGES}", "bookworm", str(base))
+        packages = f"{_PACKAGES},{more}" if more else _PACKAGES
+        run("mmdebstrap", "--variant=minbase", f"--include={packages}", "bookworm", str(base))
         (base / "etc/machine-id").write_text("")
         (base / "var/lib/dbus/machine-id").unlink(missing_ok=True)
         run("chroot", str(base), "python3", "-m", "venv", "/opt/jetfleet")
@@ -53,9 +65,12 @@ def _install_wheels(base: Path) -> None:
 
 
 class Guest:
-    """One machine: a layer over the base, which survives a power cut as a disk would."""
+    """One machine: a layer over the base, which survives a power cut as a disk would. With `podman` it can run
+    containers, without control groups of their own.
+    """
 
-    def __init__(self, name: str, base: Path, *, network: str) -> None:
+    def __init__(self, name: str, base: Path, *, network: str, podman: bool = False) -> None:
+        self._podman = podman
         self.name, self._base, self._network = name, base, network
         self._home = LAB / "guests" / name
         self.root = self._home / "root"
@@ -82,9 +97,13 @@ class Guest:
         """Seconds until its systemd says that it runs."""
         began = time.monotonic()
         options = ["-q", "-D", str(self.root), "-M", self.name, "--register=no", "--keep-unit", "--console=pipe"]
+        environment = dict(os.environ)
+        if self._podman:
+            options += self._container_options()
+            environment |= {"UNIFIED_CGROUP_HIERARCHY": "0", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1"}
         command = ["systemd-nspawn", *options, f"--network-namespace-path={self._network}", "-b"]
         with (self._home / "console.log").open("ab") as log:
-            self._nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         self._leader = wait_for(self._find_leader, what="systemd-nspawn's first process")
         states = ("running", "degraded")
         wait_for(
@@ -93,6 +112,14 @@ class Guest:
             timeout_s=90,
         )
         return time.monotonic() - began
+
+    def _container_options(self) -> list[str]:
+        """Images lie on the machine's own disk: a layer over a layer would be needed else."""
+        (self._home / "containers").mkdir(exist_ok=True)
+        (self.root / "etc/containers").mkdir(exist_ok=True)
+        (self.root / "etc/containers/containers.conf").write_text(_CONTAINERS_CONF)
+        storage = f"--bind={self._home}/containers:/var/lib/containers"
+        return ["--capability=all", "--system-call-filter=@keyring", "--bind=/dev/fuse", storage]
 
     def power_cut(self) -> None:
         """Everything in it is gone at once, and nothing of it was asked."""
