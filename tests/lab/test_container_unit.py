@@ -40,9 +40,9 @@ def machine(tools: None, network: LabNetwork) -> Iterator[Guest]:
     base = make_base("base-podman", more="podman,crun")
     with Guest(f"{network.prefix}-second", base, network=network.path("second"), podman=True) as guest:
         guest.boot()
-        with archive.open("rb") as source, (guest.root / "root/agent.tar").open("wb") as target:
+        with archive.open("rb") as source, (guest.root / "opt/agent.tar").open("wb") as target:
             target.write(source.read())
-        guest.run("podman", "load", "--quiet", "--input", "/root/agent.tar")
+        guest.run("podman", "load", "--quiet", "--input", "/opt/agent.tar")
         yield guest
 
 
