@@ -1,0 +1,88 @@
+"""Two things timed in turns: a ratio for each process, planned looks at all of them, and what may be said at each.
+
+The agent asks it whether another process is worth it, whoever reads the ratios what they mean: one rule for both.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import stdev
+
+from jetfleet.stats.decision import Relation, relation
+from jetfleet.stats.looks import Looks, planned
+from jetfleet.stats.power import values_needed
+from jetfleet.stats.welch import LogRatio, paired_ratio
+
+# Even numbers: who is loaded first changes from one process to the next.
+LOOKS = planned(4, 6, 8, 12, 16, 24)
+CONFIDENCE = 0.99
+POWER = 0.95  # with which the smallest difference is stated that would have been seen
+FEWEST = 2  # processes, of which anything can be said
+_MOST_NEEDED = 10_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the ratios of n processes say. `smallest` is relative: 0.02 is 2 %."""
+
+    n: int
+    ratio: LogRatio
+    low: float
+    high: float
+    relation: Relation
+    smallest: float  # difference that these processes would have shown, with POWER
+    p_value: float
+
+
+def looks_for(asked: int) -> Looks:
+    """One look at as many processes as somebody asked for; 0: those that are planned."""
+    return planned(max(asked, FEWEST)) if asked else LOOKS
+
+
+def looks_at(at: Sequence[int]) -> Looks:
+    """The same, by the numbers that were kept of them."""
+    return planned(*at) if at else LOOKS
+
+
+def find(ratios: Sequence[float], looks: Looks, *, margin: float, confidence: float) -> Finding | None:
+    """None for fewer than FEWEST ratios. Valid at every look, and between two of them too."""
+    n = len(ratios)
+    if n < FEWEST:
+        return None
+    found, outside = paired_ratio(ratios), 1 - confidence
+    low, high = looks.interval(found, n=n, outside=outside)
+    which = relation(low, high, margin=margin)
+    level = outside * looks.share(n)
+    return Finding(
+        n=n,
+        ratio=found,
+        low=low,
+        high=high,
+        relation=which,
+        smallest=found.smallest(outside=level, wanted=POWER),
+        p_value=looks.p_value(found, n=n),
+    )
+
+
+def related(ratios: Sequence[float], looks: Looks, *, margin: float, confidence: float) -> Relation:
+    """What so many processes say, without how well."""
+    if len(ratios) < FEWEST:
+        return Relation.UNDECIDED
+    return relation(*looks.interval(paired_ratio(ratios), n=len(ratios), outside=1 - confidence), margin=margin)
+
+
+def is_decided(ratios: Sequence[float], looks: Looks, *, margin: float, confidence: float) -> bool:
+    """Whether this is a planned look, and it decides. Asked between two looks, the answer is no."""
+    if not looks.is_planned(len(ratios)):
+        return False
+    return related(ratios, looks, margin=margin, confidence=confidence) is not Relation.UNDECIDED
+
+
+def processes_needed(ratios: Sequence[float], *, margin: float, confidence: float) -> int | None:
+    """Enough to see the difference that was seen or, where that is small, that it is within the margin; as far as can
+    be told. None beyond some thousands.
+    """
+    away, bound = abs(paired_ratio(ratios).value), math.log1p(margin)
+    deviation = stdev(math.log(ratio) for ratio in ratios)
+    difference = max(away, bound - away)
+    return values_needed(difference, deviation, outside=1 - confidence, wanted=POWER, most=_MOST_NEEDED)
