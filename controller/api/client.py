@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from controller.api.control_client import ControlClient
 from controller.api.job import Job
-from controller.api.submission import SubmitOptions, prepare_files, prepare_model, submit_prepared
+from controller.api.submission import SubmitOptions, prepare_files, prepare_model, prepare_pair, submit_prepared
 from controller.client.transfer import OnProgress
 from controller.model.job import JobSpec, Precision
 from controller.model.view import Submitted
@@ -151,6 +151,41 @@ class Client(ControlClient):
         )
         prepared = prepare_files([Path(path) for path in paths], state_dir=self.state_dir, on_message=self.on_message)
         return [self._job(item) for item in submit_prepared(self, prepared, options)]
+
+    def submit_ab(
+        self,
+        base: Path | str,
+        candidate: Path | str,
+        *,
+        of: Path | str | None = None,
+        local: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        idempotency_key: str = "",
+        validate_only: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Job:
+        """Two job files or, with the job file `of`, two of its variants, timed in turns in the same processes.
+
+        What `controller submit --ab` does: `compare()` of the job then answers from ratios inside processes. Variants
+        are named by their keys, or by patterns of them: `onnxruntime-fp32-*`. Raises BadInput.
+        """
+        options = SubmitOptions(
+            state_dir=self.state_dir,
+            local=local,
+            labels=labels or {},
+            idempotency_key=idempotency_key,
+            validate_only=validate_only,
+            on_message=self.on_message,
+            on_progress=on_progress,
+        )
+        prepared = prepare_pair(
+            str(base),
+            str(candidate),
+            of=None if of is None else Path(of),
+            state_dir=self.state_dir,
+            on_message=self.on_message,
+        )
+        return self._job(submit_prepared(self, [prepared], options)[0])
 
     def submit_spec(
         self,

@@ -62,6 +62,26 @@ def prepare_files(
     return _each(loaded, lambda job: prepare_loaded(job, state_dir=state_dir, progress=on_message))
 
 
+def prepare_pair(
+    base: str,
+    candidate: str,
+    *,
+    of: Path | None = None,
+    state_dir: Path,
+    on_message: Callable[[str], None] = lambda _: None,
+) -> "tuple[str, PreparedJob]":
+    """A job that holds two things against each other: two job files or, with `of`, two variants of that one.
+
+    Ready to submit, under its name. Raises as prepare_files, and BadInput for what is no pair.
+    """
+    from controller.intake.pairs import pair_jobs, pair_variants  # as above
+
+    paths = [Path(base), Path(candidate)] if of is None else [of]
+    prepared = [job for _, job in prepare_files(paths, state_dir=state_dir, on_message=on_message)]
+    found = pair_jobs(*prepared) if of is None else pair_variants(prepared[0], base, candidate)
+    return found.spec.name, found
+
+
 def prepare_model(
     model: object, arguments: Mapping[str, Any], *, state_dir: Path, on_message: Callable[[str], None] = lambda _: None
 ) -> "tuple[str, PreparedJob]":

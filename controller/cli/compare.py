@@ -70,7 +70,7 @@ def compare(
     INCOMPARABLE where the two were taken under unlike circumstances, NOT_VALID where one may not be trusted.
     """
     chosen = one_format(json=as_json, csv=as_csv, markdown=as_markdown)
-    gate = frozenset() if fail_on is None else _answers(fail_on)
+    gate = frozenset() if fail_on is None else answers(fail_on)
     with settings_of(context).connect() as client:
         compared = client.compare(
             job,
@@ -80,16 +80,23 @@ def compare(
             conditions=conditions(where or ()),
             variant_keys=tuple(variant or ()),
         )
-    _print(compared, chosen)
+    print_compared(compared, chosen)
+    if code := gate_code(compared, gate):
+        raise typer.Exit(code)
+
+
+def gate_code(compared: "ComparisonReport", gate: frozenset[str]) -> int:
+    """3 where an answer is one of the gate's, or there is none to hold it against; else 0."""
     hit = sorted({item.answer.value for item in compared.comparisons if item.answer.value in gate})
     if not compared.comparisons and "INCOMPARABLE" in gate:
         hit = ["INCOMPARABLE"]
-    if hit:
-        print_message(f"--fail-on: {', '.join(hit)}")
-        raise typer.Exit(GATE)
+    if not hit:
+        return 0
+    print_message(f"--fail-on: {', '.join(hit)}")
+    return GATE
 
 
-def _answers(text: str) -> frozenset[str]:
+def answers(text: str) -> frozenset[str]:
     """`slower,cannot-tell` as the answers' names. Raises BadParameter."""
     from controller.model.comparison import Answer
 
@@ -102,7 +109,7 @@ def _answers(text: str) -> frozenset[str]:
     return frozenset(names[word] for word in asked)
 
 
-def _print(compared: "ComparisonReport", chosen: Format) -> None:
+def print_compared(compared: "ComparisonReport", chosen: Format) -> None:
     from controller.report.text.compare import compare_table, csv_table, spread_table, why
 
     if chosen is Format.JSON:

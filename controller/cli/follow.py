@@ -6,9 +6,12 @@ from collections.abc import Sequence
 import typer
 
 from controller.api.client import Client
+from controller.cli.compare import gate_code, print_compared
 from controller.cli.failures import GATE, INTERRUPTED
+from controller.cli.formats import Format
 from controller.cli.settings import Settings, print_message
 from controller.cli.waiting import WaitedLongEnough
+from controller.model.comparison import ComparisonReport
 from controller.model.result import VALID, Row
 from controller.model.state_words import state_word
 from controller.model.task import FailureKind, JobState, TaskState
@@ -45,30 +48,52 @@ def follow(settings: Settings, client: Client, job_id: int, *, also: Sequence[in
     return last if last is not None else client.job(job_id)
 
 
-def finish(client: Client, job: JobView, *, as_json: bool, lines: bool = False, require_valid: bool = False) -> int:
+def finish(
+    client: Client,
+    job: JobView,
+    *,
+    as_json: bool,
+    lines: bool = False,
+    require_valid: bool = False,
+    gate: frozenset[str] | None = None,
+) -> int:
     """Prints what came out of a job; returns the exit code that its end means. `lines`: JSON in one line.
 
-    `require_valid`: 3 in place of 0 unless there are measurements and each is VALID.
+    `require_valid`: 3 in place of 0 unless there are measurements and each is VALID. With a `gate`, the comparison is
+    printed too, and 3 stands in place of 0 where it has one of these answers.
     """
     rows = client.results(ResultQuery(job_ids=(job.id,)))
+    compared = None if gate is None else client.compare([job.id])
     if as_json:
-        from controller.cli.formats import print_json
-        from controller.record.jobs import job_record
-        from controller.record.results import result_record
-
-        document = {"job": job_record(job), "results": [result_record(row) for row in rows]}
-        print_json(document, out=sys.stdout, in_one_line=lines)
+        _print_documents(job, rows, compared, lines=lines)
     else:
         print_results(rows, refused_of(job))
+        if compared is not None:
+            print()
+            print_compared(compared, Format.TABLE)
         for line in failures(job.tasks):
             print_message(line)
         print_message(f"job {job.id}: {state_word(job.state)}, {job.done} of {job.total} tasks ended")
     code = exit_code(job, rows)
+    if compared is not None and gate and not code:
+        code = gate_code(compared, gate)
     if require_valid and not code and not (rows and all(row.measurement.verdict == VALID for row in rows)):
         bad = sum(row.measurement.verdict != VALID for row in rows)
         print_message(f"--require-valid: {bad} of {len(rows)} measurements are not VALID")
         return GATE
     return code
+
+
+def _print_documents(job: JobView, rows: Sequence[Row], compared: ComparisonReport | None, *, lines: bool) -> None:
+    from controller.cli.formats import print_json
+    from controller.record.comparison import compared_record
+    from controller.record.jobs import job_record
+    from controller.record.results import result_record
+
+    document = {"job": job_record(job), "results": [result_record(row) for row in rows]}
+    if compared is not None:
+        document["compared"] = compared_record(compared)
+    print_json(document, out=sys.stdout, in_one_line=lines)
 
 
 def print_results(rows: Sequence[Row], refused: Sequence[Refused] = ()) -> None:

@@ -50,9 +50,18 @@ def _tasks(count: int) -> str:
 
 
 def follow_all(
-    settings: Settings, client: "Client", submitted: "Sequence[Submitted]", waiting: "Stay", *, as_json: bool
+    settings: Settings,
+    client: "Client",
+    submitted: "Sequence[Submitted]",
+    waiting: "Stay",
+    *,
+    as_json: bool,
+    gate: frozenset[str] | None = None,
 ) -> int:
-    """Follows the jobs in their order, which is that in which they run; returns the worst of their exit codes."""
+    """Follows the jobs in their order, which is that in which they run; returns the worst of their exit codes.
+
+    With a `gate` they end with a comparison, whose answers it is held against.
+    """
     from controller.cli.follow import finish, follow
     from controller.cli.waiting import time_limit
 
@@ -61,7 +70,8 @@ def follow_all(
         for number, item in enumerate(submitted, start=1):
             job = follow(settings, client, item.job_id, also=[later.job_id for later in submitted[number:]])
             lines = len(submitted) > 1
-            codes.append(finish(client, job, as_json=as_json, lines=lines, require_valid=waiting.require_valid))
+            valid = waiting.require_valid
+            codes.append(finish(client, job, as_json=as_json, lines=lines, require_valid=valid, gate=gate))
     return worst_exit_code(codes)
 
 

@@ -7,9 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
 from controller.api.local_limits import MOST_AGENTS, check_local
+from controller.cli.ab import FailOn, check_pair
 from controller.cli.failures import print_error, worst_exit_code
 from controller.cli.job_output import follow_all, print_plans, print_submitted
 from controller.cli.labels import parse_labels
@@ -17,13 +19,28 @@ from controller.cli.settings import Settings, print_message, settings_of
 from controller.cli.waiting import RequireValid, Stay, Timeout, WaitAll, waiting_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from controller.api.submission import JobsRefused, SubmitOptions
+    from controller.intake.prepare import PreparedJob
 
 
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
 
 Jobs = Annotated[
-    list[Path], typer.Argument(metavar="JOB.yaml...", help="The jobs, see `controller schema`; - is standard input.")
+    list[Path] | None,
+    typer.Argument(
+        metavar="JOB.yaml...", help="The jobs, see `controller schema`; - is standard input.", show_default=False
+    ),
+]
+Ab = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--ab",
+        metavar="BASE CANDIDATE",
+        help="Hold two job files, or two variants of one JOB.yaml, against each other in the same processes.",
+        show_default=False,
+    ),
 ]
 Local = Annotated[
     int | None,
@@ -48,10 +65,12 @@ IdempotencyKey = Annotated[
 
 def submit(
     context: typer.Context,
-    jobs: Jobs,
+    jobs: Jobs = None,
+    ab: Ab = None,
     wait: WaitAll = False,
     timeout: Timeout = None,
     require_valid: RequireValid = False,
+    fail_on: FailOn = None,
     local: Local = None,
     local_threads: LocalThreads = "",
     dry_run: DryRun = False,
@@ -65,11 +84,16 @@ def submit(
     submitted, and every mistake is told.
 
     Prints the jobs' ids. With no controller running, one is started, with an agent on this machine.
+
+    `--ab BASE.yaml CANDIDATE.yaml` times both in turns, in several processes, and with --wait answers as `compare`.
     """
     from controller.api.submission import JobsRefused, SubmitOptions
 
     settings = settings_of(context)
-    waiting = waiting_for(wait=wait, timeout=timeout, require_valid=require_valid)
+    waiting = waiting_for(wait=wait or fail_on is not None, timeout=timeout, require_valid=require_valid)
+    gate = check_pair(ab, jobs, fail_on)
+    if ab is None and not jobs:
+        raise click.MissingParameter(ctx=context, param=context.command.params[0])
     options = SubmitOptions(
         state_dir=settings.state_dir,
         local=local,
@@ -79,27 +103,44 @@ def submit(
         validate_only=dry_run,
         on_message=print_message,
     )
-    if sum(str(path) == "-" for path in jobs) > 1:
+    if sum(str(path) == "-" for path in (*(jobs or ()), *(ab or ()))) > 1:
         raise typer.BadParameter("standard input (-) can be read once", param_hint="JOB.yaml")
     settings.check_address()  # before minutes of export, not after
     try:
-        code = _submit(settings, jobs, options, waiting=waiting, as_json=as_json)
+        prepared = _prepared(jobs or [], ab, options)
+        code = _submit(settings, prepared, options, waiting=waiting, as_json=as_json, gate=gate)
     except JobsRefused as refused:
         code = _print_refused(refused, as_json=as_json)
     raise typer.Exit(code)
 
 
+def _prepared(
+    jobs: "Sequence[Path]", ab: tuple[str, str] | None, options: "SubmitOptions"
+) -> "list[tuple[str, PreparedJob]]":
+    from controller.api.submission import prepare_files, prepare_pair
+
+    if ab is None:
+        return prepare_files(jobs, state_dir=options.state_dir, on_message=options.on_message)
+    of = jobs[0] if jobs else None
+    return [prepare_pair(*ab, of=of, state_dir=options.state_dir, on_message=options.on_message)]
+
+
 def _submit(
-    settings: Settings, jobs: list[Path], options: "SubmitOptions", *, waiting: Stay | None, as_json: bool
+    settings: Settings,
+    prepared: "Sequence[tuple[str, PreparedJob]]",
+    options: "SubmitOptions",
+    *,
+    waiting: Stay | None,
+    as_json: bool,
+    gate: frozenset[str] | None,
 ) -> int:
-    """The exit code: 0, or of who waits the worst of the jobs'."""
-    from controller.api.submission import prepare_files, submit_prepared
+    """The exit code: 0, or of who waits the worst of the jobs'. With a `gate`, of the comparison too."""
+    from controller.api.submission import submit_prepared
     from controller.report.text.upload import UploadDisplay
 
-    prepared = prepare_files(jobs, state_dir=options.state_dir, on_message=options.on_message)
     with settings.connect() as client:
         report = partial(
-            print_submitted, settings, client, wait=waiting is not None, as_json=as_json, several=len(jobs) > 1
+            print_submitted, settings, client, wait=waiting is not None, as_json=as_json, several=len(prepared) > 1
         )
         if options.validate_only:
             print_plans(submit_prepared(client, prepared, options), as_json=as_json)
@@ -107,7 +148,7 @@ def _submit(
         with UploadDisplay(sys.stderr) as shown:
             sending = replace(options, on_progress=shown)
             submitted = submit_prepared(client, prepared, sending, on_submitted=report)
-        return follow_all(settings, client, submitted, waiting, as_json=as_json) if waiting else 0
+        return follow_all(settings, client, submitted, waiting, as_json=as_json, gate=gate) if waiting else 0
 
 
 def _print_refused(refused: "JobsRefused", *, as_json: bool) -> int:

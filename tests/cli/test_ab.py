@@ -1,0 +1,83 @@
+"""`controller submit --ab`: two job files, or two variants of one, and the answer at the end."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+
+Job = Callable[..., str]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """Writes a job of a simulated model; options are axes where they have several values."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Add", ["x", "x"], ["y"])], "twice", values[:1], values[1:])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(made, str(tmp_path / "model.onnx"))
+
+    def write(name: str, *latencies_ms: float) -> str:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(
+            f"apiVersion: jetfleet/v1\nname: {name}\nmodel: {{onnx: model.onnx}}\n"
+            f"variants: {{runtime: [simulated], options: {{latency_ms: {list(latencies_ms)}}}}}\n"
+            "measure: {warmup_s: 0.05, seconds: 0.2, max_seconds: 2}\n"
+        )
+        return str(path)
+
+    return write
+
+
+def test_two_job_files(fleet: Command, job: Job) -> None:
+    done = fleet("submit", "--ab", job("old", 4), job("new", 8), "--wait", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["job"]["name"] == "new vs old"
+    assert [row["schedule"] for row in document["results"]] == ["INTERLEAVED"] * 2
+    (found,) = document["compared"]["comparisons"]
+    assert (found["answer"], round(found["ratio"], 1)) == ("SLOWER", 2.0)
+    assert found["row"]["variant"].endswith("@candidate")
+    again = json.loads(fleet("compare", str(document["job"]["id"]), "--json").stdout)
+    assert again["compared"] == document["compared"]
+
+
+def test_two_variants_of_one_job_and_a_gate(fleet: Command, job: Job) -> None:
+    fast, slow = (f"simulated-fp32-b1-cpu-latency_ms_{ms}" for ms in (4, 8))
+    asked = ("submit", job("both", 4, 8), "--ab", slow, fast)
+    done = fleet(*asked, "--fail-on", "faster")
+    assert done.returncode == 3, done.stderr
+    assert "--fail-on: FASTER" in done.stderr
+    assert fleet(*asked, "--fail-on", "slower").returncode == 0
+
+
+def test_a_plan_names_both(fleet: Command, job: Job) -> None:
+    done = fleet("submit", "--ab", job("old", 4), job("new", 8), "--dry-run")
+    key = "simulated-fp32-b1-cpu-latency_ms_"
+    assert f"{key}8@candidate vs {key}4@base" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("a.yaml", "b.yaml", "--ab", "x", "y"), "2 job files beside the pair"),
+        (("a.yaml", "--fail-on", "slower"), "it takes a comparison"),
+        (("--ab", "x"), "requires 2 arguments"),
+        ((), "JOB.yaml... is missing"),
+    ],
+)
+def test_what_is_no_pair(command: Command, arguments: tuple[str, ...], words: str) -> None:
+    done = command("submit", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def test_a_variant_that_there_is_not(fleet: Command, job: Job) -> None:
+    done = fleet("submit", job("both", 4, 8), "--ab", "nothing", "*_8")
+    assert done.returncode == 2
+    assert "no variant of both is called 'nothing'" in done.stderr
