@@ -14,7 +14,7 @@ from controller.core.notes import PlanNotes
 from controller.core.select import nearest_miss, unmet
 from controller.model.facts import shown
 from controller.model.interleaved import Pair
-from controller.model.job import Condition, JobSpec, Lowering, Quantifier, Target, TensorSpec, Variant
+from controller.model.job import Condition, JobSpec, Lowering, Mode, Quantifier, Target, TensorSpec, Variant
 from controller.model.result import Schedule
 from controller.model.task import Device, DeviceClass, Plan, PlannedBench, PlannedBuild, PlannedSubject, Recipe
 from jetfleet.errors import BadInput, NoDevice
@@ -76,6 +76,8 @@ def _groups(spec: JobSpec) -> Sequence[tuple[Variant, ...]]:
     known = {variant.key: variant for variant in spec.variants}
     if not spec.pairs:
         return [(variant,) for variant in spec.variants]
+    if spec.measure.mode is not Mode.LATENCY:
+        raise BadInput(f"mode {spec.measure.mode.value} has no turns", where="measure.mode", expected="mode: latency")
     for variant in spec.variants:
         if len(Placement(variant.placement).parts) > 1:
             raise BadInput(

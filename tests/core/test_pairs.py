@@ -6,7 +6,7 @@ import pytest
 
 from controller.core.plan import plan
 from controller.model.interleaved import Pair
-from controller.model.job import JobSpec, Precision
+from controller.model.job import JobSpec, Measure, Mode, Precision
 from controller.model.result import Schedule
 from jetfleet.errors import BadInput, NoDevice
 from testing.devices import device, orin
@@ -48,6 +48,12 @@ def test_a_variant_of_several_parts_has_no_turns():
     spec = job(tensorrt(Precision.FP16), tensorrt(Precision.FP16, "gpu+dla0"))
     with pytest.raises(BadInput, match="several parts"):
         plan(pairs((spec.variants[0].key, spec.variants[1].key), spec=spec), [orin()], ())
+
+
+def test_only_latency_has_turns():
+    spec = replace(pairs(("va", "vb")), measure=Measure(mode=Mode.THROUGHPUT, streams=2))
+    with pytest.raises(BadInput, match="throughput has no turns"):
+        plan(spec, [device("x")], ())
 
 
 def test_a_variant_without_a_graph_fails_its_pair_alone():

@@ -168,6 +168,12 @@ class MeasureSection(Strict):
         default=None, gt=0, le=3_600_000, description="of paced: from an arrival to its answer; default the period"
     )
     seed: int | None = Field(default=None, ge=0, lt=1 << 32, description="of poisson arrivals; default 0")
+    margin: float = Field(
+        default=0.01, gt=0, le=1, description="of `submit --ab`: within it two are the same; 0.01 is 1 %"
+    )
+    confidence: float = Field(
+        default=0.99, ge=0.5, lt=1, description="of `submit --ab`: that equal ones are not called different"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "MeasureSection":

@@ -50,6 +50,8 @@ class LoadedJob:
             arrivals=Arrivals(section.arrivals or Arrivals.FIXED),
             deadline_s=None if section.deadline_ms is None else section.deadline_ms / 1e3,
             arrivals_seed=section.seed or 0,
+            margin=section.margin,
+            confidence=section.confidence,
         )
 
     @property
