@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 
 from controller.api.local_limits import MOST_AGENTS, check_local
@@ -17,6 +16,7 @@ from controller.cli.job_output import follow_all, print_plans, print_submitted
 from controller.cli.labels import parse_labels
 from controller.cli.settings import Settings, print_message, settings_of
 from controller.cli.waiting import RequireValid, Stay, Timeout, WaitAll, waiting_for
+from jetfleet.usage import missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +93,8 @@ def submit(
     waiting = waiting_for(wait=wait or fail_on is not None, timeout=timeout, require_valid=require_valid)
     gate = check_pair(ab, jobs, fail_on)
     if ab is None and not jobs:
-        raise click.MissingParameter(ctx=context, param=context.command.params[0])
+        usage = " ".join(context.get_usage().removeprefix("Usage: ").split())
+        raise missing("JOB.yaml...", usage=usage, command=context.command_path)
     options = SubmitOptions(
         state_dir=settings.state_dir,
         local=local,
