@@ -74,14 +74,18 @@ def finish(
         for line in failures(job.tasks):
             print_message(line)
         print_message(f"job {job.id}: {state_word(job.state)}, {job.done} of {job.total} tasks ended")
-    code = exit_code(job, rows)
-    if compared is not None and gate and not code:
-        code = gate_code(compared, gate)
-    if require_valid and not code and not (rows and all(row.measurement.verdict == VALID for row in rows)):
-        bad = sum(row.measurement.verdict != VALID for row in rows)
-        print_message(f"--require-valid: {bad} of {len(rows)} measurements are not VALID")
-        return GATE
-    return code
+    return exit_code(job, rows) or _gates(rows, compared, gate or frozenset(), require_valid=require_valid)
+
+
+def _gates(rows: Sequence[Row], compared: ComparisonReport | None, gate: frozenset[str], *, require_valid: bool) -> int:
+    """3 where --fail-on or --require-valid says no, and 0."""
+    if compared is not None and (code := gate_code(compared, gate)):
+        return code
+    bad = sum(row.measurement.verdict != VALID for row in rows)
+    if not require_valid or (rows and not bad):
+        return 0
+    print_message(f"--require-valid: {bad} of {len(rows)} measurements are not VALID")
+    return GATE
 
 
 def _print_documents(job: JobView, rows: Sequence[Row], compared: ComparisonReport | None, *, lines: bool) -> None:
