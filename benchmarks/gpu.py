@@ -89,7 +89,7 @@ def gpu(tiny: bool) -> Iterator[Figure]:
 
 
 _OUR_STAGES = ("latency", "h2d", "compute", "enqueue")
-_IN_A_GRAPH = GpuOptions("spin", cuda_graph=True)
+_IN_A_GRAPH = GpuOptions("spin", cuda_graph="on")
 
 
 def part(what: str, run: Callable[[], Iterable[Figure]]) -> list[Figure]:
@@ -209,10 +209,10 @@ def _opened(library: ctypes.CDLL, shape: tuple[int, int], how: GpuOptions) -> It
     cuda = Cuda.open(wait=how.wait)
     chain = Chain(library, *shape)
     with closing(GpuSession(chain, cuda, how)) as session:
-        if how.cuda_graph:
+        if how.wants_graph:
             session.bind({"x": chain.values})
             if session.describe()["cuda_graph"] != "on":
-                raise BrokenRun(f"no CUDA graph: {session.describe()['cuda_graph']}")
+                raise BrokenRun(f"no CUDA graph: {session.describe()['why_no_cuda_graph']}")
         yield session, chain
 
 

@@ -32,7 +32,7 @@ class Twins:
         )
         runtime.build(task, folder, engine, lambda artifact: folder, lambda phase, fraction, detail: None)
         subject = Subject(variant_key="bench", placement="gpu", batch=8, precision=PRECISION_FP32, inputs=[spec])
-        subject.options["wait"] = "spin"
+        subject.options.update({"wait": "spin", "cuda_graph": "off"})  # as the bare loop
         self.session = runtime.load(engine, subject, lambda artifact: folder)
         x = np.random.default_rng(0).standard_normal(_SHAPE).astype(np.float32)
         self._alone = open_engine(engine, onnxruntime.SessionOptions(), cuda_providers(PRECISION_FP32))

@@ -73,7 +73,6 @@ def judge_engine(trial: TrialResult, context: CheckContext) -> CheckResult:
 
 # As constraints.txt has them; a test holds the two together.
 NUMPY_OF_OLD_PYTHON, NUMPY = "2.2.6", "2.4.6"
-_CUDA_PACKAGES = {"pycuda": "pycuda", "cuda": "cuda-python"}
 
 
 def explain_import(error: str, context: CheckContext) -> tuple[str, str]:
@@ -84,21 +83,14 @@ def explain_import(error: str, context: CheckContext) -> tuple[str, str]:
         return _OLD_IMAGE, RUN_NVIDIA + ", from an image of this L4T" if context.confined else "sudo ldconfig"
     if "No module named 'tensorrt'" in error:
         return _no_module(context)
-    if found := re.search(r"No module named '(pycuda|cuda)", error):
-        return _no_cuda_module(_CUDA_PACKAGES[found[1]], context)
+    if "No module named 'pycuda" in error:
+        return "pycuda is not installed beside TensorRT", "PATH=/usr/local/cuda/bin:$PATH python -m pip install pycuda"
     if found := re.search(r"lib(?:nvinfer|nvonnxparser|cudnn|cublas|cudart)\S*\.so\S*", error):
         fix = "sudo apt install --reinstall python3-libnvinfer && sudo ldconfig   # see: dpkg -l | grep nvinfer"
         return f"TensorRT's library {found.group().rstrip(':')} is missing", fix
     if "numpy" in error.lower():
         return "a compiled module beside TensorRT, mostly pycuda, was made for another numpy", _rebuild(context)
     return "TensorRT does not import", "python -c 'import tensorrt' shows the whole error"
-
-
-def _no_cuda_module(package: str, context: CheckContext) -> tuple[str, str]:
-    """The major version of cuda-python is CUDA's: 12 on JetPack 6."""
-    wanted = f"'{package}<13'" if package == "cuda-python" and context.release == 36 else package
-    fix = f"PATH=/usr/local/cuda/bin:$PATH python -m pip install {wanted}"
-    return f"{package} is not installed beside TensorRT", fix
 
 
 def _rebuild(context: CheckContext) -> str:

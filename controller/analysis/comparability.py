@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from controller.model.comparison import Axis
 from controller.model.facts import fact_type, shown
 from controller.model.result import Row
-from jetfleet.circumstances import CLOCKS, MANNER, OTHERWISE, UNKNOWN
+from jetfleet.circumstances import CLOCKS, CUDA_GRAPH, MANNER, OTHERWISE, UNKNOWN
 from jetfleet.errors import BadInput
 
 # What a board is.
@@ -19,7 +19,8 @@ CIRCUMSTANCES = ("power_mode", *(item.name for item in CLOCKS), "l4t", "jetpack"
 _CHOSEN = tuple(item.name for item in MANNER)
 _MANNER = ("schedule", "subject", "mode", *_CHOSEN)
 _FIELDS = ("provenance", "model", "runtime", "runtime_version", "precision", "batch", "placement", *_MANNER)
-_OWN_OF_A_VARIANT = frozenset({"runtime", "precision", "batch", "placement"})
+# Whether a graph could be captured is the runtime's and the placement's: between variants it is told, and no obstacle.
+_OWN_OF_A_VARIANT = frozenset({"runtime", "precision", "batch", "placement", CUDA_GRAPH})
 
 
 def check_names(across: frozenset[str]) -> None:
@@ -45,15 +46,17 @@ def differences(row: Row, baseline: Row, *, by: Axis, across: frozenset[str] = f
 
 
 def axis_differences(row: Row, baseline: Row) -> list[str]:
-    """Named dimensions that differ, and options between variants of one runtime: they never keep rows from being
-    compared.
+    """Named dimensions and CUDA graphs that differ, and options between variants of one runtime: they never keep
+    variants from being compared.
     """
     dims = [
         f"dimension {name} is {_dim(row, name)}, {_dim(baseline, name)} in the baseline"
         for name in sorted({*row.dims, *baseline.dims})
         if row.dims.get(name) != baseline.dims.get(name)
     ]
-    return dims + _option_differences(row, baseline)
+    graphs = [_value(item, CUDA_GRAPH) for item in (row, baseline)]
+    told = [] if graphs[0] == graphs[1] else [f"{CUDA_GRAPH} is {graphs[0]}, {graphs[1]} in the baseline"]
+    return [*dims, *_option_differences(row, baseline), *told]
 
 
 def _dim(row: Row, name: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 UNKNOWN = "unknown"
 GPU_CLOCKS, CPU_CLOCKS, EMC_CLOCKS = "gpu_clocks", "cpu_clocks", "emc_clocks"
 ZERO_COPY, INFLIGHT, PIPELINE = "zero_copy", "inflight", "pipeline"
+CUDA_GRAPH = "cuda_graph"
 STREAMS, ARRIVALS, DEADLINE = "streams", "arrivals", "deadline"
 
 
@@ -30,6 +31,7 @@ CLOCKS = (
 MANNER = (
     Circumstance(ZERO_COPY, "whether the GPU worked on the host's memory, and nothing was copied: on or off", "off"),
     Circumstance(INFLIGHT, "inferences enqueued at a time: 1, or 2 as trtexec has", "1"),
+    Circumstance(CUDA_GRAPH, "whether the launches of an inference were replayed as a CUDA graph: on or off", "off"),
     Circumstance(PIPELINE, "the steps around the engine, which share its caches and clocks", "off"),
     Circumstance(STREAMS, "inferences in flight, each in a stream or on a CPU a thread of its own", "1"),
     Circumstance(ARRIVALS, "when inputs arrived: N Hz, fixed or poisson; none: when the last was answered", "none"),

@@ -14,6 +14,7 @@ from jetfleet.placement import Placement
 
 LOWERING, TYPED, FLAGS = "lowering", "typed", "flags"
 TIMING_CACHE, COLD = "timing_cache", "cold"
+CUDA_GRAPH, AUTO = "cuda_graph", "auto"
 TENSORRT, RTX, ONNXRUNTIME = "tensorrt", "tensorrt_rtx", "onnxruntime"
 MOST_THREADS = 4096
 
@@ -164,11 +165,13 @@ OPTIONS: tuple[Option, ...] = (
         default="block",
         choices=("block", "spin"),
     ),
-    _switch(
-        "cuda_graph",
-        (*_BOTH, ONNXRUNTIME),
-        Audience.GPU_RUN,
-        "record the launches of an inference once, and replay them as one; not on a DLA",
+    Choice(
+        name=CUDA_GRAPH,
+        runtimes=(*_BOTH, ONNXRUNTIME),
+        audience=Audience.GPU_RUN,
+        help="record the launches of an inference once, and replay them as one; auto: where it can be; never on a DLA",
+        default=AUTO,
+        choices=(AUTO, "on", "off"),
     ),
     _switch(
         "zero_copy",

@@ -40,6 +40,7 @@ def text(options: str) -> dict[str, str]:
         ("dla_require: full", "full"),
         ("timing_cache: cold", "cold"),
         ("cuda_graph: on", "on"),
+        ("cuda_graph: false", "off"),
         ("wait: spin", "spin"),
         ("zero_copy: on", "on"),
         ("inflight: 2", "2"),
@@ -52,7 +53,7 @@ def test_an_option_reaches_its_variants_as_text(written: str, carried: str) -> N
 
 def test_a_default_is_as_good_as_nothing() -> None:
     defaults = "sparsity: off, avg_timing_iterations: 8, profiling_verbosity: detailed, refit: false, gpu_fallback: on"
-    more = "dla_require: partial, timing_cache: on, cuda_graph: off, wait: block, zero_copy: off, inflight: 1"
+    more = "dla_require: partial, timing_cache: on, cuda_graph: auto, wait: block, zero_copy: off, inflight: 1"
     assert text(f"{{{defaults}, {more}, version_compatible: off, hardware_compatibility: none}}") == {}
 
 

@@ -129,7 +129,7 @@ def nvpmodel_query(context: CheckContext) -> str:
 def modules(context: CheckContext) -> str:
     """Of Python's packages that a job may need: what is installed for this interpreter."""
     found = []
-    for name in ("numpy", "pycuda", "cuda-python", "onnxruntime", "onnxruntime-gpu", "tensorrt"):
+    for name in ("numpy", "pycuda", "onnxruntime", "onnxruntime-gpu", "tensorrt"):
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:

@@ -91,14 +91,15 @@ def dla_in_a_graph(context: CheckContext) -> str:
         _, told = _build(folder, "dla", PRECISION_FP16, {"gpu_fallback": "on"})
         types = _layer_types(folder)
         try:
-            session = _runtime().open_as(folder / "engine", _subject("dla0", {}), GpuOptions(cuda_graph=True))
+            session = _runtime().open_as(folder / "engine", _subject("dla0", {}), GpuOptions(cuda_graph="on"))
         except JetfleetError as error:
             return f"{told}; layer types {types}; with a CUDA graph: {error.message}"
         try:
             session.bind({"x": np.ones((1, 8, 16, 16), np.float32)})
             for _ in range(3):
                 session.infer()
-            graph = session.describe().get("cuda_graph", "not told")
+            found = session.describe()
+            graph = ", ".join(filter(None, (found["cuda_graph"], found.get("why_no_cuda_graph"))))
         except JetfleetError as error:
             graph = error.message
         finally:

@@ -1,22 +1,22 @@
-"""CUDA as the agent needs it: the primary context, page-locked memory, streams, events and graphs.
+"""CUDA as the agent needs it: the primary context, page-locked memory, streams and events.
 
-The only importer of pycuda and of cuda-python, each where it is first used: a board without a GPU imports this module
-and has neither. The primary context, because TensorRT and the CUDA runtime live in it; what pycuda.autoinit makes is
-another one. Managed memory never: where host and GPU share memory, pinned memory is coherent and needs no care.
+The only importer of pycuda, where it is first used: a board without a GPU imports this module and has none. The primary
+context, because TensorRT and the CUDA runtime live in it; what pycuda.autoinit makes is another one. Managed memory
+never: where host and GPU share memory, pinned memory is coherent and needs no care.
 """
 
 import atexit
 import ctypes
 import importlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.runtime.base import DeviceFault
-from agent.runtime.gpu.last_error import clear_last_error
+from agent.runtime.gpu import graphs
 
 Wait: TypeAlias = Literal["block", "spin"]
 
@@ -60,6 +60,11 @@ class Event:
         return float(self.raw.time_since(earlier.raw))
 
 
+def milliseconds(pairs: Sequence[tuple[Event, Event]]) -> NDArray[np.float64]:
+    """From the first to the second of each pair."""
+    return np.array([later.ms_since(earlier) for earlier, later in pairs], dtype=np.float64)
+
+
 class DeviceBuffer:
     """Device memory of a fixed size."""
 
@@ -70,27 +75,6 @@ class DeviceBuffer:
 
     def free(self) -> None:
         self.raw.free()
-
-
-class CaptureFailed(Exception):
-    """What was enqueued cannot be made into a graph, in the driver's words."""
-
-
-class Graph:
-    """Captured work, launched as one."""
-
-    def __init__(self, api: Any, executable: Any, stream: Stream) -> None:
-        self._api, self._executable = api, executable
-        self._stream = api.CUstream(stream.handle)
-
-    def launch(self) -> None:
-        """Raises DeviceFault."""
-        status = self._api.cuGraphLaunch(self._executable, self._stream)[0]
-        if status != self._api.CUresult.CUDA_SUCCESS:
-            raise DeviceFault(f"a CUDA graph was not launched: {status.name}")
-
-    def close(self) -> None:
-        self._api.cuGraphExecDestroy(self._executable)
 
 
 class Cuda:
@@ -179,34 +163,12 @@ class Cuda:
     def copy_out(self, array: NDArray[Any], buffer: DeviceBuffer, stream: Stream) -> None:
         self._driver.memcpy_dtoh_async(array, buffer.raw, stream.raw)
 
-    def capture(self, stream: Stream, enqueue: Callable[[], None]) -> Graph:
+    def capture(self, stream: Stream, enqueue: Callable[[], None]) -> graphs.Graph:
         """What `enqueue` puts on the stream, as a graph; nothing of it runs yet.
 
         Raises CaptureFailed, with the stream usable as before; a DeviceFault of `enqueue` counts as that too.
         """
-        try:
-            return self._capture(_graphs(), stream, enqueue)
-        except CaptureFailed:
-            clear_last_error()  # what the engine met in the capture would be taken for an error of its next call
-            raise
-
-    def _capture(self, api: Any, stream: Stream, enqueue: Callable[[], None]) -> Graph:
-        _must(api.cuStreamBeginCapture(stream.handle, api.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL))
-        refusal: Exception | None = None
-        refusals: tuple[type[Exception], ...] = (DeviceFault, MemoryError, *self.failures)
-        try:
-            enqueue()
-        except refusals as error:
-            refusal = error
-        ended = api.cuStreamEndCapture(stream.handle)  # always, or the stream stays in capture
-        if refusal is not None:
-            raise CaptureFailed(str(refusal)) from refusal
-        (graph,) = _must(ended)
-        try:
-            (executable,) = _must(api.cuGraphInstantiate(graph, 0))
-        finally:
-            api.cuGraphDestroy(graph)
-        return Graph(api, executable, stream)
+        return graphs.capture(stream.handle, enqueue, self.failures)
 
     def fault(self, error: Exception) -> Exception:
         """What one of `failures` means to a task: MemoryError or DeviceFault."""
@@ -259,21 +221,3 @@ def _set_schedule(device: int, wait: Wait) -> None:
 
 def _pop_current() -> None:
     ctypes.CDLL("libcuda.so.1").cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
-
-
-def _graphs() -> Any:
-    """cuda-python's driver API, by its name of now or of before 12.8. Raises CaptureFailed where it is missing."""
-    for name in ("cuda.bindings.driver", "cuda.cuda"):
-        try:
-            return importlib.import_module(name)
-        except (ImportError, OSError):
-            continue
-    raise CaptureFailed("cuda-python is not installed (pip install cuda-python)")
-
-
-def _must(answer: tuple[Any, ...]) -> tuple[Any, ...]:
-    """An answer of cuda-python less its status. Raises CaptureFailed for one that is not a success."""
-    status, *values = answer
-    if int(status) != 0:
-        raise CaptureFailed(str(status.name))
-    return tuple(values)

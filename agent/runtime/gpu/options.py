@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agent.runtime.gpu.cuda import Wait
-from jetfleet.options import OptionValues
+from jetfleet.options import AUTO, CUDA_GRAPH, OptionValues
 
 
 @dataclass(frozen=True)
@@ -11,15 +11,20 @@ class GpuOptions:
     """How an engine is run, not what it is: never part of an engine's key."""
 
     wait: Wait = "block"
-    cuda_graph: bool = False
+    cuda_graph: str = "off"  # or on, auto
+    no_graph: str = ""  # why `auto` means off here
     zero_copy: bool = False  # where the device can
     inflight: int = 1  # inferences enqueued at a time, 1 or 2
+
+    @property
+    def wants_graph(self) -> bool:
+        return self.cuda_graph == "on" or (self.cuda_graph == AUTO and not self.no_graph)
 
     @classmethod
     def of(cls, options: OptionValues) -> "GpuOptions":
         return cls(
             wait="spin" if options.word("wait") == "spin" else "block",
-            cuda_graph=options.is_on("cuda_graph"),
+            cuda_graph=options.word(CUDA_GRAPH) or AUTO,
             zero_copy=options.is_on("zero_copy"),
             inflight=options.number("inflight") or 1,
         )

@@ -9,19 +9,20 @@ import atexit
 import logging
 import threading
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.runtime.arrays import Tensor
 from agent.runtime.base import RoundRecord
-from agent.runtime.gpu.cuda import CaptureFailed, Cuda, DeviceBuffer, Event, Graph, Stream
+from agent.runtime.gpu.cuda import Cuda, DeviceBuffer, Event, Stream, milliseconds
 from agent.runtime.gpu.engine import GpuEngine, check_input
+from agent.runtime.gpu.graph_check import usable_graph
+from agent.runtime.gpu.graphs import Graph
 from agent.runtime.gpu.options import GpuOptions
 from agent.runtime.waiting import clock_ns, wait_until
-from jetfleet.circumstances import INFLIGHT, ZERO_COPY
+from jetfleet.circumstances import CUDA_GRAPH, INFLIGHT, ZERO_COPY
 from jetfleet.errors import BadInput
 
 _log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class GpuSession:
         self._options = options or GpuOptions()
         self._zero_copy = self._options.zero_copy and cuda.coherent
         self._graph: Graph | None = None
-        self._graph_note = "off"
+        self._why_no_graph = "" if self._options.wants_graph else self._options.no_graph or "the job says so"
         self._host: dict[str, Tensor] = {}
         self._device: dict[str, DeviceBuffer] = {}
         self._round: list[_Marks] = []
@@ -97,7 +98,7 @@ class GpuSession:
         self._drain()
         for name, slot in slots.items():
             np.copyto(self._host[name], slot.stored(inputs[name]))
-        if self._options.cuda_graph and self._graph_note == "off":
+        if self._graph is None and not self._why_no_graph:
             self._capture()
 
     def infer(self) -> None:
@@ -130,11 +131,11 @@ class GpuSession:
         self._drain()
         done = min(self._count, self._prepared)
         marks, self._prepared = self._round[:done], 0
-        compute = _ms([(ready, finished) for _, _, ready, finished, _, _ in marks])
+        compute = milliseconds([(ready, finished) for _, _, ready, finished, _, _ in marks])
         h2d = d2h = np.zeros(done)
         if not self._zero_copy:
-            h2d = _ms([(begin, loaded) for begin, loaded, _, _, _, _ in marks])
-            d2h = _ms([(leaving, end) for _, _, _, _, leaving, end in marks])
+            h2d = milliseconds([(begin, loaded) for begin, loaded, _, _, _, _ in marks])
+            d2h = milliseconds([(leaving, end) for _, _, _, _, leaving, end in marks])
         enqueue, begun, ended = (
             np.frombuffer(taken, dtype=np.int64)[:done] / 1e6
             for taken in (self._enqueued_ns, self._begun_ns, self._ended_ns)
@@ -154,7 +155,8 @@ class GpuSession:
             ZERO_COPY: "on" if self._zero_copy else "off",
             INFLIGHT: str(self._options.inflight),
             "copies": copies if self._zero_copy else "asynchronous, from and to page-locked memory",
-            "cuda_graph": self._graph_note,
+            CUDA_GRAPH: "on" if self._graph else "off",
+            **({"why_no_cuda_graph": self._why_no_graph} if not self._graph else {}),
             **self._engine.describe(),
         }
 
@@ -275,17 +277,21 @@ class GpuSession:
 
     def _capture(self) -> None:
         """After one plain inference, which lets the engine settle what a capture forbids. Tied to the addresses bound,
-        which never change; an engine that cannot be captured runs as before, and `describe` says so."""
+        which never change; an engine that has no graph runs as before, and `describe` says why."""
         self.infer()
         self._drain()
+        buffers = [self._host[slot.name] for slot in self._engine.inputs]
+        made = usable_graph(lambda: self._cuda.capture(self._stream, self._enqueue), buffers, self._answers)
+        if isinstance(made, str):
+            self._why_no_graph = made
+        else:
+            self._graph, self._launch = made, made.launch
+
+    def _answers(self, launch: Callable[[], None] | None = None) -> dict[str, Tensor]:
+        """What an inference on what is bound answers, with its work enqueued so; None: as it comes."""
+        self._launch = launch or self._enqueue
         try:
-            self._graph = self._cuda.capture(self._stream, self._enqueue)
-        except CaptureFailed as error:
-            self._graph_note = f"asked for, and not possible: {error}"
-            return
-        self._launch, self._graph_note = self._graph.launch, "on"
-
-
-def _ms(pairs: Sequence[tuple[Event, Event]]) -> NDArray[np.float64]:
-    """Milliseconds from the first to the second of each pair."""
-    return np.array([later.ms_since(earlier) for earlier, later in pairs], dtype=np.float64)
+            self.infer()
+            return self.outputs()
+        finally:
+            self._launch = self._enqueue

@@ -6,6 +6,7 @@ for nothing.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,8 @@ def open_on_gpu(engine: Path, subject: Subject) -> GpuSession:
         stream = cuda.stream()
         session = open_engine(engine, options, cuda_providers(subject.precision, stream))
         made = CudaEngine(session, options, check_inputs(session, subject.inputs))
+        if elsewhere(session):  # what those compute while work is recorded would be computed once and for all
+            how = replace(how, no_graph=f"of ONNX Runtime's nodes {assignment(session)}")
     except BaseException:
         cuda.close()
         raise
@@ -119,8 +122,7 @@ def left_to_the_cpu(engine: Path, precision: "Precision.ValueType") -> list[str]
     Raises DeviceFault if it does not load back.
     """
     session = open_engine(engine, cuda_session_options({}), cuda_providers(precision))
-    elsewhere = {op for provider, op in _nodes(session) if provider != CUDA_PROVIDER}
-    return [f"ONNX Runtime's nodes: {assignment(session)}"] if elsewhere else []
+    return [f"ONNX Runtime's nodes: {assignment(session)}"] if elsewhere(session) else []
 
 
 def assignment(session: onnxruntime.InferenceSession) -> str:
@@ -128,10 +130,15 @@ def assignment(session: onnxruntime.InferenceSession) -> str:
     nodes = _nodes(session)
     if not nodes:
         return "unknown: this version of ONNX Runtime does not tell"
-    elsewhere = Counter(op for provider, op in nodes if provider != CUDA_PROVIDER)
-    share = f"{len(nodes) - sum(elsewhere.values())} of {len(nodes)} on {CUDA_PROVIDER}"
-    others = ", ".join(f"{count} {op}" for op, count in elsewhere.most_common())
-    return f"{share}, on the CPU {others}" if others else share
+    others = elsewhere(session)
+    share = f"{len(nodes) - sum(others.values())} of {len(nodes)} on {CUDA_PROVIDER}"
+    told = ", ".join(f"{count} {op}" for op, count in others.most_common())
+    return f"{share}, on the CPU {told}" if others else share
+
+
+def elsewhere(session: onnxruntime.InferenceSession) -> Counter[str]:
+    """Operators that the GPU does not take; none for versions that do not tell."""
+    return Counter(op for provider, op in _nodes(session) if provider != CUDA_PROVIDER)
 
 
 def _nodes(session: onnxruntime.InferenceSession) -> list[tuple[str, str]]:

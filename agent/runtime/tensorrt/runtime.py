@@ -5,6 +5,7 @@ The module is imported by name when a runtime is opened, and handed on from here
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from types import ModuleType
@@ -25,7 +26,7 @@ from agent.runtime.tensorrt.precision import lower
 from agent.runtime.tensorrt.sigterm import stop_on_sigterm
 from jetfleet.errors import BadInput
 from jetfleet.option_kinds import Audience
-from jetfleet.options import read_options
+from jetfleet.options import CUDA_GRAPH, read_options
 from jetfleet.placement import CORES, DLA, GPU, Placement
 from jetfleet.tensorrt import NO_DLA_GRAPH
 from jetfleet.v1.task_pb2 import PROVENANCE_MEASURED, BuildTask, Subject
@@ -83,7 +84,7 @@ class TensorRt:
     def inspect(self, engine: Path, subject: Subject, inputs: Mapping[str, Tensor], scratch: Path) -> Inspection:
         plain = Subject()
         plain.CopyFrom(subject)
-        plain.options["cuda_graph"] = "off"  # within a graph no layer reports its time
+        plain.options[CUDA_GRAPH] = "off"  # within a graph no layer reports its time
         plain.options["inflight"] = "1"  # and times are asked for after each inference
         session, loaded, made = self._open(engine, plain)
         try:
@@ -106,8 +107,10 @@ class TensorRt:
         _refuse_placement(subject.placement, _RUN_ON, self.name)
         options = read_options(subject.options, self.name, Audience.BUILDER, Audience.DLA_BUILDER, Audience.GPU_RUN)
         how = GpuOptions.of(options)
-        if how.cuda_graph and Placement(subject.placement).is_dla:
-            raise BadInput(NO_DLA_GRAPH, where="options.cuda_graph", expected="off")
+        if Placement(subject.placement).is_dla:
+            if how.cuda_graph == "on":
+                raise BadInput(NO_DLA_GRAPH, where="options.cuda_graph", expected="off")
+            how = replace(how, no_graph="nobody documents that a CUDA graph records a DLA")
         return self._opened(engine, subject, how, host_code=options.is_on("version_compatible"))
 
     def _opened(

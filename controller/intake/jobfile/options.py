@@ -66,9 +66,20 @@ class _WithProfile(RuntimeOptions):
         return self.profile
 
 
+def _word_of(option: Choice) -> Any:
+    """One of its words; `true` and `false` where it can be on or off."""
+    if option.is_switch:
+        return Switch
+    kind = cast(Any, Literal)[option.choices]
+    if not {"on", "off"} <= set(option.choices):
+        return kind
+    schema = WithJsonSchema({"enum": [*option.choices, True, False]})
+    return Annotated[kind, BeforeValidator(_switch), schema]
+
+
 def _type_of(option: Option) -> Any:
     if isinstance(option, Choice):
-        kind = Switch if option.is_switch else cast(Any, Literal)[option.choices]
+        kind = _word_of(option)
     elif isinstance(option, Number):
         kind = Annotated[int, Field(ge=option.least, le=option.most)]
         if option.power_of_two:

@@ -172,11 +172,10 @@ def test_the_numpy_of_the_hint_is_that_of_constraints_txt(
     assert "force-reinstall" in check.fix
 
 
-def test_cuda_python_is_cudas_major_on_jetpack_6(tmp_path: Path) -> None:
-    for jetpack, wanted in (("6.2", "'cuda-python<13'"), ("7.2", "install cuda-python")):
-        root = jetson(BOARD, jetpack).write(tmp_path / jetpack)
-        check = judge_engine(TrialResult({}, "No module named 'cuda'"), context(root, user_in(root, [])))
-        assert wanted in check.fix
+def test_a_missing_pycuda_is_compiled_with_the_boards_nvcc(tmp_path: Path) -> None:
+    root = jetson(BOARD, "6.2").write(tmp_path)
+    check = judge_engine(TrialResult({}, "No module named 'pycuda'"), context(root, user_in(root, [])))
+    assert check.fix == "PATH=/usr/local/cuda/bin:$PATH python -m pip install pycuda"
 
 
 @pytest.mark.parametrize(("board", "said"), [("agx-orin-64gb", "(sum of rails)"), ("orin-nx-16gb", "(VDD_IN)")])

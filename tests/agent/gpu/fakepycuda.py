@@ -1,4 +1,4 @@
-"""pycuda's driver and cuda-python's, as modules that log what they are asked: for tests of agent.runtime.gpu.cuda."""
+"""pycuda's driver as a module, and libcuda, which log what they are asked: for tests of agent.runtime.gpu.cuda."""
 
 import ctypes
 import sys
@@ -17,14 +17,6 @@ class Error(Exception):
 
 class OutOfMemory(Error):
     """pycuda calls it MemoryError; it is not Python's."""
-
-
-class Status(int):
-    """An enumeration's member, as cuda-python gives one."""
-
-    @property
-    def name(self) -> str:
-        return "CUDA_SUCCESS" if self == 0 else "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"
 
 
 class Pinned:
@@ -99,51 +91,53 @@ class FakeDriver(ModuleType):
         return np.asarray(Pinned(np.full(shape, 7, dtype)))
 
 
-class FakeGraphs(ModuleType):
-    """cuda-python's driver API; `refuses` names the call that fails."""
-
-    CUstreamCaptureMode = SimpleNamespace(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL="thread local")
-    CUresult = SimpleNamespace(CUDA_SUCCESS=0)
+class FakeGraphs:
+    """The driver's functions for graphs, as ctypes calls them; `refuses` names the one that fails."""
 
     def __init__(self, refuses: str = "") -> None:
-        super().__init__("cuda.bindings.driver")
         self.log: list[str] = []
         self._refuses = refuses
 
-    def CUstream(self, handle: int) -> int:
-        return handle
-
-    def _answer(self, call: str, *values: str) -> tuple[Any, ...]:
+    def _answer(self, call: str) -> int:
         self.log.append(call)
-        return Status(call == self._refuses), *values
+        return 900 if call == self._refuses else 0
 
-    def cuStreamBeginCapture(self, stream: int, mode: str) -> tuple[Any, ...]:
-        assert (stream, mode) == (4711, "thread local")
+    def cuStreamBeginCapture_v2(self, stream: ctypes.c_void_p, mode: int) -> int:
+        assert (stream.value, mode) == (4711, 1)  # thread local
         return self._answer("begin")
 
-    def cuStreamEndCapture(self, stream: int) -> tuple[Any, ...]:
-        return self._answer("end", "graph")
+    def cuStreamEndCapture(self, stream: ctypes.c_void_p, graph: Any) -> int:
+        graph._obj.value = 0x6
+        return self._answer("end")
 
-    def cuGraphInstantiate(self, graph: str, flags: int) -> tuple[Any, ...]:
-        return self._answer("instantiate", "executable")
+    def cuGraphInstantiateWithFlags(self, executable: Any, graph: ctypes.c_void_p, flags: ctypes.c_uint64) -> int:
+        assert (graph.value, flags.value) == (0x6, 0)
+        executable._obj.value = 0xE
+        return self._answer("instantiate")
 
-    def cuGraphDestroy(self, graph: str) -> tuple[Any, ...]:
+    def cuGraphDestroy(self, graph: ctypes.c_void_p) -> int:
         return self._answer("destroy")
 
-    def cuGraphLaunch(self, executable: str, stream: int) -> tuple[Any, ...]:
+    def cuGraphLaunch(self, executable: ctypes.c_void_p, stream: ctypes.c_void_p) -> int:
+        assert (executable.value, stream.value) == (0xE, 4711)
         return self._answer("launch")
 
-    def cuGraphExecDestroy(self, executable: str) -> tuple[Any, ...]:
+    def cuGraphExecDestroy(self, executable: ctypes.c_void_p) -> int:
         return self._answer("destroy executable")
+
+    def cuGetErrorName(self, status: int, name: Any) -> int:
+        assert status == 900
+        name._obj.value = b"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"
+        return 0
 
 
 def install(monkeypatch: pytest.MonkeyPatch, driver: FakeDriver, graphs: FakeGraphs | None = None) -> None:
     """Puts them where imports look, and a libcuda that logs how the host is to wait."""
     monkeypatch.setitem(sys.modules, "pycuda", ModuleType("pycuda"))
     monkeypatch.setitem(sys.modules, "pycuda.driver", driver)
-    for name in ("cuda.bindings.driver", "cuda.cuda"):
-        monkeypatch.setitem(sys.modules, name, graphs if name == "cuda.bindings.driver" else None)
+    made = graphs or FakeGraphs()
     library = SimpleNamespace(
+        **{name: getattr(made, name) for name in dir(made) if name.startswith("cu")},
         cuDevicePrimaryCtxSetFlags_v2=lambda device, flags: driver.log.append(f"schedule {device} {flags}"),
         cuCtxPopCurrent_v2=lambda context: driver.log.append("pop what detach pushed"),
     )

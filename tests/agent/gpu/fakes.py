@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.runtime.base import DeviceFault
-from agent.runtime.gpu.cuda import CaptureFailed
 from agent.runtime.gpu.engine import Slot
+from agent.runtime.gpu.graphs import CaptureFailed
 
 
 class FakeFailure(Exception):
@@ -108,7 +108,7 @@ class FakeCuda:
         self._capture_fails, self._allocations = capture_fails, allocations
         self._memory: dict[int, NDArray[Any]] = {}
         self.copy_in_ms, self.copy_out_ms = 0.25, 0.125
-        self.events = 0
+        self.events, self.capturing = 0, False
 
     def stream(self) -> FakeStream:
         return FakeStream(self)
@@ -152,7 +152,9 @@ class FakeCuda:
         self.log.append("capture")
         if self._capture_fails:
             raise CaptureFailed(self._capture_fails)
+        self.capturing = True
         enqueue()
+        self.capturing = False
         captured, stream.queue = stream.queue, []
         return FakeGraph(self, stream, captured)
 
@@ -165,15 +167,21 @@ class FakeCuda:
 
 
 class DoublingEngine:
-    """y = 2 x, in `takes_ms` on the fake device."""
+    """y = 2 x, n = 6, in `takes_ms` on the fake device; `baked`: in a graph with the x of its capture."""
 
     def __init__(
-        self, cuda: FakeCuda, stream: FakeStream, *, takes_ms: float = 1.5, fails: Exception | None = None
+        self,
+        cuda: FakeCuda,
+        stream: FakeStream,
+        *,
+        takes_ms: float = 1.5,
+        fails: Exception | None = None,
+        baked: bool = False,
     ) -> None:
         self.inputs = [Slot("x", "float32", (2, 3))]
         self.outputs = [Slot("y", "float32", (2, 3)), Slot("n", "int64", ())]
         self._cuda, self._stream, self._takes_ms = cuda, stream, takes_ms
-        self.fails = fails
+        self.fails, self.runs, self._baked = fails, 0, baked
         self._at: dict[str, int] = {}
 
     def bind(self, name: str, pointer: int) -> None:
@@ -186,9 +194,12 @@ class DoublingEngine:
             raise self.fails
         x, (y, n) = self._place(self.inputs[0]), [self._place(slot) for slot in self.outputs]
 
+        constant = 2 * x if self._baked and self._cuda.capturing else None
+
         def work() -> None:
-            y[:] = 2 * x
-            n[...] += 1
+            y[:] = 2 * x if constant is None else constant
+            n[...] = y.size
+            self.runs += 1
 
         self._stream.put(self._takes_ms, work)
 

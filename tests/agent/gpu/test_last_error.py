@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.runtime.gpu.cuda import CaptureFailed, Cuda
+from agent.runtime.gpu.cuda import Cuda
+from agent.runtime.gpu.graphs import CaptureFailed
 from agent.runtime.gpu.last_error import clear_last_error
 from tests.agent.gpu.fakepycuda import FakeDriver, FakeGraphs, install
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from agent.runtime.gpu.session import GpuSession
 from agent.runtime.onnxruntime.runtime import OnnxRuntime
 from agent.runtime.registry import versions
 from agent.work.measure import MeasureLimits, measure_alone
+from agent.work.pace import ArrivalPattern
 from agent.work.summary import summarise
 from benchmarks.context import BUFFER_MIB, context_figures
 from jetfleet.errors import BadInput
@@ -157,6 +159,43 @@ def test_a_cuda_graph_gives_the_same_answers(tmp_path: Path) -> None:
             session.infer()
             assert np.allclose(session.outputs()["scores"], scores(weights, x), atol=1e-5)
         assert session.describe()["cuda_graph"] == "on"
+
+
+def test_a_graph_is_used_by_default_where_everything_is_on_the_gpu(tmp_path: Path) -> None:
+    spec = [tensor_spec()]
+    engine = build(tmp_path, classifier()[0], spec)
+    with closing(OnnxRuntime().load(engine, subject(spec), nowhere)) as session:
+        session.bind({"x": X})
+        described = session.describe()
+        assert (described["cuda_graph"], described.get("why_no_cuda_graph")) == ("on", None)
+
+
+def test_streams_beside_one_another_answer_alike(tmp_path: Path) -> None:
+    _, weights = classifier()
+    spec = [tensor_spec()]
+    first = OnnxRuntime().load(build(tmp_path, classifier()[0], spec), subject(spec), nowhere)
+    with closing(first), ThreadPoolExecutor(1) as thread:
+        second = thread.submit(first.another).result()
+        thread.submit(second.bind, {"x": X + 1}).result()
+        first.bind({"x": X})
+        running = thread.submit(lambda: [second.infer() for _ in range(200)])
+        for _ in range(200):
+            first.infer()
+        running.result()
+        assert np.allclose(first.outputs()["scores"], scores(weights, X), atol=1e-5)
+        assert np.allclose(thread.submit(second.outputs).result()["scores"], scores(weights, X + 1), atol=1e-5)
+        thread.submit(second.close).result()
+
+
+def test_a_paced_gpu_says_what_idling_costs(tmp_path: Path) -> None:
+    spec = [tensor_spec()]
+    with closing(OnnxRuntime().load(build(tmp_path, classifier()[0], spec), subject(spec), nowhere)) as session:
+        session.bind({"x": X})
+        limits = MeasureLimits(0.1, 2.0, 2.0, ArrivalPattern(200.0, 0.005))
+        found = summarise(measure_alone(session, limits, silent), 1)
+    assert found.n == pytest.approx(400, abs=2)
+    for name in ("response_p50_ms", "after_idle_p50_ms", "back_to_back_p50_ms", "compute_p50_ms", "wake_error_p50_ms"):
+        assert found.metrics[name].value > 0
 
 
 def test_tf32_is_another_arithmetic_than_fp32(tmp_path: Path) -> None:

@@ -133,9 +133,11 @@ def test_copies_are_made_by_default_and_where_memory_is_not_shared() -> None:
 
 def test_a_graph_is_captured_once_after_a_plain_inference_and_launched_from_then_on() -> None:
     cuda = FakeCuda()
-    session = opened(cuda, GpuOptions(cuda_graph=True))
+    session = opened(cuda, GpuOptions(cuda_graph="on"))
     session.bind({"x": X})
-    assert [word for word in cuda.log if word in ("enqueue", "capture", "launch")] == ["enqueue", "capture", "enqueue"]
+    launches = [word for word in cuda.log if word in ("enqueue", "capture", "launch")]
+    # A plain one, the capture, and then one without and one with the graph, on these inputs and on others.
+    assert launches == ["enqueue", "capture", "enqueue", *("enqueue", "launch") * 2]
     cuda.log.clear()
     for x in (X, X + 1):
         session.bind({"x": x})
@@ -149,16 +151,42 @@ def test_a_graph_is_captured_once_after_a_plain_inference_and_launched_from_then
 
 def test_an_engine_that_cannot_be_captured_runs_as_before_and_says_why() -> None:
     cuda = FakeCuda(capture_fails="operation not permitted when stream is capturing")
-    session = opened(cuda, GpuOptions(cuda_graph=True))
+    session = opened(cuda, GpuOptions(cuda_graph="on"))
     for x in (X, X + 1):
         session.bind({"x": x})
         session.infer()
         assert np.array_equal(session.outputs()["y"], 2 * x)
     assert cuda.log.count("capture") == 1
     assert "launch" not in cuda.log
-    assert session.describe()["cuda_graph"] == (
-        "asked for, and not possible: operation not permitted when stream is capturing"
-    )
+    described = session.describe()
+    assert described["cuda_graph"] == "off"
+    assert described["why_no_cuda_graph"] == ("it cannot be captured: operation not permitted when stream is capturing")
+
+
+def test_an_engine_whose_graph_answers_otherwise_runs_without_it() -> None:
+    """What the host computed while work was recorded would be a constant: it shows on other inputs only."""
+    cuda = FakeCuda()
+    session = opened(cuda, GpuOptions(cuda_graph="auto"), baked=True)
+    for x in (X, X + 1):
+        session.bind({"x": x})
+        session.infer()
+        assert np.array_equal(session.outputs()["y"], 2 * x)
+    assert session.describe()["why_no_cuda_graph"] == "its answers are others than without"
+    assert cuda.log.count("graph closed") == 1
+    assert cuda.log.count("capture") == 1
+
+
+def test_a_graph_is_not_even_tried_where_something_stands_against_it() -> None:
+    for options, why in (
+        (GpuOptions(cuda_graph="auto", no_graph="half of it runs elsewhere"), "half of it runs elsewhere"),
+        (GpuOptions(cuda_graph="off"), "the job says so"),
+    ):
+        cuda = FakeCuda()
+        session = opened(cuda, options)
+        session.bind({"x": X})
+        assert "capture" not in cuda.log
+        assert (session.describe()["cuda_graph"], session.describe()["why_no_cuda_graph"]) == ("off", why)
+    assert GpuOptions(cuda_graph="on", no_graph="whatever").wants_graph
 
 
 @pytest.mark.parametrize(
@@ -229,9 +257,9 @@ def test_options_are_read_and_nonsense_is_refused() -> None:
         return GpuOptions.of(read_options(options, runtime, Audience.GPU_RUN))
 
     for runtime in ("tensorrt", "tensorrt_rtx", "onnxruntime"):
-        assert read({}, runtime) == GpuOptions("block", cuda_graph=False, zero_copy=False, inflight=1)
+        assert read({}, runtime) == GpuOptions("block", cuda_graph="auto", zero_copy=False, inflight=1)
     given = {"wait": "spin", "cuda_graph": "on", "zero_copy": "on", "inflight": "2"}
-    assert read(given) == GpuOptions("spin", cuda_graph=True, zero_copy=True, inflight=2)
+    assert read(given) == GpuOptions("spin", cuda_graph="on", zero_copy=True, inflight=2)
     for name, value in (("wait", "sleep"), ("cuda_graph", "yes"), ("zero_copy", "auto"), ("inflight", "3")):
         with pytest.raises(BadInput, match=value):
             read({name: value})
@@ -255,7 +283,9 @@ def test_two_in_flight_the_second_is_enqueued_before_the_first_is_awaited() -> N
 
 
 def test_two_in_flight_outputs_and_new_inputs_wait_for_what_is_in_flight() -> None:
-    session = opened(FakeCuda(), TWO)
+    cuda = FakeCuda()
+    engine = DoublingEngine(cuda, (stream := cuda.stream()))
+    session = GpuSession(engine, cuda, TWO, stream=stream)
     for x in (X, X + 1, X + 2):
         session.bind({"x": x})
         session.infer()
@@ -264,7 +294,7 @@ def test_two_in_flight_outputs_and_new_inputs_wait_for_what_is_in_flight() -> No
     session.infer()
     session.bind({"x": -X})
     assert np.array_equal(session.outputs()["y"], 2 * X + 4), "the inference in flight had the inputs of before"
-    assert session.outputs()["n"] == 7
+    assert engine.runs == 7
     session.close()
 
 
@@ -322,7 +352,7 @@ def test_two_in_flight_the_loop_takes_the_sessions_wall_clock() -> None:
 
 def test_two_in_flight_graphs_and_shared_memory_work_too() -> None:
     cuda = FakeCuda(coherent=True)
-    session = opened(cuda, GpuOptions(cuda_graph=True, zero_copy=True, inflight=2))
+    session = opened(cuda, GpuOptions(cuda_graph="on", zero_copy=True, inflight=2))
     session.bind({"x": X})
     assert session.describe()["cuda_graph"] == "on"
     session.infer()

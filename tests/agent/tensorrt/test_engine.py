@@ -182,11 +182,16 @@ def test_int64_is_never_narrowed_where_tensorrt_has_it(load: Callable[..., Any])
 
 
 def test_an_inference_that_fails_says_so(load: Callable[..., Any]) -> None:
-    session = load(Board(refuses="execute_async_v3"), subject())
+    for graph in ("auto", "off"):  # the first inference is that before a capture
+        session = load(Board(refuses="execute_async_v3"), subject(options={"cuda_graph": graph}))
+        with pytest.raises(DeviceFault, match="did not run the engine: execute_async_v3 was told to fail"):
+            run_once(session)
+        session.close()
+
+
+def run_once(session: Any) -> None:
     session.bind({"x": ONES})
-    with pytest.raises(DeviceFault, match="did not run the engine: execute_async_v3 was told to fail"):
-        session.infer()
-    session.close()
+    session.infer()
 
 
 def test_an_engine_with_bfloat16_at_its_edges_is_refused_in_words(load: Callable[..., Any]) -> None:
