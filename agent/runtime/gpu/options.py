@@ -20,6 +20,11 @@ class GpuOptions:
     def wants_graph(self) -> bool:
         return self.cuda_graph == "on" or (self.cuda_graph == AUTO and not self.no_graph)
 
+    @property
+    def why_no_graph(self) -> str:
+        """Empty where one is to be tried."""
+        return "" if self.wants_graph else self.no_graph or "the job says so"
+
     @classmethod
     def of(cls, options: OptionValues) -> "GpuOptions":
         return cls(

@@ -53,7 +53,7 @@ class GpuSession:
         self._options = options or GpuOptions()
         self._zero_copy = self._options.zero_copy and cuda.coherent
         self._graph: Graph | None = None
-        self._why_no_graph = "" if self._options.wants_graph else self._options.no_graph or "the job says so"
+        self._why_no_graph = self._options.why_no_graph
         self._host: dict[str, Tensor] = {}
         self._device: dict[str, DeviceBuffer] = {}
         self._round: list[_Marks] = []
