@@ -90,6 +90,8 @@ def _outputs(outcome: Outcome) -> Iterator[Artifact]:
     yield outcome.built.timing_cache.made
     for measurement in outcome.measured.measurements:
         yield measurement.samples
+        for run in measurement.runs:
+            yield run.samples
     yield from outcome.artifacts
 
 

@@ -28,6 +28,7 @@ _PIPE_BYTES = 1 << 20  # fewer wake-ups under a flood of log
 _DEATH_S = 10.0  # from a SIGKILL until the process is gone, on a machine that has much else to do
 _DRAIN_S = 2.0  # after everybody was killed: for what is still in the pipe
 _COOKIE = "JETFLEET_ATTEMPT_COOKIE"
+_NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,15 @@ class ChildProcess:
     The kernel's parent-death signal follows the thread that started the child, so a pool's thread will not do.
     """
 
-    def __init__(self, attempt: Path, *, env: Mapping[str, str], on_progress: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        attempt: Path,
+        *,
+        env: Mapping[str, str],
+        on_progress: Callable[[Progress], None],
+        told: Mapping[str, str] = _NOTHING,
+    ) -> None:
+        """`told` is what the child is to know beside its task, in variables of its environment."""
         self._loop = asyncio.get_running_loop()
         self._on_progress = on_progress
         self._cookie = uuid.uuid4().hex
@@ -107,6 +116,7 @@ class ChildProcess:
                 cwd=attempt,
                 env={
                     **child_env(env),
+                    **told,
                     _COOKIE: self._cookie,
                     "JETFLEET_PARENT_PID": str(os.getpid()),
                     "JETFLEET_PROGRESS_FD": str(progress_write),

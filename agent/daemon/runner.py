@@ -19,6 +19,8 @@ from google.protobuf.message import DecodeError
 from agent.attempt import AttemptDir, inputs_of
 from agent.daemon.child import ChildExit, ChildProcess, LogFile
 from agent.memory_errors import add_memory_advice, mentions_lack_of_memory
+from agent.repeat.repetition import repetition_of
+from agent.repeat.role import RunRole, environment_of
 from jetfleet.blobs import check_digest, sha256_file
 from jetfleet.errors import Corrupt, JetfleetError
 from jetfleet.plausible import impossible_number
@@ -29,13 +31,8 @@ from jetfleet.v1.task_pb2 import (
     FAILURE_KIND_INFRASTRUCTURE,
     FAILURE_KIND_OUT_OF_MEMORY,
     FAILURE_KIND_TIME_LIMIT,
-    FLAG_KIND_CLOCK_DRIFT,
-    FLAG_KIND_INTERFERED,
-    FLAG_KIND_PAUSED,
-    FLAG_KIND_UNSTABLE,
     Failure,
     FailureKind,
-    FlagKind,
     Outcome,
     Progress,
     TaskSpec,
@@ -45,7 +42,6 @@ _log = logging.getLogger(__name__)
 
 STOPPED = "stopped"
 GRACE_S = 5.0
-_MAY_NOT_RECUR = (FLAG_KIND_UNSTABLE, FLAG_KIND_INTERFERED, FLAG_KIND_PAUSED, FLAG_KIND_CLOCK_DRIFT)
 
 
 @dataclass(frozen=True)
@@ -57,6 +53,15 @@ class _Conditions:
     deadline: float  # of time.monotonic
     stop: asyncio.Event
     grace_s: float
+
+
+@dataclass(frozen=True)
+class _ChildSettings:
+    """What one child is given, and who hears of it."""
+
+    env: Mapping[str, str]
+    role: RunRole
+    on_progress: Callable[[Progress], None]
 
 
 async def run_attempt(
@@ -72,8 +77,7 @@ async def run_attempt(
     """Runs a task in a fresh process; its output files lie in `folder`/out by digest.
 
     `blob_path` says where an input lies. `stop` ends the attempt with a Failure of kind INFRASTRUCTURE whose message is
-    STOPPED. A measurement with a flag that may not recur is repeated once in a fresh process, if the time limit leaves
-    room for it.
+    STOPPED. A measurement takes several fresh processes, one after another, as far as the time limit leaves room.
     """
     attempt = AttemptDir(folder)
     on_progress(Progress(phase="fetch"))
@@ -85,17 +89,15 @@ async def run_attempt(
     begin = time.monotonic()
     limit_s = spec.time_limit.ToNanoseconds() / 1e9 or float("inf")
     conditions = _Conditions(spec, limit_s, begin + limit_s, stop, grace_s)
-    outcome = await _run_child(attempt, "log.txt", conditions, env, on_progress)
-    took_s = time.monotonic() - begin
-    if _count_doubtful_flags(outcome) and not stop.is_set() and has_room(took_s, limit_s):
-        _log.info("task %d %s, once more in a fresh process: %s", spec.task_id, spec.name, _tell_doubts(outcome))
-        outcome = _choose_run(outcome, await _run_child(attempt, "log-2.txt", conditions, env, on_progress))
-    return outcome
-
-
-def has_room(took_s: float, limit_s: float) -> bool:
-    """Whether a second run as long as the first, and half as long again, ends before the limit."""
-    return took_s * 2.5 < limit_s
+    repetition = repetition_of(spec)
+    outcomes: list[Outcome] = []
+    while True:
+        child_settings = _ChildSettings(env, repetition.next_role(outcomes), on_progress)
+        outcomes.append(await _run_child(attempt, conditions, child_settings))
+        now = time.monotonic()
+        more = repetition.wants_another(outcomes, spent_s=now - begin, left_s=conditions.deadline - now)
+        if stop.is_set() or not more:
+            return repetition.merge(outcomes)
 
 
 def _lay_out(spec: TaskSpec, attempt: AttemptDir, blob_path: Callable[[str], Path]) -> None:
@@ -130,17 +132,14 @@ def _read_outcome(attempt: AttemptDir, spec: TaskSpec) -> Outcome | None:
     return outcome
 
 
-async def _run_child(
-    attempt: AttemptDir,
-    log_name: str,
-    conditions: _Conditions,
-    env: Mapping[str, str],
-    on_progress: Callable[[Progress], None],
-) -> Outcome:
+async def _run_child(attempt: AttemptDir, conditions: _Conditions, settings: _ChildSettings) -> Outcome:
     attempt.outcome.unlink(missing_ok=True)
+    role = settings.role
+    log_name = role.name("log", ".txt")
     log = LogFile(attempt.root / log_name)
     kills_before, own_peak = _oom_kills(), _own_peak_bytes()
-    child = ChildProcess(attempt.root, env=env, on_progress=on_progress)
+    told = environment_of(role)
+    child = ChildProcess(attempt.root, env=settings.env, on_progress=settings.on_progress, told=told)
     exited = child.watch(log)
     try:
         verdict = await _wait(child, exited, conditions)
@@ -228,29 +227,6 @@ def _add_exit(failure: Failure, child_exit: ChildExit, peak_rss_bytes: int) -> N
 def _measured_in_time(outcome: Outcome, verdict: Failure) -> bool:
     """Whether only what follows a measurement, the look into its engine, was still going on at the time limit."""
     return outcome.HasField("measured") and verdict.kind == FAILURE_KIND_TIME_LIMIT
-
-
-def _count_doubtful_flags(outcome: Outcome) -> int:
-    """Flags of what a fresh process may not meet again."""
-    return sum(flag.kind in _MAY_NOT_RECUR for item in outcome.measured.measurements for flag in item.flags)
-
-
-def _tell_doubts(outcome: Outcome) -> str:
-    flags = [flag for item in outcome.measured.measurements for flag in item.flags if flag.kind in _MAY_NOT_RECUR]
-    return "; ".join(f"{FlagKind.Name(flag.kind).removeprefix('FLAG_KIND_')}: {flag.evidence}" for flag in flags)
-
-
-def _choose_run(first: Outcome, second: Outcome) -> Outcome:
-    """The measurement with fewer doubts, of equals the second; either way it took two processes. Never by its numbers:
-    whoever keeps the faster of two reports luck."""
-    if second.HasField("failure") and second.failure.message == STOPPED:
-        return second
-    better = second.HasField("measured") and _count_doubtful_flags(second) <= _count_doubtful_flags(first)
-    kept, other = (second, first) if better else (first, second)
-    for measurement in kept.measured.measurements:
-        measurement.processes = 2
-    kept.artifacts.extend(item for item in other.artifacts if item.role == ARTIFACT_ROLE_LOG)
-    return kept
 
 
 def _oom_kills() -> int:

@@ -35,7 +35,7 @@ from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_REFERENCE_OUTPUT, PROVENANCE_SIMU
 
 _OPTIONS = frozenset(
     (
-        *("latency_ms", "jitter", "after_idle", "seed", "build_s", "output_error"),
+        *("latency_ms", "jitter", "run_spread", "after_idle", "seed", "build_s", "output_error"),
         *("fail", "fail_at", "fail_mb", "wall"),
     )
 )
@@ -52,6 +52,8 @@ class _Options:
         self.latency_ms = self._number("latency_ms", 2.0)  # median of one inference
         self.jitter = self._number("jitter", 0.01)  # standard deviation, relative to the latency
         self.after_idle = self._number("after_idle", 0.0)  # how much longer one takes that was waited for, relative
+        # Standard deviation between processes, relative to the latency.
+        self.run_spread = self._number("run_spread", self.jitter / 10)
         self.seed = int(self._number("seed", 0))
         self.build_s = self._number("build_s", 0.0)  # really slept
         self.output_error = self._number("output_error", 0.0)  # relative error of every output
@@ -127,8 +129,12 @@ class SimulatedSession:
         self._wanted = wanted
         self._streams = streams or count()
         self._rested = False
-        spread = np.random.default_rng(options.seed + next(self._streams)).normal(1.0, options.jitter, _DRAWS)
-        drawn = options.latency_ms * 1e6 * np.maximum(spread, 0.05)
+        # Of every process of a measurement, and of every stream, its own: they differ, as real ones do.
+        run = int(os.environ.get("JETFLEET_RUN", "0"))
+        random = np.random.default_rng([options.seed, run, next(self._streams)])
+        of_this_run = options.latency_ms * max(random.normal(1.0, options.run_spread), 0.05)
+        spread = random.normal(1.0, options.jitter, _DRAWS)
+        drawn = of_this_run * 1e6 * np.maximum(spread, 0.05)
         self._latencies_ns = [max(1, int(value)) for value in drawn]
         self._inferences = 0
         self._now_ns = 0

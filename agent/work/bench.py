@@ -1,22 +1,26 @@
 """One BENCH inside the child: load the engines, check their outputs first, and time them only if they are right."""
 
 import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from agent.attempt import AttemptDir
+from agent.repeat.role import RunRole
 from agent.runtime.arrays import write_npy
 from agent.runtime.base import Report, Runtime
 from agent.runtime.registry import open_runtime
 from agent.work.aggregate import aggregate, lock_flags, lost_window_flags, untimed_measurements
 from agent.work.interleave import InTurns, Turns, interleave
 from agent.work.measure import check_options, measure
+from agent.work.one_run import add_run
 from agent.work.pace import pace_circumstances
+from agent.work.process_age import process_age_s
 from agent.work.streams import by_subject, open_stream
 from agent.work.subject import LoadedSubject, load_and_check
 from agent.work.summary import Recording, summarise
@@ -34,16 +38,24 @@ from jetfleet.v1.task_pb2 import (
     Subject,
 )
 
+_FIRST = RunRole()
+
 
 def run_bench(
-    task: BenchTask, attempt: AttemptDir, report: Report, notes: dict[str, str], *, root: Path = Path("/")
+    task: BenchTask,
+    attempt: AttemptDir,
+    report: Report,
+    notes: dict[str, str],
+    *,
+    role: RunRole = _FIRST,
+    root: Path = Path("/"),
 ) -> Outcome:
     """Measures the subjects, and last, where they are several, their aggregate.
 
     `notes` takes the sessions' configurations, for the environment record. Threads that concurrent subjects share out
     among themselves are written into the task's options. `root` is where the machine's sensors are read.
     """
-    limits, turns = check_options(task), _turns(task)
+    limits, turns = check_options(task, role), _turns(task, role)
     if task.schedule == BenchTask.SCHEDULE_CONCURRENT:
         share_threads(task.subjects, os.environ.get("JETFLEET_THREADS") or str(len(os.sched_getaffinity(0))))
     with ExitStack() as stack:
@@ -51,10 +63,13 @@ def run_bench(
         simulated = all(runtime.provenance == PROVENANCE_SIMULATED for runtime in runtimes)
         surroundings = Surroundings(task, notes, root=root, simulated=simulated)
         stack.callback(surroundings.close)
-        surroundings.start(wait_at_rest=_run_number() == 0)
-        loaded, lanes = _load(task, runtimes, attempt, report, notes, stack, turns=turns)
+        began = time.monotonic()
+        surroundings.start(wait_at_rest=role.is_first)
+        at_rest_s = time.monotonic() - began
+        loaded, lanes = _load(task, runtimes, attempt, report, notes, stack, turns=turns, role=role)
         if any(subject.is_wrong for subject in loaded):
             return Outcome(measured=Measured(measurements=untimed_measurements(loaded, with_whole=turns is None)))
+        load_s = process_age_s() - at_rest_s - sum(each.evaluation_s for each in loaded)
         every_lane = [lane for streams in lanes for lane in streams]
         in_turns: list[InTurns] = []
 
@@ -68,23 +83,18 @@ def run_bench(
     report("summarise", None, "")
     observed.circumstances.update(pace_circumstances(limits.pace))
     beside = len(every_lane) - 1 if turns is None else 0
-    parts = _summarise_all(loaded, seen, observed, attempt, beside=beside, with_whole=turns is None)
-    measured = Measured(measurements=parts)
+    found = _Found(loaded, seen, observed, beside=beside, with_whole=turns is None)
+    measured = Measured(measurements=_summarise_all(found, attempt, role))
+    for measurement in measured.measurements:
+        add_run(measurement, role.index, load_s)
     if turns is not None:
         measured.interleaved.runs.append(_paired_run(turns, in_turns[0], observed.pauses))
-    return Outcome(measured=measured, artifacts=observed.publish(attempt, f"telemetry.{_run_number()}.jsonl"))
+    return Outcome(measured=measured, artifacts=observed.publish(attempt, f"telemetry.{role.index}.jsonl"))
 
 
-def _run_number() -> int:
-    """Which of the processes of its BENCH this is."""
-    return int(os.environ.get("JETFLEET_RUN") or 0)
-
-
-def _turns(task: BenchTask) -> Turns | None:
+def _turns(task: BenchTask, role: RunRole) -> Turns | None:
     """The order of this process; None where subjects are not timed in turns."""
-    if task.schedule != BenchTask.SCHEDULE_INTERLEAVED:
-        return None
-    return Turns(_run_number())
+    return Turns(role.index) if task.schedule == BenchTask.SCHEDULE_INTERLEAVED else None
 
 
 def _paired_run(turns: Turns, in_turns: InTurns, pauses: Sequence[Flag]) -> PairedRun:
@@ -115,7 +125,8 @@ def _load(
     notes: dict[str, str],
     stack: ExitStack,
     *,
-    turns: Turns | None = None,
+    turns: Turns | None,
+    role: RunRole,
 ) -> tuple[list[LoadedSubject], list[list[Lane]]]:
     """Every subject with its lanes. Each session lives and dies in a thread of its own, a sole one in this thread."""
     counts = [max(1, subject.streams) for subject in task.subjects]
@@ -127,7 +138,7 @@ def _load(
         thread: Executor = CallerThread()
         if sum(counts) > 1:
             thread = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix=f"subject-{index}"))
-        found = thread.submit(load_and_check, runtime, subject, attempt, report).result()
+        found = thread.submit(load_and_check, runtime, subject, attempt, report, is_first=role.is_first).result()
         stack.callback(_close, found, thread)
         prefix = "" if alone else f"{index}."
         notes.update({f"{prefix}{name}": text for name, text in found.session.describe().items()})
@@ -144,37 +155,40 @@ def _close(loaded: LoadedSubject, thread: Executor) -> None:
     thread.submit(loaded.session.close).result()
 
 
-def _summarise_all(
-    loaded: Sequence[LoadedSubject],
-    seen: GroupRecording,
-    observed: Observed,
-    attempt: AttemptDir,
-    *,
-    beside: int,
-    with_whole: bool,
-) -> list[Measurement]:
-    """A measurement of each subject, and `with_whole` of all together, where they ran at the same time. Each lane had
-    `beside` others beside it."""
+@dataclass(frozen=True)
+class _Found:
+    """What was seen while subjects were timed: each lane with `beside` others; `with_whole`: all at the same time."""
+
+    loaded: Sequence[LoadedSubject]
+    seen: GroupRecording
+    observed: Observed
+    beside: int
+    with_whole: bool
+
+
+def _summarise_all(found: _Found, attempt: AttemptDir, role: RunRole) -> list[Measurement]:
+    """A measurement of each subject, and of the whole where there is one."""
     measurements = []
-    for index, (subject, recording) in enumerate(zip(loaded, seen.recordings, strict=True)):
-        measurement = subject.label(_summarise(recording, subject.subject, attempt, index), index)
-        measurement.flags.extend([*observed.flags, *lost_window_flags(seen, index)])
-        measurement.circumstances.update(observed.circumstances)
-        observed.add_metrics(measurement, alone=len(loaded) == 1)
+    for index, (subject, recording) in enumerate(zip(found.loaded, found.seen.recordings, strict=True)):
+        numbers = _summarise(recording, subject.subject, attempt, role.name(f"samples-{index}", ".npy"))
+        measurement = subject.label(numbers, index)
+        measurement.flags.extend([*found.observed.flags, *lost_window_flags(found.seen, index)])
+        measurement.circumstances.update(found.observed.circumstances)
+        found.observed.add_metrics(measurement, alone=len(found.loaded) == 1)
         if subject.runtime.provenance != PROVENANCE_SIMULATED:
-            measurement.flags.extend(lock_flags(recording, beside))
+            measurement.flags.extend(lock_flags(recording, found.beside))
         measurements.append(measurement)
-    if with_whole and len(measurements) > 1:
-        whole = aggregate(measurements, [subject.subject for subject in loaded], seen)
-        observed.add_metrics(whole, alone=True)
+    if found.with_whole and len(measurements) > 1:
+        whole = aggregate(measurements, [subject.subject for subject in found.loaded], found.seen)
+        found.observed.add_metrics(whole, alone=True)
         measurements.append(whole)
     return measurements
 
 
-def _summarise(recording: Recording, subject: Subject, attempt: AttemptDir, index: int) -> Measurement:
+def _summarise(recording: Recording, subject: Subject, attempt: AttemptDir, file_name: str) -> Measurement:
     """The recording as a measurement; its samples are published."""
     measurement = summarise(recording, subject.batch)
     samples = attempt.root / "samples.part"
     write_npy(samples, np.concatenate(recording.rounds))
-    measurement.samples.CopyFrom(attempt.publish(samples, ARTIFACT_ROLE_SAMPLES, f"samples-{index}.npy"))
+    measurement.samples.CopyFrom(attempt.publish(samples, ARTIFACT_ROLE_SAMPLES, file_name))
     return measurement

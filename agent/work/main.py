@@ -17,6 +17,7 @@ from pathlib import Path
 
 from agent.attempt import AttemptDir
 from agent.memory_errors import add_memory_advice
+from agent.repeat.role import RunRole, role_from
 from agent.runtime.base import BuildRefused, DeviceFault, Report
 from agent.work.bench import run_bench
 from agent.work.build import run_build
@@ -39,6 +40,7 @@ from jetfleet.v1.task_pb2 import (
 )
 
 _log = logging.getLogger(__name__)
+_FIRST = RunRole()
 _PR_SET_PDEATHSIG = 1
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -71,24 +73,24 @@ def main(arguments: list[str], env: Mapping[str, str]) -> int:
     _set_limits(env)
     attempt = AttemptDir(Path(arguments[0]))
     descriptor = env.get("JETFLEET_PROGRESS_FD")
-    attempt.write_outcome(run(attempt, Reporter(int(descriptor) if descriptor else None)))
+    attempt.write_outcome(run(attempt, Reporter(int(descriptor) if descriptor else None), role_from(env)))
     return 0
 
 
-def run(attempt: AttemptDir, reporter: Reporter) -> Outcome:
+def run(attempt: AttemptDir, reporter: Reporter, role: RunRole = _FIRST) -> Outcome:
     """The attempt's outcome; exceptions that nobody can explain pass through."""
     notes: dict[str, str] = {}
     try:
         spec = TaskSpec.FromString(attempt.task.read_bytes())
         _log.info("task %d %s begins", spec.task_id, spec.name)
-        outcome = _dispatch(spec, attempt, reporter, notes)
+        outcome = _dispatch(spec, attempt, reporter, notes, role)
         _refuse_impossible(outcome, spec)
-        if was_timed(outcome):
+        if role.is_first and was_timed(outcome):
             # An inspection that takes the process with it, or more time than is left, costs no measurement.
-            attempt.write_outcome(_add_environment(outcome, attempt, {**notes, "inspection": "did not end"}))
+            attempt.write_outcome(_add_environment(outcome, attempt, {**notes, "inspection": "did not end"}, role))
             inspect_bench(spec.bench, outcome, attempt, reporter, notes)
         _refuse_impossible(outcome, spec)
-        return _add_environment(outcome, attempt, notes)
+        return _add_environment(outcome, attempt, notes, role)
     except (JetfleetError, MemoryError, OSError) as error:
         kind = _kind(error)
         if kind is None:
@@ -108,22 +110,23 @@ def _refuse_impossible(outcome: Outcome, spec: TaskSpec) -> None:
         raise DeviceFault(f"the outcome holds a number that cannot be: {fault}")
 
 
-def _add_environment(outcome: Outcome, attempt: AttemptDir, notes: Mapping[str, str]) -> Outcome:
+def _add_environment(outcome: Outcome, attempt: AttemptDir, notes: Mapping[str, str], role: RunRole) -> Outcome:
     """A copy of the outcome, with the record of the surroundings."""
     environment = attempt.root / "environment.part"
     environment.write_text(json.dumps(gather(notes), indent=1, sort_keys=True) + "\n")
     completed = Outcome(peak_rss_bytes=peak_rss_bytes())
     completed.MergeFrom(outcome)
-    completed.artifacts.append(attempt.publish(environment, ARTIFACT_ROLE_ENVIRONMENT, "environment.json"))
+    name = role.name("environment", ".json")
+    completed.artifacts.append(attempt.publish(environment, ARTIFACT_ROLE_ENVIRONMENT, name))
     return completed
 
 
-def _dispatch(spec: TaskSpec, attempt: AttemptDir, report: Report, notes: dict[str, str]) -> Outcome:
+def _dispatch(spec: TaskSpec, attempt: AttemptDir, report: Report, notes: dict[str, str], role: RunRole) -> Outcome:
     work = spec.WhichOneof("work")
     if work == "build":
         return run_build(spec.build, attempt, report)
     if work == "bench":
-        return run_bench(spec.bench, attempt, report, notes)
+        return run_bench(spec.bench, attempt, report, notes, role=role)
     raise BadInput("the task asks for no work that this agent knows", expected="build, bench")
 
 

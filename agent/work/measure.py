@@ -5,7 +5,6 @@ Knows lanes and their numbers; how lanes run is together's business, what the nu
 
 import gc
 import math
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.repeat.plan import expected_runs
+from agent.repeat.role import RunRole
 from agent.runtime.base import Report, Session
 from agent.work.modes import check_mode, seconds_of
 from agent.work.pace import ArrivalPattern, plan_arrivals
@@ -35,6 +36,7 @@ STEADY_WINDOWS = 3  # consecutive warm-up medians within STEADY_SPREAD of one an
 STEADY_SPREAD = 0.02
 WARMUP_WINDOW_S = 0.05
 REPORT_EVERY_S = 1.0
+_FIRST = RunRole()
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class MeasureLimits:
     max_s: float
     pace: ArrivalPattern | None = None  # of arrivals; None: one inference after another
     run: int = 0  # which of the processes of one BENCH this is
+    alone: bool = True  # no other process will time the same: what can be known of p50 is in this window
 
     @property
     def longest_warmup_s(self) -> float:
@@ -53,8 +56,8 @@ class MeasureLimits:
         return self.warmup_s + max(1.0, 3 * self.warmup_s)
 
 
-def check_options(task: BenchTask) -> MeasureLimits:
-    """Raises BadInput for what is not implemented, or makes no sense."""
+def check_options(task: BenchTask, role: RunRole = _FIRST) -> MeasureLimits:
+    """The limits of one run. Raises BadInput for what is not implemented, or makes no sense."""
     options, pace = task.measure, check_mode(task)
     subjects = len(task.subjects)
     fits = {
@@ -77,7 +80,9 @@ def check_options(task: BenchTask) -> MeasureLimits:
             where="measure",
             expected="0 <= min_duration <= max_duration, and max_duration above 0",
         )
-    return MeasureLimits(warmup_s, min_s, max_s, pace, int(os.environ.get("JETFLEET_RUN") or 0))
+    runs = 1 if task.schedule == BenchTask.SCHEDULE_INTERLEAVED else expected_runs(options.runs)
+    min_s = max(min_s, role.shortest_window_s)
+    return MeasureLimits(warmup_s, min_s, max(min_s, max_s / runs), pace, role.index, alone=runs == 1)
 
 
 def measure_alone(session: Session, limits: MeasureLimits, report: Report) -> Recording:
@@ -169,7 +174,7 @@ class _Stopping:
         if seen.window_s < self._limits.min_s or windows < 1.2 * self._checked:
             return False
         self._checked = windows
-        return all(is_enough(recording.rounds) for recording in seen.recordings)
+        return all(is_enough(recording.rounds, self._limits) for recording in seen.recordings)
 
 
 def is_steady(medians: Sequence[float], elapsed_s: float, limits: MeasureLimits) -> bool:
@@ -198,10 +203,12 @@ def is_over(spent_s: float, rounds: int, limits: MeasureLimits) -> bool:
     return rounds > 0 and spent_s * (1 + 1 / rounds) > limits.max_s
 
 
-def is_enough(rounds: Sequence[Floats]) -> bool:
-    """Whether p99 is supported and p50 known as well as wanted."""
+def is_enough(rounds: Sequence[Floats], limits: MeasureLimits) -> bool:
+    """Whether p99 is supported and, where no other run tells, p50 known as well as wanted."""
     if sum(len(block) for block in rounds) < samples_needed(0.99):
         return False
+    if not limits.alone:
+        return True
     width = half_width(rounds, replicates=500)
     return width is not None and width <= WANTED_HALF_WIDTH
 

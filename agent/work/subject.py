@@ -1,5 +1,6 @@
 """One subject of a BENCH up to its timing: loaded, its outputs checked, its accuracy taken."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -41,6 +42,7 @@ class LoadedSubject:
     flags: Sequence[Flag]
     accuracy: Mapping[str, float] = field(default_factory=dict)  # by the names of jetfleet.metrics
     accuracy_n: int = 0
+    evaluation_s: float = 0.0
     described: Mapping[str, str] = field(default_factory=dict)  # by the session, when it was opened
 
     @property
@@ -68,8 +70,13 @@ class LoadedSubject:
         return measurement
 
 
-def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, report: Report) -> LoadedSubject:
-    """Outputs first: what answers wrongly is not timed. Raises what the runtime raises, and leaves no session then."""
+def load_and_check(
+    runtime: Runtime, subject: Subject, attempt: AttemptDir, report: Report, *, is_first: bool = True
+) -> LoadedSubject:
+    """Outputs first: what answers wrongly is not timed. Raises what the runtime raises, and leaves no session then.
+
+    Accuracy is taken by the first of several processes alone: it is the engine's.
+    """
     report("load", None, f"opening {subject.runtime}")
     users = UserFunctions(subject.artifacts, attempt.locate)
     session = runtime.load(attempt.locate(subject.engine), subject, attempt.locate)
@@ -80,12 +87,13 @@ def load_and_check(runtime: Runtime, subject: Subject, attempt: AttemptDir, repo
         loaded = LoadedSubject(subject, runtime, session, checks, flags, described=session.describe())
         if loaded.is_wrong:
             return loaded
-        accuracy, evaluated = _evaluate(session, subject, attempt, report, users)
+        if is_first:
+            loaded = _add_accuracy(loaded, attempt, report, users)
         session.bind(inputs)
         if subject.HasField("pipeline"):
             report("check", None, "the frames of the pipeline")
             session = open_pipeline(session, subject, attempt.locate, inputs, users)
-        return replace(loaded, session=session, accuracy=accuracy, accuracy_n=evaluated, described=session.describe())
+        return replace(loaded, session=session, described=session.describe())
     except BaseException:
         session.close()
         raise
@@ -95,6 +103,12 @@ def check_stream(session: Session, subject: Subject, attempt: AttemptDir) -> lis
     """Binds the subject's inputs in one more session of it. WRONG_OUTPUT where that answers wrongly."""
     _, flags = _check(session, subject, bound_inputs(subject, attempt), attempt)
     return [flag for flag in flags if flag.kind == FLAG_KIND_WRONG_OUTPUT]
+
+
+def _add_accuracy(loaded: LoadedSubject, attempt: AttemptDir, report: Report, users: UserFunctions) -> LoadedSubject:
+    begin = time.monotonic()
+    accuracy, evaluated = _evaluate(loaded.session, loaded.subject, attempt, report, users)
+    return replace(loaded, accuracy=accuracy, accuracy_n=evaluated, evaluation_s=time.monotonic() - begin)
 
 
 def bound_inputs(subject: Subject, attempt: AttemptDir) -> dict[str, Tensor]:

@@ -42,9 +42,9 @@ def save_times(client: "Client", rows: Sequence["Row"], path: Path) -> int:
 def _samples(client: "Client", rows: Sequence["Row"]) -> Iterator[tuple["Row", bytes]]:
     with tempfile.TemporaryDirectory(prefix="jetfleet-") as folder:
         for row in rows:
-            if row.measurement.samples is not None:
+            for samples in row.measurement.sample_files:
                 file = Path(folder) / "samples.npy"
-                client.download(row.measurement.samples.sha256, file)
+                client.download(samples.sha256, file)
                 yield row, file.read_bytes()
                 file.unlink()
 

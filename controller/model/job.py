@@ -232,6 +232,7 @@ class Measure:
     arrivals: Arrivals = Arrivals.FIXED
     deadline_s: float | None = None  # from an arrival to its answer; None: the period
     arrivals_seed: int = 0
+    runs: int = 0  # fresh processes; 0: as many as cost and spread call for
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class FlagKind(Enum):
     TACTICS_SKIPPED = "TACTICS_SKIPPED"  # the number is right; the engine could be faster
     WEAK_CALIBRATION = "WEAK_CALIBRATION"  # the number is right; the outputs could be better
     BOUND_BY_LAUNCHES = "BOUND_BY_LAUNCHES"  # the number is right, and more the host's than the GPU's
+    NOT_REPEATABLE = "NOT_REPEATABLE"  # fresh processes differ more than can be used
     LAYERS_OVERLAP = "LAYERS_OVERLAP"  # the number is right; times of layers and a DLA's share of them overlap
 
 
@@ -51,6 +52,7 @@ DISQUALIFYING = (
     FlagKind.CLOCK_DRIFT,
     FlagKind.TOO_FEW_SAMPLES,
     FlagKind.UNSTABLE,
+    FlagKind.NOT_REPEATABLE,
     FlagKind.UNCHECKED,
 )
 # True of the engine, and no fault of the number.
@@ -94,6 +96,25 @@ class Round:
     n: int
     p50_ms: float
     mean_ms: float
+    run: int = 0  # index of the run that it was in
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fresh process of a BENCH. `within` is its p50's interval by its rounds; of the next run it knows nothing."""
+
+    index: int
+    n: int
+    window_s: float
+    warmup_s: float
+    warmup_n: int
+    load_s: float  # from the start of the process until it was ready to warm up
+    metrics: Mapping[str, float] = field(default_factory=dict)  # by the names of jetfleet.metrics
+    within_low_ms: float | None = None
+    within_high_ms: float | None = None
+    flags: tuple[Flag, ...] = ()
+    samples: Artifact | None = None
+    void_reason: str = ""  # why it counts for nothing and another took its place; empty: it counts
 
 
 @dataclass(frozen=True)
@@ -134,6 +155,18 @@ class Measurement:
     processes: int = 1
     metrics: Mapping[str, Estimate] = field(default_factory=dict)  # by the names of jetfleet.metrics
     circumstances: Mapping[str, str] = field(default_factory=dict)  # by the names of jetfleet.circumstances
+    runs: tuple[Run, ...] = ()  # none: it was not timed, or by a version that knew no runs
+
+    @property
+    def counted_runs(self) -> tuple[Run, ...]:
+        """Those that its numbers are of."""
+        return tuple(run for run in self.runs if not run.void_reason)
+
+    @property
+    def sample_files(self) -> tuple[Artifact, ...]:
+        """Every latency, a file for each run that has any."""
+        of_runs = tuple(run.samples for run in self.runs if run.samples)
+        return of_runs or ((self.samples,) if self.samples else ())
 
     @property
     def verdict(self) -> str:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from controller.model.facts import Facts, shown
-from controller.model.result import Estimate, Flag, Measurement, Row
+from controller.model.result import Estimate, Flag, Measurement, Row, Run
 from jetfleet.circumstances import NAMES as CIRCUMSTANCES
 from jetfleet.metrics import COLUMNS as METRIC_COLUMNS
 from jetfleet.metrics import METRICS, MetricSpec
@@ -31,8 +31,22 @@ def result_record(row: Row) -> Record:
         "dims": dict(sorted(row.dims.items())),
         "labels": dict(sorted(row.labels.items())),
         "facts": facts_record(row.facts),
+        "runs": [_run_record(part) for part in item.runs],
         "rounds": [asdict(part) for part in item.rounds],
         "checks": [{name: _finite(value) for name, value in asdict(part).items()} for part in item.checks],
+    }
+
+
+def _run_record(run: Run) -> Record:
+    """One fresh process; without `void_reason` it is one of those that the numbers are of."""
+    return {
+        **{name: getattr(run, name) for name in ("index", "n", "load_s", "warmup_s", "warmup_n", "window_s")},
+        "metrics": {metric.name: run.metrics[metric.name] for metric in METRICS if metric.name in run.metrics},
+        "within_low_ms": run.within_low_ms,
+        "within_high_ms": run.within_high_ms,
+        "flags": [{"kind": flag.kind.value, "evidence": flag.evidence} for flag in run.flags],
+        "void_reason": run.void_reason or None,
+        "samples_sha256": run.samples.sha256 if run.samples else None,
     }
 
 

@@ -214,7 +214,7 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
         if isinstance(outcome.end, Built):
             wanted.append(outcome.end.engine.sha256)
         elif isinstance(outcome.end, Measured):
-            wanted += [item.samples.sha256 for item in outcome.end.measurements if item.samples]
+            wanted += [file.sha256 for item in outcome.end.measurements for file in item.sample_files]
         missing = await missing_files(self._service, wanted)
         if unproven := await self._possession.unproven(current_caller(), {*wanted, *_caches(outcome)} - set(missing)):
             raise Infrastructure(f"{len(unproven)} files of the outcome are to be sent once more", hint="send them")

@@ -7,8 +7,9 @@ damaged, and never VALID.
 import hashlib
 from dataclasses import dataclass, replace
 
+from controller.model.codec import dump
 from controller.model.interleaved import Interleaved
-from controller.model.result import Estimate, Measurement, Round, TensorCheck
+from controller.model.result import Estimate, Measurement, Round, Run, TensorCheck
 from jetfleet.metrics import NAMES
 
 
@@ -33,11 +34,12 @@ def row_digest(origin: Origin, item: Measurement) -> str:
         list(vars(origin).items()),
         (item.subject_index, item.provenance.value, item.verdict, samples),
         (item.n, item.warmup_n, item.processes, item.accuracy_n, item.window_s, item.warmup_s),
-        [(part.n, part.p50_ms, part.mean_ms) for part in item.rounds],
+        [_round(part) for part in item.rounds],
         sorted((name, part.value, part.low, part.high, part.reason) for name, part in item.metrics.items()),
         [(part.kind.value, part.evidence) for part in item.flags],
         sorted(repr(vars(part)) for part in item.checks),
         *sorted(item.circumstances.items()),  # none: the digest is as before there were any
+        *(dump(part) for part in item.runs),
     )
     return hashlib.sha256(repr(said).encode(errors="backslashreplace")).hexdigest()
 
@@ -59,9 +61,28 @@ def as_stored(item: Measurement) -> Measurement:
         item,
         window_s=float(item.window_s),
         warmup_s=float(item.warmup_s),
-        rounds=tuple(Round(part.n, float(part.p50_ms), float(part.mean_ms)) for part in item.rounds),
+        rounds=tuple(Round(part.n, float(part.p50_ms), float(part.mean_ms), part.run) for part in item.rounds),
         metrics={name: _estimate(part) for name, part in item.metrics.items() if name in NAMES},
         checks=tuple(_check(part) for part in item.checks),
+        runs=tuple(_run(part) for part in item.runs),
+    )
+
+
+def _round(part: Round) -> tuple[float, ...]:
+    """Of the first run as it was before there were others."""
+    return (part.n, part.p50_ms, part.mean_ms, *([part.run] if part.run else []))
+
+
+def _run(part: Run) -> Run:
+    """JSON keeps floats exactly, and a whole one as what it is written as."""
+    return replace(
+        part,
+        window_s=float(part.window_s),
+        warmup_s=float(part.warmup_s),
+        load_s=float(part.load_s),
+        metrics={name: float(value) for name, value in part.metrics.items()},
+        within_low_ms=_float(part.within_low_ms),
+        within_high_ms=_float(part.within_high_ms),
     )
 
 

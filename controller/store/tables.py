@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, UniqueConstraint, text
-from sqlalchemy.types import Boolean, Float, Integer, Text
+from sqlalchemy.types import Float, Integer, Text
 
 from controller.core.lifecycle import OPEN_ATTEMPT, TERMINAL
 from controller.core.scheduler import ORDER
@@ -256,44 +256,3 @@ measurement = Table(
 Index("one_measurement_per_subject", measurement.c.task_id, text("coalesce(subject_idx, -1)"), unique=True)
 Index("measurement_by_job", measurement.c.job_id, measurement.c.verdict)
 Index("measurement_by_variant", measurement.c.variant_id, measurement.c.device_id)
-
-round_ = Table(
-    "round",
-    metadata,
-    Column("measurement_id", Integer, ForeignKey("measurement.id"), primary_key=True),
-    Column("idx", Integer, primary_key=True),
-    Column("n", Integer, nullable=False),
-    *_columns(Float, "p50_ms", "mean_ms"),
-)
-
-# The numbers of a measurement, by the names of jetfleet.metrics; what was not measured has no row.
-metric = Table(
-    "metric",
-    metadata,
-    Column("measurement_id", Integer, ForeignKey("measurement.id"), primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("value", Float),
-    Column("low", Float),  # 95 % interval
-    Column("high", Float),
-    Column("reason", Text, nullable=False),  # why value or interval is absent
-    sqlite_with_rowid=False,
-)
-
-flag = Table(
-    "flag",
-    metadata,
-    Column("measurement_id", Integer, ForeignKey("measurement.id"), primary_key=True),
-    Column("idx", Integer, primary_key=True),
-    *_columns(Text, "kind", "evidence"),
-)
-
-output_check = Table(
-    "output_check",
-    metadata,
-    Column("measurement_id", Integer, ForeignKey("measurement.id"), primary_key=True),
-    Column("tensor", Text, primary_key=True),
-    Column("passed", Boolean, nullable=False),
-    *(Column(name, Float) for name in ("max_abs", "max_rel", "cosine", "snr_db", "top1_agreement", "equal_share")),
-    *(Column(name, Float) for name in ("norm_ratio", "worst_slice_cosine", "worst_slice_norm_ratio")),
-    *(Column(name, Text, nullable=False) for name in ("detail", "worst_slice", "weakness")),
-)

@@ -7,6 +7,7 @@ from controller.model.result import (
     Measurement,
     Round,
     Row,
+    Run,
     TensorCheck,
 )
 from controller.model.task import Failure
@@ -20,7 +21,10 @@ ESTIMATE = message_codec(Estimate, task_pb2.Estimate)
 FLAG = message_codec(Flag, task_pb2.Flag)
 ROUND = message_codec(Round, task_pb2.Round)
 TENSOR_CHECK = message_codec(TensorCheck, task_pb2.TensorCheck)
-MEASUREMENT = message_codec(Measurement, task_pb2.Measurement, nested=(ESTIMATE, ROUND, TENSOR_CHECK, FLAG, ARTIFACT))
+RUN = message_codec(Run, task_pb2.Run, nested=(FLAG, ARTIFACT))
+MEASUREMENT = message_codec(
+    Measurement, task_pb2.Measurement, nested=(ESTIMATE, ROUND, TENSOR_CHECK, FLAG, ARTIFACT, RUN)
+)
 PAIRED_RUN = message_codec(PairedRun, task_pb2.PairedRun)
 INTERLEAVED = message_codec(Interleaved, task_pb2.Interleaved, nested=(PAIRED_RUN,))
 ROW = message_codec(

@@ -137,9 +137,10 @@ def bench_task(
     runtime: str = "simulated",
     seconds: tuple[float, float, float] = (0.1, 1.0, 5.0),
     limit_s: float = 60,
+    runs: int = 0,
     **options: str,
 ) -> TaskSpec:
-    """`seconds` are warm-up, shortest and longest window."""
+    """`seconds` are warm-up, shortest and longest window; `runs` 0: as many as cost and spread call for."""
     subject = Subject(
         variant_key="v",
         engine=blobs.put(engine, ARTIFACT_ROLE_ENGINE, "it.engine"),
@@ -152,7 +153,9 @@ def bench_task(
         check=check,
         options=options,
     )
-    bench = BenchTask(schedule=BenchTask.SCHEDULE_ALONE, subjects=[subject], measure=measure_options(*seconds))
+    measure = measure_options(*seconds)
+    measure.runs = runs
+    bench = BenchTask(schedule=BenchTask.SCHEDULE_ALONE, subjects=[subject], measure=measure)
     return _limited(TaskSpec(task_id=8, name="bench it", bench=bench), limit_s)
 
 

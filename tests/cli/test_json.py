@@ -23,7 +23,7 @@ from controller.model.engine import (
 )
 from controller.model.job import Artifact, Lowering, Precision, Role, ShapeRange, TensorSpec
 from controller.model.recommendation import RecommendationReport
-from controller.model.result import Flag, FlagKind, Round, TensorCheck
+from controller.model.result import Flag, FlagKind, Round, Run, TensorCheck
 from controller.model.task import DeviceClass, Failure, FailureKind, Recipe, TaskKind, TaskState
 from controller.model.view import PlannedTask, Reason, Submitted
 from controller.record.comparison import compared_record
@@ -90,7 +90,8 @@ def test_every_verb_prints_what_is_written(fleet: Command, model: Model, tmp_pat
 def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
     reader = Reader()
     check = TensorCheck("y", True, 0.1, 0.1, 1.0, float("inf"), 1.0, None, "close")
-    full = row(flags=(Flag(FlagKind.UNSTABLE, "drift"),), checks=(check,), rounds=(Round(5, 1.0, 1.1),), samples=FILE)
+    ran = Run(0, 5, 1.0, 0.1, 2, 0.3, {"p50_ms": 1.0}, 0.9, 1.1, (Flag(FlagKind.UNSTABLE, "drift"),), FILE, "PAUSED")
+    full = row(flags=(Flag(FlagKind.UNSTABLE, "drift"),), checks=(check,), rounds=(Round(5, 1.0, 1.1),), runs=(ran,))
     failure = Failure(FailureKind.CRASHED, "died", "measure", 1, "SIGSEGV", 5)
     failed = task(state=TaskState.FAILED, failure=failure, logs=(FILE,), because_of_task=2)
     planned = PlannedTask(TaskKind.BENCH, "x", "board", "e" * 64, reused=False, boards="x86_64: 1")

@@ -13,7 +13,7 @@ from controller.model.engine import BuildReport, Built, TimingCacheUse
 from controller.model.facts import Facts
 from controller.model.job import Artifact, JobSpec, Role
 from controller.model.lease import BuildWork, Committed, Lease, Measured, Outcome, Registered, Registration
-from controller.model.result import Estimate, Flag, FlagKind, Measurement, Round, TensorCheck
+from controller.model.result import Estimate, Flag, FlagKind, Measurement, Round, Run, TensorCheck
 from controller.model.task import Failure, FailureKind
 from controller.model.view import JobView, Submitted
 from controller.store.commands.blobs import keep_blobs, lose_blobs
@@ -203,13 +203,20 @@ def failed(kind: FailureKind, message: str = "it broke") -> Outcome:
     return Outcome(Failure(kind, message, phase="measure", exit_code=1), (), None)
 
 
+def _run(index: int, p50_ms: float) -> Run:
+    samples = Artifact(Role.SAMPLES, f"samples-0-{index + 1}.npy", DIGEST, 2064)
+    metrics = {"p50_ms": p50_ms, "throughput_per_s": 1000 / p50_ms}
+    return Run(index, 250, 0.5, 0.1, 50, 0.3, metrics, p50_ms - 0.02, p50_ms + 0.02, samples=samples)
+
+
 def measurement(*flags: FlagKind, p50_ms: float = 2.0, subject_index: int | None = 0) -> Measurement:
     return measurements.measurement(
         subject_index=subject_index,
         n=500,
         window_s=1.0,
         warmup_n=100,
-        rounds=(Round(250, 2.0, 2.1), Round(250, 2.01, 2.1)),
+        rounds=(Round(250, 2.0, 2.1), Round(250, 2.01, 2.1, run=1)),
+        runs=tuple(_run(index, p50_ms + 0.01 * index) for index in range(2)),
         checks=(TensorCheck("y", True, 1e-6, 1e-5, 1.0, 90.0, None, None, "close"),),
         accuracy_n=540,
         flags=tuple(Flag(kind, f"evidence of {kind.value}") for kind in flags),

@@ -28,6 +28,7 @@ from controller.record.results import COLUMNS, result_frame, result_record
 from controller.store.sqlite.views import VIEWS
 from jetfleet.address import socket_address
 from jetfleet.metrics import COLUMNS as METRIC_COLUMNS
+from jetfleet.metrics import METRICS
 from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job
 from testing.processes import AgentProcess, ControllerProcess, wait_online
@@ -129,8 +130,9 @@ def test_every_view_answers(database: Path, view: str) -> None:
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_document_names_every_column_in_its_order(database: Path, view: str) -> None:
     section = DOCUMENT.read_text().partition(f"## {view}\n")[2].partition("\n## ")[0]
-    lines = re.findall(r"^\| (?:`(\w+)`|\*(metrics)\*) \|", section, re.MULTILINE)
-    named = [name for column, metrics in lines for name in (METRIC_COLUMNS if metrics else (column,))]
+    lines = re.findall(r"^\| (`\w+`|\*metrics\*|\*metric values\*) \|", section, re.MULTILINE)
+    stand_for = {"*metrics*": METRIC_COLUMNS, "*metric values*": [metric.name for metric in METRICS]}
+    named = [name for line in lines for name in stand_for.get(line, (line.strip("`"),))]
     assert named == columns_of(database, view)
 
 

@@ -78,7 +78,7 @@ class OneEnd:
     ("model", "message", "said"),
     [
         (Longer, task_pb2.Round, "has no field for Longer.p99_ms"),
-        (Shorter, task_pb2.Round, "differ in ['mean_ms']"),
+        (Shorter, task_pb2.Round, "differ in ['mean_ms', 'run']"),
         (OfText, task_pb2.Round, "int is not <class 'str'>"),
         (WithoutAbsence, task_pb2.Estimate, "it may be absent"),
         (WithAbsence, task_pb2.Round, "it is never absent"),

@@ -35,7 +35,7 @@ _PARTS = tuple(
     "DELETE FROM {table} WHERE measurement_id IN (SELECT id FROM measurement WHERE task_id IN ({tasks}))".replace(
         "{table}", table
     )
-    for table in ("metric", "round", "flag", "output_check")
+    for table in ("metric", "round", "run", "flag", "output_check")
 )
 _OF_TASKS = (
     *_PARTS,

@@ -1,5 +1,5 @@
-"""Measurements, written once, with their metrics, rounds, flags and checks. Metrics that are not declared are left out:
-an agent that is newer than the controller may send some.
+"""Measurements, written once, with their metrics, runs, rounds, flags and checks. Metrics that are not declared are
+left out: an agent that is newer than the controller may send some.
 """
 
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from controller.model.codec import dump
 from controller.model.result import Measurement
+from controller.store import part_tables as parts_of
 from controller.store import tables as t
 from controller.store.clock import now_text
 from controller.store.row_digest import Origin, as_stored, row_digest
@@ -72,13 +73,14 @@ def _insert_parts(connection: Connection, measurement_id: int | None, item: Meas
         return [{"measurement_id": measurement_id, **part} for part in parts]
 
     for table, parts in (
-        (t.round_, rows({"idx": k, **vars(part)} for k, part in enumerate(item.rounds))),
-        (t.metric, rows({"name": name, **vars(part)} for name, part in item.metrics.items())),
+        (parts_of.round_, rows({"idx": k, **vars(part)} for k, part in enumerate(item.rounds))),
+        (parts_of.run, rows({"idx": part.index, "content": dump(part)} for part in item.runs)),
+        (parts_of.metric, rows({"name": name, **vars(part)} for name, part in item.metrics.items())),
         (
-            t.flag,
+            parts_of.flag,
             rows({"idx": k, "kind": part.kind.value, "evidence": part.evidence} for k, part in enumerate(item.flags)),
         ),
-        (t.output_check, rows(vars(part) for part in item.checks)),
+        (parts_of.output_check, rows(vars(part) for part in item.checks)),
     ):
         if parts:
             connection.execute(insert(table), parts)

@@ -13,6 +13,7 @@ from controller.model.engine import Audited, BuildReport, Built, EngineView
 from controller.model.job import Artifact, Role
 from controller.model.result import FlagKind
 from controller.model.task import DeviceClass, Recipe, TaskKind
+from controller.store import part_tables
 from controller.store import tables as t
 from controller.store.clock import parse
 from controller.store.queries.damage import damage_of
@@ -200,8 +201,9 @@ def _files(connection: Connection, token: str) -> list[Artifact]:
 
 def _audited(connection: Connection, bench: StoredRow) -> Audited:
     evidence = connection.execute(
-        select(t.flag.c.evidence).where(
-            t.flag.c.measurement_id == bench.id, t.flag.c.kind == FlagKind.PRECISION_NOT_HONOURED.value
+        select(part_tables.flag.c.evidence).where(
+            part_tables.flag.c.measurement_id == bench.id,
+            part_tables.flag.c.kind == FlagKind.PRECISION_NOT_HONOURED.value,
         )
     ).scalar()
     verdict = FlagKind.DAMAGED.value if damage_of(connection, bench.id) else bench.verdict

@@ -5,10 +5,10 @@ from dataclasses import fields, replace
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
-from controller.model.codec import load_labels
+from controller.model.codec import load, load_labels
 from controller.model.job import Artifact, Role
-from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Round, TensorCheck
-from controller.store import tables as t
+from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Round, Run, TensorCheck
+from controller.store import part_tables as t
 from controller.store.row_digest import Origin, row_digest
 from controller.store.stored import StoredRow
 
@@ -18,9 +18,10 @@ _PLAIN = ("window_s", "warmup_s", "warmup_n", "processes", "accuracy_n")
 
 
 class Parts:
-    """Rounds, metrics, flags and checks of many measurements, read with one query each."""
+    """Runs, rounds, metrics, flags and checks of many measurements, read with one query each."""
 
     def __init__(self, connection: Connection, ids: Sequence[int]) -> None:
+        self.runs = _grouped(connection, t.run, t.run.c.idx, ids)
         self.rounds = _grouped(connection, t.round_, t.round_.c.idx, ids)
         self.metrics = _metrics(connection, ids)
         self.flags = _grouped(connection, t.flag, t.flag.c.idx, ids)
@@ -86,7 +87,7 @@ def _measurement(row: StoredRow, parts: Parts) -> Measurement:
         subject_index=row.subject_idx,
         provenance=Provenance(row.provenance),
         n=row.n,
-        rounds=tuple(Round(item.n, item.p50_ms, item.mean_ms) for item in parts.rounds.get(row.id, ())),
+        rounds=tuple(Round(item.n, item.p50_ms, item.mean_ms, item.run) for item in parts.rounds.get(row.id, ())),
         checks=tuple(_check(item) for item in parts.checks.get(row.id, ())),
         flags=tuple(Flag(FlagKind(item.kind), item.evidence) for item in parts.flags.get(row.id, ())),
         samples=Artifact(Role.SAMPLES, "samples.npy", row.samples_sha256, row.samples_bytes)
@@ -94,6 +95,7 @@ def _measurement(row: StoredRow, parts: Parts) -> Measurement:
         else None,
         metrics=parts.metrics.get(row.id, {}),
         circumstances=load_labels(row.circumstances),
+        runs=tuple(load(Run, item.content) for item in parts.runs.get(row.id, ())),
         **{name: row._mapping[name] for name in _PLAIN},
     )
 

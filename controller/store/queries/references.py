@@ -17,6 +17,8 @@ _NEEDED = (
 _KEPT = (
     "SELECT a.sha256, coalesce(t.ended_at, '9') FROM attempt_artifact a JOIN attempt t ON t.token = a.attempt_token",
     "SELECT samples_sha256, measured_at FROM measurement WHERE samples_sha256 IS NOT NULL",
+    "SELECT json_extract(r.content, '$.samples.sha256') AS sha256, m.measured_at FROM run r"
+    " JOIN measurement m ON m.id = r.measurement_id WHERE sha256 IS NOT NULL",
 )
 
 

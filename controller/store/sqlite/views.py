@@ -61,7 +61,7 @@ LEFT JOIN subject s ON s.task_id = m.task_id AND s.idx = m.subject_idx
 V_ROUNDS = """
 CREATE VIEW v_rounds AS
 SELECT r.measurement_id, m.job_id, v.key AS variant, d.name AS device, m.provenance, {verdict},
-       r.idx, r.n, r.p50_ms, r.mean_ms, m.subject_idx AS subject_index
+       r.idx, r.n, r.p50_ms, r.mean_ms, m.subject_idx AS subject_index, r.run
 FROM round r
 JOIN measurement m ON m.id = r.measurement_id
 JOIN device d ON d.id = m.device_id
@@ -81,6 +81,28 @@ LEFT JOIN subject s1 ON s1.task_id = r.task_id AND s1.idx = 1
 LEFT JOIN variant candidate ON candidate.id = s1.variant_id
 LEFT JOIN device d ON d.id = k.device_id
 """
+_RUN_METRICS = ",\n       ".join(
+    f"json_extract(r.content, '$.metrics.{metric.name}') AS {metric.name}" for metric in METRICS
+)
+
+V_RUNS = """
+CREATE VIEW v_runs AS
+SELECT r.measurement_id, m.task_id, m.job_id, v.key AS variant, d.name AS device, m.provenance, {verdict},
+       m.subject_idx AS subject_index, r.idx AS run, json_extract(r.content, '$.void_reason') = '' AS counts,
+       nullif(json_extract(r.content, '$.void_reason'), '') AS void_reason, json_extract(r.content, '$.n') AS n,
+       json_extract(r.content, '$.load_s') AS load_s, json_extract(r.content, '$.warmup_s') AS warmup_s,
+       json_extract(r.content, '$.warmup_n') AS warmup_n, json_extract(r.content, '$.window_s') AS window_s,
+       json_extract(r.content, '$.within_low_ms') AS within_low_ms,
+       json_extract(r.content, '$.within_high_ms') AS within_high_ms,
+       {metrics},
+       (SELECT group_concat(json_extract(f.value, '$.kind') || ': ' || json_extract(f.value, '$.evidence'), '; ')
+        FROM json_each(r.content, '$.flags') f) AS flags,
+       json_extract(r.content, '$.samples.sha256') AS samples_sha256
+FROM run r
+JOIN measurement m ON m.id = r.measurement_id
+JOIN device d ON d.id = m.device_id
+LEFT JOIN variant v ON v.id = m.variant_id
+""".replace("{metrics}", _RUN_METRICS).replace("{verdict}", _VERDICT)
 
 V_ENGINES = """
 CREATE VIEW v_engines AS
@@ -134,6 +156,7 @@ VIEWS = {
     "v_results": V_RESULTS,
     "v_rounds": V_ROUNDS,
     "v_ratios": V_RATIOS,
+    "v_runs": V_RUNS,
     "v_engines": V_ENGINES,
     "v_devices": V_DEVICES,
     "v_attempts": V_ATTEMPTS,

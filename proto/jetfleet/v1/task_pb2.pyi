@@ -95,7 +95,7 @@ class _ArtifactRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Artifact
     """one integer .npy, shape (samples,)"""
     ARTIFACT_ROLE_ENGINE: _ArtifactRole.ValueType  # 10
     ARTIFACT_ROLE_SAMPLES: _ArtifactRole.ValueType  # 11
-    """raw latencies in ms, float64 .npy, one per measurement"""
+    """raw latencies in ms, float64 .npy, one per run"""
     ARTIFACT_ROLE_LOG: _ArtifactRole.ValueType  # 12
     ARTIFACT_ROLE_ENVIRONMENT: _ArtifactRole.ValueType  # 13
     """what the child process saw of its surroundings, JSON"""
@@ -138,7 +138,7 @@ ARTIFACT_ROLE_EVALUATION_LABELS: ArtifactRole.ValueType  # 9
 """one integer .npy, shape (samples,)"""
 ARTIFACT_ROLE_ENGINE: ArtifactRole.ValueType  # 10
 ARTIFACT_ROLE_SAMPLES: ArtifactRole.ValueType  # 11
-"""raw latencies in ms, float64 .npy, one per measurement"""
+"""raw latencies in ms, float64 .npy, one per run"""
 ARTIFACT_ROLE_LOG: ArtifactRole.ValueType  # 12
 ARTIFACT_ROLE_ENVIRONMENT: ArtifactRole.ValueType  # 13
 """what the child process saw of its surroundings, JSON"""
@@ -247,6 +247,8 @@ class _FlagKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagKind.Val
     """enqueueing took about as long as computing: the host decides the number"""
     FLAG_KIND_LAYERS_OVERLAP: _FlagKind.ValueType  # 14
     """auxiliary streams ran layers side by side: their times and shares overlap"""
+    FLAG_KIND_NOT_REPEATABLE: _FlagKind.ValueType  # 15
+    """fresh processes differ more than can be used"""
 
 class FlagKind(_FlagKind, metaclass=_FlagKindEnumTypeWrapper):
     """Something about a measurement that a reader must know."""
@@ -272,6 +274,8 @@ FLAG_KIND_BOUND_BY_LAUNCHES: FlagKind.ValueType  # 13
 """enqueueing took about as long as computing: the host decides the number"""
 FLAG_KIND_LAYERS_OVERLAP: FlagKind.ValueType  # 14
 """auxiliary streams ran layers side by side: their times and shares overlap"""
+FLAG_KIND_NOT_REPEATABLE: FlagKind.ValueType  # 15
+"""fresh processes differ more than can be used"""
 Global___FlagKind: _TypeAlias = FlagKind  # noqa: Y015
 
 @_typing.final
@@ -754,6 +758,7 @@ class MeasureOptions(_message.Message):
     DEADLINE_FIELD_NUMBER: _builtins.int
     STREAMS_FIELD_NUMBER: _builtins.int
     ARRIVALS_SEED_FIELD_NUMBER: _builtins.int
+    RUNS_FIELD_NUMBER: _builtins.int
     mode: Global___MeasureOptions.Mode.ValueType
     margin: _builtins.float
     """of A/B: two that differ by less are the same, 0.01 is 1 %; 0: the default"""
@@ -766,6 +771,8 @@ class MeasureOptions(_message.Message):
     """MODE_THROUGHPUT: what each subject's `streams` are"""
     arrivals_seed: _builtins.int
     """of Poisson arrivals"""
+    runs: _builtins.int
+    """fresh processes; 0: as many as cost and spread call for"""
     @_builtins.property
     def warmup(self) -> _duration_pb2.Duration:
         """at least this, and until steady"""
@@ -796,10 +803,11 @@ class MeasureOptions(_message.Message):
         deadline: _duration_pb2.Duration | None = ...,
         streams: _builtins.int = ...,
         arrivals_seed: _builtins.int = ...,
+        runs: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "max_duration", b"max_duration", "min_duration", b"min_duration", "warmup", b"warmup"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals", b"arrivals", "arrivals_seed", b"arrivals_seed", "confidence", b"confidence", "deadline", b"deadline", "margin", b"margin", "max_duration", b"max_duration", "min_duration", b"min_duration", "mode", b"mode", "rate_hz", b"rate_hz", "streams", b"streams", "warmup", b"warmup"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals", b"arrivals", "arrivals_seed", b"arrivals_seed", "confidence", b"confidence", "deadline", b"deadline", "margin", b"margin", "max_duration", b"max_duration", "min_duration", b"min_duration", "mode", b"mode", "rate_hz", b"rate_hz", "runs", b"runs", "streams", b"streams", "warmup", b"warmup"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1699,23 +1707,125 @@ class Round(_message.Message):
     N_FIELD_NUMBER: _builtins.int
     P50_MS_FIELD_NUMBER: _builtins.int
     MEAN_MS_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
     n: _builtins.int
     p50_ms: _builtins.float
     mean_ms: _builtins.float
+    run: _builtins.int
+    """index of the run that it was in"""
     def __init__(
         self,
         *,
         n: _builtins.int = ...,
         p50_ms: _builtins.float = ...,
         mean_ms: _builtins.float = ...,
+        run: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mean_ms", b"mean_ms", "n", b"n", "p50_ms", b"p50_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mean_ms", b"mean_ms", "n", b"n", "p50_ms", b"p50_ms", "run", b"run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Round: _TypeAlias = Round  # noqa: Y015
+
+@_typing.final
+class Run(_message.Message):
+    """One fresh process of a BENCH: loaded, checked, warmed up, timed in rounds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetricsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    WARMUP_FIELD_NUMBER: _builtins.int
+    WARMUP_N_FIELD_NUMBER: _builtins.int
+    LOAD_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    WITHIN_LOW_MS_FIELD_NUMBER: _builtins.int
+    WITHIN_HIGH_MS_FIELD_NUMBER: _builtins.int
+    FLAGS_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    VOID_REASON_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    n: _builtins.int
+    """samples in its steady window"""
+    warmup_n: _builtins.int
+    within_low_ms: _builtins.float
+    """of its p50, from its rounds: says nothing of the next run"""
+    within_high_ms: _builtins.float
+    void_reason: _builtins.str
+    """why it counts for nothing and another took its place; empty: it counts"""
+    @_builtins.property
+    def window(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def warmup(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def load(self) -> _duration_pb2.Duration:
+        """from the start of the process until it was ready to warm up"""
+
+    @_builtins.property
+    def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """by the names of jetfleet/metrics.py, of this run alone"""
+
+    @_builtins.property
+    def flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flag]:
+        """what was seen during this run"""
+
+    @_builtins.property
+    def samples(self) -> Global___Artifact:
+        """every latency of its steady window"""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        n: _builtins.int = ...,
+        window: _duration_pb2.Duration | None = ...,
+        warmup: _duration_pb2.Duration | None = ...,
+        warmup_n: _builtins.int = ...,
+        load: _duration_pb2.Duration | None = ...,
+        metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        within_low_ms: _builtins.float | None = ...,
+        within_high_ms: _builtins.float | None = ...,
+        flags: _abc.Iterable[Global___Flag] | None = ...,
+        samples: Global___Artifact | None = ...,
+        void_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_within_high_ms", b"_within_high_ms", "_within_low_ms", b"_within_low_ms", "load", b"load", "samples", b"samples", "warmup", b"warmup", "window", b"window", "within_high_ms", b"within_high_ms", "within_low_ms", b"within_low_ms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_within_high_ms", b"_within_high_ms", "_within_low_ms", b"_within_low_ms", "flags", b"flags", "index", b"index", "load", b"load", "metrics", b"metrics", "n", b"n", "samples", b"samples", "void_reason", b"void_reason", "warmup", b"warmup", "warmup_n", b"warmup_n", "window", b"window", "within_high_ms", b"within_high_ms", "within_low_ms", b"within_low_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__within_high_ms: _TypeAlias = _typing.Literal["within_high_ms"]  # noqa: Y015
+    _WhichOneofArgType__within_high_ms: _TypeAlias = _typing.Literal["_within_high_ms", b"_within_high_ms"]  # noqa: Y015
+    _WhichOneofReturnType__within_low_ms: _TypeAlias = _typing.Literal["within_low_ms"]  # noqa: Y015
+    _WhichOneofArgType__within_low_ms: _TypeAlias = _typing.Literal["_within_low_ms", b"_within_low_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__within_high_ms) -> _WhichOneofReturnType__within_high_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__within_low_ms) -> _WhichOneofReturnType__within_low_ms | None: ...
+
+Global___Run: _TypeAlias = Run  # noqa: Y015
 
 @_typing.final
 class TensorCheck(_message.Message):
@@ -1880,6 +1990,7 @@ class Measurement(_message.Message):
     PROCESSES_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
     CIRCUMSTANCES_FIELD_NUMBER: _builtins.int
+    RUNS_FIELD_NUMBER: _builtins.int
     subject_index: _builtins.int
     provenance: Global___Provenance.ValueType
     n: _builtins.int
@@ -1888,7 +1999,7 @@ class Measurement(_message.Message):
     accuracy_n: _builtins.int
     """evaluated samples"""
     processes: _builtins.int
-    """fresh processes it took: 2 = repeated once for stability"""
+    """fresh processes it took, with those that count for nothing"""
     @_builtins.property
     def window(self) -> _duration_pb2.Duration:
         """wall clock of the steady window"""
@@ -1905,7 +2016,7 @@ class Measurement(_message.Message):
     def flags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Flag]: ...
     @_builtins.property
     def samples(self) -> Global___Artifact:
-        """every latency of the steady window"""
+        """every latency of the steady window, where it was one run"""
 
     @_builtins.property
     def metrics(self) -> _containers.MessageMap[_builtins.str, Global___Estimate]:
@@ -1914,6 +2025,10 @@ class Measurement(_message.Message):
     @_builtins.property
     def circumstances(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """by the names of jetfleet/circumstances.py; absent: does not apply"""
+
+    @_builtins.property
+    def runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Run]:
+        """in the order in which they ran; none: it was not timed"""
 
     def __init__(
         self,
@@ -1932,10 +2047,11 @@ class Measurement(_message.Message):
         processes: _builtins.int = ...,
         metrics: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
         circumstances: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        runs: _abc.Iterable[Global___Run] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index", "samples", b"samples", "subject_index", b"subject_index", "warmup", b"warmup", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index", "accuracy_n", b"accuracy_n", "checks", b"checks", "circumstances", b"circumstances", "flags", b"flags", "metrics", b"metrics", "n", b"n", "processes", b"processes", "provenance", b"provenance", "rounds", b"rounds", "samples", b"samples", "subject_index", b"subject_index", "warmup", b"warmup", "warmup_n", b"warmup_n", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index", "accuracy_n", b"accuracy_n", "checks", b"checks", "circumstances", b"circumstances", "flags", b"flags", "metrics", b"metrics", "n", b"n", "processes", b"processes", "provenance", b"provenance", "rounds", b"rounds", "runs", b"runs", "samples", b"samples", "subject_index", b"subject_index", "warmup", b"warmup", "warmup_n", b"warmup_n", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__subject_index: _TypeAlias = _typing.Literal["subject_index"]  # noqa: Y015
     _WhichOneofArgType__subject_index: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index"]  # noqa: Y015

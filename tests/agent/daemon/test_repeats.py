@@ -1,4 +1,4 @@
-"""What becomes of a measurement after its child: repeated where it is in doubt, kept where only its epilogue failed."""
+"""A measurement is of several processes, each voided where it was disturbed, kept where only its epilogue failed."""
 
 import asyncio
 import json
@@ -9,19 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.daemon.runner import has_room
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENVIRONMENT,
     ARTIFACT_ROLE_LOG,
-    FLAG_KIND_INTERFERED,
+    FLAG_KIND_NOT_REPEATABLE,
     FLAG_KIND_PAUSED,
-    FLAG_KIND_UNSTABLE,
-    FLAG_KIND_WRONG_OUTPUT,
-    Flag,
-    FlagKind,
-    Measured,
-    Measurement,
-    Outcome,
 )
 from tests.agent.builders import Blobs, bench_task
 from tests.agent.daemon.test_runner import Attempt
@@ -39,60 +31,50 @@ def attempt(tmp_path: Path, blobs: Blobs) -> Attempt:
     return Attempt(tmp_path, blobs)
 
 
-async def test_an_unstable_measurement_is_repeated_once(attempt: Attempt, blobs: Blobs) -> None:
-    spec = bench_task(blobs, seconds=(0, 0.1, 0.2), jitter="0.9", latency_ms="4")
+async def test_a_measurement_is_of_several_fresh_processes(attempt: Attempt, blobs: Blobs) -> None:
+    spec = bench_task(blobs, artifacts=blobs.references({}, {"y": OUTPUT}), runs=4, run_spread="0.02")
     outcome = await attempt.run(spec)
     (found,) = outcome.measured.measurements
-    assert FLAG_KIND_UNSTABLE in [flag.kind for flag in found.flags]
-    assert found.processes == 2
-    assert {item.name for item in outcome.artifacts if item.role == ARTIFACT_ROLE_LOG} == {"log.txt", "log-2.txt"}
+    assert [run.index for run in found.runs] == [0, 1, 2, 3]
+    medians = [run.metrics["p50_ms"] for run in found.runs]
+    assert len(set(medians)) == 4
+    p50 = found.metrics["p50_ms"]
+    assert p50.value == pytest.approx(np.median(medians))
+    assert p50.low < min(medians) < max(medians) < p50.high
+    assert found.n == sum(run.n for run in found.runs) == sum(each.n for each in found.rounds)
+    assert {each.run for each in found.rounds} == {0, 1, 2, 3}
+    assert found.processes == 4
+    for run in found.runs:
+        assert len(np.load(attempt.folder / "out" / run.samples.sha256, allow_pickle=False)) == run.n
+        assert run.load.ToNanoseconds() > 0
+    names = {"log.txt", "log-2.txt", "log-3.txt", "log-4.txt"}
+    assert {item.name for item in outcome.artifacts if item.role == ARTIFACT_ROLE_LOG} == names
 
 
-@pytest.mark.parametrize(
-    ("took_s", "limit_s", "room"), [(1, 2, False), (1, 2.4, False), (1, 3, True), (9, float("inf"), True)]
-)
-def test_it_is_not_repeated_where_the_limit_leaves_no_room(took_s: float, limit_s: float, room: bool) -> None:
-    assert has_room(took_s, limit_s) == room
+async def test_one_process_has_no_interval(attempt: Attempt, blobs: Blobs) -> None:
+    (found,) = (await attempt.run(bench_task(blobs, runs=1))).measured.measurements
+    p50 = found.metrics["p50_ms"]
+    assert p50.HasField("value")
+    assert not p50.HasField("low")
+    assert "within it, unknown for the next" in p50.reason
+    assert found.runs[0].within_low_ms <= p50.value <= found.runs[0].within_high_ms
 
 
-def measured(*kinds: "FlagKind.ValueType", n: int = 1) -> Outcome:
-    flags = [Flag(kind=kind, evidence="seen") for kind in kinds]
-    return Outcome(measured=Measured(measurements=[Measurement(n=n, flags=flags)]))
+async def test_processes_that_differ_are_a_flag(attempt: Attempt, blobs: Blobs) -> None:
+    (found,) = (await attempt.run(bench_task(blobs, runs=3, run_spread="0.3"))).measured.measurements
+    assert FLAG_KIND_NOT_REPEATABLE in [flag.kind for flag in found.flags]
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "kept"),
-    [
-        ([FLAG_KIND_INTERFERED], [], 2),
-        ([FLAG_KIND_INTERFERED], [FLAG_KIND_INTERFERED], 2),
-        ([FLAG_KIND_UNSTABLE], [FLAG_KIND_INTERFERED, FLAG_KIND_UNSTABLE], 1),
-        ([FLAG_KIND_INTERFERED], [FLAG_KIND_WRONG_OUTPUT], 2),  # an engine that is wrong once is wrong
-    ],
-)
-async def test_of_two_runs_the_less_doubtful_is_kept(
-    attempt: Attempt,
-    blobs: Blobs,
-    monkeypatch: pytest.MonkeyPatch,
-    first: "list[FlagKind.ValueType]",
-    second: "list[FlagKind.ValueType]",
-    kept: int,
-) -> None:
-    ends = [measured(*first, n=1), measured(*second, n=2)]
-
-    async def end(*_: object) -> Outcome:
-        return ends.pop(0)
-
-    monkeypatch.setattr("agent.daemon.runner._run_child", end)
-    outcome = await attempt.run(bench_task(blobs))
-    assert ends == []
-    (found,) = outcome.measured.measurements
-    assert (found.n, found.processes) == (kept, 2)
+async def test_no_more_processes_than_the_limit_leaves_room_for(attempt: Attempt, blobs: Blobs) -> None:
+    spec = bench_task(blobs, seconds=(0, 1.0, 1.0), limit_s=6, latency_ms="20", wall="1", runs=20)
+    (found,) = (await attempt.run(spec)).measured.measurements
+    assert 1 <= len(found.runs) < 6
 
 
 @pytest.mark.parametrize("how", ["crash", "hang", "error"])
 async def test_a_measurement_outlives_the_look_into_its_engine(attempt: Attempt, blobs: Blobs, how: str) -> None:
     artifacts = blobs.references({}, {"y": OUTPUT})
-    spec = bench_task(blobs, artifacts=artifacts, limit_s=15, fail=how, fail_at="inspect")
+    spec = bench_task(blobs, artifacts=artifacts, limit_s=15, runs=1, fail=how, fail_at="inspect")
     outcome = await attempt.run(spec, grace_s=0.2)
     (found,) = outcome.measured.measurements
     assert found.n > 0
@@ -115,10 +97,8 @@ def child_pid() -> int:
 
 
 @pytest.mark.parametrize(("limit_s", "processes"), [(7, 1), (60, 2)])
-async def test_a_measurement_that_spans_a_stop_is_void(
-    attempt: Attempt, blobs: Blobs, limit_s: float, processes: int
-) -> None:
-    spec = bench_task(blobs, seconds=(0.1, 3, 3), limit_s=limit_s, latency_ms="20", wall="1")
+async def test_a_run_that_spans_a_stop_is_void(attempt: Attempt, blobs: Blobs, limit_s: float, processes: int) -> None:
+    spec = bench_task(blobs, seconds=(0.1, 3, 3), limit_s=limit_s, latency_ms="20", wall="1", runs=1)
     running = asyncio.create_task(attempt.run(spec))
     await attempt.heard_of("measure")
     pid = child_pid()
@@ -131,5 +111,8 @@ async def test_a_measurement_that_spans_a_stop_is_void(
     if processes == 1:
         (evidence,) = paused
         assert "stopped and continued by a signal" in evidence
+        assert not found.runs[0].void_reason
     else:
         assert paused == []
+        assert "PAUSED: " in found.runs[0].void_reason
+        assert found.n == found.runs[1].n

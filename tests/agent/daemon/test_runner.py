@@ -59,10 +59,11 @@ async def test_a_bench_ends_with_a_checked_measurement(attempt: Attempt, blobs: 
     assert found.HasField("subject_index")
     assert found.checks[0].passed
     assert not found.flags
-    assert found.processes == 1
-    samples = np.load(attempt.folder / "out" / found.samples.sha256, allow_pickle=False)
-    assert samples.dtype == np.float64
-    assert len(samples) == found.n
+    assert found.processes == len(found.runs) == 5
+    for run in found.runs:
+        samples = np.load(attempt.folder / "out" / run.samples.sha256, allow_pickle=False)
+        assert samples.dtype == np.float64
+        assert len(samples) == run.n
 
 
 async def test_a_wrong_engine_is_not_timed(attempt: Attempt, blobs: Blobs) -> None:

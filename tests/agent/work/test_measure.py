@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 
+from agent.repeat.role import RunRole
 from agent.work.measure import MeasureLimits, check_options, measure_alone, round_size
 from agent.work.measure import measure as measure_lanes
 from agent.work.summary import AROUND, LAUNCH_SHARE, Recording, find_flags, launch_flags, summarise, untimed
@@ -222,10 +223,15 @@ def test_an_untimed_measurement_gives_the_reason_everywhere() -> None:
 
 def test_options_are_read_in_seconds() -> None:
     task = BenchTask(schedule=BenchTask.SCHEDULE_ALONE, subjects=[Subject()], measure=measure_options(0.5, 1, 10))
+    assert check_options(task) == MeasureLimits(0.5, 1.0, 2.0, alone=False)  # a fifth of the longest window each
+    task.measure.runs = 1
     assert check_options(task) == MeasureLimits(0.5, 1.0, 10.0)
+    task.measure.runs = 20
+    assert check_options(task) == MeasureLimits(0.5, 1.0, 1.0, alone=False)
+    assert check_options(task, RunRole(7, shortest_window_s=3.0)) == MeasureLimits(0.5, 3.0, 3.0, alone=False)
     task.schedule = BenchTask.SCHEDULE_CONCURRENT
     task.subjects.add()
-    assert check_options(task) == MeasureLimits(0.5, 1.0, 10.0)
+    assert check_options(task) == MeasureLimits(0.5, 1.0, 1.0, alone=False)
 
 
 @pytest.mark.parametrize(

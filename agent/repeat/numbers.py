@@ -1,0 +1,42 @@
+"""The metrics of a BENCH out of those of its runs. Pure, on messages."""
+
+from collections.abc import Sequence
+
+from agent.repeat.interval import repeat_interval, typical
+from agent.repeat.plan import PLANNED_RUNS
+from jetfleet.v1.task_pb2 import Estimate, Measurement
+
+_EXTREMES = {"min": min, "max": max}
+
+
+def merge_metrics(found: Measurement, *, first: Measurement, counted: Sequence[Measurement]) -> None:
+    """Writes every metric: the median over the runs that count, the extremes over all that was seen in them."""
+    names = sorted({name for part in (first, *counted) for name in part.metrics})
+    for name in names:
+        found.metrics[name].CopyFrom(_merged(name, first, counted))
+
+
+def _merged(name: str, first: Measurement, counted: Sequence[Measurement]) -> Estimate:
+    estimates = [part.metrics[name] for part in counted if name in part.metrics]
+    if name in first.metrics and all(part is first or name not in part.metrics for part in counted):
+        return first.metrics[name]  # taken once: accuracy, a DLA's share of the time
+    lacking = [estimate for estimate in estimates if not estimate.HasField("value")]
+    if lacking:
+        return Estimate(reason=lacking[0].reason)
+    if len(estimates) < len(counted):
+        return Estimate(reason=f"in {len(estimates)} of {len(counted)} runs only")
+    if len(estimates) == 1:
+        return estimates[0]
+    return estimate_of(name, [estimate.value for estimate in estimates])
+
+
+def estimate_of(name: str, values: Sequence[float]) -> Estimate:
+    """Of several runs' values."""
+    extreme = _EXTREMES.get(name.removesuffix("_ms").rpartition("_")[2])
+    if extreme is not None:
+        return Estimate(value=extreme(values))
+    estimate = Estimate(value=typical(values))
+    interval = repeat_interval(values, learnt_from=PLANNED_RUNS)
+    if interval is not None:
+        estimate.low, estimate.high = interval
+    return estimate
