@@ -28,17 +28,18 @@ def repeat_interval(values: Sequence[float], *, learnt_from: int) -> tuple[float
     first = values[:learnt_from]
     if len(first) < 2:
         return None
-    if min(values) <= 0:  # a difference of two clocks
-        return _interval(values, first)
-    low, high = _interval([math.log(value) for value in values], [math.log(value) for value in first])
-    return math.exp(low), math.exp(high)
+    if min(values) > 0:
+        low, high = _interval([math.log(value) for value in values], [math.log(value) for value in first])
+        low, high = math.exp(low), math.exp(high)
+    else:  # a difference of two clocks
+        low, high = _interval(values, first)
+    middle = typical(values)
+    return min(middle, low), max(middle, high)  # the mean may lie far from the median
 
 
 def _interval(values: Sequence[float], first: Sequence[float]) -> tuple[float, float]:
-    """Around the mean, and at least as wide as to hold the median."""
-    middle = typical(values)
     half = reach(len(values), freedom=len(first) - 1) * math.sqrt(variance(first))
-    return min(middle, fmean(values) - half), max(middle, fmean(values) + half)
+    return fmean(values) - half, fmean(values) + half
 
 
 def reach(runs: int, *, freedom: int) -> float:
