@@ -228,7 +228,7 @@ def test_options_are_read_in_seconds() -> None:
     assert check_options(task) == MeasureLimits(0.5, 1.0, 10.0)
     task.measure.runs = 20
     assert check_options(task) == MeasureLimits(0.5, 1.0, 1.0, alone=False)
-    assert check_options(task, RunRole(7, shortest_window_s=3.0)) == MeasureLimits(0.5, 3.0, 3.0, alone=False)
+    assert check_options(task, RunRole(7, shortest_window_s=3.0)) == MeasureLimits(0.5, 3.0, 3.0, run=7, alone=False)
     task.schedule = BenchTask.SCHEDULE_CONCURRENT
     task.subjects.add()
     assert check_options(task) == MeasureLimits(0.5, 1.0, 1.0, alone=False)

@@ -256,6 +256,7 @@ def test_a_real_graph_is_paced_by_a_real_clock(blobs: Blobs, tmp_path: Path) -> 
         arrivals=MeasureOptions.ARRIVALS_POISSON,
         arrivals_seed=3,
     )
+    spec.bench.measure.runs = 1
     found = bench(spec, tmp_path, blobs)
     assert found.n > 200
     assert value(found, "throughput_per_s") == pytest.approx(2 * 200, rel=0.3)  # as it happens to arrive
