@@ -16,6 +16,7 @@ from controller.api.access_client import AccessClient
 from controller.api.listing import Devices, Engines, Jobs
 from controller.api.pages import listed
 from controller.api.results import Results
+from controller.api.stored_client import StoredClient
 from controller.client.credentials import credentials_for
 from controller.client.link import Patience, messages, persistent
 from controller.client.transfer import OnProgress, Transfer
@@ -23,13 +24,12 @@ from controller.model.engine import EngineView
 from controller.model.job import Condition, JobSpec
 from controller.model.removal import Removed, Retention
 from controller.model.task import JobState
-from controller.model.view import ControllerInfo, DeviceView, JobView, Reason, ResultQuery, Submitted, TaskFile
+from controller.model.view import ControllerInfo, DeviceView, JobView, Reason, ResultQuery, Submitted
 from controller.wire.codec import message_of
 from controller.wire.engine import ENGINE_VIEW
 from controller.wire.job import JOB_SPEC
 from controller.wire.removal import REMOVED, RETENTION
 from controller.wire.result import ROW
-from controller.wire.task import files_of, task_text
 from controller.wire.view import CONTROLLER_INFO, DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY, SUBMITTED
 from jetfleet.errors import JetfleetError, Unreachable
 from jetfleet.rpc import CALL_METADATA, raising
@@ -46,7 +46,7 @@ _REMOVAL_S = 3600.0  # a large one takes minutes, and is asked for again meanwhi
 ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})
 
 
-class ControlClient:
+class ControlClient(StoredClient):
     """A controller at a gRPC address (`unix:PATH`, `HOST:50051`). Use as a context manager.
 
     `credentials` are those of a controller elsewhere; left out, what `controller login` or the environment says.
@@ -214,15 +214,6 @@ class ControlClient:
         """
         request = message_of(control_pb2.GetEngineRequest, name=name, job_id=job_id)
         return ENGINE_VIEW.decode(self._call(self._stub.GetEngine, request))
-
-    def task_file(self, *, task_id: int = 0, engine_key: str = "") -> TaskFile:
-        """What an agent is handed for the task of a measurement, or for building an engine; as `agent once` takes it.
-
-        Raises NotFound.
-        """
-        request = control_pb2.GetTaskRequest(task_id=task_id, engine_key=engine_key)
-        spec = self._call(self._stub.GetTask, request)
-        return TaskFile(task_text(spec), tuple(files_of(spec)))
 
     def results(self, query: ResultQuery | None = None) -> Results:
         """Newest first; no query: everything, up to its limit. Asked for page by page."""

@@ -25,20 +25,20 @@ from controller.service.files import missing_files
 from controller.service.identity import current_caller
 from controller.service.pages import cursor_number, page_of, page_of_rows, page_size
 from controller.service.removals import Removals
+from controller.service.stored_calls import StoredCalls
 from controller.service.submissions import Submissions
 from controller.store.commands.cancel import cancel
 from controller.store.commands.damage import note_found
 from controller.store.commands.retry import plan_retry
 from controller.store.commands.submit import Submission, plan_job, planning_fleet
-from controller.store.queries import devices, engines, explain, forecast, jobs, results, task_specs
+from controller.store.queries import devices, engines, explain, forecast, jobs, results
 from controller.wire.engine import ENGINE_VIEW
 from controller.wire.job import JOB_SPEC
-from controller.wire.lease import TASK
 from controller.wire.removal import REMOVED, RETENTION
 from controller.wire.view import DEVICE_VIEW, JOB_VIEW, REASON, RESULT_QUERY
 from jetfleet.errors import BadInput, JetfleetError, Unreachable
 from jetfleet.log_fields import note_fields
-from jetfleet.v1 import control_pb2, control_pb2_grpc, task_pb2
+from jetfleet.v1 import control_pb2
 from jetfleet.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -50,12 +50,12 @@ _WATCH_S = 1.0
 _WATCH_MIN_S = 0.1
 
 
-class ControlService(control_pb2_grpc.ControlServicer):
+class ControlService(StoredCalls):
     def __init__(self, service: ServiceContext, certification: Certification) -> None:
-        self._service, self._certification = service, certification
+        super().__init__(service)
+        self._certification = certification
         self._submissions = Submissions(service)
         self.removals = Removals(service)
-        self.last_call = time.monotonic()
         self.watchers = 0
 
     async def Hello(self, request: control_pb2.HelloRequest, context: Context) -> control_pb2.HelloResponse:
@@ -224,11 +224,6 @@ class ControlService(control_pb2_grpc.ControlServicer):
         self.last_call = time.monotonic()
         look = partial(engines.engine_view, name=request.name, job_id=request.job_id)
         return ENGINE_VIEW.encode(await self._service.read(look))
-
-    async def GetTask(self, request: control_pb2.GetTaskRequest, context: Context) -> task_pb2.TaskSpec:
-        self.last_call = time.monotonic()
-        look = partial(task_specs.task_spec, task_id=request.task_id, engine_key=request.engine_key)
-        return TASK.encode(await self._service.read(look))
 
     async def CollectGarbage(
         self, request: control_pb2.CollectGarbageRequest, context: Context

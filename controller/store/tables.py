@@ -179,6 +179,17 @@ job_build = Table(
     Column("task_id", Integer, ForeignKey("task.id"), index=True, primary_key=True),
 )
 
+# What others are held against; the newest of a name and class counts. A job that was removed stays named.
+baseline = Table(
+    "baseline",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    *_columns(Text, "name", "device_class"),
+    Column("job_id", Integer, nullable=False),
+    *_columns(Text, "set_at", "set_by"),
+)
+Index("baseline_by_name", baseline.c.name)
+
 # What runs inside a BENCH: the many-to-many of tasks and their input engines.
 subject = Table(
     "subject",

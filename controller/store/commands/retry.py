@@ -6,18 +6,17 @@ from sqlalchemy import Connection, select
 
 from controller.core.content import retry_digest
 from controller.core.retry import PreviousBench, plan_again
-from controller.model.codec import load, load_labels
-from controller.model.job import Condition, JobSpec, Limits, Measure, Variant
+from controller.model.codec import load
+from controller.model.job import Condition, JobSpec, Variant
 from controller.model.result import Schedule
 from controller.model.task import TaskKind, TaskState
 from controller.store import tables as t
-from controller.store.clock import seconds_between
 from controller.store.commands.submit import Submission
 from controller.store.queries.blobs import missing_blobs
 from controller.store.queries.devices import planning_devices
 from controller.store.queries.engines import known_engines
+from controller.store.queries.job_specs import spec_of
 from controller.store.queries.jobs import job_row
-from controller.store.stored import StoredRow
 from jetfleet.errors import BadInput
 
 
@@ -27,7 +26,8 @@ def plan_retry(connection: Connection, job_id: int, *, alive: Collection[str], k
     tried = _tried(connection, job_id)
     made = plan_again(tried, devices, known_engines(connection), job_id=job_id)
     wanted = {item.variant_key or bench.variant_key for bench in made.benches for item in bench.subjects}
-    spec = _spec(job, {each.key: each for item in tried for each in item.variants if each.key in wanted})
+    variants = {each.key: each for item in tried for each in item.variants if each.key in wanted}
+    spec = spec_of(job, tuple(variants.values()))
     _refuse_missing_files(connection, spec, job_id)
     return Submission(spec, made, devices, key=key, content=retry_digest(job_id), by=by, retry_of=job_id)
 
@@ -60,22 +60,6 @@ def _tried(connection: Connection, job_id: int) -> list[PreviousBench]:
         )
         for row in rows
     ]
-
-
-def _spec(job: StoredRow, variants: dict[str, Variant]) -> JobSpec:
-    """The old job's, for fewer variants; its deadline begins anew, as long as it was."""
-    deadline_s = round(seconds_between(job.created_at, job.deadline_at)) if job.deadline_at else None
-    return JobSpec(
-        name=job.name,
-        model_name=job.model_name,
-        variants=tuple(variants.values()),
-        targets=(),
-        measure=load(Measure, job.measure),
-        limits=Limits(job.build_limit_s, job.bench_limit_s, deadline_s),
-        priority=job.priority,
-        source=job.source,
-        labels=load_labels(job.labels),
-    )
 
 
 def _refuse_missing_files(connection: Connection, spec: JobSpec, job_id: int) -> None:

@@ -100,6 +100,21 @@ class ControlStub(object):
                 request_serializer=jetfleet_dot_v1_dot_control__pb2.GetEngineRequest.SerializeToString,
                 response_deserializer=jetfleet_dot_v1_dot_control__pb2.Engine.FromString,
                 _registered_method=True)
+        self.GetJobSpec = channel.unary_unary(
+                '/jetfleet.v1.Control/GetJobSpec',
+                request_serializer=jetfleet_dot_v1_dot_control__pb2.GetJobRequest.SerializeToString,
+                response_deserializer=jetfleet_dot_v1_dot_control__pb2.JobSpec.FromString,
+                _registered_method=True)
+        self.SetBaseline = channel.unary_unary(
+                '/jetfleet.v1.Control/SetBaseline',
+                request_serializer=jetfleet_dot_v1_dot_control__pb2.Baseline.SerializeToString,
+                response_deserializer=jetfleet_dot_v1_dot_control__pb2.Baseline.FromString,
+                _registered_method=True)
+        self.ListBaselines = channel.unary_unary(
+                '/jetfleet.v1.Control/ListBaselines',
+                request_serializer=jetfleet_dot_v1_dot_control__pb2.ListBaselinesRequest.SerializeToString,
+                response_deserializer=jetfleet_dot_v1_dot_control__pb2.ListBaselinesResponse.FromString,
+                _registered_method=True)
         self.GetTask = channel.unary_unary(
                 '/jetfleet.v1.Control/GetTask',
                 request_serializer=jetfleet_dot_v1_dot_control__pb2.GetTaskRequest.SerializeToString,
@@ -206,6 +221,27 @@ class ControlServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetJobSpec(self, request, context):
+        """A job as it was submitted, without its targets: to hold it against another one, or to keep its text.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetBaseline(self, request, context):
+        """Names a job as what others are held against, per device class; the newest of a name and class counts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBaselines(self, request, context):
+        """Newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTask(self, request, context):
         """What a measurement's task, or the build of an engine, hands to an agent: to run it again, or to package it.
         """
@@ -287,6 +323,21 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.GetEngine,
                     request_deserializer=jetfleet_dot_v1_dot_control__pb2.GetEngineRequest.FromString,
                     response_serializer=jetfleet_dot_v1_dot_control__pb2.Engine.SerializeToString,
+            ),
+            'GetJobSpec': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJobSpec,
+                    request_deserializer=jetfleet_dot_v1_dot_control__pb2.GetJobRequest.FromString,
+                    response_serializer=jetfleet_dot_v1_dot_control__pb2.JobSpec.SerializeToString,
+            ),
+            'SetBaseline': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetBaseline,
+                    request_deserializer=jetfleet_dot_v1_dot_control__pb2.Baseline.FromString,
+                    response_serializer=jetfleet_dot_v1_dot_control__pb2.Baseline.SerializeToString,
+            ),
+            'ListBaselines': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBaselines,
+                    request_deserializer=jetfleet_dot_v1_dot_control__pb2.ListBaselinesRequest.FromString,
+                    response_serializer=jetfleet_dot_v1_dot_control__pb2.ListBaselinesResponse.SerializeToString,
             ),
             'GetTask': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTask,
@@ -650,6 +701,87 @@ class Control(object):
             '/jetfleet.v1.Control/GetEngine',
             jetfleet_dot_v1_dot_control__pb2.GetEngineRequest.SerializeToString,
             jetfleet_dot_v1_dot_control__pb2.Engine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJobSpec(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jetfleet.v1.Control/GetJobSpec',
+            jetfleet_dot_v1_dot_control__pb2.GetJobRequest.SerializeToString,
+            jetfleet_dot_v1_dot_control__pb2.JobSpec.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetBaseline(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jetfleet.v1.Control/SetBaseline',
+            jetfleet_dot_v1_dot_control__pb2.Baseline.SerializeToString,
+            jetfleet_dot_v1_dot_control__pb2.Baseline.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBaselines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/jetfleet.v1.Control/ListBaselines',
+            jetfleet_dot_v1_dot_control__pb2.ListBaselinesRequest.SerializeToString,
+            jetfleet_dot_v1_dot_control__pb2.ListBaselinesResponse.FromString,
             options,
             channel_credentials,
             insecure,

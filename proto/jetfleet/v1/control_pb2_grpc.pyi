@@ -58,6 +58,12 @@ class ControlStub:
     """Newest first."""
     GetEngine: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetEngineRequest, _control_pb2.Engine]
     """One engine with its build report and its files."""
+    GetJobSpec: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetJobRequest, _control_pb2.JobSpec]
+    """A job as it was submitted, without its targets: to hold it against another one, or to keep its text."""
+    SetBaseline: _grpc.UnaryUnaryMultiCallable[_control_pb2.Baseline, _control_pb2.Baseline]
+    """Names a job as what others are held against, per device class; the newest of a name and class counts."""
+    ListBaselines: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListBaselinesRequest, _control_pb2.ListBaselinesResponse]
+    """Newest first."""
     GetTask: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetTaskRequest, _task_pb2.TaskSpec]
     """What a measurement's task, or the build of an engine, hands to an agent: to run it again, or to package it."""
     CollectGarbage: _grpc.UnaryUnaryMultiCallable[_control_pb2.CollectGarbageRequest, _control_pb2.CollectGarbageResponse]
@@ -92,6 +98,12 @@ class ControlAsyncStub(ControlStub):
     """Newest first."""
     GetEngine: _aio.UnaryUnaryMultiCallable[_control_pb2.GetEngineRequest, _control_pb2.Engine]  # type: ignore[assignment]
     """One engine with its build report and its files."""
+    GetJobSpec: _aio.UnaryUnaryMultiCallable[_control_pb2.GetJobRequest, _control_pb2.JobSpec]  # type: ignore[assignment]
+    """A job as it was submitted, without its targets: to hold it against another one, or to keep its text."""
+    SetBaseline: _aio.UnaryUnaryMultiCallable[_control_pb2.Baseline, _control_pb2.Baseline]  # type: ignore[assignment]
+    """Names a job as what others are held against, per device class; the newest of a name and class counts."""
+    ListBaselines: _aio.UnaryUnaryMultiCallable[_control_pb2.ListBaselinesRequest, _control_pb2.ListBaselinesResponse]  # type: ignore[assignment]
+    """Newest first."""
     GetTask: _aio.UnaryUnaryMultiCallable[_control_pb2.GetTaskRequest, _task_pb2.TaskSpec]  # type: ignore[assignment]
     """What a measurement's task, or the build of an engine, hands to an agent: to run it again, or to package it."""
     CollectGarbage: _aio.UnaryUnaryMultiCallable[_control_pb2.CollectGarbageRequest, _control_pb2.CollectGarbageResponse]  # type: ignore[assignment]
@@ -201,6 +213,30 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.Engine, _abc.Awaitable[_control_pb2.Engine]]:
         """One engine with its build report and its files."""
+
+    @_abc_1.abstractmethod
+    def GetJobSpec(
+        self,
+        request: _control_pb2.GetJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.JobSpec, _abc.Awaitable[_control_pb2.JobSpec]]:
+        """A job as it was submitted, without its targets: to hold it against another one, or to keep its text."""
+
+    @_abc_1.abstractmethod
+    def SetBaseline(
+        self,
+        request: _control_pb2.Baseline,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.Baseline, _abc.Awaitable[_control_pb2.Baseline]]:
+        """Names a job as what others are held against, per device class; the newest of a name and class counts."""
+
+    @_abc_1.abstractmethod
+    def ListBaselines(
+        self,
+        request: _control_pb2.ListBaselinesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListBaselinesResponse, _abc.Awaitable[_control_pb2.ListBaselinesResponse]]:
+        """Newest first."""
 
     @_abc_1.abstractmethod
     def GetTask(
