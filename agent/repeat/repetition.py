@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from agent.repeat.merge import merge_runs
+from agent.repeat.paired import PairedRuns
 from agent.repeat.plan import RunPlan
 from agent.repeat.role import RunRole
 from jetfleet.v1.task_pb2 import BenchTask, Outcome, TaskSpec
@@ -57,5 +58,6 @@ class RepeatedRuns:
 
 
 def repetition_of(spec: TaskSpec) -> Repetition:
-    in_turns = spec.bench.schedule == BenchTask.SCHEDULE_INTERLEAVED
-    return RepeatedRuns(spec.bench.measure.runs) if spec.HasField("bench") and not in_turns else SingleRun()
+    if spec.bench.schedule == BenchTask.SCHEDULE_INTERLEAVED:
+        return PairedRuns(spec.bench.measure)
+    return RepeatedRuns(spec.bench.measure.runs) if spec.HasField("bench") else SingleRun()

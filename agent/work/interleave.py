@@ -84,7 +84,7 @@ def interleave(
     ratios: list[float] = []
     report("measure", 0.0, f"{blocks} blocks of four rounds")
     with quiet_collector():
-        while len(ratios) < blocks and not (_are_late(parts, limits) and len(ratios) >= FEWEST_LATE):
+        while len(ratios) < blocks and not _are_late(parts, len(ratios), limits):
             for index in turns.block(len(ratios)):
                 parts[index].add(
                     groups[index].time_round(math.inf, count=counts[index]), count_first=counts[index] == 1
@@ -109,8 +109,9 @@ def _blocks(groups: Sequence[LaneGroup], counts: Sequence[int], limits: MeasureL
     return max(FEWEST_BLOCKS, min(MOST_BLOCKS, wanted + wanted % 2))
 
 
-def _are_late(parts: Sequence[GroupRecording], limits: MeasureLimits) -> bool:
-    return sum(part.spent_s for part in parts) > limits.max_s
+def _are_late(parts: Sequence[GroupRecording], blocks: int, limits: MeasureLimits) -> bool:
+    """Whether the time is up, after as many blocks that began with the one as with the other."""
+    return blocks >= FEWEST_LATE and blocks % 2 == 0 and sum(part.spent_s for part in parts) > limits.max_s
 
 
 def _block_ratio(parts: Sequence[GroupRecording]) -> float:
