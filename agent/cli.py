@@ -191,6 +191,7 @@ def _run(options: argparse.Namespace) -> int:
     from agent.daemon.options import AgentOptions
     from agent.device import identity
     from agent.device.probe import attempt_env, probe_in_child
+    from agent.helper.client import helper_socket
 
     state_dir, device = _state_dir(options), _probe_options(options)
     address = _address(options, state_dir) or socket_address(default_state_dir())
@@ -217,6 +218,7 @@ def _run(options: argparse.Namespace) -> int:
             blobs_from=options.blobs_from,
             # Nobody else has the hardware of a simulated board.
             lock_places=(state_dir,) if simulated else PLACES,
+            helper=helper_socket(os.environ),
             pulse=Path(os.environ[_PULSE_VARIABLE]) if os.environ.get(_PULSE_VARIABLE) else None,
         )
     )

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from agent.daemon.bench_lock import BenchLock
+from agent.daemon.board_settings import BoardSettings, restore_board
 from agent.daemon.client import Link
 from agent.daemon.delivery import Delivery, infrastructure_failure
 from agent.daemon.disk import StateDisk, free_or_none, is_of_the_disk
@@ -43,6 +44,7 @@ def run(options: AgentOptions) -> None:
 
 
 async def _run(options: AgentOptions) -> None:
+    await asyncio.to_thread(restore_board, options.helper)  # of an agent that was killed; before facts are read
     async with Link(options.address, options.credentials) as link, options.service_manager.alive():
         await Agent(options, link).run()
 
@@ -75,6 +77,7 @@ class Agent:
         self._draining = asyncio.Event()
         self._retry = Retry(self._register, self._draining)
         self._facts = options.read_facts()
+        self._board = BoardSettings(self._facts, helper=options.helper)
         self._worked_at = time.monotonic()
 
     async def run(self) -> None:
@@ -118,6 +121,7 @@ class Agent:
         options = self._options
         if options.own_engines_only:
             self._facts.own_engines_only = True
+        await asyncio.to_thread(self._board.add_facts, self._facts)
         request = fleet_pb2.RegisterRequest(
             device_id=self._disk.device_id,
             session_id=self._session_id,
@@ -261,14 +265,9 @@ class Agent:
             async with self._recalled.undisturbed, turn as has_turn:
                 if has_turn and not attempt.stop.is_set():
                     attempt.running = True
-                    return await run_attempt(
-                        attempt.task,
-                        folder,
-                        self._blobs.path,
-                        on_progress=on_progress,
-                        stop=attempt.stop,
-                        env=self._options.env,
-                    )
+                    run = partial(run_attempt, attempt.task, folder, self._blobs.path, on_progress=on_progress)
+                    run = partial(run, stop=attempt.stop, env=self._options.env)
+                    return await self._board.under(attempt.task, run)
         except (JetfleetError, OSError) as error:
             if is_of_the_disk(error):
                 self._disk.suspect(error)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.daemon.bench_lock import PLACES
+from agent.helper.client import SOCKET
 from jetfleet.service_manager import ServiceManager
 from jetfleet.transport import Credentials
 from jetfleet.v1 import task_pb2
@@ -29,5 +30,6 @@ class AgentOptions:
     lock_places: tuple[Path, ...] = PLACES
     own_engines_only: bool = False
     credentials: Credentials | None = None  # None: the controller is on a socket of this machine
+    helper: Path = SOCKET  # who sets power modes and clocks, where one is there
     pulse: Path | None = None  # touched at each answer of the controller
     service_manager: ServiceManager = field(default_factory=ServiceManager)

@@ -4,15 +4,18 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from google.protobuf import json_format
 
+from agent.daemon.board_settings import BoardSettings
 from agent.daemon.runner import run_attempt
+from agent.helper.client import helper_socket
 from jetfleet.blobs import check_digest
 from jetfleet.errors import BadInput
 from jetfleet.pipeline.callables import with_callables
-from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_ENGINE, Outcome, Progress, TaskSpec
+from jetfleet.v1.task_pb2 import ARTIFACT_ROLE_ENGINE, Facts, Outcome, Progress, TaskSpec
 
 _log = logging.getLogger(__name__)
 
@@ -71,11 +74,9 @@ async def _run(spec: TaskSpec, *, blobs: Path, out: Path, env: Mapping[str, str]
     def log_progress(progress: Progress) -> None:
         _log.info("task %d: %s %s", spec.task_id, progress.phase, progress.detail)
 
-    return await run_attempt(
-        spec,
-        out,
-        lambda sha256: blob_path(blobs, sha256),
-        on_progress=log_progress,
-        stop=asyncio.Event(),
-        env=env,
-    )
+    def place(sha256: str) -> Path:
+        return blob_path(blobs, sha256)
+
+    run = partial(run_attempt, spec, out, place, on_progress=log_progress, stop=asyncio.Event(), env=env)
+    made_up = all(subject.runtime == "simulated" for subject in spec.bench.subjects)
+    return await BoardSettings(Facts(simulated=made_up), helper=helper_socket(env)).under(spec, run)

@@ -1,6 +1,7 @@
 """Asking the helper: the agent's side of its socket."""
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,13 @@ from agent.helper.server import receive
 from jetfleet.errors import Infrastructure
 
 SOCKET = Path("/run/jetfleet/helper.sock")
+_VARIABLE = "JETFLEET_HELPER"
 _ANSWER_S = 120.0  # nvpmodel takes seconds, and a change that is refused is put back before the answer
+
+
+def helper_socket(env: Mapping[str, str]) -> Path:
+    """Where the helper listens: its service's socket, unless JETFLEET_HELPER says otherwise."""
+    return Path(env.get(_VARIABLE) or SOCKET)
 
 
 def ask(verb: str, *, path: Path = SOCKET, **arguments: int) -> dict[str, Any]:

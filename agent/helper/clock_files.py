@@ -6,8 +6,8 @@ from pathlib import Path
 from agent.device.clocks import emc_cap_hz, gpu_folder
 from agent.device.files import entries, number_of, text_of
 from agent.device.nvpmodel import PowerModes
+from jetfleet.board_settings import CPU, EMC, GPU
 
-CPU, GPU, EMC = "cpu", "gpu", "emc"
 KINDS = (CPU, GPU, EMC)
 _CPUS = "sys/devices/system/cpu"
 _EMC = "sys/kernel/debug/bpmp/debug/clk/emc"

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from agent.helper.board import Board
-from agent.helper.clock_files import CPU, EMC, EMC_LOCK, EMC_RATE, GPU, KINDS, clock_ranges, emc_lock_hz, files_to_save
+from agent.helper.clock_files import EMC_LOCK, EMC_RATE, KINDS, clock_ranges, emc_lock_hz, files_to_save
 from agent.helper.gpus import ApplicationClocks, GpuClocksRefused
 from agent.helper.note import NoteFile, RestoreNote
+from jetfleet.board_settings import CPU, EMC, GPU
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class HeldSettings:
         modes, locked = self._board.modes(), self._locked_kinds()
         settable = [name for number, name in modes.modes.items() if not modes.needs_reboot(number)]
         return {
+            "modes": list(modes.modes.items()),
             "mode": modes.current or "",
             "settable": settable if self._board.can_set_modes() else [],
             "lockable": [kind for kind in KINDS if kind in locked],

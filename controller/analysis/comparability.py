@@ -15,6 +15,7 @@ from jetfleet.errors import BadInput
 HARDWARE = ("arch", "module", "sku", "cpu_model", "cpu_count", "gpu", "compute_capability", "sm_count", "dla_cores")
 # How it is set and what it runs: the names of facts that move a latency on unchanged hardware.
 CIRCUMSTANCES = ("power_mode", *(item.name for item in CLOCKS), "l4t", "jetpack", "cuda", "dla_compiler")
+_SET = CIRCUMSTANCES[: CIRCUMSTANCES.index("l4t")]  # what a variant's settings move
 # What ran at the same time, and how it was timed: these decide what a latency means.
 _CHOSEN = tuple(item.name for item in MANNER)
 _MANNER = ("schedule", "subject", "mode", *_CHOSEN)
@@ -46,8 +47,8 @@ def differences(row: Row, baseline: Row, *, by: Axis, across: frozenset[str] = f
 
 
 def axis_differences(row: Row, baseline: Row) -> list[str]:
-    """Named dimensions and CUDA graphs that differ, and options between variants of one runtime: they never keep
-    variants from being compared.
+    """Named dimensions, settings of the board and CUDA graphs that differ, and options between variants of one runtime:
+    they never keep variants from being compared.
     """
     dims = [
         f"dimension {name} is {_dim(row, name)}, {_dim(baseline, name)} in the baseline"
@@ -56,7 +57,18 @@ def axis_differences(row: Row, baseline: Row) -> list[str]:
     ]
     graphs = [_value(item, CUDA_GRAPH) for item in (row, baseline)]
     told = [] if graphs[0] == graphs[1] else [f"{CUDA_GRAPH} is {graphs[0]}, {graphs[1]} in the baseline"]
-    return [*dims, *_option_differences(row, baseline), *told]
+    return [*dims, *_setting_differences(row, baseline), *_option_differences(row, baseline), *told]
+
+
+def _setting_differences(row: Row, baseline: Row) -> list[str]:
+    """Power modes and clocks that the variants asked for, and that were in force."""
+    if row.settings == baseline.settings:
+        return []
+    return [
+        f"{name} is {_value(row, name)}, {_value(baseline, name)} in the baseline"
+        for name in _SET
+        if _value(row, name) != _value(baseline, name)
+    ]
 
 
 def _dim(row: Row, name: str) -> str:
@@ -101,7 +113,9 @@ def _must_agree(row: Row, baseline: Row, by: Axis) -> Iterator[str]:
         yield name
     if by is not Axis.DEVICE:
         yield from HARDWARE
-        yield from CIRCUMSTANCES
+        # Variants that ask for other power modes or clocks differ in them, as they do in a precision.
+        chosen = _SET if by is Axis.VARIANT and row.settings != baseline.settings else ()
+        yield from (name for name in CIRCUMSTANCES if name not in chosen)
     elif all(_value(row, name) == _value(baseline, name) for name in HARDWARE):
         # Equal boards: what sets them apart must be the board. Unequal ones have power modes and releases of their own.
         yield from CIRCUMSTANCES
@@ -109,6 +123,8 @@ def _must_agree(row: Row, baseline: Row, by: Axis) -> Iterator[str]:
 
 def _value(row: Row, name: str) -> str:
     match name:
+        case "power_mode":
+            return row.power_mode or UNKNOWN
         case "provenance":
             return row.measurement.provenance.value
         case "model":

@@ -1,6 +1,6 @@
 """Whether a device can run something there, and if not, why: the one answer for planning, scheduling and `job why`."""
 
-from controller.core import tensorrt
+from controller.core import board_settings, tensorrt
 from controller.model.facts import Facts
 from controller.model.job import Lowering, Precision, Variant
 from jetfleet.pipeline.callables import is_allowed
@@ -13,8 +13,10 @@ _PROVIDERS = ("runtime.onnxruntime_cuda",)
 def inability(runtime: str, placement: str, facts: Facts, variant: Variant | None = None) -> str:
     """Why a device with these facts cannot run this runtime there; empty if it can.
 
-    With a variant also what its precision, shapes, files and options ask for.
+    With a variant also what its precision, shapes, files, options and settings of the board ask for.
     """
+    if variant and variant.settings and (reason := board_settings.refusal(variant.settings, placement, facts)):
+        return reason
     if f"runtime.{runtime}" not in facts:
         known = tensorrt.no_tensorrt(facts) if runtime == "tensorrt" else ""
         return known or _missing(runtime, facts)

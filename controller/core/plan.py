@@ -9,6 +9,7 @@ from itertools import product
 from typing import TypedDict
 
 from controller.core.ability import inability, lowering_for, warning
+from controller.core.board_settings import check_alike, check_names
 from controller.core.keys import build_artifacts, device_class, engine_key
 from controller.core.notes import PlanNotes
 from controller.core.select import nearest_miss, unmet
@@ -85,7 +86,10 @@ def _groups(spec: JobSpec) -> Sequence[tuple[Variant, ...]]:
                 where=variant.key,
                 expected="one part for each variant of a pair: gpu, dla0, cpu",
             )
-    return [(known[pair.base], known[pair.candidate]) for pair in spec.pairs]
+    groups = [(known[pair.base], known[pair.candidate]) for pair in spec.pairs]
+    for group in groups:
+        check_alike(group)
+    return groups
 
 
 def _is_refused(group: Sequence[Variant], notes: PlanNotes) -> bool:
@@ -190,6 +194,7 @@ def _check_variants(variants: Sequence[Variant]) -> None:
         if count > 1:
             raise BadInput(f"{count} variants have the key {key!r}", expected="a key of its own for each variant")
     for variant in variants:
+        check_names(variant)
         if not Placement(variant.placement).is_valid:
             raise BadInput(
                 f"{variant.placement!r} is not a placement", where=variant.key, expected="cpu, gpu, dla0, gpu+dla0, ..."

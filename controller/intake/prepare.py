@@ -12,6 +12,7 @@ from controller.intake.jobfile.check import with_found
 from controller.intake.jobfile.data import accuracy_metrics
 from controller.intake.jobfile.named_files import refuse_missing_files
 from controller.intake.jobfile.option_axes import changed
+from controller.intake.jobfile.setting_axes import settings_of
 from controller.intake.jobfile.spec import LoadedJob, load_spec
 from controller.intake.surroundings import files_around, fitted_pipeline
 from controller.model.job import Artifact, JobSpec, Precision, Role, ShapeRange, TensorSpec, Variant
@@ -87,6 +88,7 @@ def _variants(
             ),
             options=changed(point.runtime, job.options.text(point.runtime), point.options),
             dims=dict(point.dims),
+            settings=settings_of(job.measure, point.settings),
             refusal=required_graphs.refusal_of(point, answer.refused, answer.refused_sizes),
             accuracy_output=answer.accuracy_output,
             pipeline=pipeline,

@@ -49,6 +49,8 @@ FACT_TYPES: Mapping[str, FactType] = {
     "dla_compiler": FactType.VERSION,
     "power_mode": FactType.TEXT,
     "power_modes": FactType.SET,
+    "settable_power_modes": FactType.SET,
+    "lockable_clocks": FactType.SET,
     "own_engines_only": FactType.FLAG,
     "pillow": FactType.VERSION,
     "callables": FactType.SET,

@@ -158,6 +158,7 @@ class Variant:
     accuracy_output: str = ""  # holds the scores or labels of evaluation data
     weak_calibration: str = ""  # why the ranges of int8 are doubtful
     dims: Mapping[str, int] = field(default_factory=dict)  # sizes of the named dimensions that are axes
+    settings: Mapping[str, str] = field(default_factory=dict)  # of the board, by the names of jetfleet.board_settings
     pipeline: Pipeline | None = None
     accuracy_metrics: tuple[AccuracyMetric, ...] = ()  # on the evaluation data; none: top-1
 
@@ -218,6 +219,14 @@ class Arrivals(Enum):
 
 
 @dataclass(frozen=True)
+class Soak:
+    """Work under load until no zone's temperature changes faster, or the time is up."""
+
+    limit_s: float = 300.0
+    celsius_per_minute: float = 0.5
+
+
+@dataclass(frozen=True)
 class Measure:
     """How to time one BENCH; seconds of wall clock."""
 
@@ -225,6 +234,9 @@ class Measure:
     warmup_s: float = 0.5
     min_s: float = 1.0
     max_s: float = 10.0
+    power_mode: str = ""  # in a lease: what the variant's settings ask for
+    clocks: str = ""
+    soak: Soak | None = None
     margin: float = 0.01  # of A/B: two that differ by less are the same
     confidence: float = 0.99  # of A/B: that equal ones are not called different, with all looks
     streams: int = 1  # of THROUGHPUT: inferences in flight

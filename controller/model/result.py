@@ -8,6 +8,7 @@ from enum import Enum
 from controller.model.facts import Facts
 from controller.model.interleaved import Interleaved
 from controller.model.job import Artifact, Lowering, Mode, Precision
+from jetfleet.board_settings import POWER_MODE
 
 
 class Schedule(Enum):
@@ -216,7 +217,14 @@ class Row:
     model_sha256: str = ""  # of the ONNX graph that the variant was made from; its external data is not in it
     labels: Mapping[str, str] = field(default_factory=dict)  # of the job
     dims: Mapping[str, int] = field(default_factory=dict)  # sizes of the variant's named dimensions that are axes
+    settings: Mapping[str, str] = field(default_factory=dict)  # of the board, that the variant asked for
     interleaved: Interleaved | None = None  # against the first subject of its task
+
+    @property
+    def power_mode(self) -> str | None:
+        """What was in force while it was measured; of an older agent the device's fact of that session."""
+        said = self.measurement.circumstances.get(POWER_MODE) or self.facts.get(POWER_MODE)
+        return None if said is None else str(said)
 
     @property
     def part(self) -> str:

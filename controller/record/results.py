@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from controller.model.facts import Facts, shown
 from controller.model.result import Estimate, Flag, Measurement, Row, Run
+from jetfleet.board_settings import POWER_MODE
 from jetfleet.circumstances import NAMES as CIRCUMSTANCES
 from jetfleet.metrics import COLUMNS as METRIC_COLUMNS
 from jetfleet.metrics import METRICS, MetricSpec
@@ -18,7 +19,7 @@ from jetfleet.metrics import METRICS, MetricSpec
 Record: TypeAlias = dict[str, Any]
 
 # What a table spreads over columns of their own, and how those begin.
-_SPREAD = {"options": "option", "dims": "dim", "labels": "label", "facts": "fact"}
+_SPREAD = {"options": "option", "dims": "dim", "settings": "setting", "labels": "label", "facts": "fact"}
 
 
 def result_record(row: Row) -> Record:
@@ -29,6 +30,7 @@ def result_record(row: Row) -> Record:
         "flags": [{"kind": flag.kind.value, "evidence": flag.evidence} for flag in item.flags],
         "options": dict(sorted(row.options.items())),
         "dims": dict(sorted(row.dims.items())),
+        "settings": dict(sorted(row.settings.items())),
         "labels": dict(sorted(row.labels.items())),
         "facts": facts_record(row.facts),
         "runs": [_run_record(part) for part in item.runs],
@@ -81,6 +83,7 @@ def _values(row: Row) -> Record:
         **{name: get(row) for name, get in _IDENTITY.items()},
         **dict(metric_values(row.measurement)),
         **{name: row.measurement.circumstances.get(name) for name in CIRCUMSTANCES},
+        POWER_MODE: row.power_mode,
         **{name: get(row) for name, get in _MORE.items()},
     }
 

@@ -11,6 +11,7 @@ from controller.model.job import (
     OutputCheck,
     OutputSet,
     ShapeRange,
+    Soak,
     Target,
     TensorSpec,
     Variant,
@@ -57,7 +58,10 @@ SHAPE_RANGE = message_codec(ShapeRange, task_pb2.ShapeRange)
 TENSOR_SPEC = message_codec(TensorSpec, task_pb2.TensorSpec, nested=(SHAPE_RANGE,))
 OUTPUT_SET = message_codec(OutputSet, task_pb2.OutputSet)
 OUTPUT_CHECK = message_codec(OutputCheck, task_pb2.OutputCheck, nested=(OUTPUT_SET,))
-MEASURE = message_codec(Measure, task_pb2.MeasureOptions, names={"min_s": "min_duration", "max_s": "max_duration"})
+SOAK = message_codec(Soak, task_pb2.Soak)
+MEASURE = message_codec(
+    Measure, task_pb2.MeasureOptions, nested=(SOAK,), names={"min_s": "min_duration", "max_s": "max_duration"}
+)
 CONDITION = message_codec(Condition, control_pb2.Condition, check=_check_condition)
 TARGET = message_codec(Target, control_pb2.Target, nested=(CONDITION,))
 STEP_ARGUMENT = message_codec(StepArgument, task_pb2.StepArgument)
@@ -65,7 +69,9 @@ PIPELINE_STEP = message_codec(PipelineStep, task_pb2.PipelineStep, nested=(STEP_
 PIPELINE = message_codec(Pipeline, task_pb2.Pipeline, nested=(PIPELINE_STEP,))
 ACCURACY_METRIC = message_codec(AccuracyMetric, task_pb2.AccuracyMetric)
 VARIANT = message_codec(
-    Variant, control_pb2.Variant, nested=(TENSOR_SPEC, ARTIFACT, OUTPUT_CHECK, PIPELINE, ACCURACY_METRIC)
+    Variant,
+    control_pb2.Variant,
+    nested=(TENSOR_SPEC, ARTIFACT, OUTPUT_CHECK, PIPELINE, ACCURACY_METRIC),
 )
 LIMITS = message_codec(Limits, control_pb2.Limits, check=_check_limits)
 PAIR = message_codec(Pair, control_pb2.Pair)

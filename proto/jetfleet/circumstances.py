@@ -6,9 +6,11 @@ that is absent does not apply, and one that could not be read is UNKNOWN.
 
 from dataclasses import dataclass
 
+from jetfleet.board_settings import POWER_MODE
+
 UNKNOWN = "unknown"
 GPU_CLOCKS, CPU_CLOCKS, EMC_CLOCKS = "gpu_clocks", "cpu_clocks", "emc_clocks"
-ZERO_COPY, INFLIGHT, PIPELINE = "zero_copy", "inflight", "pipeline"
+ZERO_COPY, INFLIGHT, PIPELINE, SOAK = "zero_copy", "inflight", "pipeline", "soak"
 CUDA_GRAPH = "cuda_graph"
 STREAMS, ARRIVALS, DEADLINE = "streams", "arrivals", "deadline"
 
@@ -22,6 +24,7 @@ class Circumstance:
     otherwise: str = UNKNOWN
 
 
+BOARD = (Circumstance(POWER_MODE, "the power mode that was in force, by nvpmodel's name; else the device's fact"),)
 CLOCKS = (
     Circumstance(GPU_CLOCKS, "the GPU's clock: locked at N MHz, free within a range, or unknown"),
     Circumstance(CPU_CLOCKS, "the CPUs' clocks, likewise"),
@@ -36,7 +39,8 @@ MANNER = (
     Circumstance(STREAMS, "inferences in flight, each in a stream or on a CPU a thread of its own", "1"),
     Circumstance(ARRIVALS, "when inputs arrived: N Hz, fixed or poisson; none: when the last was answered", "none"),
     Circumstance(DEADLINE, "by when an arrival was to be answered, in ms", "none"),
+    Circumstance(SOAK, "whether it worked until its temperature was steady, before it was timed: on or off", "off"),
 )
-CIRCUMSTANCES = (*CLOCKS, *MANNER)
+CIRCUMSTANCES = (*BOARD, *CLOCKS, *MANNER)
 NAMES = tuple(item.name for item in CIRCUMSTANCES)
 OTHERWISE = {item.name: item.otherwise for item in CIRCUMSTANCES}

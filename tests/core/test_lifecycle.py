@@ -93,8 +93,8 @@ def alive(history):
 
 
 def test_there_are_ends_to_try():
-    assert len(ENDS) == 12
-    assert sum(1 for _ in histories(2)) == 12 + 12 * 7  # READY after a first lost, faulty, crashed or returned attempt
+    assert len(ENDS) == 13
+    assert sum(1 for _ in histories(2)) == 13 + 13 * 7  # READY after a first lost, faulty, crashed or returned attempt
 
 
 def test_after_every_history_up_to_five_attempts():

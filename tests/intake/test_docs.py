@@ -62,10 +62,16 @@ BLOCKS = list(blocks())
 YAML = [block for block in BLOCKS if block.kind == "yaml"]
 SHELL = [block for block in BLOCKS if block.kind == "sh"]
 
+_MODES = {
+    "power_mode": "MAXN_SUPER",
+    "power_modes": ("MAXN_SUPER", "15W", "25W"),
+    "settable_power_modes": ("MAXN_SUPER", "15W", "25W"),
+    "lockable_clocks": ("cpu", "gpu"),
+}
 # The boards that the documents speak of, with runtimes that a simulated one has not.
 BOARDS: list[Device] = [
     device("workstation", pillow="12.0"),
-    orin("nx"),
+    orin("nx", **_MODES),
     orin("agx", module="p3701-0005", sku="agx-orin-64gb", sm_count=16, l4t="39.2.2", runtime__tensorrt="11.4.1"),
     device("rack", label__rack="a", cpu_count=8),
 ]

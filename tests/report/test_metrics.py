@@ -14,6 +14,17 @@ from tests.report.document import DOCUMENT, written
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDED = '    MetricSpec("made_up_w", "W", Better.LOWER, "made up, for a test", has_interval=True),\n'
+# What a name ends with, by the unit; a count or a share says what it is.
+ENDS = {
+    "ms": "_ms",
+    "s": "_s",
+    "1/s": "_per_s",
+    "mJ": "_mj",
+    "W": "_w",
+    "MHz": "_mhz",
+    "°C": "_c",
+    **dict.fromkeys(("share", "1", "count"), ""),
+}
 PROBE = Path(__file__).with_name("probe_metric.py")
 
 
@@ -21,7 +32,9 @@ def test_names_are_unique_and_say_their_units() -> None:
     assert len(NAMES) == len(METRICS)
     assert len(set(METRIC_COLUMNS)) == len(METRIC_COLUMNS)
     for metric in METRICS:
-        ends = {"ms": "_ms", "1/s": "_per_s", "share": "", "1": "", "count": ""}[metric.unit]
+        ends = {"ms": "_ms", "1/s": "_per_s", "share": "", "1": "", "count": "", "s": "_s", "°C": "_celsius"}[
+            metric.unit
+        ]
         assert re.fullmatch(rf"[a-z][a-z0-9_]*{ends}", metric.name)
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from controller.core.keys import variant_key
 from controller.core.tensorrt import RUNTIMES
-from controller.intake.jobfile import dim_axes, schema
+from controller.intake.jobfile import dim_axes, schema, setting_axes
 from controller.intake.jobfile.inputs import DimValues, RunSize
 from controller.intake.jobfile.option_axes import OptionValues, check_axes, check_named, combinations, option_text
+from controller.intake.jobfile.setting_axes import SettingValues, axes_of
 from controller.intake.jobfile.yaml import Document, Steps
 from controller.model.job import Precision
 from jetfleet.errors import BadInput
@@ -37,6 +38,7 @@ class VariantPoint:
     steps: Steps
     options: OptionValues = ()  # those that are axes
     dims: DimValues = ()
+    settings: SettingValues = ()  # of the board, those that are axes
 
     @property
     def size(self) -> RunSize:
@@ -49,12 +51,13 @@ class VariantPoint:
             precision=self.precision,
             batch=self.batch,
             placement=self.placement,
-            others={**dict(self.options), **{name: str(size) for name, size in self.dims}},
+            others={**dict(self.options), **{name: str(size) for name, size in self.dims}, **dict(self.settings)},
         )
 
 
 def expand(variants: schema.VariantsSection, document: Document) -> tuple[VariantPoint, ...]:
     """Every variant, in the order of the axes; OWN_BATCH where no batch is asked. Raises BadInput."""
+    setting_axes.check_axes(variants, document)
     batches = variants.batch if variants.batch is not None else [OWN_BATCH]
     combined = _combine(
         variants.runtime,
@@ -63,6 +66,7 @@ def expand(variants: schema.VariantsSection, document: Document) -> tuple[Varian
         placements=variants.placement,
         options=variants.options,
         dims=variants.dims,
+        settings=axes_of(variants),
         steps=_MATRIX,
     )
     found = [point for point in combined if not _is_excluded(point, variants)]
@@ -75,6 +79,7 @@ def expand(variants: schema.VariantsSection, document: Document) -> tuple[Varian
             placements=_listed(included.placement) or variants.placement,
             options={**variants.options, **{name: _listed(item) for name, item in included.options.items()}},
             dims={**variants.dims, **{name: _listed(item) for name, item in included.dims.items()}},
+            settings={**axes_of(variants), **axes_of(included)},
             steps=("variants", "include", index),
         )
     _refuse_empty(found, document)
@@ -136,12 +141,14 @@ def _combine(
     placements: Sequence[str] | None,
     options: Mapping[str, Sequence[Any]],
     dims: Mapping[str, Sequence[int]],
+    settings: setting_axes.SettingAxes,
     steps: Steps,
 ) -> Iterator[VariantPoint]:
     for runtime, precision, batch in product(runtimes, precisions, batches):
         for placement in placements or [default_placement(runtime)]:
-            for chosen, sizes in product(combinations(runtime, options), dim_axes.combinations(dims)):
-                yield VariantPoint(runtime, Precision(precision), batch, placement, steps, chosen, sizes)
+            more = (combinations(runtime, options), dim_axes.combinations(dims), setting_axes.combinations(settings))
+            for chosen in product(*more):
+                yield VariantPoint(runtime, Precision(precision), batch, placement, steps, *chosen)
 
 
 def default_placement(runtime: str) -> str:
@@ -170,17 +177,19 @@ def _covers_named(selector: schema.AxesSection, point: VariantPoint) -> bool:
     options, dims = dict(point.options), dict(point.dims)
     texts = {name: [option_text(value) for value in _listed(values)] for name, values in selector.options.items()}
     has_options = all(options.get(name) in values for name, values in texts.items())
+    has_options &= setting_axes.covers(selector, point.settings)
     return has_options and all(dims.get(name) in _listed(sizes) for name, sizes in selector.dims.items())
 
 
 def _check_named(variants: schema.VariantsSection, runtimes: Sequence[str], document: Document) -> None:
-    """Raises BadInput where exclude or include name an option or a dimension that is not an axis."""
+    """Raises BadInput where exclude or include name an option, a dimension or a setting that is not an axis."""
     for kind, sections in (("exclude", variants.exclude), ("include", variants.include)):
         for index, section in enumerate(sections):
             steps: Steps = ("variants", kind, index)
             options = {name: _listed(values) for name, values in section.options.items()}
             check_named(options, variants.options, runtimes, document, (*steps, "options"))
             dim_axes.check_named(section.dims, variants.dims, document, (*steps, "dims"))
+            setting_axes.check_named(section, variants, document, steps)
 
 
 def _listed(value: object) -> list[Any]:

@@ -92,6 +92,11 @@ Size: TypeAlias = Annotated[int, Field(ge=1, le=999_999_999)]
 DimAxis: TypeAlias = Annotated[list[Size], Field(min_length=1, max_length=64), AfterValidator(distinct)]
 
 
+# As nvpmodel.conf names it. Whether a board has it is asked when the job is planned.
+PowerMode: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+Clocks: TypeAlias = Literal["as-is", "locked"]
+
+
 class AxesSection(Strict):
     """Axes and the value, or list of values, of each."""
 
@@ -103,6 +108,8 @@ class AxesSection(Strict):
         default_factory=dict, description="options that are axes: {threads: 1}"
     )
     dims: dict[str, Size | DimAxis] = Field(default_factory=dict, description="dimensions that are axes: {seq: [64]}")
+    power_mode: PowerMode | list[PowerMode] | None = None
+    clocks: Clocks | list[Clocks] | None = None
 
 
 class VariantsSection(Strict):
@@ -123,6 +130,12 @@ class VariantsSection(Strict):
     dims: dict[str, DimAxis] = Field(
         default_factory=dict, description="sizes of dimensions that model.inputs writes as NAME=SIZE: {seq: [64, 128]}"
     )
+    power_mode: Annotated[list[PowerMode], Field(min_length=1, max_length=64), AfterValidator(distinct)] | None = Field(
+        default=None, description="nvpmodel's names, each set for its variants and put back afterwards: [15W, MAXN]"
+    )
+    clocks: Annotated[list[Clocks], Field(min_length=1), AfterValidator(distinct)] | None = Field(
+        default=None, description="as-is, and locked at the most that the power mode allows"
+    )
     exclude: list[AxesSection] = Field(default_factory=list)
     include: list[AxesSection] = Field(default_factory=list)
 
@@ -141,6 +154,13 @@ class TargetSection(Strict):
         if (self.every is None) == (self.any is None):
             raise problem("a target needs exactly one of every and any", expected="{every: {FACT: VALUE}}")
         return self
+
+
+class SoakSection(Strict):
+    """Work under load before the timing, until the board's temperature is steady."""
+
+    max_s: float = Field(default=300, gt=0, le=7200, description="at most this long")
+    celsius_per_minute: float = Field(default=0.5, gt=0, le=60, description="steady: no thermal zone changes faster")
 
 
 class MeasureSection(Strict):
@@ -174,6 +194,11 @@ class MeasureSection(Strict):
     confidence: float = Field(
         default=0.99, ge=0.5, lt=1, description="of `submit --ab`: that equal ones are not called different"
     )
+    power_mode: PowerMode | None = Field(
+        default=None, description="nvpmodel's name, set for the measurement and put back afterwards; default: as it is"
+    )
+    clocks: Clocks = Field(default="as-is", description="locked: at the most that the power mode allows, and put back")
+    soak: bool | SoakSection = Field(default=False, description="true: until the temperature is steady, at most 300 s")
 
     @model_validator(mode="after")
     def _ordered(self) -> "MeasureSection":

@@ -8,12 +8,12 @@ from controller.intake.jobfile import check, dim_axes, matrix, profiles
 from controller.intake.jobfile.mistakes import Mistakes
 from controller.intake.jobfile.model_error import calibration_missing
 from controller.intake.jobfile.pipeline import read_pipeline
-from controller.intake.jobfile.schema import JobFile, json_schema
+from controller.intake.jobfile.schema import JobFile, SoakSection, json_schema
 from controller.intake.jobfile.schema_mistakes import read_job
 from controller.intake.jobfile.selectors import targets_of
 from controller.intake.jobfile.unused_options import refuse_unused
 from controller.intake.jobfile.yaml import Document, parse, read
-from controller.model.job import Arrivals, Limits, Measure, Mode, OutputCheck, Precision, Target
+from controller.model.job import Arrivals, Limits, Measure, Mode, OutputCheck, Precision, Soak, Target
 from jetfleet.pipeline.steps import Pipeline
 
 __all__ = ["LoadedJob", "json_schema", "load_document", "load_spec", "load_text"]
@@ -45,6 +45,7 @@ class LoadedJob:
             warmup_s=section.warmup_s,
             min_s=section.seconds,
             max_s=longest,
+            soak=_soak(section.soak),
             streams=(section.streams or DEFAULT_STREAMS) if section.mode == Mode.THROUGHPUT.value else 1,
             rate_hz=section.rate_hz or 0.0,
             arrivals=Arrivals(section.arrivals or Arrivals.FIXED),
@@ -126,11 +127,19 @@ def _refuse_streams(loaded: LoadedJob) -> None:
         raise loaded.document.error(place, message, expected="streams: 1, or mode: latency or paced")
 
 
+def _soak(asked: bool | SoakSection) -> Soak | None:
+    section = SoakSection() if asked is True else asked
+    return Soak(section.max_s, section.celsius_per_minute) if section else None
+
+
 def _refuse_short_limit(loaded: LoadedJob) -> None:
-    if loaded.measure.warmup_s + loaded.measure.max_s > loaded.limits.bench_s:
+    measure = loaded.measure
+    soak_s = measure.soak.limit_s if measure.soak else 0.0
+    longest_s = soak_s + measure.warmup_s + measure.max_s
+    if longest_s > loaded.limits.bench_s:
         raise loaded.document.error(
             ("measure",) if loaded.job.measure.model_fields_set else ("limits",),
-            f"warm-up and timed window may take {loaded.measure.warmup_s + loaded.measure.max_s:g} s",
+            f"{'soak, ' if soak_s else ''}warm-up and timed window may take {longest_s:g} s",
             expected=f"less than limits.bench_s, {loaded.limits.bench_s} s",
         )
 

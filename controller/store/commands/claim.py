@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Collection
+from dataclasses import replace
 from functools import cache
 
 from sqlalchemy import Connection, bindparam, func, insert, select
@@ -32,6 +33,7 @@ from controller.store.queries.devices import current_device, planning_devices
 from controller.store.queries.tasks import OPEN_STATES
 from controller.store.sqlite.prepared import PreparedStatement
 from controller.store.stored import StoredRow
+from jetfleet.board_settings import CLOCKS, POWER_MODE
 
 
 def claim(
@@ -112,9 +114,10 @@ def _build_work(connection: Connection, task: StoredRow) -> BuildWork:
 
 def _bench_work(connection: Connection, task: StoredRow) -> BenchWork:
     rows = _SUBJECTS.all(connection, task_id_=task.id)
+    variants = [load(Variant, row.content) for row in rows]
     subjects = tuple(
         subject_of(
-            load(Variant, row.content),
+            variant,
             engine_key=row.engine_key,
             engine=Artifact(Role.ENGINE, "engine", row.sha256, row.size_bytes),
             runtime_version=row.runtime_version,
@@ -123,9 +126,13 @@ def _bench_work(connection: Connection, task: StoredRow) -> BenchWork:
             batch=row.batch,
             flags=tuple(load(BuildReport, row.report).flags()) if row.report else (),
         )
-        for row in rows
+        for variant, row in zip(variants, rows, strict=True)
     )
-    return BenchWork(Schedule(task.schedule), subjects, load(Measure, task.measure))
+    settings = variants[0].settings
+    measure = replace(
+        load(Measure, task.measure), power_mode=settings.get(POWER_MODE, ""), clocks=settings.get(CLOCKS, "")
+    )
+    return BenchWork(Schedule(task.schedule), subjects, measure)
 
 
 _REPEATED = PreparedStatement(

@@ -147,6 +147,7 @@ def _result_row(row: StoredRow, parts: Parts) -> ResultRow:
         lowering=_read(lambda: Lowering(row.lowering)),
         options=variant.options if variant else {},
         dims=variant.dims if variant else {},
+        settings=variant.settings if variant else {},
         model_sha256=next((item.sha256 for item in artifacts if item.role is Role.MODEL_FP32), ""),
         labels=_labels(row),
     )

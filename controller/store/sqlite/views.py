@@ -4,6 +4,7 @@
 it; `provenance` is in every view that holds numbers, so that nobody mixes SIMULATED with MEASURED unknowingly.
 """
 
+from jetfleet.board_settings import POWER_MODE
 from jetfleet.circumstances import NAMES as CIRCUMSTANCES
 from jetfleet.metrics import METRICS
 
@@ -17,7 +18,9 @@ _METRIC_COLUMNS = ",\n       ".join(
     for part, column in zip(_PARTS, metric.columns, strict=False)
 )
 
-_CIRCUMSTANCE_COLUMNS = ", ".join(f"json_extract(m.circumstances, '$.{name}') AS {name}" for name in CIRCUMSTANCES)
+_CIRCUMSTANCE = {name: f"json_extract(m.circumstances, '$.{name}')" for name in CIRCUMSTANCES}
+_CIRCUMSTANCE[POWER_MODE] = f"coalesce({_CIRCUMSTANCE[POWER_MODE]}, json_extract(x.content, '$.{POWER_MODE}'))"
+_CIRCUMSTANCE_COLUMNS = ", ".join(f"{value} AS {name}" for name, value in _CIRCUMSTANCE.items())
 # No view can compute a digest: what was found when a row was read, by the controller or by fsck, stands beside it.
 _VERDICT = "CASE WHEN m.damage = '' THEN m.verdict ELSE 'DAMAGED' END AS verdict"
 
@@ -44,6 +47,7 @@ SELECT m.id AS measurement_id, m.task_id, m.job_id, j.name AS job, j.model_name 
        (SELECT json_extract(a.value, '$.sha256') FROM json_each(v.content, '$.artifacts') a
         WHERE json_extract(a.value, '$.role') = 'model-fp32') AS model_sha256,
        json_extract(j.labels, '$.commit') AS "commit", json_extract(j.labels, '$.branch') AS branch,
+       coalesce(json_extract(v.content, '$.settings'), '{}') AS settings,
        json_extract(v.content, '$.options') AS options, j.labels, x.content AS facts
 FROM measurement m
 JOIN job j ON j.id = m.job_id

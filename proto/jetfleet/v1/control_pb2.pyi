@@ -324,6 +324,26 @@ class Variant(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class SettingsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     KEY_FIELD_NUMBER: _builtins.int
     RUNTIME_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
@@ -337,6 +357,7 @@ class Variant(_message.Message):
     ACCURACY_OUTPUT_FIELD_NUMBER: _builtins.int
     WEAK_CALIBRATION_FIELD_NUMBER: _builtins.int
     DIMS_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     PIPELINE_FIELD_NUMBER: _builtins.int
     ACCURACY_METRICS_FIELD_NUMBER: _builtins.int
     key: _builtins.str
@@ -366,6 +387,10 @@ class Variant(_message.Message):
         """sizes of the named dimensions that are axes"""
 
     @_builtins.property
+    def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """of the board while it is measured: power_mode, clocks"""
+
+    @_builtins.property
     def pipeline(self) -> _task_pb2.Pipeline:
         """absent: the engine alone is measured"""
 
@@ -389,12 +414,13 @@ class Variant(_message.Message):
         accuracy_output: _builtins.str = ...,
         weak_calibration: _builtins.str = ...,
         dims: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         pipeline: _task_pb2.Pipeline | None = ...,
         accuracy_metrics: _abc.Iterable[_task_pb2.AccuracyMetric] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "pipeline", b"pipeline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_metrics", b"accuracy_metrics", "accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "dims", b"dims", "inputs", b"inputs", "key", b"key", "options", b"options", "pipeline", b"pipeline", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "runtime", b"runtime", "weak_calibration", b"weak_calibration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_metrics", b"accuracy_metrics", "accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "dims", b"dims", "inputs", b"inputs", "key", b"key", "options", b"options", "pipeline", b"pipeline", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "runtime", b"runtime", "settings", b"settings", "weak_calibration", b"weak_calibration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1453,6 +1479,26 @@ class Row(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class SettingsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MEASUREMENT_ID_FIELD_NUMBER: _builtins.int
     JOB_ID_FIELD_NUMBER: _builtins.int
     JOB_NAME_FIELD_NUMBER: _builtins.int
@@ -1477,6 +1523,7 @@ class Row(_message.Message):
     MODEL_SHA256_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     DIMS_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     INTERLEAVED_FIELD_NUMBER: _builtins.int
     measurement_id: _builtins.int
     job_id: _builtins.int
@@ -1523,6 +1570,10 @@ class Row(_message.Message):
         """sizes of the variant's named dimensions that are axes"""
 
     @_builtins.property
+    def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """of the board, that the variant asked for: power_mode, clocks"""
+
+    @_builtins.property
     def interleaved(self) -> _task_pb2.Interleaved:
         """against the first subject of its task; absent: not timed in turns with one"""
 
@@ -1553,11 +1604,12 @@ class Row(_message.Message):
         model_sha256: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         dims: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         interleaved: _task_pb2.Interleaved | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "interleaved", b"interleaved", "measured_at", b"measured_at", "measurement", b"measurement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "device", b"device", "dims", b"dims", "engine_key", b"engine_key", "facts", b"facts", "interleaved", b"interleaved", "job_id", b"job_id", "job_name", b"job_name", "labels", b"labels", "lowering", b"lowering", "measured_at", b"measured_at", "measurement", b"measurement", "measurement_id", b"measurement_id", "mode", b"mode", "model_name", b"model_name", "model_sha256", b"model_sha256", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "schedule", b"schedule", "task_id", b"task_id", "variant_key", b"variant_key", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "device", b"device", "dims", b"dims", "engine_key", b"engine_key", "facts", b"facts", "interleaved", b"interleaved", "job_id", b"job_id", "job_name", b"job_name", "labels", b"labels", "lowering", b"lowering", "measured_at", b"measured_at", "measurement", b"measurement", "measurement_id", b"measurement_id", "mode", b"mode", "model_name", b"model_name", "model_sha256", b"model_sha256", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "schedule", b"schedule", "settings", b"settings", "task_id", b"task_id", "variant_key", b"variant_key", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

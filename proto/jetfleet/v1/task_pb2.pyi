@@ -181,6 +181,8 @@ class _FailureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FailureKi
     """the board, driver or runtime is not well"""
     FAILURE_KIND_INFRASTRUCTURE: _FailureKind.ValueType  # 7
     """disk, network, lost files: not the task's fault"""
+    FAILURE_KIND_SETTINGS_REFUSED: _FailureKind.ValueType  # 8
+    """the power mode or clocks that it asks for are not in force: no retry"""
 
 class FailureKind(_FailureKind, metaclass=_FailureKindEnumTypeWrapper):
     """Why an attempt ended badly."""
@@ -200,6 +202,8 @@ FAILURE_KIND_DEVICE_FAULT: FailureKind.ValueType  # 6
 """the board, driver or runtime is not well"""
 FAILURE_KIND_INFRASTRUCTURE: FailureKind.ValueType  # 7
 """disk, network, lost files: not the task's fault"""
+FAILURE_KIND_SETTINGS_REFUSED: FailureKind.ValueType  # 8
+"""the power mode or clocks that it asks for are not in force: no retry"""
 Global___FailureKind: _TypeAlias = FailureKind  # noqa: Y015
 
 class _Provenance:
@@ -460,6 +464,8 @@ class Facts(_message.Message):
     POWER_MODES_FIELD_NUMBER: _builtins.int
     MODULE_SOURCE_FIELD_NUMBER: _builtins.int
     OWN_ENGINES_ONLY_FIELD_NUMBER: _builtins.int
+    SETTABLE_POWER_MODES_FIELD_NUMBER: _builtins.int
+    LOCKABLE_CLOCKS_FIELD_NUMBER: _builtins.int
     PILLOW_FIELD_NUMBER: _builtins.int
     CALLABLES_FIELD_NUMBER: _builtins.int
     hostname: _builtins.str
@@ -533,6 +539,14 @@ class Facts(_message.Message):
         """nvpmodel's names that this board knows, in the order of their ids"""
 
     @_builtins.property
+    def settable_power_modes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """those that its helper sets without a reboot; none: it has no helper"""
+
+    @_builtins.property
+    def lockable_clocks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """kinds of clocks that its helper can lock: cpu, gpu, emc"""
+
+    @_builtins.property
     def callables(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """SHA-256 of the users' Python files that it runs, or any; none: it refuses"""
 
@@ -571,12 +585,14 @@ class Facts(_message.Message):
         power_modes: _abc.Iterable[_builtins.str] | None = ...,
         module_source: _builtins.str | None = ...,
         own_engines_only: _builtins.bool | None = ...,
+        settable_power_modes: _abc.Iterable[_builtins.str] | None = ...,
+        lockable_clocks: _abc.Iterable[_builtins.str] | None = ...,
         pillow: _builtins.str | None = ...,
         callables: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_pillow", b"_pillow", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "pillow", b"pillow", "power_mode", b"power_mode", "python", b"python", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_pillow", b"_pillow", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "callables", b"callables", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_isa", b"cpu_isa", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "labels", b"labels", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "pillow", b"pillow", "power_mode", b"power_mode", "power_modes", b"power_modes", "python", b"python", "runtimes", b"runtimes", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_pillow", b"_pillow", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "callables", b"callables", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_isa", b"cpu_isa", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "labels", b"labels", "lockable_clocks", b"lockable_clocks", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "pillow", b"pillow", "power_mode", b"power_mode", "power_modes", b"power_modes", "python", b"python", "runtimes", b"runtimes", "settable_power_modes", b"settable_power_modes", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__arch: _TypeAlias = _typing.Literal["arch"]  # noqa: Y015
     _WhichOneofArgType__arch: _TypeAlias = _typing.Literal["_arch", b"_arch"]  # noqa: Y015
@@ -698,6 +714,34 @@ class Facts(_message.Message):
 Global___Facts: _TypeAlias = Facts  # noqa: Y015
 
 @_typing.final
+class Soak(_message.Message):
+    """Work under load until the board's temperature is steady, before anything is timed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    CELSIUS_PER_MINUTE_FIELD_NUMBER: _builtins.int
+    celsius_per_minute: _builtins.float
+    """steady: no zone changes faster"""
+    @_builtins.property
+    def limit(self) -> _duration_pb2.Duration:
+        """at most this long; then the measurement says that it was not steady"""
+
+    def __init__(
+        self,
+        *,
+        limit: _duration_pb2.Duration | None = ...,
+        celsius_per_minute: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["celsius_per_minute", b"celsius_per_minute", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Soak: _TypeAlias = Soak  # noqa: Y015
+
+@_typing.final
 class MeasureOptions(_message.Message):
     """How to time."""
 
@@ -751,6 +795,9 @@ class MeasureOptions(_message.Message):
     WARMUP_FIELD_NUMBER: _builtins.int
     MIN_DURATION_FIELD_NUMBER: _builtins.int
     MAX_DURATION_FIELD_NUMBER: _builtins.int
+    POWER_MODE_FIELD_NUMBER: _builtins.int
+    CLOCKS_FIELD_NUMBER: _builtins.int
+    SOAK_FIELD_NUMBER: _builtins.int
     MARGIN_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     RATE_HZ_FIELD_NUMBER: _builtins.int
@@ -760,6 +807,10 @@ class MeasureOptions(_message.Message):
     ARRIVALS_SEED_FIELD_NUMBER: _builtins.int
     RUNS_FIELD_NUMBER: _builtins.int
     mode: Global___MeasureOptions.Mode.ValueType
+    power_mode: _builtins.str
+    """nvpmodel's name, in force while it is measured; empty: as the board has it"""
+    clocks: _builtins.str
+    """locked, or empty: as the board has them"""
     margin: _builtins.float
     """of A/B: two that differ by less are the same, 0.01 is 1 %; 0: the default"""
     confidence: _builtins.float
@@ -786,6 +837,10 @@ class MeasureOptions(_message.Message):
         """steady window, at most; then the interval is what it is"""
 
     @_builtins.property
+    def soak(self) -> Global___Soak:
+        """absent: measured once it is warm, whatever its temperature"""
+
+    @_builtins.property
     def deadline(self) -> _duration_pb2.Duration:
         """MODE_PACED: from an arrival to its answer; absent: the period"""
 
@@ -796,6 +851,9 @@ class MeasureOptions(_message.Message):
         warmup: _duration_pb2.Duration | None = ...,
         min_duration: _duration_pb2.Duration | None = ...,
         max_duration: _duration_pb2.Duration | None = ...,
+        power_mode: _builtins.str = ...,
+        clocks: _builtins.str = ...,
+        soak: Global___Soak | None = ...,
         margin: _builtins.float = ...,
         confidence: _builtins.float = ...,
         rate_hz: _builtins.float = ...,
@@ -805,9 +863,9 @@ class MeasureOptions(_message.Message):
         arrivals_seed: _builtins.int = ...,
         runs: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "max_duration", b"max_duration", "min_duration", b"min_duration", "warmup", b"warmup"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "max_duration", b"max_duration", "min_duration", b"min_duration", "soak", b"soak", "warmup", b"warmup"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals", b"arrivals", "arrivals_seed", b"arrivals_seed", "confidence", b"confidence", "deadline", b"deadline", "margin", b"margin", "max_duration", b"max_duration", "min_duration", b"min_duration", "mode", b"mode", "rate_hz", b"rate_hz", "runs", b"runs", "streams", b"streams", "warmup", b"warmup"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals", b"arrivals", "arrivals_seed", b"arrivals_seed", "clocks", b"clocks", "confidence", b"confidence", "deadline", b"deadline", "margin", b"margin", "max_duration", b"max_duration", "min_duration", b"min_duration", "mode", b"mode", "power_mode", b"power_mode", "rate_hz", b"rate_hz", "runs", b"runs", "soak", b"soak", "streams", b"streams", "warmup", b"warmup"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
