@@ -32,9 +32,7 @@ def test_names_are_unique_and_say_their_units() -> None:
     assert len(NAMES) == len(METRICS)
     assert len(set(METRIC_COLUMNS)) == len(METRIC_COLUMNS)
     for metric in METRICS:
-        ends = {"ms": "_ms", "1/s": "_per_s", "share": "", "1": "", "count": "", "s": "_s", "°C": "_celsius"}[
-            metric.unit
-        ]
+        ends = ENDS[metric.unit]
         assert re.fullmatch(rf"[a-z][a-z0-9_]*{ends}", metric.name)
 
 
