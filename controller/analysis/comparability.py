@@ -3,7 +3,7 @@
 A fact that neither has does not apply to them; one that only one of them has is a difference.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from controller.model.comparison import Axis
 from controller.model.facts import fact_type, shown
@@ -113,12 +113,16 @@ def _must_agree(row: Row, baseline: Row, by: Axis) -> Iterator[str]:
         yield name
     if by is not Axis.DEVICE:
         yield from HARDWARE
-        # Variants that ask for other power modes or clocks differ in them, as they do in a precision.
-        chosen = _SET if by is Axis.VARIANT and row.settings != baseline.settings else ()
-        yield from (name for name in CIRCUMSTANCES if name not in chosen)
+        yield from _circumstances(row, baseline, by)
     elif all(_value(row, name) == _value(baseline, name) for name in HARDWARE):
         # Equal boards: what sets them apart must be the board. Unequal ones have power modes and releases of their own.
         yield from CIRCUMSTANCES
+
+
+def _circumstances(row: Row, baseline: Row, by: Axis) -> Sequence[str]:
+    """Variants that ask for other power modes or clocks differ in them, as they do in a precision."""
+    chosen = by is Axis.VARIANT and row.settings != baseline.settings
+    return [name for name in CIRCUMSTANCES if name not in _SET] if chosen else CIRCUMSTANCES
 
 
 def _value(row: Row, name: str) -> str:
