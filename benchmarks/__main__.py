@@ -23,8 +23,11 @@ PROGRAMS = (
     "query",
     "idle",
     "harness",
+    "disturbance",
+    "interference",
     "fleetbuild",
     "restore",
+    "energy",
     "gpu",
 )
 _STORED = Path("docs/measured")

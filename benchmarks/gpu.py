@@ -65,7 +65,7 @@ class Pairs:
 
 
 def gpu(tiny: bool) -> Iterator[Figure]:
-    missing = [what for what, there in (("a GPU with pycuda", is_usable()), ("nvcc", nvcc())) if not there]
+    missing = missing_for_gpu()
     if missing:
         sys.stderr.write(f"gpu: not measured, this machine lacks {' and '.join(missing)}\n")
         return
@@ -202,6 +202,28 @@ def _in_turns(first: Callable[[], None], second: Callable[[], None], rounds: int
     for number in range(rounds):
         for step in (first, second) if number % 2 == 0 else (second, first):
             step()
+
+
+@contextmanager
+def opened_chain(library: ctypes.CDLL) -> Iterator[GpuSession]:
+    """The agent's session over the long chain, with its inputs bound, for others to time."""
+    with _opened(library, _LONG, GpuOptions("spin")) as (session, chain):
+        session.bind({"x": chain.values})
+        yield session
+
+
+def compiled_chain(folder: Path) -> Path:
+    """The chain's library. Raises BrokenRun where there is no GPU with pycuda, or no nvcc."""
+    missing = missing_for_gpu()
+    if missing:
+        raise BrokenRun(f"this machine lacks {' and '.join(missing)}")
+    with closing(Cuda.open()) as cuda:
+        compile_chain(folder, cuda.compute_capability)
+    return folder / "libchain.so"
+
+
+def missing_for_gpu() -> list[str]:
+    return [what for what, there in (("a GPU with pycuda", is_usable()), ("nvcc", nvcc())) if not there]
 
 
 @contextmanager

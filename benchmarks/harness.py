@@ -20,12 +20,13 @@ from benchmarks.processes import scratch
 from jetfleet.v1.task_pb2 import TensorSpec
 
 _WIDTH, _LAYERS = 256, 6
+CHAIN_SHAPE = (_WIDTH, _WIDTH)
 
 
 def harness(tiny: bool) -> list[Figure]:
     rounds, window_s = (2, 0.02) if tiny else (30, 0.4)
     with scratch() as folder:
-        session = _session(folder)
+        session = cpu_session(folder, "1")
         bare = _Bare(session)
         ours_ms: list[float] = []
         bare_ms: list[float] = []
@@ -56,7 +57,7 @@ class _Bare:
     def __init__(self, session: OnnxSession) -> None:
         self._session = session._session
         self._binding = self._session.io_binding()
-        self._binding.bind_cpu_input("x", np.ones((_WIDTH, _WIDTH), np.float32))
+        self._binding.bind_cpu_input("x", np.ones(CHAIN_SHAPE, np.float32))
         self._binding.bind_output("y", "cpu")
 
     def p50_ms(self, window_s: float) -> float:
@@ -70,17 +71,17 @@ class _Bare:
         return median(taken) / 1e6
 
 
-def _session(folder: Path) -> OnnxSession:
+def cpu_session(folder: Path, threads: str) -> OnnxSession:
     path = folder / "model.onnx"
-    onnx.save(_model(), path)
-    spec = TensorSpec(name="x", dtype="float32", shape=[_WIDTH, _WIDTH])
-    options = session_options({"threads": "1"})
+    onnx.save(chain_model(), path)
+    spec = TensorSpec(name="x", dtype="float32", shape=CHAIN_SHAPE)
+    options = session_options({"threads": threads})
     session = OnnxSession(open_engine(path, options), options, [spec])
-    session.bind({"x": np.ones((_WIDTH, _WIDTH), np.float32)})
+    session.bind({"x": np.ones(CHAIN_SHAPE, np.float32)})
     return session
 
 
-def _model() -> onnx.ModelProto:
+def chain_model() -> onnx.ModelProto:
     """A chain of matrix products, a millisecond or more of them on one thread."""
     weights = [
         numpy_helper.from_array(np.full((_WIDTH, _WIDTH), 1 / _WIDTH, np.float32), f"w{k}") for k in range(_LAYERS)

@@ -19,17 +19,20 @@ def telemetry_metrics(telemetry: Telemetry, watched: Watched, *, inferences: int
     source = power_source(telemetry, on_gpu=watched.on_gpu)
     windows, rest = watched.windows, [watched.rest] if watched.rest else []
     power = mean_power(source, windows) if alone else Estimate(reason=_SHARED)
-    resting = mean_power(source, rest, least=_IDLE_CONVERSIONS) if rest else Estimate(reason="not waited for")
-    for name in ("low", "high"):
-        resting.ClearField(name)
-    return {
+    found = {
         "power_mean_w": power,
         "energy_mj": energy_per_inference(power, window_s=length_s(windows), inferences=inferences),
-        "power_idle_w": resting,
         "gpu_clock_mean_mhz": _mean(telemetry, "clock.gpu", windows),
         "cpu_clock_mean_mhz": _mean_of(_fastest(telemetry, windows), telemetry.why_absent("CPU clocks")),
         "temperature_max_c": _hottest(telemetry, windows),
     }
+    if rest or isinstance(source, str):  # later processes of a BENCH do not wait for it, and the first one's counts
+        found["power_idle_w"] = _without_interval(mean_power(source, rest, least=_IDLE_CONVERSIONS))
+    return found
+
+
+def _without_interval(estimate: Estimate) -> Estimate:
+    return Estimate(value=estimate.value) if estimate.HasField("value") else estimate
 
 
 def _mean(telemetry: Telemetry, channel: str, windows: Sequence[Window]) -> Estimate:

@@ -6,6 +6,7 @@ A sampler that fails costs its telemetry and nothing else: what went wrong is th
 import json
 import logging
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -47,6 +48,11 @@ class SamplerProcess:
             return False
         self._is_ready = True
         return bool(json.loads(line)["idle_matters"])
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """To the process, while there is one: a stopped one samples nothing until it is continued."""
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def stop(self) -> Telemetry:
         """Ends it. Safe to be called again: then there is nothing."""

@@ -15,8 +15,12 @@ from benchmarks.figure import Figure, percentile
 from benchmarks.gpu import Loop, gpu, part, why_above
 from benchmarks.table import markdown, terminal
 
+_OF_A_GPU = ("gpu", "energy")
 
-@pytest.mark.parametrize("bar", [bar if bar != "gpu" else pytest.param(bar, marks=pytest.mark.gpu) for bar in PROGRAMS])
+
+@pytest.mark.parametrize(
+    "bar", [pytest.param(bar, marks=pytest.mark.gpu) if bar in _OF_A_GPU else bar for bar in PROGRAMS]
+)
 def test_a_program_runs(bar: str) -> None:
     figures = run(bar, tiny=True)
     assert figures
