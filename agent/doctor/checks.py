@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from agent.doctor import board, controller, dla, driver, engine, host, nodes, sensors
+from agent.doctor import board, controller, dla, driver, engine, host, nodes, sensors, telemetry
 from agent.doctor.check import CheckContext, CheckResult, fail
 from jetfleet.errors import Infrastructure
 
@@ -29,6 +29,7 @@ CHECKS: Mapping[str, Callable[[CheckContext], CheckResult]] = {
     "over-current": sensors.over_current,
     "GPU clock": sensors.gpu_clock,
     "CPU clocks": sensors.cpu_clocks,
+    "telemetry": telemetry.channels,
     "memory": host.memory,
     "swap": host.swap,
     "disk": host.disk,

@@ -23,9 +23,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from agent.device.cudadriver import first_pci_address
 from agent.telemetry.channels.channel import Sensor
 from agent.telemetry.channels.found import find_channels
 
+FIRST_GPU = "first"  # instead of an address: the one that CUDA would use
 _IDLE_MATTERS = ("power.", "energy.", "load.")  # of these the value before all work is worth waiting for
 _SOON_S = 0.01  # sensors that are due within so short a time are read in one go: fewer wake-ups
 _NICE = 10
@@ -88,7 +90,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--root", type=Path, default=Path("/"))
     parser.add_argument("--pci-address", default="")
     options = parser.parse_args(arguments)
-    found = find_channels(options.root, pci_address=options.pci_address)
+    address = first_pci_address() if options.pci_address == FIRST_GPU else options.pci_address
+    found = find_channels(options.root, pci_address=address)
     ready = {"idle_matters": any(channel.name.startswith(_IDLE_MATTERS) for channel in found.channels)}
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
