@@ -12,6 +12,7 @@ from agent.device.gpu import Gpu
 from agent.device.libraries import cuda_version, cudnn_version, dla_compiler_version
 from agent.device.nvpmodel import read_power_modes
 from agent.device.quota import usable_cpus
+from agent.device.rails import covered, find_rails
 from agent.device.release import read_l4t
 from jetfleet.releases import jetpack_of
 from jetfleet.v1.task_pb2 import Facts
@@ -76,6 +77,7 @@ def _jetson(root: Path, env: Mapping[str, str], board: BoardIdentity) -> dict[st
         # The hardware's: whether the software uses them is decided from the TensorRT version, elsewhere.
         "dla_cores": known.dla_cores if known else None,
         "dla_compiler": dla_compiler_version(root, env),
+        "power_rails": covered([monitor.label for monitor in find_rails(root)]),
     }
 
 

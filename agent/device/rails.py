@@ -70,8 +70,10 @@ def total_of(labels: Sequence[str]) -> tuple[str, ...]:
     return next(((label,) for label in _WHOLE if label in labels), tuple(labels))
 
 
-def covered(labels: Sequence[str]) -> str:
-    """What a total covers, in words."""
+def covered(labels: Sequence[str]) -> str | None:
+    """What a total covers, in words; None without rails."""
+    if not labels:
+        return None
     (first, *others) = total_of(labels)
     return f"{first}, {_WHOLE[first]}" if first in _WHOLE else f"the sum of {' + '.join([first, *others])}"
 

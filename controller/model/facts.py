@@ -51,6 +51,7 @@ FACT_TYPES: Mapping[str, FactType] = {
     "power_modes": FactType.SET,
     "settable_power_modes": FactType.SET,
     "lockable_clocks": FactType.SET,
+    "power_rails": FactType.TEXT,
     "own_engines_only": FactType.FLAG,
     "pillow": FactType.VERSION,
     "callables": FactType.SET,

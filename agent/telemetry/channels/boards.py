@@ -36,7 +36,7 @@ def rails(root: Path) -> Iterator[Sensor | Absent]:
     labels = [monitor.label for monitor in monitors]
     for monitor in monitors:
         try:
-            yield _rail(monitor, covered(labels) if monitor.label in total_of(labels) else "")
+            yield _rail(monitor, (covered(labels) or "") if monitor.label in total_of(labels) else "")
         except OSError as error:
             yield Absent(f"power.{monitor.label}", reason_of(error))
 

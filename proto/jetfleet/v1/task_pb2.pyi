@@ -466,6 +466,7 @@ class Facts(_message.Message):
     OWN_ENGINES_ONLY_FIELD_NUMBER: _builtins.int
     SETTABLE_POWER_MODES_FIELD_NUMBER: _builtins.int
     LOCKABLE_CLOCKS_FIELD_NUMBER: _builtins.int
+    POWER_RAILS_FIELD_NUMBER: _builtins.int
     PILLOW_FIELD_NUMBER: _builtins.int
     CALLABLES_FIELD_NUMBER: _builtins.int
     hostname: _builtins.str
@@ -520,6 +521,8 @@ class Facts(_message.Message):
     """where the module's id was read: device-tree, host-device-tree, ..."""
     own_engines_only: _builtins.bool
     """it runs no engine that another board built"""
+    power_rails: _builtins.str
+    """what a power figure of this board covers; absent: it has no rails of its own"""
     pillow: _builtins.str
     """version of the image library that pipelines need"""
     @_builtins.property
@@ -587,12 +590,13 @@ class Facts(_message.Message):
         own_engines_only: _builtins.bool | None = ...,
         settable_power_modes: _abc.Iterable[_builtins.str] | None = ...,
         lockable_clocks: _abc.Iterable[_builtins.str] | None = ...,
+        power_rails: _builtins.str | None = ...,
         pillow: _builtins.str | None = ...,
         callables: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_pillow", b"_pillow", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "pillow", b"pillow", "power_mode", b"power_mode", "python", b"python", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_pillow", b"_pillow", "_power_mode", b"_power_mode", "_power_rails", b"_power_rails", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "pillow", b"pillow", "power_mode", b"power_mode", "power_rails", b"power_rails", "python", b"python", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_pillow", b"_pillow", "_power_mode", b"_power_mode", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "callables", b"callables", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_isa", b"cpu_isa", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "labels", b"labels", "lockable_clocks", b"lockable_clocks", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "pillow", b"pillow", "power_mode", b"power_mode", "power_modes", b"power_modes", "python", b"python", "runtimes", b"runtimes", "settable_power_modes", b"settable_power_modes", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_arch", b"_arch", "_compute_capability", b"_compute_capability", "_container", b"_container", "_cpu_count", b"_cpu_count", "_cpu_model", b"_cpu_model", "_cuda", b"_cuda", "_cudnn", b"_cudnn", "_dla_compiler", b"_dla_compiler", "_dla_cores", b"_dla_cores", "_gpu", b"_gpu", "_gpu_driver", b"_gpu_driver", "_gpu_integrated", b"_gpu_integrated", "_gpu_memory_bytes", b"_gpu_memory_bytes", "_hostname", b"_hostname", "_jetpack", b"_jetpack", "_kernel", b"_kernel", "_l4t", b"_l4t", "_memory_bytes", b"_memory_bytes", "_module", b"_module", "_module_source", b"_module_source", "_nvidia_runtime", b"_nvidia_runtime", "_os", b"_os", "_own_engines_only", b"_own_engines_only", "_pillow", b"_pillow", "_power_mode", b"_power_mode", "_power_rails", b"_power_rails", "_python", b"_python", "_simulated", b"_simulated", "_sku", b"_sku", "_sm_count", b"_sm_count", "arch", b"arch", "callables", b"callables", "compute_capability", b"compute_capability", "container", b"container", "cpu_count", b"cpu_count", "cpu_isa", b"cpu_isa", "cpu_model", b"cpu_model", "cuda", b"cuda", "cudnn", b"cudnn", "dla_compiler", b"dla_compiler", "dla_cores", b"dla_cores", "gpu", b"gpu", "gpu_driver", b"gpu_driver", "gpu_integrated", b"gpu_integrated", "gpu_memory_bytes", b"gpu_memory_bytes", "hostname", b"hostname", "jetpack", b"jetpack", "kernel", b"kernel", "l4t", b"l4t", "labels", b"labels", "lockable_clocks", b"lockable_clocks", "memory_bytes", b"memory_bytes", "module", b"module", "module_source", b"module_source", "nvidia_runtime", b"nvidia_runtime", "os", b"os", "own_engines_only", b"own_engines_only", "pillow", b"pillow", "power_mode", b"power_mode", "power_modes", b"power_modes", "power_rails", b"power_rails", "python", b"python", "runtimes", b"runtimes", "settable_power_modes", b"settable_power_modes", "simulated", b"simulated", "sku", b"sku", "sm_count", b"sm_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__arch: _TypeAlias = _typing.Literal["arch"]  # noqa: Y015
     _WhichOneofArgType__arch: _TypeAlias = _typing.Literal["_arch", b"_arch"]  # noqa: Y015
@@ -644,6 +648,8 @@ class Facts(_message.Message):
     _WhichOneofArgType__pillow: _TypeAlias = _typing.Literal["_pillow", b"_pillow"]  # noqa: Y015
     _WhichOneofReturnType__power_mode: _TypeAlias = _typing.Literal["power_mode"]  # noqa: Y015
     _WhichOneofArgType__power_mode: _TypeAlias = _typing.Literal["_power_mode", b"_power_mode"]  # noqa: Y015
+    _WhichOneofReturnType__power_rails: _TypeAlias = _typing.Literal["power_rails"]  # noqa: Y015
+    _WhichOneofArgType__power_rails: _TypeAlias = _typing.Literal["_power_rails", b"_power_rails"]  # noqa: Y015
     _WhichOneofReturnType__python: _TypeAlias = _typing.Literal["python"]  # noqa: Y015
     _WhichOneofArgType__python: _TypeAlias = _typing.Literal["_python", b"_python"]  # noqa: Y015
     _WhichOneofReturnType__simulated: _TypeAlias = _typing.Literal["simulated"]  # noqa: Y015
@@ -702,6 +708,8 @@ class Facts(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__pillow) -> _WhichOneofReturnType__pillow | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__power_mode) -> _WhichOneofReturnType__power_mode | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__power_rails) -> _WhichOneofReturnType__power_rails | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__python) -> _WhichOneofReturnType__python | None: ...
     @_typing.overload

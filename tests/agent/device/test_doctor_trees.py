@@ -319,7 +319,16 @@ def test_a_plain_server_skips_what_only_boards_have(tmp_path: Path) -> None:
     checks = examined(tree, tmp_path)
     assert exit_code(checks.values()) == 0
     assert checks["board"] == CheckResult("skip", "", "this machine is not a Jetson", name="board")
-    assert {check.state for name, check in checks.items() if name not in ("memory", "swap", "clock")} == {"skip"}
+    others = ("memory", "swap", "clock", "telemetry")
+    assert {check.state for name, check in checks.items() if name not in others} == {"skip"}
+    assert checks["telemetry"].found == "memory 1"
+    assert "power rails: no INA3221 or INA238 monitor" in checks["telemetry"].why
+
+
+def test_a_board_lists_what_can_be_sampled_and_what_its_power_covers(tmp_path: Path) -> None:
+    found = examined(jetson("orin-nano-8gb", "6.2"), tmp_path)["telemetry"]
+    assert found.found.startswith("power 3 (VDD_IN, the module's input), temperature 6, alert 9, events 3, clock 7, ")
+    assert found.why.startswith("not here: clock.emc: only root may read the memory's clock on this board; ")
 
 
 def test_an_empty_tree_is_no_reason_to_crash(tmp_path: Path) -> None:

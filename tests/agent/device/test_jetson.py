@@ -54,6 +54,9 @@ def test_a_board_on_a_jetpack(tmp_path: Path, board: str, jetpack: str) -> None:
     assert (found.container, found.HasField("nvidia_runtime")) == ("none", False)
     expected = f"{software.l4t}-20250107174145" if software.dla_compiler else None
     assert unless_unknown(found, "dla_compiler") == expected
+    rails = [label for names in BOARDS[board].rails.values() for label in names if label != "NC"]
+    inputs = {"thor-t5000": "VIN, the board's input", "agx-orin-64gb": f"the sum of {' + '.join(rails)}"}
+    assert found.power_rails == inputs.get(board, "VDD_IN, the module's input")
 
 
 @everywhere
