@@ -32,9 +32,9 @@ def _merged(name: str, first: Measurement, counted: Sequence[Measurement]) -> Es
 
 def estimate_of(name: str, values: Sequence[float]) -> Estimate:
     """Of several runs' values."""
-    extreme = _EXTREMES.get(name.removesuffix("_ms").rpartition("_")[2])
-    if extreme is not None:
-        return Estimate(value=extreme(values))
+    extremes = [_EXTREMES[word] for word in name.split("_") if word in _EXTREMES]
+    if extremes:
+        return Estimate(value=extremes[0](values))
     estimate = Estimate(value=typical(values))
     interval = repeat_interval(values, learnt_from=PLANNED_RUNS)
     if interval is not None:

@@ -1,0 +1,24 @@
+"""Numbers of several runs as one: of an extreme the extreme, whatever its unit; of what was taken once, that."""
+
+import pytest
+
+from agent.repeat.numbers import estimate_of, merge_metrics
+from jetfleet.v1.task_pb2 import Measurement
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("max_ms", 47.0), ("compute_max_ms", 47.0), ("temperature_max_c", 47.0), ("min_ms", 40.0), ("h2d_min_ms", 40.0)],
+)
+def test_the_extreme_of_all_runs(name: str, expected: float) -> None:
+    assert estimate_of(name, [40.0, 47.0, 45.0]).value == expected
+
+
+def test_power_at_rest_is_the_first_runs_and_a_reason_stays_one() -> None:
+    first, second, found = Measurement(), Measurement(), Measurement()
+    first.metrics["power_idle_w"].value = 2.2
+    for part in (first, second):
+        part.metrics["energy_mj"].reason = "no readable rail: none"
+    merge_metrics(found, first=first, counted=[first, second])
+    assert found.metrics["power_idle_w"].value == 2.2
+    assert found.metrics["energy_mj"].reason == "no readable rail: none"
