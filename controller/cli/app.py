@@ -22,6 +22,7 @@ from controller.cli import (
     package,
     query,
     recommend,
+    report,
     results,
     schema,
     serve,
@@ -53,6 +54,7 @@ app.add_typer(engines.app, name="engine", hidden=True)
 app.command("results")(results.results)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
+app.command("report")(report.report)
 app.command("recommend")(recommend.recommend)
 app.command("package")(package.package)
 app.command("query")(query.query)

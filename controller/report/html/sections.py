@@ -15,6 +15,7 @@ from controller.report.text.words import number
 
 _TONE = {Answer.FASTER: "good", Answer.SLOWER: "bad", Answer.SAME: "good"}
 _MOST_PICTURES = 12
+_MOST_LINES = 60
 _STAGES = ("pre", "h2d", "compute", "d2h", "post", "residual")
 
 
@@ -26,11 +27,12 @@ def comparison(data: ReportData) -> Iterator[str]:
     yield page.paragraph(f"Ratio of p50 over that of {compared.by.value} {compared.baseline}: below 1 is faster.")
     found = [item for item in compared.comparisons if item.ratio is not None and item.ratio.value is not None]
     if found:
-        rows = [_interval_row(item) for item in found]
+        rows = [_interval_row(item) for item in found[:_MOST_LINES]]
         title = "Differences with their 95 % intervals"
         yield page.figure(
             charts.intervals(rows, words="p50 over the baseline's", zero=1.0, key="differences", title=title),
-            "A whisker is the 95 % interval of the ratio; on the dashed line both are equal.",
+            "A whisker is the 95 % interval of the ratio; on the dashed line both are equal."
+            + (f" The first {_MOST_LINES} of {len(found)}: the table has all." if len(found) > _MOST_LINES else ""),
         )
     yield page.table(
         ("what", "device", "p50 ms", "baseline ms", "ratio", "95 % interval", "answer", "why"),

@@ -54,9 +54,10 @@ def ticks(low: float, high: float, *, most: int = 6) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 of each power of ten."""
+    """1, 2 and 5 of each power of ten; more between them where the range is narrow."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    found = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    factors = (1, 2, 5) if high > 10 * low else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    found = [factor * 10.0**power for power in powers for factor in factors]
     return [value for value in found if low <= value <= high]
 
 

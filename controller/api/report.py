@@ -1,0 +1,94 @@
+"""Gathers what a report is made from: rows, decisions, samples, telemetry, placements."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.analysis.quantiles import thinned
+from controller.api.npy import read_values
+from controller.model.engine import DlaPlacement
+from controller.model.job import Artifact
+from controller.model.report import Distribution, ReportData, ReportJob
+from controller.model.result import Row
+from controller.model.view import JobView, ResultQuery
+from jetfleet.errors import BadInput, JetfleetError
+from jetfleet.version import VERSION
+
+if TYPE_CHECKING:
+    from controller.api.client import Client
+
+MOST_ROWS = 5000
+_MOST_DISTRIBUTIONS = 60  # files are downloaded for each
+
+
+def gather_report(
+    client: "Client",
+    job_ids: Sequence[int],
+    *,
+    objective: str = "",
+    constraints: Mapping[str, float] | None = None,
+    title: str = "",
+    keep: Callable[[Artifact, bytes], None] = lambda artifact, content: None,
+) -> ReportData:
+    """`keep` is given every file that was fetched. Raises NotFound, BadInput for jobs without a single result."""
+    jobs = [client.job(job_id) for job_id in dict.fromkeys(job_ids)]
+    rows = client.results(ResultQuery(tuple(job.id for job in jobs), limit=MOST_ROWS))
+    if not rows:
+        raise BadInput("these jobs have no results", where=", ".join(f"job {job.id}" for job in jobs))
+    return ReportData(
+        title=title or f"jetfleet: {', '.join(dict.fromkeys(job.name for job in jobs))}",
+        made_at=datetime.now(timezone.utc),
+        version=VERSION,
+        jobs=tuple(_job(job) for job in jobs),
+        rows=tuple(rows),
+        compared=client.compare([job.id for job in jobs]),
+        recommended=client.recommend([job.id for job in jobs], objective=objective, constraints=constraints),
+        distributions=_distributions(client, rows, keep),
+        placements=_placements(client, rows),
+    )
+
+
+def _job(job: JobView) -> ReportJob:
+    return ReportJob(job.id, job.name, job.state.value, job.submitted_by, job.created_at, job.labels)
+
+
+def _distributions(
+    client: "Client", rows: Sequence[Row], keep: Callable[[Artifact, bytes], None]
+) -> dict[int, Distribution]:
+    """Of the newest rows; one whose files are gone has none."""
+    found = {}
+    with tempfile.TemporaryDirectory(prefix="jetfleet-report-") as folder:
+        file = Path(folder) / "samples.npy"
+        for row in rows[:_MOST_DISTRIBUTIONS]:
+            made = _distribution(client, row, file, keep)
+            if made is not None:
+                found[row.measurement_id] = made
+    return found
+
+
+def _distribution(
+    client: "Client", row: Row, file: Path, keep: Callable[[Artifact, bytes], None]
+) -> Distribution | None:
+    values: list[float] = []
+    for artifact in row.measurement.sample_files:
+        try:
+            client.download(artifact.sha256, file)
+            content = file.read_bytes()
+            values += read_values(content)
+        except JetfleetError:
+            return None  # collected as garbage, or damaged: the numbers are there all the same
+        finally:
+            file.unlink(missing_ok=True)
+        keep(artifact, content)
+    if not values:
+        return None
+    medians = (run.metrics.get("p50_ms") for run in row.measurement.counted_runs)
+    return Distribution(*thinned(sorted(values)), tuple(value for value in medians if value is not None))
+
+
+def _placements(client: "Client", rows: Sequence[Row]) -> dict[str, DlaPlacement]:
+    keys = sorted({row.engine_key for row in rows if row.engine_key and "dla" in row.placement})
+    engines = ((key, client.engine(key)) for key in keys)
+    return {key: view.built.report.dla for key, view in engines if view.built and view.built.report.dla}
