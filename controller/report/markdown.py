@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 
+from controller.model.recommendation import RecommendationReport
 from controller.model.report import ReportData
 from controller.model.result import Provenance
 from controller.report.text import compare as compare_text
@@ -25,14 +26,17 @@ def _lines(data: ReportData) -> Iterator[str]:
         yield "**Some rows are SIMULATED: made-up numbers, not measurements.**"
     if data.compared is not None and data.compared.comparisons:
         yield from _section("Comparison", compare_text.compare_table(data.compared), compare_text.why(data.compared))
-    for found in data.recommended.classes if data.recommended else ():
-        assert data.recommended is not None
-        goals = data.recommended.goals
-        title = f"Recommendation: {recommend_text.heading(found)}"
-        yield from _section(title, recommend_text.recommend_table(found, goals), recommend_text.why(found))
+    if data.recommended is not None:
+        yield from _recommended(data.recommended)
     yield from _section("Measurements", results_table(data.rows), ())
     yield ""
     yield f"Made by jetfleet {data.version}, {data.made_at.isoformat(timespec='seconds')}."
+
+
+def _recommended(report: RecommendationReport) -> Iterator[str]:
+    for found in report.classes:
+        title = f"Recommendation: {recommend_text.heading(found)}"
+        yield from _section(title, recommend_text.recommend_table(found, report.goals), recommend_text.why(found))
 
 
 def _section(title: str, table: Table, notes: "Iterator[str] | tuple[str, ...]") -> Iterator[str]:

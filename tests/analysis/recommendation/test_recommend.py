@@ -113,6 +113,24 @@ def test_classes_are_told_apart_by_hardware_and_release() -> None:
     ]
 
 
+def test_of_a_tie_the_one_that_another_beats_in_the_rest_is_left_out() -> None:
+    found = one(
+        measured(1, FP16, 10.0, energy_mj=50.0, accuracy=0.75),
+        measured(2, INT8, 9.95, energy_mj=30.0, accuracy=0.75),
+    )
+    assert names(found) == [INT8]
+
+
+def test_the_cheapest_mode_that_keeps_the_deadline() -> None:
+    rows = [
+        measured(number, FP16, p50_ms, facts={**ORIN_NANO, "power_mode": mode}, power_mean_w=power)
+        for number, (mode, p50_ms, power) in enumerate([("7W", 30.0, 6.0), ("15W", 15.0, 11.0), ("MAXN", 9.0, 21.0)], 1)
+    ]
+    found = one(*rows, goals=read_goals("latency", {"p50_ms": 20.0}, where="x"))
+    assert found.cheapest_mode is not None
+    assert (found.winners[0].power_mode, found.cheapest_mode.power_mode) == ("MAXN", "15W")
+
+
 def test_what_does_not_exist_is_refused_with_what_does() -> None:
     with pytest.raises(BadInput, match="'p42_ms' is not something to decide by"):
         read_goals("p42_ms", {}, where="--objective")
