@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from controller.analysis.quantiles import thinned
 from controller.api.npy import read_values
+from controller.api.telemetry_file import series_of
 from controller.model.engine import DlaPlacement
-from controller.model.job import Artifact
-from controller.model.report import Distribution, ReportData, ReportJob
+from controller.model.job import Artifact, Role
+from controller.model.report import Distribution, ReportData, ReportJob, Series
 from controller.model.result import Row
 from controller.model.view import JobView, ResultQuery
 from jetfleet.errors import BadInput, JetfleetError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 5000
 _MOST_DISTRIBUTIONS = 60  # files are downloaded for each
+_MOST_TELEMETRY = 12
 
 
 def gather_report(
@@ -46,6 +48,7 @@ def gather_report(
         compared=client.compare([job.id for job in jobs]),
         recommended=client.recommend([job.id for job in jobs], objective=objective, constraints=constraints),
         distributions=_distributions(client, rows, keep),
+        telemetry=_telemetry(client, rows),
         placements=_placements(client, rows),
     )
 
@@ -86,6 +89,26 @@ def _distribution(
         return None
     medians = (run.metrics.get("p50_ms") for run in row.measurement.counted_runs)
     return Distribution(*thinned(sorted(values)), tuple(value for value in medians if value is not None))
+
+
+def _telemetry(client: "Client", rows: Sequence[Row]) -> dict[int, tuple[Series, ...]]:
+    """Of the newest measurement of each engine, whose files an engine lists; none where they are gone."""
+    found = {}
+    ids = {row.measurement_id for row in rows}
+    keys = list(dict.fromkeys(row.engine_key for row in rows if row.engine_key))[:_MOST_TELEMETRY]
+    with tempfile.TemporaryDirectory(prefix="jetfleet-report-") as folder:
+        for view in map(client.engine, keys):
+            files = [item for item in view.files if item.role is Role.TELEMETRY]
+            if files and view.audit is not None and view.audit.measurement_id in ids:
+                path = Path(folder) / "telemetry.json"
+                try:
+                    client.download(files[0].sha256, path)
+                    found[view.audit.measurement_id] = tuple(series_of(path.read_text(encoding="utf-8")))
+                except JetfleetError:
+                    continue
+                finally:
+                    path.unlink(missing_ok=True)
+    return found
 
 
 def _placements(client: "Client", rows: Sequence[Row]) -> dict[str, DlaPlacement]:

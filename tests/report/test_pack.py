@@ -9,6 +9,7 @@ import pytest
 
 from controller.analysis.quantiles import thinned
 from controller.api.npy import read_values
+from controller.api.telemetry_file import series_of
 from controller.report.pack import verify_pack, write_pack
 from jetfleet.errors import BadInput, Corrupt
 
@@ -91,3 +92,20 @@ def test_a_million_samples_become_a_few_points_and_keep_both_ends() -> None:
     assert all(share == pytest.approx((value + 1) / 100_000) for value, share in zip(values, shares, strict=True))
     assert thinned([]) == ((), ())
     assert thinned([3.0]) == ((3.0,), (1.0,))
+
+
+def test_telemetry_is_read_as_series_of_what_changed() -> None:
+    lines = [
+        {"rounds": [[0, 1]]},
+        {"channel": "VDD_GPU", "unit": "W", "t_s": [-0.1, 0.0, 0.1], "values": [4.0, 5.0, 6.0]},
+        {"channel": "fan", "unit": "rpm", "t_s": [0.0, 0.1], "values": [0.0, 0.0]},
+    ]
+    (found,) = series_of("\n".join(map(json.dumps, lines)))
+    assert (found.channel, found.unit, found.seconds, found.values) == (
+        "VDD_GPU",
+        "W",
+        (-0.1, 0.0, 0.1),
+        (4.0, 5.0, 6.0),
+    )
+    with pytest.raises(Corrupt):
+        list(series_of("{}\n[]"))

@@ -150,7 +150,8 @@ class Track:
 def tracks(found: Sequence[Track], *, key: str, title: str) -> str:
     """One strip per channel, below each other, over one clock."""
     end = max((item.seconds[-1] for item in found if item.seconds), default=1.0)
-    across = Scale(0.0, end or 1.0, 190, _WIDTH - 70)
+    begin = min((item.seconds[0] for item in found if item.seconds), default=0.0)
+    across = Scale(min(0.0, begin), end or 1.0, 190, _WIDTH - 70)
     strip = 58.0
     body = []
     for index, item in enumerate(found):

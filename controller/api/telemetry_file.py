@@ -1,0 +1,26 @@
+"""What a machine's sensors told while it measured: the file that an agent left, as series for a picture."""
+
+import json
+from collections.abc import Iterator
+
+from controller.model.report import Series
+from jetfleet.errors import Corrupt
+
+_MOST_POINTS = 200
+
+
+def series_of(text: str) -> Iterator[Series]:
+    """Channels that changed, thinned; seconds from the begin of the first window. Raises Corrupt.
+
+    The first line of the file is of the whole, each further one of a channel.
+    """
+    try:
+        for line in text.splitlines()[1:]:
+            found = json.loads(line)
+            read = list(zip(map(float, found["t_s"]), map(float, found["values"]), strict=True))
+            if len({value for _, value in read}) > 1:
+                kept = read[:: max(1, len(read) // _MOST_POINTS)]
+                seconds, values = zip(*kept, strict=True)
+                yield Series(str(found["channel"]), str(found["unit"]), seconds, values)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Corrupt(f"telemetry cannot be read: {error}") from error
