@@ -54,12 +54,7 @@ def report(
     from controller.api.recommend import parse_constraints
     from controller.api.report import gather_report
 
-    samples: dict[str, bytes] = {}
-
-    def keep(artifact: "Artifact", content: bytes) -> None:
-        if pack is not None:
-            samples[artifact.sha256] = content
-
+    samples = _Samples(wanted=pack is not None)
     with settings_of(context).connect() as client:
         data = gather_report(
             client,
@@ -67,13 +62,26 @@ def report(
             objective=objective,
             constraints=parse_constraints(require or ()),
             title=title,
-            keep=keep,
+            keep=samples.keep,
         )
-    for path in (output, markdown):
-        if path is not None:
-            _write(path, data, as_markdown=path is markdown or path.suffix == ".md")
+    if output is not None:
+        _write(output, data, as_markdown=output.suffix == ".md")
+    if markdown is not None:
+        _write(markdown, data, as_markdown=True)
     if pack is not None:
-        _pack(pack, data, samples)
+        _pack(pack, data, samples.found)
+
+
+class _Samples:
+    """What was fetched, by digest; kept only where it is wanted."""
+
+    def __init__(self, *, wanted: bool) -> None:
+        self._wanted = wanted
+        self.found: dict[str, bytes] = {}
+
+    def keep(self, artifact: "Artifact", content: bytes) -> None:
+        if self._wanted:
+            self.found[artifact.sha256] = content
 
 
 def _number(text: str) -> int:
