@@ -25,6 +25,7 @@ PROGRAMS = (
     "harness",
     "disturbance",
     "interference",
+    "coverage",
     "fleetbuild",
     "restore",
     "energy",

@@ -74,11 +74,16 @@ def wanted_runs(runs: Sequence[Sequence[Measurement]]) -> int:
     wanted = 0
     for parts in zip(*runs, strict=True):
         p50s = [part.metrics["p50_ms"].value for part in parts if "p50_ms" in part.metrics]
-        p50s = [value for value in p50s if value > 0]
-        if len(p50s) >= PLANNED_RUNS:
-            deviation = stdev(math.log(value) for value in p50s[:PLANNED_RUNS])
-            wanted = max(wanted, runs_for(WANTED_HALF_WIDTH, deviation, freedom=PLANNED_RUNS - 1))
+        wanted = max(wanted, wanted_by([value for value in p50s if value > 0]))
     return wanted
+
+
+def wanted_by(p50s: Sequence[float]) -> int:
+    """The same by the medians of one subject's runs: the planned ones decide."""
+    if len(p50s) < PLANNED_RUNS:
+        return 0
+    deviation = stdev(math.log(value) for value in p50s[:PLANNED_RUNS])
+    return runs_for(WANTED_HALF_WIDTH, deviation, freedom=PLANNED_RUNS - 1)
 
 
 def useful_window_s(runs: Sequence[Measurement]) -> float:

@@ -21,7 +21,7 @@ from agent.work.paced import measure_paced
 from agent.work.summary import Recording, half_width
 from agent.work.together import CallerThread, GroupRecording, Lane, LaneGroup
 from jetfleet.errors import BadInput
-from jetfleet.stats.percentiles import samples_needed
+from jetfleet.stats.percentiles import samples_for_bound
 from jetfleet.v1.task_pb2 import BenchTask
 
 Floats = NDArray[np.float64]
@@ -170,8 +170,8 @@ class _Stopping:
             return False
         if is_over(seen.spent_s, seen.runs, self._limits):
             return min(recording.n for recording in seen.recordings) >= MIN_SAMPLES
-        # The check costs more as rounds add up: look again only when there is a fifth more to see.
-        if seen.window_s < self._limits.min_s or windows < 1.2 * self._checked:
+        # The check costs more as rounds add up: a run alone looks again only when there is a fifth more to see.
+        if seen.window_s < self._limits.min_s or (self._limits.alone and windows < 1.2 * self._checked):
             return False
         self._checked = windows
         return all(is_enough(recording.rounds, self._limits) for recording in seen.recordings)
@@ -205,7 +205,7 @@ def is_over(spent_s: float, rounds: int, limits: MeasureLimits) -> bool:
 
 def is_enough(rounds: Sequence[Floats], limits: MeasureLimits) -> bool:
     """Whether p99 is supported and, where no other run tells, p50 known as well as wanted."""
-    if sum(len(block) for block in rounds) < samples_needed(0.99):
+    if sum(len(block) for block in rounds) < samples_for_bound(0.99):
         return False
     if not limits.alone:
         return True

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from agent.runtime.base import RoundRecord
 from agent.work import stats
 from jetfleet.metrics import METRICS, MetricSpec, percentile
-from jetfleet.stats.percentiles import samples_needed
+from jetfleet.stats.percentiles import samples_for_bound, samples_needed
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_BOUND_BY_LAUNCHES,
     FLAG_KIND_TOO_FEW_SAMPLES,
@@ -141,7 +141,7 @@ def _estimate(metric: MetricSpec, times: _Times) -> Estimate | None:
         return None if value is None else Estimate(value=value)
     if metric.has_interval:
         return _median(times) if share == 0.5 else _tail(times, share)
-    if share != 0.5 and len(times.samples) < samples_needed(share):
+    if share != 0.5 and len(times.samples) < samples_for_bound(share):
         return None
     return Estimate(value=stats.nearest_rank(times.ordered, share))
 
@@ -170,9 +170,9 @@ def _median(times: _Times) -> Estimate:
 
 def _tail(times: _Times, share: float) -> Estimate:
     samples, ordered = times.samples, times.ordered
-    needed = samples_needed(share)
-    if len(samples) < needed:
-        return Estimate(reason=f"n={len(samples)} < {needed}")
+    bounded, needed = samples_for_bound(share), samples_needed(share)
+    if len(samples) < bounded:
+        return Estimate(reason=f"n={len(samples)} < {bounded}")
     estimate = Estimate(value=stats.nearest_rank(ordered, share))
     effective = stats.effective_size(samples, estimate.value)
     interval = stats.tail_interval(ordered, share, effective)

@@ -231,7 +231,7 @@ class Measure:
     """How to time one BENCH; seconds of wall clock."""
 
     mode: Mode = Mode.LATENCY
-    warmup_s: float = 0.5
+    warmup_s: float = 0.3
     min_s: float = 1.0
     max_s: float = 10.0
     power_mode: str = ""  # in a lease: what the variant's settings ask for
@@ -245,6 +245,12 @@ class Measure:
     deadline_s: float | None = None  # from an arrival to its answer; None: the period
     arrivals_seed: int = 0
     runs: int = 0  # fresh processes; 0: as many as cost and spread call for
+
+    @property
+    def shortest_bench_s(self) -> float:
+        """Warm-ups and windows at their longest; where the number of runs is left open, of one run."""
+        runs = max(1, self.runs)
+        return runs * self.warmup_s + max(self.max_s, runs * self.min_s)
 
 
 @dataclass(frozen=True)

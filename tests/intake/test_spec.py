@@ -104,7 +104,7 @@ BAD = [
     ),
     (MODEL + "measure: {seconds: .inf}", "4:20", "inf is not allowed here", ""),
     (MODEL + "measure: {seconds: 5, max_seconds: 2}", "4:10", "max_seconds 2 is less than seconds 5", ""),
-    (MODEL + "limits: {bench_s: 5}", "4:9", "warm-up and timed window may take 10.5 s", ""),
+    (MODEL + "limits: {bench_s: 5}", "4:9", "warm-up and timed windows may take 10.3 s", ""),
     (MODEL + "check: of", "4:8", "'of' is not allowed here", "did you mean 'off'?"),
     (MODEL + "check: {rle: close}", "4:9", "unknown key 'rle'", "did you mean 'rule'?"),
     (MODEL + "constraints: {p99_ms: 3}", "4:1", "'constraints' is not supported yet", ""),
@@ -153,7 +153,7 @@ def test_a_section_that_is_right_is_held_against_the_variants_though_another_is_
     assert [error.message for error in (caught.value, *caught.value.others)] == [
         "'high' is not allowed here",
         "onnxruntime on dla0 is not possible",
-        "warm-up and timed window may take 700.5 s",
+        "warm-up and timed windows may take 700.3 s",
     ]
 
 

@@ -170,10 +170,17 @@ class MeasureSection(Strict):
         default="latency",
         description="latency: one inference after another; throughput: several at a time; paced: as inputs arrive",
     )
-    warmup_s: float = Field(default=0.5, ge=0, le=3600, description="at least this long, and until steady")
-    seconds: float = Field(default=1.0, gt=0, le=3600, description="at least this long in the timed window")
+    runs: Literal["auto"] | Annotated[int, Field(ge=1, le=100)] = Field(
+        default="auto",
+        description="fresh processes; auto: 5, fewer where one takes long, more where they differ and time is left",
+    )
+    warmup_s: float = Field(default=0.3, ge=0, le=3600, description="of each run: at least so long, and until steady")
+    seconds: float = Field(default=1.0, gt=0, le=3600, description="of each run: at least so long in its timed window")
     max_seconds: float | None = Field(
-        default=None, gt=0, le=7200, description="at most; default 10, or seconds if longer"
+        default=None,
+        gt=0,
+        le=7200,
+        description="of the windows of all runs (of 5, where auto), at most; default 10, or seconds if longer",
     )
     streams: int | None = Field(
         default=None, ge=1, le=64, description="of throughput: inferences in flight at a time; default 2"

@@ -42,6 +42,7 @@ class LoadedJob:
         longest = section.max_seconds if section.max_seconds is not None else max(Measure.max_s, section.seconds)
         return Measure(
             mode=Mode(section.mode),
+            runs=0 if section.runs == "auto" else section.runs,
             warmup_s=section.warmup_s,
             min_s=section.seconds,
             max_s=longest,
@@ -135,11 +136,11 @@ def _soak(asked: bool | SoakSection) -> Soak | None:
 def _refuse_short_limit(loaded: LoadedJob) -> None:
     measure = loaded.measure
     soak_s = measure.soak.limit_s if measure.soak else 0.0
-    longest_s = soak_s + measure.warmup_s + measure.max_s
+    longest_s = soak_s + measure.shortest_bench_s
     if longest_s > loaded.limits.bench_s:
         raise loaded.document.error(
             ("measure",) if loaded.job.measure.model_fields_set else ("limits",),
-            f"{'soak, ' if soak_s else ''}warm-up and timed window may take {longest_s:g} s",
+            f"{'soak, ' if soak_s else ''}warm-up and timed windows may take {longest_s:g} s",
             expected=f"less than limits.bench_s, {loaded.limits.bench_s} s",
         )
 

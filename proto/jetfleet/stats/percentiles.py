@@ -25,6 +25,11 @@ def samples_needed(share: float, confidence: float = CONFIDENCE) -> int:
     return math.ceil(math.log((1 - confidence) / 2) / math.log(max(share, 1 - share)))
 
 
+def samples_for_bound(share: float, confidence: float = CONFIDENCE) -> int:
+    """The fewest independent samples whose largest is above a percentile with that confidence: for p99 299."""
+    return math.ceil(math.log(1 - confidence) / math.log(share))
+
+
 def interval_ranks(trials: int, share: float, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
     """1-based ranks of `trials` independent samples between which the percentile lies; None where there are too few."""
     if trials < samples_needed(share, confidence):
