@@ -17,7 +17,7 @@ from controller.intake.jobfile.spec import LoadedJob
 from jetfleet.errors import BadInput
 
 MODEL_TIMEOUT_S = 1800.0
-_MEMORY_SHARE = 3 / 4
+MEMORY_SHARE = 3 / 4
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def request_for(
         export_cache=str(cache / "exports"),
         lowering_cache=str(cache / "lowered"),
         out=str(out),
-        memory_bytes=int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _MEMORY_SHARE),
+        memory_bytes=int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * MEMORY_SHARE),
         float32_steps=required_graphs.float32_steps(loaded),
         dims=tuple(dict.fromkeys(point.dims for point in loaded.points)),
         check=check,

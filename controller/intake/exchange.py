@@ -9,6 +9,7 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.model_report import ModelReport
 from controller.model import codec
+from controller.model.divergence import Divergence
 from controller.model.job import FoundSet, OutputCheck, Precision, Role, TensorSpec
 
 ANSWER_NAME = "answer.json"
@@ -26,6 +27,16 @@ class LoweringRequest:
     base: Precision = Precision.FP16  # the floats of the graph: what INT8's Q/DQ pairs stand over
     typed: bool = False  # whether a strongly typed builder (TensorRT) gets it
     dla: bool = False  # of INT8: placed for a DLA
+
+
+@dataclass(frozen=True)
+class BisectRequest:
+    """Two graphs and the reference inputs, by name, that both are to answer."""
+
+    fp32: str
+    lowered: str
+    inputs: tuple[tuple[str, str], ...]
+    check: OutputCheck
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ class ModelRequest:
     float32_steps: Steps = ()  # what asks for float32; empty: nothing does
     dims: tuple[DimValues, ...] = ((),)  # every combination of the dimensions that are axes
     check: bool = False  # only hold the model against its reference
+    bisect: BisectRequest | None = None  # only say where a lowered graph leaves FP32
     accuracy_metrics: tuple[str, ...] = ()  # the built-in ones, by the names of jetfleet.metrics
 
 
@@ -101,6 +113,7 @@ class ModelAnswer:
     sets: tuple[FoundSet, ...] = ()  # outputs that agree when their rows are matched, and not by place
     report: ModelReport | None = None
     accuracy_output: str = ""  # which output holds the scores of the evaluation data
+    divergence: Divergence | None = None
     outputs: tuple[TensorSpec, ...] = ()  # as they were to the largest batch
     weak_calibration: str = ""
 

@@ -20,6 +20,7 @@ from controller.intake.jobfile.model_error import ModelError, calibration_missin
 from controller.intake.lowering import calibration as calibrating
 from controller.intake.lowering import precision, source_precision
 from controller.intake.lowering.calibration import Calibration
+from controller.intake.lowering.divergence import with_first_layer
 from controller.intake.lowering.precision import Reference
 from controller.intake.lowering.ranges import seen_values
 from controller.intake.model_files import array_files, evaluation_files, graph_files, lowered_files, reference_files
@@ -169,7 +170,10 @@ def _lower_all(
             lowered = precision.lower(
                 source.graph, wanted, calibration, held, seen=seen, cache=cache, progress=progress
             )
-            sets = precision.compare(source.graph, lowered, wanted, held, progress=progress)
+            try:
+                sets = precision.compare(source.graph, lowered, wanted, held, progress=progress)
+            except ModelError as error:
+                raise with_first_layer(error, source.graph.path, lowered.path, held[0][0], wanted.check) from error
             _note_sets(reordered, sets, wanted.precision)
         except ModelError as error:
             progress(f"refused: {error.message}")

@@ -53,7 +53,9 @@ def _say(write: Callable[[str], object], line: str) -> None:
 
 
 def answer(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer | ModelError:
-    if request.check:
+    if request.bisect is not None:
+        from controller.intake.bisect_model import bisect as make
+    elif request.check:
         from controller.intake.check_model import check as make
     else:
         from controller.intake.prepare_model import make

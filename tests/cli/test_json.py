@@ -12,6 +12,7 @@ from controller.analysis.recommendation.quantities import read_goals
 from controller.analysis.recommendation.recommend import recommend
 from controller.api.discovery import connect
 from controller.api.submission import prepare_files
+from controller.model.divergence import Bisection, Divergence, LayerJudgement
 from controller.model.engine import (
     Audited,
     BuildReport,
@@ -26,6 +27,7 @@ from controller.model.recommendation import RecommendationReport
 from controller.model.result import Flag, FlagKind, Round, Run, TensorCheck
 from controller.model.task import DeviceClass, Failure, FailureKind, Recipe, TaskKind, TaskState
 from controller.model.view import PlannedTask, Reason, Submitted
+from controller.record.bisection import bisection_records
 from controller.record.comparison import compared_record
 from controller.record.devices import device_record, upgrade_record
 from controller.record.engines import engine_record, engine_summary_record
@@ -60,6 +62,7 @@ def test_every_verb_prints_what_is_written(fleet: Command, model: Model, tmp_pat
         fleet("submit", other, "--wait", "--json"),
         fleet("submit", broken, "--wait", "--json"),
         *(fleet("job", verb, number, "--json") for verb in ("show", "watch", "cancel", "why")),
+        fleet("job", "bisect", number, "simulated-fp32-b1-cpu", "--json"),
         fleet("jobs", "--json"),
         fleet("devices", "--json"),
         fleet("devices", "show", "board", "--json"),
@@ -94,12 +97,14 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
     full = row(flags=(Flag(FlagKind.UNSTABLE, "drift"),), checks=(check,), rounds=(Round(5, 1.0, 1.1),), runs=(ran,))
     failure = Failure(FailureKind.CRASHED, "died", "measure", 1, "SIGSEGV", 5)
     failed = task(state=TaskState.FAILED, failure=failure, logs=(FILE,), because_of_task=2)
+    layer = LayerJudgement("y", "last", "MatMul", False, 0.5, 0.1, "cosine 0.5", "not finite")
     planned = PlannedTask(TaskKind.BENCH, "x", "board", "e" * 64, reused=False, boards="x86_64: 1")
     boards = [runs.row(1), runs.row(2, 12.0, device="nano-2"), runs.row(3, device="nano-3")]
     for document in (
         {"job": job_record(job(failed)), "jobs": [job_summary_record(job(failed))]},
         {"submitted": submitted_record(Submitted(1, (planned,), repeated_request=True, notes=("left out",)))},
         {"reasons": [reason_record(Reason(3, "x", TaskState.WAITING, "its engine"))]},
+        {"bisections": bisection_records([Bisection("v", Divergence((layer,), layer, (layer,)))])},
         {
             "upgrades": [
                 upgrade_record(device(facts={"container": "none"}), wanted="9"),
