@@ -1,6 +1,7 @@
 """The metrics of a BENCH out of those of its runs. Pure, on messages."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from agent.repeat.interval import repeat_interval, typical
 from agent.repeat.plan import PLANNED_RUNS
@@ -10,7 +11,7 @@ _EXTREMES = {"min": min, "max": max}
 
 
 def merge_metrics(found: Measurement, *, first: Measurement, counted: Sequence[Measurement]) -> None:
-    """Writes every metric: the median over the runs that count, the extremes over all that was seen in them."""
+    """Writes every metric: the median over the runs that count, means of means, extremes of all that was seen."""
     names = sorted({name for part in (first, *counted) for name in part.metrics})
     for name in names:
         found.metrics[name].CopyFrom(_merged(name, first, counted))
@@ -35,8 +36,10 @@ def estimate_of(name: str, values: Sequence[float]) -> Estimate:
     extremes = [_EXTREMES[word] for word in name.split("_") if word in _EXTREMES]
     if extremes:
         return Estimate(value=extremes[0](values))
-    estimate = Estimate(value=typical(values))
+    # Means of stages add up to that of the whole, and their means do; medians of them need not.
+    value = fmean(values) if f"_{name}".endswith("_mean_ms") else typical(values)
+    estimate = Estimate(value=value)
     interval = repeat_interval(values, learnt_from=PLANNED_RUNS)
     if interval is not None:
-        estimate.low, estimate.high = interval
+        estimate.low, estimate.high = min(value, interval[0]), max(value, interval[1])
     return estimate

@@ -49,7 +49,7 @@ def _bisect(
 
 
 def _graph(variant: Variant, roles: set[Role]) -> list[Artifact]:
-    """The first graph of one of these roles with all external data, of which it reads its own; empty: none is carried."""
+    """The first graph of one of these roles, with all external data, of which it reads its own; empty: none."""
     graphs = [item for item in variant.artifacts if item.role in roles]
     data = [item for item in variant.artifacts if item.role is Role.MODEL_DATA]
     return [graphs[0], *data] if graphs else []
