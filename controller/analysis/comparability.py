@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from controller.model.comparison import Axis
 from controller.model.facts import fact_type, shown
-from controller.model.result import Row
+from controller.model.result import Row, Schedule
 from jetfleet.circumstances import CLOCKS, CUDA_GRAPH, MANNER, OTHERWISE, UNKNOWN
 from jetfleet.errors import BadInput
 
@@ -15,7 +15,7 @@ from jetfleet.errors import BadInput
 HARDWARE = ("arch", "module", "sku", "cpu_model", "cpu_count", "gpu", "compute_capability", "sm_count", "dla_cores")
 # How it is set and what it runs: the names of facts that move a latency on unchanged hardware.
 CIRCUMSTANCES = ("power_mode", *(item.name for item in CLOCKS), "l4t", "jetpack", "cuda", "dla_compiler")
-_SET = CIRCUMSTANCES[: CIRCUMSTANCES.index("l4t")]  # what a variant's settings move
+SETTINGS = CIRCUMSTANCES[: CIRCUMSTANCES.index("l4t")]  # what a variant's settings move
 # What ran at the same time, and how it was timed: these decide what a latency means.
 _CHOSEN = tuple(item.name for item in MANNER)
 _MANNER = ("schedule", "subject", "mode", *_CHOSEN)
@@ -40,92 +40,45 @@ def check_names(across: frozenset[str]) -> None:
 def differences(row: Row, baseline: Row, *, by: Axis, across: frozenset[str] = frozenset()) -> list[str]:
     """What keeps a row from being held against its baseline, each as `name is A, B in the baseline`."""
     return [
-        f"{name} is {_value(row, name)}, {_value(baseline, name)} in the baseline"
+        f"{name} is {value_of_fact(row, name)}, {value_of_fact(baseline, name)} in the baseline"
         for name in _must_agree(row, baseline, by)
-        if name not in across and _value(row, name) != _value(baseline, name)
+        if name not in across and value_of_fact(row, name) != value_of_fact(baseline, name)
     ]
-
-
-def axis_differences(row: Row, baseline: Row) -> list[str]:
-    """Named dimensions, settings of the board and CUDA graphs that differ, and options between variants of one runtime:
-    they never keep variants from being compared.
-    """
-    dims = [
-        f"dimension {name} is {_dim(row, name)}, {_dim(baseline, name)} in the baseline"
-        for name in sorted({*row.dims, *baseline.dims})
-        if row.dims.get(name) != baseline.dims.get(name)
-    ]
-    graphs = [_value(item, CUDA_GRAPH) for item in (row, baseline)]
-    told = [] if graphs[0] == graphs[1] else [f"{CUDA_GRAPH} is {graphs[0]}, {graphs[1]} in the baseline"]
-    return [*dims, *_setting_differences(row, baseline), *_option_differences(row, baseline), *told]
-
-
-def _setting_differences(row: Row, baseline: Row) -> list[str]:
-    """Power modes and clocks that the variants asked for, and that were in force."""
-    if row.settings == baseline.settings:
-        return []
-    return [
-        f"{name} is {_value(row, name)}, {_value(baseline, name)} in the baseline"
-        for name in _SET
-        if _value(row, name) != _value(baseline, name)
-    ]
-
-
-def _dim(row: Row, name: str) -> str:
-    return str(row.dims.get(name, "not an axis"))
-
-
-def _option_differences(row: Row, baseline: Row) -> list[str]:
-    if row.runtime != baseline.runtime:
-        return []
-    return [
-        f"option {name} is {_option(row, name)}, {_option(baseline, name)} in the baseline"
-        for name in sorted({*row.options, *baseline.options})
-        if row.options.get(name) != baseline.options.get(name)
-    ]
-
-
-def unknown_clocks(row: Row, baseline: Row) -> list[str]:
-    """Clocks that could be read of neither: they may differ, and nobody would know."""
-    names = [
-        item.name
-        for item in CLOCKS
-        if all(UNKNOWN in each.measurement.circumstances.get(item.name, "") for each in (row, baseline))
-    ]
-    return [f"{', '.join(names)} unknown in both: the difference may be theirs"] if names else []
-
-
-def _option(row: Row, name: str) -> str:
-    return row.options.get(name, "as by default")
 
 
 def circumstances(row: Row) -> tuple[str, ...]:
     """Rows of one engine with the same of these, on one device, are repeats of each other."""
-    return tuple(_value(row, name) for name in (*_FIELDS, *HARDWARE, *CIRCUMSTANCES))
+    return tuple(value_of_fact(row, name) for name in (*_FIELDS, *HARDWARE, *CIRCUMSTANCES))
 
 
 def _must_agree(row: Row, baseline: Row, by: Axis) -> Iterator[str]:
-    for name in _FIELDS:
-        if by is Axis.VARIANT and name in _OWN_OF_A_VARIANT:
-            continue
-        if name == "runtime_version" and row.runtime != baseline.runtime:
-            continue  # versions of different runtimes have nothing to do with each other
-        yield name
+    yield from sorted(set(_FIELDS) - _free(row, baseline, by), key=_FIELDS.index)
     if by is not Axis.DEVICE:
         yield from HARDWARE
         yield from _circumstances(row, baseline, by)
-    elif all(_value(row, name) == _value(baseline, name) for name in HARDWARE):
+    elif all(value_of_fact(row, name) == value_of_fact(baseline, name) for name in HARDWARE):
         # Equal boards: what sets them apart must be the board. Unequal ones have power modes and releases of their own.
         yield from CIRCUMSTANCES
+
+
+def _free(row: Row, baseline: Row, by: Axis) -> set[str]:
+    """Fields that may differ."""
+    found = set(_OWN_OF_A_VARIANT) if by is Axis.VARIANT else set()
+    if row.runtime != baseline.runtime:
+        found.add("runtime_version")  # versions of different runtimes have nothing to do with each other
+    if row.schedule is Schedule.INTERLEAVED and row.task_id == baseline.task_id:
+        found.add("subject")  # which of two in turns is the candidate says nothing of what was measured
+    return found
 
 
 def _circumstances(row: Row, baseline: Row, by: Axis) -> Sequence[str]:
     """Variants that ask for other power modes or clocks differ in them, as they do in a precision."""
     chosen = by is Axis.VARIANT and row.settings != baseline.settings
-    return [name for name in CIRCUMSTANCES if name not in _SET] if chosen else CIRCUMSTANCES
+    return [name for name in CIRCUMSTANCES if name not in SETTINGS] if chosen else CIRCUMSTANCES
 
 
-def _value(row: Row, name: str) -> str:
+def value_of_fact(row: Row, name: str) -> str:
+    """As people read it, and as it is compared."""
     match name:
         case "power_mode":
             return row.power_mode or UNKNOWN

@@ -1,16 +1,30 @@
-"""Rows against their baselines: faster, slower, same, cannot tell; or why they may not be compared (docs/adr/0007)."""
+"""Rows against their baselines: faster, slower, same, cannot tell; or why they may not be compared (docs/adr/0021)."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from controller.analysis import stats
-from controller.analysis.choose import ChosenRow, Position, at_position, choose, order_of, value_of
-from controller.analysis.comparability import axis_differences, check_names, differences, unknown_clocks
-from controller.analysis.noise_floor import MINIMUM, noise_floor
+from controller.analysis.answers import Cell, DecisionRule, check_rule, decided
+from controller.analysis.baseline import baseline_value, default_axis
+from controller.analysis.choose import ChosenRow, Position, at_position, choose
+from controller.analysis.comparability import check_names, differences
+from controller.analysis.effects import BESIDE, check_metric, effect_of
+from controller.analysis.noise_floor import FALSE_ALARMS, NoiseFloors
+from controller.analysis.remarks import remarks
 from controller.analysis.spread import spreads
-from controller.model.comparison import Answer, Axis, Comparison, ComparisonReport, NoiseFloor
-from controller.model.result import VALID, Estimate, Row
-from jetfleet.errors import BadInput
+from controller.model.comparison import Answer, Axis, Comparison, ComparisonReport, Effect
+from controller.model.result import VALID, Row, Schedule
+from jetfleet.stats.decision import MARGIN
+
+HEADLINE = "p50_ms"
+
+
+@dataclass(frozen=True)
+class _Question:
+    by: Axis
+    across: frozenset[str]
+    metric: str
+    rule: DecisionRule
+    noise: NoiseFloors
 
 
 def compare(
@@ -20,60 +34,55 @@ def compare(
     baseline: str = "",
     across: frozenset[str] = frozenset(),
     history: Iterable[Row] = (),
-    minimum: float = MINIMUM,
+    metric: str = HEADLINE,
+    margin: float = MARGIN,
+    false_alarms: float = FALSE_ALARMS,
 ) -> ComparisonReport:
     """Every variant, device or job among the rows against the baseline one.
 
-    No `by`: jobs where there are several, else variants, else devices. No `baseline`: the oldest job, or the first by
-    name. `across` names facts that may differ. `history` are more rows to learn noise floors from.
+    No `by`: jobs where there are several, else variants, else devices. No `baseline`: see baseline_value; and what was
+    timed in turns with something is held against that. `across` names facts that may differ. `history` are more rows to
+    learn noise floors from. Two are the same within `margin`, and `false_alarms` is the chance that any two equal ones
+    of the report are said to differ.
     """
     check_names(across)
+    check_metric(metric)
+    check_rule(margin, false_alarms)
     axis = by or default_axis(rows)
-    values = sorted({value_of(row, axis) for row in rows}, key=lambda value: order_of(value, axis))
-    base = _baseline(rows, axis, baseline, values)
+    base = baseline_value(rows, axis, baseline)
     chosen = choose(rows, axis)
     known = {row.measurement_id: row for row in (*history, *rows)}
+    asked = _Question(axis, across, metric, DecisionRule(margin, false_alarms), NoiseFloors(list(known.values())))
+    pairs = list(_pairs(chosen, base, {} if baseline else _bases_in_turns(rows)))
+    cells = [
+        _held(found, other, where=_where(position, axis, base), asked=asked, m=len(pairs))
+        for position, found, other in pairs
+    ]
     return ComparisonReport(
         by=axis,
         baseline=base,
-        comparisons=tuple(
-            _held(
-                found,
-                at_position(chosen, replace(position, value=base)),
-                where=_where(position, axis, base),
-                by=axis,
-                across=across,
-                history=known.values(),
-                minimum=minimum,
-            )
-            for position, found in chosen.items()
-            if position.value != base
-        ),
+        comparisons=decided(cells, asked.rule),
         spreads=spreads(rows),
+        metric=metric,
+        margin=margin,
+        false_alarms=false_alarms,
     )
 
 
-def default_axis(rows: Iterable[Row]) -> Axis:
-    found = list(rows)
-    for axis in (Axis.JOB, Axis.VARIANT):
-        if len({value_of(row, axis) for row in found}) > 1:
-            return axis
-    return Axis.DEVICE
+def _bases_in_turns(rows: Iterable[Row]) -> dict[int, Row]:
+    """By task: what the other one was timed in turns with."""
+    return {row.task_id: row for row in rows if row.schedule is Schedule.INTERLEAVED and row.part == "subject 0"}
 
 
-def _baseline(rows: Sequence[Row], by: Axis, wanted: str, values: Sequence[str]) -> str:
-    """Raises BadInput where no row is of the wanted one."""
-    if not wanted:
-        return values[0] if values else ""
-    if wanted in values:
-        return wanted
-    other = next((axis for axis in Axis if any(value_of(row, axis) == wanted for row in rows)), None)
-    raise BadInput(
-        f"no result is of {by.value} {wanted!r}",
-        where="--baseline",
-        expected=f"one of: {', '.join(values)}" if values else "a job that has results",
-        hint=f"it is a {other.value}: use --by {other.value}" if other else "",
-    )
+def _pairs(
+    chosen: dict[Position, ChosenRow], base: str, in_turns: dict[int, Row]
+) -> Iterator[tuple[Position, ChosenRow, ChosenRow | None]]:
+    for position, found in chosen.items():
+        partner = in_turns.get(found.row.task_id)
+        if partner and found.row.interleaved:
+            yield position, found, ChosenRow(partner)
+        elif position.value != base:
+            yield position, found, at_position(chosen, replace(position, value=base))
 
 
 def _where(position: Position, by: Axis, base: str) -> str:
@@ -85,80 +94,62 @@ def _where(position: Position, by: Axis, base: str) -> str:
     }[by]
 
 
-def _held(
-    found: ChosenRow,
-    base: ChosenRow | None,
-    *,
-    where: str,
-    by: Axis,
-    across: frozenset[str],
-    history: Iterable[Row],
-    minimum: float,
-) -> Comparison:
+def _held(found: ChosenRow, base: ChosenRow | None, *, where: str, asked: _Question, m: int) -> Cell:
     row = found.row
     notes = (found.note,) if found.note else ()
     if base is None:
-        return Comparison(row, None, Answer.INCOMPARABLE, where, notes=notes)
+        return _closed(row, None, Answer.INCOMPARABLE, where, notes)
     if base.note:
         notes = (*notes, f"baseline: {base.note}")
     for text, item in (("", row), ("the baseline is ", base.row)):
         if item.measurement.verdict != VALID:
-            return Comparison(row, base.row, Answer.NOT_VALID, text + _verdict(item), notes=notes)
-    if differing := differences(row, base.row, by=by, across=across):
-        return Comparison(row, base.row, Answer.INCOMPARABLE, "; ".join(differing), notes=notes)
-    if row.measurement.subject_index is None and row.measurement.p50_ms.value is None:
-        return Comparison(row, base.row, Answer.INCOMPARABLE, _no_latency(row), notes=notes)
-    notes = (*notes, *_remarks(row, base.row, by=by, across=across))
-    floor = noise_floor(row, base.row, history, minimum=minimum)
-    ratio = ratio_of(row, base.row)
-    answer, reason = decide(ratio, floor)
-    return Comparison(row, base.row, answer, reason, ratio, floor, notes)
+            return _closed(row, base.row, Answer.NOT_VALID, text + _verdict(item), notes)
+    if differing := differences(row, base.row, by=asked.by, across=asked.across):
+        return _closed(row, base.row, Answer.INCOMPARABLE, "; ".join(differing), notes)
+    notes = (*notes, *remarks(row, base.row, by=asked.by, across=asked.across))
+    return _measured(row, base.row, notes=notes, asked=asked, m=m)
 
 
-def ratio_of(row: Row, baseline: Row) -> Estimate:
-    """p50 over p50. The interval is of medians of rounds, and widened where it would not hold the ratio itself."""
-    above, below = row.measurement, baseline.measurement
-    if not above.p50_ms.value or not below.p50_ms.value:
-        return Estimate(None, reason="no p50")
-    ratio = above.p50_ms.value / below.p50_ms.value
-    interval = stats.ratio_interval([item.p50_ms for item in above.rounds], [item.p50_ms for item in below.rounds])
-    if interval is None:
-        counts = f"{len(above.rounds)} and {len(below.rounds)} rounds"
-        return Estimate(ratio, reason=f"no interval: {counts}, it takes {stats.MIN_ROUNDS} of each")
-    return Estimate(ratio, min(interval[0], ratio), max(interval[1], ratio))
+def _measured(row: Row, base: Row, *, notes: tuple[str, ...], asked: _Question, m: int) -> Cell:
+    """`m` as if all of them were tested, which is the worst that can be said of what would have been seen."""
+    outside = asked.rule.false_alarms / m
+    effect, found = effect_of(row, base, asked.noise.of(asked.metric), outside=outside)
+    held = Comparison(
+        row,
+        base,
+        Answer.CANNOT_TELL,
+        effect.change.reason,
+        effect=effect,
+        others=_beside(row, base, asked, outside),
+        floor=found.floor if found else None,
+        notes=notes,
+    )
+    if effect.value is None or effect.baseline_value is None:
+        return Cell(replace(held, answer=Answer.INCOMPARABLE, reason=_missing(row, base, asked.metric)))
+    return Cell(held, found, is_open=True)
 
 
-def decide(ratio: Estimate, floor: NoiseFloor) -> tuple[Answer, str]:
-    """The rule, on a logarithmic scale: 2 % faster is 1 / 1.02, so that swapping the two swaps the answer."""
-    if ratio.low is None or ratio.high is None:
-        return Answer.CANNOT_TELL, ratio.reason
-    slowest, fastest = 1.0 + floor.share, 1.0 / (1.0 + floor.share)
-    if ratio.low > slowest:
-        return Answer.SLOWER, f"the whole interval is beyond the noise floor, {floor.source}"
-    if ratio.high < fastest:
-        return Answer.FASTER, f"the whole interval is beyond the noise floor, {floor.source}"
-    if fastest <= ratio.low and ratio.high <= slowest:
-        return Answer.SAME, f"the whole interval is within the noise floor, {floor.source}"
-    return Answer.CANNOT_TELL, f"the interval crosses the noise floor, {floor.source}"
+def _beside(row: Row, base: Row, asked: _Question, outside: float) -> tuple[Effect, ...]:
+    """Whatever both have of the figures that results are read by."""
+    return tuple(
+        effect_of(row, base, asked.noise.of(name), outside=outside)[0]
+        for name in BESIDE
+        if name != asked.metric and None not in (row.measurement.value(name), base.measurement.value(name))
+    )
 
 
-def _no_latency(whole: Row) -> str:
-    """Answers are about p50, and what several subjects do together is a throughput."""
-    return f"no p50 to compare: {whole.measurement.p50_ms.reason or 'unknown'}; `results` has its throughput"
+def _closed(row: Row, base: Row | None, answer: Answer, reason: str, notes: tuple[str, ...]) -> Cell:
+    return Cell(Comparison(row, base, answer, reason, notes=notes))
+
+
+def _missing(row: Row, base: Row, metric: str) -> str:
+    without = row if row.measurement.value(metric) is None else base
+    reason = without.measurement.estimate(metric).reason or "unknown"
+    hint = "" if metric != HEADLINE or without.measurement.subject_index is not None else "; --metric throughput_per_s"
+    return f"no {metric} to compare: {reason}{hint}"
 
 
 def _verdict(row: Row) -> str:
     verdict = row.measurement.verdict
     evidence = next((flag.evidence for flag in row.measurement.flags if flag.kind.value == verdict), "")
     return f"{verdict}: {evidence}" if evidence else verdict
-
-
-def _remarks(row: Row, baseline: Row, *, by: Axis, across: frozenset[str]) -> list[str]:
-    """What a reader must know to read the ratio rightly."""
-    allowed = set(differences(row, baseline, by=by)) - set(differences(row, baseline, by=by, across=across))
-    found = [*sorted(allowed), *axis_differences(row, baseline), *unknown_clocks(row, baseline)]
-    above, below = row.measurement.p50_ms.value, baseline.measurement.p50_ms.value
-    if row.batch != baseline.batch and above and below:
-        each = (above / row.batch) / (below / baseline.batch)
-        found.append(f"batch {row.batch} against {baseline.batch}: the ratio is of one inference, {each:.3f} per item")
-    return found

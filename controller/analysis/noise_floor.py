@@ -1,55 +1,202 @@
-"""The noise floor of a device: how far two runs of the very same thing differ there.
+"""The noise floor of devices: how far benches of the very same thing differ there, beyond what their own runs show.
 
-Learnt from A/A repeats, that is VALID rows of one variant and one engine on one device under the same circumstances.
+Learnt once from all rows, in one pass: VALID rows of one variant and one engine on one device under the same
+circumstances are repeats of each other.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from controller.analysis.comparability import circumstances
+from controller.analysis.runs import has_runs, run_values, single_value
 from controller.model.comparison import NoiseFloor
-from controller.model.result import VALID, Row
+from controller.model.result import VALID, Provenance, Row
 from jetfleet.stats.student import point
+from jetfleet.stats.welch import Variance, log_mean
 
-MINIMUM = 0.02  # two sessions on one board agree within this, or are flagged (the project's bar for repeats)
 FALSE_ALARMS = 0.01
-# The minimum is what is known of a board before it has run anything twice; it weighs as much as this many repeats.
-_PRIOR_FREEDOM = 4
+# Before a device has repeated anything: as a standard deviation, and how many repeats it weighs as much as.
+ASSUMED = 0.02
+_ASSUMED_WEIGHT = 6
+_ASSUMED_WEIGHT_BELOW = 4  # where repeats already show more noise than was assumed
+# Noise that shows from one process to the next within a minute shows more within a day.
+_DRIFT_OVER_RUNS = 2.0
+ENOUGH_REPEATS = 6  # degrees of freedom from which on a thing's own repeats are all that counts for it
+MIN_REPEATS = 3  # degrees of freedom below which nothing is said of a bench that was one process
+
+Device: TypeAlias = tuple[str, Provenance, bool]  # its name, and whether benches of several runs are meant
+Workload: TypeAlias = tuple[Device, str, str]  # a model's variant there, whatever engine it had
+Thing: TypeAlias = tuple[Workload, Hashable]  # what was repeated: the very same engine under the same circumstances
 
 
-def noise_floor(row: Row, baseline: Row, history: Iterable[Row], *, minimum: float = MINIMUM) -> NoiseFloor:
-    """The larger of the minimum and of what the devices of both have shown.
-
-    The pair itself is left out: were it A/A, its own difference would make the floor that hides it.
+@dataclass(frozen=True)
+class Repeats:
+    """Benches of one thing: how many, the mean of their log values, the sum of squares about it, and the sum of the
+    variances that the runs of each state of its own value. Adding and leaving out cost the same however many there are.
     """
-    pair = {row.measurement_id, baseline.measurement_id}
-    others = [item for item in history if item.measurement_id not in pair]
-    best = NoiseFloor(minimum, f"the minimum of {minimum:.1%}")
-    for device in sorted({row.device, baseline.device}):
-        learnt, runs = repeatability([item for item in others if item.device == device], minimum=minimum)
-        if runs and learnt > best.share:
-            best = NoiseFloor(learnt, f"{learnt:.1%}, learnt from {runs} A/A runs on {device}")
-    return best
+
+    n: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    own: float = 0.0
+
+    def added(self, value: float, own: float) -> "Repeats":
+        """Welford, Technometrics 4 (1962)."""
+        mean = self.mean + (value - self.mean) / (self.n + 1)
+        squares = self.squares + (value - self.mean) * (value - mean)
+        return Repeats(self.n + 1, mean, squares, self.own + own)
+
+    def without(self, value: float, own: float) -> "Repeats":
+        if self.n <= 1:
+            return Repeats()
+        mean = self.mean - (value - self.mean) / (self.n - 1)
+        squares = self.squares - (value - self.mean) * (value - mean)
+        return Repeats(self.n - 1, mean, max(0.0, squares), self.own - own)
 
 
-def repeatability(rows: Iterable[Row], *, minimum: float = MINIMUM) -> tuple[float, int]:
-    """The difference that two runs of the same thing exceed in 1 % of cases, and how many runs taught it.
+@dataclass(frozen=True)
+class Pooled:
+    """All repeats of a device. `freedom` is their number less one for each thing that was repeated."""
 
-    t * sqrt(2) * s, with s the standard deviation of log p50 pooled over all sets of repeats: the repeatability limit
-    of ISO 5725-6 (4.1.4) at 99 %, and Student's t because s is itself an estimate. Few repeats must not make more noise
-    than there is, nor hide it, so the minimum joins the pool as a scaled inverse chi-squared prior (Gelman, Bayesian
-    Data Analysis, section 2.6).
+    benches: int = 0
+    things: int = 0
+    squares: float = 0.0
+    own: float = 0.0
+
+    @property
+    def freedom(self) -> int:
+        return self.benches - self.things
+
+    def changed(self, repeats: Repeats, sign: int) -> "Pooled":
+        if repeats.n < 2:
+            return self
+        return Pooled(
+            self.benches + sign * repeats.n,
+            self.things + sign,
+            max(0.0, self.squares + sign * repeats.squares),
+            self.own + sign * repeats.own,
+        )
+
+    @property
+    def total(self) -> float:
+        """Variance of a bench's log value."""
+        return self.squares / self.freedom if self.freedom else 0.0
+
+    @property
+    def beyond_runs(self) -> float:
+        """Less what the runs of each bench know already, by the method of moments."""
+        return max(0.0, self.total - self.own / self.benches) if self.benches else 0.0
+
+
+class Noise:
+    """Of one metric, on every device that the rows are of."""
+
+    def __init__(self, rows: Iterable[Row], metric: str, *, things: dict[int, Hashable] | None = None) -> None:
+        """`things` is what each row repeats, by its id: kept where several metrics are learnt from the same rows."""
+        self.metric = metric
+        self._things = {} if things is None else things
+        self._repeats: dict[Thing, Repeats] = defaultdict(Repeats)
+        self._values: dict[int, tuple[Thing, float, float]] = {}
+        for row in rows:
+            if row.measurement.verdict == VALID and row.measurement_id not in self._values:
+                self._add(row)
+        self._pooled: dict[Device | Workload, Pooled] = defaultdict(Pooled)
+        for key, repeats in self._repeats.items():
+            for place in self._places(key):
+                self._pooled[place] = self._pooled[place].changed(repeats, +1)
+
+    def _add(self, row: Row) -> None:
+        found = _log_value(row, self.metric)
+        if found is None:
+            return
+        if row.measurement_id not in self._things:
+            self._things[row.measurement_id] = (row.engine_key, circumstances(row))
+        key = (self._workload(row), self._things[row.measurement_id])
+        self._repeats[key] = self._repeats[key].added(*found)
+        self._values[row.measurement_id] = (key, *found)
+
+    def pooled(self, row: Row, pair: tuple[Row, Row]) -> Pooled:
+        """What repeats of the row's own variant have shown, or where they are few, all repeats on its device.
+
+        Without the compared pair: were that A/A, its own difference would hide itself.
+        """
+        own = self._without(self._workload(row), pair)
+        return own if own.freedom >= ENOUGH_REPEATS else self._without(self._device(row), pair)
+
+    def _without(self, place: Device | Workload, pair: tuple[Row, Row]) -> Pooled:
+        found = self._pooled.get(place, Pooled())
+        kept: dict[Thing, Repeats] = {}
+        for item in {item.measurement_id: item for item in pair}:
+            if item not in self._values:
+                continue
+            key, value, own = self._values[item]
+            if place in self._places(key):
+                before = kept.get(key, self._repeats[key])
+                kept[key] = before.without(value, own)
+                found = found.changed(before, -1).changed(kept[key], +1)
+        return found
+
+    @staticmethod
+    def _places(key: Thing) -> tuple[Device | Workload, ...]:
+        workload = key[0]
+        return (workload, workload[0])
+
+    def of_device(self, device: str, provenance: Provenance, *, several_runs: bool) -> Pooled:
+        return self._pooled.get((device, provenance, several_runs), Pooled())
+
+    def _workload(self, row: Row) -> Workload:
+        return self._device(row), row.model_name, row.variant_key
+
+    def _device(self, row: Row) -> Device:
+        return row.device, row.measurement.provenance, has_runs(row, self.metric)
+
+
+class NoiseFloors:
+    """Noise by metric, learnt when it is asked for."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+        self._things: dict[int, Hashable] = {}
+        self._found: dict[str, Noise] = {}
+
+    def of(self, metric: str) -> Noise:
+        if metric not in self._found:
+            self._found[metric] = Noise(self._rows, metric, things=self._things)
+        return self._found[metric]
+
+
+def between_benches(pooled: Pooled, run_deviation: float) -> Variance:
+    """Variance of a bench's log value beyond that of its runs: what was seen, and while little was, what is assumed.
+
+    As a scaled inverse chi-squared prior (Gelman, Bayesian Data Analysis, section 2.6) that fades as repeats come in.
+    What was seen holds the runs' own part too: taken out, simulated false alarms were 1.8 % where 1 % was asked for.
     """
-    repeats: dict[object, list[float]] = defaultdict(list)
-    for row in rows:
-        p50_ms = row.measurement.p50_ms.value
-        if row.measurement.verdict == VALID and p50_ms:
-            repeats[row.variant_key, row.engine_key, row.device, circumstances(row)].append(math.log(p50_ms))
-    sets = [values for values in repeats.values() if len(values) > 1]
-    runs = sum(len(values) for values in sets)
-    squares = math.fsum((value - math.fsum(values) / len(values)) ** 2 for values in sets for value in values)
-    freedom = _PRIOR_FREEDOM + runs - len(sets)
-    before = math.log1p(minimum) / (math.sqrt(2) * point(FALSE_ALARMS, _PRIOR_FREEDOM))
-    deviation = math.sqrt((_PRIOR_FREEDOM * before**2 + squares) / freedom)
-    return math.expm1(point(FALSE_ALARMS, freedom) * math.sqrt(2) * deviation), runs
+    assumed = max(ASSUMED, _DRIFT_OVER_RUNS * run_deviation) ** 2
+    seen = pooled.total
+    weight = max(0, (_ASSUMED_WEIGHT if seen <= assumed else _ASSUMED_WEIGHT_BELOW) - pooled.freedom)
+    freedom = weight + pooled.freedom
+    return Variance((weight * assumed + pooled.freedom * seen) / freedom, freedom)
+
+
+def floor_of(variance: Variance, pooled: Pooled, device: str) -> NoiseFloor:
+    """The repeatability limit of ISO 5725-6 (4.1.4) at 99 %."""
+    share = math.expm1(point(FALSE_ALARMS, variance.freedom) * math.sqrt(2 * variance.variance))
+    if not pooled.freedom:
+        return NoiseFloor(share, f"{share:.1%}, assumed: {device} has repeated nothing (`controller noise {device}`)")
+    return NoiseFloor(share, f"{share:.1%}, learnt from {pooled.benches} A/A benches on {device}")
+
+
+def widest(floors: Iterable[NoiseFloor]) -> NoiseFloor:
+    return max(floors, key=lambda floor: floor.share)
+
+
+def _log_value(row: Row, metric: str) -> tuple[float, float] | None:
+    """The log of what a bench says, and the variance that its runs state of it."""
+    if has_runs(row, metric):
+        found = log_mean(run_values(row, metric))
+        return found.mean, found.variance_of_mean.variance
+    value = single_value(row, metric)
+    return None if value is None else (math.log(value), 0.0)

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from statistics import median
 
 from controller.analysis.comparability import circumstances
-from controller.analysis.noise_floor import MINIMUM
 from controller.model.comparison import Spread
 from controller.model.result import VALID, Row
 
+MINIMUM = 0.02  # boards within this of the median one are never odd
 _MIN_BOARDS = 3  # of two that differ, nobody can say which is the odd one
 # Median absolute deviation to standard deviation for a normal: 1 / 0.6745. Beyond three of them is out.
 _DEVIATIONS = 3 * 1.4826

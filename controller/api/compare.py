@@ -3,17 +3,20 @@
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from controller.analysis.compare import compare
+from controller.analysis.compare import HEADLINE, compare
+from controller.analysis.noise_floor import FALSE_ALARMS
 from controller.model.comparison import Axis, ComparisonReport
-from controller.model.job import Condition
+from controller.model.facts import DEVICE_NAME
+from controller.model.job import Condition, Op
 from controller.model.result import Row
 from controller.model.view import ResultQuery
 from jetfleet.errors import BadInput
+from jetfleet.stats.decision import MARGIN
 
 Fetch: TypeAlias = Callable[[ResultQuery], Sequence[Row]]
 
 _ROWS = 1000
-# Repeats of the same variants, whatever job they were of: the newest tell the board's noise as it is now.
+# Repeats, whatever job they were of: the newest tell the board's noise as it is now.
 _HISTORY = 200
 
 
@@ -26,8 +29,11 @@ def compare_jobs(
     across: Sequence[str] = (),
     conditions: tuple[Condition, ...] = (),
     variant_keys: tuple[str, ...] = (),
+    metric: str = HEADLINE,
+    margin: float = MARGIN,
+    false_alarms: float = FALSE_ALARMS,
 ) -> ComparisonReport:
-    """Raises BadInput for an axis, a baseline or a fact that does not exist."""
+    """Raises BadInput for an axis, a baseline, a fact or a metric that does not exist."""
     axis = Axis(by) if by in {item.value for item in Axis} else by or None
     if isinstance(axis, str):
         raise BadInput(f"{by!r} is not an axis to compare by", expected=" or ".join(item.value for item in Axis))
@@ -39,6 +45,26 @@ def compare_jobs(
                 f"job {job_id} has {_ROWS} measurements or more", hint="compare fewer at a time: by facts or variants"
             )
         rows += found
+    history = _history(fetch, rows)
+    return compare(
+        rows,
+        by=axis,
+        baseline=baseline,
+        across=frozenset(across),
+        history=history,
+        metric=metric,
+        margin=margin,
+        false_alarms=false_alarms,
+    )
+
+
+def _history(fetch: Fetch, rows: Sequence[Row]) -> list[Row]:
+    """The newest of the same variants, and the newest of the same devices, where other things were repeated."""
+    if not rows:
+        return []
     keys = tuple(sorted({row.variant_key for row in rows}))
-    history = fetch(ResultQuery(variant_keys=keys, limit=_HISTORY)) if keys else ()
-    return compare(rows, by=axis, baseline=baseline, across=frozenset(across), history=history)
+    devices = Condition(DEVICE_NAME, Op.IN, tuple(sorted({row.device for row in rows})))
+    return [
+        *fetch(ResultQuery(variant_keys=keys, limit=_HISTORY)),
+        *fetch(ResultQuery(conditions=(devices,), limit=_HISTORY)),
+    ]

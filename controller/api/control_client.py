@@ -236,12 +236,17 @@ class ControlClient(StoredClient):
         across: Sequence[str] = (),
         conditions: tuple[Condition, ...] = (),
         variant_keys: tuple[str, ...] = (),
+        metric: str = "p50_ms",
+        margin: float = 0.01,
+        false_alarms: float = 0.01,
     ) -> "ComparisonReport":
         """Each variant, device or job against the baseline one, with an answer and its reason for every row.
 
         `by` is device, variant or job; left out, whatever the jobs have several of. `baseline` is a variant key, a
-        device's name or a job's id; left out, the oldest job or the first by name. `across` names facts that may
-        differ, `conditions` and `variant_keys` leave rows out. Raises NotFound, BadInput.
+        device's name or a job's id; left out, the oldest job, the fp32 variant of the smallest batch, the first device
+        by name. `across` names facts that may differ, `conditions` and `variant_keys` leave rows out. Answers are about
+        `metric`; two are the same within `margin`, and `false_alarms` is the chance that any answer tells a difference
+        where there is none. Raises NotFound, BadInput.
         """
         from controller.api.compare import compare_jobs  # statistics, whose imports other calls do not owe
 
@@ -256,6 +261,9 @@ class ControlClient(StoredClient):
             across=across,
             conditions=conditions,
             variant_keys=variant_keys,
+            metric=metric,
+            margin=margin,
+            false_alarms=false_alarms,
         )
 
     def access(self) -> AccessClient:

@@ -19,6 +19,7 @@ from controller.cli import (
     jobs,
     login,
     maintenance,
+    noise,
     package,
     query,
     recommend,
@@ -54,6 +55,7 @@ app.add_typer(engines.app, name="engine", hidden=True)
 app.command("results")(results.results)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
+app.command("noise")(noise.noise)
 app.command("report")(report.report)
 app.command("recommend")(recommend.recommend)
 app.command("package")(package.package)

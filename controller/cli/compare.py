@@ -8,7 +8,7 @@ import typer
 
 from controller.cli.failures import GATE
 from controller.cli.formats import Format, one_format, print_with_notes
-from controller.cli.numbers import MOST_ID
+from controller.cli.numbers import MOST_ID, finite
 from controller.cli.results import conditions
 from controller.cli.settings import print_message, settings_of
 
@@ -31,7 +31,11 @@ ByAxis = Annotated[
     By | None, typer.Option(help="What to hold against the baseline. [default: what there are several of]")
 ]
 Baseline = Annotated[
-    str, typer.Option(metavar="KEY", help="A variant, device or job. [default: the oldest job, the first by name]")
+    str,
+    typer.Option(
+        metavar="KEY",
+        help="A variant, device or job. [default: the oldest job, fp32 of the smallest batch, the first device]",
+    ),
 ]
 Across = Annotated[
     list[str] | None, typer.Option(metavar="FACT", help="A fact that may differ: l4t, runtime_version. Repeatable.")
@@ -41,9 +45,28 @@ Where = Annotated[
     typer.Option(metavar="FACT=VALUE", help="Only rows with this fact: sku=orin-nano-8gb. Repeatable."),
 ]
 OnlyVariant = Annotated[list[str] | None, typer.Option(metavar="KEY", help="Only this variant. Repeatable.")]
+Metric = Annotated[
+    str, typer.Option(metavar="NAME", help="What answers are about: p99_ms, accuracy, or any other of docs/metrics.md.")
+]
+Margin = Annotated[
+    float,
+    typer.Option(
+        min=0.0, max=1.0, callback=finite, metavar="SHARE", help="SAME is within this: 0.01 is 1 %, or a point."
+    ),
+]
+FalseAlarms = Annotated[
+    float,
+    typer.Option(
+        min=1e-6,
+        max=0.5,
+        callback=finite,
+        metavar="SHARE",
+        help="How likely any of all answers may tell a difference that is none.",
+    ),
+]
 FailOn = Annotated[
     str | None,
-    typer.Option(metavar="ANSWERS", help="Exit 3 on any of these: slower,cannot-tell,incomparable,not-valid."),
+    typer.Option(metavar="ANSWERS", help="Exit 3 on any of these: slower,worse,cannot-tell,incomparable,not-valid."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, one line per comparison, no spreads.")]
@@ -58,6 +81,9 @@ def compare(
     across: Across = None,
     where: Where = None,
     variant: OnlyVariant = None,
+    metric: Metric = "p50_ms",
+    margin: Margin = 0.01,
+    false_alarms: FalseAlarms = 0.01,
     fail_on: FailOn = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -65,7 +91,8 @@ def compare(
 ) -> None:
     """Compare jobs, variants or devices.
 
-    Each p50 over the baseline's, with its interval: FASTER, SLOWER, SAME or CANNOT_TELL.
+    Each p50 over the baseline's, with its interval: FASTER, SLOWER, SAME or CANNOT_TELL. Two that `submit --ab` timed
+    in turns are compared by their ratios; others pay the device's noise between benches (`controller noise`).
 
     INCOMPARABLE where the two were taken under unlike circumstances, NOT_VALID where one may not be trusted.
     """
@@ -79,6 +106,9 @@ def compare(
             across=across or (),
             conditions=conditions(where or ()),
             variant_keys=tuple(variant or ()),
+            metric=metric,
+            margin=margin,
+            false_alarms=false_alarms,
         )
     print_compared(compared, chosen)
     if code := gate_code(compared, gate):

@@ -18,31 +18,69 @@ class Axis(Enum):
 class Answer(Enum):
     FASTER = "FASTER"
     SLOWER = "SLOWER"
+    BETTER = "BETTER"  # as FASTER, of a metric that is not a time
+    WORSE = "WORSE"
     SAME = "SAME"
     CANNOT_TELL = "CANNOT_TELL"
     INCOMPARABLE = "INCOMPARABLE"  # the numbers mean different things, or there is nothing to hold against
     NOT_VALID = "NOT_VALID"  # one of the two may not be trusted
 
 
+class Source(Enum):
+    """What a difference was measured by, best first."""
+
+    INTERLEAVED = "INTERLEAVED"  # in turns inside the same processes: what drifts, drifts for both
+    RUNS = "RUNS"  # each by itself, in several fresh processes
+    ONE_RUN = "ONE_RUN"  # one of them in one process only, which knows nothing of the next one
+    ITEMS = "ITEMS"  # a share of right answers on the same data, which every process gives
+
+
 @dataclass(frozen=True)
 class NoiseFloor:
-    """The noise floor: a difference up to `share` (0.02 is 2 %) says nothing about the thing that was compared."""
+    """The noise floor: two benches of the very same thing differ by more than `share` (0.02 is 2 %) in 1 % of cases."""
 
     share: float
     source: str
 
 
 @dataclass(frozen=True)
+class Effect:
+    """One metric of a row against its baseline's.
+
+    `change` is the ratio, row over baseline; of shares (`in_points`) the difference, 0.01 is one point. `value` and
+    `baseline_value` are of one inference, and so is the ratio unless `per_item`: then each is divided by its batch.
+    """
+
+    metric: str
+    value: float | None
+    baseline_value: float | None
+    change: Estimate
+    source: Source | None = None
+    in_points: bool = False
+    per_item: bool = False
+    p_value: float | None = None  # of no difference; None: there is no interval
+    smallest: float | None = None  # the difference that would have been seen in four of five cases, as a share
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """One row against its baseline. `ratio` is of p50, row over baseline, so below 1 is faster; None: not compared."""
+    """One row against its baseline. `effect` is of the metric that the answer is about, `others` of those beside it."""
 
     row: Row
     baseline: Row | None
     answer: Answer
     reason: str
-    ratio: Estimate | None = None
+    effect: Effect | None = None
+    others: tuple[Effect, ...] = ()
     floor: NoiseFloor | None = None
     notes: tuple[str, ...] = ()
+    advice: str = ""  # what it would take to know
+    adjusted_p: float | None = None  # p_value as it stands among all answers of the report
+
+    @property
+    def ratio(self) -> Estimate | None:
+        """None: not compared."""
+        return self.effect.change if self.effect else None
 
 
 @dataclass(frozen=True)
@@ -83,3 +121,6 @@ class ComparisonReport:
     baseline: str
     comparisons: tuple[Comparison, ...]
     spreads: tuple[Spread, ...] = ()
+    metric: str = "p50_ms"  # that the answers are about
+    margin: float = 0.01  # within which two are the same
+    false_alarms: float = 0.01  # the chance of any, among all answers

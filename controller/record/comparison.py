@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from controller.model.comparison import Comparison, ComparisonReport, Spread
+from controller.model.comparison import Comparison, ComparisonReport, Effect, Spread
 from controller.model.result import Estimate, Row
 
 Record: TypeAlias = dict[str, Any]
@@ -13,6 +13,9 @@ def compared_record(report: ComparisonReport) -> Record:
     return {
         "by": report.by.value,
         "baseline": report.baseline or None,
+        "metric": report.metric,
+        "margin": report.margin,
+        "false_alarms": report.false_alarms,
         "comparisons": [_comparison_record(item) for item in report.comparisons],
         "spreads": [_spread_record(item) for item in report.spreads],
     }
@@ -27,6 +30,7 @@ def _comparison_record(item: Comparison) -> Record:
     return {
         **_answer(item),
         "notes": list(item.notes),
+        "effects": [_effect_record(effect) for effect in _effects(item)],
         "row": _row_record(item.row),
         "baseline": item.baseline and _row_record(item.baseline),
     }
@@ -39,9 +43,18 @@ def _flat(report: ComparisonReport, item: Comparison) -> Record:
         **_row_record(item.row),
         "baseline_measurement_id": item.baseline and item.baseline.measurement_id,
         "baseline_p50_ms": item.baseline and item.baseline.measurement.p50_ms.value,
+        "metric": report.metric,
         **_answer(item),
         "notes": "; ".join(item.notes),
     }
+
+
+def _effects(item: Comparison) -> tuple[Effect, ...]:
+    return (item.effect, *item.others) if item.effect else ()
+
+
+def _effect_record(effect: Effect) -> Record:
+    return {"metric": effect.metric, **{name: get(effect) for name, get in _EFFECT.items()}}
 
 
 def _row_record(row: Row) -> Record:
@@ -49,11 +62,19 @@ def _row_record(row: Row) -> Record:
 
 
 def _answer(item: Comparison) -> Record:
-    return {name: get(item) for name, get in _ANSWER.items()}
+    effect = item.effect
+    return {
+        **{name: get(item) for name, get in _ANSWER.items()},
+        **{name: effect and get(effect) for name, get in _EFFECT.items()},
+    }
 
 
-def _ratio(item: Comparison) -> Estimate:
-    return item.ratio or Estimate(None)
+def _ratio(effect: Effect) -> Estimate:
+    return Estimate(None) if effect.in_points else effect.change
+
+
+def _difference(effect: Effect) -> Estimate:
+    return effect.change if effect.in_points else Estimate(None)
 
 
 def _spread_record(item: Spread) -> Record:
@@ -88,14 +109,37 @@ _ROW: Mapping[str, Callable[[Row], Any]] = {
     "branch": lambda row: row.labels.get("branch"),
     "p50_ms": lambda row: row.measurement.p50_ms.value,
 }
+_EFFECT: Mapping[str, Callable[[Effect], Any]] = {
+    "value": lambda effect: effect.value,
+    "baseline_value": lambda effect: effect.baseline_value,
+    "ratio": lambda effect: _ratio(effect).value,
+    "ratio_low": lambda effect: _ratio(effect).low,
+    "ratio_high": lambda effect: _ratio(effect).high,
+    "ratio_reason": lambda effect: _ratio(effect).reason or None,
+    "difference": lambda effect: _difference(effect).value,
+    "difference_low": lambda effect: _difference(effect).low,
+    "difference_high": lambda effect: _difference(effect).high,
+    "per_item": lambda effect: effect.per_item,
+    "source": lambda effect: effect.source and effect.source.value,
+    "smallest_difference": lambda effect: effect.smallest,
+    "p_value": lambda effect: effect.p_value,
+}
 _ANSWER: Mapping[str, Callable[[Comparison], Any]] = {
     "answer": lambda item: item.answer.value,
     "reason": lambda item: item.reason,
-    "ratio": lambda item: _ratio(item).value,
-    "ratio_low": lambda item: _ratio(item).low,
-    "ratio_high": lambda item: _ratio(item).high,
-    "ratio_reason": lambda item: _ratio(item).reason or None,
+    "advice": lambda item: item.advice or None,
+    "adjusted_p": lambda item: item.adjusted_p,
     "noise_floor": lambda item: item.floor and item.floor.share,
     "noise_floor_source": lambda item: item.floor and item.floor.source,
 }
-COLUMNS = ("by", "baseline", *_ROW, "baseline_measurement_id", "baseline_p50_ms", *_ANSWER, "notes")
+COLUMNS = (
+    "by",
+    "baseline",
+    *_ROW,
+    "baseline_measurement_id",
+    "baseline_p50_ms",
+    "metric",
+    *_ANSWER,
+    *_EFFECT,
+    "notes",
+)

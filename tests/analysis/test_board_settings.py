@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from controller.analysis.comparability import axis_differences, differences
+from controller.analysis.comparability import differences
+from controller.analysis.remarks import axis_differences
 from controller.model.comparison import Axis
 from controller.model.result import Row
 from tests.analysis.runs import BOARD, row

@@ -1,22 +1,30 @@
 """The decision rule: every answer with its reason, which row speaks for a thing, and what may not be compared."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from controller.analysis.answers import DecisionRule, answer_of
 from controller.analysis.choose import choose
-from controller.analysis.compare import compare, decide
-from controller.model.comparison import Answer, Axis, ComparisonReport, NoiseFloor
+from controller.analysis.compare import compare
+from controller.model.comparison import Answer, Axis, ComparisonReport, Effect
 from controller.model.job import Mode, Precision
 from controller.model.result import Estimate, FlagKind, Provenance, Row, Schedule
 from jetfleet.errors import BadInput
-from tests.analysis.runs import BOARD, row, steady
+from tests.analysis.runs import BOARD, repeats, row
 
 
 def one(*rows: Row, **options: Any) -> Any:
-    (found,) = compare(rows, **options).comparisons
+    """On a device that has shown how quiet it is."""
+    (found,) = compare(rows, history=quiet(rows), **options).comparisons
     return found
+
+
+def quiet(rows: Sequence[Row]) -> list[Row]:
+    devices = sorted({item.device for item in rows})
+    return [item for n, device in enumerate(devices, start=1) for item in repeats(first=1000 * n, device=device)]
 
 
 def answers(found: ComparisonReport) -> list[Answer]:
@@ -25,31 +33,94 @@ def answers(found: ComparisonReport) -> list[Answer]:
 
 @pytest.mark.parametrize(
     ("p50_ms", "answer"),
-    [(10.0, Answer.SAME), (10.6, Answer.SLOWER), (9.4, Answer.FASTER), (10.2, Answer.CANNOT_TELL)],
+    [(10.0, Answer.SAME), (10.6, Answer.SLOWER), (9.4, Answer.FASTER), (10.05, Answer.SAME), (10.2, Answer.SLOWER)],
 )
-def test_the_answers(p50_ms: float, answer: Answer) -> None:
+def test_the_answers_on_a_quiet_device(p50_ms: float, answer: Answer) -> None:
     found = one(row(1), row(2, p50_ms))
     assert found.answer is answer
     assert found.ratio.value == pytest.approx(p50_ms / 10, rel=1e-3)
     assert found.ratio.low <= found.ratio.value <= found.ratio.high
-    assert "the minimum of 2.0%" in found.reason
+    assert found.floor.source == "0.2%, learnt from 12 A/A benches on nano-1"
+    assert found.advice == ""
+    assert 0.001 < found.effect.smallest < 0.01
 
 
-def test_the_rule_is_symmetric() -> None:
-    floor = NoiseFloor(0.02, "x")
-    assert decide(Estimate(1.03, 1.021, 1.04), floor)[0] is Answer.SLOWER
-    assert decide(Estimate(1 / 1.03, 1 / 1.04, 1 / 1.021), floor)[0] is Answer.FASTER
-    assert decide(Estimate(1.0, 0.99, 1.03), floor)[0] is Answer.CANNOT_TELL
+@pytest.mark.parametrize("p50_ms", [10.0, 10.05, 10.3, 9.7])
+def test_a_device_that_has_repeated_nothing_never_makes_two_benches_the_same(p50_ms: float) -> None:
+    (found,) = compare([row(1), row(2, p50_ms)]).comparisons
+    assert found.answer is Answer.CANNOT_TELL
+    assert found.reason == "the interval holds no difference, and more than the margin of 1 %"
+    assert found.floor.source == "11.1%, assumed: nano-1 has repeated nothing (`controller noise nano-1`)"
+    assert "`submit --ab`" in found.advice
+    assert found.effect.smallest > 0.05
+    (found,) = compare([row(1), row(2, 20.0)]).comparisons
+    assert found.answer is Answer.SLOWER
 
 
-def test_few_rounds_cannot_tell_and_say_so() -> None:
-    found = one(row(1), row(2, steady(20.0, 4)))
-    assert (found.answer, found.ratio.low) == (Answer.CANNOT_TELL, None)
-    assert found.reason == "no interval: 4 and 10 rounds, it takes 5 of each"
-    assert one(row(1), row(2, [])).reason == "no p50"
+def test_a_noisy_device_cannot_tell_a_planted_slowdown_and_says_what_could() -> None:
+    """A floor of a quarter used to make 5 % the SAME."""
+    noisy = repeats(first=100, spread=0.07)
+    (found,) = compare([row(1), row(2, 10.5)], history=noisy).comparisons
+    assert found.answer is Answer.CANNOT_TELL
+    assert found.floor.share > 0.25
+    assert "`submit --ab`" in found.advice
+    assert found.effect.smallest > 0.25
 
 
-def test_the_interval_always_holds_the_ratio() -> None:
+def test_runs_that_differ_widen_the_interval_and_the_drift_that_is_assumed() -> None:
+    wild = [10.0, 10.6, 9.4, 10.3, 9.7]
+    (found,) = compare([row(1, wild), row(2, [value * 1.05 for value in wild])]).comparisons
+    assert found.answer is Answer.CANNOT_TELL
+    assert found.ratio.low < 0.9
+    assert found.ratio.high > 1.2
+
+
+def test_one_process_has_no_interval_for_others() -> None:
+    found = one(row(1, one_process=True), row(2, 20.0, one_process=True))
+    assert (found.answer, found.ratio.value, found.ratio.low) == (
+        Answer.CANNOT_TELL,
+        pytest.approx(2.0, rel=1e-3),
+        None,
+    )
+    assert found.reason == (
+        "no interval: both were measured in one process, whose interval knows nothing of the next process"
+    )
+    assert "`submit --ab`" in found.advice
+    assert "it was measured in one process" in one(row(1), row(2, one_process=True)).reason
+    assert "the baseline was measured in one process" in one(row(1, one_process=True), row(2)).reason
+
+
+def test_benches_of_one_process_are_compared_by_what_such_benches_have_shown() -> None:
+    before = repeats(first=100, spread=0.01, one_process=True)
+    rows = [row(1, one_process=True), row(2, 20.0, one_process=True)]
+    (found,) = compare(rows, history=before).comparisons
+    assert (found.answer, found.effect.source.value) == (Answer.SLOWER, "ONE_RUN")
+    (found,) = compare([rows[0], row(2, 10.1, one_process=True)], history=before).comparisons
+    assert found.answer is Answer.CANNOT_TELL
+    (mixed,) = compare([rows[0], row(2, 20.0)], history=before).comparisons
+    assert mixed.answer is Answer.SLOWER
+
+
+def effect(value: float, low: float, high: float) -> Effect:
+    return Effect("p50_ms", 1.0, 1.0, Estimate(value, low, high))
+
+
+def test_the_rule_is_symmetric_and_the_same_comes_first() -> None:
+    rule = DecisionRule(0.01, 0.01)
+    assert answer_of(effect(1.03, 1.001, 1.06), 0.009, rule)[0] is Answer.SLOWER
+    assert answer_of(effect(1 / 1.03, 1 / 1.06, 1 / 1.001), 0.009, rule)[0] is Answer.FASTER
+    assert answer_of(effect(1.03, 1.001, 1.06), 0.02, rule)[0] is Answer.CANNOT_TELL
+    assert answer_of(effect(1.005, 1.001, 1.009), 1e-9, rule)[0] is Answer.SAME
+    assert answer_of(effect(1.005, 0.99, 1.02), 0.5, rule)[0] is Answer.CANNOT_TELL
+    assert answer_of(effect(1.02, 1.01, 1.03), 1e-9, DecisionRule(0.05, 0.01))[0] is Answer.SAME
+
+
+def test_no_number_is_nothing_to_compare() -> None:
+    found = one(row(1), row(2, []))
+    assert (found.answer, found.reason) == (Answer.INCOMPARABLE, "no p50_ms to compare: no rounds")
+
+
+def test_the_interval_always_holds_the_ratio_of_what_is_shown() -> None:
     odd = replace(row(2, 10.6).measurement, metrics={"p50_ms": Estimate(10.0)})
     found = one(row(1), row(2, measurement=odd))
     assert found.ratio.low <= found.ratio.value == pytest.approx(1.0, rel=1e-3)
@@ -163,10 +234,15 @@ def test_variants_are_held_against_one_on_the_same_device() -> None:
     assert reasons[6].startswith("runtime_version")
 
 
-def test_batches_are_compared_with_a_word_of_warning() -> None:
-    found = one(variant(1, Precision.FP32), variant(2, Precision.FP32, 40.0, batch=8), baseline="tensorrt-fp32-b1-gpu")
-    assert found.answer is Answer.SLOWER
-    assert found.notes == ("batch 8 against 1: the ratio is of one inference, 0.500 per item",)
+def test_batches_are_compared_per_item() -> None:
+    found = one(variant(1, Precision.FP32), variant(2, Precision.FP32, 40.0, batch=8))
+    assert (found.answer, found.effect.per_item) == (Answer.FASTER, True)
+    assert found.ratio.value == pytest.approx(0.5, rel=1e-3)
+    assert found.ratio.low < 0.5 < found.ratio.high
+    assert found.notes == (
+        "batch 8 against 1: compared per item; one inference, the whole batch, takes 4.000 times as long",
+    )
+    assert not one(variant(1, Precision.FP32), variant(2, Precision.FP16)).effect.per_item
 
 
 def test_dimensions_that_differ_are_told() -> None:
@@ -193,7 +269,7 @@ def test_options_that_differ_are_told() -> None:
     assert found == {
         "b": ("option threads is 2, 1 in the baseline",),
         "c": ("option threads is as by default, 1 in the baseline",),
-        "d": (),
+        "d": ("options: sparsity on", "options of the baseline: threads 1, wait spin"),
     }
 
 
@@ -210,7 +286,7 @@ def test_simulated_rows_are_compared_with_each_other_only() -> None:
     fake = {"provenance": Provenance.SIMULATED}
     assert answers(compare([row(1, **fake), row(2, 20.0, **fake)])) == [Answer.SLOWER]
     rows = [row(1), row(2, 30.0, job_id=1, **fake), row(3), row(4, 15.0, job_id=3, **fake)]
-    found = compare(rows, by=Axis.JOB)
+    found = compare(rows, by=Axis.JOB, history=quiet(rows))
     assert sorted((item.row.measurement_id, item.answer) for item in found.comparisons) == [
         (3, Answer.SAME),
         (4, Answer.FASTER),
@@ -226,7 +302,7 @@ def test_only_valid_rows_are_ranked() -> None:
 
 def test_the_newest_valid_row_speaks_and_says_when_it_is_not_the_newest() -> None:
     rows = [
-        row(1, 99.0, job_id=1),
+        row(1, 10.01, job_id=1),
         row(2, job_id=1),
         row(3, 99.0, FlagKind.UNSTABLE, job_id=1),
         row(4, 10.6, job_id=2),
@@ -249,15 +325,22 @@ def together(number: int, index: int | None, p50_ms: float = 10.0, **changes: An
     return replace(made, schedule=Schedule.CONCURRENT, placement=place, measurement=measured)
 
 
+def quiet_together() -> list[Row]:
+    return [
+        together(1000 + n, n % 2, 10.0 * (1 + 0.0005 * (-1) ** (n // 2)), job_id=1000 + n, task_id=1000 + n)
+        for n in range(24)
+    ]
+
+
 def test_subjects_of_two_jobs_are_held_against_each_other_and_wholes_have_no_latency() -> None:
     first = [together(number, index, job_id=1) for number, index in ((1, 0), (2, 1), (3, None))]
     second = [together(number, index, job_id=2) for number, index in ((4, None), (5, 1), (6, 0))]
-    found = compare([*first, *second]).comparisons
+    found = compare([*first, *second], history=quiet_together()).comparisons
     pairs = {(item.row.part, item.baseline.part if item.baseline else None): item for item in found}
     assert list(pairs) == [(part, part) for part in ("subject 0", "subject 1", "whole task")]
     assert [item.answer for item in pairs.values()] == [Answer.SAME, Answer.SAME, Answer.INCOMPARABLE]
     assert pairs["whole task", "whole task"].reason == (
-        "no p50 to compare: no one latency; `results` has its throughput"
+        "no p50_ms to compare: no one latency; --metric throughput_per_s"
     )
 
 
@@ -292,7 +375,7 @@ def test_what_is_compared_when_nobody_says() -> None:
     jobs = [row(10), row(9)]
     assert (compare(jobs).by, compare(jobs).baseline) == (Axis.JOB, "9")
     several = [variant(1, Precision.FP32), variant(2, Precision.FP16)]
-    assert (compare(several).by, compare(several).baseline) == (Axis.VARIANT, "tensorrt-fp16-b1-gpu")
+    assert (compare(several).by, compare(several).baseline) == (Axis.VARIANT, "tensorrt-fp32-b1-gpu")
     boards = [row(1, job_id=1, device="b"), row(2, job_id=1, device="a")]
     assert (compare(boards).by, compare(boards).baseline) == (Axis.DEVICE, "a")
     assert compare([]).comparisons == ()

@@ -51,7 +51,7 @@ def test_two_jobs(fleet: Command, jobs: list[str]) -> None:
     assert heading.split()[:4] == ["job", "variant", "device", "provenance"]
     assert row.split()[:4] == [jobs[1], "simulated-fp32-b1-cpu", "board", "SIMULATED"]
     assert row.split()[-1] == "SLOWER"
-    assert notes[0].startswith(f"  ratio: p50 over that of job {jobs[0]}; below 1 is faster.")
+    assert notes[0].startswith(f"  ratio: p50_ms over that of job {jobs[0]}; below 1 is faster.")
     assert notes[-1] == "  1 of 1 rows are SIMULATED: made-up numbers, not measurements"
 
 
@@ -75,9 +75,9 @@ def test_gates(fleet: Command, jobs: list[str]) -> None:
     assert fleet("compare", *jobs, "--baseline", jobs[1], "--fail-on", "slower,cannot-tell").returncode == 0
     assert fleet("compare", jobs[0], "--fail-on", "slower,incomparable").returncode == 3  # nothing was compared
     assert fleet("compare", *jobs, "--fail-on", "").returncode == 2  # an unset variable is a gate that never closes
-    wrong = fleet("compare", *jobs, "--fail-on", "worse")
+    wrong = fleet("compare", *jobs, "--fail-on", "dearer")
     assert wrong.returncode == 2
-    assert "'worse' is not one of faster, slower" in wrong.stderr
+    assert "'dearer' is not one of faster, slower" in wrong.stderr
 
 
 def test_raw_samples_come_out(fleet: Command, jobs: list[str], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.analysis.compare import compare
+from controller.analysis.noise_levels import device_noise
 from controller.analysis.recommendation.quantities import read_goals
 from controller.analysis.recommendation.recommend import recommend
 from controller.api.discovery import connect
@@ -24,7 +25,7 @@ from controller.model.engine import (
 )
 from controller.model.job import Artifact, Lowering, Precision, Role, ShapeRange, TensorSpec
 from controller.model.recommendation import RecommendationReport
-from controller.model.result import Flag, FlagKind, Round, Run, TensorCheck
+from controller.model.result import Flag, FlagKind, Provenance, Round, Run, TensorCheck
 from controller.model.task import DeviceClass, Failure, FailureKind, Recipe, TaskKind, TaskState
 from controller.model.view import PlannedTask, Reason, Submitted
 from controller.record.bisection import bisection_records
@@ -32,6 +33,7 @@ from controller.record.comparison import compared_record
 from controller.record.devices import device_record, upgrade_record
 from controller.record.engines import engine_record, engine_summary_record
 from controller.record.jobs import job_record, job_summary_record, reason_record, submitted_record
+from controller.record.noise import noise_record
 from controller.record.recommendation import recommended_record
 from controller.record.results import result_record
 from testing.measurements import WHEN, row
@@ -72,6 +74,7 @@ def test_every_verb_prints_what_is_written(fleet: Command, model: Model, tmp_pat
         fleet("results", "--label", "branch=main", "--json"),
         fleet("compare", number, str(int(number) + 1), "--json"),
         fleet("recommend", number, "--json"),
+        fleet("noise", "board", "--benches", "0", "--json"),
         fleet("query", "select job_id, p50_ms from v_results", "--json"),
         fleet("export", path, "--check", "--json"),
         fleet("gc", "--dry-run", "--json"),
@@ -118,6 +121,7 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
         {"results": [result_record(full), result_record(row(subject_index=None))]},
         {"compared": compared_record(compare([replace(item, job_id=1) for item in boards]))},
         {"recommended": recommended_record(_recommended())},
+        {"noise": noise_record(device_noise("nano-1", boards, "p50_ms", provenance=Provenance.MEASURED))},
         {"engine": engine_record(_engine()), "engines": [engine_summary_record(_engine())]},
     ):
         reader.read(document)

@@ -1,4 +1,4 @@
-"""What a comparison fetches: each job once, and the newest repeats of its variants as history."""
+"""What a comparison fetches: each job once, and as history the newest of its variants and devices."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from jetfleet.errors import BadInput
 from tests.analysis.runs import row
 
 
-def test_each_job_is_asked_once_and_history_only_by_variant() -> None:
+def test_each_job_is_asked_once_and_history_by_variant_and_device() -> None:
     asked: list[ResultQuery] = []
 
     def fetch(query: ResultQuery) -> list[Row]:
@@ -20,13 +20,14 @@ def test_each_job_is_asked_once_and_history_only_by_variant() -> None:
 
     conditions = (Condition("sku", Op.EQUALS, ("a",)),)
     compared = compare_jobs(fetch, [1, 2, 1], by=Axis.JOB, conditions=conditions, variant_keys=("v",))
-    assert [query.job_ids for query in asked] == [(1,), (2,), ()]
+    assert [query.job_ids for query in asked] == [(1,), (2,), (), ()]
     assert asked[0].conditions == conditions
     assert asked[0].variant_keys == ("v",)
     assert asked[2].variant_keys == ("tensorrt-fp16-b1-gpu",)
+    assert asked[3].conditions == (Condition("device", Op.IN, ("nano-1",)),)
     (item,) = compared.comparisons
     assert item.floor is not None
-    assert "learnt from 6 A/A runs" in item.floor.source
+    assert "learnt from 6 A/A benches" in item.floor.source
 
 
 def test_nothing_measured_is_nothing_compared() -> None:

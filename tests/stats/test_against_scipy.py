@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from jetfleet.stats import beta, percentiles, power, student, welch
+from jetfleet.stats import beta, percentiles, power, proportions, student, welch
 
 CASES = 1000
 
@@ -98,3 +98,23 @@ def test_order_statistics_are_the_binomials() -> None:
         if ranks:
             covered = stats.binom.cdf(ranks[1] - 1, trials, share) - stats.binom.cdf(ranks[0] - 1, trials, share)
             assert covered >= 0.95
+
+
+def test_shares_and_their_differences() -> None:
+    noise = Random(9)
+    for _ in range(CASES):
+        n, m = noise.randint(1, 2000), noise.randint(1, 2000)
+        above, below = noise.randint(0, n), noise.randint(0, m)
+        first, second = proportions.Proportion(above / n, n), proportions.Proportion(below / m, m)
+        exact = stats.binomtest(above, n).proportion_ci(0.95, method="wilson")
+        assert first.interval() == pytest.approx((exact.low, exact.high), abs=1e-9)
+        low, high = proportions.difference_interval(first, second)
+        assert low - 1e-12 <= above / n - below / m <= high + 1e-12
+        if 0 < above + below < n + m:
+            table = np.array([[above, n - above], [below, m - below]])
+            chi = stats.chi2_contingency(table, correction=False)
+            assert proportions.p_value(first, second) == pytest.approx(chi.pvalue, rel=1e-6, abs=1e-12)
+    # Newcombe (1998), table II, case (a): 56/70 and 48/80, by method 10.
+    found = proportions.difference_interval(proportions.Proportion(56 / 70, 70), proportions.Proportion(48 / 80, 80))
+    assert found == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    assert proportions.p_value(proportions.Proportion(1.0, 9), proportions.Proportion(1.0, 5)) == 1.0

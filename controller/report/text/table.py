@@ -35,6 +35,8 @@ STYLES: Mapping[str, str] = {
     "WRONG_OUTPUT": "bold red",
     "FASTER": "green",
     "SLOWER": "bold red",
+    "BETTER": "green",
+    "WORSE": "bold red",
     "CANNOT_TELL": "yellow",
     "INCOMPARABLE": "yellow",
     "NOT_VALID": "red",

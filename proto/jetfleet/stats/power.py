@@ -9,7 +9,8 @@ POWER = 0.8  # the usual meaning of "could have seen" (Cohen, Statistical Power 
 _FEWEST_STEPS = 240
 _LONGEST_STEP = 0.06
 _NEGLIGIBLE = 40.0  # exp(-40): below what a double adds to the sum
-_HALVINGS = 40
+_MOST_STEPS = 100
+_PRECISION = 1e-7
 
 
 def power(noncentrality: float, freedom: float, *, outside: float) -> float:
@@ -59,13 +60,24 @@ def _reach(freedom: float) -> tuple[float, float]:
 @lru_cache(maxsize=4096)
 def detectable(freedom: float, *, outside: float, wanted: float = POWER) -> float:
     """How many standard errors a true difference must be for the test to see it in `wanted` of cases."""
-    low, high = 0.0, point(outside, freedom)
-    while power(high, freedom, outside=outside) < wanted:
-        low, high = high, high * 2
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        seen = power(middle, freedom, outside=outside) >= wanted
-        low, high = (low, middle) if seen else (middle, high)
+
+    def excess(shift: float) -> float:
+        return power(shift, freedom, outside=outside) - wanted
+
+    low, below = 0.0, excess(0.0)
+    high = point(outside, freedom) + point(2 * (1 - wanted), freedom)  # nearly there, where there is much freedom
+    while (above := excess(high)) < 0:
+        low, below, high = high, above, high * 1.5
+    for _ in range(_MOST_STEPS):
+        # False position, halved at the end that stays (the Illinois method), so that it never leaves the bracket.
+        middle = (low * above - high * below) / (above - below)
+        found = excess(middle)
+        if abs(found) < _PRECISION:
+            return middle
+        if found < 0:
+            low, below, above = middle, found, above / 2
+        else:
+            high, above, below = middle, found, below / 2
     return high
 
 

@@ -47,15 +47,22 @@ def point(outside: float, freedom: float) -> float:
         return 0.0
     if math.isinf(freedom):
         return -_NORMAL.inv_cdf(outside / 2)
-    low, high = 0.0, 1.0
+    low, high = 0.0, max(1.0, _near(outside, freedom))
+    start = high
     while two_sided(high, freedom) > outside:
         low, high = high, high * 2.0
-    return _solved(outside, freedom, low=low, high=high)
+    return _solved(outside, freedom, low=low, high=high, start=start)
 
 
-def _solved(outside: float, freedom: float, *, low: float, high: float) -> float:
+def _near(outside: float, freedom: float) -> float:
+    """Cornish and Fisher's expansion about the normal: Abramowitz and Stegun 26.7.5. Good for much freedom only."""
+    z = -_NORMAL.inv_cdf(outside / 2)
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+def _solved(outside: float, freedom: float, *, low: float, high: float, start: float) -> float:
     """Newton's method, and halving where it would leave the bracket."""
-    t = (low + high) / 2
+    t = start
     for _ in range(_MOST_STEPS):
         excess = two_sided(t, freedom) - outside
         low, high = (t, high) if excess > 0 else (low, t)

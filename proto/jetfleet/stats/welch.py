@@ -7,7 +7,6 @@ on a logarithmic scale: 2 % faster is 1 / 1.02, and swapping two sides swaps the
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, variance
 
 from jetfleet.stats.power import POWER, smallest_difference
 from jetfleet.stats.student import point, two_sided
@@ -70,7 +69,9 @@ class LogRatio:
 def log_mean(values: Sequence[float]) -> LogMean:
     """Of positive values, at least one."""
     logs = [math.log(value) for value in values]
-    return LogMean(fmean(logs), len(logs), variance(logs) if len(logs) > 1 else 0.0)
+    mean = math.fsum(logs) / len(logs)
+    squares = math.fsum((value - mean) ** 2 for value in logs)
+    return LogMean(mean, len(logs), squares / (len(logs) - 1) if len(logs) > 1 else 0.0)
 
 
 def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float] | None:

@@ -1,0 +1,120 @@
+"""What the difference of two rows is measured by: where it comes from, and how sure it is.
+
+Best first: ratios taken in turns inside the same processes; runs of two benches, with the noise between benches; and,
+where a bench was one process, what repeats of it on that device have shown. An interval of one process is never used.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from controller.analysis.noise_floor import MIN_REPEATS, Noise, between_benches, floor_of, widest
+from controller.analysis.runs import has_runs, run_values, single_value
+from controller.model.comparison import NoiseFloor, Source
+from controller.model.interleaved import Interleaved
+from controller.model.result import Row
+from jetfleet.stats.looks import Looks, planned
+from jetfleet.stats.power import POWER
+from jetfleet.stats.welch import LogMean, LogRatio, Variance, log_mean, paired_ratio, ratio
+
+_ONE_PROCESS = "measured in one process, whose interval knows nothing of the next process"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`found` None: there is no interval, and `reason` says why."""
+
+    source: Source
+    found: LogRatio | None = None
+    reason: str = ""
+    floor: NoiseFloor | None = None
+    looks: Looks | None = None
+    n: int = 0  # processes of an INTERLEAVED one
+
+    def interval(self, outside: float) -> tuple[float, float] | None:
+        if self.found is None:
+            return None
+        return self.found.interval(1 - self._share(outside))
+
+    def p_value(self) -> float | None:
+        if self.found is None:
+            return None
+        return self.looks.p_value(self.found, n=self.n) if self.looks else self.found.p_value()
+
+    def smallest(self, outside: float) -> float | None:
+        """Relative; see LogRatio."""
+        return self.found.smallest(outside=self._share(outside), wanted=POWER) if self.found else None
+
+    def _share(self, outside: float) -> float:
+        return outside * self.looks.share(self.n) if self.looks else outside
+
+
+def evidence(row: Row, baseline: Row, noise: Noise) -> Evidence:
+    """Of the metric of `noise`."""
+    turns, turned = in_turns(row, baseline)
+    if turns is not None:
+        ratios = [run.ratios.get(noise.metric, 0.0) for run in turns.runs if not run.left_out]
+        if any(ratio > 0 for ratio in ratios):
+            return _of_turns(turns, [1 / ratio if turned else ratio for ratio in ratios if ratio > 0])
+    return _of_benches(row, baseline, noise)
+
+
+def in_turns(row: Row, baseline: Row) -> tuple[Interleaved | None, bool]:
+    """Where the two were timed in turns with each other, and whether the baseline was held against the row."""
+    if row.task_id == baseline.task_id:
+        if row.interleaved and baseline.measurement.subject_index == 0:
+            return row.interleaved, False
+        if baseline.interleaved and row.measurement.subject_index == 0:
+            return baseline.interleaved, True
+    return None, False
+
+
+def _of_turns(turns: Interleaved, ratios: Sequence[float]) -> Evidence:
+    if len(ratios) < 2:
+        return Evidence(Source.INTERLEAVED, reason="one process only: its ratio has no interval", n=len(ratios))
+    looks = planned(*turns.looks) if turns.looks else None
+    return Evidence(Source.INTERLEAVED, paired_ratio(ratios), looks=looks, n=len(ratios))
+
+
+def _of_benches(row: Row, baseline: Row, noise: Noise) -> Evidence:
+    pair = (row, baseline)
+    metric = noise.metric
+    source = Source.RUNS if all(has_runs(item, metric) for item in pair) else Source.ONE_RUN
+    means = [_mean(item, metric) for item in pair]
+    deviation = pooled_deviation(means)
+    variances, floors = [], []
+    for alike in _of_one_kind(pair, metric):
+        first, several = alike[0], has_runs(alike[0], metric)
+        pooled = noise.pooled(first, pair)
+        if not several and pooled.freedom < MIN_REPEATS:
+            return Evidence(source, reason=f"{_which(alike, baseline)} {_ONE_PROCESS}")
+        one = between_benches(pooled, deviation) if several else Variance(pooled.total, pooled.freedom)
+        variances.append(Variance(len(alike) * one.variance, one.freedom))
+        floors.append(floor_of(one, pooled, first.device))
+    return Evidence(source, ratio(means[0], means[1], more=variances), floor=widest(floors))
+
+
+def _of_one_kind(pair: Sequence[Row], metric: str) -> list[list[Row]]:
+    """By device, and whether they have runs: what varies alike is known alike, and counts for both at once."""
+    found: dict[tuple[str, bool], list[Row]] = {}
+    for row in pair:
+        found.setdefault((row.device, has_runs(row, metric)), []).append(row)
+    return list(found.values())
+
+
+def pooled_deviation(means: Sequence[LogMean]) -> float:
+    """From run to run, of all of them."""
+    freedom = sum(mean.n - 1 for mean in means)
+    return math.sqrt(sum(mean.variance * (mean.n - 1) for mean in means) / freedom) if freedom else 0.0
+
+
+def _mean(row: Row, metric: str) -> LogMean:
+    if has_runs(row, metric):
+        return log_mean(run_values(row, metric))
+    return log_mean([single_value(row, metric) or 0.0])
+
+
+def _which(rows: Sequence[Row], baseline: Row) -> str:
+    if len(rows) == 2:
+        return "both were"
+    return "the baseline was" if rows[0] is baseline else "it was"

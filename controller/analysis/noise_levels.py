@@ -1,0 +1,72 @@
+"""The noise of a device level by level: from round to round inside a process, from process to process, from bench to
+bench. Each is the spread of one value of that level about its own group, pooled over all groups.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from controller.analysis.noise_floor import FALSE_ALARMS, Noise, Pooled, between_benches, floor_of
+from controller.analysis.runs import run_values
+from controller.model.noise import DeviceNoise, NoiseLevel
+from controller.model.result import VALID, Provenance, Row
+from jetfleet.stats.student import point
+from jetfleet.stats.welch import log_mean
+
+_ROUNDS = "medians of rounds inside one process, which share its memory and its clocks"
+_RUNS = "fresh processes of one bench, one after another"
+_BENCHES = "benches of the same engine at different times"
+_ONE_PROCESS = "benches of one process each"
+
+
+def device_noise(device: str, rows: Sequence[Row], metric: str, *, provenance: Provenance) -> DeviceNoise:
+    """Of the rows of that device and provenance; others are left out."""
+    own = [row for row in rows if row.device == device and row.measurement.provenance is provenance]
+    valid = [row for row in own if row.measurement.verdict == VALID]
+    noise = Noise(valid, metric)
+    several = noise.of_device(device, provenance, several_runs=True)
+    single = noise.of_device(device, provenance, several_runs=False)
+    rounds, runs = _pooled(_rounds(valid) if metric == "p50_ms" else ()), _pooled(_runs(valid, metric))
+    return DeviceNoise(
+        device=device,
+        provenance=provenance,
+        metric=metric,
+        levels=(
+            _level("round", _ROUNDS, rounds),
+            _level("run", _RUNS, runs),
+            _level("bench", _BENCHES, several),
+            _level("bench of one process", _ONE_PROCESS, single),
+        ),
+        floor=floor_of(between_benches(several, math.sqrt(runs.total)), several, device),
+        left_out=len(own) - len(valid),
+    )
+
+
+def _rounds(rows: Iterable[Row]) -> Iterator[list[float]]:
+    for row in rows:
+        by_run: dict[int, list[float]] = {}
+        for item in row.measurement.rounds:
+            if item.p50_ms > 0:
+                by_run.setdefault(item.run, []).append(item.p50_ms)
+        yield from by_run.values()
+
+
+def _runs(rows: Iterable[Row], metric: str) -> Iterator[list[float]]:
+    return (run_values(row, metric) for row in rows)
+
+
+def _pooled(groups: Iterable[list[float]]) -> Pooled:
+    found = Pooled()
+    for values in groups:
+        if len(values) > 1:
+            group = log_mean(values)
+            squares = group.variance * (group.n - 1)
+            found = Pooled(found.benches + group.n, found.things + 1, found.squares + squares)
+    return found
+
+
+def _level(name: str, meaning: str, pooled: Pooled) -> NoiseLevel:
+    if not pooled.freedom:
+        return NoiseLevel(name, meaning, 0, 0, None, None)
+    deviation = math.sqrt(pooled.total)
+    limit = math.expm1(point(FALSE_ALARMS, pooled.freedom) * math.sqrt(2) * deviation) if deviation < 1 else None
+    return NoiseLevel(name, meaning, pooled.benches, pooled.things, deviation, limit)
