@@ -29,6 +29,7 @@ PROGRAMS = (
     "fleetbuild",
     "restore",
     "energy",
+    "planted",
     "gpu",
 )
 _STORED = Path("docs/measured")

@@ -54,6 +54,11 @@ def main(bar: str, program: Program) -> None:
     parser.add_argument("--tiny", action="store_true", help="tiny sizes: is the program alive? The values mean nothing")
     made = program(parser.parse_args().tiny)
     figures = asyncio.run(_awaited(made)) if inspect.isawaitable(made) else made
+    emit(bar, figures)
+
+
+def emit(bar: str, figures: Iterable[Figure]) -> None:
+    """Prints each figure when it is there."""
     for figure in figures:
         sys.stdout.write(json.dumps({"bar": bar, **asdict(figure), "met": figure.met}) + "\n")
         sys.stdout.flush()

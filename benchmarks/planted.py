@@ -1,0 +1,287 @@
+"""A planted difference, timed in turns by the agent's own processes: how often it is found, how soon, and by what else.
+
+`python -m benchmarks.planted --pairs 60 --share 0.05 --threads 1`; `--share 0` holds a network against itself. `--tail`
+plants the share in one of 33 inferences, so that p99 has it and p50 has not. A line a pair goes to stderr.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+
+import numpy as np
+
+from agent.daemon.runner import run_attempt
+from benchmarks.chains import chain
+from benchmarks.figure import Figure, emit
+from benchmarks.rivals import RIVALS, Samples, apart
+from jetfleet.stats.decision import Relation
+from jetfleet.stats.interleaved import Finding, find, looks_at
+from jetfleet.stats.power import power
+from jetfleet.v1.task_pb2 import (
+    ARTIFACT_ROLE_ENGINE,
+    ARTIFACT_ROLE_MODEL_FP32,
+    LOWERING_TYPED_GRAPH,
+    PRECISION_FP32,
+    Artifact,
+    ArtifactRole,
+    BenchTask,
+    BuildTask,
+    MeasureOptions,
+    Outcome,
+    OutputCheck,
+    Run,
+    Subject,
+    TaskSpec,
+    TensorSpec,
+)
+from testing.processes import BrokenRun
+
+_WORD = {Relation.ABOVE: 1, Relation.BELOW: -1}
+_TAIL_SHARE = 0.03
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`share` of the layers is added to the second network; 0: it is the first one again."""
+
+    pairs: int = 10
+    share: float = 0.05
+    layers: int = 40
+    threads: str = "1"
+    runtime: str = "onnxruntime"
+    placement: str = "cpu"
+    rows: int = 64
+    width: int = 256
+    seconds: float = 1.0
+    runs: int = 0
+    is_tail: bool = False
+
+    @property
+    def metric(self) -> str:
+        return "p99_ms" if self.is_tail else "p50_ms"
+
+    @property
+    def added(self) -> int:
+        return round(self.share * self.layers)
+
+    @property
+    def planted(self) -> float:
+        """What it amounts to."""
+        return self.added / self.layers
+
+    @property
+    def name(self) -> str:
+        what = f"{self.planted:.1%} of {self.metric}" if self.added else f"A/A by {self.metric}"
+        return f"{what}, {self.runtime} on {self.placement}, threads {self.threads}"
+
+    def networks(self) -> tuple[bytes, bytes]:
+        """In the tail all layers count: those of every inference are half of them."""
+        return self._network(0), self._network(self.added)
+
+    def _network(self, added: int) -> bytes:
+        half = self.layers // 2 if self.is_tail else 0
+        if not half:
+            return chain(self.layers + added, rows=self.rows, width=self.width)
+        return chain(half, rows=self.rows, width=self.width, tail=(_TAIL_SHARE, self.layers - half + added))
+
+
+@dataclass
+class Pair:
+    """One A/B, as it was answered."""
+
+    wall_s: float
+    found: Finding
+    level: float  # at which a difference was believed
+    p50_ms: float
+    rivals: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def sign(self) -> int:
+        """1 slower, -1 faster, 0 the same or not known."""
+        return _WORD.get(self.found.relation, 0)
+
+
+class Agent:
+    """Runs tasks as the agent does, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (folder / "store").mkdir()
+
+    def put(self, content: bytes, role: "ArtifactRole.ValueType", name: str) -> Artifact:
+        sha256 = hashlib.sha256(content).hexdigest()
+        (self._folder / "store" / sha256).write_bytes(content)
+        return Artifact(role=role, name=name, sha256=sha256, size_bytes=len(content))
+
+    def output(self, sha256: str) -> Path:
+        return self._folder / "attempt" / "out" / sha256
+
+    def run(self, spec: TaskSpec) -> Outcome:
+        """Raises BrokenRun for a failure."""
+        spec.time_limit.FromSeconds(1200)
+        store = self._folder / "store"
+        outcome = asyncio.run(
+            run_attempt(
+                spec,
+                self._folder / "attempt",
+                store.joinpath,
+                on_progress=lambda progress: None,
+                stop=asyncio.Event(),
+                env={},
+            )
+        )
+        if outcome.HasField("failure"):
+            raise BrokenRun(outcome.failure.message)
+        return outcome
+
+
+def build(agent: Agent, plan: Plan, model: bytes) -> Subject:
+    inputs = [TensorSpec(name="x", dtype="float32", shape=[plan.rows, plan.width])]
+    key = hashlib.sha256(model).hexdigest()
+    task = BuildTask(
+        engine_key=key,
+        runtime=plan.runtime,
+        precision=PRECISION_FP32,
+        lowering=LOWERING_TYPED_GRAPH,
+        placement=plan.placement,
+        inputs=inputs,
+        artifacts=[agent.put(model, ARTIFACT_ROLE_MODEL_FP32, "model.onnx")],
+    )
+    built = agent.run(TaskSpec(name="build", build=task)).built.engine
+    content = agent.output(built.sha256).read_bytes()
+    return Subject(
+        variant_key=key[:8],
+        engine_key=key,
+        engine=agent.put(content, ARTIFACT_ROLE_ENGINE, "engine"),
+        placement=plan.placement,
+        streams=1,
+        batch=1,
+        runtime=plan.runtime,
+        precision=PRECISION_FP32,
+        inputs=inputs,
+        check=OutputCheck(rule=OutputCheck.RULE_OFF),
+        options={"threads": plan.threads} if plan.placement == "cpu" else {},
+    )
+
+
+def one_pair(agent: Agent, plan: Plan, subjects: Sequence[Subject]) -> Pair:
+    options = MeasureOptions(mode=MeasureOptions.MODE_LATENCY, runs=plan.runs)
+    options.warmup.FromMilliseconds(500)
+    options.min_duration.FromMilliseconds(round(plan.seconds * 1000))
+    options.max_duration.FromMilliseconds(round(plan.seconds * 10_000))
+    bench = BenchTask(schedule=BenchTask.SCHEDULE_INTERLEAVED, subjects=subjects, measure=options)
+    began = time.monotonic()
+    measured = agent.run(TaskSpec(name="a against b", bench=bench)).measured
+    wall_s = time.monotonic() - began
+    turns = measured.interleaved
+    ratios = [run.ratios[plan.metric] for run in turns.runs if not run.left_out and plan.metric in run.ratios]
+    looks = looks_at(turns.looks)
+    found = find(ratios, looks, margin=turns.margin, confidence=turns.confidence)
+    if found is None:
+        raise BrokenRun(f"{len(ratios)} processes have a {plan.metric}")
+    first, second = (samples(agent, part.runs) for part in measured.measurements)
+    rivals = {name: rival(*apart(first, second)) for name, rival in RIVALS.items()} if len(first) > 1 else {}
+    level = (1 - turns.confidence) * looks.share(found.n)
+    return Pair(wall_s, found, level, float(np.median(np.concatenate(first))), rivals)
+
+
+def samples(agent: Agent, runs: Iterable[Run]) -> Samples:
+    files = [run.samples.sha256 for run in runs]
+    return [np.load(agent.output(sha256), allow_pickle=False) for sha256 in files]
+
+
+def planted(plan: Plan) -> Iterator[Figure]:
+    pairs = []
+    with tempfile.TemporaryDirectory() as folder:
+        agent = Agent(Path(folder))
+        subjects = [build(agent, plan, model) for model in plan.networks()]
+        for number in range(plan.pairs):
+            pairs.append(one_pair(agent, plan, subjects))
+            _tell(number, pairs[-1])
+    yield from figures(plan, pairs)
+
+
+def figures(plan: Plan, pairs: Sequence[Pair]) -> Iterator[Figure]:
+    count = f"{len(pairs)} pairs of {median(pair.p50_ms for pair in pairs):.3g} ms"
+    answers = Counter(pair.found.relation.name for pair in pairs)
+    told = ", ".join(f"{name} {times}" for name, times in sorted(answers.items()))
+    wanted = 1 if plan.added else 0
+    right = sum(pair.sign == wanted for pair in pairs) / len(pairs)
+    wrong = sum(pair.sign not in (0, wanted) for pair in pairs) / len(pairs)
+    if wanted:
+        least = None if plan.is_tail else 0.95 if plan.planted >= 0.05 else 0.9
+        yield Figure(f"{plan.name}: found", right, "share", at_least=least, note=f"{count}: {told}")
+        yield Figure(f"{plan.name}: power that was claimed", _claimed(plan, pairs), "share", note="mean")
+    yield Figure(f"{plan.name}: told what is not so", wrong, "share", at_most=0.01, note=f"{count}: {told}")
+    off = abs(median(pair.found.ratio.ratio for pair in pairs) / (1 + plan.planted) - 1)
+    yield Figure(f"{plan.name}: median ratio off by", 100 * off, "%", at_most=None if wanted else 0.2)
+    spread = median(pair.found.ratio.standard_error * pair.found.n**0.5 for pair in pairs)
+    yield Figure(f"{plan.name}: ratio of one process, standard deviation", 100 * spread, "%", note="median")
+    yield Figure(f"{plan.name}: wall time of a comparison", median(pair.wall_s for pair in pairs), "s", at_most=60)
+    yield Figure(f"{plan.name}: processes of a comparison", median(pair.found.n for pair in pairs), "")
+    yield from _beside(plan, pairs, wanted)
+
+
+def _claimed(plan: Plan, pairs: Sequence[Pair]) -> float:
+    """What the product says of this difference beside its answers: the mean power, by the spread that each saw."""
+    claims = []
+    for pair in pairs:
+        error = pair.found.ratio.standard_error
+        shift = float(np.log1p(plan.planted)) / error if error else 40.0
+        claims.append(power(min(shift, 40.0), pair.found.n - 1, outside=pair.level))
+    return fmean(claims)
+
+
+def _beside(plan: Plan, pairs: Sequence[Pair], wanted: int) -> Iterator[Figure]:
+    judged = [pair for pair in pairs if pair.rivals]
+    for name in RIVALS if judged and not plan.is_tail else ():
+        signs = [pair.rivals[name] for pair in judged]
+        if wanted:
+            yield Figure(f"{plan.name}: found by {name}", signs.count(wanted) / len(signs), "share")
+        wrong = sum(sign not in (0, wanted) for sign in signs) / len(signs)
+        yield Figure(f"{plan.name}: told what is not so by {name}", wrong, "share")
+
+
+def _tell(number: int, pair: Pair) -> None:
+    line = {
+        "pair": number,
+        "answer": pair.found.relation.name,
+        "ratio": round(pair.found.ratio.ratio, 5),
+        "low": round(pair.found.low, 5),
+        "high": round(pair.found.high, 5),
+        "processes": pair.found.n,
+        "wall_s": round(pair.wall_s, 1),
+        "p50_ms": round(pair.p50_ms, 3),
+        "rivals": list(pair.rivals.values()),
+    }
+    sys.stderr.write(json.dumps(line) + "\n")
+    sys.stderr.flush()
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.planted", description=__doc__)
+    parser.add_argument("--tiny", action="store_true", help="tiny sizes: is the program alive? The values mean nothing")
+    for name in ("pairs", "layers", "rows", "width", "runs"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(Plan, name))
+    for name in ("share", "seconds"):
+        parser.add_argument(f"--{name}", type=float, default=getattr(Plan, name))
+    for name in ("threads", "runtime", "placement"):
+        parser.add_argument(f"--{name}", default=getattr(Plan, name))
+    parser.add_argument("--tail", action="store_true", dest="is_tail")
+    given = vars(parser.parse_args(arguments))
+    if given.pop("tiny"):
+        given |= {"pairs": 1, "layers": 4, "share": 0.5, "runs": 2, "seconds": 0.05}
+    emit("planted", planted(Plan(**given)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
