@@ -50,7 +50,7 @@ _TAIL_SHARE = 0.03
 
 
 @dataclass(frozen=True)
-class Plan:
+class Experiment:
     """`share` of the layers is added to the second network; 0: it is the first one again."""
 
     pairs: int = 10
@@ -95,7 +95,7 @@ class Plan:
 
 
 @dataclass
-class Pair:
+class Answered:
     """One A/B, as it was answered."""
 
     wall_s: float
@@ -110,7 +110,7 @@ class Pair:
         return _WORD.get(self.found.relation, 0)
 
 
-class Agent:
+class LocalAttempts:
     """Runs tasks as the agent does, in a folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -144,114 +144,118 @@ class Agent:
         return outcome
 
 
-def build(agent: Agent, plan: Plan, model: bytes) -> Subject:
-    inputs = [TensorSpec(name="x", dtype="float32", shape=[plan.rows, plan.width])]
+def build(attempts: LocalAttempts, experiment: Experiment, model: bytes) -> Subject:
+    inputs = [TensorSpec(name="x", dtype="float32", shape=[experiment.rows, experiment.width])]
     key = hashlib.sha256(model).hexdigest()
     task = BuildTask(
         engine_key=key,
-        runtime=plan.runtime,
+        runtime=experiment.runtime,
         precision=PRECISION_FP32,
         lowering=LOWERING_TYPED_GRAPH,
-        placement=plan.placement,
+        placement=experiment.placement,
         inputs=inputs,
-        artifacts=[agent.put(model, ARTIFACT_ROLE_MODEL_FP32, "model.onnx")],
+        artifacts=[attempts.put(model, ARTIFACT_ROLE_MODEL_FP32, "model.onnx")],
     )
-    built = agent.run(TaskSpec(name="build", build=task)).built.engine
-    content = agent.output(built.sha256).read_bytes()
+    built = attempts.run(TaskSpec(name="build", build=task)).built.engine
+    content = attempts.output(built.sha256).read_bytes()
     return Subject(
         variant_key=key[:8],
         engine_key=key,
-        engine=agent.put(content, ARTIFACT_ROLE_ENGINE, "engine"),
-        placement=plan.placement,
+        engine=attempts.put(content, ARTIFACT_ROLE_ENGINE, "engine"),
+        placement=experiment.placement,
         streams=1,
         batch=1,
-        runtime=plan.runtime,
+        runtime=experiment.runtime,
         precision=PRECISION_FP32,
         inputs=inputs,
         check=OutputCheck(rule=OutputCheck.RULE_OFF),
-        options={"threads": plan.threads} if plan.placement == "cpu" else {},
+        options={"threads": experiment.threads} if experiment.placement == "cpu" else {},
     )
 
 
-def one_pair(agent: Agent, plan: Plan, subjects: Sequence[Subject]) -> Pair:
-    options = MeasureOptions(mode=MeasureOptions.MODE_LATENCY, runs=plan.runs)
+def one_pair(attempts: LocalAttempts, experiment: Experiment, subjects: Sequence[Subject]) -> Answered:
+    options = MeasureOptions(mode=MeasureOptions.MODE_LATENCY, runs=experiment.runs)
     options.warmup.FromMilliseconds(500)
-    options.min_duration.FromMilliseconds(round(plan.seconds * 1000))
-    options.max_duration.FromMilliseconds(round(plan.seconds * 10_000))
+    options.min_duration.FromMilliseconds(round(experiment.seconds * 1000))
+    options.max_duration.FromMilliseconds(round(experiment.seconds * 10_000))
     bench = BenchTask(schedule=BenchTask.SCHEDULE_INTERLEAVED, subjects=subjects, measure=options)
     began = time.monotonic()
-    measured = agent.run(TaskSpec(name="a against b", bench=bench)).measured
+    measured = attempts.run(TaskSpec(name="a against b", bench=bench)).measured
     wall_s = time.monotonic() - began
     turns = measured.interleaved
-    ratios = [run.ratios[plan.metric] for run in turns.runs if not run.left_out and plan.metric in run.ratios]
+    ratios = [
+        run.ratios[experiment.metric] for run in turns.runs if not run.left_out and experiment.metric in run.ratios
+    ]
     looks = looks_at(turns.looks)
     found = find(ratios, looks, margin=turns.margin, confidence=turns.confidence)
     if found is None:
-        raise BrokenRun(f"{len(ratios)} processes have a {plan.metric}")
-    first, second = (samples(agent, part.runs) for part in measured.measurements)
+        raise BrokenRun(f"{len(ratios)} processes have a {experiment.metric}")
+    first, second = (samples(attempts, part.runs) for part in measured.measurements)
     rivals = {name: rival(*apart(first, second)) for name, rival in RIVALS.items()} if len(first) > 1 else {}
     level = (1 - turns.confidence) * looks.share(found.n)
-    return Pair(wall_s, found, level, float(np.median(np.concatenate(first))), rivals)
+    return Answered(wall_s, found, level, float(np.median(np.concatenate(first))), rivals)
 
 
-def samples(agent: Agent, runs: Iterable[Run]) -> Samples:
+def samples(attempts: LocalAttempts, runs: Iterable[Run]) -> Samples:
     files = [run.samples.sha256 for run in runs]
-    return [np.load(agent.output(sha256), allow_pickle=False) for sha256 in files]
+    return [np.load(attempts.output(sha256), allow_pickle=False) for sha256 in files]
 
 
-def planted(plan: Plan) -> Iterator[Figure]:
+def planted(experiment: Experiment) -> Iterator[Figure]:
     pairs = []
     with tempfile.TemporaryDirectory() as folder:
-        agent = Agent(Path(folder))
-        subjects = [build(agent, plan, model) for model in plan.networks()]
-        for number in range(plan.pairs):
-            pairs.append(one_pair(agent, plan, subjects))
+        attempts = LocalAttempts(Path(folder))
+        subjects = [build(attempts, experiment, model) for model in experiment.networks()]
+        for number in range(experiment.pairs):
+            pairs.append(one_pair(attempts, experiment, subjects))
             _tell(number, pairs[-1])
-    yield from figures(plan, pairs)
+    yield from figures(experiment, pairs)
 
 
-def figures(plan: Plan, pairs: Sequence[Pair]) -> Iterator[Figure]:
+def figures(experiment: Experiment, pairs: Sequence[Answered]) -> Iterator[Figure]:
     count = f"{len(pairs)} pairs of {median(pair.p50_ms for pair in pairs):.3g} ms"
     answers = Counter(pair.found.relation.name for pair in pairs)
     told = ", ".join(f"{name} {times}" for name, times in sorted(answers.items()))
-    wanted = 1 if plan.added else 0
+    wanted = 1 if experiment.added else 0
     right = sum(pair.sign == wanted for pair in pairs) / len(pairs)
     wrong = sum(pair.sign not in (0, wanted) for pair in pairs) / len(pairs)
     if wanted:
-        least = None if plan.is_tail else 0.95 if plan.planted >= 0.05 else 0.9
-        yield Figure(f"{plan.name}: found", right, "share", at_least=least, note=f"{count}: {told}")
-        yield Figure(f"{plan.name}: power that was claimed", _claimed(plan, pairs), "share", note="mean")
-    yield Figure(f"{plan.name}: told what is not so", wrong, "share", at_most=0.01, note=f"{count}: {told}")
-    off = abs(median(pair.found.ratio.ratio for pair in pairs) / (1 + plan.planted) - 1)
-    yield Figure(f"{plan.name}: median ratio off by", 100 * off, "%", at_most=None if wanted else 0.2)
+        least = None if experiment.is_tail else 0.95 if experiment.planted >= 0.05 else 0.9
+        yield Figure(f"{experiment.name}: found", right, "share", at_least=least, note=f"{count}: {told}")
+        yield Figure(f"{experiment.name}: power that was claimed", _claimed(experiment, pairs), "share", note="mean")
+    yield Figure(f"{experiment.name}: told what is not so", wrong, "share", at_most=0.01, note=f"{count}: {told}")
+    off = abs(median(pair.found.ratio.ratio for pair in pairs) / (1 + experiment.planted) - 1)
+    yield Figure(f"{experiment.name}: median ratio off by", 100 * off, "%", at_most=None if wanted else 0.2)
     spread = median(pair.found.ratio.standard_error * pair.found.n**0.5 for pair in pairs)
-    yield Figure(f"{plan.name}: ratio of one process, standard deviation", 100 * spread, "%", note="median")
-    yield Figure(f"{plan.name}: wall time of a comparison", median(pair.wall_s for pair in pairs), "s", at_most=60)
-    yield Figure(f"{plan.name}: processes of a comparison", median(pair.found.n for pair in pairs), "")
-    yield from _beside(plan, pairs, wanted)
+    yield Figure(f"{experiment.name}: ratio of one process, standard deviation", 100 * spread, "%", note="median")
+    yield Figure(
+        f"{experiment.name}: wall time of a comparison", median(pair.wall_s for pair in pairs), "s", at_most=60
+    )
+    yield Figure(f"{experiment.name}: processes of a comparison", median(pair.found.n for pair in pairs), "")
+    yield from _beside(experiment, pairs, wanted)
 
 
-def _claimed(plan: Plan, pairs: Sequence[Pair]) -> float:
+def _claimed(experiment: Experiment, pairs: Sequence[Answered]) -> float:
     """What the product says of this difference beside its answers: the mean power, by the spread that each saw."""
     claims = []
     for pair in pairs:
         error = pair.found.ratio.standard_error
-        shift = float(np.log1p(plan.planted)) / error if error else 40.0
+        shift = float(np.log1p(experiment.planted)) / error if error else 40.0
         claims.append(power(min(shift, 40.0), pair.found.n - 1, outside=pair.level))
     return fmean(claims)
 
 
-def _beside(plan: Plan, pairs: Sequence[Pair], wanted: int) -> Iterator[Figure]:
+def _beside(experiment: Experiment, pairs: Sequence[Answered], wanted: int) -> Iterator[Figure]:
     judged = [pair for pair in pairs if pair.rivals]
-    for name in RIVALS if judged and not plan.is_tail else ():
+    for name in RIVALS if judged and not experiment.is_tail else ():
         signs = [pair.rivals[name] for pair in judged]
         if wanted:
-            yield Figure(f"{plan.name}: found by {name}", signs.count(wanted) / len(signs), "share")
+            yield Figure(f"{experiment.name}: found by {name}", signs.count(wanted) / len(signs), "share")
         wrong = sum(sign not in (0, wanted) for sign in signs) / len(signs)
-        yield Figure(f"{plan.name}: told what is not so by {name}", wrong, "share")
+        yield Figure(f"{experiment.name}: told what is not so by {name}", wrong, "share")
 
 
-def _tell(number: int, pair: Pair) -> None:
+def _tell(number: int, pair: Answered) -> None:
     line = {
         "pair": number,
         "answer": pair.found.relation.name,
@@ -271,16 +275,16 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planted", description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="tiny sizes: is the program alive? The values mean nothing")
     for name in ("pairs", "layers", "rows", "width", "runs"):
-        parser.add_argument(f"--{name}", type=int, default=getattr(Plan, name))
+        parser.add_argument(f"--{name}", type=int, default=getattr(Experiment, name))
     for name in ("share", "seconds"):
-        parser.add_argument(f"--{name}", type=float, default=getattr(Plan, name))
+        parser.add_argument(f"--{name}", type=float, default=getattr(Experiment, name))
     for name in ("threads", "runtime", "placement"):
-        parser.add_argument(f"--{name}", default=getattr(Plan, name))
+        parser.add_argument(f"--{name}", default=getattr(Experiment, name))
     parser.add_argument("--tail", action="store_true", dest="is_tail")
     given = vars(parser.parse_args(arguments))
     if given.pop("tiny"):
         given |= {"pairs": 1, "layers": 4, "share": 0.5, "runs": 2, "seconds": 0.05}
-    emit("planted", planted(Plan(**given)))
+    emit("planted", planted(Experiment(**given)))
 
 
 if __name__ == "__main__":
