@@ -21,6 +21,7 @@ from agent.work.measure import check_options, measure
 from agent.work.one_run import add_run
 from agent.work.pace import pace_circumstances
 from agent.work.process_age import process_age_s
+from agent.work.soak import sensors_of, soak
 from agent.work.streams import by_subject, open_stream
 from agent.work.subject import LoadedSubject, load_and_check
 from agent.work.summary import Recording, summarise
@@ -56,8 +57,7 @@ def run_bench(
     among themselves are written into the task's options. `root` is where the machine's sensors are read.
     """
     limits, turns = check_options(task, role), _turns(task, role)
-    if task.schedule == BenchTask.SCHEDULE_CONCURRENT:
-        share_threads(task.subjects, os.environ.get("JETFLEET_THREADS") or str(len(os.sched_getaffinity(0))))
+    _share_threads(task)
     with ExitStack() as stack:
         runtimes = [open_runtime(subject.runtime) for subject in task.subjects]
         simulated = all(runtime.provenance == PROVENANCE_SIMULATED for runtime in runtimes)
@@ -71,6 +71,7 @@ def run_bench(
             return Outcome(measured=Measured(measurements=untimed_measurements(loaded, with_whole=turns is None)))
         load_s = process_age_s() - at_rest_s - sum(each.evaluation_s for each in loaded)
         every_lane = [lane for streams in lanes for lane in streams]
+        soaked = soak(every_lane, task.measure, report, role=role, sensors=sensors_of(root, simulated=simulated))
         in_turns: list[InTurns] = []
 
         def timed() -> GroupRecording:
@@ -81,12 +82,13 @@ def run_bench(
 
         seen, observed = surroundings.watch(timed)
     report("summarise", None, "")
-    observed.circumstances.update(pace_circumstances(limits.pace))
+    observed.circumstances.update({**pace_circumstances(limits.pace), **soaked.circumstances})
     beside = len(every_lane) - 1 if turns is None else 0
     found = _Found(loaded, seen, observed, beside=beside, with_whole=turns is None)
     measured = Measured(measurements=_summarise_all(found, attempt, role))
     for measurement in measured.measurements:
         add_run(measurement, role.index, load_s)
+        soaked.add_metrics(measurement)
     if turns is not None:
         measured.interleaved.runs.append(_paired_run(turns, in_turns[0], observed.pauses))
     return Outcome(measured=measured, artifacts=observed.publish(attempt, f"telemetry.{role.index}.jsonl"))
@@ -104,6 +106,11 @@ def _paired_run(turns: Turns, in_turns: InTurns, pauses: Sequence[Flag]) -> Pair
         ratios=in_turns.by_metric(),
         left_out="; ".join(flag.evidence for flag in pauses),
     )
+
+
+def _share_threads(task: BenchTask) -> None:
+    if task.schedule == BenchTask.SCHEDULE_CONCURRENT:
+        share_threads(task.subjects, os.environ.get("JETFLEET_THREADS") or str(len(os.sched_getaffinity(0))))
 
 
 def share_threads(subjects: Sequence[Subject], available: str) -> None:

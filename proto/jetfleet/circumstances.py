@@ -39,7 +39,11 @@ MANNER = (
     Circumstance(STREAMS, "inferences in flight, each in a stream or on a CPU a thread of its own", "1"),
     Circumstance(ARRIVALS, "when inputs arrived: N Hz, fixed or poisson; none: when the last was answered", "none"),
     Circumstance(DEADLINE, "by when an arrival was to be answered, in ms", "none"),
-    Circumstance(SOAK, "whether it worked until its temperature was steady, before it was timed: on or off", "off"),
+    Circumstance(
+        SOAK,
+        "whether it worked before it was timed until its temperature was steady: on, not steady in time, or off",
+        "off",
+    ),
 )
 CIRCUMSTANCES = (*BOARD, *CLOCKS, *MANNER)
 NAMES = tuple(item.name for item in CIRCUMSTANCES)
