@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from agent.doctor import board, controller, dla, driver, engine, host, nodes, sensors, telemetry
+from agent.doctor import board, controller, dla, driver, engine, helper, host, nodes, sensors, telemetry
 from agent.doctor.check import CheckContext, CheckResult, fail
 from jetfleet.errors import Infrastructure
 
@@ -23,6 +23,7 @@ CHECKS: Mapping[str, Callable[[CheckContext], CheckResult]] = {
     "ONNX Runtime": engine.onnxruntime,
     "ONNX Runtime GPU": engine.onnxruntime_on_gpu,
     "power mode": board.power_mode,
+    "power and clocks": helper.settings,
     "power rails": sensors.power_rails,
     "temperatures": sensors.temperatures,
     "throttling": sensors.throttle,

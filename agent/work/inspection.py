@@ -80,6 +80,8 @@ def _record_findings(
 ) -> None:
     if found.kernels:
         notes[f"{prefix}precision"] = describe_types(found.kernels)
+    if count := len(found.layers) or len(found.kernels):
+        measurement.metrics["layer_count"].value = count
     not_honoured = precision_flags(subject.precision, found.kernels)
     measurement.flags.extend(not_honoured)
     if not_honoured:

@@ -158,6 +158,7 @@ METRICS = (
     MetricSpec("dla_time_share", "share", Better.NEITHER, "a DLA's share of the layers' time, 0 to 1; none: no DLA"),
     *_PACED,
     *TELEMETRY,
+    MetricSpec("layer_count", "count", Better.NEITHER, "layers that ran in the engine, about as many as launches"),
     MetricSpec("soak_s", "s", Better.NEITHER, "work under load before the timing, until the temperature was steady"),
     MetricSpec("soak_c", "°C", Better.NEITHER, "the hottest zone when that was so; without it: at the limit"),
     *_stages(),

@@ -150,10 +150,12 @@ SELECT a.token AS attempt, a.task_id, k.kind, k.name AS task, k.job_id, a.number
        a.leased_at, a.started_at, a.ended_at, a.failure_kind, a.failure_message, a.phase, a.exit_code, a.signal,
        a.peak_rss_bytes,
        (SELECT l.sha256 FROM attempt_artifact l WHERE l.attempt_token = a.token AND l.role = 'log') AS log_sha256,
-       (SELECT nullif(j.submitted_by, '') FROM job j WHERE j.id = k.job_id) AS submitted_by
+       (SELECT nullif(j.submitted_by, '') FROM job j WHERE j.id = k.job_id) AS submitted_by,
+       k.engine_key, x.content AS facts
 FROM attempt a
 JOIN task k ON k.id = a.task_id
 JOIN device d ON d.id = a.device_id
+LEFT JOIN facts x ON x.id = a.facts_id
 """
 
 VIEWS = {
