@@ -16,11 +16,11 @@ AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "testing[.
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
 .PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
-  test-py310 print-python310 attack demo bench lab-systemd lab-aarch64 lab-containers lab-enrolment clean
+  test-py310 print-python310 attack demo bench lab-systemd lab-aarch64 lab-containers lab-container-unit lab-enrolment clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*  ## ' '/^[a-z0-9-]+:.*  ## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(MADE)  ## make .venv with everything in it
 
@@ -123,6 +123,9 @@ lab-aarch64: $(MADE)  ## the agent on an emulated aarch64, enrolled at a control
 
 lab-containers: $(MADE)  ## build the images and run a fleet of containers, as root; record into docs/measured
 	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_containers.py
+
+lab-container-unit: $(MADE)  ## boot a machine whose service is the agent in a container, as root; record into docs/measured
+	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_container_unit.py
 
 lab-enrolment: $(MADE)  ## enrol hosts in network namespaces by the printed line, as root; record into docs/measured
 	JETFLEET_RECORD=1 $(BIN)/pytest -s -m lab tests/lab/test_enrolment.py

@@ -66,7 +66,7 @@ class ActiveAttempt:
 
 def attempt_of(lease: fleet_pb2.Lease) -> ActiveAttempt:
     """That a lease was given for; what is logged from now on is about it."""
-    note_fields(attempt=lease.attempt_token, task=lease.task.task_id)
+    note_fields(attempt=lease.attempt_token, task=lease.task.task_id, job=lease.task.job_id or "")
     return ActiveAttempt(lease.attempt_token, lease.task, lease.duration.ToNanoseconds() / 1e9, boot_clock())
 
 

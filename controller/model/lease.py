@@ -61,6 +61,7 @@ class Lease:
     name: str
     time_limit_s: float
     work: BuildWork | BenchWork
+    job_id: int = 0  # of a BUILD the job that asked first; 0: of none
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class ServiceContext:
         asked = time.monotonic()
         answer, readiness = await _result(self.writer.submit(partial(watched, change=change)))
         self.tally.write_s.add(time.monotonic() - asked)
+        self.tally.attempts.update(readiness.given_back)
         domains = set(readiness.bench_domains)
         domains.update(board.bench_domain for board in self.boards.values() if board.device_id in readiness.device_ids)
         if readiness.demands:

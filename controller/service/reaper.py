@@ -96,7 +96,6 @@ async def _expire(service: ServiceContext) -> None:
     if tokens:
         tasks = await service.write(partial(expire, tokens=tokens, after_s=service.options.lease_s))
         log.warning("%d leases expired, tasks %s", len(tokens), tasks)
-        service.tally.attempts["EXPIRED"] += len(tasks)
         for token in tokens:
             service.liveness.end(token)
         service.news.notify_all()

@@ -52,7 +52,12 @@ class Removals:
         service = self._service
         if by is not CONTROLLER:
             await service.write(partial(note_deed, deed=removal(retention, None), by=by))
-        removed = await asyncio.to_thread(self._remove, retention)
+        try:
+            removed = await asyncio.to_thread(self._remove, retention)
+        except BaseException:
+            service.tally.removal_runs["FAILED"] += 1
+            raise
+        service.tally.removal_runs["DONE"] += 1
         service.tally.removal_ended_at = time.time()
         service.tally.freed_bytes += removed.freed_bytes
         service.tally.removals.update({kind: getattr(removed, kind) for kind in KINDS})

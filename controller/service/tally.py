@@ -38,6 +38,7 @@ class RunningTally:
     write_s: Durations = field(default_factory=lambda: Durations(WRITE_BOUNDS_S))
     attempts: "Counter[str]" = field(default_factory=Counter)  # by what ended them
     removals: "Counter[str]" = field(default_factory=Counter)  # rows and files, by kind
+    removal_runs: "Counter[str]" = field(default_factory=Counter)  # DONE, FAILED
     freed_bytes: int = 0
     removal_ended_at: float = 0.0  # UNIX time; 0: none has
 

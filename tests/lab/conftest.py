@@ -5,7 +5,7 @@ import platform
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,12 @@ from tests.house.source import ROOT
 from tests.lab.guest import Guest, install_tools, make_base
 from tests.lab.network import LabNetwork, run
 
-RECORD = ROOT / "docs/measured/lab-systemd.md"
-
 
 class Record:
-    """What was seen, a line each, written to docs/measured when all of it was."""
+    """What was seen, a line each, written to docs/measured when all of it was; `about` is its heading."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, about: Sequence[str]) -> None:
+        self._path, self._about = ROOT / "docs/measured" / f"{name}.md", about
         self.lines: list[tuple[str, str]] = []
 
     def note(self, what: str, seen: object) -> None:
@@ -32,9 +31,7 @@ class Record:
     def write(self) -> None:
         version = run("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD").strip()
         head = [
-            "# The agent as a systemd service, in machines that boot",
-            "",
-            "Written by `make lab-systemd`: Debian 12 booted by systemd-nspawn, the agent's wheel in /opt/jetfleet, a",
+            *self._about,
             f"controller in another network namespace. {time.strftime('%Y-%m-%d')}, revision {version},",
             f"{os.cpu_count()} cores, kernel {platform.release()}, a load of {os.getloadavg()[1]:.0f}.",
             "Not a Jetson: no GPU, no L4T, and systemd 252; Ubuntu 22.04's 249 and 24.04's 255 were not at hand.",
@@ -42,7 +39,18 @@ class Record:
             "| what | seen |",
             "|---|---|",
         ]
-        RECORD.write_text("\n".join([*head, *(f"| {what} | {seen} |" for what, seen in self.lines)]) + "\n")
+        self._path.write_text("\n".join([*head, *(f"| {what} | {seen} |" for what, seen in self.lines)]) + "\n")
+
+    def write_if_asked(self) -> None:
+        if os.environ.get("JETFLEET_RECORD") == "1":
+            self.write()
+
+
+_ABOUT = (
+    "# The agent as a systemd service, in machines that boot",
+    "",
+    "Written by `make lab-systemd`: Debian 12 booted by systemd-nspawn, the agent's wheel in /opt/jetfleet, a",
+)
 
 
 class LabController(Process):
@@ -72,10 +80,9 @@ class LabController(Process):
 
 @pytest.fixture(scope="session")
 def record() -> Iterator[Record]:
-    found = Record()
+    found = Record("lab-systemd", _ABOUT)
     yield found
-    if os.environ.get("JETFLEET_RECORD") == "1":
-        found.write()
+    found.write_if_asked()
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from testing.processes import BrokenRun, wait_for
+from testing.processes import wait_for
 from tests.house.source import ROOT
+from tests.lab.network import install_missing, run
 
 FOLDER = Path(os.environ.get("JETFLEET_LAB", ROOT / ".lab")) / "containers"
 BASE = "localhost/lab/debian-lean:bookworm"
@@ -32,21 +33,8 @@ _BASE_PACKAGES = (
 _ULIMIT = 4096
 
 
-def say(*words: str, env: Mapping[str, str] | None = None, check: bool = True) -> str:
-    """What a command printed. Raises BrokenRun with all that it said."""
-    done = subprocess.run(
-        words, capture_output=True, text=True, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}, check=False
-    )
-    if check and done.returncode:
-        raise BrokenRun(f"{' '.join(words[:6])} ended with {done.returncode}: {(done.stdout + done.stderr)[-3000:]}")
-    return done.stdout
-
-
 def install_tools() -> None:
-    missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
-    if missing:
-        say("apt-get", "update", "-qq")
-        say("apt-get", "install", "-y", "--no-install-recommends", *missing)
+    install_missing(_TOOLS)
 
 
 class Podman:
@@ -69,7 +57,7 @@ class Podman:
         }
 
     def run(self, *words: str) -> str:
-        return say("podman", *words, env=self.env)
+        return run("podman", *words, env=self.env)
 
     def make_base(self) -> None:
         """Once; a base like one that a fleet's owner would choose, only leaner."""
@@ -78,7 +66,7 @@ class Podman:
         root = FOLDER / "base.tar"
         excludes = [f"--dpkgopt=path-exclude=/usr/share/{what}/*" for what in ("man", "doc", "locale")]
         packages = f"--include={_BASE_PACKAGES}"
-        say("mmdebstrap", "--quiet", "--variant=extract", packages, *excludes, "bookworm", str(root))
+        run("mmdebstrap", "--quiet", "--variant=extract", packages, *excludes, "bookworm", str(root))
         self.run("import", "--quiet", str(root), BASE)
         root.unlink()
 
@@ -86,32 +74,8 @@ class Podman:
         return int(self.run("image", "inspect", "--format", "{{.Size}}", image)) / 1e6
 
 
-class Hosts:
-    """Two hosts, each a network namespace, and a cable between them."""
-
-    def __init__(self) -> None:
-        self._prefix = f"jfd{os.getpid()}"
-        self.workstation, self.board = f"{self._prefix}-ws", f"{self._prefix}-board"
-        self.addresses = {self.workstation: "10.234.71.1", self.board: "10.234.71.2"}
-
-    def __enter__(self) -> "Hosts":
-        for name in self.addresses:
-            say("ip", "netns", "add", name)
-            say("ip", "-n", name, "link", "set", "lo", "up")
-        peer = ("peer", "name", "eth0", "netns", self.board)
-        say("ip", "link", "add", "eth0", "netns", self.workstation, "type", "veth", *peer)
-        for name, address in self.addresses.items():
-            say("ip", "-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
-            say("ip", "-n", name, "link", "set", "eth0", "up")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for name in self.addresses:
-            say("ip", "netns", "del", name, check=False)
-
-
 class DockerDaemon:
-    """One of the board's host: its `--network=host` is the namespace, and its bridges are made in there."""
+    """One of a host's: its `--network=host` is the host's namespace, and its bridges are made in there."""
 
     def __init__(self, namespace: str) -> None:
         self._namespace, self._folder = namespace, FOLDER / "docker"
@@ -152,11 +116,11 @@ class DockerDaemon:
         mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
         for place in reversed(mounted):
             if place.startswith(f"{self._folder}/"):
-                say("umount", "--lazy", place, check=False)
+                run("umount", "--lazy", place, check=False)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def run(self, *words: str, check: bool = True) -> str:
-        return say("/usr/bin/docker", *words, env=self.env, check=check)
+        return run("/usr/bin/docker", *words, env=self.env, check=check)
 
     def inspect(self, container: str, field: str) -> str:
         return self.run("inspect", "--format", f"{{{{{field}}}}}", container).strip()
@@ -168,4 +132,4 @@ class DockerDaemon:
 def timed(what: Sequence[str], env: Mapping[str, str] | None = None) -> tuple[str, float]:
     """What a command printed, and how many seconds it took."""
     start = time.monotonic()
-    return say(*what, env=env), time.monotonic() - start
+    return run(*what, env=env), time.monotonic() - start

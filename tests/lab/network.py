@@ -5,14 +5,17 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 
+from testing.processes import BrokenRun
 
-def run(*words: str, given: str = "", check: bool = True) -> str:
-    """What a command printed. Raises AssertionError with what it said of its failure."""
-    done = subprocess.run(words, input=given, capture_output=True, text=True, timeout=600, check=False)
+
+def run(*words: str, given: str = "", env: Mapping[str, str] | None = None, check: bool = True) -> str:
+    """What a command printed; `env` is what it sees beside our own. Raises BrokenRun with what it said of a failure."""
+    done = subprocess.run(
+        words, input=given, capture_output=True, text=True, timeout=600, env={**os.environ, **(env or {})}, check=False
+    )
     if check and done.returncode:
-        raise AssertionError(
-            f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}{done.stdout[-2000:]}"
-        )
+        told = f"{done.stderr[-2000:]}{done.stdout[-2000:]}"
+        raise BrokenRun(f"{' '.join(words)[:200]} ended with {done.returncode}: {told}")
     return done.stdout
 
 

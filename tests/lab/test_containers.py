@@ -20,7 +20,8 @@ from controller.image.recipe import CONTROLLER, CPU, plain_recipe
 from jetfleet.address import socket_address
 from testing.processes import BrokenRun, Process, wait_for
 from tests.house.source import ROOT
-from tests.lab.engines import BASE, FOLDER, DockerDaemon, Hosts, Podman, install_tools, say, timed
+from tests.lab.engines import BASE, FOLDER, DockerDaemon, Podman, install_tools, timed
+from tests.lab.network import LabNetwork, run
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
@@ -44,12 +45,12 @@ def written_record() -> Iterator[None]:
     yield
     if os.environ.get("JETFLEET_RECORD") != "1" or not SEEN or SEEN[-1][0] != "end":
         return
-    engines = f"{say('podman', '--version').strip()}, {say('/usr/bin/docker', '--version').strip()}"
+    engines = f"{run('podman', '--version').strip()}, {run('/usr/bin/docker', '--version').strip()}"
     lines = [
         "# Agents and controller in containers",
         "",
         f"Written by `make lab-containers`, {time.strftime('%Y-%m-%d')}, revision",
-        f"{say('git', '-C', str(ROOT), 'rev-parse', '--short', 'HEAD').strip()}: {engines}, {os.cpu_count()} cores,",
+        f"{run('git', '-C', str(ROOT), 'rev-parse', '--short', 'HEAD').strip()}: {engines}, {os.cpu_count()} cores,",
         f"kernel {platform.release()}. The base is a lean Debian 12, made here. Not a Jetson: no GPU,",
         "no NVIDIA runtime, no image of NVIDIA's; the Jetson image was not built.",
         "",
@@ -71,24 +72,24 @@ def podman() -> Podman:
 
 
 @pytest.fixture(scope="module")
-def hosts(podman: Podman) -> Iterator[Hosts]:
-    with Hosts() as found:
+def network(podman: Podman) -> Iterator[LabNetwork]:
+    with LabNetwork(["workstation", "board"], prefix="jfd", net="10.234.71") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def docker(hosts: Hosts) -> Iterator[DockerDaemon]:
-    with DockerDaemon(hosts.board) as found:
+def docker(network: LabNetwork) -> Iterator[DockerDaemon]:
+    with DockerDaemon(network.namespace("board")) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def workstation(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def workstation(network: LabNetwork, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """A controller as people run it, on the other host."""
-    state, address = tmp_path_factory.mktemp("controller") / "state", hosts.addresses[hosts.workstation]
+    state, address = tmp_path_factory.mktemp("controller") / "state", network.address("workstation")
     arguments = ["-m", "controller.cli.main", "--state", str(state), "serve", "--host", address]
     arguments += ["--listen", f"{address}:50051", "--agents", f"{address}:50052"]
-    process = Process(arguments, state.parent / "controller.log", prefix=("ip", "netns", "exec", hosts.workstation))
+    process = Process(arguments, state.parent / "controller.log", prefix=inside(network, "workstation"))
     process.start()
     wait_for(lambda: (state / "controller.agents").exists(), what=f"the controller, {process.log}")
     yield process
@@ -99,6 +100,11 @@ def workstation(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def owner(workstation: Process) -> Iterator[Client]:
     with Client(socket_address(state_of(workstation))) as client:
         yield client
+
+
+def inside(network: LabNetwork, host: str) -> tuple[str, ...]:
+    """What a command begins with that runs on a host."""
+    return ("ip", "netns", "exec", network.namespace(host))
 
 
 def state_of(workstation: Process) -> Path:
@@ -112,7 +118,7 @@ def online(owner: Client, name: str) -> bool:
 def run_job(workstation: Process) -> None:
     """A real network through every online agent. Raises BrokenRun unless it succeeded."""
     verb = [sys.executable, "-m", "controller.cli.main", "--state", str(state_of(workstation)), "submit"]
-    say(*verb, str(JOB), "--wait")
+    run(*verb, str(JOB), "--wait")
 
 
 def build(podman: Podman, kind: str, archive: Path) -> tuple[float, float]:
@@ -152,7 +158,7 @@ def test_the_archive_of_one_engine_is_loaded_by_the_other(docker: DockerDaemon) 
 
 def confined(image: str) -> list[str]:
     """The options that `controller image` prints for the container that stays."""
-    printed = say(
+    printed = run(
         sys.executable, "-m", "controller.cli.main", "image", "--cpu", "--base", BASE, "--python", PYTHON
     ).splitlines()
     words = shlex.split(re.sub(r"\$\w+", "", printed[-1]))
@@ -164,14 +170,14 @@ def test_the_printed_line_enrols_a_container_and_it_works(
     docker: DockerDaemon, workstation: Process, owner: Client
 ) -> None:
     new = [sys.executable, "-m", "controller.cli.main", "--state", str(state_of(workstation)), "enroll", "new"]
-    line = say(*new, "--name", "boxed").strip()
+    line = run(*new, "--name", "boxed").strip()
     token, words = line.partition(" ")[0], shlex.split(line.partition(" agent ")[2])
     options = confined(AGENT)
     once = [item for item in options[: options.index(AGENT)] if item not in ("--restart", "unless-stopped")]
     once = ["--rm" if item == "--name" else item for item in once if item != NAME]
     start = time.monotonic()
     variable, _, secret = token.partition("=")
-    say("/usr/bin/docker", "run", "-e", variable, *once, AGENT, *words, env={**docker.env, variable: secret})
+    run("/usr/bin/docker", "run", "-e", variable, *once, AGENT, *words, env={**docker.env, variable: secret})
     docker.run("run", "--detach", *options)
     wait_for(lambda: online(owner, "boxed"), what="the container to be online")
     note("enrolment line to first heartbeat, two containers started", f"{time.monotonic() - start:.1f} s")
@@ -221,16 +227,18 @@ def compose(docker: DockerDaemon) -> Iterator[Callable[..., str]]:
     env = {**docker.env, "CONTROLLER_IMAGE": CONTROLLER_TAG, "AGENT_IMAGE": AGENT}
     command = ["docker-compose", "--project-name", "lab", "--file", str(ROOT / "docker/compose.yaml")]
 
-    def run(*words: str) -> str:
+    def call(*words: str) -> str:
         if words[0].endswith("enroll.sh"):
-            return say(*words, env={**env, "COMPOSE": " ".join(command)})
-        return say(*command, *words, env=env)
+            return run(*words, env={**env, "COMPOSE": " ".join(command)})
+        return run(*command, *words, env=env)
 
-    yield run
-    run("down", "--volumes", "--timeout", "1")
+    yield call
+    call("down", "--volumes", "--timeout", "1")
 
 
-def test_compose_brings_up_a_controller_and_three_agents(docker: DockerDaemon, compose: Callable[..., str]) -> None:
+def test_compose_brings_up_a_controller_and_three_agents(
+    docker: DockerDaemon, network: LabNetwork, compose: Callable[..., str]
+) -> None:
     agents = ["agent-1", "agent-2", "agent-3"]
 
     def devices() -> list[dict[str, object]]:
@@ -251,6 +259,8 @@ def test_compose_brings_up_a_controller_and_three_agents(docker: DockerDaemon, c
         status = docker.execute(container, "cat", "/proc/1/status")
         assert "CapBnd:\t0000000000000000" in status
         assert docker.inspect(container, ".HostConfig.ReadonlyRootfs") == "true"
+    seconds = submit_to_compose(network, compose)
+    note("compose: a job from outside, through the published port, on its three agents", f"SUCCEEDED, {seconds:.0f} s")
     victim = compose("ps", "-q", "agent-2").strip()
     os.kill(int(docker.inspect(victim, ".State.Pid")), 9)
     wait_for(lambda: docker.inspect(victim, ".RestartCount") == "1", what="a restart")
@@ -264,6 +274,18 @@ def test_compose_brings_up_a_controller_and_three_agents(docker: DockerDaemon, c
     note("compose: an agent and then the controller killed with kill -9", "all online again, the same three devices")
     assert len(devices()) == 3
     note("end", "")
+
+
+def submit_to_compose(network: LabNetwork, compose: Callable[..., str]) -> float:
+    """Seconds; with a token, as somebody of another machine does. Raises BrokenRun unless it succeeded."""
+    inside_of_it = ("exec", "-T", "controller", "controller")
+    token = compose(*inside_of_it, "token", "create", "ci", "--scope", "submitter").strip()
+    line = shlex.split(compose(*inside_of_it, "enroll", "new", "--host", "controller"))
+    env = {"JETFLEET_TOKEN": token, "JETFLEET_CA": line[line.index("--ca") + 1]}
+    words = [sys.executable, "-m", "controller.cli.main", "--address", "127.0.0.1:50051", "submit", str(JOB), "--wait"]
+    start = time.monotonic()
+    run(*inside(network, "board"), *words, env=env)
+    return time.monotonic() - start
 
 
 def _works(compose: Callable[..., str], *words: str) -> bool:

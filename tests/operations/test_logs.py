@@ -55,6 +55,8 @@ def test_lines_of_both_commands_say_what_they_are_about(tmp_path: Path, keep: Ca
     assert f"task {leased['task']} " in leased["message"]
     assert leased["attempt"] == committed["attempt"] or leased["device"] == device
     assert one(of_agent, "registered")["device"] == device
+    delivered = one(of_agent, "committed")
+    assert (delivered["job"], delivered["task"]) == (str(job), leased["task"])
     assert secret not in served.log.read_text() + agent.log.read_text()
     assert all({"at", "level", "logger", "message"} <= set(line) for line in of_controller + of_agent)
 

@@ -12,14 +12,17 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from controller.api.client import Client
+from controller.model.removal import Retention
 from controller.service.exposition import NUMBERS
 from controller.service.tally import Durations
-from jetfleet.version import VERSION
+from jetfleet.v1 import task_pb2
+from jetfleet.version import PROTOCOL, VERSION
 from testing.access import authority_of
 from testing.boards.facts import simulated_board
 from testing.jobs import simulated_job, submit
 from testing.processes import AgentProcess, ControllerProcess, Process, wait_online
 from tests.operations.document import DOCUMENT, written
+from tests.service.scripted import ORIN, ScriptedAgent
 
 RULES = Path(__file__).resolve().parents[2] / "examples" / "alerts.yml"
 
@@ -75,7 +78,7 @@ def test_a_scrape_says_what_happened(
     status, text = get(served, "/metrics", token=token)
     assert status == 200
     found = numbers(text)
-    assert found[labelled("jetfleet_build_info", version=VERSION, protocol="1")] == 1
+    assert found[labelled("jetfleet_build_info", version=VERSION, protocol=str(PROTOCOL))] == 1
     assert found[labelled("jetfleet_jobs", state="ended")] == 2
     assert found[labelled("jetfleet_tasks", state="SUCCEEDED")] >= 1
     assert found[labelled("jetfleet_devices", state="online")] == 1
@@ -90,6 +93,32 @@ def test_a_scrape_says_what_happened(
     assert found["process_resident_memory_bytes"] > 1e6
     families = {family.name for family in text_string_to_metric_families(text) if family.name.startswith("jetfleet")}
     assert families == {number.name for number in NUMBERS}
+
+
+def test_work_that_is_given_back_is_counted_by_what_ended_it(
+    served: ControllerProcess, owner: Client, tmp_path: Path
+) -> None:
+    token = owner.access().create_token("prometheus", scope="reader").secret
+    facts = task_pb2.Facts()
+    facts.CopyFrom(ORIN)
+    facts.runtimes["simulated"] = "1"
+    with ScriptedAgent(served.address, tmp_path / "first", facts=facts):
+        submit(owner, simulated_job(tmp_path / "job"))
+    for process in ("one", "two"):  # the second finds what the first had in hand gone
+        with ScriptedAgent(served.address, tmp_path / process, facts=facts) as board:
+            board.claim()
+    owner.change_device("orin", remove={"force": True})
+    found = numbers(get(served, "/metrics", token=token)[1])
+    assert found[labelled("jetfleet_attempts_ended_total", outcome="EXPIRED")] == 1
+    assert found[labelled("jetfleet_attempts_ended_total", outcome="RETURNED")] == 1
+
+
+def test_removals_are_counted_by_whether_they_ended_well(served: ControllerProcess, owner: Client) -> None:
+    token = owner.access().create_token("prometheus", scope="reader").secret
+    owner.collect_garbage(Retention(older_than_s=0))
+    found = numbers(get(served, "/metrics", token=token)[1])
+    assert found[labelled("jetfleet_removals_total", outcome="DONE")] == 1
+    assert found[labelled("jetfleet_removals_total", outcome="FAILED")] == 0
 
 
 def test_only_a_token_that_is_valid_reads_the_numbers(served: ControllerProcess, owner: Client) -> None:

@@ -10,7 +10,7 @@ from controller.model.job import Artifact
 from controller.model.task import AttemptState, Failure, TaskKind, TaskState
 from controller.store import tables as t
 from controller.store.clock import now_text
-from controller.store.commands.readiness import became_free, became_ready
+from controller.store.commands.readiness import became_free, became_ready, was_given_back
 from controller.store.queries.tasks import OPEN_STATES, history, is_wanted, missing_engines, needs, waiting_for, wanting
 from controller.store.sqlite.prepared import PreparedStatement
 
@@ -23,6 +23,7 @@ def close_attempts(connection: Connection, which: ColumnElement[bool], end: Atte
     for row in found:
         close_attempt(connection, row.token, end, message=message)
         settle(connection, row.task_id)
+        was_given_back(connection, end.value)
     return [row.task_id for row in found]
 
 

@@ -103,7 +103,7 @@ def lease_of(connection: Connection, token: str, task_id: int) -> Lease:
     task = _TASK.first(connection, task_id_=task_id)
     build = task.kind == TaskKind.BUILD.value
     work = _build_work(connection, task) if build else _bench_work(connection, task)
-    return Lease(token, task.id, f"{task.kind.lower()} {task.name}", task.time_limit_s, work)
+    return Lease(token, task.id, f"{task.kind.lower()} {task.name}", task.time_limit_s, work, task.job_id)
 
 
 def _build_work(connection: Connection, task: StoredRow) -> BuildWork:

@@ -1,5 +1,6 @@
 """What a transaction gives to do: tasks that became READY and hardware that became free. It tells whom to wake."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -16,12 +17,13 @@ _KEY = "readiness"
 @dataclass
 class Readiness:
     """`device_ids` have a READY task bound to them; any device that fits may take a task of one of `demands` (JSON);
-    in `bench_domains` an attempt has ended.
+    in `bench_domains` an attempt has ended. `given_back` counts attempts that nobody will commit, by what ended them.
     """
 
     device_ids: set[str] = field(default_factory=set)
     demands: set[str] = field(default_factory=set)
     bench_domains: set[str] = field(default_factory=set)
+    given_back: "Counter[str]" = field(default_factory=Counter)
 
 
 @dataclass
@@ -39,6 +41,10 @@ def became_ready(connection: Connection, device_id: str | None, demand_id: int) 
 
 def became_free(connection: Connection, bench_domain: str) -> None:
     _noted(connection).readiness.bench_domains.add(bench_domain)
+
+
+def was_given_back(connection: Connection, end: str) -> None:
+    _noted(connection).readiness.given_back[end] += 1
 
 
 def watched(connection: Connection, change: Callable[[Connection], T]) -> tuple[T, Readiness]:

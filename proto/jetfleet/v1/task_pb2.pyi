@@ -1395,10 +1395,13 @@ class TaskSpec(_message.Message):
     TIME_LIMIT_FIELD_NUMBER: _builtins.int
     BUILD_FIELD_NUMBER: _builtins.int
     BENCH_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
     task_id: _builtins.int
     """the controller's number; 0 for `agent once`"""
     name: _builtins.str
     """for logs: "build onnxruntime-fp32-b1-cpu" """
+    job_id: _builtins.int
+    """for logs; of a BUILD the job that asked first"""
     @_builtins.property
     def time_limit(self) -> _duration_pb2.Duration:
         """of one attempt, child start to child end"""
@@ -1415,10 +1418,11 @@ class TaskSpec(_message.Message):
         time_limit: _duration_pb2.Duration | None = ...,
         build: Global___BuildTask | None = ...,
         bench: Global___BenchTask | None = ...,
+        job_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bench", b"bench", "build", b"build", "time_limit", b"time_limit", "work", b"work"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bench", b"bench", "build", b"build", "name", b"name", "task_id", b"task_id", "time_limit", b"time_limit", "work", b"work"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bench", b"bench", "build", b"build", "job_id", b"job_id", "name", b"name", "task_id", b"task_id", "time_limit", b"time_limit", "work", b"work"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_work: _TypeAlias = _typing.Literal["build", "bench"]  # noqa: Y015
     _WhichOneofArgType_work: _TypeAlias = _typing.Literal["work", b"work"]  # noqa: Y015
