@@ -16,6 +16,18 @@ _WATCHDOG_S = 30
 _MOUNTED_AT = {"/sys/firmware": "/host/sys/firmware", "/var/lib/dpkg/status": "/host/var/lib/dpkg/status"}
 
 
+_CLIENT_LIMITS = """\
+NoNewPrivileges=yes
+ProtectHome=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+RestrictRealtime=yes
+LockPersonality=yes
+SystemCallArchitectures=native"""
+
+
 def container_unit(host: BoardHost, image: str) -> str:
     return render(
         _TEMPLATE,
@@ -26,6 +38,7 @@ def container_unit(host: BoardHost, image: str) -> str:
         gid=str(host.gid),
         image=image,
         python=host.python,
+        client_limits=_CLIENT_LIMITS if host.engine == "docker" else "",
         watchdog=str(_WATCHDOG_S),
         run_options=" ".join(run_options(host)),
         restart=restart_steps(host.systemd),

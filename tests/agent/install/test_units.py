@@ -82,6 +82,17 @@ def test_the_agent_is_told_to_leave_in_an_orderly_way_and_has_time_for_it(host):
     assert found["OOMPolicy"] == "continue"
 
 
+def test_a_container_that_is_a_child_of_its_unit_is_not_limited_as_the_client_of_a_daemon_is(host):
+    """Under ProtectHostname crun cannot make a container, and under ProtectClock none of its devices can be opened."""
+    docker, podman = (
+        keys(units(replace(host, engine=engine), "localhost/agent:1")[AGENT_UNIT]) for engine in ("docker", "podman")
+    )
+    limits = {"ProtectClock", "ProtectHostname", "NoNewPrivileges", "SystemCallArchitectures"}
+    assert limits <= set(docker)
+    assert not limits & set(podman)
+    assert docker["Type"] == podman["Type"] == "notify"
+
+
 def test_what_may_be_late_is_never_required(host):
     text = units(host)[AGENT_UNIT]
     after = " ".join(values(text, "After")).split()
