@@ -118,8 +118,8 @@ bench: $(MADE)  ## measure the bars and store them in docs/measured; make bench 
 lab-systemd: $(MADE)  ## boot machines with the agent as their service, as root; record into docs/measured
 	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_systemd.py tests/lab/test_controller_service.py
 
-lab-aarch64: $(MADE)  ## the agent on an emulated aarch64, enrolled at a controller here, as root
-	$(BIN)/pytest -m lab tests/lab/test_aarch64.py
+lab-aarch64: $(MADE)  ## the agent on an emulated aarch64, enrolled at a controller here, as root; record into docs/measured
+	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_aarch64.py
 
 lab-containers: $(MADE)  ## build the images and run a fleet of containers, as root; record into docs/measured
 	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_containers.py

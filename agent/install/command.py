@@ -9,8 +9,9 @@ from agent.install.host import USER, BoardHost, read_host
 from agent.install.plan import STATE_DIR, Wanted, install_steps, uninstall_steps
 from jetfleet.errors import BadInput, Infrastructure
 from jetfleet.installation import apply, show
+from jetfleet.releases import agent_image
+from jetfleet.version import VERSION
 
-_NO_IMAGE = "localhost/jetfleet-agent"
 _ENROLLED = f"{STATE_DIR}/credentials/certificate.pem"
 
 
@@ -22,7 +23,7 @@ def add_install_arguments(install: argparse.ArgumentParser, *, exit_codes: str) 
     how = install.add_mutually_exclusive_group(required=True)
     how.add_argument("--native", action="store_true", help="the service runs this Python's agent")
     how.add_argument("--container", action="store_true", help="the service runs a container; needs docker or podman")
-    install.add_argument("--image", metavar="REF", help=f"image of --container [default: {_NO_IMAGE}]")
+    install.add_argument("--image", metavar="REF", help="image of --container [default: this board's, by its L4T]")
     _add_common(install)
 
 
@@ -46,8 +47,10 @@ def _add_common(verb: argparse.ArgumentParser) -> None:
 
 
 def install(options: argparse.Namespace) -> int:
-    root, image = _root(options), _image(options)
-    host = read_host(root, engine=_engine(root) if image is not None else "")
+    root = _root(options)
+    _check_image(options)
+    host = read_host(root, engine=_engine(root) if options.container else "")
+    image = (options.image or agent_image(VERSION, host.l4t)) if options.container else None
     steps, refusals = install_steps(host, Wanted(image)), problems(host, image)
     if options.dry_run:
         show(steps, print)
@@ -62,12 +65,9 @@ def install(options: argparse.Namespace) -> int:
     return _look(host, image) if root == Path("/") else 0
 
 
-def _image(options: argparse.Namespace) -> str | None:
-    if options.container:
-        return str(options.image or _NO_IMAGE)
-    if options.image:
+def _check_image(options: argparse.Namespace) -> None:
+    if options.image and not options.container:
         raise BadInput("an image is of use in a container only", where="--image", expected="--container --image REF")
-    return None
 
 
 def _look(host: BoardHost, image: str | None) -> int:

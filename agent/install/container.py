@@ -55,6 +55,7 @@ def run_options(host: BoardHost) -> list[str]:
         "--rm",
         "--name=jetfleet-agent",
         "--pull=never",
+        "--log-driver=none",  # the journal has what it says, and keeps it within bounds
         *(["--runtime=nvidia"] if host.has_nvidia_runtime else []),
         "--network=host",
         f"--user={host.uid}:{host.gid}",

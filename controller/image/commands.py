@@ -68,7 +68,7 @@ def run_script(recipe: ImageRecipe, engine: str) -> str:
     if recipe.dockerfile == CONTROLLER:
         return _controller_script(recipe, engine)
     is_jetson = recipe.dockerfile == JETSON
-    lines = [f"# Where it runs; on a board with jetfleet installed rather: agent install --container {recipe.tag}"]
+    lines = [f"# Where it runs; with jetfleet on the board rather: sudo agent install --container --image {recipe.tag}"]
     if is_jetson and engine == "docker":
         lines += [
             "# The NVIDIA runtime mounts the driver; --gpus is refused on a Jetson.",

@@ -4,14 +4,12 @@ from dataclasses import dataclass
 
 from jetfleet.errors import BadInput
 from jetfleet.modules import MODULES
-from jetfleet.releases import NVIDIA_REGISTRY, RELEASES, SoftwareRelease
+from jetfleet.releases import LOCAL, NVIDIA_REGISTRY, RELEASES, SoftwareRelease, agent_image
 from jetfleet.tensorrt import line_of
 from jetfleet.version import VERSION
 
 JETSON, CPU, CONTROLLER = "agent-jetson.Dockerfile", "agent-cpu.Dockerfile", "controller.Dockerfile"
 _EXTRAS = {JETSON: ("agent", "cuda"), CPU: ("agent", "onnxruntime"), CONTROLLER: ("controller",)}
-# Both engines take it for themselves: a bare name that is missing would be looked for in a public registry.
-_LOCAL = "localhost"
 # The lowest glibc of the bases that are meant: Debian 10 and what is younger; Ubuntu 22.04 and 24.04 for a Jetson.
 _ANY_GLIBC = 28
 _UBUNTU_GLIBC = {"3.10": 35, "3.12": 39}
@@ -59,7 +57,7 @@ def jetson_recipe(l4t: str, *, module: str = "", base: str = "", build_base: str
         dockerfile=JETSON,
         base=chosen,
         build_base=build_base or (base if base else f"{NVIDIA_REGISTRY}/{release.build_image}"),
-        tag=f"{_LOCAL}/jetfleet-agent:{VERSION}-l4t{l4t}",
+        tag=agent_image(VERSION, l4t),
         python=release.python,
         arch="aarch64",
         glibc=_UBUNTU_GLIBC[release.python],
@@ -75,8 +73,7 @@ def plain_recipe(dockerfile: str, *, base: str, python: str, arch: str) -> Image
             where="--base, --python",
             expected="a base with glibc 2.28 or newer: --base debian-with-python3:12 --python 3.11",
         )
-    name = "jetfleet-controller" if dockerfile == CONTROLLER else "jetfleet-agent"
-    tag = f"{_LOCAL}/{name}:{VERSION}" + ("" if dockerfile == CONTROLLER else "-cpu")
+    tag = f"{LOCAL}/jetfleet-controller:{VERSION}" if dockerfile == CONTROLLER else agent_image(VERSION, None)
     return ImageRecipe(dockerfile, base, "", tag, python, arch, _ANY_GLIBC)
 
 

@@ -4,6 +4,7 @@ from typing import Any, TypeAlias
 
 from controller.model.view import DeviceView
 from controller.record.results import facts_record
+from jetfleet.releases import agent_image
 
 Record: TypeAlias = dict[str, Any]
 
@@ -66,8 +67,7 @@ def _command(device: DeviceView, how: str | None, wanted: str) -> str | None:
     if how == "native":
         return _NATIVE.format(version=wanted)
     release = device.facts.get("l4t")
-    tag = f"{wanted}-l4t{release}" if release else f"{wanted}-cpu"
-    return f"sudo agent install --container --image jetfleet-agent:{tag}"
+    return f"sudo agent install --container --image {agent_image(wanted, str(release) if release else None)}"
 
 
 def install_kind(device: DeviceView) -> str | None:

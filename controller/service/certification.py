@@ -49,7 +49,8 @@ class Certification:
         if self.listening is None or not self.agents_port:
             raise BadInput(
                 "this controller does not listen for boards",
-                hint="start it with --listen 0.0.0.0:50051 --agents 0.0.0.0:50052",
+                hint="`controller serve --listen 0.0.0.0:50051 --agents 0.0.0.0:50052` or `controller install` starts "
+                "one that does; --state or --address says which one is meant",
             )
         return self.listening
 

@@ -81,6 +81,10 @@ _TABLE = (
 RELEASES = {release.l4t: release for release in _TABLE}
 
 
+# Both engines take it for themselves: a bare name that is missing would be looked for in a public registry.
+LOCAL = "localhost"
+
+
 def place_of(l4t: str | None) -> SoftwareRelease | None:
     """The release itself, or for one that is not listed the newest listed one before it of its line (36, 39, ...)."""
     if l4t is None or _L4T.fullmatch(l4t) is None:
@@ -100,6 +104,11 @@ def jetpack_of(l4t: str | None) -> str | None:
     if place is None:
         return None
     return place.jetpack if place.l4t == l4t else f"{place.jetpack}+l4t.{l4t}"
+
+
+def agent_image(version: str, l4t: str | None) -> str:
+    """What an agent's image is called: `controller image` makes it, a board's unit looks for it. None: no Jetson."""
+    return f"{LOCAL}/jetfleet-agent:{version}-{f'l4t{l4t}' if l4t else 'cpu'}"
 
 
 def l4t_number(text: str) -> tuple[int, ...]:

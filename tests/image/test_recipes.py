@@ -135,7 +135,17 @@ def test_a_board_s_container_is_confined_as_the_unit_of_agent_install_has_it():
     """Two ways to start the same container: pasted, or by `agent install --container`."""
     run = run_script(jetson_recipe("36.4.3"), "docker").replace("--user ", "--user=").replace("--tmpfs ", "--tmpfs=")
     unit = run_options(BoardHost(python="", engine="docker", has_nvidia_runtime=True, present=frozenset(SHARED_FILES)))
-    own = ("--rm", "--name=", "--user=", "--env", "--volume=/var/lib/jetfleet", "--group-add=")
+    # Where only docker is, there is neither a helper nor a unit to speak to.
+    own = (
+        "--rm",
+        "--name=",
+        "--user=",
+        "--env",
+        "--log-driver=",
+        "--volume=/var/lib/jetfleet",
+        "--volume=/run/jetfleet",
+        "--group-add=",
+    )
     for option in unit:
         if not option.startswith(own):
             assert option.removeprefix("--volume=").removesuffix(":ro") in run

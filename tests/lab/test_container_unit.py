@@ -113,7 +113,7 @@ def test_the_printed_line_enrols_and_starts_the_container(
 
 def test_a_job_runs_in_it(owner: Client, record: Record) -> None:
     began = time.monotonic()
-    job = owner.submit(MODEL, name="boxed", targets={"every": {"device": NAME}})
+    job = owner.submit(MODEL, name="boxed", targets=[{"every": {"device": NAME}}])
     assert job.wait().state.value == "SUCCEEDED"
     record.note("a job through it", f"SUCCEEDED, {time.monotonic() - began:.0f} s")
 

@@ -205,7 +205,7 @@ def test_a_command_is_for_what_the_board_runs() -> None:
     found = upgrade_record(orin, wanted="0.2.0")
     assert found is not None
     assert found["prepare"] == "controller image --for orin --build"
-    assert found["command"] == "sudo agent install --container --image jetfleet-agent:0.2.0-l4t36.4.3"
+    assert found["command"] == "sudo agent install --container --image localhost/jetfleet-agent:0.2.0-l4t36.4.3"
     native = upgrade_record(replace(orin, facts={"container": "none"}), wanted="0.2.0")
     assert native is not None
     assert "jetfleet[agent]==0.2.0" in native["command"]

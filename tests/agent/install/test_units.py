@@ -91,6 +91,7 @@ def test_a_container_that_is_a_child_of_its_unit_is_not_limited_as_the_client_of
     assert limits <= set(docker)
     assert not limits & set(podman)
     assert docker["Type"] == podman["Type"] == "notify"
+    assert not {"StateDirectory"} & {*docker, *podman}  # systemd would give it to root before every command
 
 
 def test_what_may_be_late_is_never_required(host):
