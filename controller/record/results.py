@@ -73,8 +73,13 @@ def metric_values(item: Measurement) -> Iterator[tuple[str, float | str | None]]
 
 
 def _parts(metric: MetricSpec, estimate: Estimate) -> tuple[float | str | None, ...]:
-    value = _finite(estimate.value)
-    return (value, estimate.low, estimate.high, estimate.reason or None) if metric.has_interval else (value,)
+    parts = {
+        "value": _finite(estimate.value),
+        "low": estimate.low,
+        "high": estimate.high,
+        "reason": estimate.reason or None,
+    }
+    return tuple(parts[part] for part in metric.parts)
 
 
 def _values(row: Row) -> Record:

@@ -19,22 +19,29 @@ class Better(Enum):
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """A number of a measurement. With an interval, `NAME_low`, `NAME_high` and `NAME_reason` go with it everywhere."""
+    """A number of a measurement. With an interval, `NAME_low`, `NAME_high` and `NAME_reason` go with it everywhere, or
+    its reason alone."""
 
     name: str
     unit: str
     better: Better
     meaning: str
     has_interval: bool = False
+    has_reason: bool = False  # where it has no interval: that its absence is explained
     stage: str = ""  # of STAGES; empty: not of a stage
     statistic: str = ""  # of latencies; empty: not a statistic of them
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """What of an estimate is kept of it: the value, its 95 % interval, and why one is missing."""
+        if self.has_interval:
+            return ("value", "low", "high", "reason")
+        return ("value", "reason") if self.has_reason else ("value",)
+
+    @property
     def columns(self) -> tuple[str, ...]:
-        """What it is called in SQL, CSV, JSON and pandas: the value, its 95 % interval, and why one is missing."""
-        if not self.has_interval:
-            return (self.name,)
-        return (self.name, f"{self.name}_low", f"{self.name}_high", f"{self.name}_reason")
+        """What its parts are called in SQL, CSV, JSON and pandas."""
+        return tuple(self.name if part == "value" else f"{self.name}_{part}" for part in self.parts)
 
 
 STATISTICS = ("min", "mean", "p50", "p90", "p95", "p99", "max")
@@ -74,10 +81,15 @@ TELEMETRY = (
         has_interval=True,
     ),
     MetricSpec("power_mean_w", "W", Better.LOWER, "mean power over the timed windows", has_interval=True),
-    MetricSpec("power_idle_w", "W", Better.NEITHER, "mean power at rest, before the engine was loaded"),
-    MetricSpec("gpu_clock_mean_mhz", "MHz", Better.NEITHER, "mean clock of the GPU over the timed windows"),
-    MetricSpec("cpu_clock_mean_mhz", "MHz", Better.NEITHER, "mean clock of the fastest CPU over the timed windows"),
-    MetricSpec("temperature_max_c", "°C", Better.LOWER, "the hottest zone's highest temperature while timed"),
+    *(
+        MetricSpec(name, unit, better, meaning, has_reason=True)
+        for name, unit, better, meaning in (
+            ("power_idle_w", "W", Better.NEITHER, "mean power at rest, before the engine was loaded"),
+            ("gpu_clock_mean_mhz", "MHz", Better.NEITHER, "mean clock of the GPU over the timed windows"),
+            ("cpu_clock_mean_mhz", "MHz", Better.NEITHER, "mean clock of the fastest CPU over the timed windows"),
+            ("temperature_max_c", "°C", Better.LOWER, "the hottest zone's highest temperature while timed"),
+        )
+    ),
 )
 
 

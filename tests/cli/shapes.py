@@ -40,8 +40,8 @@ def _keys(body: str, before: Mapping[str, Shape]) -> Iterator[tuple[str, str]]:
             yield key, value.strip()
         elif include == "metrics":
             for metric in METRICS:
-                kinds = ("number or null", "number or null", "number or null", "string or null")
-                yield from zip(metric.columns, kinds, strict=False)
+                for part, column in zip(metric.parts, metric.columns, strict=True):
+                    yield column, "string or null" if part == "reason" else "number or null"
         else:
             yield from before[include].items()
 

@@ -9,13 +9,13 @@ from jetfleet.circumstances import NAMES as CIRCUMSTANCES
 from jetfleet.metrics import METRICS
 
 _METRIC = "(SELECT {part} FROM metric WHERE measurement_id = m.id AND name = '{name}') AS {column}"
-_PARTS = ("value", "low", "high", "nullif(reason, '')")
+_PARTS = {"value": "value", "low": "low", "high": "high", "reason": "nullif(reason, '')"}
 
 # Looked up one by one: a query pays for those that it names, however many there are.
 _METRIC_COLUMNS = ",\n       ".join(
-    _METRIC.replace("{part}", part).replace("{name}", metric.name).replace("{column}", column)
+    _METRIC.replace("{part}", _PARTS[part]).replace("{name}", metric.name).replace("{column}", column)
     for metric in METRICS
-    for part, column in zip(_PARTS, metric.columns, strict=False)
+    for part, column in zip(metric.parts, metric.columns, strict=True)
 )
 
 _CIRCUMSTANCE = {name: f"json_extract(m.circumstances, '$.{name}')" for name in CIRCUMSTANCES}
