@@ -17,7 +17,7 @@ from agent.runtime.base import Report, Runtime
 from agent.runtime.registry import open_runtime
 from agent.work.aggregate import aggregate, lock_flags, lost_window_flags, untimed_measurements
 from agent.work.interleave import InTurns, Turns, interleave
-from agent.work.measure import check_options, measure
+from agent.work.measure import MeasureLimits, check_options, measure
 from agent.work.one_run import add_run
 from agent.work.pace import pace_circumstances
 from agent.work.process_age import process_age_s
@@ -26,6 +26,7 @@ from agent.work.streams import by_subject, open_stream
 from agent.work.subject import LoadedSubject, load_and_check
 from agent.work.summary import Recording, summarise
 from agent.work.surroundings import Observed, Surroundings
+from agent.work.timeline import PhaseLog, publish_timeline
 from agent.work.together import CallerThread, GroupRecording, Lane
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_SAMPLES,
@@ -45,7 +46,7 @@ _FIRST = RunRole()
 def run_bench(
     task: BenchTask,
     attempt: AttemptDir,
-    report: Report,
+    tell: Report,
     notes: dict[str, str],
     *,
     role: RunRole = _FIRST,
@@ -56,7 +57,7 @@ def run_bench(
     `notes` takes the sessions' configurations, for the environment record. Threads that concurrent subjects share out
     among themselves are written into the task's options. `root` is where the machine's sensors are read.
     """
-    limits, turns = check_options(task, role), _turns(task, role)
+    limits, turns, report = check_options(task, role), _turns(task, role), PhaseLog(tell)
     _share_threads(task)
     with ExitStack() as stack:
         runtimes = [open_runtime(subject.runtime) for subject in task.subjects]
@@ -73,25 +74,34 @@ def run_bench(
         every_lane = [lane for streams in lanes for lane in streams]
         soaked = soak(every_lane, task.measure, report, role=role, sensors=sensors_of(root, simulated=simulated))
         in_turns: list[InTurns] = []
-
-        def timed() -> GroupRecording:
-            if turns is None:
-                return by_subject(measure(every_lane, limits, report), list(map(len, lanes)))
-            in_turns.append(interleave(every_lane, limits, report, turns=turns))
-            return in_turns[0].seen
-
-        seen, observed = surroundings.watch(timed)
+        seen, observed = surroundings.watch(lambda: _time(lanes, limits, report, turns, in_turns))
     report("summarise", None, "")
     observed.circumstances.update({**pace_circumstances(limits.pace), **soaked.circumstances})
-    beside = len(every_lane) - 1 if turns is None else 0
-    found = _Found(loaded, seen, observed, beside=beside, with_whole=turns is None)
+    found = _Found(loaded, seen, observed, beside=0 if turns else len(every_lane) - 1, with_whole=turns is None)
     measured = Measured(measurements=_summarise_all(found, attempt, role))
     for measurement in measured.measurements:
         add_run(measurement, role.index, load_s)
         soaked.add_metrics(measurement)
     if turns is not None:
         measured.interleaved.runs.append(_paired_run(turns, in_turns[0], observed.pauses))
-    return Outcome(measured=measured, artifacts=observed.publish(attempt, f"telemetry.{role.index}.jsonl"))
+    files = observed.publish(attempt, f"telemetry.{role.index}.jsonl")
+    files += publish_timeline(attempt, f"timeline.{role.index}.npz", seen, report, is_made_up=simulated)
+    return Outcome(measured=measured, artifacts=files)
+
+
+def _time(
+    lanes: Sequence[Sequence[Lane]],
+    limits: MeasureLimits,
+    report: Report,
+    turns: Turns | None,
+    in_turns: list[InTurns],
+) -> GroupRecording:
+    """What is seen of the subjects, each with its lanes; what two in turns amount to is added to `in_turns`."""
+    every_lane = [lane for streams in lanes for lane in streams]
+    if turns is None:
+        return by_subject(measure(every_lane, limits, report), list(map(len, lanes)))
+    in_turns.append(interleave(every_lane, limits, report, turns=turns))
+    return in_turns[0].seen
 
 
 def _turns(task: BenchTask, role: RunRole) -> Turns | None:

@@ -36,9 +36,9 @@ def measure_paced(lanes: Sequence[Lane], seen: GroupRecording, plan: ArrivalPlan
     runs = [_PacedRun(gate, index, plan) for index in range(len(lanes))]
     for lane, answers, back_to_back_ms in zip(range(len(lanes)), run_all(lanes, runs), _latest(seen), strict=True):
         served, collected = _counted(answers, plan, pace, back_to_back_ms)
-        _add(seen, lane, served, collected)
+        opened_ns = gate.opened_ns[lane]
+        _add(seen, lane, served, collected, opened_ns)
         if not lane:
-            opened_ns = gate.opened_ns[lane]
             window = (opened_ns + int(served.arrivals_ns[0]), opened_ns + int(served.ends_ns[-1]))
             seen.windows_ns.append(window)
     seen.runs = 1
@@ -114,7 +114,7 @@ def _counted(
     return served, cut(answers.collected, part)
 
 
-def _add(seen: GroupRecording, lane: int, served: Served, collected: RoundRecord) -> None:
+def _add(seen: GroupRecording, lane: int, served: Served, collected: RoundRecord, opened_ns: int) -> None:
     recording = seen.recordings[lane]
     count = len(served.ends_ns)
     blocks = np.array_split(np.arange(count), max(1, min(MOST_BLOCKS, count // LEAST_SAMPLES)))
@@ -122,7 +122,12 @@ def _add(seen: GroupRecording, lane: int, served: Served, collected: RoundRecord
     for block in blocks:
         part = slice(int(block[0]), int(block[-1]) + 1)
         ended_ns = int(served.ends_ns[part][-1])
-        recording.add(served.busy_ms[part], ended_ns - began_ns, _with_waits(cut(collected, part), served, part))
+        recording.add(
+            served.busy_ms[part],
+            ended_ns - began_ns,
+            _with_waits(cut(collected, part), served, part),
+            begins_ns=opened_ns + served.begins_ns[part],
+        )
         began_ns = ended_ns
     recording.metrics.update(deadline_metrics(served))
     recording.flags += deadline_flags(served)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from agent.work.summary import Recording
 from agent.work.together import GroupRecording, Lane
 from jetfleet.v1.task_pb2 import Flag
 
-Floats = NDArray[np.float64]
+_Number = TypeVar("_Number", np.float64, np.int64)
 
 
 def open_stream(first: LoadedSubject, attempt: AttemptDir, stack: ExitStack) -> tuple[Lane, list[Flag]]:
@@ -46,6 +47,10 @@ def _as_one(parts: Sequence[Recording]) -> Recording:
         return parts[0]
     found = Recording(warmup_s=parts[0].warmup_s, warmup_n=sum(part.warmup_n for part in parts))
     found.rounds = [_woven(blocks) for blocks in zip(*(part.rounds for part in parts), strict=True)]
+    found.begins_ns = [_woven(blocks) for blocks in zip(*(part.begins_ns for part in parts), strict=True)]
+    numbers = [np.full(len(block), number) for number, part in enumerate(parts) for block in part.rounds]
+    per_stream = [numbers[begin :: len(parts[0].rounds)] for begin in range(len(parts[0].rounds))]
+    found.streams = [_woven(blocks) for blocks in per_stream]
     for stage in parts[0].stages:
         found.stages[stage] = [_woven(blocks) for blocks in zip(*(part.stages[stage] for part in parts), strict=True)]
     # Each has a wall clock of its own, shorter than the window by what its edges cut off: rates add up, times do not.
@@ -54,8 +59,8 @@ def _as_one(parts: Sequence[Recording]) -> Recording:
     return found
 
 
-def _woven(blocks: Sequence[Floats]) -> Floats:
+def _woven(blocks: Sequence[NDArray[_Number]]) -> NDArray[_Number]:
     """The samples of one window in about the order in which they were taken."""
     places = np.concatenate([(np.arange(len(block)) + 0.5) / len(block) for block in blocks])
-    woven: Floats = np.concatenate(blocks)[np.argsort(places, kind="stable")]
+    woven: NDArray[_Number] = np.concatenate(blocks)[np.argsort(places, kind="stable")]
     return woven

@@ -40,6 +40,8 @@ class Recording:
     window_s: float = 0.0  # rounds only: what happens between them is not the engine's time
     rounds: list[Floats] = field(default_factory=list)
     stages: dict[str, list[Floats]] = field(default_factory=dict)
+    begins_ns: list[NDArray[np.int64]] = field(default_factory=list)  # of each inference, by its session's clock
+    streams: list[NDArray[np.int64]] = field(default_factory=list)  # in which of the subject's
     warmup_p50_ms: float = 0.0  # of its last window, back to back
     metrics: dict[str, Estimate] = field(default_factory=dict)  # what is no statistic of a stage
     flags: list[Flag] = field(default_factory=list)  # what only who recorded it knows
@@ -48,7 +50,7 @@ class Recording:
     def n(self) -> int:
         return sum(len(block) for block in self.rounds)
 
-    def add(self, wall_ms: Floats, elapsed_ns: int, collected: RoundRecord) -> None:
+    def add(self, wall_ms: Floats, elapsed_ns: int, collected: RoundRecord, *, begins_ns: NDArray[np.int64]) -> None:
         """One round by the host's clock, which is e2e unless the session took its own. Where the session tells the
         latency, the residual is what no stage has by then; elsewhere an inference is all compute."""
         if collected.e2e_ms is not None:
@@ -62,6 +64,8 @@ class Recording:
         stages |= {"latency": latency_ms, "e2e": wall_ms}
         self.window_s += elapsed_ns / 1e9
         self.rounds.append(latency_ms)
+        self.begins_ns.append(begins_ns)
+        self.streams.append(np.zeros(len(begins_ns), dtype=np.int64))
         for name, values in stages.items():
             self.stages.setdefault(name, []).append(values)
 

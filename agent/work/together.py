@@ -106,7 +106,12 @@ class GroupRecording:
         for recording, timeline, part in zip(self.recordings, timelines, slices, strict=True):
             begins, ends = timeline.begins_ns[part], timeline.ends_ns[part]
             # A lane's own wall clock: what the window's edges cut off at both ends is neither counted nor timed.
-            recording.add((ends - begins) / 1e6, int(ends[-1] - begins[0]), cut(timeline.collected, part))
+            recording.add(
+                (ends - begins) / 1e6,
+                int(ends[-1] - begins[0]),
+                cut(timeline.collected, part),
+                begins_ns=timeline.opened_ns + begins,
+            )
         return min(counts)
 
 

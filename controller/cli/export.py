@@ -1,4 +1,4 @@
-"""`controller export`: a look at a model before any job."""
+"""`controller export`: a look at a model before any job, and single inferences for other tools."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from controller.cli.inferences import FORMATS
+from controller.cli.numbers import MOST_ID
+from controller.cli.outputs import check_outputs
 from controller.cli.settings import print_message, settings_of
 from jetfleet.errors import BadInput
 
@@ -17,19 +20,57 @@ if TYPE_CHECKING:
 
 def export(
     context: typer.Context,
-    job: Annotated[Path, typer.Argument(metavar="JOB.yaml", help="The job whose model is meant.")],
+    what: Annotated[str, typer.Argument(metavar="JOB.yaml|ID", help="The job file whose model is meant, or a job.")],
     check: Annotated[bool, typer.Option("--check", help="Only check; keep nothing but the cache.")] = False,
     output: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Check, and put the ONNX files there.", show_default=False)
+        Path | None, typer.Option(metavar="PATH", help="The folder for ONNX files, or the file.", show_default=False)
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help=f"Of a job's inferences: {', '.join(FORMATS)}."),
+    ] = None,
+    measurement: Annotated[
+        int | None, typer.Option(metavar="ID", min=1, max=MOST_ID, help="Only this one.", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Export or load a job's model and check it.
+    """Check a model before any job, or write a job's inferences for other tools.
 
-    Holds its outputs against PyTorch's (an ONNX file's against the unoptimised graph's) at two batch sizes.
+    `export JOB.yaml` exports or loads a job's model and holds its outputs against PyTorch's (an ONNX file's against the
+    unoptimised graph's) at two batch sizes. It needs no controller and uploads nothing. Exit code 2 if the model cannot
+    be used, with the reason and its place.
 
-    Needs no controller and uploads nothing. Exit code 2 if the model cannot be used, with the reason and its place.
+    `export ID --format FORMAT --output FILE` writes each inference of a job: trtexec-times as `trtexec --exportTimes`,
+    chrome-trace for ui.perfetto.dev with phases, stages and sensors, npz and parquet as tables.
     """
+    if format_ is None:
+        _export_model(context, Path(what), check=check, output=output, as_json=as_json)
+    else:
+        _export_inferences(context, what, format_, output=output, measurement=measurement)
+
+
+def _export_inferences(
+    context: typer.Context, what: str, format_: str, *, output: Path | None, measurement: int | None
+) -> None:
+    from controller.cli.inferences import export_inferences
+    from controller.model.view import ResultQuery
+
+    if format_ not in FORMATS:
+        raise BadInput(f"{format_!r} is not a format", where="--format", expected=", ".join(FORMATS))
+    if not what.isdecimal() or not 0 < int(what) <= MOST_ID:
+        raise BadInput(f"{what!r} is not the number of a job", where="ID", expected="as `controller jobs` prints it")
+    if output is None:
+        raise BadInput("no file is named", where="--output", expected="--output FILE")
+    check_outputs(**{"--output": output})
+    with settings_of(context).connect() as client:
+        client.job(int(what))  # one that does not exist is a mistake, not nothing to export
+        rows = client.results(ResultQuery(job_ids=(int(what),)))
+        chosen = [row for row in rows if measurement in (None, row.measurement_id)]
+        written = export_inferences(client, chosen, output, format_=format_)
+    print_message(f"{format_} of {written} measurement{'s' if written > 1 else ''}: {output}")
+
+
+def _export_model(context: typer.Context, job: Path, *, check: bool, output: Path | None, as_json: bool) -> None:
     from controller.intake.inspect_model import check as look
 
     if not check and output is None:

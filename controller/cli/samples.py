@@ -1,23 +1,18 @@
 """Raw samples of measurements as files: an .npz of all, or times as trtexec writes them. Needs no numpy."""
 
-import ast
 import json
-import struct
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jetfleet.errors import Corrupt
+from controller.report.inferences.arrays import read_npy
 
 if TYPE_CHECKING:
     from controller.api.client import Client
     from controller.model.job import Artifact
     from controller.model.result import Row
-
-_MAGIC = b"\x93NUMPY"
-_FORMATS = {"<f8": "d", "<f4": "f"}
 
 
 def save_samples(client: "Client", rows: Sequence["Row"], path: Path) -> int:
@@ -36,7 +31,7 @@ def save_times(client: "Client", rows: Sequence["Row"], path: Path) -> int:
     """
     times: dict[str, list[dict[str, float]]] = {}
     for row, _, content in _samples(client, rows):
-        times.setdefault(_key(row), []).extend({"latencyMs": ms} for ms in _values(content))
+        times.setdefault(_key(row), []).extend({"latencyMs": ms} for ms in read_npy(content))
     document = next(iter(times.values())) if len(times) == 1 else times
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return len(times)
@@ -63,15 +58,3 @@ def _files(row: "Row") -> list[tuple[str, "Artifact"]]:
 def _key(row: "Row") -> str:
     part = "" if not row.part else f"-{row.part.replace(' ', '-')}"
     return f"{row.job_id}-{row.variant_key}-{row.device}{part}-{row.measurement_id}".replace("/", "_")
-
-
-def _values(content: bytes) -> tuple[float, ...]:
-    """The numbers of a one-dimensional .npy file: https://numpy.org/doc/stable/reference/generated/numpy.lib.format."""
-    if not content.startswith(_MAGIC):
-        raise Corrupt("samples are not a .npy file")
-    size = struct.unpack("<H" if content[6] == 1 else "<I", content[8 : 10 if content[6] == 1 else 12])[0]
-    start = (10 if content[6] == 1 else 12) + size
-    header = ast.literal_eval(content[start - size : start].decode("latin-1"))
-    if header["descr"] not in _FORMATS or len(header["shape"]) != 1:
-        raise Corrupt(f"samples are {header['descr']}, {header['shape']}", expected="one axis of float32 or float64")
-    return struct.unpack(f"<{header['shape'][0]}{_FORMATS[header['descr']]}", content[start:])

@@ -48,6 +48,7 @@ class Role(Enum):
     TELEMETRY = "telemetry"
     FRAME = "frame"
     CALLABLE = "callable"
+    TIMELINE = "timeline"
 
 
 # External data of a lowered graph; data of any other name belongs to the FP32 graph. A variant may carry several

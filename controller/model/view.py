@@ -11,7 +11,7 @@ from controller.model.task import Failure, JobState, Progress, TaskKind, TaskSta
 
 @dataclass(frozen=True)
 class TaskView:
-    """`device` is the bound or last tried one, empty if neither; `elapsed_s` and `logs` are of the last attempt."""
+    """`device` is the bound or last tried one, empty if neither; `elapsed_s`, `logs`, `files`: of the last attempt."""
 
     id: int
     kind: TaskKind
@@ -25,6 +25,7 @@ class TaskView:
     log_sha256: str
     elapsed_s: float | None
     logs: tuple[Artifact, ...] = ()
+    files: tuple[Artifact, ...] = ()  # timelines and telemetry
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from typing import Any, TypeAlias
 
+from controller.model.job import Artifact
 from controller.model.view import JobView, PlannedTask, Reason, Submitted, TaskView
 
 Record: TypeAlias = dict[str, Any]
@@ -43,7 +44,8 @@ def task_record(task: TaskView) -> Record:
         "elapsed_s": task.elapsed_s,
         "because_of_task": task.because_of_task,
         "log_sha256": task.log_sha256 or None,
-        "logs": [{"name": log.name, "sha256": log.sha256, "size_bytes": log.size_bytes} for log in task.logs],
+        "logs": [_file_record(log) for log in task.logs],
+        "files": [_file_record(file) for file in task.files],
         "failure": failure
         and {
             "kind": failure.kind.value,
@@ -54,6 +56,10 @@ def task_record(task: TaskView) -> Record:
             "peak_rss_bytes": failure.peak_rss_bytes,
         },
     }
+
+
+def _file_record(file: Artifact) -> Record:
+    return {"name": file.name, "sha256": file.sha256, "size_bytes": file.size_bytes}
 
 
 def submitted_record(submitted: Submitted) -> Record:

@@ -22,6 +22,8 @@ from controller.store.steady import steady_now
 from controller.store.stored import StoredRow
 from jetfleet.errors import BadInput, NotFound
 
+_FOR_PEOPLE = tuple(role.value for role in (Role.LOG, Role.TIMELINE, Role.TELEMETRY))
+
 
 def job_view(
     connection: Connection,
@@ -36,8 +38,8 @@ def job_view(
     """
     job = job_row(connection, job_id)
     rows = job_tasks(connection, job_id)
-    attempts, logs = _attempts(connection, job_id), _logs(connection, job_id)
-    tasks = [_task_view(row, attempts.get(row.id, ()), logs, progress) for row in rows]
+    attempts, files = _attempts(connection, job_id), _files(connection, job_id)
+    tasks = [_task_view(row, attempts.get(row.id, ()), files, progress) for row in rows]
     view = _view(job, tuple(tasks), [task.state for task in tasks])
     if past is None:
         return view
@@ -188,11 +190,12 @@ def _view(job: StoredRow, tasks: tuple[TaskView, ...], states: list[TaskState]) 
 def _task_view(
     row: StoredRow,
     attempts: Sequence[StoredRow],
-    logs: Mapping[str, Sequence[Artifact]],
+    files: Mapping[str, Sequence[Artifact]],
     progress: Mapping[str, Progress],
 ) -> TaskView:
     last = attempts[-1] if attempts else None
-    last_logs = tuple(logs.get(last.token, ())) if last else ()
+    last_files = files.get(last.token, ()) if last else ()
+    last_logs = tuple(item for item in last_files if item.role is Role.LOG)
     is_open = last is not None and AttemptState(last.state) in OPEN_ATTEMPT
     return TaskView(
         id=row.id,
@@ -207,6 +210,7 @@ def _task_view(
         log_sha256=last_logs[0].sha256 if last_logs else "",
         elapsed_s=_elapsed_s(last) if last is not None else None,
         logs=last_logs,
+        files=tuple(item for item in last_files if item.role is not Role.LOG),
     )
 
 
@@ -230,16 +234,16 @@ def _attempts(connection: Connection, job_id: int) -> dict[int, list[StoredRow]]
     return found
 
 
-def _logs(connection: Connection, job_id: int) -> dict[str, list[Artifact]]:
-    """The logs of each attempt, in the order of the processes that wrote them: log.txt, log-2.txt."""
+def _files(connection: Connection, job_id: int) -> dict[str, list[Artifact]]:
+    """What each attempt left for people, in the order of the processes that wrote it: log.txt, log-2.txt."""
     found: dict[str, list[Artifact]] = defaultdict(list)
     for row in connection.execute(
         select(t.attempt_artifact)
         .join(t.attempt, t.attempt.c.token == t.attempt_artifact.c.attempt_token)
-        .where(t.attempt.c.task_id.in_(_task_ids(job_id)), t.attempt_artifact.c.role == Role.LOG.value)
+        .where(t.attempt.c.task_id.in_(_task_ids(job_id)), t.attempt_artifact.c.role.in_(_FOR_PEOPLE))
     ):
-        found[row.attempt_token].append(Artifact(Role.LOG, row.name, row.sha256, row.size_bytes))
-    return {token: sorted(logs, key=lambda log: (len(log.name), log.name)) for token, logs in found.items()}
+        found[row.attempt_token].append(Artifact(Role(row.role), row.name, row.sha256, row.size_bytes))
+    return {token: sorted(files, key=lambda file: (len(file.name), file.name)) for token, files in found.items()}
 
 
 def _refusal(task: StoredRow) -> Failure | None:

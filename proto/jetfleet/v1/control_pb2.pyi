@@ -686,6 +686,7 @@ class Task(_message.Message):
     LOG_SHA256_FIELD_NUMBER: _builtins.int
     ELAPSED_S_FIELD_NUMBER: _builtins.int
     LOGS_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     kind: _builtins.str
     """BUILD, BENCH"""
@@ -712,6 +713,10 @@ class Task(_message.Message):
     def logs(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Artifact]:
         """of the last attempt, one for each process it took"""
 
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Artifact]:
+        """of the last attempt: timelines and telemetry, one for each process it took"""
+
     def __init__(
         self,
         *,
@@ -727,10 +732,11 @@ class Task(_message.Message):
         log_sha256: _builtins.str = ...,
         elapsed_s: _builtins.float | None = ...,
         logs: _abc.Iterable[_task_pb2.Artifact] | None = ...,
+        files: _abc.Iterable[_task_pb2.Artifact] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_elapsed_s", b"_elapsed_s", "elapsed_s", b"elapsed_s", "failure", b"failure", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_elapsed_s", b"_elapsed_s", "attempts", b"attempts", "because_of_task", b"because_of_task", "device", b"device", "elapsed_s", b"elapsed_s", "failure", b"failure", "id", b"id", "kind", b"kind", "log_sha256", b"log_sha256", "logs", b"logs", "name", b"name", "progress", b"progress", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_elapsed_s", b"_elapsed_s", "attempts", b"attempts", "because_of_task", b"because_of_task", "device", b"device", "elapsed_s", b"elapsed_s", "failure", b"failure", "files", b"files", "id", b"id", "kind", b"kind", "log_sha256", b"log_sha256", "logs", b"logs", "name", b"name", "progress", b"progress", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__elapsed_s: _TypeAlias = _typing.Literal["elapsed_s"]  # noqa: Y015
     _WhichOneofArgType__elapsed_s: _TypeAlias = _typing.Literal["_elapsed_s", b"_elapsed_s"]  # noqa: Y015

@@ -113,6 +113,8 @@ class _ArtifactRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Artifact
     """what a machine's sensors told while it measured, JSON lines"""
     ARTIFACT_ROLE_FRAME: _ArtifactRole.ValueType  # 22
     """an image file that a pipeline begins with; `name` is its file name"""
+    ARTIFACT_ROLE_TIMELINE: _ArtifactRole.ValueType  # 24
+    """when each inference of a process began, and its stages, .npz"""
     ARTIFACT_ROLE_CALLABLE: _ArtifactRole.ValueType  # 23
     """a Python file of the user's; `name` is FILE.py as the job spells it"""
 
@@ -156,6 +158,8 @@ ARTIFACT_ROLE_TELEMETRY: ArtifactRole.ValueType  # 19
 """what a machine's sensors told while it measured, JSON lines"""
 ARTIFACT_ROLE_FRAME: ArtifactRole.ValueType  # 22
 """an image file that a pipeline begins with; `name` is its file name"""
+ARTIFACT_ROLE_TIMELINE: ArtifactRole.ValueType  # 24
+"""when each inference of a process began, and its stages, .npz"""
 ARTIFACT_ROLE_CALLABLE: ArtifactRole.ValueType  # 23
 """a Python file of the user's; `name` is FILE.py as the job spells it"""
 Global___ArtifactRole: _TypeAlias = ArtifactRole  # noqa: Y015

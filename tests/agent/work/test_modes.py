@@ -1,5 +1,6 @@
 """Modes paced and throughput: the loop on sessions with scripted latencies, and whole BENCHes through real runtimes."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,16 +17,19 @@ from agent.work.measure import MeasureLimits, check_options, measure, measure_al
 from agent.work.pace import ArrivalPattern
 from agent.work.streams import by_subject
 from agent.work.summary import summarise
+from agent.work.timeline import MOST_INFERENCES
 from agent.work.together import Lane
 from jetfleet.errors import BadInput
 from jetfleet.plausible import impossible_number
 from jetfleet.v1.task_pb2 import (
+    ARTIFACT_ROLE_TIMELINE,
     FLAG_KIND_INTERFERED,
     FLAG_KIND_PAUSED,
     FLAG_KIND_UNSTABLE,
     FLAG_KIND_WRONG_OUTPUT,
     Measurement,
     MeasureOptions,
+    Outcome,
     OutputCheck,
     TaskSpec,
 )
@@ -175,8 +179,27 @@ def bench(spec: TaskSpec, folder: Path, blobs: Blobs) -> Measurement:
         (attempt.blobs / path.name).write_bytes(path.read_bytes())
     outcome = run_bench(spec.bench, attempt, silent, {})
     assert impossible_number(outcome) == ""
+    check_timeline(outcome, attempt)
     (found,) = outcome.measured.measurements
     return found
+
+
+def check_timeline(outcome: Outcome, attempt: AttemptDir) -> None:
+    """Each inference is in it, as often as it was counted."""
+    (measured,) = outcome.measured.measurements
+    files = [item for item in outcome.artifacts if item.role == ARTIFACT_ROLE_TIMELINE]
+    if not measured.n:
+        assert not files
+        return
+    (file,) = files
+    with np.load(attempt.out / file.sha256) as arrays:
+        about = json.loads(arrays["about"].tobytes())
+        columns = {name.partition(".")[2]: arrays[name] for name in arrays.files if name != "about"}
+    assert [name for name, _, _ in about["phases"]][:4] == ["load", "check", "warm-up", "measure"]
+    assert {len(values) for values in columns.values()} == {min(measured.n, MOST_INFERENCES)}
+    assert np.all(np.diff(columns["begin_ms"]) >= 0)
+    assert columns["begin_ms"][0] >= 0
+    assert set(columns["stream"]) <= set(range(int(measured.circumstances.get("streams", "1"))))
 
 
 def classifier_task(blobs: Blobs, folder: Path, **options: str) -> TaskSpec:
