@@ -26,6 +26,7 @@ PROGRAMS = (
     "disturbance",
     "interference",
     "coverage",
+    "calibration",
     "fleetbuild",
     "restore",
     "energy",
