@@ -36,7 +36,7 @@ _PAIRS = 12  # measurements of each kind: 66 pairs
 
 
 @dataclass(frozen=True)
-class Repeats:
+class EqualMeasurements:
     """The rows of one measurement that was made again and again, and how long each took from submit to result."""
 
     rows: Sequence[Measurement]
@@ -102,7 +102,7 @@ def _figures(what: str, client: Client, folder: Path, arguments: dict[str, Any],
     yield Figure(f"wall clock of one, {what}", median(found.took_s), "s", at_most=None if "load" in what else 15)
 
 
-def _repeats(client: Client, model: Path, arguments: dict[str, Any], *, tiny: bool) -> Repeats:
+def _repeats(client: Client, model: Path, arguments: dict[str, Any], *, tiny: bool) -> EqualMeasurements:
     measure = {"runs": 2, "warmup_s": 0, "seconds": 0.05, "max_seconds": 0.1} if tiny else {}
     rows, took_s = [], []
     for number in range(2 if tiny else _PAIRS):
@@ -114,7 +114,7 @@ def _repeats(client: Client, model: Path, arguments: dict[str, Any], *, tiny: bo
         if not results:
             raise RuntimeError(f"job {job.id} ended as {state.value} without a result")
         rows += [row.measurement for row in results]
-    return Repeats(rows, took_s[1:])  # the first had its engine built
+    return EqualMeasurements(rows, took_s[1:])  # the first had its engine built
 
 
 @contextmanager
