@@ -12,14 +12,17 @@ import numpy as np
 
 from agent.runtime.base import Report
 from agent.work import stats
-from agent.work.measure import MIN_ROUND_SAMPLES, MeasureLimits, quiet_collector, warm_up
+from agent.work.measure import MeasureLimits, quiet_collector, warm_up
 from agent.work.summary import Recording
 from agent.work.together import GroupRecording, Lane, LaneGroup
 
-ROUND_S = 0.05  # long enough for a median, short enough that the machine is the same in all four of a block
+# Short, so that the machine is the same in all four of a block: on one whose CPUs were shared with others, ratios of
+# processes varied three times as much with rounds of 20 inferences of 5 ms as with 4 (docs/adr/0020).
+ROUND_S = 0.02
+ROUND_SAMPLES = 4  # at least, after the one that finds its caches cold
 FEWEST_BLOCKS = 4  # as many that begin with A as with B, and rounds enough to say something of each
 FEWEST_LATE = 2  # where those would outlast the longest window
-MOST_BLOCKS = 100
+MOST_BLOCKS = 1000
 TAIL_SAMPLES = 100  # fewer, and p99 is the largest of them
 _PAIR = 2
 _FIRST, _SECOND = 0, 1
@@ -96,10 +99,10 @@ def interleave(
 
 def _round_size(latency_s: float, limits: MeasureLimits) -> int:
     """Inferences in a round; one, where rounds that have enough for a median would outlast the longest window."""
-    least = 4 * FEWEST_LATE * (MIN_ROUND_SAMPLES + 1) * latency_s
+    least = 4 * FEWEST_LATE * (ROUND_SAMPLES + 1) * latency_s
     if least > limits.max_s:
         return 1
-    return max(MIN_ROUND_SAMPLES, math.ceil(ROUND_S / latency_s))
+    return max(ROUND_SAMPLES, math.ceil(ROUND_S / latency_s))
 
 
 def _blocks(groups: Sequence[LaneGroup], counts: Sequence[int], limits: MeasureLimits) -> int:
