@@ -5,9 +5,11 @@ from statistics import fmean
 
 from agent.repeat.interval import repeat_interval, typical
 from agent.repeat.plan import PLANNED_RUNS
+from jetfleet.metrics import METRICS
 from jetfleet.v1.task_pb2 import Estimate, Measurement
 
 _EXTREMES = {"min": min, "max": max}
+_SHARES = frozenset(metric.name for metric in METRICS if metric.unit == "share")
 
 
 def merge_metrics(found: Measurement, *, first: Measurement, counted: Sequence[Measurement]) -> None:
@@ -40,6 +42,13 @@ def estimate_of(name: str, values: Sequence[float]) -> Estimate:
     value = fmean(values) if f"_{name}".endswith("_mean_ms") else typical(values)
     estimate = Estimate(value=value)
     interval = repeat_interval(values, learnt_from=PLANNED_RUNS)
-    if interval is not None:
-        estimate.low, estimate.high = min(value, interval[0]), max(value, interval[1])
+    if interval is None:
+        return estimate
+    low, high = min(value, interval[0]), max(value, interval[1])
+    if name in _SHARES:
+        low, high = max(0.0, low), min(1.0, high)
+    if name in _SHARES and low == high:  # nothing in any run is no proof of nothing in the next
+        estimate.reason = f"no interval: {value:g} in all {len(values)} runs"
+    else:
+        estimate.low, estimate.high = low, high
     return estimate

@@ -79,7 +79,7 @@ def deadline_metrics(served: Served) -> dict[str, Estimate]:
     found = {
         "paced_miss_share": share_of(served.missed),
         "paced_miss_runs": Estimate(value=len(runs)),
-        "paced_longest_miss_run": Estimate(value=max(runs, default=0)),
+        "paced_miss_run_max": Estimate(value=max(runs, default=0)),
         "paced_queued_share": Estimate(value=float(np.mean(~served.found_free))),
         "paced_busy_share": Estimate(value=min(1.0, served.busy_share)),
         "back_to_back_p50_ms": Estimate(value=served.back_to_back_ms),

@@ -138,7 +138,7 @@ _PACED = (
         has_interval=True,
     ),
     MetricSpec("paced_miss_runs", "count", Better.LOWER, "mode paced: how often misses began, one or more in a row"),
-    MetricSpec("paced_longest_miss_run", "count", Better.LOWER, "mode paced: most misses in a row"),
+    MetricSpec("paced_miss_run_max", "count", Better.LOWER, "mode paced: most misses in a row"),
     MetricSpec("paced_queued_share", "share", Better.LOWER, "mode paced: arrivals that found another one before them"),
     MetricSpec("paced_busy_share", "share", Better.NEITHER, "mode paced: share of the time in which it inferred"),
     MetricSpec("jitter_ms", "ms", Better.LOWER, "mode paced: mean difference between responses of neighbours"),

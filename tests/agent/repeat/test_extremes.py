@@ -22,3 +22,14 @@ def test_power_at_rest_is_the_first_runs_and_a_reason_stays_one() -> None:
     merge_metrics(found, first=first, counted=[first, second])
     assert found.metrics["power_idle_w"].value == 2.2
     assert found.metrics["energy_mj"].reason == "no readable rail: none"
+
+
+def test_a_share_stays_one_and_none_in_any_run_is_no_proof() -> None:
+    rare = estimate_of("paced_miss_share", [0.0, 0.0, 0.01, 0.0, 0.02])
+    assert (rare.value, rare.low) == (0.0, 0.0)
+    assert 0.0 < rare.high < 0.1
+    assert estimate_of("paced_miss_share", [0.99, 1.0, 0.98, 1.0, 1.0]).high == 1.0
+    never = estimate_of("paced_miss_share", [0.0] * 5)
+    assert (never.value, never.HasField("low")) == (0.0, False)
+    assert never.reason == "no interval: 0 in all 5 runs"
+    assert estimate_of("paced_miss_run_max", [0.0, 7.0, 2.0]).value == 7.0

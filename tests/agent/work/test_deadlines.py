@@ -49,7 +49,7 @@ def test_misses_come_in_runs_and_what_is_left_unanswered_is_one_of_them() -> Non
     assert miss_runs(np.zeros(4, bool)) == []
     found = deadline_metrics(served((10, 10, 12), (20, 20, 35), unanswered=3))
     assert found["paced_miss_share"].value == pytest.approx(4 / 5)
-    assert found["paced_longest_miss_run"].value == 4
+    assert found["paced_miss_run_max"].value == 4
     assert found["paced_miss_runs"].value == 1
 
 
