@@ -23,6 +23,7 @@ PROGRAMS = (
     "query",
     "idle",
     "harness",
+    "peers",
     "disturbance",
     "interference",
     "coverage",

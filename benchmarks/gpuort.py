@@ -20,7 +20,7 @@ _WIDTHS = (64, 64, 128, 128, 256, 256)
 class Twins:
     """Raises ImportError where ONNX Runtime has no CUDA provider."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, cuda_graph: str = "off") -> None:
         if cuda_provider_version() is None:
             raise ImportError("its CUDA provider is not there")
         onnx.save(residual_network(), folder / "model.onnx")
@@ -32,7 +32,7 @@ class Twins:
         )
         runtime.build(task, folder, engine, lambda artifact: folder, lambda phase, fraction, detail: None)
         subject = Subject(variant_key="bench", placement="gpu", batch=8, precision=PRECISION_FP32, inputs=[spec])
-        subject.options.update({"wait": "spin", "cuda_graph": "off"})  # as the bare loop
+        subject.options.update({"wait": "spin", "cuda_graph": cuda_graph})  # off: as the bare loop
         self.session = runtime.load(engine, subject, lambda artifact: folder)
         x = np.random.default_rng(0).standard_normal(_SHAPE).astype(np.float32)
         self._alone = open_engine(engine, onnxruntime.SessionOptions(), cuda_providers(PRECISION_FP32))
