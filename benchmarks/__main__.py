@@ -27,6 +27,7 @@ PROGRAMS = (
     "disturbance",
     "interference",
     "coverage",
+    "answers",
     "calibration",
     "fleetbuild",
     "restore",

@@ -8,14 +8,28 @@ from controller.analysis.baseline import baseline_value, default_axis
 from controller.analysis.choose import ChosenRow, Position, at_position, choose
 from controller.analysis.comparability import check_names, differences
 from controller.analysis.effects import BESIDE, check_metric, effect_of
+from controller.analysis.evidence import in_turns
 from controller.analysis.noise_floor import FALSE_ALARMS, NoiseFloors
 from controller.analysis.remarks import remarks
 from controller.analysis.spread import spreads
 from controller.model.comparison import Answer, Axis, Comparison, ComparisonReport, Effect
-from controller.model.result import VALID, Row, Schedule
+from controller.model.result import VALID, FlagKind, Row, Schedule, verdict
 from jetfleet.stats.decision import MARGIN
 
 HEADLINE = "p50_ms"
+# What they say of a p50 holds for both that were timed in turns, and cancels in the ratio of a process; one in which
+# something stood still is left out.
+CANCELLED_IN_TURNS = frozenset(
+    {
+        FlagKind.UNSTABLE,
+        FlagKind.NOT_REPEATABLE,
+        FlagKind.TOO_FEW_SAMPLES,
+        FlagKind.INTERFERED,
+        FlagKind.THROTTLED,
+        FlagKind.CLOCK_DRIFT,
+        FlagKind.PAUSED,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -101,9 +115,12 @@ def _held(found: ChosenRow, base: ChosenRow | None, *, where: str, asked: _Quest
         return _closed(row, None, Answer.INCOMPARABLE, where, notes)
     if base.note:
         notes = (*notes, f"baseline: {base.note}")
+    cancelled = CANCELLED_IN_TURNS if in_turns(row, base.row)[0] else frozenset()
     for text, item in (("", row), ("the baseline is ", base.row)):
-        if item.measurement.verdict != VALID:
-            return _closed(row, base.row, Answer.NOT_VALID, text + _verdict(item), notes)
+        if (worst := verdict(_flags(item) - cancelled)) != VALID:
+            return _closed(row, base.row, Answer.NOT_VALID, text + _evidence_of(item, worst), notes)
+    if shared := sorted(kind.value for kind in (_flags(row) | _flags(base.row)) & cancelled):
+        notes = (*notes, f"{', '.join(shared)}: of both alike, for they were timed in turns")
     if differing := differences(row, base.row, by=asked.by, across=asked.across):
         return _closed(row, base.row, Answer.INCOMPARABLE, "; ".join(differing), notes)
     notes = (*notes, *remarks(row, base.row, by=asked.by, across=asked.across))
@@ -149,7 +166,10 @@ def _missing(row: Row, base: Row, metric: str) -> str:
     return f"no {metric} to compare: {reason}{hint}"
 
 
-def _verdict(row: Row) -> str:
-    verdict = row.measurement.verdict
-    evidence = next((flag.evidence for flag in row.measurement.flags if flag.kind.value == verdict), "")
-    return f"{verdict}: {evidence}" if evidence else verdict
+def _flags(row: Row) -> set[FlagKind]:
+    return {flag.kind for flag in row.measurement.flags}
+
+
+def _evidence_of(row: Row, worst: str) -> str:
+    evidence = next((flag.evidence for flag in row.measurement.flags if flag.kind.value == worst), "")
+    return f"{worst}: {evidence}" if evidence else worst

@@ -9,7 +9,7 @@ from controller.analysis.noise_floor import Noise
 from controller.model.comparison import Effect, Source
 from controller.model.result import Estimate, Row
 from jetfleet.errors import BadInput
-from jetfleet.metrics import METRICS, Better, MetricSpec
+from jetfleet.metrics import ACCURACIES, METRICS, Better, MetricSpec
 from jetfleet.stats import proportions
 from jetfleet.stats.power import detectable
 from jetfleet.stats.proportions import Proportion
@@ -19,11 +19,16 @@ _OF_AN_INFERENCE = frozenset({"ms", "mJ", "J"})
 _SPECS = {metric.name: metric for metric in METRICS}
 
 
+def _is_comparable(metric: MetricSpec) -> bool:
+    """Twice as many degrees are not twice as warm, and counts of a run depend on its length."""
+    return metric.better is not Better.NEITHER and metric.unit not in ("°C", "count")
+
+
 # What stands beside the metric that is asked about: not the stages, nor what one sample alone decides.
 BESIDE = tuple(
     metric.name
     for metric in METRICS
-    if metric.better is not Better.NEITHER and not metric.stage and metric.statistic not in ("min", "max", "std")
+    if _is_comparable(metric) and not metric.stage and metric.statistic not in ("min", "max", "std")
 )
 
 
@@ -32,8 +37,8 @@ def check_metric(name: str) -> None:
     if name not in _SPECS:
         close = ", ".join(get_close_matches(name, _SPECS, n=3)) or ", ".join(BESIDE)
         raise BadInput(f"there is no metric {name!r}", where="--metric", expected=close)
-    if _SPECS[name].better is Better.NEITHER:
-        raise BadInput(f"neither more nor less {name} is better", where="--metric", expected=", ".join(BESIDE))
+    if not _is_comparable(_SPECS[name]):
+        raise BadInput(f"{name} has no ratio that would mean anything", where="--metric", expected=", ".join(BESIDE))
 
 
 def spec_of(metric: str) -> MetricSpec:
@@ -45,6 +50,8 @@ def effect_of(row: Row, baseline: Row, noise: Noise, *, outside: float) -> tuple
     metric = spec_of(noise.metric)
     if metric.unit == "share":
         return _points(row, baseline, metric, outside=outside), None
+    if metric.name in ACCURACIES:
+        return _error(row, baseline, metric), None
     return _ratio(row, baseline, noise, outside=outside)
 
 
@@ -94,13 +101,24 @@ def _change(found: Evidence, plain: float) -> Estimate:
     return Estimate(plain, min(interval[0], plain), max(interval[1], plain))
 
 
+def _error(row: Row, baseline: Row, metric: MetricSpec) -> Effect:
+    """An engine has one, whatever process it is asked in, and what each sample contributed is not kept."""
+    value, base = _value(row, metric), _value(baseline, metric)
+    plain = value / base if value is not None and base else None
+    reason = "no interval: what each sample contributed is not kept"
+    return Effect(metric.name, value, base, Estimate(plain, reason=reason))
+
+
 def _points(row: Row, baseline: Row, metric: MetricSpec, *, outside: float) -> Effect:
-    """Of independent samples, which is wider than of the same ones."""
+    """Of independent samples, which is wider than of the same ones; and for means of what lies between 0 and 1, as of
+    IoU, too: none varies by more than the share of successes does.
+    """
     above, below = _share(row, metric), _share(baseline, metric)
+    value, base = _value(row, metric), _value(baseline, metric)
     if above is None or below is None:
-        which = "the baseline" if above else "it"
-        reason = f"no {metric.name} to compare: {which} has none"
-        return Effect(metric.name, _value(row, metric), _value(baseline, metric), Estimate(None, reason=reason))
+        away = None if value is None or base is None else value - base
+        reason = f"no interval: {metric.name} is not of evaluated samples"
+        return Effect(metric.name, value, base, Estimate(away, reason=reason), in_points=True)
     error = proportions.standard_error(above, below)
     return Effect(
         metric.name,
@@ -115,7 +133,7 @@ def _points(row: Row, baseline: Row, metric: MetricSpec, *, outside: float) -> E
 
 
 def _share(row: Row, metric: MetricSpec) -> Proportion | None:
-    value, n = _value(row, metric), row.measurement.accuracy_n
+    value, n = _value(row, metric), row.measurement.accuracy_n if metric.name in ACCURACIES else 0
     return Proportion(value, n) if value is not None and n and 0 <= value <= 1 else None
 
 

@@ -71,7 +71,7 @@ def in_turns(row: Row, baseline: Row) -> tuple[Interleaved | None, bool]:
 
 def _of_turns(turns: Interleaved, ratios: Sequence[float]) -> Evidence:
     if len(ratios) < 2:
-        return Evidence(Source.INTERLEAVED, reason="one process only: its ratio has no interval", n=len(ratios))
+        return Evidence(Source.INTERLEAVED, reason="one process only counts", n=len(ratios))
     looks = planned(*turns.looks) if turns.looks else None
     return Evidence(Source.INTERLEAVED, paired_ratio(ratios), looks=looks, n=len(ratios))
 

@@ -10,7 +10,7 @@ import pytest
 from controller.analysis.compare import compare
 from controller.model.comparison import Answer, Axis, Comparison, Source
 from controller.model.interleaved import Interleaved, PairedRun
-from controller.model.result import Estimate, Row, Schedule
+from controller.model.result import Estimate, Flag, FlagKind, Row, Schedule
 from jetfleet.errors import BadInput
 from tests.analysis.runs import repeats, row, run
 
@@ -59,6 +59,22 @@ def test_what_was_timed_in_turns_is_compared_by_its_ratios(ratio: float, answer:
     assert (found.baseline.variant_key, found.row.variant_key) == ("base", "candidate")
 
 
+def flagged(rows: list[Row], *kinds: FlagKind) -> list[Row]:
+    flags = tuple(Flag(kind, "seen") for kind in kinds)
+    return [replace(item, measurement=replace(item.measurement, flags=flags)) for item in rows]
+
+
+def test_what_moves_both_alike_does_not_void_their_ratio_and_what_is_wrong_with_one_does() -> None:
+    rows = in_turns([1.05 + noise for noise in NOISE])
+    found = one(flagged(rows, FlagKind.NOT_REPEATABLE, FlagKind.INTERFERED))
+    assert found.answer is Answer.SLOWER
+    assert found.notes == ("INTERFERED, NOT_REPEATABLE: of both alike, for they were timed in turns",)
+    wrong = one(flagged(rows, FlagKind.INTERFERED, FlagKind.WRONG_OUTPUT))
+    assert (wrong.answer, wrong.reason) == (Answer.NOT_VALID, "WRONG_OUTPUT: seen")
+    apart = one(flagged([row(1), row(2)], FlagKind.INTERFERED))
+    assert apart.answer is Answer.NOT_VALID
+
+
 def test_turned_round_the_ratio_is_too() -> None:
     found = one(in_turns([1.05 + noise for noise in NOISE]), baseline="candidate")
     assert found.answer is Answer.FASTER
@@ -90,7 +106,7 @@ def test_processes_that_stood_still_do_not_count() -> None:
     alone = one([base, replace(candidate, interleaved=replace(candidate.interleaved, runs=(broken, rest[0])))])
     assert (alone.answer, alone.reason) == (
         Answer.CANNOT_TELL,
-        "no interval: one process only: its ratio has no interval",
+        "no interval: one process only counts",
     )
 
 
@@ -187,7 +203,8 @@ def test_throughput_is_of_items_already_and_more_is_better() -> None:
     ("options", "said"),
     [
         ({"metric": "p98_ms"}, "there is no metric 'p98_ms'"),
-        ({"metric": "dla_time_share"}, "neither more nor less dla_time_share is better"),
+        ({"metric": "dla_time_share"}, "dla_time_share has no ratio that would mean anything"),
+        ({"metric": "temperature_max_c"}, "temperature_max_c has no ratio"),
         ({"margin": float("nan")}, "nan is not a valid margin"),
         ({"margin": -0.1}, "-0.1 is not a valid margin"),
         ({"false_alarms": 0.0}, "0.0 is not a valid chance"),
@@ -217,3 +234,46 @@ def test_facts_that_keep_nothing_apart_are_named_all_the_same() -> None:
         [row(1, facts={"os": "a", "kernel": "5.15"}), row(2, facts={"os": "a", "kernel": "6.8", "python": "3.12"})]
     )
     assert found.notes == ("kernel is 6.8, 5.15 in the baseline",)
+
+
+def with_metrics(number: int, accuracy_n: int = 0, **values: float) -> Row:
+    made = row(number)
+    metrics = {"p50_ms": Estimate(10.0), **{name: Estimate(value) for name, value in values.items()}}
+    return replace(made, measurement=replace(made.measurement, metrics=metrics, accuracy_n=accuracy_n))
+
+
+def test_shares_that_are_not_of_samples_have_no_interval() -> None:
+    late = one([with_metrics(1, 100, paced_miss_share=0.0), with_metrics(2, 100, paced_miss_share=0.2)])
+    (effect,) = late.others
+    assert (effect.change.value, effect.change.low, effect.in_points) == (pytest.approx(0.2), None, True)
+    asked = one(
+        [with_metrics(1, 100, paced_miss_share=0.0), with_metrics(2, 100, paced_miss_share=0.2)],
+        metric="paced_miss_share",
+    )
+    assert (asked.answer, asked.reason) == (
+        Answer.CANNOT_TELL,
+        "no interval: paced_miss_share is not of evaluated samples",
+    )
+
+
+def test_means_between_0_and_1_are_no_surer_than_shares_and_errors_have_no_interval() -> None:
+    rows = [with_metrics(1, 500, iou=0.8, mean_abs_error=0.1), with_metrics(2, 500, iou=0.6, mean_abs_error=0.2)]
+    found = {effect.metric: effect for effect in one(rows).others}
+    assert one(rows, metric="iou").answer is Answer.WORSE
+    assert found["iou"].change.low is not None
+    assert (found["mean_abs_error"].change.value, found["mean_abs_error"].change.low) == (2.0, None)
+    assert one(rows, metric="mean_abs_error").answer is Answer.CANNOT_TELL
+
+
+def test_energy_is_of_an_inference_and_compared_per_item_and_by_runs() -> None:
+    def using(number: int, energy_mj: float, batch: int) -> Row:
+        made = row(number, job_id=1, variant_key=f"b{batch}", batch=batch)
+        runs = tuple(run(index, p50_ms=10.0, energy_mj=energy_mj * (1 + 0.001 * index)) for index in range(5))
+        metrics = {"p50_ms": Estimate(10.0), "energy_mj": Estimate(energy_mj)}
+        return replace(made, measurement=replace(made.measurement, runs=runs, metrics=metrics))
+
+    found = one([using(1, 100.0, 1), using(2, 400.0, 8)], metric="energy_mj")
+    assert found.answer is Answer.BETTER
+    assert found.ratio is not None
+    assert found.ratio.value == pytest.approx(0.5)
+    assert found.ratio.low is not None

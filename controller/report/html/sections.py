@@ -13,7 +13,13 @@ from controller.report.html import charts, page
 from controller.report.text import recommend as recommend_text
 from controller.report.text.words import number
 
-_TONE = {Answer.FASTER: "good", Answer.SLOWER: "bad", Answer.SAME: "good"}
+_TONE = {
+    Answer.FASTER: "good",
+    Answer.BETTER: "good",
+    Answer.SAME: "good",
+    Answer.SLOWER: "bad",
+    Answer.WORSE: "bad",
+}
 _MOST_PICTURES = 12
 _MOST_LINES = 60
 _STAGES = ("pre", "h2d", "compute", "d2h", "post", "residual")
@@ -66,7 +72,7 @@ def _comparison_cells(item: Comparison) -> tuple[str, ...]:
         "n/a" if ratio.value is None else f"{ratio.value:.3f}",
         interval,
         page.toned(item.answer.value, _TONE.get(item.answer, "unsure")),
-        page.toned("; ".join((item.reason, *item.notes)), "quiet"),
+        page.toned("; ".join(filter(None, (item.reason, item.advice, *item.notes))), "quiet"),
     )
 
 

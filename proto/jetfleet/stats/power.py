@@ -89,7 +89,8 @@ def smallest_difference(standard_error: float, freedom: float, *, outside: float
 def _rounded(freedom: float) -> float:
     if math.isinf(freedom) or freedom > 1000:
         return math.inf
-    return float(round(freedom)) if freedom >= 10 else round(freedom, 1)
+    step = 0.25 if freedom < 10 else 1.0 if freedom < 100 else 10.0
+    return max(1.0, step * round(freedom / step))
 
 
 def values_needed(
