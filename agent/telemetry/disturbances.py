@@ -102,7 +102,7 @@ def _throttled(telemetry: Telemetry, watched: Watched) -> Iterator[str]:
 def _interfered(telemetry: Telemetry, watched: Watched) -> Iterator[str]:
     if watched.on_gpu:
         yield from _gpu_shared(telemetry, watched)
-    if watched.on_cpu:
+    if watched.on_cpu and not watched.paced:
         yield from _cpus_shared(telemetry, watched)
     for series in telemetry.named("stalled.memory"):
         share = series.grown([watched.span]) / length_s([watched.span])
@@ -125,7 +125,7 @@ def _gpu_shared(telemetry: Telemetry, watched: Watched) -> Iterator[str]:
 
 def _cpus_shared(telemetry: Telemetry, watched: Watched) -> Iterator[str]:
     """What the machine's CPUs did, less what this process did: they share caches and memory, though none is waited
-    for."""
+    for. Not where it wakes up at a pace: the kernel counts by ticks whose CPU is busy, and may take the two for one."""
     for busy, own in zip(telemetry.named("cpu.busy"), telemetry.named("cpu.own"), strict=False):
         others = (busy.grown([watched.span]) - own.grown([watched.span])) / length_s([watched.span])
         limit = max(BUSY_CPUS, BUSY_SHARE * watched.cpus)

@@ -1,6 +1,7 @@
 """From sampled channels to the metrics of a measurement, each with a value or the reason why it has none. Pure."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
@@ -10,6 +11,7 @@ from agent.telemetry.series import ChannelSeries, Telemetry, Window, length_s
 from jetfleet.v1.task_pb2 import Estimate
 
 _IDLE_CONVERSIONS = 3
+_KEPT_BEFORE_S = 5.0  # what is told at full rate before the first round; before that, once a second
 _SHARED = "drawn by several subjects, together or in turns"
 
 
@@ -82,8 +84,17 @@ def _lines(telemetry: Telemetry, watched: Watched, zero_s: float, power: str) ->
         yield _line(series, zero_s)
 
 
+def _thinned(series: ChannelSeries, zero_s: float) -> Iterator[tuple[float, float]]:
+    """Time and value: an hour under load before the rounds would be most of the file."""
+    kept_s = -math.inf
+    for time_s, value in zip(series.times_s, series.values, strict=True):
+        if time_s >= zero_s - _KEPT_BEFORE_S or time_s >= kept_s + 1.0:
+            kept_s = time_s
+            yield time_s, value
+
+
 def _line(series: ChannelSeries, zero_s: float) -> Mapping[str, object]:
-    channel = series.channel
+    channel, kept = series.channel, list(_thinned(series, zero_s))
     return {
         "channel": channel.name,
         "unit": channel.unit,
@@ -91,6 +102,6 @@ def _line(series: ChannelSeries, zero_s: float) -> Mapping[str, object]:
         "every_s": channel.every_s,
         "conversion_s": channel.conversion_s,
         "covers": channel.covers,
-        "t_s": [round(time_s - zero_s, 4) for time_s in series.times_s],
-        "values": [float(f"{value:.9g}") for value in series.values],
+        "t_s": [round(time_s - zero_s, 4) for time_s, _ in kept],
+        "values": [float(f"{value:.9g}") for _, value in kept],
     }

@@ -17,8 +17,12 @@ def series(name: str, values: Sequence[float], *, every_s: float = 0.1) -> Chann
     return ChannelSeries(Channel(name, "", "file"), [every_s * k for k in range(len(values))], values)
 
 
-def flags(*found: ChannelSeries, on_cpu: bool = False, on_gpu: bool = True, cpus: int = 4) -> dict[int, str]:
-    watched = Watched(windows=[(1.0, 2.0), (2.1, 3.0)], rest=(0.2, 0.7), cpus=cpus, on_cpu=on_cpu, on_gpu=on_gpu)
+def flags(
+    *found: ChannelSeries, on_cpu: bool = False, on_gpu: bool = True, cpus: int = 4, paced: bool = False
+) -> dict[int, str]:
+    watched = Watched(
+        windows=[(1.0, 2.0), (2.1, 3.0)], rest=(0.2, 0.7), cpus=cpus, on_cpu=on_cpu, on_gpu=on_gpu, paced=paced
+    )
     telemetry = Telemetry({item.channel.name: item for item in found})
     return {flag.kind: flag.evidence for flag in sampled_flags(telemetry, watched)}
 
@@ -51,6 +55,12 @@ def test_a_clock_that_moves_while_it_is_measured_is_a_drift_and_before_that_it_m
     assert flags(falling) == {DRIFT: "GPU clock between 918 and 1020 MHz (limit 5%)"}
     emc = series("clock.emc", [2133] * 20 + [3199] * 12)
     assert flags(emc) == {DRIFT: "EMC clock between 2133 and 3199 MHz (limit 5%)"}
+
+
+def test_at_a_pace_clocks_fall_between_inputs_and_that_is_what_is_measured() -> None:
+    falling = series("clock.gpu", [306] * 10 + [1020, 306] * 11)
+    assert flags(falling, paced=True) == {}
+    assert flags(falling) != {}
 
 
 def test_cpus_count_by_levels_and_only_where_something_ran_on_them() -> None:
@@ -105,6 +115,7 @@ def test_other_processes_on_the_cpus_count_where_something_was_measured_on_them(
     shared = [grows("cpu.busy", per_s=2.1), grows("cpu.own", per_s=1.0)]
     assert flags(*shared, on_cpu=True) == {INTERFERED: "other processes used 1.1 of 4 CPUs (limit 0.5)"}
     assert flags(*shared, on_cpu=False) == {}
+    assert flags(*shared, on_cpu=True, paced=True) == {}, "ticks and a pace may coincide"
     assert flags(*shared, on_cpu=True, cpus=64) == {}, "one of 64 CPUs is what daemons take"
 
 
