@@ -1,0 +1,111 @@
+"""A job against its baseline: what regressed by more than it may, with the chance of any false alarm bounded. Pure.
+
+FAILED: the whole interval is beyond the limit, and no difference at all is improbable among all cells (Holm).
+PASSED: the whole interval is within the limit. Otherwise it cannot be told, which is never a silent pass.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from controller.model.comparison import Answer, Comparison, ComparisonReport
+from controller.model.gate import CellVerdict, GateCell, RegressionLimit
+from jetfleet.errors import BadInput
+from jetfleet.metrics import METRICS, Better
+from jetfleet.stats import holm
+
+FALSE_ALARMS = 0.01
+_SPECS = {metric.name: metric for metric in METRICS}
+_WORDS = {"p50": "p50_ms", "p90": "p90_ms", "p95": "p95_ms", "p99": "p99_ms", "energy": "energy_mj"} | {
+    "throughput": "throughput_per_s",
+    "power": "power_mean_w",
+}
+
+
+def read_limits(text: str) -> tuple[RegressionLimit, ...]:
+    """`p50=3%,p99=5%,accuracy=0.5pt`. Raises BadInput with all that is wrong."""
+    found, wrong = [], []
+    for part in filter(None, (item.strip() for item in text.split(","))):
+        try:
+            found.append(_limit(part))
+        except BadInput as error:
+            wrong.append(error)
+    if not found and not wrong:
+        wrong.append(BadInput("no limit is given", where="--max-regression", expected="p50=3%,accuracy=0.5pt"))
+    if wrong:
+        first, *others = wrong
+        raise BadInput(first.message, where=first.where, expected=first.expected, others=others)
+    return tuple(found)
+
+
+def _limit(part: str) -> RegressionLimit:
+    name, _, amount = (word.strip() for word in part.partition("="))
+    metric = _WORDS.get(name, name)
+    spec = _SPECS.get(metric)
+    if spec is None or spec.better is Better.NEITHER:
+        raise BadInput(f"{name!r} is not something that gets worse", where="--max-regression", expected=_EXPECTED)
+    in_points = amount.endswith("pt")
+    if in_points != (spec.unit == "share"):
+        unit = "points (0.5pt)" if spec.unit == "share" else "per cent (3%)"
+        raise BadInput(f"{part!r}: {metric} is limited in {unit}", where="--max-regression", expected=_EXPECTED)
+    try:
+        value = float(amount.removesuffix("pt").removesuffix("%")) / 100
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 10 or not amount.endswith(("pt", "%")):
+        raise BadInput(f"{part!r} is not a valid limit", where="--max-regression", expected=_EXPECTED)
+    return RegressionLimit(metric, value, in_points)
+
+
+_EXPECTED = "METRIC=N% or, of shares, METRIC=Npt: p50=3%,p99=5%,accuracy=0.5pt"
+
+
+def gate_cells(
+    compared: Mapping[RegressionLimit, ComparisonReport], *, false_alarms: float = FALSE_ALARMS
+) -> tuple[GateCell, ...]:
+    """One cell per limit and comparison; all of them share one chance of a false alarm."""
+    pairs = [(limit, item) for limit, report in compared.items() for item in report.comparisons]
+    adjusted = _adjusted([item for _, item in pairs])
+    return tuple(
+        _cell(limit, item, adjusted.get(index), false_alarms) for index, (limit, item) in enumerate(pairs)
+    )
+
+
+def _adjusted(items: Sequence[Comparison]) -> dict[int, float]:
+    """By the places of those that have a probability."""
+    known = [(index, p) for index, item in enumerate(items) if (p := item.effect and item.effect.p_value) is not None]
+    found = holm.adjusted([p for _, p in known])
+    return {index: p for (index, _), p in zip(known, found, strict=True)}
+
+
+def _cell(limit: RegressionLimit, item: Comparison, adjusted: float | None, false_alarms: float) -> GateCell:
+    if item.answer in (Answer.INCOMPARABLE, Answer.NOT_VALID):
+        return GateCell(limit, item, CellVerdict.CANNOT_TELL, f"{item.answer.value}: {item.reason}")
+    worse = _worse(limit, item)
+    if worse is None or adjusted is None:
+        reason = item.reason or (item.effect.change.reason if item.effect else "unknown")
+        return GateCell(limit, item, CellVerdict.CANNOT_TELL, reason)
+    least, most = worse
+    told = f"worse by {_amount(limit, least)} to {_amount(limit, most)}, {_amount(limit, limit.limit)} allowed"
+    if most <= limit.limit:
+        return GateCell(limit, item, CellVerdict.PASSED, told)
+    if least > limit.limit and adjusted <= false_alarms:
+        return GateCell(limit, item, CellVerdict.FAILED, told)
+    doubt = "" if least <= limit.limit else f"; by chance alone in {adjusted:.1%} of cases"
+    advice = f"; {item.advice}" if item.advice else ""
+    return GateCell(limit, item, CellVerdict.CANNOT_TELL, f"{told}{doubt}{advice}")
+
+
+def _worse(limit: RegressionLimit, item: Comparison) -> tuple[float, float] | None:
+    """By how much it is worse, least and most; below 0 it is better."""
+    change = item.effect.change if item.effect else None
+    if change is None or change.low is None or change.high is None:
+        return None
+    higher_is_better = _SPECS[limit.metric].better is Better.HIGHER
+    if limit.in_points:
+        return (-change.high, -change.low) if higher_is_better else (change.low, change.high)
+    if higher_is_better:
+        return 1 / change.high - 1, 1 / change.low - 1
+    return change.low - 1, change.high - 1
+
+
+def _amount(limit: RegressionLimit, value: float) -> str:
+    return f"{value * 100:.2g}pt" if limit.in_points else f"{value * 100:.2g}%"

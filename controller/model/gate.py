@@ -1,0 +1,82 @@
+"""What a gate says of a job against its baseline: cell by cell, and in all."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from controller.model.comparison import Comparison
+
+
+class CellVerdict(Enum):
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    CANNOT_TELL = "CANNOT_TELL"
+
+
+class Stage(Enum):
+    """How much a gate may do while people learn to believe it."""
+
+    SHADOW = "shadow"  # it is measured and reported, and never red
+    WARN = "warn"  # it is reported as a warning
+    BLOCK = "block"  # red is red
+
+
+class OnDoubt(Enum):
+    """What becomes of a gate that cannot tell."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    PASS = "pass"
+
+
+@dataclass(frozen=True)
+class RegressionLimit:
+    """The most that a metric may get worse: a share of it, or of a share's own points (`in_points`)."""
+
+    metric: str
+    limit: float
+    in_points: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.limit * 100:g}{'pt' if self.in_points else '%'}"
+
+
+@dataclass(frozen=True)
+class GateCell:
+    limit: RegressionLimit
+    comparison: Comparison
+    verdict: CellVerdict
+    reason: str
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """`red`: by the stage and what was said of doubt. `missing`: variants and boards of the baseline that have no cell."""
+
+    job_id: int
+    baseline_id: int
+    baseline_name: str  # empty: a job by its number
+    cells: tuple[GateCell, ...]
+    stage: Stage
+    on_doubt: OnDoubt
+    interleaved: bool
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def count(self, verdict: CellVerdict) -> int:
+        return sum(cell.verdict is verdict for cell in self.cells)
+
+    @property
+    def verdict(self) -> CellVerdict:
+        """The worst of its cells; no cells at all cannot tell anything."""
+        if self.count(CellVerdict.FAILED):
+            return CellVerdict.FAILED
+        if self.count(CellVerdict.CANNOT_TELL) or self.missing or not self.cells:
+            return CellVerdict.CANNOT_TELL
+        return CellVerdict.PASSED
+
+    @property
+    def is_red(self) -> bool:
+        if self.stage is not Stage.BLOCK:
+            return False
+        doubtful = self.verdict is CellVerdict.CANNOT_TELL and self.on_doubt is OnDoubt.FAIL
+        return self.verdict is CellVerdict.FAILED or doubtful
