@@ -13,6 +13,7 @@ from controller.cli import (
     engines,
     enroll,
     export,
+    gate,
     gc,
     image,
     install,
@@ -57,6 +58,8 @@ app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("noise")(noise.noise)
 app.command("report")(report.report)
+app.command("gate")(gate.gate)
+app.add_typer(gate.app, name="baseline")
 app.command("recommend")(recommend.recommend)
 app.command("package")(package.package)
 app.command("query")(query.query)
