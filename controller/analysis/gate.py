@@ -64,14 +64,16 @@ def gate_cells(
     """One cell per limit and comparison; all of them share one chance of a false alarm."""
     pairs = [(limit, item) for limit, report in compared.items() for item in report.comparisons]
     adjusted = _adjusted([item for _, item in pairs])
-    return tuple(
-        _cell(limit, item, adjusted.get(index), false_alarms) for index, (limit, item) in enumerate(pairs)
-    )
+    return tuple(_cell(limit, item, adjusted.get(index), false_alarms) for index, (limit, item) in enumerate(pairs))
 
 
 def _adjusted(items: Sequence[Comparison]) -> dict[int, float]:
     """By the places of those that have a probability."""
-    known = [(index, p) for index, item in enumerate(items) if (p := item.effect and item.effect.p_value) is not None]
+    known = [
+        (index, item.effect.p_value)
+        for index, item in enumerate(items)
+        if item.effect is not None and item.effect.p_value is not None
+    ]
     found = holm.adjusted([p for _, p in known])
     return {index: p for (index, _), p in zip(known, found, strict=True)}
 

@@ -1,4 +1,4 @@
-"""A job held against a baseline: in turns on the same boards where both can be run there, else by their stored numbers."""
+"""A job held against a baseline: in turns on the same boards where both can be run there, else by stored numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -50,7 +50,9 @@ def gate_job(
         reports = _in_turns(client, job_id, base_id, _shared_devices(rows, base_rows), limits, notes=notes, say=say)
     if reports is None:
         reports = {
-            limit: client.compare([base_id, job_id], by="job", baseline=str(base_id), **_asked(limit))
+            limit: client.compare(
+                [base_id, job_id], by="job", baseline=str(base_id), metric=limit.metric, margin=limit.limit
+            )
             for limit in limits
         }
     return GateReport(
@@ -64,10 +66,6 @@ def gate_job(
         missing=tuple(_missing(rows, base_rows)),
         notes=tuple(notes),
     )
-
-
-def _asked(limit: RegressionLimit) -> dict[str, object]:
-    return {"metric": limit.metric, "margin": limit.limit}
 
 
 def _resolve(client: "Client", text: str, rows: Sequence[Row]) -> tuple[int, str]:
@@ -120,7 +118,7 @@ def _in_turns(
         job = client.submit_spec(spec, {})
         say(f"job {job.job_id}: both in turns on {', '.join(devices)}")
         client.wait(job.job_id)
-        return {limit: client.compare([job.job_id], **_asked(limit)) for limit in limits}
+        return {limit: client.compare([job.job_id], metric=limit.metric, margin=limit.limit) for limit in limits}
     except JetfleetError as error:
         notes.append(f"not in turns: {error.message}; held by the stored numbers of both jobs")
         return None
@@ -148,7 +146,7 @@ def _side(spec: JobSpec, keys: set[str], candidate: JobSpec) -> JobSpec:
 
 
 def _missing(rows: Sequence[Row], base_rows: Sequence[Row]) -> list[str]:
-    """What the baseline has and the job has not: a variant that is not measured any more is not a variant that passed."""
+    """What the baseline has and the job has not: what is not measured any more has not passed."""
     there = {(row.variant_key, row.device) for row in rows}
     lost = {(row.variant_key, row.device) for row in base_rows if row.schedule is not Schedule.INTERLEAVED} - there
     return [f"{variant} on {device} has no result any more" for variant, device in sorted(lost)]

@@ -161,4 +161,6 @@ def _print_baselines(found: "list[Baseline]", *, as_json: bool) -> None:
     from controller.record.gate import baseline_record
     from controller.report.text.gate import baseline_table
 
-    print_json_or_tables({"baselines": [baseline_record(item) for item in found]}, baseline_table(found), as_json=as_json)
+    print_json_or_tables(
+        {"baselines": [baseline_record(item) for item in found]}, baseline_table(found), as_json=as_json
+    )

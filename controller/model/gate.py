@@ -25,7 +25,7 @@ class OnDoubt(Enum):
 
     FAIL = "fail"
     WARN = "warn"
-    PASS = "pass"
+    LET_THROUGH = "pass"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class GateCell:
 
 @dataclass(frozen=True)
 class GateReport:
-    """`red`: by the stage and what was said of doubt. `missing`: variants and boards of the baseline that have no cell."""
+    """`missing`: variants and boards of the baseline that the job has no result of."""
 
     job_id: int
     baseline_id: int

@@ -13,6 +13,7 @@ from controller.analysis.recommendation.quantities import read_goals
 from controller.analysis.recommendation.recommend import recommend
 from controller.api.discovery import connect
 from controller.api.submission import prepare_files
+from controller.model.baseline import Baseline
 from controller.model.divergence import Bisection, Divergence, LayerJudgement
 from controller.model.engine import (
     Audited,
@@ -32,6 +33,7 @@ from controller.record.bisection import bisection_records
 from controller.record.comparison import compared_record
 from controller.record.devices import device_record, upgrade_record
 from controller.record.engines import engine_record, engine_summary_record
+from controller.record.gate import baseline_record, gate_record
 from controller.record.jobs import job_record, job_summary_record, reason_record, submitted_record
 from controller.record.noise import noise_record
 from controller.record.recommendation import recommended_record
@@ -42,6 +44,7 @@ from tests.analysis import runs
 from tests.analysis.recommendation.fleet import ORIN_NANO, measured
 from tests.cli.conftest import Command
 from tests.cli.shapes import Reader
+from tests.gate.test_cells import cells, in_turns, report
 
 Model = Callable[..., Path]
 FILE = Artifact(Role.MODEL_FP32, "model.onnx", "ab" * 32, 4_000_000)
@@ -74,6 +77,8 @@ def test_every_verb_prints_what_is_written(fleet: Command, model: Model, tmp_pat
         fleet("results", "--label", "branch=main", "--json"),
         fleet("compare", number, str(int(number) + 1), "--json"),
         fleet("recommend", number, "--json"),
+        fleet("gate", str(int(number) + 1), "--baseline", number, "--stored", "--json"),
+        fleet("baseline", "list", "--json"),
         fleet("noise", "board", "--benches", "0", "--json"),
         fleet("query", "select job_id, p50_ms from v_results", "--json"),
         fleet("export", path, "--check", "--json"),
@@ -121,6 +126,8 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
         {"results": [result_record(full), result_record(row(subject_index=None))]},
         {"compared": compared_record(compare([replace(item, job_id=1) for item in boards]))},
         {"recommended": recommended_record(_recommended())},
+        {"gate": gate_record(report(cells(in_turns([1.0] * 8)), missing=("x",)))},
+        {"baselines": [baseline_record(Baseline("main", "", 1, WHEN, "ann"))]},
         {"noise": noise_record(device_noise("nano-1", boards, "p50_ms", provenance=Provenance.MEASURED))},
         {"engine": engine_record(_engine()), "engines": [engine_summary_record(_engine())]},
     ):

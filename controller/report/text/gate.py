@@ -41,7 +41,7 @@ def outcome(report: GateReport) -> Iterator[str]:
     if report.stage is not Stage.BLOCK and report.verdict is not CellVerdict.PASSED:
         yield f"not red: the gate's stage is {report.stage.value}"
     elif report.verdict is CellVerdict.CANNOT_TELL:
-        policy = {OnDoubt.FAIL: "red", OnDoubt.WARN: "a warning", OnDoubt.PASS: "let through"}[report.on_doubt]
+        policy = {OnDoubt.FAIL: "red", OnDoubt.WARN: "a warning", OnDoubt.LET_THROUGH: "let through"}[report.on_doubt]
         yield f"what cannot be told is {policy}: --cannot-tell {report.on_doubt.value}"
 
 

@@ -1,0 +1,91 @@
+"""The command on a real controller with a simulated board, as CI runs it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command, stop_all
+
+MODEL = Path(__file__).parents[2] / "examples" / "onnx" / "model.onnx"
+JOB = """
+apiVersion: jetfleet/v1
+name: gated
+model: {{onnx: {model}}}
+variants: {{runtime: [simulated]}}
+options: {{simulated: {{latency_ms: {latency_ms}}}}}
+measure: {{warmup_s: 0, seconds: 0.05}}
+"""
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    """Job 1 is the baseline `main`, job 2 the same again, job 3 a tenth slower."""
+    folder = tmp_path_factory.mktemp("gate")
+    command = Command(folder / "state")
+    for latency_ms in (2.0, 2.0, 2.2):
+        path = folder / "job.yaml"
+        path.write_text(JOB.format(model=MODEL, latency_ms=latency_ms))
+        assert command("submit", str(path), "--wait").returncode == 0
+    assert command("baseline", "set", "main", "1").returncode == 0
+    yield command
+    stop_all(command.state)
+
+
+def test_what_got_slower_is_red_with_its_evidence(jobs: Command, tmp_path: Path) -> None:
+    done = jobs("gate", "3", "--baseline", "main", "--junit", str(tmp_path / "gate.xml"), "--json")
+    assert done.returncode == 3
+    (cell,) = json.loads(done.stdout)["gate"]["cells"]
+    assert (cell["verdict"], cell["metric"]) == ("FAILED", "p50_ms")
+    assert 1.09 < cell["change_low"] < cell["change"] < cell["change_high"] < 1.11
+    assert 'failures="1"' in (tmp_path / "gate.xml").read_text()
+
+
+def test_the_same_engine_passes_and_the_summary_says_so(jobs: Command, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    done = jobs("gate", "2", "--baseline", "main", GITHUB_STEP_SUMMARY=str(summary), GITHUB_ACTIONS="true")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith("PASSED: job 2 against main (job 1)")
+    assert "::notice title=jetfleet gate::PASSED" in done.stdout
+    assert summary.read_text().startswith("### PASSED")
+
+
+def test_stored_numbers_of_a_board_that_repeated_nothing_cannot_tell_and_that_is_red(jobs: Command) -> None:
+    done = jobs("gate", "3", "--baseline", "1", "--stored")
+    assert done.returncode == 3
+    assert done.stdout.startswith("CANNOT_TELL")
+    assert jobs("gate", "3", "--baseline", "1", "--stored", "--cannot-tell", "warn").returncode == 0
+
+
+def test_a_gate_in_its_shadow_is_never_red(jobs: Command) -> None:
+    done = jobs("gate", "3", "--baseline", "main", "--stage", "shadow")
+    assert (done.returncode, done.stdout.split(":")[0]) == (0, "FAILED")
+    assert "not red: the gate's stage is shadow" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("gate", "3"), "what is it held against?"),
+        (("gate", "3", "--baseline", "nobody"), "there is no baseline 'nobody'"),
+        (("gate", "3", "--baseline", "3"), "is its own baseline"),
+        (("gate", "3", "--baseline", "99"), "there is no job 99"),
+        (("gate", "3", "--baseline", "main", "--max-regression", "p50"), "not a valid limit"),
+        (("baseline", "set", "9lives", "1"), "is not a valid name"),
+        (("baseline", "set", "main", "99"), "there is no job 99"),
+    ],
+)
+def test_mistakes_are_told(jobs: Command, words: tuple[str, ...], message: str) -> None:
+    done = jobs(*words)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_a_baseline_moves_and_remembers(jobs: Command) -> None:
+    assert jobs("baseline", "set", "release", "1").returncode == 0
+    assert jobs("baseline", "set", "release", "2").returncode == 0
+    now = json.loads(jobs("baseline", "list", "--json").stdout)["baselines"]
+    assert [(item["name"], item["job_id"]) for item in now] == [("main", 1), ("release", 2)]
+    was = json.loads(jobs("baseline", "show", "release", "--json").stdout)["baselines"]
+    assert [item["job_id"] for item in was] == [2, 1]
