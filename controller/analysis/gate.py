@@ -85,15 +85,20 @@ def _cell(limit: RegressionLimit, item: Comparison, adjusted: float | None, fals
     if worse is None or adjusted is None:
         reason = item.reason or (item.effect.change.reason if item.effect else "unknown")
         return GateCell(limit, item, CellVerdict.CANNOT_TELL, reason)
-    least, most = worse
-    told = f"worse by {_amount(limit, least)} to {_amount(limit, most)}, {_amount(limit, limit.limit)} allowed"
-    if most <= limit.limit:
-        return GateCell(limit, item, CellVerdict.PASSED, told)
-    if least > limit.limit and adjusted <= false_alarms:
-        return GateCell(limit, item, CellVerdict.FAILED, told)
-    doubt = "" if least <= limit.limit else f"; by chance alone in {adjusted:.1%} of cases"
+    told = f"worse by {_amount(limit, worse[0])} to {_amount(limit, worse[1])}, {_amount(limit, limit.limit)} allowed"
+    verdict = _verdict(worse, limit.limit, chance=adjusted > false_alarms)
+    if verdict is not CellVerdict.CANNOT_TELL:
+        return GateCell(limit, item, verdict, told)
+    doubt = "" if worse[0] <= limit.limit else f"; by chance alone in {adjusted:.1%} of cases"
     advice = f"; {item.advice}" if item.advice else ""
-    return GateCell(limit, item, CellVerdict.CANNOT_TELL, f"{told}{doubt}{advice}")
+    return GateCell(limit, item, verdict, f"{told}{doubt}{advice}")
+
+
+def _verdict(worse: tuple[float, float], limit: float, *, chance: bool) -> CellVerdict:
+    least, most = worse
+    if most <= limit:
+        return CellVerdict.PASSED
+    return CellVerdict.FAILED if least > limit and not chance else CellVerdict.CANNOT_TELL
 
 
 def _worse(limit: RegressionLimit, item: Comparison) -> tuple[float, float] | None:
