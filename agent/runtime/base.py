@@ -80,6 +80,14 @@ class BuildResult:
 
 
 @dataclass(frozen=True)
+class Ceilings:
+    """The best rates of a device: of products of matrices in float32, and of bytes read and written."""
+
+    matmul_gflop_per_s: float
+    copy_gb_per_s: float
+
+
+@dataclass(frozen=True)
 class Inspection:
     """What really runs in an engine. Empty where nothing can be known."""
 
@@ -89,6 +97,7 @@ class Inspection:
     files: tuple[File, ...] = ()
     runs: int = 1  # inferences that the times of layers are means of
     aux_streams: int = 0  # beside the main one: where there are any, layers run side by side, and their times overlap
+    ceilings: Ceilings | None = None
 
 
 class Session(Protocol):

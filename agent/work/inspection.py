@@ -86,6 +86,8 @@ def _record_findings(
     measurement.flags.extend(not_honoured)
     if not_honoured:
         disclaim_checks(measurement, subject.precision, found.kernels)
+    for name, rate in vars(found.ceilings).items() if found.ceilings is not None else ():
+        measurement.metrics[name].value = rate
     if found.dla_time_share is not None:
         measurement.metrics["dla_time_share"].value = found.dla_time_share
         measurement.flags.extend(overlap_flags(found.aux_streams))

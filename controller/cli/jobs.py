@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from controller.cli import bisect, logs
+from controller.cli import bisect, logs, slow
 from controller.cli.formats import print_json_or_tables
 from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
@@ -14,6 +14,7 @@ from controller.cli.waiting import RequireValid, Timeout, Wait, time_limit, wait
 app = typer.Typer(no_args_is_help=True, help="Show, follow, stop or retry one job.")
 app.command("logs")(logs.logs)
 app.command("bisect")(bisect.bisect)
+app.command("slow")(slow.slow)
 
 JobId = Annotated[int, typer.Argument(metavar="ID", min=1, max=MOST_ID, help="As `submit` and `jobs` print it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

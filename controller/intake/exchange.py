@@ -10,7 +10,7 @@ from controller.intake.jobfile.yaml import Steps
 from controller.intake.model_report import ModelReport
 from controller.model import codec
 from controller.model.divergence import Divergence
-from controller.model.job import FoundSet, OutputCheck, Precision, Role, TensorSpec
+from controller.model.job import FoundSet, OutputCheck, Precision, Role, TensorSpec, Workload
 
 ANSWER_NAME = "answer.json"
 # How the child ends where the disk is to blame: EX_CANTCREAT and EX_IOERR of sysexits.h.
@@ -114,6 +114,7 @@ class ModelAnswer:
     report: ModelReport | None = None
     accuracy_output: str = ""  # which output holds the scores of the evaluation data
     divergence: Divergence | None = None
+    workloads: tuple[tuple[RunSize, Workload], ...] = ()  # of those sizes whose shapes are known
     outputs: tuple[TensorSpec, ...] = ()  # as they were to the largest batch
     weak_calibration: str = ""
 

@@ -74,6 +74,7 @@ def _variants(
     inputs = {point: _inputs(point, answer, ranges[point.runtime]) for point in points}
     pipeline = fitted_pipeline(loaded, answer, inputs)
     metrics = accuracy_metrics(job.model.data)
+    workloads = dict(answer.workloads)
     return tuple(
         Variant(
             key=point.key,
@@ -91,6 +92,7 @@ def _variants(
             settings=settings_of(job.measure, point.settings),
             refusal=required_graphs.refusal_of(point, answer.refused, answer.refused_sizes),
             accuracy_output=answer.accuracy_output,
+            workload=workloads.get(point.size),
             pipeline=pipeline,
             accuracy_metrics=metrics,
             weak_calibration=answer.weak_calibration if point.precision is Precision.INT8 else "",

@@ -13,6 +13,7 @@ from controller.intake.graph.rounded_outputs import rounded_outputs_of
 from controller.intake.graph.shapes import Signature, check_dims, refused_batches
 from controller.intake.graph.tensors import make as make_input
 from controller.intake.graph.tied_choices import tied_choices
+from controller.intake.graph.workload import count_workload
 from controller.intake.int8_references import Int8References
 from controller.intake.jobfile.check import with_rounded
 from controller.intake.jobfile.inputs import RunSize
@@ -26,7 +27,7 @@ from controller.intake.lowering.ranges import seen_values
 from controller.intake.model_files import array_files, evaluation_files, graph_files, lowered_files, reference_files
 from controller.intake.model_source import ModelSource, open_source
 from controller.intake.reference_runs import ReferenceRuns, run_references
-from controller.model.job import FoundSet, OutputSet, Precision, Role, TensorSpec
+from controller.model.job import FoundSet, OutputSet, Precision, Role, TensorSpec, Workload
 from jetfleet.outputs.set_rows import sets_in
 
 
@@ -49,10 +50,8 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
     evaluation = None
     if request.evaluation:
         progress("reading the evaluation data")
-        path = Path(request.folder) / request.evaluation
-        evaluation = datasets.load(
-            path, source.signature, largest_batch=max(batches), classes=by_classes(request.accuracy_metrics)
-        )
+        path, classes = Path(request.folder, request.evaluation), by_classes(request.accuracy_metrics)
+        evaluation = datasets.load(path, source.signature, largest_batch=max(batches), classes=classes)
         files += evaluation_files(evaluation, out)
     runs, calibration = _run_all(request, source, evaluation, batches, progress)
     references = runs.found
@@ -78,6 +77,7 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
         sets=_with_ties(source, references, sets, progress),
         weak_calibration="; ".join(calibration.weaknesses) if calibration else "",
         outputs=_outputs(references),
+        workloads=_workloads(source, references),
         accuracy_output=_accuracy_output(request, evaluation, references, progress) if evaluation else "",
     )
 
@@ -85,6 +85,12 @@ def make(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer:
 def _outputs(references: Mapping[RunSize, Reference]) -> tuple[TensorSpec, ...]:
     _, answered = references[max(references)]
     return tuple(TensorSpec(name, str(array.dtype), array.shape) for name, array in answered.items())
+
+
+def _workloads(source: ModelSource, references: Mapping[RunSize, Reference]) -> tuple[tuple[RunSize, Workload], ...]:
+    shapes = {size: {name: array.shape for name, array in inputs.items()} for size, (inputs, _) in references.items()}
+    counted = ((size, count_workload(source.graph.path, found)) for size, found in shapes.items())
+    return tuple((size, found) for size, found in counted if found is not None)
 
 
 def _run_all(

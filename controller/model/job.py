@@ -135,6 +135,15 @@ class OutputCheck:
 
 
 @dataclass(frozen=True)
+class Workload:
+    """What one inference does, counted in the FP32 graph; `tensor_bytes`: every tensor written once and read once."""
+
+    flop: int
+    weight_bytes: int
+    tensor_bytes: int
+
+
+@dataclass(frozen=True)
 class AccuracyMetric:
     """A measure of how right answers are, by its name in jetfleet.metrics; `function` is a user's FILE.py:FUNCTION."""
 
@@ -160,6 +169,7 @@ class Variant:
     weak_calibration: str = ""  # why the ranges of int8 are doubtful
     dims: Mapping[str, int] = field(default_factory=dict)  # sizes of the named dimensions that are axes
     settings: Mapping[str, str] = field(default_factory=dict)  # of the board, by the names of jetfleet.board_settings
+    workload: Workload | None = None  # None: it could not be counted
     pipeline: Pipeline | None = None
     accuracy_metrics: tuple[AccuracyMetric, ...] = ()  # on the evaluation data; none: top-1
 

@@ -15,6 +15,7 @@ from controller.model.job import (
     Target,
     TensorSpec,
     Variant,
+    Workload,
 )
 from controller.model.labels import check_labels
 from controller.wire.codec import message_codec
@@ -67,11 +68,12 @@ TARGET = message_codec(Target, control_pb2.Target, nested=(CONDITION,))
 STEP_ARGUMENT = message_codec(StepArgument, task_pb2.StepArgument)
 PIPELINE_STEP = message_codec(PipelineStep, task_pb2.PipelineStep, nested=(STEP_ARGUMENT,))
 PIPELINE = message_codec(Pipeline, task_pb2.Pipeline, nested=(PIPELINE_STEP,))
+WORKLOAD = message_codec(Workload, control_pb2.Workload)
 ACCURACY_METRIC = message_codec(AccuracyMetric, task_pb2.AccuracyMetric)
 VARIANT = message_codec(
     Variant,
     control_pb2.Variant,
-    nested=(TENSOR_SPEC, ARTIFACT, OUTPUT_CHECK, PIPELINE, ACCURACY_METRIC),
+    nested=(TENSOR_SPEC, ARTIFACT, OUTPUT_CHECK, PIPELINE, ACCURACY_METRIC, WORKLOAD),
 )
 LIMITS = message_codec(Limits, control_pb2.Limits, check=_check_limits)
 PAIR = message_codec(Pair, control_pb2.Pair)

@@ -167,6 +167,8 @@ METRICS = (
     *_latencies(),
     MetricSpec("throughput_per_s", "1/s", Better.HIGHER, "items (inferences x batch) per second of the timed window"),
     *_ACCURACIES,
+    MetricSpec("matmul_gflop_per_s", "GFLOP/s", Better.NEITHER, "the device's best product of float32 matrices then"),
+    MetricSpec("copy_gb_per_s", "GB/s", Better.NEITHER, "the device's best rate of bytes read and written then"),
     MetricSpec("dla_time_share", "share", Better.NEITHER, "a DLA's share of the layers' time, 0 to 1; none: no DLA"),
     *_PACED,
     *TELEMETRY,

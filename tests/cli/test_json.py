@@ -27,6 +27,7 @@ from controller.model.engine import (
 from controller.model.job import Artifact, Lowering, Precision, Role, ShapeRange, TensorSpec
 from controller.model.recommendation import RecommendationReport
 from controller.model.result import Flag, FlagKind, Provenance, Round, Run, TensorCheck
+from controller.model.slow import Cause, CauseKind, Explained
 from controller.model.task import DeviceClass, Failure, FailureKind, Recipe, TaskKind, TaskState
 from controller.model.view import PlannedTask, Reason, Submitted
 from controller.record.bisection import bisection_records
@@ -38,6 +39,7 @@ from controller.record.jobs import job_record, job_summary_record, reason_record
 from controller.record.noise import noise_record
 from controller.record.recommendation import recommended_record
 from controller.record.results import result_record
+from controller.record.slowness import explained_records
 from testing.measurements import WHEN, row
 from testing.views import device, job, task
 from tests.analysis import runs
@@ -68,6 +70,7 @@ def test_every_verb_prints_what_is_written(fleet: Command, model: Model, tmp_pat
         fleet("submit", broken, "--wait", "--json"),
         *(fleet("job", verb, number, "--json") for verb in ("show", "watch", "cancel", "why")),
         fleet("job", "bisect", number, "simulated-fp32-b1-cpu", "--json"),
+        fleet("job", "slow", number, "--json"),
         fleet("jobs", "--json"),
         fleet("devices", "--json"),
         fleet("devices", "show", "board", "--json"),
@@ -112,6 +115,7 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
         {"job": job_record(job(failed)), "jobs": [job_summary_record(job(failed))]},
         {"submitted": submitted_record(Submitted(1, (planned,), repeated_request=True, notes=("left out",)))},
         {"reasons": [reason_record(Reason(3, "x", TaskState.WAITING, "its engine"))]},
+        {"explained": explained_records([Explained(full, (Cause(CauseKind.LAYER, "x", "y", 0.5),), ("z",))])},
         {"bisections": bisection_records([Bisection("v", Divergence((layer,), layer, (layer,)))])},
         {
             "upgrades": [

@@ -19,6 +19,8 @@ ENDS = {
     "ms": "_ms",
     "s": "_s",
     "1/s": "_per_s",
+    "GFLOP/s": "_gflop_per_s",
+    "GB/s": "_gb_per_s",
     "mJ": "_mj",
     "W": "_w",
     "MHz": "_mhz",

@@ -20,6 +20,7 @@ from agent.runtime.base import (
     model_file,
     refuse_other_version,
 )
+from agent.runtime.onnxruntime.ceilings import measure_ceilings
 from agent.runtime.onnxruntime.cpu import OnnxSession
 from agent.runtime.onnxruntime.cuda import cuda_providers, cuda_session_options, left_to_the_cpu, open_on_gpu
 from agent.runtime.onnxruntime.graph import CPU as CPU_PROVIDERS
@@ -101,7 +102,8 @@ class OnnxRuntime:
         if on_gpu:
             return Inspection(tuple(kernels))
         layers, runs = read_layers(profile)
-        return Inspection(tuple(kernels), tuple(layers), runs=runs)
+        ceilings = measure_ceilings(session_options(subject.options))
+        return Inspection(tuple(kernels), tuple(layers), runs=runs, ceilings=ceilings)
 
 
 def _session_options(options: Mapping[str, str], *, on_gpu: bool) -> onnxruntime.SessionOptions:

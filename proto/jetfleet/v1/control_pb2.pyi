@@ -358,6 +358,7 @@ class Variant(_message.Message):
     WEAK_CALIBRATION_FIELD_NUMBER: _builtins.int
     DIMS_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
+    WORKLOAD_FIELD_NUMBER: _builtins.int
     PIPELINE_FIELD_NUMBER: _builtins.int
     ACCURACY_METRICS_FIELD_NUMBER: _builtins.int
     key: _builtins.str
@@ -391,6 +392,10 @@ class Variant(_message.Message):
         """of the board while it is measured: power_mode, clocks"""
 
     @_builtins.property
+    def workload(self) -> Global___Workload:
+        """of one inference; absent: it could not be counted"""
+
+    @_builtins.property
     def pipeline(self) -> _task_pb2.Pipeline:
         """absent: the engine alone is measured"""
 
@@ -415,16 +420,46 @@ class Variant(_message.Message):
         weak_calibration: _builtins.str = ...,
         dims: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        workload: Global___Workload | None = ...,
         pipeline: _task_pb2.Pipeline | None = ...,
         accuracy_metrics: _abc.Iterable[_task_pb2.AccuracyMetric] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "pipeline", b"pipeline"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "pipeline", b"pipeline", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_metrics", b"accuracy_metrics", "accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "dims", b"dims", "inputs", b"inputs", "key", b"key", "options", b"options", "pipeline", b"pipeline", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "runtime", b"runtime", "settings", b"settings", "weak_calibration", b"weak_calibration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_metrics", b"accuracy_metrics", "accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "dims", b"dims", "inputs", b"inputs", "key", b"key", "options", b"options", "pipeline", b"pipeline", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "runtime", b"runtime", "settings", b"settings", "weak_calibration", b"weak_calibration", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Variant: _TypeAlias = Variant  # noqa: Y015
+
+@_typing.final
+class Workload(_message.Message):
+    """What one inference of a network does, counted in its FP32 graph: multiplications and additions, and bytes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLOP_FIELD_NUMBER: _builtins.int
+    WEIGHT_BYTES_FIELD_NUMBER: _builtins.int
+    TENSOR_BYTES_FIELD_NUMBER: _builtins.int
+    flop: _builtins.int
+    """a multiplication with its addition is two"""
+    weight_bytes: _builtins.int
+    tensor_bytes: _builtins.int
+    """every tensor written once and read once"""
+    def __init__(
+        self,
+        *,
+        flop: _builtins.int = ...,
+        weight_bytes: _builtins.int = ...,
+        tensor_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flop", b"flop", "tensor_bytes", b"tensor_bytes", "weight_bytes", b"weight_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Workload: _TypeAlias = Workload  # noqa: Y015
 
 @_typing.final
 class JobSpec(_message.Message):

@@ -1,0 +1,123 @@
+"""Why a result takes its time, from evidence alone: each cause with what shows it and one next step. Pure."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from controller.model.job import Precision
+from controller.model.result import FlagKind, Measurement
+from controller.model.slow import Cause, CauseKind, SlowEvidence
+
+COPY_SHARE = 0.2  # of the latency: from there on copies are worth a look
+AROUND_SHARE = 0.3  # of e2e: what a pipeline does around the engine
+LAYER_SHARE = 0.4  # of the layers' time, of one of several
+BOUND_SHARE = 0.5  # of the latency, that the device's own ceiling explains
+IDLE_SHARE = 0.1  # of a ceiling: below, the device waits for something else
+_LEAST_LAYERS = 4
+_WIDTH = {Precision.FP16: 2, Precision.INT8: 4}  # how many times the float32 rate a device may reach, at most expected
+
+_OF_FLAGS = {
+    FlagKind.PRECISION_NOT_HONOURED: (
+        CauseKind.PRECISION,
+        "compare with the precision that really ran; another runtime or placement may have kernels for this one",
+    ),
+    FlagKind.THROTTLED: (CauseKind.THROTTLING, "cool the board, or measure in a power mode that it can hold"),
+    FlagKind.CLOCK_DRIFT: (CauseKind.THROTTLING, "lock the clocks: `measure: {clocks: locked}`"),
+    FlagKind.INTERFERED: (CauseKind.NEIGHBOURS, "stop what else runs there, and measure again"),
+    FlagKind.BOUND_BY_LAUNCHES: (CauseKind.LAUNCHES, "options: {cuda_graph: on}; else a larger batch"),
+    FlagKind.TACTICS_SKIPPED: (CauseKind.TACTICS, "give the builder memory: workspace_mib, tactic_dram_mib"),
+}
+
+
+def explain_slowness(evidence: SlowEvidence) -> tuple[Cause, ...]:
+    """Every cause that the evidence shows, in the order in which they are worth a look."""
+    return tuple(cause for look in _LOOKS for cause in look(evidence))
+
+
+def _flags(evidence: SlowEvidence) -> Iterator[Cause]:
+    for flag in evidence.row.measurement.flags:
+        if flag.kind in _OF_FLAGS:
+            kind, step = _OF_FLAGS[flag.kind]
+            yield Cause(kind, flag.evidence, step)
+
+
+def _around(evidence: SlowEvidence) -> Iterator[Cause]:
+    item = evidence.row.measurement
+    around, whole = _sum(item, ("pre_mean_ms", "post_mean_ms")), item.value("e2e_mean_ms")
+    if whole and around / whole >= AROUND_SHARE:
+        shown = f"the steps around the engine take {around:.3g} of {whole:.3g} ms ({around / whole:.0%})"
+        step = "smaller images to decode, a cheaper interpolation, or the steps in the graph itself"
+        yield Cause(CauseKind.PIPELINE, shown, step, share=around / whole)
+
+
+def _copies(evidence: SlowEvidence) -> Iterator[Cause]:
+    item = evidence.row.measurement
+    copies, latency = _sum(item, ("h2d_p50_ms", "d2h_p50_ms")), item.value("p50_ms")
+    if latency and copies / latency >= COPY_SHARE:
+        shown = f"copies take {copies:.3g} of {latency:.3g} ms ({copies / latency:.0%})"
+        step = "zero_copy: on where host and device share memory; else smaller inputs and outputs, or inflight: 2"
+        yield Cause(CauseKind.COPIES, shown, step, share=copies / latency)
+
+
+def _fallback(evidence: SlowEvidence) -> Iterator[Cause]:
+    if evidence.fallbacks:
+        first = evidence.fallbacks[0]
+        shown = f"{len(evidence.fallbacks)} layers of a DLA's engine run on the GPU: {first}"
+        step = "replace these layers by ones that the DLA takes, or place the whole network on the GPU"
+        yield Cause(CauseKind.FALLBACK, shown, step)
+
+
+def _one_layer(evidence: SlowEvidence) -> Iterator[Cause]:
+    if len(evidence.layers) < _LEAST_LAYERS:
+        return
+    name, share = max(evidence.layers, key=lambda layer: layer[1])
+    if share >= LAYER_SHARE:
+        shown = f"{name} takes {share:.0%} of the time of {len(evidence.layers)} layers"
+        yield Cause(CauseKind.LAYER, shown, "look at that layer first: its shape, and its type", share=share)
+
+
+def _roofline(evidence: SlowEvidence) -> Iterator[Cause]:
+    """Operations and bytes against what this device reached when it was measured."""
+    item, work = evidence.row.measurement, evidence.workload
+    rate, bandwidth = item.value("matmul_gflop_per_s"), item.value("copy_gb_per_s")
+    latency = item.value("p50_ms")
+    if work is None or not rate or not bandwidth or not latency:
+        return
+    arithmetic = work.flop / rate / 1e6
+    weights = work.weight_bytes / bandwidth / 1e6
+    memory = (work.weight_bytes + work.tensor_bytes) / bandwidth / 1e6
+    told = f"{work.flop / 1e9:.3g} GFLOP at {rate:.4g} GFLOP/s are {arithmetic:.3g} ms"
+    moved = f"{(work.weight_bytes + work.tensor_bytes) / 1e6:.3g} MB at {bandwidth:.3g} GB/s {memory:.3g} ms"
+    seen = f"{told}, {moved} (float32), of {latency:.3g} ms"
+    if max(arithmetic, weights) >= BOUND_SHARE * latency:
+        kind = CauseKind.ARITHMETIC if arithmetic >= weights else CauseKind.MEMORY
+        share = max(arithmetic, weights) / latency
+    elif memory >= BOUND_SHARE * latency and memory > arithmetic:
+        kind, share = CauseKind.MEMORY, memory / latency
+    elif max(arithmetic, memory) < IDLE_SHARE * latency:
+        kind, share = CauseKind.OVERHEAD, 1 - max(arithmetic, memory) / latency
+    else:
+        return
+    yield Cause(kind, seen, _step_of(kind, evidence), share=min(share, 1.0))
+
+
+def _step_of(kind: CauseKind, evidence: SlowEvidence) -> str:
+    if kind is CauseKind.OVERHEAD:
+        small = evidence.row.batch == 1
+        return "a larger batch: the work is too small for the device" if small else "fewer, larger layers; look at them"
+    if evidence.row.precision in _WIDTH:
+        what = "fewer operations" if kind is CauseKind.ARITHMETIC else "fewer or smaller tensors"
+        return f"{what}: a smaller input or network; the precision is low already"
+    return "a lower precision (fp16, int8) where the device computes in it; else a smaller input or network"
+
+
+def _sum(item: Measurement, names: Sequence[str]) -> float:
+    return sum(item.value(name) or 0.0 for name in names)
+
+
+_LOOKS: Sequence[Callable[[SlowEvidence], Iterator[Cause]]] = (
+    _flags,
+    _around,
+    _copies,
+    _fallback,
+    _roofline,
+    _one_layer,
+)
