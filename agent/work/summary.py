@@ -133,7 +133,7 @@ def launch_flags(stages: Mapping[str, Sequence[Floats]]) -> list[Flag]:
     if enqueue_ms <= LAUNCH_SHARE * compute_ms:
         return []
     seen = f"enqueue takes {enqueue_ms:.3g} ms, compute {compute_ms:.3g} ms (p50; limit {LAUNCH_SHARE:.0%})"
-    advice = "the host decides the number: try cuda_graph, a larger batch or a faster CPU clock"
+    advice = "the host decides the number: a CUDA graph, a larger batch or a faster CPU clock would change it"
     return [Flag(kind=FLAG_KIND_BOUND_BY_LAUNCHES, evidence=f"{seen}: {advice}")]
 
 

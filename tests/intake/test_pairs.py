@@ -8,7 +8,7 @@ import pytest
 from controller.intake.pairs import pair_jobs, pair_variants
 from controller.intake.prepare import PreparedJob
 from controller.model.interleaved import Pair
-from controller.model.job import JobSpec, Limits, Measure
+from controller.model.job import JobSpec, Limits, Measure, Mode
 from jetfleet.errors import BadInput
 from testing.specs import ANY, EVERY, batch_variant, job, spec, variant
 
@@ -75,3 +75,11 @@ def test_a_pattern_names_several_and_each_two_meet_once():
 def test_what_is_no_pair_is_refused(base: str, words: str):
     with pytest.raises(BadInput, match=words):
         pair_variants(prepared(spec(1)), base, "*-b1-*")
+
+
+@pytest.mark.parametrize("mode", [Mode.THROUGHPUT, Mode.PACED])
+def test_in_turns_is_a_matter_of_latency(mode: Mode):
+    made = prepared(replace(spec(1, 2), measure=Measure(mode=mode)))
+    for pair in (lambda: pair_jobs(made, made), lambda: pair_variants(made, "*-b1-*", "*-b2-*")):
+        with pytest.raises(BadInput, match=f"one inference in flight, and the mode is {mode.value}"):
+            pair()
