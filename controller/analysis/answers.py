@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from controller.analysis.effects import spec_of
-from controller.analysis.evidence import Evidence
+from controller.analysis.evidence import Evidence, in_turns
+from controller.analysis.noise_floor import FALSE_ALARMS
 from controller.analysis.runs import seconds_of_a_run
 from controller.model.comparison import Answer, Comparison, Effect, Source
+from controller.model.result import Row
 from jetfleet.errors import BadInput
 from jetfleet.metrics import Better
 from jetfleet.stats import holm
-from jetfleet.stats.decision import Relation, relation
-from jetfleet.stats.power import values_needed
+from jetfleet.stats.decision import MARGIN, Relation, relation
+from jetfleet.stats.interleaved import processes_needed
 
 _AB = "hold both against each other in the same processes: `submit --ab`"
 _MANY = 200  # processes: more than anybody would wait for
@@ -25,8 +27,24 @@ class DecisionRule:
     false_alarms: float
 
 
-def check_rule(margin: float, false_alarms: float) -> None:
-    """Raises BadInput; a number that is none is none of these."""
+def rule_for(pairs: Sequence[tuple[Row, Row]], margin: float | None, false_alarms: float | None) -> DecisionRule:
+    """What is asked for; else what the job asked for, where all pairs were timed in turns: by that rule the agent
+    stopped. Raises BadInput.
+    """
+    turns = [in_turns(row, baseline)[0] for row, baseline in pairs]
+    of_jobs = [item for item in turns if item]
+    if not of_jobs or len(of_jobs) < len(turns):
+        of_jobs = []
+    if margin is None:
+        margin = max((item.margin for item in of_jobs), default=MARGIN)
+    if false_alarms is None:
+        false_alarms = max((round(1 - item.confidence, 12) for item in of_jobs), default=FALSE_ALARMS)
+    _check_rule(margin, false_alarms)
+    return DecisionRule(margin, false_alarms)
+
+
+def _check_rule(margin: float, false_alarms: float) -> None:
+    """A number that is none is none of these."""
     if not 0 <= margin <= 1:
         raise BadInput(f"{margin} is not a valid margin", where="--margin", expected="a share: 0.01 is 1 %")
     if not 0 < false_alarms < 1:
@@ -119,13 +137,10 @@ def _advice(cell: Cell, rule: DecisionRule, *, m: int) -> str:
         return _AB
     if found.found is None:
         return "let it run more processes"
-    deviation = found.found.standard_error * found.n**0.5
-    seen = abs(found.found.value)
-    target = seen if seen > rule.margin else max(rule.margin - seen, rule.margin / 4)
-    outside = rule.false_alarms / m * (found.looks.shares[-1] if found.looks else 1.0)
-    needed = values_needed(target, deviation, outside=outside, most=_MANY)
-    if needed is None:
+    confidence = 1 - rule.false_alarms / m
+    needed = processes_needed(found.ratios, margin=rule.margin, confidence=confidence)
+    if needed is None or needed > _MANY:
         return f"more than {_MANY} processes, or a quieter device"
+    wanted = max(needed, len(found.ratios) + 1)
     seconds = seconds_of_a_run(held.row)
-    time = f", about {needed * seconds:.0f} s" if seconds else ""
-    return f"about {max(needed, found.n + 1)} processes{time}"
+    return f"about {wanted} processes" + (f", {wanted * seconds:.0f} s" if seconds else "")

@@ -3,18 +3,17 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from controller.analysis.answers import Cell, DecisionRule, check_rule, decided
+from controller.analysis.answers import Cell, DecisionRule, decided, rule_for
 from controller.analysis.baseline import baseline_value, default_axis
 from controller.analysis.choose import ChosenRow, Position, at_position, choose
 from controller.analysis.comparability import check_names, differences
 from controller.analysis.effects import BESIDE, check_metric, effect_of
 from controller.analysis.evidence import in_turns
-from controller.analysis.noise_floor import FALSE_ALARMS, NoiseFloors
+from controller.analysis.noise_floor import NoiseFloors
 from controller.analysis.remarks import remarks
 from controller.analysis.spread import spreads
 from controller.model.comparison import Answer, Axis, Comparison, ComparisonReport, Effect
 from controller.model.result import VALID, FlagKind, Row, Schedule, verdict
-from jetfleet.stats.decision import MARGIN
 
 HEADLINE = "p50_ms"
 # What they say of a p50 holds for both that were timed in turns, and cancels in the ratio of a process; one in which
@@ -49,25 +48,25 @@ def compare(
     across: frozenset[str] = frozenset(),
     history: Iterable[Row] = (),
     metric: str = HEADLINE,
-    margin: float = MARGIN,
-    false_alarms: float = FALSE_ALARMS,
+    margin: float | None = None,
+    false_alarms: float | None = None,
 ) -> ComparisonReport:
     """Every variant, device or job among the rows against the baseline one.
 
     No `by`: jobs where there are several, else variants, else devices. No `baseline`: see baseline_value; and what was
     timed in turns with something is held against that. `across` names facts that may differ. `history` are more rows to
     learn noise floors from. Two are the same within `margin`, and `false_alarms` is the chance that any two equal ones
-    of the report are said to differ.
+    of the report are said to differ; left out, 1 % each, or what the job asked for whose pairs these are.
     """
     check_names(across)
     check_metric(metric)
-    check_rule(margin, false_alarms)
     axis = by or default_axis(rows)
     base = baseline_value(rows, axis, baseline)
     chosen = choose(rows, axis)
     known = {row.measurement_id: row for row in (*history, *rows)}
-    asked = _Question(axis, across, metric, DecisionRule(margin, false_alarms), NoiseFloors(list(known.values())))
     pairs = list(_pairs(chosen, base, {} if baseline else _bases_in_turns(rows)))
+    rule = rule_for([(found.row, other.row) for _, found, other in pairs if other], margin, false_alarms)
+    asked = _Question(axis, across, metric, rule, NoiseFloors(list(known.values())))
     cells = [
         _held(found, other, where=_where(position, axis, base), asked=asked, m=len(pairs))
         for position, found, other in pairs
@@ -78,8 +77,8 @@ def compare(
         comparisons=decided(cells, asked.rule),
         spreads=spreads(rows),
         metric=metric,
-        margin=margin,
-        false_alarms=false_alarms,
+        margin=rule.margin,
+        false_alarms=rule.false_alarms,
     )
 
 

@@ -13,7 +13,8 @@ from controller.analysis.runs import has_runs, run_values, single_value
 from controller.model.comparison import NoiseFloor, Source
 from controller.model.interleaved import Interleaved
 from controller.model.result import Row
-from jetfleet.stats.looks import Looks, planned
+from jetfleet.stats.interleaved import FEWEST, looks_at
+from jetfleet.stats.looks import Looks
 from jetfleet.stats.power import POWER
 from jetfleet.stats.welch import LogMean, LogRatio, Variance, log_mean, paired_ratio, ratio
 
@@ -29,7 +30,7 @@ class Evidence:
     reason: str = ""
     floor: NoiseFloor | None = None
     looks: Looks | None = None
-    n: int = 0  # processes of an INTERLEAVED one
+    ratios: tuple[float, ...] = ()  # of an INTERLEAVED one, of each process that counts
 
     def interval(self, outside: float) -> tuple[float, float] | None:
         if self.found is None:
@@ -39,14 +40,14 @@ class Evidence:
     def p_value(self) -> float | None:
         if self.found is None:
             return None
-        return self.looks.p_value(self.found, n=self.n) if self.looks else self.found.p_value()
+        return self.looks.p_value(self.found, n=len(self.ratios)) if self.looks else self.found.p_value()
 
     def smallest(self, outside: float) -> float | None:
         """Relative; see LogRatio."""
         return self.found.smallest(outside=self._share(outside), wanted=POWER) if self.found else None
 
     def _share(self, outside: float) -> float:
-        return outside * self.looks.share(self.n) if self.looks else outside
+        return outside * self.looks.share(len(self.ratios)) if self.looks else outside
 
 
 def evidence(row: Row, baseline: Row, noise: Noise) -> Evidence:
@@ -70,10 +71,9 @@ def in_turns(row: Row, baseline: Row) -> tuple[Interleaved | None, bool]:
 
 
 def _of_turns(turns: Interleaved, ratios: Sequence[float]) -> Evidence:
-    if len(ratios) < 2:
-        return Evidence(Source.INTERLEAVED, reason="one process only counts", n=len(ratios))
-    looks = planned(*turns.looks) if turns.looks else None
-    return Evidence(Source.INTERLEAVED, paired_ratio(ratios), looks=looks, n=len(ratios))
+    if len(ratios) < FEWEST:
+        return Evidence(Source.INTERLEAVED, reason="one process only counts", ratios=tuple(ratios))
+    return Evidence(Source.INTERLEAVED, paired_ratio(ratios), looks=looks_at(turns.looks), ratios=tuple(ratios))
 
 
 def _of_benches(row: Row, baseline: Row, noise: Noise) -> Evidence:

@@ -4,14 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from controller.analysis.compare import HEADLINE, compare
-from controller.analysis.noise_floor import FALSE_ALARMS
 from controller.model.comparison import Axis, ComparisonReport
 from controller.model.facts import DEVICE_NAME
 from controller.model.job import Condition, Op
 from controller.model.result import Row
 from controller.model.view import ResultQuery
 from jetfleet.errors import BadInput
-from jetfleet.stats.decision import MARGIN
 
 Fetch: TypeAlias = Callable[[ResultQuery], Sequence[Row]]
 
@@ -30,8 +28,8 @@ def compare_jobs(
     conditions: tuple[Condition, ...] = (),
     variant_keys: tuple[str, ...] = (),
     metric: str = HEADLINE,
-    margin: float = MARGIN,
-    false_alarms: float = FALSE_ALARMS,
+    margin: float | None = None,
+    false_alarms: float | None = None,
 ) -> ComparisonReport:
     """Raises BadInput for an axis, a baseline, a fact or a metric that does not exist."""
     axis = Axis(by) if by in {item.value for item in Axis} else by or None

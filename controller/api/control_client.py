@@ -237,8 +237,8 @@ class ControlClient(StoredClient):
         conditions: tuple[Condition, ...] = (),
         variant_keys: tuple[str, ...] = (),
         metric: str = "p50_ms",
-        margin: float = 0.01,
-        false_alarms: float = 0.01,
+        margin: float | None = None,
+        false_alarms: float | None = None,
     ) -> "ComparisonReport":
         """Each variant, device or job against the baseline one, with an answer and its reason for every row.
 
@@ -246,7 +246,7 @@ class ControlClient(StoredClient):
         device's name or a job's id; left out, the oldest job, the fp32 variant of the smallest batch, the first device
         by name. `across` names facts that may differ, `conditions` and `variant_keys` leave rows out. Answers are about
         `metric`; two are the same within `margin`, and `false_alarms` is the chance that any answer tells a difference
-        where there is none. Raises NotFound, BadInput.
+        where there is none: 1 % each, or what a job with pairs asked for. Raises NotFound, BadInput.
         """
         from controller.api.compare import compare_jobs  # statistics, whose imports other calls do not owe
 

@@ -49,19 +49,25 @@ Metric = Annotated[
     str, typer.Option(metavar="NAME", help="What answers are about: p99_ms, accuracy, or any other of docs/metrics.md.")
 ]
 Margin = Annotated[
-    float,
+    float | None,
     typer.Option(
-        min=0.0, max=1.0, callback=finite, metavar="SHARE", help="SAME is within this: 0.01 is 1 %, or a point."
+        min=0.0,
+        max=1.0,
+        callback=finite,
+        metavar="SHARE",
+        help="SAME is within this: 0.01 is 1 %, or a point. [default: 0.01, or what --ab's job asked for]",
+        show_default=False,
     ),
 ]
 FalseAlarms = Annotated[
-    float,
+    float | None,
     typer.Option(
         min=1e-6,
         max=0.5,
         callback=finite,
         metavar="SHARE",
-        help="How likely any of all answers may tell a difference that is none.",
+        help="How likely any of all answers may tell a difference that is none. [default: 0.01, likewise]",
+        show_default=False,
     ),
 ]
 FailOn = Annotated[
@@ -82,8 +88,8 @@ def compare(
     where: Where = None,
     variant: OnlyVariant = None,
     metric: Metric = "p50_ms",
-    margin: Margin = 0.01,
-    false_alarms: FalseAlarms = 0.01,
+    margin: Margin = None,
+    false_alarms: FalseAlarms = None,
     fail_on: FailOn = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,

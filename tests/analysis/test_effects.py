@@ -91,7 +91,24 @@ def test_who_looked_early_pays_for_it() -> None:
     assert planned.effect.p_value == pytest.approx(8 * once.effect.p_value)
     assert planned.answer is Answer.CANNOT_TELL
     assert once.answer is Answer.SLOWER
-    assert "processes, about" in planned.advice
+    assert planned.advice.startswith("about ")
+    assert planned.advice.endswith(" s")
+
+
+def test_the_rule_by_which_the_agent_stopped_is_the_rule_of_the_answer() -> None:
+    base, candidate = in_turns([1.015 + noise for noise in NOISE])
+    assert candidate.interleaved
+    wide = replace(candidate, interleaved=replace(candidate.interleaved, margin=0.04, confidence=0.9))
+    found = compare([base, wide])
+    assert (found.margin, found.false_alarms) == (0.04, pytest.approx(0.1))
+    assert [item.answer for item in found.comparisons] == [Answer.SAME]
+    asked = compare([base, wide], margin=0.01, false_alarms=0.05)
+    assert (asked.margin, asked.false_alarms) == (0.01, 0.05)
+    assert [item.answer for item in asked.comparisons] == [Answer.SLOWER]
+    elsewhere = [row(50 + index, job_id=1, device="nano-2", variant_key=key) for index, key in enumerate(("base", "x"))]
+    mixed = compare([base, wide, *elsewhere], by=Axis.VARIANT)
+    assert len(mixed.comparisons) == 2
+    assert mixed.margin == 0.01
 
 
 def test_processes_that_stood_still_do_not_count() -> None:
