@@ -89,7 +89,9 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class DeviceView:
-    """`dead_letters` are the newest of those that came from it."""
+    """`dead_letters` are the newest of those that came from it. `late_results` came when they did not count any more,
+    and are kept; `dropped_results`, of both kinds, made room for newer ones.
+    """
 
     id: str
     name: str
@@ -109,6 +111,8 @@ class DeviceView:
     disk_free_bytes: int | None = None  # where its agent keeps its state; None: not said
     clock_ahead_s: float | None = None  # of its wall clock over the controller's
     clock_bound_s: float = 0.0  # how far off that may be
+    late_results: int = 0
+    dropped_results: int = 0
 
 
 @dataclass(frozen=True)

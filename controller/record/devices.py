@@ -34,6 +34,8 @@ def device_record(device: DeviceView) -> Record:
             }
             for letter in device.dead_letters
         ],
+        "late_results": device.late_results,
+        "dropped_results": device.dropped_results,
         "certificate": _certificate(device),
         "refused": device.refused or None,
         "disk_free_bytes": device.disk_free_bytes,

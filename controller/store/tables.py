@@ -75,6 +75,7 @@ device = Table(
     *_columns(Text, "first_seen_at", "last_seen_at"),
     Column("held", Text, nullable=False, server_default=""),  # by a person: "cordon" or "removed"
     *_columns(Text, "labels", "also_ids", default="{}"),  # JSON: given by a person; ids that mean it, too
+    *_columns(Integer, "dropped_results", default="0"),  # that did not count, and made room for newer ones
 )
 
 session = Table(

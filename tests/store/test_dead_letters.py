@@ -7,6 +7,7 @@ import pytest
 from controller.model.lease import Measured, Outcome
 from controller.model.result import Estimate, Measurement, Provenance, Round
 from controller.model.task import Failure, FailureKind, JobState
+from controller.report.text.devices import device_table
 from controller.store.commands.incident_bounds import MOST_KEPT, keep_newest
 from controller.store.queries import explain
 from controller.store.queries.devices import device_views
@@ -119,3 +120,7 @@ def test_the_bounds_hold_for_whoever_sends_without_end(fleet: StoreFleet) -> Non
     for number in range(MOST_KEPT + 5):
         fleet.commit("a/1", f"token {number}", replace(measured(), raw=b"late"))
     assert fleet.sql("SELECT count(*) AS n FROM orphan") == [{"n": MOST_KEPT}]
+    (view,) = fleet.write(lambda c: device_views(c, alive=set(), paused={}))
+    assert (view.late_results, view.dropped_results) == (MOST_KEPT, 5)
+    shown = dict(row[:2] for row in device_table(view, controller_version="1").rows)
+    assert shown["results that did not count"] == f"{MOST_KEPT} kept, 5 older ones were dropped"

@@ -65,6 +65,7 @@ def device_table(device: DeviceView, *, controller_version: str) -> Table:
         ("clock", _clock(device)),
         ("bench domain", device.bench_domain or UNKNOWN),
         ("certificate", _whole_certificate(device)),
+        ("results that did not count", _uncounted(device)),
     ]
     about += [
         (f"dead letter {letter.id}", f"{moment(letter.received_at)}, task {letter.task_id}: {one_line(letter.reason)}")
@@ -103,6 +104,12 @@ def _why_idle(device: DeviceView) -> str:
     if not device.online:
         return f"not heard from since {moment(device.last_seen_at)}"
     return device.cordoned or device.paused or "nothing that is ready fits it"
+
+
+def _uncounted(device: DeviceView) -> str:
+    """Late ones; dead letters have lines of their own."""
+    dropped = f", {device.dropped_results} older ones were dropped" if device.dropped_results else ""
+    return f"{device.late_results} kept{dropped}"
 
 
 def _clock(device: DeviceView) -> str:

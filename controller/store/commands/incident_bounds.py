@@ -17,6 +17,8 @@ DELETE FROM {table} WHERE id IN (
 )
 """
 
+_COUNT = "UPDATE device SET dropped_results = dropped_results + :dropped WHERE id = :device"
+
 
 def keep_newest(
     connection: Connection, table: str, device_id: str, *, most: int = MOST_KEPT, most_bytes: int = MOST_KEPT_BYTES
@@ -25,5 +27,6 @@ def keep_newest(
     values = {"device": device_id, "most": most, "most_bytes": most_bytes}
     dropped = int(connection.execute(text(_DROP.replace("{table}", table)), values).rowcount)
     if dropped:
+        connection.execute(text(_COUNT), {"device": device_id, "dropped": dropped})
         log.warning("device %s: %d older results that do not count were dropped (%s)", device_id, dropped, table)
     return dropped

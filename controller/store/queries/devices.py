@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from controller.model.access import Member
 from controller.model.codec import load, load_facts
@@ -88,7 +88,12 @@ def _view(
         certificate_issued_at=issued_at,
         certificate_expires_at=expires_at,
         certificate_revoked_at=revoked_at,
+        late_results=connection.execute(_LATE, {"device": row.id}).scalar_one(),
+        dropped_results=row.dropped_results,
     )
+
+
+_LATE = select(func.count()).where(incidents.orphan.c.device_id == bindparam("device"))
 
 
 def _certificate(

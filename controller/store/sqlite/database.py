@@ -20,7 +20,7 @@ from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import BadInput, Corrupt, DatabaseTooNew, DiskFull, Infrastructure
 
 FILE_NAME = "fleet.db"
-HEAD = "0015"
+HEAD = "0016"
 _VIEWS = {name: statement.strip() for name, statement in VIEWS.items()}
 # Every module that declares tables: a new database is made of what they have put into tables.metadata.
 _DECLARING = (tables, access_tables, audit_tables, incidents, interleaved_tables)

@@ -1254,6 +1254,8 @@ class Device(_message.Message):
     DISK_FREE_BYTES_FIELD_NUMBER: _builtins.int
     CLOCK_AHEAD_S_FIELD_NUMBER: _builtins.int
     CLOCK_BOUND_S_FIELD_NUMBER: _builtins.int
+    LATE_RESULTS_FIELD_NUMBER: _builtins.int
+    DROPPED_RESULTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     name: _builtins.str
     online: _builtins.bool
@@ -1273,6 +1275,10 @@ class Device(_message.Message):
     """of its clock over the controller's; absent: it did not say"""
     clock_bound_s: _builtins.float
     """how far off that may be"""
+    late_results: _builtins.int
+    """that came when they did not count any more, and are kept"""
+    dropped_results: _builtins.int
+    """late ones and dead letters that made room for newer ones"""
     @_builtins.property
     def facts(self) -> _task_pb2.Facts: ...
     @_builtins.property
@@ -1312,10 +1318,12 @@ class Device(_message.Message):
         disk_free_bytes: _builtins.int | None = ...,
         clock_ahead_s: _builtins.float | None = ...,
         clock_bound_s: _builtins.float = ...,
+        late_results: _builtins.int = ...,
+        dropped_results: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "_disk_free_bytes", b"_disk_free_bytes", "certificate_expires_at", b"certificate_expires_at", "certificate_issued_at", b"certificate_issued_at", "certificate_revoked_at", b"certificate_revoked_at", "clock_ahead_s", b"clock_ahead_s", "disk_free_bytes", b"disk_free_bytes", "facts", b"facts", "last_seen_at", b"last_seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "_disk_free_bytes", b"_disk_free_bytes", "agent_version", b"agent_version", "bench_domain", b"bench_domain", "busy_with", b"busy_with", "certificate_expires_at", b"certificate_expires_at", "certificate_issued_at", b"certificate_issued_at", "certificate_revoked_at", b"certificate_revoked_at", "clock_ahead_s", b"clock_ahead_s", "clock_bound_s", b"clock_bound_s", "cordoned", b"cordoned", "dead_letters", b"dead_letters", "disk_free_bytes", b"disk_free_bytes", "facts", b"facts", "id", b"id", "last_seen_at", b"last_seen_at", "name", b"name", "online", b"online", "paused", b"paused", "refused", b"refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s", "_disk_free_bytes", b"_disk_free_bytes", "agent_version", b"agent_version", "bench_domain", b"bench_domain", "busy_with", b"busy_with", "certificate_expires_at", b"certificate_expires_at", "certificate_issued_at", b"certificate_issued_at", "certificate_revoked_at", b"certificate_revoked_at", "clock_ahead_s", b"clock_ahead_s", "clock_bound_s", b"clock_bound_s", "cordoned", b"cordoned", "dead_letters", b"dead_letters", "disk_free_bytes", b"disk_free_bytes", "dropped_results", b"dropped_results", "facts", b"facts", "id", b"id", "last_seen_at", b"last_seen_at", "late_results", b"late_results", "name", b"name", "online", b"online", "paused", b"paused", "refused", b"refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_ahead_s: _TypeAlias = _typing.Literal["clock_ahead_s"]  # noqa: Y015
     _WhichOneofArgType__clock_ahead_s: _TypeAlias = _typing.Literal["_clock_ahead_s", b"_clock_ahead_s"]  # noqa: Y015
