@@ -66,6 +66,7 @@ class BoardSettings:
     def __init__(self, facts: Facts, *, helper: Path = SOCKET, root: Path = Path("/")) -> None:
         self._is_simulated = facts.simulated
         self._helper, self._root = helper, root
+        self._left = ""  # what could not be put back after a task
 
     def add_facts(self, facts: Facts) -> None:
         """What the helper can set, where there is one. Asks it."""
@@ -88,10 +89,17 @@ class BoardSettings:
             facts.power_mode = answer["mode"]
 
     async def under(self, spec: TaskSpec, run: Callable[[], Awaitable[Outcome]]) -> Outcome:
-        """The outcome of `run` with the board as the task wants it. Raises Infrastructure where no helper answers."""
+        """The outcome of `run` with the board as the task wants it. Raises Infrastructure where no helper answers, and
+        while the board is not as it was before an earlier task.
+        """
         wanted = wanted_settings(spec)
         if self._is_simulated or not spec.HasField("bench"):
             return _label(await run(), wanted.power_mode)
+        if self._left:
+            await self._restore()
+        if self._left:
+            hint = "sudo systemctl restart jetfleet-helper; its log says what it cannot set"
+            raise Infrastructure(f"the board is not as it was before an earlier task: {self._left}", hint=hint)
         try:
             if wanted:
                 await asyncio.to_thread(self._set, wanted)
@@ -101,7 +109,10 @@ class BoardSettings:
             return Outcome(failure=failure)
         finally:
             if wanted:
-                await asyncio.shield(asyncio.to_thread(restore_board, self._helper))
+                await asyncio.shield(self._restore())
+
+    async def _restore(self) -> None:
+        self._left = await asyncio.to_thread(restore_board, self._helper)
 
     async def _look_around(self, wanted: WantedSettings, run: Callable[[], Awaitable[Outcome]]) -> Outcome:
         before = await asyncio.to_thread(self._read)
@@ -150,17 +161,24 @@ def wanted_settings(spec: TaskSpec) -> WantedSettings:
     return WantedSettings(measure.power_mode, frozenset({CPU} if on_cpu else {GPU}))
 
 
-def restore_board(helper: Path = SOCKET) -> None:
-    """Asks the helper to put back what is set, where there is a helper: at an agent's start, and after a task."""
+def restore_board(helper: Path = SOCKET) -> str:
+    """Asks the helper to put back what is set, where there is a helper: at an agent's start, and after a task. Returns
+    what could not be put back; a helper that does not answer now does it when it starts.
+    """
     if not helper.exists():
-        return
+        return ""
     try:
         answer = ask("restore", path=helper)
     except Infrastructure as error:
         _log.error("the board may not be as it was: %s", error.message)
-        return
-    if left := answer.get("left") or answer.get("error"):
+        return ""
+    if not answer.get("ok"):
+        _log.warning("nothing was put back: %s", answer.get("error"))  # another agent's measurement
+        return ""
+    left = ", ".join(answer["left"])
+    if left:
         _log.error("the board is not as it was: %s", left)
+    return left
 
 
 def _label(outcome: Outcome, power_mode: str) -> Outcome:

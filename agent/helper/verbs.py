@@ -61,7 +61,7 @@ class Verbs:
         except SettingRefused as error:
             return _refused(str(error))
         finally:
-            if not self._settings.is_held:
+            if request.verb == RESTORE or not self._settings.is_held:
                 self._holder.leave()
 
     def restore_what_was_left(self) -> None:

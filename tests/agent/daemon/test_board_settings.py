@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -214,3 +216,39 @@ def test_an_agent_that_starts_has_the_board_put_back(board: TrialBoard, caplog: 
     second.end()
     assert board.differs == {}
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_a_board_that_could_not_be_put_back_is_not_measured_on_until_it_is(
+    board: TrialBoard, helper: HelperProcess
+) -> None:
+    path = board.root / GPU_RANGE / "min_freq"
+
+    async def spoil() -> Outcome:
+        path.unlink()
+        path.mkdir()
+        return measured()
+
+    async def run() -> Outcome:
+        return measured()
+
+    settings = BoardSettings(Facts(), helper=helper.socket)
+    asyncio.run(settings.under(bench(clocks="locked"), spoil))
+    with pytest.raises(Infrastructure, match=r"not as it was before an earlier task: .*min_freq"):
+        asyncio.run(settings.under(bench(), run))
+    path.rmdir()
+    path.write_text("0\n")
+    assert asyncio.run(settings.under(bench(), run)).HasField("measured")
+    assert board.differs == {}
+
+
+def test_another_agent_that_starts_leaves_a_measurement_alone(
+    board: TrialBoard, helper: HelperProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask("set-mode", path=helper.socket, mode=1)
+    code = "import sys; from pathlib import Path; from agent.daemon.board_settings import restore_board; " + (
+        "sys.exit(bool(restore_board(Path(sys.argv[1]))))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(helper.socket)], check=True, capture_output=True)
+    assert ask("read-mode", path=helper.socket)["mode"] == "25W"
+    assert restore_board(helper.socket) == ""
+    assert board.differs == {}
