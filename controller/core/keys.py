@@ -74,6 +74,7 @@ def recipe_content(recipe: Recipe) -> dict[str, object]:
         "inputs": [_input_content(spec) for spec in recipe.inputs],
         "artifacts": sorted([item.role.value, item.name, item.sha256] for item in recipe.artifacts),
         "options": dict(sorted(recipe.options.items())),
+        **({"repeat": recipe.repeat} if recipe.repeat else {}),  # 0: the key is as before there were any
     }
 
 

@@ -174,6 +174,7 @@ def build_for(variant: Variant, device: Device, placement: str | None = None) ->
         inputs=tuple(map(_built_input, variant.inputs)),
         artifacts=build_artifacts(variant.artifacts, variant.precision, lowering, placement=where),
         options=build_options(variant.options, runtime=variant.runtime, placement=where),
+        repeat=variant.repeat,
     )
     klass = device_class(device, runtime=variant.runtime, placement=where)
     return PlannedBuild(engine_key(recipe, klass), recipe, klass)

@@ -95,6 +95,7 @@ def _variants(
             workload=workloads.get(point.size),
             pipeline=pipeline,
             accuracy_metrics=metrics,
+            repeat=point.repeat,
             weak_calibration=answer.weak_calibration if point.precision is Precision.INT8 else "",
         )
         for point in points

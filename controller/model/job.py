@@ -172,6 +172,7 @@ class Variant:
     workload: Workload | None = None  # None: it could not be counted
     pipeline: Pipeline | None = None
     accuracy_metrics: tuple[AccuracyMetric, ...] = ()  # on the evaluation data; none: top-1
+    repeat: int = 0  # which of several builds of the same engine it is made from
 
     @property
     def callables(self) -> tuple[Artifact, ...]:

@@ -88,6 +88,7 @@ class Recipe:
     inputs: tuple[TensorSpec, ...]
     artifacts: tuple[Artifact, ...]
     options: Mapping[str, str] = field(default_factory=dict)
+    repeat: int = 0  # which of several builds of the same this is: each is an engine of its own
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Subjects measured at the same time, through the whole fleet: job file, plan, agent, database and report."""
 
 import json
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,16 @@ def test_two_on_one_cpu_have_a_row_each_and_one_for_both(command: Command, model
     assert [row["subject_index"] for row in (*parts, whole)] == [0, 1, None]
     assert {row["provenance"] for row in found} == {"MEASURED"}
     assert whole["n"] == sum(row["n"] for row in parts)
-    assert whole["throughput_per_s"] == pytest.approx(sum(row["throughput_per_s"] for row in parts))
+    per_s = [[run["metrics"]["throughput_per_s"] for run in row["runs"]] for row in (*parts, whole)]
+    assert per_s[2] == pytest.approx([first + second for first, second in zip(*per_s[:2], strict=True)])
+    assert whole["throughput_per_s"] == pytest.approx(statistics.median(per_s[2]))
     assert whole["p50_ms"] is None
     assert "see its subjects" in whole["p50_ms_reason"]
     for row in parts:
         assert row["p50_ms"] > 0
         assert row["checks"][0]["passed"]
         assert len(row["rounds"]) == len(parts[0]["rounds"]) > 0
-    assert len({row["samples_sha256"] for row in parts}) == 2
+    assert len({run["samples_sha256"] for row in parts for run in row["runs"]}) == 2 * len(parts[0]["runs"])
     shown = command("results", "1").stdout
     assert "(whole task)" in shown
     assert "(subject 0: cpu)" in shown

@@ -44,6 +44,15 @@ def test_every_combination() -> None:
     ]
 
 
+def test_engines_that_are_built_again_are_variants_of_their_own() -> None:
+    assert keys("{repeat_builds: 3, options: {threads: [1]}}") == [
+        "onnxruntime-fp32-b1-cpu-threads_1",
+        "onnxruntime-fp32-b1-cpu-build_2-threads_1",
+        "onnxruntime-fp32-b1-cpu-build_3-threads_1",
+    ]
+    assert len(keys("{repeat_builds: 2, batch: [1, 2], exclude: [{batch: 2}]}")) == 2
+
+
 def test_exclude_takes_values_and_lists() -> None:
     assert keys(
         "{batch: [1, 8, 16], placement: [cpu, gpu], exclude: [{batch: [8, 16], placement: cpu}, {batch: 16}]}"

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.model.result import Estimate, Flag, FlagKind, Provenance, Schedule
+from controller.model.result import Estimate, Flag, FlagKind, Provenance, Run, Schedule
 from controller.model.task import Failure, FailureKind, Progress, TaskState
 from controller.report.text.devices import device_table, devices_table
 from controller.report.text.jobs import failures, jobs_table, tasks_table
@@ -51,13 +51,21 @@ def test_a_result_reads_with_interval_accuracy_and_verdict() -> None:
         "variant": "onnxruntime-fp32-b1-cpu",
         "device": "bench-1",
         "provenance": "MEASURED",
-        "p50 ms": "14.72 ± 0.050",
+        "p50 ms": "14.72 ± 0.34 %",
         "p90 ms": "15.20",
         "p99 ms": "16.00",
         "per s": "67.90",
         "accuracy": "0.7612 (n=1000)",
         "verdict": "VALID",
     }
+
+
+def test_an_interval_says_of_how_many_processes_it_is() -> None:
+    ran = [Run(index, 100, 1.0, 0.3, 30, 0.5) for index in range(5)]
+    void = replace(ran[0], index=5, void_reason="PAUSED: seen")
+    assert cells(results_table([row(runs=(*ran, void))]))["p50 ms"] == "14.72 ± 0.34 % (5 runs)"
+    alone = row(runs=(ran[0],), p50_ms=Estimate(14.72, reason="one run: 14.6 to 14.8 within it, unknown for the next"))
+    assert cells(results_table([alone]))["p50 ms"] == "14.72 (1 run)"
 
 
 def test_what_is_missing_says_so_and_why() -> None:
@@ -200,7 +208,7 @@ def test_whoever_looks_chooses_the_columns() -> None:
     context = copy_context()
     context.run(LAYOUT.set, Layout(columns=("verdict", "p50_ms")))
     assert context.run(printed, results_table([row()]), io.StringIO()).split() == [
-        *("verdict", "p50", "ms", "VALID", "14.72", "±", "0.050"),
+        *("verdict", "p50", "ms", "VALID", "14.72", "±", "0.34", "%"),
     ]
     context.run(LAYOUT.set, Layout(columns=("p51",)))
     with pytest.raises(BadInput, match="'p51' is not a column here"):
@@ -233,7 +241,7 @@ def test_a_terminal_too_narrow_gets_a_line_per_cell(
     monkeypatch.setenv("COLUMNS", "60")
     shown = printed(results_table([row(provenance=Provenance.SIMULATED), row()]), watched())
     assert "provenance  SIMULATED\n" in shown
-    assert "p50 ms      14.72 ± 0.050\n" in shown
+    assert "p50 ms      14.72 ± 0.34 %\n" in shown
     assert len(shown.split("\n\n")) == 2
 
 

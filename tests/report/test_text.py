@@ -56,7 +56,7 @@ def test_numbers(value: float | None, text: str) -> None:
 
 
 def test_an_estimate_shows_half_its_interval_or_why_not() -> None:
-    assert estimate(Estimate(14.72, 14.67, 14.77), n=800) == "14.72 ± 0.050"
+    assert estimate(Estimate(14.72, 14.67, 14.77), n=800) == "14.72 ± 0.34 %"
     assert estimate(Estimate(14.72), n=800) == "14.72"
     assert estimate(Estimate(None, reason="needs 300 samples"), n=120) == "n/a (n=120)"
 

@@ -35,7 +35,7 @@ MIGRATIONS = ROOT / "controller" / "store" / "migrations"
 DUMP = Path(__file__).parent / "data" / "database_0_1.sql"
 ADVICE = "tables.py and the revisions differ: add a revision in controller/store/migrations/versions, and set HEAD"
 
-SINCE_0_2 = {"v_ratios", "v_runs"}
+SINCE_0_2 = {"v_ratios", "v_runs", "v_builds"}
 
 # Tables are declared in several modules, and nothing here need import each of them otherwise.
 for declaring in modules("controller/store"):

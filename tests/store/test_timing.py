@@ -1,5 +1,7 @@
 """Timing caches: handed to every BUILD of a class and version, combined, and never lost to a BUILD beside it."""
 
+from dataclasses import replace
+
 import pytest
 
 from controller.model.engine import EngineView
@@ -46,6 +48,18 @@ def test_a_build_is_handed_what_the_last_one_left_and_its_own_takes_its_place(fl
     fleet.run_all(session)
     assert build(fleet, session, cache=B, number=2) == [A]
     assert kept(fleet) == [B]
+
+
+def test_a_repeated_build_chooses_for_itself(fleet: StoreFleet) -> None:
+    session = with_board(fleet)
+    build(fleet, session, cache=A, number=1)
+    fleet.run_all(session)
+    job = on_tensorrt("gpu", model=model(1), options={"avg_timing_iterations": "1"})
+    fleet.submit(replace(job, variants=tuple(replace(item, repeat=1, key="again") for item in job.variants)))
+    lease = fleet.must_claim(session)
+    assert isinstance(lease.work, BuildWork)
+    assert lease.work.recipe.repeat == 1
+    assert handed(lease) == []
 
 
 def test_a_build_that_timed_nothing_new_leaves_the_cache_where_it_is(fleet: StoreFleet) -> None:

@@ -54,6 +54,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             client.submit_spec(spec, files).wait()
             first, second = (variant.key for variant in spec.variants)
             client.submit_spec(replace(spec, name="in turns", pairs=(Pair(first, second),)), files).wait()
+            again = replace(spec.variants[0], key=f"{first}-build_2", repeat=1)
+            client.submit_spec(replace(spec, name="twice", variants=(spec.variants[0], again)), files).wait()
         yield folder / "state" / "fleet.db"
     finally:
         agent.kill()
@@ -64,9 +66,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def expected(database: Path) -> list[list[Any]]:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         found = [list(row) for row in connection.execute(SUMMARY)]
-    assert [row[:4] for row in found] == [
-        [f"simulated-fp32-b{batch}-cpu", "board", "SIMULATED", "VALID"] for batch in (1, 2, 1, 2)
-    ]
+    keys = [*(f"simulated-fp32-b{batch}-cpu" for batch in (1, 2, 1, 2, 1)), "simulated-fp32-b1-cpu-build_2"]
+    assert [row[:4] for row in found] == [[key, "board", "SIMULATED", "VALID"] for key in keys]
     return found
 
 
@@ -100,7 +101,8 @@ def test_duckdb_on_frames_that_pandas_read(database: Path) -> None:
         counted = source.execute(JOINED).fetchone()
         assert duck.execute(JOINED).fetchone() == counted
         medians = duck.execute("SELECT variant, median(p50_ms) FROM v_rounds GROUP BY ALL ORDER BY ALL").fetchall()
-    assert [variant for variant, _ in medians] == ["simulated-fp32-b1-cpu", "simulated-fp32-b2-cpu"]
+    found = ["simulated-fp32-b1-cpu", "simulated-fp32-b1-cpu-build_2", "simulated-fp32-b2-cpu"]
+    assert [variant for variant, _ in medians] == found
 
 
 def test_datasette(database: Path, expected: list[list[Any]], tmp_path: Path) -> None:

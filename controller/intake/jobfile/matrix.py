@@ -22,6 +22,7 @@ from jetfleet.tensorrt import DLA_PRECISIONS
 
 MAX_VARIANTS = 1000
 OWN_BATCH = 0  # in place of a batch size that the graph decides
+BUILD = "build"  # in the key of a variant whose engine is built once more: build_2
 _MATRIX: Steps = ("variants",)
 # The parts of which a runtime's placements are made; the simulated one takes any.
 _PLACEMENTS = {"onnxruntime": (CPU, GPU), "tensorrt": (GPU, *CORES), "tensorrt_rtx": (GPU,)}
@@ -39,6 +40,7 @@ class VariantPoint:
     options: OptionValues = ()  # those that are axes
     dims: DimValues = ()
     settings: SettingValues = ()  # of the board, those that are axes
+    repeat: int = 0  # which of several builds of its engine
 
     @property
     def size(self) -> RunSize:
@@ -51,7 +53,12 @@ class VariantPoint:
             precision=self.precision,
             batch=self.batch,
             placement=self.placement,
-            others={**dict(self.options), **{name: str(size) for name, size in self.dims}, **dict(self.settings)},
+            others={
+                **dict(self.options),
+                **{name: str(size) for name, size in self.dims},
+                **dict(self.settings),
+                **({BUILD: str(self.repeat + 1)} if self.repeat else {}),
+            },
         )
 
 
@@ -83,6 +90,7 @@ def expand(variants: schema.VariantsSection, document: Document) -> tuple[Varian
             steps=("variants", "include", index),
         )
     _refuse_empty(found, document)
+    found = [replace(point, repeat=repeat) for point in found for repeat in range(variants.repeat_builds)]
     _refuse_twice(found, document)
     runtimes = list(dict.fromkeys(point.runtime for point in found))
     check_axes(variants.options, runtimes, document)

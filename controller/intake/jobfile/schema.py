@@ -136,6 +136,12 @@ class VariantsSection(Strict):
     clocks: Annotated[list[Clocks], Field(min_length=1), AfterValidator(distinct)] | None = Field(
         default=None, description="as-is, and locked at the most that the power mode allows"
     )
+    repeat_builds: int = Field(
+        default=1,
+        ge=1,
+        le=20,
+        description="each engine is built so often, and each build measured",
+    )
     exclude: list[AxesSection] = Field(default_factory=list)
     include: list[AxesSection] = Field(default_factory=list)
 

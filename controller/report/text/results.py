@@ -8,6 +8,7 @@ from controller.model.result import Estimate, Flag, FlagKind, Measurement, Prove
 from controller.model.task import Failure, FailureKind, TaskKind, TaskState
 from controller.model.view import JobView, TaskView
 from controller.record.results import result_frame
+from controller.report.text.builds import build_lines
 from controller.report.text.stages import stage_lines
 from controller.report.text.table import Table, data_table
 from controller.report.text.words import UNKNOWN, estimate, number, one_line
@@ -72,6 +73,7 @@ def evidence(rows: Sequence[Row], refused: Sequence[Refused] = ()) -> Iterator[s
     missing, and why there is no row.
     """
     yield from _grouped(_evidence(sorted(rows, key=_order)))
+    yield from build_lines(rows)
     yield from (_refusal(job_id, task) for job_id, task in refused)
     simulated = sum(row.measurement.provenance is Provenance.SIMULATED for row in rows)
     if simulated:
@@ -147,13 +149,22 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.label,
         row.device,
         item.provenance.value,
-        estimate(item.p50_ms, n=item.n),
+        _over_runs(item),
         _value_of(item.estimate("p90_ms"), n=item.n),
         _value_of(item.estimate("p99_ms"), n=item.n),
         number(item.value("throughput_per_s")),
         _accuracy(item),
         _verdict(item),
     )
+
+
+def _over_runs(item: Measurement) -> str:
+    """`5.01 ± 0.6 % (5 runs)`: an interval is of fresh processes, and one alone has none."""
+    runs = len(item.counted_runs)
+    shown = estimate(item.p50_ms, n=item.n)
+    if not runs or item.p50_ms.value is None:
+        return shown
+    return f"{shown} ({runs} runs)" if runs > 1 else f"{shown} (1 run)"
 
 
 def _value_of(item: Estimate, *, n: int) -> str:

@@ -45,12 +45,13 @@ def number(value: float | None, *, digits: int = 4) -> str:
 
 
 def estimate(item: "Estimate", *, n: int) -> str:
-    """A value, with half its 95 % interval where it has one: `14.72 ± 0.05`."""
+    """A value, with half its 95 % interval where it has one: `14.72 ± 0.34 %`."""
     if item.value is None:
         return f"n/a (n={n})"
     if item.low is None or item.high is None:
         return number(item.value)
-    return f"{number(item.value)} ± {number((item.high - item.low) / 2, digits=2)}"
+    half = number((item.high - item.low) / 2 / item.value * 100, digits=2) if item.value else "0"
+    return f"{number(item.value)} ± {half} %"
 
 
 def duration(seconds: float | None) -> str:

@@ -108,7 +108,8 @@ def lease_of(connection: Connection, token: str, task_id: int) -> Lease:
 
 def _build_work(connection: Connection, task: StoredRow) -> BuildWork:
     recipe = load(Recipe, task.recipe)
-    caches = timing_caches.current(connection, recipe, task.class_key)
+    # A repeated build that is handed what the first one timed chooses what the first one chose.
+    caches = () if recipe.repeat else timing_caches.current(connection, recipe, task.class_key)
     return BuildWork(task.engine_key, recipe, caches)
 
 

@@ -108,6 +108,23 @@ JOIN device d ON d.id = m.device_id
 LEFT JOIN variant v ON v.id = m.variant_id
 """.replace("{metrics}", _RUN_METRICS).replace("{verdict}", _VERDICT)
 
+# Variants of one recipe that was built several times differ in one part of their key.
+V_BUILDS = """
+CREATE VIEW v_builds AS
+SELECT m.job_id, coalesce(
+         replace(v.key, '-build_' || (json_extract(v.content, '$.repeat') + 1), ''), v.key
+       ) AS variant, d.name AS device, m.provenance, m.subject_idx AS subject_index,
+       count(DISTINCT m.engine_key) AS builds, sum(m.verdict = 'VALID' AND m.damage = '') AS valid,
+       avg(p.value) AS p50_ms, min(p.value) AS lowest_ms, max(p.value) AS highest_ms,
+       (max(p.value) - min(p.value)) / avg(p.value) AS spread
+FROM measurement m
+JOIN variant v ON v.id = m.variant_id
+JOIN device d ON d.id = m.device_id
+JOIN metric p ON p.measurement_id = m.id AND p.name = 'p50_ms'
+GROUP BY m.job_id, 2, m.device_id, m.provenance, m.subject_idx
+HAVING count(DISTINCT m.engine_key) > 1
+"""
+
 V_ENGINES = """
 CREATE VIEW v_engines AS
 SELECT e.key AS engine_key, e.runtime, e.runtime_version, e.precision, e.lowering, e.placement,
@@ -163,6 +180,7 @@ VIEWS = {
     "v_rounds": V_ROUNDS,
     "v_ratios": V_RATIOS,
     "v_runs": V_RUNS,
+    "v_builds": V_BUILDS,
     "v_engines": V_ENGINES,
     "v_devices": V_DEVICES,
     "v_attempts": V_ATTEMPTS,

@@ -361,6 +361,7 @@ class Variant(_message.Message):
     WORKLOAD_FIELD_NUMBER: _builtins.int
     PIPELINE_FIELD_NUMBER: _builtins.int
     ACCURACY_METRICS_FIELD_NUMBER: _builtins.int
+    REPEAT_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """runtime-precision-bN-placement[-...]"""
     runtime: _builtins.str
@@ -373,6 +374,8 @@ class Variant(_message.Message):
     """which output the accuracy is taken from; empty: there are no labels"""
     weak_calibration: _builtins.str
     """why its int8 ranges are doubtful; empty: nothing is known against them"""
+    repeat: _builtins.int
+    """which of several builds of the same engine it is made from, from 0"""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.TensorSpec]: ...
     @_builtins.property
@@ -423,10 +426,11 @@ class Variant(_message.Message):
         workload: Global___Workload | None = ...,
         pipeline: _task_pb2.Pipeline | None = ...,
         accuracy_metrics: _abc.Iterable[_task_pb2.AccuracyMetric] | None = ...,
+        repeat: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "pipeline", b"pipeline", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_metrics", b"accuracy_metrics", "accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "dims", b"dims", "inputs", b"inputs", "key", b"key", "options", b"options", "pipeline", b"pipeline", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "runtime", b"runtime", "settings", b"settings", "weak_calibration", b"weak_calibration", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy_metrics", b"accuracy_metrics", "accuracy_output", b"accuracy_output", "artifacts", b"artifacts", "batch", b"batch", "check", b"check", "dims", b"dims", "inputs", b"inputs", "key", b"key", "options", b"options", "pipeline", b"pipeline", "placement", b"placement", "precision", b"precision", "refusal", b"refusal", "repeat", b"repeat", "runtime", b"runtime", "settings", b"settings", "weak_calibration", b"weak_calibration", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1293,6 +1293,7 @@ class BuildTask(_message.Message):
     ARTIFACTS_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
     TIMING_CACHES_FIELD_NUMBER: _builtins.int
+    REPEAT_FIELD_NUMBER: _builtins.int
     engine_key: _builtins.str
     runtime: _builtins.str
     runtime_version: _builtins.str
@@ -1300,6 +1301,8 @@ class BuildTask(_message.Message):
     precision: Global___Precision.ValueType
     lowering: Global___Lowering.ValueType
     placement: _builtins.str
+    repeat: _builtins.int
+    """which of several builds of the same this is, from 0"""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TensorSpec]: ...
     @_builtins.property
@@ -1327,10 +1330,11 @@ class BuildTask(_message.Message):
         artifacts: _abc.Iterable[Global___Artifact] | None = ...,
         options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         timing_caches: _abc.Iterable[Global___Artifact] | None = ...,
+        repeat: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "engine_key", b"engine_key", "inputs", b"inputs", "lowering", b"lowering", "options", b"options", "placement", b"placement", "precision", b"precision", "runtime", b"runtime", "runtime_version", b"runtime_version", "timing_caches", b"timing_caches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "engine_key", b"engine_key", "inputs", b"inputs", "lowering", b"lowering", "options", b"options", "placement", b"placement", "precision", b"precision", "repeat", b"repeat", "runtime", b"runtime", "runtime_version", b"runtime_version", "timing_caches", b"timing_caches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
