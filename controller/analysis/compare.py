@@ -12,8 +12,9 @@ from controller.analysis.evidence import in_turns
 from controller.analysis.noise_floor import NoiseFloors
 from controller.analysis.remarks import remarks
 from controller.analysis.spread import spreads
+from controller.analysis.turns import TurnPair, answered_in_turns, beside_turns, turn_pairs
 from controller.model.comparison import Answer, Axis, Comparison, ComparisonReport, Effect
-from controller.model.result import VALID, FlagKind, Row, Schedule, verdict
+from controller.model.result import VALID, FlagKind, Row, verdict
 
 HEADLINE = "p50_ms"
 # What they say of a p50 holds for both that were timed in turns, and cancels in the ratio of a process; one in which
@@ -62,14 +63,17 @@ def compare(
     check_metric(metric)
     axis = by or default_axis(rows)
     base = baseline_value(rows, axis, baseline)
-    chosen = choose(rows, axis)
+    together = turn_pairs(rows) if axis is Axis.VARIANT else []
     known = {row.measurement_id: row for row in (*history, *rows)}
-    pairs = list(_pairs(chosen, base, {} if baseline else _bases_in_turns(rows)))
-    rule = rule_for([(found.row, other.row) for _, found, other in pairs if other], margin, false_alarms)
+    turned = [found for pair in together if (found := pair.against(baseline)) is not None]
+    pairs = list(_pairs(choose(beside_turns(rows, together), axis), base, together))
+    held = [*turned, *((found.row, other.row) for _, found, other in pairs if other)]
+    rule = rule_for(held, margin, false_alarms)
     asked = _Question(axis, across, metric, rule, NoiseFloors(list(known.values())))
-    cells = [
-        _held(found, other, where=_where(position, axis, base), asked=asked, m=len(pairs))
-        for position, found, other in pairs
+    m = len(turned) + len(pairs)
+    cells = [_held(ChosenRow(*_noted(row, other, base)), ChosenRow(other), asked=asked, m=m) for row, other in turned]
+    cells += [
+        _held(found, other, where=_where(position, axis, base), asked=asked, m=m) for position, found, other in pairs
     ]
     return ComparisonReport(
         by=axis,
@@ -82,19 +86,19 @@ def compare(
     )
 
 
-def _bases_in_turns(rows: Iterable[Row]) -> dict[int, Row]:
-    """By task: what the other one was timed in turns with."""
-    return {row.task_id: row for row in rows if row.schedule is Schedule.INTERLEAVED and row.part == "subject 0"}
+def _noted(row: Row, other: Row, base: str) -> tuple[Row, str]:
+    """Several pairs may have bases of their own, of which a report names one."""
+    return row, "" if other.variant_key == base else f"the baseline is {other.variant_key}"
 
 
 def _pairs(
-    chosen: dict[Position, ChosenRow], base: str, in_turns: dict[int, Row]
+    chosen: dict[Position, ChosenRow], base: str, together: Sequence[TurnPair]
 ) -> Iterator[tuple[Position, ChosenRow, ChosenRow | None]]:
+    """Of what was not timed in turns; two of which there are turns are compared by these."""
+    answered = answered_in_turns(together)
     for position, found in chosen.items():
-        partner = in_turns.get(found.row.task_id)
-        if partner and found.row.interleaved:
-            yield position, found, ChosenRow(partner)
-        elif position.value != base:
+        row = found.row
+        if position.value != base and (row.model_name, row.device, frozenset((row.variant_key, base))) not in answered:
             yield position, found, at_position(chosen, replace(position, value=base))
 
 
@@ -107,7 +111,7 @@ def _where(position: Position, by: Axis, base: str) -> str:
     }[by]
 
 
-def _held(found: ChosenRow, base: ChosenRow | None, *, where: str, asked: _Question, m: int) -> Cell:
+def _held(found: ChosenRow, base: ChosenRow | None, *, where: str = "", asked: _Question, m: int) -> Cell:
     row = found.row
     notes = (found.note,) if found.note else ()
     if base is None:

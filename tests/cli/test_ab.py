@@ -42,9 +42,18 @@ def test_two_job_files(fleet: Command, job: Job) -> None:
     assert document["job"]["name"] == "new vs old"
     assert [row["schedule"] for row in document["results"]] == ["INTERLEAVED"] * 2
     (found,) = document["compared"]["comparisons"]
+    assert (found["answer"], round(found["ratio"], 1)) == ("SLOWER", 2.0)
     assert found["row"]["variant"].endswith("@candidate")
     again = json.loads(fleet("compare", str(document["job"]["id"]), "--json").stdout)
     assert again["compared"] == document["compared"]
+
+
+def test_two_variants_of_one_job_and_a_gate(fleet: Command, job: Job) -> None:
+    asked = ("submit", job("both", 4, precisions="fp32, fp16"), "--ab", "*-fp32-*", "*-fp16-*")
+    done = fleet(*asked, "--fail-on", "same")
+    assert done.returncode == 3, done.stderr
+    assert "--fail-on: SAME" in done.stderr
+    assert fleet(*asked, "--fail-on", "slower").returncode == 0
 
 
 def test_a_plan_names_both(fleet: Command, job: Job) -> None:
