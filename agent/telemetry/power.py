@@ -67,11 +67,11 @@ def mean_power(source: PowerSource | str, windows: Sequence[Window], *, least: i
     return Estimate(value=value, low=max(0.0, value - half), high=value + half)
 
 
-def energy_per_inference(power: Estimate, *, window_s: float, inferences: int) -> Estimate:
+def energy_per_inference(power: Estimate, *, inferences_per_s: float) -> Estimate:
     """In millijoules, of everything that the power covers, idle included: nothing is subtracted."""
     if not power.HasField("value"):
         return Estimate(reason=power.reason)
-    scale = 1e3 * window_s / inferences
+    scale = 1e3 / inferences_per_s
     return Estimate(value=power.value * scale, low=power.low * scale, high=power.high * scale)
 
 

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from agent.telemetry.disturbances import Watched, fastest
 from agent.telemetry.power import energy_per_inference, mean_power, power_source
-from agent.telemetry.series import ChannelSeries, Telemetry, Window, length_s
+from agent.telemetry.series import ChannelSeries, Telemetry, Window
 from jetfleet.v1.task_pb2 import Estimate
 
 _IDLE_CONVERSIONS = 3
@@ -15,15 +15,15 @@ _KEPT_BEFORE_S = 5.0  # what is told at full rate before the first round; before
 _SHARED = "drawn by several subjects, together or in turns"
 
 
-def telemetry_metrics(telemetry: Telemetry, watched: Watched, *, inferences: int, alone: bool) -> dict[str, Estimate]:
-    """By the names of jetfleet/metrics.py. `inferences` are those in the windows; `alone` is False for one subject of
-    several, which has no power of its own."""
+def telemetry_metrics(telemetry: Telemetry, watched: Watched, *, inferences_per_s: float) -> dict[str, Estimate]:
+    """By the names of jetfleet/metrics.py. `inferences_per_s` is how often the power was drawn for one; 0 for one
+    subject of several, which has no power of its own."""
     source = power_source(telemetry, on_gpu=watched.on_gpu)
     windows, rest = watched.windows, [watched.rest] if watched.rest else []
-    power = mean_power(source, windows) if alone else Estimate(reason=_SHARED)
+    power = mean_power(source, windows) if inferences_per_s else Estimate(reason=_SHARED)
     found = {
         "power_mean_w": power,
-        "energy_mj": energy_per_inference(power, window_s=length_s(windows), inferences=inferences),
+        "energy_mj": energy_per_inference(power, inferences_per_s=inferences_per_s),
         "gpu_clock_mean_mhz": _mean(telemetry, "clock.gpu", windows),
         "cpu_clock_mean_mhz": _mean_of(_fastest(telemetry, windows), telemetry.why_absent("CPU clocks")),
         "temperature_max_c": _hottest(telemetry, windows),

@@ -191,13 +191,13 @@ def _summarise_all(found: _Found, attempt: AttemptDir, role: RunRole) -> list[Me
         measurement = subject.label(numbers, index)
         measurement.flags.extend([*found.observed.flags, *lost_window_flags(found.seen, index)])
         measurement.circumstances.update(found.observed.circumstances)
-        found.observed.add_metrics(measurement, alone=len(found.loaded) == 1)
+        found.observed.add_metrics(measurement, drawn_by=[measurement] if len(found.loaded) == 1 else [])
         if subject.runtime.provenance != PROVENANCE_SIMULATED:
             measurement.flags.extend(lock_flags(recording, found.beside))
         measurements.append(measurement)
     if found.with_whole and len(measurements) > 1:
         whole = aggregate(measurements, [subject.subject for subject in found.loaded], found.seen)
-        found.observed.add_metrics(whole, alone=True)
+        found.observed.add_metrics(whole, drawn_by=measurements)
         measurements.append(whole)
     return measurements
 

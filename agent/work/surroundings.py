@@ -50,11 +50,15 @@ class Observed:
     def pauses(self) -> list[Flag]:
         return [flag for flag in self.flags if flag.kind == FLAG_KIND_PAUSED]
 
-    def add_metrics(self, measurement: Measurement, *, alone: bool) -> None:
-        """What the machine's sensors amount to; `alone` is False for one subject of several."""
+    def add_metrics(self, measurement: Measurement, *, drawn_by: Sequence[Measurement]) -> None:
+        """What the machine's sensors amount to; `drawn_by` are those whose inferences took all of its power, and none
+        for one subject of several, which has no power of its own."""
         if self.watched is None:
             return
-        found = telemetry_metrics(self.telemetry, self.watched, inferences=measurement.n, alone=alone)
+        # Each by its own window: what the common windows' edges cut off is neither counted nor timed.
+        windows_s = [(part.n, part.window.ToNanoseconds() / 1e9) for part in drawn_by]
+        rate_per_s = sum(count / window_s for count, window_s in windows_s if window_s)
+        found = telemetry_metrics(self.telemetry, self.watched, inferences_per_s=rate_per_s)
         for name, estimate in found.items():
             measurement.metrics[name].CopyFrom(estimate)
 

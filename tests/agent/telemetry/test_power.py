@@ -32,7 +32,7 @@ def source(*series: ChannelSeries, on_gpu: bool = True) -> PowerSource:
 
 def test_energy_is_the_mean_power_times_the_window_over_the_inferences() -> None:
     power = mean_power(source(sampled(INPUT, [8.0] * 41)), WINDOW)
-    energy = energy_per_inference(power, window_s=2.0, inferences=400)
+    energy = energy_per_inference(power, inferences_per_s=200)
     assert power.value == pytest.approx(8.0)
     assert energy.value == pytest.approx(1e3 * 8.0 * 2.0 / 400)
     assert (energy.low, energy.high) == pytest.approx((40, 40)), "nothing moved, and the step is unknown"
@@ -62,7 +62,7 @@ def test_a_short_window_has_no_number_and_says_how_long_it_would_have_to_be() ->
     power = mean_power(source(sampled(INPUT, [8.0] * 41)), [(1.02, 1.48)])
     assert not power.HasField("value")
     assert power.reason == "4 conversions in 0.46 s < 8: VDD_IN, the module's input needs a window of 0.8 s"
-    assert energy_per_inference(power, window_s=0.46, inferences=9).reason == power.reason
+    assert energy_per_inference(power, inferences_per_s=20).reason == power.reason
 
 
 def test_a_slow_monitor_read_often_tells_no_more_than_it_converts() -> None:

@@ -191,7 +191,8 @@ def test_a_subject_alone_is_inspected_whatever_its_precision(tmp_path: Path, blo
     (found,) = outcome.measured.measurements
     assert found.n > 0
     names = {item.name for item in outcome.artifacts}
-    assert {"layers.json", "layer-profile.json", "environment.json", "telemetry.0.jsonl"} == names
+    files = {"layers.json", "layer-profile.json", "environment.json", "telemetry.0.jsonl", "timeline.0.npz"}
+    assert files == names
     assert noted(outcome, attempt)["placed"] == "cpu"
 
 

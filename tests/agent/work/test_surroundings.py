@@ -74,7 +74,7 @@ def test_a_board_has_energy_power_clocks_and_heat_and_keeps_the_series(tmp_path:
     values = {name: found.metrics[name].value for name in NEW}
     window_s = found.window.ToNanoseconds() / 1e9
     assert values["power_mean_w"] == pytest.approx(6.0)
-    assert values["energy_mj"] == pytest.approx(6e3 * window_s / found.n, rel=0.01)
+    assert values["energy_mj"] == pytest.approx(6e3 * window_s / found.n)
     power = found.metrics["power_mean_w"]
     assert power.reason == "one run: 5.98 to 6.02 within it, unknown for the next", "a step of 8 mA is 40 mW"
     assert values["power_idle_w"] == pytest.approx(6.0)
@@ -110,7 +110,8 @@ def test_subjects_together_share_their_power_and_the_aggregate_has_it(tmp_path: 
         assert not part.metrics["energy_mj"].HasField("value")
         assert part.metrics["temperature_max_c"].value > 40
     assert whole.metrics["power_mean_w"].value == pytest.approx(8.0), "the sum of the rails"
-    assert whole.metrics["energy_mj"].value > 0
+    rate_per_s = sum(part.n / (part.window.ToNanoseconds() / 1e9) for part in parts)
+    assert whole.metrics["energy_mj"].value == pytest.approx(8e3 / rate_per_s), "of all their inferences"
 
 
 def reasons(found: Measurement) -> dict[str, str]:
