@@ -23,6 +23,7 @@ PROGRAMS = (
     "query",
     "idle",
     "harness",
+    "stages",
     "peers",
     "disturbance",
     "interference",

@@ -22,6 +22,18 @@ def test_probe_prints_facts_as_json() -> None:
     assert {"onnxruntime", "simulated"} <= set(facts["runtimes"])
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ([], None),
+        (["--allow-callables"], ["any"]),
+        (["--allow-callable", "ab" * 32, "--allow-callable", "cd" * 32], ["ab" * 32, "cd" * 32]),
+    ],
+)
+def test_which_users_code_runs_is_a_fact(said: list[str], told: list[str] | None) -> None:
+    assert json.loads(agent("probe", *said).stdout).get("callables") == told
+
+
 def test_a_constructed_board_offers_the_simulated_runtime_and_nothing_else(tmp_path: Path) -> None:
     board = tmp_path / "orin.json"
     board.write_text('{"sku": "orin-nano-8gb", "runtimes": {"tensorrt": "10.3.0"}}')
@@ -37,6 +49,7 @@ def test_a_constructed_board_offers_the_simulated_runtime_and_nothing_else(tmp_p
         (["probe", "--label", "nonsense"], "error: --label: 'nonsense' is not a valid label\n  expected: KEY=VALUE"),
         (["probe", "--facts", "missing.json"], "error: missing.json: cannot read it: No such file or directory"),
         (["once", "missing.json"], "error: missing.json: cannot read the task: No such file or directory"),
+        (["probe", "--allow-callable", "ab" * 31], "is not a SHA-256, 64 hexadecimal digits"),
         (["fly"], "'fly' is not a valid verb of `agent`"),
         (["probe", "--threads", "0"], "error: --threads: '0' is not a valid number of threads: 1 to 4096"),
         (["probe", "--threads", "-3"], "error: --threads: '-3' is not a valid number of threads: 1 to 4096"),

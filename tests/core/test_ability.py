@@ -3,7 +3,8 @@
 import pytest
 
 from controller.core.ability import inability, lowering_for
-from controller.model.job import Lowering, Precision
+from controller.model.job import Artifact, Lowering, Precision, Role
+from jetfleet.pipeline.steps import Pipeline, PipelineStep
 from testing.devices import device, orin
 from testing.specs import tensorrt, variant
 
@@ -64,3 +65,26 @@ def test_a_part_of_a_placement_has_its_own_lowering():
     asked = tensorrt(Precision.FP16, "gpu+dla0")
     assert lowering_for(orin().facts, asked, "gpu") is Lowering.TYPED_GRAPH
     assert lowering_for(orin().facts, asked, "dla0") is Lowering.BUILDER_FLAGS
+
+
+FILE = Artifact(Role.CALLABLE, "own.py", "ab" * 32, 12)
+PIPELINE = Pipeline("x", (PipelineStep("decode"),))
+
+
+@pytest.mark.parametrize("allowed", [("any",), (FILE.sha256,), ("cd" * 32, FILE.sha256)])
+def test_a_users_code_runs_where_the_boards_owner_allows_it(allowed):
+    asked = variant(artifacts=(FILE,))
+    assert inability("onnxruntime", "cpu", device(callables=allowed).facts, asked) == ""
+
+
+@pytest.mark.parametrize("facts", [{}, {"callables": ("cd" * 32,)}])
+def test_elsewhere_it_is_refused_with_the_command_that_allows_it(facts):
+    reason = inability("onnxruntime", "cpu", device(**facts).facts, variant(artifacts=(FILE,)))
+    assert reason.startswith("its agent does not run own.py: `agent run --allow-callable " + FILE.sha256)
+
+
+def test_a_pipeline_needs_the_image_library_on_every_runtime():
+    asked = variant(pipeline=PIPELINE)
+    for runtime, facts in (("onnxruntime", {}), ("simulated", {"runtime__simulated": "1"})):
+        assert "pip install 'jetfleet[pipeline]'" in inability(runtime, "cpu", device(**facts).facts, asked)
+        assert inability(runtime, "cpu", device(pillow="12.0", **facts).facts, asked) == ""

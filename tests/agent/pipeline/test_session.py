@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from agent.pipeline.session import PipelineSession
+from agent.runtime.gpu.options import GpuOptions
+from agent.runtime.gpu.session import GpuSession
 from agent.work.measure import MeasureLimits, measure_alone
 from agent.work.summary import summarise
 from jetfleet.errors import BadInput
+from tests.agent.gpu.fakes import DoublingEngine, FakeCuda
 from tests.agent.scripted import Scripted, WithEvents, silent
 
 LIMITS = MeasureLimits(0.0, 0.1, 0.5)
@@ -97,3 +100,29 @@ def test_an_input_without_a_batch_dimension_is_one_frame():
         steps="decode",
     )
     assert found.check() == {"seen": 1}
+
+
+@pytest.mark.parametrize("coherent", [False, True])
+def test_around_a_gpu_the_device_keeps_its_own_clock_and_the_sum_is_the_wall_clock(coherent):
+    """The same interface: what the engine reads is copied anew for each inference, and its answer read back."""
+    cuda = FakeCuda(coherent=coherent)
+    stream = cuda.stream()
+    session = GpuSession(DoublingEngine(cuda, stream, takes_ms=1.5), cuda, GpuOptions(), stream=stream)
+    answers = []
+    found = PipelineSession(
+        session,
+        [b"a", b"bb"],
+        lambda content: np.full(3, len(content), np.float32),
+        lambda outputs: answers.append(outputs["y"].tolist()),
+        inputs={"x": np.zeros((2, 3), np.float32)},
+        tensor="x",
+        batch=2,
+        steps="decode",
+    )
+    found.check()
+    assert answers[-1] == [[2.0] * 3, [4.0] * 3]
+    metrics = summarise(measure_alone(found, MeasureLimits(0.0, 0.01, 0.05), silent), 2).metrics
+    mean = {name: metrics[f"{name}_mean_ms"].value for name in ("pre", "h2d", "compute", "d2h", "post", "residual")}
+    assert sum(mean.values()) == pytest.approx(metrics["e2e_mean_ms"].value)
+    assert mean["compute"] == 1.5
+    found.close()
