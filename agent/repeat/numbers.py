@@ -6,6 +6,7 @@ from statistics import fmean
 from agent.repeat.interval import repeat_interval, typical
 from agent.repeat.plan import PLANNED_RUNS
 from jetfleet.metrics import METRICS
+from jetfleet.stats.proportions import Proportion
 from jetfleet.v1.task_pb2 import Estimate, Measurement
 
 _EXTREMES = {"min": min, "max": max}
@@ -30,7 +31,11 @@ def _merged(name: str, first: Measurement, counted: Sequence[Measurement]) -> Es
         return Estimate(reason=f"in {len(estimates)} of {len(counted)} runs only")
     if len(estimates) == 1:
         return estimates[0]
-    return estimate_of(name, [estimate.value for estimate in estimates])
+    found = estimate_of(name, [estimate.value for estimate in estimates])
+    if name in _SHARES and found.reason:
+        low, high = Proportion(found.value, sum(part.n for part in counted)).interval()
+        return Estimate(value=found.value, low=low, high=high)
+    return found
 
 
 def estimate_of(name: str, values: Sequence[float]) -> Estimate:

@@ -3,7 +3,6 @@
 Pure, on arrays; knows neither sessions nor clocks.
 """
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from agent.work import stats
 from agent.work.pace import ArrivalPattern
+from jetfleet.stats.proportions import Proportion
 from jetfleet.v1.task_pb2 import FLAG_KIND_UNSTABLE, Estimate, Flag
 
 Floats = NDArray[np.float64]
@@ -115,17 +115,10 @@ def miss_runs(missed: NDArray[np.bool_]) -> list[int]:
 
 
 def share_of(found: NDArray[np.bool_]) -> Estimate:
-    """A share with its 95 % interval, of as many independent samples as these are worth: what is late makes late.
-
-    Wilson's score interval: Brown, Cai and DasGupta, Interval Estimation for a Binomial Proportion, Statistical Science
-    16 (2001).
-    """
+    """A share with its 95 % interval, of as many independent samples as these are worth: what is late makes late."""
     share = float(found.mean())
-    n = stats.effective_size(found.astype(np.float64), 0.5)
-    z = stats.normal_quantile()
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Estimate(value=share, low=min(share, max(0.0, middle - reach)), high=max(share, min(1.0, middle + reach)))
+    low, high = Proportion(share, stats.effective_size(found.astype(np.float64), 0.5)).interval()
+    return Estimate(value=share, low=low, high=high)
 
 
 def _after_idle(served: Served) -> NDArray[np.bool_]:

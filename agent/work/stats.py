@@ -96,11 +96,6 @@ def _expanded_tail(count: int) -> float:
     return _NORMAL.cdf(-math.sqrt(count / (count - 1)) * point(1 - CONFIDENCE, count - 1))
 
 
-def normal_quantile() -> float:
-    """The 97.5 % point of the normal distribution."""
-    return _NORMAL.inv_cdf((1 + CONFIDENCE) / 2)
-
-
 def drift(round_medians: Sequence[float]) -> float | None:
     """How far the median of the last third of rounds is above that of the first, relative; None with fewer than 3."""
     third = len(round_medians) // 3

@@ -10,10 +10,10 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Proportion:
-    """`share` of n trials, n > 0."""
+    """`share` of n trials, n > 0; not a whole number where trials that are alike count for fewer."""
 
     share: float
-    n: int
+    n: float
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Wilson's: holds what it says for few trials and near 0 and 1 too (Brown, Cai and DasGupta, 2001)."""
@@ -21,7 +21,8 @@ class Proportion:
         scale = 1 + z * z / self.n
         centre = (self.share + z * z / (2 * self.n)) / scale
         half = z / scale * math.sqrt(self.share * (1 - self.share) / self.n + z * z / (4 * self.n**2))
-        return max(0.0, centre - half), min(1.0, centre + half)
+        # At 0 and 1 a rounding may leave the share itself outside.
+        return min(self.share, max(0.0, centre - half)), max(self.share, min(1.0, centre + half))
 
 
 def difference_interval(

@@ -33,3 +33,14 @@ def test_a_share_stays_one_and_none_in_any_run_is_no_proof() -> None:
     assert (never.value, never.HasField("low")) == (0.0, False)
     assert never.reason == "no interval: 0 in all 5 runs"
     assert estimate_of("paced_miss_run_max", [0.0, 7.0, 2.0]).value == 7.0
+
+
+def test_no_misses_in_any_run_bound_what_there_may_be_by_all_that_was_seen() -> None:
+    parts = [Measurement(n=200) for _ in range(5)]
+    for part in parts:
+        part.metrics["paced_miss_share"].value = 0.0
+    found = Measurement()
+    merge_metrics(found, first=parts[0], counted=parts)
+    share = found.metrics["paced_miss_share"]
+    assert (share.value, share.low, share.reason) == (0.0, 0.0, "")
+    assert share.high == pytest.approx(3.84 / 1003.84, rel=1e-2)
