@@ -14,22 +14,9 @@ from controller.analysis.remarks import remarks
 from controller.analysis.spread import spreads
 from controller.analysis.turns import TurnPair, answered_in_turns, beside_turns, turn_pairs
 from controller.model.comparison import Answer, Axis, Comparison, ComparisonReport, Effect
-from controller.model.result import VALID, FlagKind, Row, verdict
+from controller.model.result import OF_THE_MACHINE, VALID, FlagKind, Row, verdict
 
 HEADLINE = "p50_ms"
-# What they say of a p50 holds for both that were timed in turns, and cancels in the ratio of a process; one in which
-# something stood still is left out.
-CANCELLED_IN_TURNS = frozenset(
-    {
-        FlagKind.UNSTABLE,
-        FlagKind.NOT_REPEATABLE,
-        FlagKind.TOO_FEW_SAMPLES,
-        FlagKind.INTERFERED,
-        FlagKind.THROTTLED,
-        FlagKind.CLOCK_DRIFT,
-        FlagKind.PAUSED,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -118,7 +105,7 @@ def _held(found: ChosenRow, base: ChosenRow | None, *, where: str = "", asked: _
         return _closed(row, None, Answer.INCOMPARABLE, where, notes)
     if base.note:
         notes = (*notes, f"baseline: {base.note}")
-    cancelled = CANCELLED_IN_TURNS if in_turns(row, base.row)[0] else frozenset()
+    cancelled = OF_THE_MACHINE if in_turns(row, base.row)[0] else frozenset()
     for text, item in (("", row), ("the baseline is ", base.row)):
         if (worst := verdict(_flags(item) - cancelled)) != VALID:
             return _closed(row, base.row, Answer.NOT_VALID, text + _evidence_of(item, worst), notes)

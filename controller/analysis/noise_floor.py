@@ -13,7 +13,7 @@ from typing import TypeAlias
 from controller.analysis.comparability import circumstances
 from controller.analysis.runs import has_runs, run_values, single_value
 from controller.model.comparison import NoiseFloor
-from controller.model.result import VALID, Provenance, Row
+from controller.model.result import VALID, FlagKind, Provenance, Row, verdict
 from jetfleet.stats.student import point
 from jetfleet.stats.welch import Variance, log_mean
 
@@ -94,14 +94,24 @@ class Pooled:
 class Noise:
     """Of one metric, on every device that the rows are of."""
 
-    def __init__(self, rows: Iterable[Row], metric: str, *, things: dict[int, Hashable] | None = None) -> None:
-        """`things` is what each row repeats, by its id: kept where several metrics are learnt from the same rows."""
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        metric: str,
+        *,
+        things: dict[int, Hashable] | None = None,
+        despite: frozenset[FlagKind] = frozenset(),
+    ) -> None:
+        """`things` is what each row repeats, by its id: kept where several metrics are learnt from the same rows. Rows
+        that are not VALID are left out, unless it is `despite` these flags.
+        """
         self.metric = metric
         self._things = {} if things is None else things
         self._repeats: dict[Thing, Repeats] = defaultdict(Repeats)
         self._values: dict[int, tuple[Thing, float, float]] = {}
         for row in rows:
-            if row.measurement.verdict == VALID and row.measurement_id not in self._values:
+            flags = {flag.kind for flag in row.measurement.flags} - despite
+            if verdict(flags) == VALID and row.measurement_id not in self._values:
                 self._add(row)
         self._pooled: dict[Device | Workload, Pooled] = defaultdict(Pooled)
         for key, repeats in self._repeats.items():
@@ -181,12 +191,18 @@ def between_benches(pooled: Pooled, run_deviation: float) -> Variance:
     return Variance((weight * assumed + pooled.freedom * seen) / freedom, freedom)
 
 
+def repeatability_limit(variance: Variance) -> float:
+    """Two values differ by more in 1 % of cases, relatively: ISO 5725-6 (4.1.4) at 99 %. At most a million times."""
+    log_limit = point(FALSE_ALARMS, variance.freedom) * math.sqrt(2 * variance.variance)
+    return math.expm1(min(log_limit, math.log(1e6)))
+
+
 def floor_of(variance: Variance, pooled: Pooled, device: str) -> NoiseFloor:
-    """The repeatability limit of ISO 5725-6 (4.1.4) at 99 %."""
-    share = math.expm1(point(FALSE_ALARMS, variance.freedom) * math.sqrt(2 * variance.variance))
+    share = repeatability_limit(variance)
+    told = f"{share:.1%}" if share < 1 else "more than 100 %"
     if not pooled.freedom:
-        return NoiseFloor(share, f"{share:.1%}, assumed: {device} has repeated nothing (`controller noise {device}`)")
-    return NoiseFloor(share, f"{share:.1%}, learnt from {pooled.benches} A/A benches on {device}")
+        return NoiseFloor(share, f"{told}, assumed: {device} has repeated nothing (`controller noise {device}`)")
+    return NoiseFloor(share, f"{told}, learnt from {pooled.benches} A/A benches on {device}")
 
 
 def widest(floors: Iterable[NoiseFloor]) -> NoiseFloor:

@@ -5,12 +5,11 @@ bench. Each is the spread of one value of that level about its own group, pooled
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from controller.analysis.noise_floor import FALSE_ALARMS, Noise, Pooled, between_benches, floor_of
+from controller.analysis.noise_floor import Noise, Pooled, between_benches, floor_of, repeatability_limit
 from controller.analysis.runs import run_values
 from controller.model.noise import DeviceNoise, NoiseLevel
-from controller.model.result import VALID, Provenance, Row
-from jetfleet.stats.student import point
-from jetfleet.stats.welch import log_mean
+from controller.model.result import OF_THE_MACHINE, VALID, Provenance, Row, verdict
+from jetfleet.stats.welch import Variance, log_mean
 
 _ROUNDS = "medians of rounds inside one process, which share its memory and its clocks"
 _RUNS = "fresh processes of one bench, one after another"
@@ -19,13 +18,16 @@ _ONE_PROCESS = "benches of one process each"
 
 
 def device_noise(device: str, rows: Sequence[Row], metric: str, *, provenance: Provenance) -> DeviceNoise:
-    """Of the rows of that device and provenance; others are left out."""
+    """Of the rows of that device and provenance. Levels are of all that have nothing but the machine's noise against
+    them; the floor is of VALID ones, which `compare` ranks.
+    """
     own = [row for row in rows if row.device == device and row.measurement.provenance is provenance]
-    valid = [row for row in own if row.measurement.verdict == VALID]
-    noise = Noise(valid, metric)
+    taken = [row for row in own if verdict({flag.kind for flag in row.measurement.flags} - OF_THE_MACHINE) == VALID]
+    noise = Noise(taken, metric, despite=OF_THE_MACHINE)
+    learnt = Noise(taken, metric).of_device(device, provenance, several_runs=True)
     several = noise.of_device(device, provenance, several_runs=True)
     single = noise.of_device(device, provenance, several_runs=False)
-    rounds, runs = _pooled(_rounds(valid) if metric == "p50_ms" else ()), _pooled(_runs(valid, metric))
+    rounds, runs = _pooled(_rounds(taken) if metric == "p50_ms" else ()), _pooled(_runs(taken, metric))
     return DeviceNoise(
         device=device,
         provenance=provenance,
@@ -36,8 +38,9 @@ def device_noise(device: str, rows: Sequence[Row], metric: str, *, provenance: P
             _level("bench", _BENCHES, several),
             _level("bench of one process", _ONE_PROCESS, single),
         ),
-        floor=floor_of(between_benches(several, math.sqrt(runs.total)), several, device),
-        left_out=len(own) - len(valid),
+        floor=floor_of(between_benches(learnt, math.sqrt(runs.total)), learnt, device),
+        flagged=sum(row.measurement.verdict != VALID for row in taken),
+        left_out=len(own) - len(taken),
     )
 
 
@@ -68,5 +71,5 @@ def _level(name: str, meaning: str, pooled: Pooled) -> NoiseLevel:
     if not pooled.freedom:
         return NoiseLevel(name, meaning, 0, 0, None, None)
     deviation = math.sqrt(pooled.total)
-    limit = math.expm1(point(FALSE_ALARMS, pooled.freedom) * math.sqrt(2) * deviation) if deviation < 1 else None
+    limit = repeatability_limit(Variance(pooled.total, pooled.freedom))
     return NoiseLevel(name, meaning, pooled.benches, pooled.things, deviation, limit)

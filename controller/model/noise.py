@@ -29,4 +29,5 @@ class DeviceNoise:
     metric: str
     levels: tuple[NoiseLevel, ...]
     floor: NoiseFloor  # what a comparison of two benches of several runs would reckon with
-    left_out: int = 0  # rows that are not VALID
+    flagged: int = 0  # rows of the levels that are not VALID, for the machine's noise
+    left_out: int = 0  # rows with something else against them

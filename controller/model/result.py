@@ -63,6 +63,19 @@ REMARKS = (
     FlagKind.BOUND_BY_LAUNCHES,
     FlagKind.LAYERS_OVERLAP,
 )
+# They say that numbers moved, and nothing of what was measured: they hold alike for two that were timed in turns and
+# cancel in the ratio of a process (one that stood still is left out), and a device's noise is made of them.
+OF_THE_MACHINE = frozenset(
+    {
+        FlagKind.UNSTABLE,
+        FlagKind.NOT_REPEATABLE,
+        FlagKind.TOO_FEW_SAMPLES,
+        FlagKind.INTERFERED,
+        FlagKind.THROTTLED,
+        FlagKind.CLOCK_DRIFT,
+        FlagKind.PAUSED,
+    }
+)
 
 VALID = "VALID"
 

@@ -13,6 +13,7 @@ def noise_record(noise: DeviceNoise) -> dict[str, Any]:
         "levels": [_level_record(level) for level in noise.levels],
         "noise_floor": noise.floor.share,
         "noise_floor_source": noise.floor.source,
+        "flagged": noise.flagged,
         "left_out": noise.left_out,
     }
 

@@ -48,12 +48,22 @@ def test_what_was_never_repeated_is_unknown_and_what_is_assumed_is_said() -> Non
     assert "assumed: nano-1 has repeated nothing" in found.floor.source
 
 
-def test_rows_that_are_not_valid_or_not_measured_are_left_out() -> None:
-    rows = [row(1), row(2, 10.01), row(3, 30.0, FlagKind.INTERFERED), row(4, 30.0, provenance=Provenance.SIMULATED)]
+def test_rows_that_are_wrong_or_not_measured_are_left_out() -> None:
+    rows = [row(1), row(2, 10.01), row(3, 30.0, FlagKind.WRONG_OUTPUT), row(4, 30.0, provenance=Provenance.SIMULATED)]
     found = device_noise("nano-1", rows, "p50_ms", provenance=Provenance.MEASURED)
-    assert found.left_out == 1
+    assert (found.left_out, found.flagged) == (1, 0)
     assert levels(found)["bench"].values == 2
     single = [row(5, one_process=True), row(6, 11.0, one_process=True)]
     of = levels(device_noise("nano-1", single, "p50_ms", provenance=Provenance.MEASURED))
     assert of["bench of one process"].values == 2
     assert of["run"].values == 0
+
+
+def test_a_noisy_machines_noise_is_shown_and_its_floor_is_not_learnt_from_what_is_not_ranked() -> None:
+    noisy = [row(number, 10.0 + number, FlagKind.INTERFERED, FlagKind.NOT_REPEATABLE) for number in range(1, 6)]
+    found = device_noise("nano-1", noisy, "p50_ms", provenance=Provenance.MEASURED)
+    assert (found.flagged, found.left_out) == (5, 0)
+    deviation = levels(found)["bench"].deviation
+    assert deviation is not None
+    assert deviation > 0.1
+    assert "assumed: nano-1 has repeated nothing" in found.floor.source

@@ -26,11 +26,15 @@ def noise_table(noise: DeviceNoise) -> Table:
 
 
 def noise_notes(noise: DeviceNoise) -> Iterator[str]:
-    yield f"{noise.metric} on {one_line(noise.device)}, {noise.provenance.value}; of VALID repeats of the same thing"
+    yield f"{noise.metric} on {one_line(noise.device)}, {noise.provenance.value}; of repeats of the same thing"
     yield f"compare reckons with a noise floor of {one_line(noise.floor.source)}"
+    if noise.flagged:
+        yield f"{noise.flagged} of the rows are not VALID, for noise (INTERFERED, UNSTABLE): the floor is of the others"
     if noise.left_out:
-        yield f"left out: {noise.left_out} rows that are not VALID"
+        yield f"left out: {noise.left_out} rows with something else against them"
 
 
 def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{share * 100:.2g} %"
+    if share is None:
+        return "unknown"
+    return f"{share * 100:.2g} %" if share < 1 else "more than 100 %"
