@@ -11,19 +11,20 @@ from testing.restore_trials import (
     changes_of_mode,
     count_steps,
     delays,
+    first_of_restoring,
     killed_after,
     killed_at,
     killed_in_nvpmodel,
 )
 
 _LONGEST_S = 0.7  # about what mode, lock and the start of a helper take together
-_RESTORING = 24  # a step at which all is set
 
 
 def restore(tiny: bool) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="jetfleet-restore-") as text:
         folder = Path(text)
         steps = count_steps(folder / "count")
+        all_set, restoring = first_of_restoring(folder / "restoring")
         every, count = (steps // 2, 1) if tiny else (1, 100)
         yield _share(
             "the helper, at each of its steps",
@@ -32,8 +33,8 @@ def restore(tiny: bool) -> Iterator[Figure]:
         yield _share(
             "the next one too, while it restores",
             (
-                killed_at(folder / f"again-{again}", _RESTORING, again_at=again)
-                for again in range(1, 2 if tiny else _RESTORING)
+                killed_at(folder / f"again-{again}", all_set, again_at=again)
+                for again in range(1, 2 if tiny else restoring + 1)
             ),
         )
         yield _share(

@@ -63,11 +63,22 @@ def run_scenario(helper: HelperProcess) -> None:
 
 def count_steps(folder: Path) -> int:
     """How many steps the scenario has: the numbers for `killed_at`."""
+    return len(_steps(folder))
+
+
+def first_of_restoring(folder: Path) -> tuple[int, int]:
+    """The step of the scenario at which all is set and restoring begins, and how many steps a restoring has then."""
+    names = _steps(folder)
+    first = len(names) - names[::-1].index("before mode 0")
+    return first, len(names) - first + 1
+
+
+def _steps(folder: Path) -> list[str]:
     board = trial_board(folder)
     helper = HelperProcess(board.root, board.state)
     run_scenario(helper)
     helper.end()
-    return len((board.state / "steps").read_text().splitlines())
+    return (board.state / "steps").read_text().splitlines()
 
 
 def killed_at(folder: Path, step: int, *, again_at: int = 0, restart: bool = True) -> TrialBoard:
