@@ -37,12 +37,19 @@ def decoder(step: PipelineStep) -> Callable[[bytes], Tensor]:
     def decode(content: bytes) -> Tensor:
         try:
             with Image.open(BytesIO(content), formats=("JPEG", "PNG")) as image:
-                pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+                pixels = np.asarray(_in_bytes(image).convert(mode))
         except (UnidentifiedImageError, OSError, Image.DecompressionBombError, SyntaxError) as error:
             raise BadInput(f"a frame is not a readable image: {error}", expected="JPEG or PNG") from error
         return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
     return decode
+
+
+def _in_bytes(image: Image.Image) -> Image.Image:
+    """Of gray in 16 bits the upper 8: converted as it is, all above 255 would be white."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 
 
 def frame_step(step: PipelineStep, *, channels_first: bool) -> FrameStep:

@@ -12,7 +12,7 @@ from jetfleet.pipeline.shapes import FILE, Frame, StepMistake, trace
 
 _KINDS = (".jpg", ".jpeg", ".png")
 _AT = ("pipeline", "input")
-MOST_FILES, MOST_BYTES = 1000, 256 << 20  # the agent holds them all in memory while it measures
+MOST_FILES, MOST_BYTES = 256, 256 << 20  # each variant lists them, and the agent holds them in memory
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ _PostSteps: TypeAlias = Annotated[list[_Written], Field(max_length=_MOST), WithJ
 class PipelineSection(Strict):
     """Image files through declared steps to the engine, and its outputs to an answer; all of it is timed."""
 
-    input: Annotated[str, Field(min_length=1)] | Annotated[list[str], Field(min_length=1, max_length=1000)] = Field(
+    input: Annotated[str, Field(min_length=1)] | Annotated[list[str], Field(min_length=1, max_length=256)] = Field(
         description="an image file, a list of them, or a folder: its .jpg, .jpeg and .png files in order; taken in turn"
     )
     tensor: Annotated[str, Field(min_length=1)] | None = Field(

@@ -39,6 +39,25 @@ def test_a_file_of_another_kind_is_not_opened():
         frame(file.getvalue())
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L", "1", "CMYK"])
+def test_every_kind_of_image_becomes_three_channels(mode):
+    file = BytesIO()
+    Image.new(mode, (5, 4)).save(file, "JPEG" if mode == "CMYK" else "PNG")
+    assert frame(file.getvalue()).shape == (4, 5, 3)
+
+
+def test_gray_in_16_bits_is_not_clipped():
+    deep = (np.arange(256).reshape(16, 16) * 256 + 7).astype(np.uint16)
+    file = BytesIO()
+    Image.fromarray(deep).save(file, "PNG")
+    assert np.array_equal(frame(file.getvalue())[:, :, 1], deep >> 8)
+
+
+def test_an_image_that_ends_early_is_not_readable():
+    with pytest.raises(BadInput, match="not a readable image"):
+        frame(image(200, 300, kind="JPEG")[:2000])
+
+
 def test_what_a_classifier_wants():
     """The usual chain: shorter side to 10, the middle 8 x 8, colours swapped, normalised by channel, channels first."""
     content = image(12, 16)
