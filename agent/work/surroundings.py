@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.attempt import AttemptDir
+from agent.device.clocks import gpu_folder
 from agent.device.cudadriver import first_pci_address
 from agent.telemetry.clocks import ClockReading, ClockSensors, clock_circumstances, clock_flags, describe_clocks
 from agent.telemetry.contention import Contention, interference
@@ -80,7 +81,9 @@ class Surroundings:
         self._on_cpu = any(placement.is_cpu for placement in placements)
         self._on_gpu = not all(placement.is_cpu for placement in placements)
         self._notes, self._root, self._simulated = notes, root, simulated
-        self._address = first_pci_address() if self._on_gpu and not simulated else ""
+        # A board is asked by its files alone: CUDA's driver might wake its GPU, and it is to be seen at rest.
+        by_nvml = self._on_gpu and not simulated and gpu_folder(root) is None
+        self._address = first_pci_address() if by_nvml else ""
         self._sampler = SamplerProcess(root, pci_address=self._address)
         self._rest: Window | None = None
 

@@ -45,6 +45,7 @@ def measured(
     window_s: float = 1.0,
     role: RunRole | None = None,
 ) -> tuple[Outcome, AttemptDir]:
+    folder.mkdir(exist_ok=True)
     blobs = Blobs(folder / "store")
     spec = bench_task(blobs, runtime="fake", check=OFF, seconds=(0, window_s, window_s))
     only = spec.bench.subjects[0]
@@ -93,6 +94,15 @@ def test_a_board_has_energy_power_clocks_and_heat_and_keeps_the_series(tmp_path:
     assert rail["t_s"][0] < about["rest"][0][1]
     assert rail["t_s"][-1] >= about["rounds"][-1][1]
     assert rail["t_s"] == sorted(rail["t_s"])
+
+
+def test_a_board_at_rest_is_not_woken_by_cudas_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("agent.work.surroundings.first_pci_address", lambda: asked.append("cuInit") or "")
+    measured(tmp_path / "board", jetson("orin-nano-8gb", "6.2"), window_s=0.1)
+    assert asked == []
+    measured(tmp_path / "server", Tree({"etc/hostname": "x"}), window_s=0.1)
+    assert asked == ["cuInit"]
 
 
 def test_later_processes_do_not_wait_at_rest(tmp_path: Path) -> None:
