@@ -85,7 +85,7 @@ def interleave(
     counts = [_round_size(group.slowest_s, limits) for group in groups]
     blocks = _blocks(groups, counts, limits)
     ratios: list[float] = []
-    report("measure", 0.0, f"{blocks} blocks of four rounds")
+    report("measure", 0.0, f"process {turns.run + 1}, {blocks} blocks of four rounds")
     with quiet_collector():
         while len(ratios) < blocks and not _are_late(parts, len(ratios), limits):
             for index in turns.block(len(ratios)):
@@ -93,7 +93,7 @@ def interleave(
                     groups[index].time_round(math.inf, count=counts[index]), count_first=counts[index] == 1
                 )
             ratios.append(_block_ratio(parts))
-            report("measure", len(ratios) / blocks, f"block {len(ratios)} of {blocks}")
+            report("measure", len(ratios) / blocks, f"process {turns.run + 1}, block {len(ratios)} of {blocks}")
     return InTurns(_joined(parts), ratios)
 
 
