@@ -17,6 +17,7 @@ from controller.analysis.compare import compare
 from controller.model.comparison import Answer, Comparison
 from controller.model.interleaved import Interleaved, PairedRun
 from controller.model.result import Estimate, Row, Run, Schedule
+from jetfleet.stats import interleaved
 from jetfleet.stats.percentiles import nearest_rank
 from testing.measurements import row
 
@@ -117,7 +118,7 @@ DEVICES = (
     NoisyDevice(0.05, 0.05, 0),
     NoisyDevice(0.05, 0.02, 8),
 )
-LOOKS = (5, 8, 12, 20)
+LOOKS = interleaved.LOOKS.at
 
 
 def figures(tiny: bool) -> Iterator[Figure]:
