@@ -94,7 +94,7 @@ def test_whether_a_dla_can_be_captured_is_asked_of_the_board_and_not_of_our_own_
 ) -> None:
     told, text = asking(version=(10, 3, 0), dla_cores=2, capture_fails=fails)("DLA in a CUDA graph")
     assert (told, "nobody documents" in text) == (True, False), text
-    end = f"asked for, and not possible: {fails}" if fails else "on"
+    end = f"off, it cannot be captured: {fails}" if fails else "on"
     assert text.endswith(f"CUDA graph: {end}"), text
 
 
