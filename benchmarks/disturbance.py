@@ -33,7 +33,7 @@ _BAR = 0.5  # percent of p50
 
 
 def disturbance(tiny: bool) -> Iterator[Figure]:
-    pairs, window_s = (2, 0.05) if tiny else (60, 0.5)
+    pairs, window_s = (2, 0.05) if tiny else (40, 0.4)
     with scratch() as folder:
         board = jetson("agx-orin-64gb", "6.2").write(folder / "board")
         for what, threads in (("CPU, one thread", 1), ("CPU, all threads", len(os.sched_getaffinity(0)))):
@@ -58,7 +58,7 @@ def _figures(
     yield Figure(f"p50 without the sampler, {what}", median(without_ms), "ms")
     yield Figure(f"p50 with the sampler, {what}", median(with_ms), "ms")
     yield Figure(f"the sampler adds, {what}", _added(without_ms, with_ms), "% of p50", at_most=_BAR, note=note)
-    without_ms, with_ms = _by_turns(session, _Threads(root, pci_address).switch, pairs, window_s)
+    without_ms, with_ms = _by_turns(session, _Threads(root, pci_address).switch, max(2, pairs // 4), window_s)
     note = "for information: the same by a thread of the measuring process"
     yield Figure(f"a thread would add, {what}", _added(without_ms, with_ms), "% of p50", note=note)
 

@@ -41,7 +41,7 @@ _CPU_LOAD = "print('ready', flush=True)\nwhile True: sum(range(100000))"
 
 
 def interference(tiny: bool) -> Iterator[Figure]:
-    trials, seconds = (1, 0.3) if tiny else (20, 1.0)
+    trials, seconds = (1, 0.3) if tiny else (20, 0.7)
     with scratch() as folder:
         engine = _build(folder)
 
