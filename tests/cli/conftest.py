@@ -118,7 +118,7 @@ def model(tmp_path: Path) -> Callable[..., Path]:
             "name": "twice",
             "model": "{onnx: model.onnx}",
             "variants": "{runtime: [simulated]}",
-            "measure": "{warmup_s: 0.05, seconds: 0.2, max_seconds: 2}",
+            "measure": "{runs: 2, warmup_s: 0.05, seconds: 0.2, max_seconds: 2}",
             **lines,
         }
         path = tmp_path / "job.yaml"

@@ -25,7 +25,7 @@ def write_job(folder: Path, variants: str) -> Path:
         "apiVersion: jetfleet/v1\nname: scores\n"
         "model: {onnx: model.onnx, inputs: {x: {shape: [batch, seq=16, 8]}}}\n"
         f"variants: {variants}\n"
-        "measure: {warmup_s: 0.05, seconds: 0.2, max_seconds: 2}\n"
+        "measure: {runs: 2, warmup_s: 0.05, seconds: 0.2, max_seconds: 2}\n"
     )
     return path
 

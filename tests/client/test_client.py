@@ -35,9 +35,10 @@ def test_a_job_from_submit_to_results(client: Client, board: AgentProcess, tmp_p
     assert client.explain(job_id) == []
     (row,) = client.results(ResultQuery(job_ids=(job_id,)))
     assert row.measurement.provenance is Provenance.SIMULATED
-    assert row.measurement.samples is not None
-    client.download(row.measurement.samples.sha256, tmp_path / "samples.npy")
-    assert (tmp_path / "samples.npy").stat().st_size == row.measurement.samples.size_bytes
+    assert len(row.measurement.sample_files) == len(row.measurement.runs) == 5
+    for file in row.measurement.sample_files:
+        client.download(file.sha256, tmp_path / file.name)
+        assert (tmp_path / file.name).stat().st_size == file.size_bytes
     (device,) = client.devices()
     assert device.name == row.device == "board"
 

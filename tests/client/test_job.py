@@ -83,7 +83,7 @@ def test_a_job_file_is_prepared_and_submitted(
     onnx.save(made, str(tmp_path / "model.onnx"))
     (tmp_path / "job.yaml").write_text(
         "apiVersion: jetfleet/v1\nname: twice\nmodel: {onnx: model.onnx}\nvariants: {runtime: [simulated]}\n"
-        "measure: {warmup_s: 0.05, seconds: 0.2, max_seconds: 2}\n"
+        "measure: {runs: 2, warmup_s: 0.05, seconds: 0.2, max_seconds: 2}\n"
     )
     monkeypatch.setenv(STATE_VARIABLE, str(controller.state_dir))
     said: list[str] = []

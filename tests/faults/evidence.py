@@ -44,7 +44,8 @@ def assert_invariants(state_dir: Path) -> None:
     stored = query(
         state_dir,
         "SELECT sha256 FROM attempt_artifact UNION SELECT sha256 FROM engine WHERE sha256 IS NOT NULL"
-        " UNION SELECT samples_sha256 FROM measurement WHERE samples_sha256 IS NOT NULL",
+        " UNION SELECT samples_sha256 FROM measurement WHERE samples_sha256 IS NOT NULL"
+        " UNION SELECT samples_sha256 FROM v_runs WHERE samples_sha256 IS NOT NULL",
     )
     for (sha256,) in stored:
         assert (state_dir / "blobs" / "objects" / sha256[:2] / sha256).is_file()

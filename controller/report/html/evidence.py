@@ -50,7 +50,7 @@ def _fold(row: Row) -> str:
         ("model", row.model_name),
         ("graph", row.model_sha256),
         ("engine", row.engine_key),
-        ("samples", item.samples.sha256 if item.samples else ""),
+        ("samples", ", ".join(file.sha256 for file in item.sample_files)),
         ("runtime", f"{row.runtime} {row.runtime_version}"),
         ("measured", row.measured_at.isoformat(timespec="seconds")),
         ("n", f"{item.n} inferences in {item.window_s:.3g} s, {item.processes} processes"),
