@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from controller.api.client import Client
+from controller.model.comparison import Answer, Source
+from jetfleet.address import socket_address
 from tests.cli.conftest import Command
 
 Job = Callable[..., str]
@@ -46,6 +49,16 @@ def test_two_job_files(fleet: Command, job: Job) -> None:
     assert found["row"]["variant"].endswith("@candidate")
     again = json.loads(fleet("compare", str(document["job"]["id"]), "--json").stdout)
     assert again["compared"] == document["compared"]
+
+
+def test_the_same_from_python(fleet: Command, job: Job) -> None:
+    with Client(socket_address(fleet.state), state_dir=fleet.state) as client:
+        made = client.submit_ab(job("old", 4), job("new", 3))
+        made.wait()
+        (found,) = made.compare().comparisons
+    assert (found.answer, found.effect and found.effect.source) == (Answer.FASTER, Source.INTERLEAVED)
+    assert found.row.interleaved is not None
+    assert found.row.interleaved.stopped == "the second one is faster, at the look at 4 processes"
 
 
 def test_two_variants_of_one_job_and_a_gate(fleet: Command, job: Job) -> None:

@@ -13,7 +13,7 @@ from controller.core.scheduler import pick
 from controller.model.state_words import state_word
 from controller.model.task import AttemptState, FailureKind, TaskKind, TaskState
 from testing.devices import device, orin
-from testing.specs import versions, where
+from testing.specs import tensorrt, variant, versions, where
 from testing.tasks import bench, ended, failed
 
 SEEN = datetime(2026, 3, 1, 9, 30, tzinfo=timezone.utc)
@@ -283,3 +283,11 @@ def test_next_and_picked_are_the_same_for_every_small_fleet():
         assert text.startswith(f"is next on {takers[0]}," if takers else ("waits for", "no ")), (text, takers)
         told.append(text)
     assert len(set(told)) > 20
+
+
+def test_a_pair_in_turns_waits_for_a_device_that_can_run_both() -> None:
+    pair = bench(1, device_id="box", second=variant("second", runtime="tensorrt", placement="gpu"))
+    sentence = ready(pair, [device("box")])
+    assert sentence.startswith("waits for box, but it has no tensorrt")
+    both = bench(1, device_id="orin", runtime="tensorrt", placement="gpu", second=tensorrt())
+    assert "but it has no" not in ready(both, [orin("orin")])
