@@ -9,6 +9,7 @@ from controller.model.job import JobSpec, Target
 from controller.model.lease import BenchWork, BuildWork, Lease, Measured, Outcome
 from controller.model.result import Row, Schedule
 from controller.model.view import ResultQuery
+from controller.store.commands.collect import remove_job
 from controller.store.commands.retry import plan_retry
 from controller.store.queries.results import query_rows
 from testing.devices import AGX_ORIN, CPU
@@ -128,3 +129,12 @@ def test_a_retry_asks_for_the_pair_again(fleet: StoreFleet) -> None:
     assert [item.variant_key for item in lease.work.subjects] == [A, B]
     assert fleet.commit("a/1", lease.token, outcome()).task_state == "SUCCEEDED"
     assert fleet.job(job).state.value == "SUCCEEDED"
+
+
+def test_a_job_that_is_removed_takes_its_ratios_along(fleet: StoreFleet) -> None:
+    fleet.register("a")
+    fleet.submit(pairs())
+    fleet.commit("a/1", claim_bench(fleet).token, outcome())
+    while not fleet.write(lambda connection: remove_job(connection, 1)):
+        pass
+    assert fleet.sql("SELECT task_id FROM ratio UNION ALL SELECT task_id FROM interleaved") == []
