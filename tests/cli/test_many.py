@@ -54,8 +54,7 @@ def test_two_jobs_are_submitted_and_followed(fleet: Command, model: Model) -> No
 
 
 def test_one_wrong_job_keeps_all_from_being_submitted(fleet: Command, model: Model) -> None:
-    before = fleet("query", "select count(*) from v_results", "--json").stdout
-    jobs = data(fleet("jobs", "--json"))["jobs"]
+    jobs = [job["id"] for job in data(fleet("jobs", "--json"))["jobs"]]
     wrong = two(model, modle="x")
     done = fleet("submit", *wrong, str(Path(wrong[0]).with_name("missing.yaml")))
     assert (done.returncode, done.stdout) == (2, "")
@@ -65,8 +64,7 @@ def test_one_wrong_job_keeps_all_from_being_submitted(fleet: Command, model: Mod
     nowhere = fleet("submit", *two(model, targets="[{every: {sku: agx-orin-64gb}}]"), "--json")
     assert nowhere.returncode == 4
     assert "1 of 2 jobs are wrong: none was submitted" in nowhere.stderr
-    assert data(fleet("jobs", "--json"))["jobs"] == jobs
-    assert fleet("query", "select count(*) from v_results", "--json").stdout == before
+    assert [job["id"] for job in data(fleet("jobs", "--json"))["jobs"]] == jobs
 
 
 def test_every_mistake_of_every_file_is_told_before_anything_is_exported(command: Command, model: Model) -> None:
