@@ -144,8 +144,9 @@ def test_stages_add_up_and_the_residual_is_what_the_host_saw_besides(tmp_path: P
     assert np.allclose(latency + stages["residual"], stages["e2e"])
     assert min(float(stages[name].min()) for name in ("h2d", "compute", "d2h", "enqueue")) > 0
     assert float(np.median(stages["residual"])) > 0
-    # The loop's own wall clock is the sum of its inferences.
-    assert stages["e2e"].sum() == pytest.approx(recording.window_s * 1e3, rel=0.01)
+    # The loop's own wall clock is the sum of its inferences, and of microseconds between them.
+    between_us = 1e3 * (recording.window_s * 1e3 - stages["e2e"].sum()) / len(latency)
+    assert 0 <= between_us < 5
     assert summarise(recording, 1).n == len(latency)
 
 
