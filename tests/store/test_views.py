@@ -145,7 +145,7 @@ def test_a_row_is_called_and_holds_the_same_in_every_form(database: Path) -> Non
     with Client(socket_address(database.parent)) as client:
         rows = client.results()
     columns, records = result_frame(rows)
-    assert [name for name in view.columns if name not in ("options", "labels", "facts")] == list(COLUMNS)
+    assert [name for name in view.columns if name not in ("options", "settings", "labels", "facts")] == list(COLUMNS)
     assert list(columns[: len(COLUMNS)]) == list(COLUMNS)
     for stored, record, row in zip(view.to_dict("records"), records, rows, strict=True):
         document = result_record(row)
