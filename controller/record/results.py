@@ -1,7 +1,8 @@
 """Results as data: one name for each thing, whether in `v_results`, in JSON, in CSV or in a pandas frame.
 
-In JSON flags, options, labels and facts are lists and objects; a table has `flags` as one text, and a column for each
-option, label and fact that any of its rows has: `option.NAME`, `label.NAME`, `fact.NAME`.
+In JSON flags, options, sizes, settings, labels and facts are lists and objects; a table has `flags` as one text, and a
+column for each of the others that any of its rows has: `option.NAME`, `dim.NAME`, `setting.NAME`, `label.NAME`,
+`fact.NAME`.
 """
 
 import math
@@ -150,5 +151,5 @@ _MORE: Mapping[str, Callable[[Row], Any]] = {
     "commit": lambda row: row.labels.get("commit"),
     "branch": lambda row: row.labels.get("branch"),
 }
-# In the order of `v_results`, which has its JSON columns (options, labels, facts) after these.
+# In the order of `v_results`, which has its JSON columns (settings, options, labels, facts) after these.
 COLUMNS = (*_IDENTITY, *METRIC_COLUMNS, *CIRCUMSTANCES, *_MORE)

@@ -30,6 +30,7 @@ class MetricSpec:
     has_reason: bool = False  # where it has no interval: that its absence is explained
     stage: str = ""  # of STAGES; empty: not of a stage
     statistic: str = ""  # of latencies; empty: not a statistic of them
+    signed: bool = False  # whether it may be below zero
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -44,6 +45,7 @@ class MetricSpec:
         return tuple(self.name if part == "value" else f"{self.name}_{part}" for part in self.parts)
 
 
+CELSIUS = "°C"  # boards work outdoors
 STATISTICS = ("min", "mean", "p50", "p90", "p95", "p99", "max")
 
 STAGES = {
@@ -82,12 +84,12 @@ TELEMETRY = (
     ),
     MetricSpec("power_mean_w", "W", Better.LOWER, "mean power over the timed windows", has_interval=True),
     *(
-        MetricSpec(name, unit, better, meaning, has_reason=True)
+        MetricSpec(name, unit, better, meaning, has_reason=True, signed=unit == CELSIUS)
         for name, unit, better, meaning in (
             ("power_idle_w", "W", Better.NEITHER, "mean power at rest, before the engine was loaded"),
             ("gpu_clock_mean_mhz", "MHz", Better.NEITHER, "mean clock of the GPU over the timed windows"),
             ("cpu_clock_mean_mhz", "MHz", Better.NEITHER, "mean clock of the fastest CPU over the timed windows"),
-            ("temperature_max_c", "°C", Better.LOWER, "the hottest zone's highest temperature while timed"),
+            ("temperature_max_c", CELSIUS, Better.LOWER, "the hottest zone's highest temperature while timed"),
         )
     ),
 )
@@ -122,6 +124,7 @@ def _stages() -> Iterator[MetricSpec]:
                 meaning=f"{meaning}: {_meaning(statistic)}",
                 stage=stage,
                 statistic=statistic,
+                signed=stage == "residual",  # a difference of two clocks
             )
 
 
@@ -159,7 +162,7 @@ _ACCURACIES = (
     MetricSpec("mean_abs_error", "1", Better.LOWER, "mean |output - label| on the evaluation data"),
     MetricSpec("iou", "share", Better.HIGHER, "intersection over union, by a function of the job"),
     MetricSpec("mean_ap", "share", Better.HIGHER, "mean average precision, by a function of the job"),
-    MetricSpec("score", "1", Better.HIGHER, "what a function of the job says of the evaluation data"),
+    MetricSpec("score", "1", Better.HIGHER, "what a function of the job says of the evaluation data", signed=True),
 )
 ACCURACIES = tuple(metric.name for metric in _ACCURACIES)
 
@@ -174,7 +177,9 @@ METRICS = (
     *TELEMETRY,
     MetricSpec("layer_count", "count", Better.NEITHER, "layers that ran in the engine, about as many as launches"),
     MetricSpec("soak_s", "s", Better.NEITHER, "work under load before the timing, until the temperature was steady"),
-    MetricSpec("soak_c", "°C", Better.NEITHER, "the hottest zone when that was so; without it: at the limit"),
+    MetricSpec(
+        "soak_c", CELSIUS, Better.NEITHER, "the hottest zone when that was so; without it: at the limit", signed=True
+    ),
     *_stages(),
 )
 COLUMNS = tuple(column for metric in METRICS for column in metric.columns)

@@ -4,18 +4,18 @@ Pure, on messages. What a number means is said in metrics.py and task.proto; her
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
+
 from jetfleet.metrics import METRICS, STAGES, MetricSpec
-from jetfleet.v1.task_pb2 import PROVENANCE_SIMULATED, Estimate, Measurement, Outcome, PairedRun, TensorCheck
+from jetfleet.v1.task_pb2 import PROVENANCE_SIMULATED, Estimate, Interleaved, Measurement, Outcome, Run, TensorCheck
 
 SIMULATED_RUNTIME = "simulated"
 _SPECS = {metric.name: metric for metric in METRICS}
 _ASCENDING = ("min", "p50", "p90", "p95", "p99", "max")
-_SIGNED_STAGE = "residual"  # of two clocks: may be below zero
-_SIGNED_UNIT = "°C"  # boards work outdoors
 _SLACK = 1e-9  # relative: a mean of equal numbers may lie a rounding beside them
 _COSINE_SLACK = 1e-6
 
@@ -35,23 +35,30 @@ def _faults(outcome: Outcome, runtimes: Sequence[str]) -> Iterator[str]:
         whose = f"subject {measurement.subject_index}: " if measurement.HasField("subject_index") else ""
         for fault in _measurement_faults(measurement, runtimes):
             yield whose + fault
-    for run in outcome.measured.interleaved.runs:
-        yield from _ratio_faults(run)
+    if outcome.measured.HasField("interleaved"):
+        yield from _interleaved_faults(outcome.measured.interleaved)
 
 
-def _ratio_faults(run: PairedRun) -> Iterator[str]:
-    for name, ratio in run.ratios.items():
-        if not 0 < ratio < math.inf:
-            yield f"process {run.index}: a ratio of {name} of {ratio:g}"
+def _interleaved_faults(item: Interleaved) -> Iterator[str]:
+    """One process alone knows neither margin nor confidence, and leaves them at 0."""
+    if not 0 <= item.margin < math.inf or not 0 <= item.confidence < 1:
+        yield f"ratios within a margin of {item.margin:g} at a confidence of {item.confidence:g}"
+    for run in item.runs:
+        for name, ratio in run.ratios.items():
+            if not 0 < ratio < math.inf:
+                yield f"process {run.index}: a ratio of {name} of {ratio:g}"
 
 
 def _measurement_faults(item: Measurement, runtimes: Sequence[str]) -> Iterator[str]:
     yield from _provenance_faults(item, runtimes)
     for name, estimate in item.metrics.items():
         yield from _estimate_faults(name, estimate)
-    for stage in ("", *STAGES):
-        yield from _order_faults(item, f"{stage}_" if stage else "")
+    values = {name: estimate.value for name, estimate in item.metrics.items() if estimate.HasField("value")}
+    yield from _order_faults(values)
     yield from _count_faults(item)
+    for run in item.runs:
+        for fault in _run_faults(run):
+            yield f"run {run.index}: {fault}"
     for check in item.checks:
         yield from _check_faults(check)
 
@@ -75,7 +82,7 @@ def _estimate_faults(name: str, estimate: Estimate) -> Iterator[str]:
             yield f"{name} has an interval and no value"
     elif not _can_be(value, _SPECS.get(name)):
         yield f"{name} = {value:g}"
-    elif (low is not None and not low <= value) or (high is not None and not value <= high < math.inf):
+    elif (low is not None and not -math.inf < low <= value) or (high is not None and not value <= high < math.inf):
         yield f"{name} = {value:g} outside of its interval"
 
 
@@ -83,24 +90,46 @@ def _can_be(value: float, spec: MetricSpec | None) -> bool:
     """Of a metric that only a newer version knows, nothing but that it is a number."""
     if not math.isfinite(value):
         return False
-    if spec is None or spec.stage == _SIGNED_STAGE or spec.unit == _SIGNED_UNIT:
+    if spec is None or spec.signed:
         return True
     if spec.name == "p50_ms":
         return value > 0
     return value >= 0 and (spec.unit != "share" or value <= 1 + _COSINE_SLACK)
 
 
-def _order_faults(item: Measurement, prefix: str) -> Iterator[str]:
-    """min <= p50 <= p90 <= p95 <= p99 <= max, and the mean between min and max."""
-    known = [(name, value) for name in _ASCENDING if (value := _metric(item, f"{prefix}{name}_ms")) is not None]
-    mean = _metric(item, f"{prefix}mean_ms")
-    for (low_name, low), (high_name, high) in pairwise(known):
-        if low > high + _SLACK * abs(high):
-            yield f"{prefix}{low_name} = {low:g} ms above {prefix}{high_name} = {high:g} ms"
-    low, high = known[0][1] if known else -math.inf, known[-1][1] if known else math.inf
-    has_both = {"min", "max"} <= {name for name, _ in known}
-    if has_both and mean is not None and not low - _SLACK * abs(low) <= mean <= high + _SLACK * abs(high):
-        yield f"{prefix}mean = {mean:g} ms outside of min to max"
+def _order_faults(values: Mapping[str, float]) -> Iterator[str]:
+    """min <= p50 <= p90 <= p95 <= p99 <= max, and the mean between min and max, of the whole and of every stage."""
+    for prefix in ("", *(f"{stage}_" for stage in STAGES)):
+        known = [(name, values[key]) for name in _ASCENDING if (key := f"{prefix}{name}_ms") in values]
+        mean = values.get(f"{prefix}mean_ms")
+        for (low_name, low), (high_name, high) in pairwise(known):
+            if low > high + _SLACK * abs(high):
+                yield f"{prefix}{low_name} = {low:g} ms above {prefix}{high_name} = {high:g} ms"
+        low, high = known[0][1] if known else -math.inf, known[-1][1] if known else math.inf
+        has_both = {"min", "max"} <= {name for name, _ in known}
+        if has_both and mean is not None and not low - _SLACK * abs(low) <= mean <= high + _SLACK * abs(high):
+            yield f"{prefix}mean = {mean:g} ms outside of min to max"
+
+
+def _run_faults(run: Run) -> Iterator[str]:
+    """Of one fresh process: what is asked of the whole is asked of each."""
+    for name, value in run.metrics.items():
+        if not _can_be(value, _SPECS.get(name)):
+            yield f"{name} = {value:g}"
+    yield from _order_faults(run.metrics)
+    if run.n == 0 and "p50_ms" in run.metrics:
+        yield "a p50 of no samples"
+    for name, length in (("window", run.window), ("warmup", run.warmup), ("load", run.load)):
+        yield from _length_faults(name, length)
+    within = [value for value in (_value(run, "within_low_ms"), _value(run, "within_high_ms")) if value is not None]
+    if not all(0 <= value < math.inf for value in within) or within != sorted(within):
+        yield f"a p50 within {' to '.join(f'{value:g}' for value in within)} ms"
+
+
+def _length_faults(name: str, length: Duration) -> Iterator[str]:
+    length_s = length.ToNanoseconds() / 1e9
+    if length_s < 0:
+        yield f"a {name} of {length_s:g} s"
 
 
 def _count_faults(item: Measurement) -> Iterator[str]:
@@ -108,10 +137,8 @@ def _count_faults(item: Measurement) -> Iterator[str]:
         yield "a p50 of no samples"
     if item.accuracy_n == 0 and _metric(item, "accuracy") is not None:
         yield "an accuracy on no samples"
-    for name in ("window", "warmup"):
-        length_s = getattr(item, name).ToNanoseconds() / 1e9
-        if length_s < 0:
-            yield f"a {name} of {length_s:g} s"
+    for name, length in (("window", item.window), ("warmup", item.warmup)):
+        yield from _length_faults(name, length)
     yield from _round_faults(item)
 
 

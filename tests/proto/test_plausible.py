@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from jetfleet.plausible import impossible_number
 from jetfleet.v1.task_pb2 import (
@@ -11,9 +13,11 @@ from jetfleet.v1.task_pb2 import (
     PROVENANCE_SIMULATED,
     Built,
     Estimate,
+    Interleaved,
     Measured,
     Measurement,
     Outcome,
+    PairedRun,
     Round,
     TensorCheck,
 )
@@ -33,6 +37,9 @@ METRICS = {
     "compute_min_ms": Estimate(value=0.5),
     "compute_p50_ms": Estimate(value=0.9),
     "residual_p50_ms": Estimate(value=-0.001),
+    "temperature_max_c": Estimate(value=-20.0),
+    "power_mean_w": Estimate(value=7.0, low=6.9, high=7.1),
+    "score": Estimate(value=-3.0),
     "of_a_newer_agent": Estimate(value=-7.0),
 }
 
@@ -81,6 +88,16 @@ def put(name: str, value: float) -> Callable[[Measurement], None]:
     return change
 
 
+def of_run(**values: Any) -> Callable[[Measurement], None]:
+    """Adds a second fresh process to a sound one."""
+
+    def change(item: Measurement) -> None:
+        item.runs.add(index=0, n=250, metrics={"p50_ms": 2.0}, within_low_ms=1.9, within_high_ms=2.1)
+        item.runs.add(index=1, **{"n": 250, **values})
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -113,12 +130,45 @@ def put(name: str, value: float) -> Callable[[Measurement], None]:
         (put("compute_p50_ms", 0.1), "compute_min = 0.5 ms above compute_p50 = 0.1 ms"),
         (put("of_a_newer_agent", math.inf), "of_a_newer_agent = inf"),
         (lambda item: item.metrics["p99_ms"].CopyFrom(Estimate(low=1.0)), "p99_ms has an interval and no value"),
+        (put("p50_ms.low", -math.inf), "outside of its interval"),
+        (put("power_mean_w", -3.0), "power_mean_w = -3"),
+        (put("temperature_max_c", math.nan), "temperature_max_c = nan"),
+        (put("score", math.inf), "score = inf"),
+        (of_run(metrics={"p50_ms": -1.0}), "run 1: p50_ms = -1"),
+        (of_run(metrics={"p50_ms": math.inf}), "run 1: p50_ms = inf"),
+        (of_run(metrics={"mean_ms": math.nan}), "run 1: mean_ms = nan"),
+        (of_run(metrics={"accuracy": 7.0}), "run 1: accuracy = 7"),
+        (of_run(metrics={"p50_ms": 3.0, "p99_ms": 2.0}), "run 1: p50 = 3 ms above p99 = 2 ms"),
+        (of_run(metrics={"compute_min_ms": 3.0, "compute_max_ms": 2.0}), "run 1: compute_min = 3 ms above compute_max"),
+        (of_run(n=0, metrics={"p50_ms": 1.0}), "run 1: a p50 of no samples"),
+        (of_run(load=Duration(seconds=-2)), "run 1: a load of -2 s"),
+        (of_run(window=Duration(seconds=-2)), "run 1: a window of -2 s"),
+        (of_run(within_low_ms=3.0, within_high_ms=2.0), "run 1: a p50 within 3 to 2 ms"),
+        (of_run(within_high_ms=math.inf), "run 1: a p50 within inf ms"),
     ],
 )
 def test_each_number_that_cannot_be_is_told(change: Callable[[Measurement], None], told: str) -> None:
     item = sound()
     change(item)
     assert told in fault(item)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (Interleaved(runs=[PairedRun(index=3, ratios={"p50_ms": 0.9})]), ""),
+        (Interleaved(runs=[PairedRun(index=3, ratios={"p50_ms": -0.9})]), "process 3: a ratio of p50_ms of -0.9"),
+        (Interleaved(runs=[PairedRun(index=3, ratios={"p50_ms": math.nan})]), "process 3: a ratio of p50_ms of nan"),
+        (
+            Interleaved(runs=[PairedRun(index=3, ratios={"p50_ms": math.inf}, left_out="a gap of 1 s")]),
+            "process 3: a ratio of p50_ms of inf",
+        ),
+        (Interleaved(margin=math.nan, confidence=0.99), "ratios within a margin of nan at a confidence of 0.99"),
+        (Interleaved(margin=0.01, confidence=99), "ratios within a margin of 0.01 at a confidence of 99"),
+    ],
+)
+def test_ratios_are_above_zero_and_a_confidence_below_one(found: Interleaved, told: str) -> None:
+    assert impossible_number(Outcome(measured=Measured(interleaved=found))) == told
 
 
 def test_what_the_simulated_runtime_ran_is_simulated() -> None:

@@ -1,11 +1,12 @@
 """Results that cannot be taken are kept as they came, end their attempts for good, and are shown."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from controller.model.lease import Measured, Outcome
-from controller.model.result import Estimate, Measurement, Provenance, Round
+from controller.model.result import Estimate, Measurement, Provenance, Round, Run
 from controller.model.task import Failure, FailureKind, JobState
 from controller.report.text.devices import device_table
 from controller.store.commands.incident_bounds import MOST_KEPT, keep_newest
@@ -20,6 +21,17 @@ def outcome_of(found: Measurement) -> Outcome:
 
 
 HUGE = replace(measurement(), n=2**63)
+RUN = Run(index=0, n=250, window_s=1.0, warmup_s=0.1, warmup_n=5, load_s=0.5, metrics={"p50_ms": 2.0})
+
+
+def valued(name: str, value: float, low: float | None = None) -> Outcome:
+    return outcome_of(replace(measurement(), metrics={name: Estimate(value, low, None, "")}))
+
+
+def of_run(**changes: Any) -> Outcome:
+    return outcome_of(replace(measurement(), runs=(RUN, replace(RUN, **{"index": 1, **changes}))))
+
+
 UNSTORABLE = {
     "a count beyond 64 bits": outcome_of(HUGE),
     "a round without a number": outcome_of(replace(measurement(), rounds=(Round(10, float("nan"), 1.0),))),
@@ -28,11 +40,24 @@ UNSTORABLE = {
         Failure(FailureKind.CRASHED, "died", peak_rss_bytes=2**64 - 1), (), None, raw=b"as it came"
     ),
     "negative samples": outcome_of(replace(measurement(), n=-1)),
-    "an infinite latency": outcome_of(
-        replace(measurement(), metrics={"p50_ms": Estimate(float("inf"), None, None, "")})
-    ),
-    "a negative latency": outcome_of(replace(measurement(), metrics={"p50_ms": Estimate(-1.0, None, None, "")})),
-    "an accuracy of 7": outcome_of(replace(measurement(), metrics={"accuracy": Estimate(7.0, None, None, "")})),
+    "an infinite latency": valued("p50_ms", float("inf")),
+    "a negative latency": valued("p50_ms", -1.0),
+    "an accuracy of 7": valued("accuracy", 7.0),
+    "an accuracy of 7 among 5": valued("accuracy_top5", 7.0),
+    "a share of arrivals of 2": valued("paced_miss_share", 2.0),
+    "a power below zero": valued("power_mean_w", -3.0),
+    "an infinite energy": valued("energy_mj", float("inf")),
+    "an infinite temperature": valued("temperature_max_c", float("-inf")),
+    "an interval without an end": valued("power_mean_w", 3.0, low=float("-inf")),
+    "a run of negative samples": of_run(n=-1),
+    "a run that loaded in negative time": of_run(load_s=-1.0),
+    "a run of an infinite time": of_run(window_s=float("inf")),
+    "a run with a negative latency": of_run(metrics={"p50_ms": -1.0}),
+    "a run with an infinite latency": of_run(metrics={"p50_ms": float("inf")}),
+    "a run with what is not a number": of_run(metrics={"mean_ms": float("nan")}),
+    "a run with an accuracy of 7": of_run(metrics={"accuracy": 7.0}),
+    "a run within negative latencies": of_run(within_low_ms=-1.0),
+    "a run twice": of_run(index=0),
     "a value this version does not know": Outcome(
         Failure(FailureKind.BAD_INPUT, "FlagKind 99"), (), None, raw=b"as it came", unusable="FlagKind 99"
     ),
@@ -61,6 +86,23 @@ def test_what_cannot_be_stored_is_a_dead_letter_and_the_agent_goes_on(fleet: Sto
     assert [letter.task_id for letter in device.dead_letters] == [lease.task_id]
     fleet.submit(spec(8))
     assert len(fleet.run_all("a/1")) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"index": 0}, {"n": 0, "metrics": {}}, {"metrics": {"residual_p50_ms": -0.1, "temperature_max_c": -20.0}}],
+)
+def test_what_can_be_is_stored(fleet: StoreFleet, change: dict[str, Any]) -> None:
+    """Boards work outdoors, and a run may come to nothing."""
+    fleet.register("a")
+    fleet.submit(spec())
+    fleet.finish("a/1", fleet.must_claim("a/1"))
+    cold = {
+        name: Estimate(value, None, None, "") for name, value in {"temperature_max_c": -20.0, "score": -7.0}.items()
+    }
+    found = replace(measurement(), metrics=measurement().metrics | cold, runs=(replace(RUN, **change),))
+    assert fleet.commit("a/1", fleet.must_claim("a/1").token, outcome_of(found)).task_state == "SUCCEEDED"
+    assert fleet.sql("SELECT attempt_token FROM dead_letter") == []
 
 
 def test_what_the_simulated_runtime_ran_was_not_measured(fleet: StoreFleet) -> None:

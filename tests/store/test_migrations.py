@@ -27,6 +27,7 @@ from controller.store.queries import engines, jobs, results
 from controller.store.queries.devices import device_views
 from controller.store.queries.listed import readable
 from controller.store.sqlite.database import FILE_NAME, HEAD, open_database
+from controller.store.sqlite.triggers import TRIGGERS
 from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import Infrastructure
 from tests.house.source import ROOT, modules
@@ -39,7 +40,7 @@ SINCE_0_2 = {"v_ratios", "v_runs", "v_builds"}
 
 # Tables are declared in several modules, and nothing here need import each of them otherwise.
 for declaring in modules("controller/store"):
-    if declaring.stem.endswith("tables"):
+    if declaring.stem.endswith("tables") or declaring.stem == "incidents":
         importlib.import_module(f"controller.store.{declaring.stem}")
 
 
@@ -134,6 +135,17 @@ def test_a_new_database_is_made_without_alembic(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_new_database_has_every_table_whoever_opens_it(tmp_path: Path) -> None:
+    """Tables are declared in several modules; one that nobody had imported was left out."""
+    code = (
+        "import sys; from pathlib import Path; from controller.store.sqlite.database import open_database\n"
+        "open_database(Path(sys.argv[1])).dispose()"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=ROOT)
+    found = {row["name"] for row in read(tmp_path / FILE_NAME, "SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert found >= audit.metadata.tables.keys()
+
+
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = make_database_0_1(tmp_path)
     with closing(sqlite3.connect(path)) as connection:
@@ -169,6 +181,21 @@ def test_views_are_made_anew_where_they_differ_and_those_of_others_stay(tmp_path
     assert read(path, "SELECT * FROM mine") == [{"2": 2}]
 
 
+def test_triggers_are_made_anew_where_they_differ(tmp_path: Path) -> None:
+    open_database(tmp_path).dispose()
+    path = tmp_path / FILE_NAME
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "DROP TRIGGER audit_DELETE; DROP TRIGGER impossible_round;"
+            "CREATE TRIGGER impossible_round BEFORE INSERT ON round BEGIN SELECT 1; END;"
+            "CREATE TRIGGER mine BEFORE INSERT ON round BEGIN SELECT 2; END;"
+        )
+    open_database(tmp_path).dispose()
+    found = {row["name"]: row["sql"] for row in read(path, "SELECT * FROM sqlite_master WHERE type = 'trigger'")}
+    assert found.pop("mine")
+    assert found == TRIGGERS
+
+
 _COLUMNS = 'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?)'
 _KEYS = 'SELECT "from", "table", "to" FROM pragma_foreign_key_list(?)'
 _UNIQUE = """
@@ -179,11 +206,11 @@ _SQL = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name
 
 
 def schema(engine: Engine) -> dict[str, Any]:
-    """What the tables are, however they came to be so: columns without their order, keys, and indexes as written."""
+    """What the tables are, however they came to be so: columns without their order, keys, and as written the rest."""
     found: dict[str, Any] = {}
     with engine.connect() as connection:
         for kind, name, sql in connection.exec_driver_sql(_SQL).all():
-            if kind == "index":
+            if kind in ("index", "trigger"):
                 found[name] = re.sub(r"\s+", " ", sql)
             elif kind == "table" and not name.startswith("sqlite_"):
                 parts = (connection.exec_driver_sql(look, (name,)).all() for look in (_COLUMNS, _KEYS, _UNIQUE))
@@ -209,6 +236,9 @@ def test_the_revisions_make_what_tables_py_says(tmp_path: Path, make: Callable[[
         make(tmp_path)
     engine, wanted = open_database(tmp_path), create_engine("sqlite://")
     audit.metadata.create_all(wanted)  # those of every module that is imported here
+    with wanted.connect() as connection:
+        for statement in TRIGGERS.values():
+            connection.exec_driver_sql(statement)
     try:
         made, declared = schema(engine), schema(wanted)
         for name in sorted({*made, *declared}):

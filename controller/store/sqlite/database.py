@@ -1,6 +1,7 @@
 """Opens the database: its version, its one writing connection, and as many read-only ones as are wanted.
 
-A change of tables.py needs a revision in migrations/versions, and HEAD here; views are made anew wherever they differ.
+A change of tables.py needs a revision in migrations/versions, and HEAD here; views and triggers are made anew wherever
+they differ.
 """
 
 import sqlite3
@@ -13,9 +14,10 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from controller.model.codec import Unreadable
-from controller.store import access_tables, audit_tables, incidents, interleaved_tables, tables
+from controller.store import access_tables, audit_tables, incidents, interleaved_tables, part_tables, tables
 from controller.store.sqlite.file import read_only_uri, refuse_foreign
 from controller.store.sqlite.result_codes import ResultCode, result_code
+from controller.store.sqlite.triggers import TRIGGERS
 from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import BadInput, Corrupt, DatabaseTooNew, DiskFull, Infrastructure
 
@@ -23,7 +25,7 @@ FILE_NAME = "fleet.db"
 HEAD = "0016"
 _VIEWS = {name: statement.strip() for name, statement in VIEWS.items()}
 # Every module that declares tables: a new database is made of what they have put into tables.metadata.
-_DECLARING = (tables, access_tables, audit_tables, incidents, interleaved_tables)
+_DECLARING = (tables, access_tables, audit_tables, incidents, interleaved_tables, part_tables)
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
@@ -37,7 +39,7 @@ def open_database(state_dir: Path) -> Engine:
     try:
         with engine.connect() as connection:
             current = _version(connection)
-            stale = current != HEAD or not _VIEWS.items() <= _views(connection).items()
+            stale = current != HEAD or not _has_all(connection)
         if current is None:
             _create(engine)
         elif stale:
@@ -126,7 +128,7 @@ def _create(engine: Engine) -> None:
                 "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
             )
             connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
-            for statement in _VIEWS.values():
+            for statement in (*_VIEWS.values(), *TRIGGERS.values()):
                 connection.exec_driver_sql(statement)
         except BaseException:
             connection.exec_driver_sql("ROLLBACK")
@@ -155,7 +157,9 @@ def _migrate(path: Path, engine: Engine, current: str) -> None:
         try:
             others = _drop_views(connection)
             _upgrade(lambda: command.upgrade(config, HEAD), path)
-            for statement in (*_VIEWS.values(), *others):
+            for name in _statements(connection, "trigger").keys() & TRIGGERS.keys():
+                connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+            for statement in (*_VIEWS.values(), *TRIGGERS.values(), *others):
                 connection.exec_driver_sql(statement)
             _check_references(connection, path)
         except BaseException:
@@ -176,14 +180,20 @@ def _upgrade(run: Callable[[], None], path: Path) -> None:
         ) from error
 
 
-def _views(connection: Connection) -> dict[str, str]:
-    rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
+def _has_all(connection: Connection) -> bool:
+    """Whether every view and every trigger is there as this version has it."""
+    views, triggers = _statements(connection, "view"), _statements(connection, "trigger")
+    return _VIEWS.items() <= views.items() and TRIGGERS.items() <= triggers.items()
+
+
+def _statements(connection: Connection, kind: str) -> dict[str, str]:
+    rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = :kind"), {"kind": kind})
     return {row.name: row.sql for row in rows}
 
 
 def _drop_views(connection: Connection) -> list[str]:
     """No table can be replaced under a view. Returns the text of those that are not ours."""
-    found = _views(connection)
+    found = _statements(connection, "view")
     for name in found:
         connection.exec_driver_sql(f'DROP VIEW "{name}"')
     return [sql for name, sql in found.items() if name not in _VIEWS]
