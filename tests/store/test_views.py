@@ -155,6 +155,7 @@ def test_a_row_is_called_and_holds_the_same_in_every_form(database: Path) -> Non
             if name != "flags":
                 assert document[name] == value, name
         assert json.loads(stored["facts"]) == document["facts"]
+        assert json.loads(stored["settings"]) == document["settings"]
         assert (json.loads(stored["options"]), json.loads(stored["labels"])) == (document["options"], {})
         assert record["option.latency_ms"] == document["options"]["latency_ms"]
 
