@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
-
 from jetfleet.metrics import METRICS, STAGES, MetricSpec
 from jetfleet.v1.task_pb2 import PROVENANCE_SIMULATED, Estimate, Interleaved, Measurement, Outcome, Run, TensorCheck
 
@@ -126,7 +124,7 @@ def _run_faults(run: Run) -> Iterator[str]:
         yield f"a p50 within {' to '.join(f'{value:g}' for value in within)} ms"
 
 
-def _length_faults(name: str, length: Duration) -> Iterator[str]:
+def _length_faults(name: str, length: Any) -> Iterator[str]:
     length_s = length.ToNanoseconds() / 1e9
     if length_s < 0:
         yield f"a {name} of {length_s:g} s"
