@@ -96,17 +96,22 @@ def _can_be(value: float, spec: MetricSpec | None) -> bool:
 
 
 def _order_faults(values: Mapping[str, float]) -> Iterator[str]:
-    """min <= p50 <= p90 <= p95 <= p99 <= max, and the mean between min and max, of the whole and of every stage."""
+    """Of the whole and of every stage."""
     for prefix in ("", *(f"{stage}_" for stage in STAGES)):
-        known = [(name, values[key]) for name in _ASCENDING if (key := f"{prefix}{name}_ms") in values]
-        mean = values.get(f"{prefix}mean_ms")
-        for (low_name, low), (high_name, high) in pairwise(known):
-            if low > high + _SLACK * abs(high):
-                yield f"{prefix}{low_name} = {low:g} ms above {prefix}{high_name} = {high:g} ms"
-        low, high = known[0][1] if known else -math.inf, known[-1][1] if known else math.inf
-        has_both = {"min", "max"} <= {name for name, _ in known}
-        if has_both and mean is not None and not low - _SLACK * abs(low) <= mean <= high + _SLACK * abs(high):
-            yield f"{prefix}mean = {mean:g} ms outside of min to max"
+        known = {name: values[key] for name in _ASCENDING if (key := f"{prefix}{name}_ms") in values}
+        yield from _stage_order_faults(prefix, known, values.get(f"{prefix}mean_ms"))
+
+
+def _stage_order_faults(prefix: str, known: Mapping[str, float], mean: float | None) -> Iterator[str]:
+    """min <= p50 <= p90 <= p95 <= p99 <= max, and the mean between min and max."""
+    for (low_name, low), (high_name, high) in pairwise(known.items()):
+        if low > high + _SLACK * abs(high):
+            yield f"{prefix}{low_name} = {low:g} ms above {prefix}{high_name} = {high:g} ms"
+    if mean is None or not {"min", "max"} <= known.keys():
+        return
+    low, high = known["min"], known["max"]
+    if not low - _SLACK * abs(low) <= mean <= high + _SLACK * abs(high):
+        yield f"{prefix}mean = {mean:g} ms outside of min to max"
 
 
 def _run_faults(run: Run) -> Iterator[str]:
