@@ -216,13 +216,20 @@ class Client(ControlClient):
         """What to ship, per device class: the best by `objective` of what keeps every constraint.
 
         Both are by names of metrics, or `latency`, `throughput`, `energy`, `power`; a limit is the most where less is
-        better, and the least where more is: `{"p99_ms": 33, "accuracy_drop": 0.01}`. Raises NotFound, BadInput.
+        better, and the least where more is: `{"p99_ms": 33, "accuracy_drop": 0.01}`. Left out, they are as the job
+        files say; `{}` is no constraint. Raises NotFound, BadInput.
         """
         from controller.api.recommend import recommend_jobs
 
         job_ids = [job if isinstance(job, int) else job.job_id for job in jobs]
         return recommend_jobs(
-            self.results, self.engine, self.job, job_ids, objective=objective, constraints=constraints
+            self.results,
+            self.engine,
+            self.job,
+            self.job_spec,
+            job_ids,
+            objective=objective,
+            constraints=constraints,
         )
 
     def _job(self, submitted: Submitted) -> Job:

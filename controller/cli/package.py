@@ -18,7 +18,9 @@ For = Annotated[
     str, typer.Option("--for", metavar="CLASS", help="A device, or a class as `recommend` calls it: orin-nano-8gb.")
 ]
 Variant = Annotated[str, typer.Option(metavar="KEY", help="This variant. [default: the one that `recommend` names]")]
-Objective = Annotated[str, typer.Option(metavar="QUANTITY", help="What the winner is best at, as in `recommend`.")]
+Objective = Annotated[
+    str, typer.Option(metavar="QUANTITY", help="What the winner is best at, as in `recommend`. [default: the job's]")
+]
 Require = Annotated[
     list[str] | None,
     typer.Option(metavar="QUANTITY=LIMIT", help="What the winner keeps, as in `recommend`. Repeatable."),
@@ -118,9 +120,9 @@ def _sku(row: "Row") -> str:
 
 def _winner(client: "Client", job: int, label: str, goals: tuple[str, tuple[str, ...]]) -> frozenset[int]:
     """The measurements of the winner."""
-    from controller.api.recommend import parse_constraints
+    from controller.api.recommend import required
 
-    report = client.recommend([job], objective=goals[0], constraints=parse_constraints(goals[1]))
+    report = client.recommend([job], objective=goals[0], constraints=required(goals[1]))
     found = next(item for item in report.classes if item.device_class == label)
     if not found.winners:
         raise BadInput(f"nothing to package for {label}: {found.reason}", hint=f"controller recommend {job} says more")

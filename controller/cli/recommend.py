@@ -18,7 +18,10 @@ Jobs = Annotated[
     list[int], typer.Argument(metavar="JOB...", min=1, max=MOST_ID, help="Whose results.", show_default=False)
 ]
 Objective = Annotated[
-    str, typer.Option(metavar="QUANTITY", help="What to be best at: latency, throughput, energy, or a metric.")
+    str,
+    typer.Option(
+        metavar="QUANTITY", help="What to be best at: latency, throughput, energy, or a metric. [default: the job's]"
+    ),
 ]
 Require = Annotated[
     list[str] | None,
@@ -48,10 +51,10 @@ def recommend(
     tie. Only VALID rows count, and an unknown number keeps no constraint. A DLA is recommended only where the operators
     are compatible and something improves.
     """
-    from controller.api.recommend import parse_constraints
+    from controller.api.recommend import required
 
     chosen = one_format(json=as_json, csv=False, markdown=as_markdown)
-    constraints = parse_constraints(require or ())
+    constraints = required(require)
     with settings_of(context).connect() as client:
         found = client.recommend(job, objective=objective, constraints=constraints)
     _print(found, chosen)

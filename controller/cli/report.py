@@ -27,7 +27,7 @@ Pack = Annotated[
     Path | None,
     typer.Option(metavar="FILE.zip", help="An archive of page, samples, facts and jobs, each by its digest."),
 ]
-Objective = Annotated[str, typer.Option(metavar="QUANTITY", help="As in `recommend`.")]
+Objective = Annotated[str, typer.Option(metavar="QUANTITY", help="As in `recommend`. [default: the job's]")]
 Require = Annotated[list[str] | None, typer.Option(metavar="QUANTITY=LIMIT", help="As in `recommend`. Repeatable.")]
 Title = Annotated[str, typer.Option(metavar="TEXT", help="[default: the names of the jobs]")]
 
@@ -51,7 +51,7 @@ def report(
         return
     if output is None and markdown is None and pack is None:
         raise BadInput("where does it go?", expected="-o report.html, --markdown report.md, --pack evidence.zip")
-    from controller.api.recommend import parse_constraints
+    from controller.api.recommend import required
     from controller.api.report import gather_report
 
     samples = _Samples(wanted=pack is not None)
@@ -60,7 +60,7 @@ def report(
             client,
             [_number(text) for text in job],
             objective=objective,
-            constraints=parse_constraints(require or ()),
+            constraints=required(require),
             title=title,
             keep=samples.keep,
         )

@@ -9,7 +9,6 @@ import pytest
 
 from controller.analysis.compare import compare
 from controller.analysis.noise_levels import device_noise
-from controller.analysis.recommendation.quantities import read_goals
 from controller.analysis.recommendation.recommend import recommend
 from controller.api.discovery import connect
 from controller.api.submission import prepare_files
@@ -25,6 +24,7 @@ from controller.model.engine import (
     TimingCacheUse,
 )
 from controller.model.job import Artifact, Lowering, Precision, Role, ShapeRange, TensorSpec
+from controller.model.quantities import read_goals
 from controller.model.recommendation import RecommendationReport
 from controller.model.result import Flag, FlagKind, Provenance, Round, Run, TensorCheck
 from controller.model.slow import Cause, CauseKind, Explained

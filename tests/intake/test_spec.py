@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.intake.jobfile.goals import JobGoals, goals_in
 from controller.intake.jobfile.spec import LoadedJob, json_schema, load_text
 from controller.model.job import CheckRule, Condition, Limits, Measure, Op, OutputCheck, Precision, Quantifier, Target
 from jetfleet.errors import BadInput
@@ -107,7 +108,14 @@ BAD = [
     (MODEL + "limits: {bench_s: 5}", "4:9", "warm-up and timed windows may take 10.3 s", ""),
     (MODEL + "check: of", "4:8", "'of' is not allowed here", "did you mean 'off'?"),
     (MODEL + "check: {rle: close}", "4:9", "unknown key 'rle'", "did you mean 'rule'?"),
-    (MODEL + "constraints: {p99_ms: 3}", "4:1", "'constraints' is not supported yet", ""),
+    (MODEL + "retry: {}", "4:1", "'retry' is not supported yet", ""),
+    (MODEL + "constraints: {p99_sm: 3}", "4:23", "'p99_sm' is not something to decide by", "did you mean 'p99_ms'?"),
+    (MODEL + "constraints: {p99_ms: .inf}", "4:23", "inf is not allowed here", ""),
+    (MODEL + "constraints: {p99_ms: true}", "4:23", "true is not allowed here", ""),
+    (MODEL + "constraints: [p99_ms]", "4:14", "a list is not allowed here", ""),
+    (MODEL + "constraints: {latency: 3, p50_ms: 4}", "4:14", "latency and p50_ms limit the same", ""),
+    (MODEL + "objective: enregy", "4:12", "'enregy' is not something to decide by", "did you mean 'energy'?"),
+    (MODEL + "objective: n", "4:12", "'n' is not something to decide by", ""),
     (MODEL + "priority: 1.5", "4:11", "1.5 is not allowed here", ""),
     (MODEL + "options: {simulate: {a: 1}}", "4:11", "unknown key 'simulate'", "did you mean 'simulated'?"),
     (MODEL + "export: {opset: 9}", "4:17", "9 is not allowed here", ""),
@@ -189,6 +197,19 @@ def test_everything_else_reaches_the_job() -> None:
     assert loaded.limits == Limits(build_s=60)
     assert loaded.targets == (Target(Quantifier.ANY),)
     assert loaded.job.options.text("simulated") == {"latency_ms": "2", "fail": "false", "text": "a"}
+
+
+def test_all_that_is_wrong_with_the_goals_is_told_at_once() -> None:
+    with pytest.raises(BadInput) as caught:
+        load(MODEL + "objective: fastness\nconstraints: {p99: 3, power: lots, accuracy_drop: 0.01}")
+    places = [error.where for error in (caught.value, *caught.value.others)]
+    assert sorted(places) == ["job.yaml:4:12", "job.yaml:5:20", "job.yaml:5:30"]
+
+
+def test_the_goals_are_read_from_the_text_that_is_kept() -> None:
+    text = MODEL + "objective: energy\nconstraints: {p99_ms: 33, accuracy_drop: 0.01}"
+    assert goals_in(load(text).document.text) == JobGoals("energy", {"p99_ms": 33.0, "accuracy_drop": 0.01})
+    assert goals_in(load(MODEL).document.text) == goals_in(f"# base\n{text}\n# candidate\n{text}") == JobGoals()
 
 
 def test_the_published_schema_is_the_one_in_the_code() -> None:

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from controller.analysis.compare import compare
-from controller.analysis.recommendation.quantities import read_goals
 from controller.analysis.recommendation.recommend import recommend
 from controller.model.engine import DlaPlacement
+from controller.model.quantities import read_goals
 from controller.model.report import Distribution, ReportData, ReportJob, Series
 from controller.model.result import Estimate, FlagKind, Row
 from tests.analysis.recommendation.fleet import measured

@@ -1,6 +1,6 @@
 """An estimate against a constraint, and one estimate against another: what their intervals support. Pure."""
 
-from controller.analysis.recommendation.quantities import QUANTITIES, at_most
+from controller.model.quantities import QUANTITIES, at_most
 from controller.model.recommendation import Bound, Configuration, Constraint, Held
 from controller.model.result import Estimate
 from jetfleet.metrics import Better

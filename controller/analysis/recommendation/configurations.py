@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controller.analysis.comparability import HARDWARE
-from controller.analysis.recommendation.quantities import ACCURACY_DROP, ENGINE_BYTES, MEMORY_BYTES, QUANTITIES
 from controller.model.engine import DlaPlacement
 from controller.model.facts import shown
 from controller.model.job import Mode
+from controller.model.quantities import ACCURACY_DROP, ENGINE_BYTES, MEMORY_BYTES, QUANTITIES
 from controller.model.recommendation import Configuration
 from controller.model.result import VALID, Estimate, Provenance, Row, Schedule
 from jetfleet.metrics import METRICS, Better

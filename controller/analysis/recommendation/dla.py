@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from controller.analysis.recommendation.bounds import behind, hold, is_worse
 from controller.analysis.recommendation.configurations import BuiltEngine
-from controller.analysis.recommendation.quantities import QUANTITIES
 from controller.model.engine import DlaPlacement
 from controller.model.natural import natural
+from controller.model.quantities import QUANTITIES
 from controller.model.recommendation import Bound, Compatibility, Configuration, DlaFinding, Goals
 from controller.model.result import Estimate
 from jetfleet.metrics import Better

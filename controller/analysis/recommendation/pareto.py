@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from controller.analysis.recommendation.bounds import is_worse
-from controller.analysis.recommendation.quantities import QUANTITIES
+from controller.model.quantities import QUANTITIES
 from controller.model.recommendation import Configuration
 from jetfleet.metrics import Better
 

@@ -11,8 +11,8 @@ from controller.analysis.recommendation.bounds import behind, hold, is_worse
 from controller.analysis.recommendation.configurations import BuiltEngine, ClassKey, class_of, configurations_of
 from controller.analysis.recommendation.dla import dla_findings
 from controller.analysis.recommendation.pareto import beats, dominates, front, known_axes
-from controller.analysis.recommendation.quantities import QUANTITIES
 from controller.model.natural import natural
+from controller.model.quantities import QUANTITIES
 from controller.model.recommendation import (
     Bound,
     ClassRecommendation,

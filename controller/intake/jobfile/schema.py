@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from controller.intake.jobfile.check import CheckSection
 from controller.intake.jobfile.data import DataSection
+from controller.intake.jobfile.goals import ConstraintsText, ObjectiveText
 from controller.intake.jobfile.options import Options
 from controller.intake.jobfile.pipeline import PipelineSection
 from controller.intake.jobfile.strict import Strict, distinct, problem
@@ -259,7 +260,7 @@ class ExportSection(Strict):
 class JobFile(Strict):
     """job.yaml"""
 
-    LATER: ClassVar = dict.fromkeys(("constraints", "objective", "retry"), "the job without it")
+    LATER: ClassVar = {"retry": "the job without it"}
 
     api_version: Literal["jetfleet/v1"] = Field(alias="apiVersion")
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
@@ -278,6 +279,12 @@ class JobFile(Strict):
     options: Options = Options()
     export: ExportSection = ExportSection()
     pipeline: PipelineSection | None = None
+    objective: ObjectiveText | None = Field(
+        default=None, description="what the variant to ship is best at: latency (default), energy, or a metric"
+    )
+    constraints: ConstraintsText = Field(
+        default={}, description="what it keeps: the most of what is better smaller, else the least: {p99_ms: 33}"
+    )
 
 
 def json_schema() -> dict[str, Any]:

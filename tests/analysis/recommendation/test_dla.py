@@ -1,9 +1,9 @@
 """A DLA pays only where its operators are compatible and something gets better: one case of each kind."""
 
 from controller.analysis.recommendation.configurations import BuiltEngine
-from controller.analysis.recommendation.quantities import read_goals
 from controller.analysis.recommendation.recommend import recommend
 from controller.model.engine import DlaPlacement, Fallback
+from controller.model.quantities import read_goals
 from controller.model.recommendation import Compatibility, DlaFinding, Goals
 from controller.model.result import Row, Schedule
 from tests.analysis.recommendation.fleet import measured

@@ -2,8 +2,8 @@
 
 import pytest
 
-from controller.analysis.recommendation.quantities import read_goals
 from controller.analysis.recommendation.recommend import recommend
+from controller.model.quantities import read_goals
 from controller.model.recommendation import Bound, ClassRecommendation, Goals
 from controller.model.result import Estimate, FlagKind, Row
 from jetfleet.errors import BadInput

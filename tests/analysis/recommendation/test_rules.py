@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.analysis.recommendation.pareto import dominates
-from controller.analysis.recommendation.quantities import read_goals
 from controller.analysis.recommendation.recommend import recommend
+from controller.model.quantities import read_goals
 from controller.model.recommendation import Goals, RecommendationReport
 from controller.model.result import Estimate, FlagKind, Row
 from tests.analysis.recommendation.fleet import ORIN_NANO, measured
