@@ -157,6 +157,16 @@ class Noise:
     def of_device(self, device: str, provenance: Provenance, *, several_runs: bool) -> Pooled:
         return self._pooled.get((device, provenance, several_runs), Pooled())
 
+    def of_others(self, row: Row) -> Pooled:
+        """Of all that its device repeated but the row's own variant."""
+        device, own = (self._pooled.get(place, Pooled()) for place in (self._device(row), self._workload(row)))
+        return Pooled(
+            device.benches - own.benches,
+            device.things - own.things,
+            max(0.0, device.squares - own.squares),
+            max(0.0, device.own - own.own),
+        )
+
     def _workload(self, row: Row) -> Workload:
         return self._device(row), row.model_name, row.variant_key
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from controller.analysis.gate import gate_cells
 from controller.analysis.recommendation.configurations import class_of
+from controller.api.history import Fetch, history_of
 from controller.model.baseline import Baseline
 from controller.model.comparison import ComparisonReport
 from controller.model.facts import DEVICE_NAME
@@ -48,6 +49,7 @@ def gate_job(
     reports = None
     if interleaved:
         reports = _in_turns(client, job_id, base_id, _shared_devices(rows, base_rows), limits, notes=notes, say=say)
+    in_turns = reports is not None
     if reports is None:
         reports = {
             limit: client.compare(
@@ -62,9 +64,9 @@ def gate_job(
         cells=gate_cells(reports),
         stage=stage,
         on_doubt=on_doubt,
-        interleaved=reports is not None and not notes and interleaved,
+        interleaved=in_turns,
         missing=tuple(_missing(rows, base_rows)),
-        notes=tuple(notes),
+        notes=(*notes, *alarms(client.results, rows, limits)),
     )
 
 
@@ -143,6 +145,12 @@ def _side(spec: JobSpec, keys: set[str], candidate: JobSpec) -> JobSpec:
     """Measured as the candidate is."""
     variants = tuple(variant for variant in spec.variants if variant.key in keys) if keys else spec.variants
     return replace(spec, variants=variants, measure=candidate.measure)
+
+
+def alarms(fetch: Fetch, rows: Sequence[Row], limits: Sequence[RegressionLimit]) -> list[str]:
+    """Of what was measured again and again and never looked any better: a gate that cannot see is green for ever."""
+    metrics = dict.fromkeys(limit.metric for limit in limits)
+    return [item.alarm for metric in metrics for item in history_of(fetch, rows, metric) if item.alarm]
 
 
 def _missing(rows: Sequence[Row], base_rows: Sequence[Row]) -> list[str]:

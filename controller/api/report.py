@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from controller.analysis.quantiles import thinned
+from controller.api.history import history_of
 from controller.api.npy import read_values
 from controller.api.telemetry_file import series_of
 from controller.model.engine import DlaPlacement
@@ -50,6 +51,7 @@ def gather_report(
         distributions=_distributions(client, rows, keep),
         telemetry=_telemetry(client, rows),
         placements=_placements(client, rows),
+        histories=tuple(history_of(client.results, rows)),
     )
 
 

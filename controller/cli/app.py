@@ -15,6 +15,7 @@ from controller.cli import (
     export,
     gate,
     gc,
+    history,
     image,
     install,
     jobs,
@@ -57,6 +58,7 @@ app.command("results")(results.results)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("noise")(noise.noise)
+app.command("history")(history.history)
 app.command("report")(report.report)
 app.command("gate")(gate.gate)
 app.add_typer(gate.app, name="baseline")

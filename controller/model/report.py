@@ -6,6 +6,7 @@ from datetime import datetime
 
 from controller.model.comparison import ComparisonReport
 from controller.model.engine import DlaPlacement
+from controller.model.history import History
 from controller.model.recommendation import RecommendationReport
 from controller.model.result import Row
 
@@ -53,3 +54,4 @@ class ReportData:
     distributions: Mapping[int, Distribution] = field(default_factory=dict)
     telemetry: Mapping[int, tuple[Series, ...]] = field(default_factory=dict)
     placements: Mapping[str, DlaPlacement] = field(default_factory=dict)
+    histories: tuple[History, ...] = ()

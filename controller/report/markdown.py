@@ -34,6 +34,8 @@ def _lines(data: ReportData) -> Iterator[str]:
 
 
 def _recommended(report: RecommendationReport) -> Iterator[str]:
+    yield ""
+    yield f"Recommendation by: {markdown_text(recommend_text.goals_line(report.goals))}."
     for found in report.classes:
         title = f"Recommendation: {recommend_text.heading(found)}"
         yield from _section(title, recommend_text.recommend_table(found, report.goals), recommend_text.why(found))

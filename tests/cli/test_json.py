@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.analysis.compare import compare
+from controller.analysis.history import histories
 from controller.analysis.noise_levels import device_noise
 from controller.analysis.recommendation.recommend import recommend
 from controller.api.discovery import connect
@@ -26,7 +27,7 @@ from controller.model.engine import (
 from controller.model.job import Artifact, Lowering, Precision, Role, ShapeRange, TensorSpec
 from controller.model.quantities import read_goals
 from controller.model.recommendation import RecommendationReport
-from controller.model.result import Flag, FlagKind, Provenance, Round, Run, TensorCheck
+from controller.model.result import Flag, FlagKind, Provenance, Round, Row, Run, TensorCheck
 from controller.model.slow import Cause, CauseKind, Explained
 from controller.model.task import DeviceClass, Failure, FailureKind, Recipe, TaskKind, TaskState
 from controller.model.view import PlannedTask, Reason, Submitted
@@ -35,6 +36,7 @@ from controller.record.comparison import compared_record
 from controller.record.devices import device_record, upgrade_record
 from controller.record.engines import engine_record, engine_summary_record
 from controller.record.gate import baseline_record, gate_record
+from controller.record.history import history_record
 from controller.record.jobs import job_record, job_summary_record, reason_record, submitted_record
 from controller.record.noise import noise_record
 from controller.record.recommendation import recommended_record
@@ -80,6 +82,7 @@ def test_every_verb_prints_what_is_written(fleet: Command, model: Model, tmp_pat
         fleet("results", "--label", "branch=main", "--json"),
         fleet("compare", number, str(int(number) + 1), "--json"),
         fleet("recommend", number, "--json"),
+        fleet("history", "simulated-fp32-b1-cpu", "--json"),
         fleet("gate", str(int(number) + 1), "--baseline", number, "--stored", "--json"),
         fleet("baseline", "list", "--json"),
         fleet("noise", "board", "--benches", "0", "--json"),
@@ -132,6 +135,7 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
         {"recommended": recommended_record(_recommended())},
         {"gate": gate_record(report(cells(in_turns([1.0] * 8)), missing=("x",)))},
         {"baselines": [baseline_record(Baseline("main", "", 1, WHEN, "ann"))]},
+        {"histories": [history_record(item) for item in histories(_changed(), "p50_ms")]},
         {"noise": noise_record(device_noise("nano-1", boards, "p50_ms", provenance=Provenance.MEASURED))},
         {"engine": engine_record(_engine()), "engines": [engine_summary_record(_engine())]},
     ):
@@ -149,6 +153,11 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
         "audit_log",
     }
     assert reader.seen == set(reader.shapes) - by_cli_alone
+
+
+def _changed() -> list[Row]:
+    """Ten benches, the second half twice as slow."""
+    return [runs.row(number, 10.0 if number < 6 else 20.0) for number in range(1, 11)]
 
 
 def _recommended() -> RecommendationReport:

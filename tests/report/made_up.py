@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from controller.analysis.compare import compare
+from controller.analysis.history import histories
 from controller.analysis.recommendation.recommend import recommend
 from controller.model.engine import DlaPlacement
 from controller.model.quantities import read_goals
@@ -29,8 +30,24 @@ def report_data(count: int, *, title: str = "sweep", hostile: str = "") -> Repor
         recommended=recommend(rows, read_goals("latency", {"p99_ms": 25.0}, where="x")),
         distributions={row.measurement_id: _distribution(row, noise) for row in rows[:60]},
         telemetry={1: (Series(f"VDD{hostile}", "W", (0.0, 1.0, 2.0), (5.0, 6.0, 5.5)),)},
+        histories=tuple(histories([*rows, *_later(rows[0])], "p50_ms")),
         placements={rows[0].engine_key: DlaPlacement(52, 8, 3)},
     )
+
+
+def _later(row: Row) -> list[Row]:
+    """The same again in ten later jobs, of which the last five are twice as slow."""
+    estimates = [Estimate((row.measurement.p50_ms.value or 1.0) * (1 + (index > 4))) for index in range(10)]
+    return [
+        replace(
+            row,
+            measurement_id=100_000 + index,
+            job_id=100 + index,
+            labels={"commit": f"c{index}"},
+            measurement=replace(row.measurement, metrics={"p50_ms": estimate}),
+        )
+        for index, estimate in enumerate(estimates)
+    ]
 
 
 def _row(number: int, noise: random.Random, hostile: str) -> Row:

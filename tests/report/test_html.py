@@ -59,10 +59,16 @@ def test_the_comparison_comes_first(text: str) -> None:
     assert found[0] == "comparison"
     assert found == sorted(
         found,
-        key=["comparison", "distributions", "recommendation", "fleet", "stages", "dla-placement", "telemetry",
-             "measurements"].index,
+        key=["comparison", "distributions", "recommendation", "fleet", "history", "stages", "dla-placement",
+             "telemetry", "measurements"].index,
     )  # fmt: skip
-    assert len(found) == 8
+    assert len(found) == 9
+
+
+def test_the_history_says_where_it_changed(text: str) -> None:
+    section = text.partition('id="history"')[2].partition("<h2")[0]
+    assert section.count("<svg") == 1
+    assert re.search(r"job 105 \(commit c5\): worse, \+\d+\.\d%", section)
 
 
 def test_every_number_leads_to_its_evidence(text: str) -> None:

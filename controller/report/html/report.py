@@ -3,6 +3,7 @@
 from controller.model.report import ReportData, ReportJob
 from controller.model.result import VALID, Provenance
 from controller.report.html import evidence, page, sections
+from controller.report.html.history import history
 
 
 def report_html(data: ReportData) -> str:
@@ -14,6 +15,7 @@ def report_html(data: ReportData) -> str:
             ("Distributions", "distributions", sections.distributions(data)),
             ("Recommendation", "recommendation", sections.recommendation(data)),
             ("Fleet", "fleet", sections.fleet(data)),
+            ("History with change points", "history", history(data)),
             ("Stages", "stages", sections.stages(data)),
             ("DLA placement", "dla-placement", sections.placements(data)),
             ("Telemetry", "telemetry", sections.telemetry(data)),
