@@ -99,7 +99,7 @@ test-bindings: .bindings/.made  ## hold the names that the runtime uses against 
 $(VENV310)/.made: pyproject.toml constraints.txt
 	@test -n "$(PYTHON310)" || { echo 'no Python 3.10 found: make test-py310 PYTHON310=/path/to/python3.10'; exit 1; }
 	$(PYTHON310) -m venv $(VENV310)
-	$(VENV310)/bin/pip install --constraint constraints.txt --editable '.[agent,controller,tensorrt-rtx]' \
+	$(VENV310)/bin/pip install --constraint constraints.txt --editable '.[agent,controller,tensorrt-rtx,pipeline]' \
 	  pytest pytest-asyncio pytest-timeout hypothesis pandas scipy duckdb datasette
 	@touch $@
 
