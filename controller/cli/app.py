@@ -31,6 +31,7 @@ from controller.cli import (
     serve,
     submit,
     token,
+    upgrade,
 )
 from controller.cli.settings import settings_of
 from jetfleet.address import ADDRESS_VARIABLE, STATE_VARIABLE, check_state_dir
@@ -59,6 +60,7 @@ app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("noise")(noise.noise)
 app.command("history")(history.history)
+app.command("upgrade-report")(upgrade.upgrade_report)
 app.command("report")(report.report)
 app.command("gate")(gate.gate)
 app.add_typer(gate.app, name="baseline")

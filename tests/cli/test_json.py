@@ -42,10 +42,12 @@ from controller.record.noise import noise_record
 from controller.record.recommendation import recommended_record
 from controller.record.results import result_record
 from controller.record.slowness import explained_records
+from controller.record.upgrade import upgrade_report_record
 from testing.measurements import WHEN, row
 from testing.views import device, job, task
 from tests.analysis import runs
 from tests.analysis.recommendation.fleet import ORIN_NANO, measured
+from tests.analysis.test_upgrade import upgraded
 from tests.cli.conftest import Command
 from tests.cli.shapes import Reader
 from tests.gate.test_cells import cells, in_turns, report
@@ -82,6 +84,7 @@ def test_every_verb_prints_what_is_written(fleet: Command, model: Model, tmp_pat
         fleet("results", "--label", "branch=main", "--json"),
         fleet("compare", number, str(int(number) + 1), "--json"),
         fleet("recommend", number, "--json"),
+        fleet("upgrade-report", number, str(int(number) + 1), "--json"),
         fleet("history", "simulated-fp32-b1-cpu", "--json"),
         fleet("gate", str(int(number) + 1), "--baseline", number, "--stored", "--json"),
         fleet("baseline", "list", "--json"),
@@ -136,6 +139,7 @@ def test_every_shape_is_as_written_where_nothing_is_unknown() -> None:
         {"gate": gate_record(report(cells(in_turns([1.0] * 8)), missing=("x",)))},
         {"baselines": [baseline_record(Baseline("main", "", 1, WHEN, "ann"))]},
         {"histories": [history_record(item) for item in histories(_changed(), "p50_ms")]},
+        {"upgrade_report": upgrade_report_record(upgraded())},
         {"noise": noise_record(device_noise("nano-1", boards, "p50_ms", provenance=Provenance.MEASURED))},
         {"engine": engine_record(_engine()), "engines": [engine_summary_record(_engine())]},
     ):
