@@ -19,7 +19,7 @@ JOB = """
 apiVersion: jetfleet/v1
 name: shipped
 model: {{onnx: {model}}}
-measure: {{warmup_s: 0, seconds: 0.05, max_seconds: 0.1}}
+measure: {{runs: 2, warmup_s: 0, seconds: 0.05, max_seconds: 0.1}}
 """
 
 

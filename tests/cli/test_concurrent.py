@@ -20,7 +20,7 @@ def rows(command: Command, job: Path) -> list[dict[str, Any]]:
 
 
 def test_two_on_one_cpu_have_a_row_each_and_one_for_both(command: Command, model: Callable[..., Path]) -> None:
-    measure = "{warmup_s: 0.1, seconds: 0.3, max_seconds: 2}"
+    measure = "{runs: 2, warmup_s: 0.1, seconds: 0.3, max_seconds: 2}"
     job = model(variants="{runtime: [onnxruntime], placement: [cpu, cpu+cpu]}", measure=measure)
     found = rows(command, job)
     (alone,) = [row for row in found if row["schedule"] == "ALONE"]

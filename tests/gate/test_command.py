@@ -15,7 +15,7 @@ name: gated
 model: {{onnx: {model}}}
 variants: {{runtime: [simulated]}}
 options: {{simulated: {{latency_ms: {latency_ms}}}}}
-measure: {{warmup_s: 0, seconds: 0.05}}
+measure: {{runs: 2, warmup_s: 0, seconds: 0.05}}
 """
 
 

@@ -19,7 +19,7 @@ name: {name}
 model:
 {model}
 variants: {{precision: [{precisions}]}}
-measure: {{warmup_s: 0.1, seconds: 0.3, max_seconds: 1}}
+measure: {{runs: 2, warmup_s: 0.1, seconds: 0.3, max_seconds: 1}}
 """
 FP32 = ("fp32",)
 FP16 = ("fp32", "fp16")
