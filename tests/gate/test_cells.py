@@ -96,14 +96,14 @@ def test_many_equal_cells_seldom_raise_an_alarm() -> None:
 
 
 def test_a_row_that_is_not_valid_is_no_pass() -> None:
-    (found,) = cells(in_turns(ratios(0.0, random.Random(1)), FlagKind.THROTTLED))
+    (found,) = cells(in_turns(ratios(0.0, random.Random(1)), FlagKind.WRONG_OUTPUT))
     assert (found.verdict, found.reason.split(":")[0]) == (CellVerdict.CANNOT_TELL, "NOT_VALID")
 
 
 def test_the_worst_cell_is_the_gates_verdict_and_the_policy_decides_on_doubt() -> None:
     passed = cells(in_turns(ratios(0.0, random.Random(1), deviation=0.002)))
     failed = cells(in_turns(ratios(0.1, random.Random(1), deviation=0.002)))
-    doubtful = cells(in_turns(ratios(0.0, random.Random(1)), FlagKind.PAUSED))
+    doubtful = cells(in_turns(ratios(0.0, random.Random(1)), FlagKind.WRONG_OUTPUT))
     assert not report(passed).is_red
     assert report([*passed, *failed, *doubtful]).verdict is CellVerdict.FAILED
     assert report(failed).is_red

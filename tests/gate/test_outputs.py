@@ -32,7 +32,7 @@ def test_junit_has_a_case_for_each_cell() -> None:
 def test_junit_skips_what_cannot_be_told_where_that_is_let_through() -> None:
     from controller.model.result import FlagKind
 
-    doubtful = cells(in_turns(ratios(0.0, NOISE), FlagKind.PAUSED))
+    doubtful = cells(in_turns(ratios(0.0, NOISE), FlagKind.WRONG_OUTPUT))
     suite = ElementTree.fromstring(gate_junit(report(doubtful, on_doubt=OnDoubt.WARN)))
     assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
 
