@@ -19,11 +19,13 @@ from jetfleet.v1.task_pb2 import (
 
 NOT_REPEATABLE_HALF_WIDTH = 0.05  # of p50's interval: no use in comparing such a number with another
 UNSTABLE_DRIFT = 0.05  # last third of a run's rounds against the first
+CANNOT_KEEP_UP = "it cannot keep up with"  # how the evidence begins of an engine that is slower than its inputs arrive
 # Seen anew in each run; the others are true of the engine and of how it was asked for.
 _OF_RUNS = (
     *(FLAG_KIND_PAUSED, FLAG_KIND_INTERFERED, FLAG_KIND_THROTTLED, FLAG_KIND_CLOCK_DRIFT, FLAG_KIND_BOUND_BY_LAUNCHES),
 )
-# Of a run alone: what its rounds say of its median matters no more when there are several.
+# Of a run alone: what its rounds say of its median matters no more when there are several. An engine that cannot keep
+# up is another matter: each run says the same of it.
 _SUPERSEDED = (FLAG_KIND_UNSTABLE, FLAG_KIND_TOO_FEW_SAMPLES)
 
 
@@ -32,7 +34,7 @@ def merge_flags(first: Measurement, counted: Sequence[Measurement], merged: Meas
     if len(counted) == 1:
         return _unique([*_of_engine([first]), *counted[0].flags])
     found = [*_of_engine([first, *counted]), *_of_runs(counted), *_circumstances(counted)]
-    return [*found, *drift_flags(counted), *spread_flags(merged, len(counted))]
+    return [*found, *_too_slow(counted), *drift_flags(counted), *spread_flags(merged, len(counted))]
 
 
 def spread_flags(merged: Measurement, runs: int) -> list[Flag]:
@@ -87,6 +89,13 @@ def _of_runs(counted: Sequence[Measurement]) -> Iterator[Flag]:
         told = [evidence for evidence in seen if evidence]
         if told:
             yield Flag(kind=kind, evidence=f"in {len(told)} of {len(counted)} runs: {told[0]}")
+
+
+def _too_slow(counted: Sequence[Measurement]) -> Iterator[Flag]:
+    """UNSTABLE where an engine could not keep up with its inputs: how late it was says how long somebody looked."""
+    told = [flag.evidence for part in counted for flag in part.flags if flag.evidence.startswith(CANNOT_KEEP_UP)]
+    if told:
+        yield Flag(kind=FLAG_KIND_UNSTABLE, evidence=f"in {len(told)} of {len(counted)} runs: {told[0]}")
 
 
 def _evidence(part: Measurement, kind: "FlagKind.ValueType") -> str:

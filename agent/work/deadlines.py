@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.repeat.flags import CANNOT_KEEP_UP
 from agent.work import stats
 from agent.work.pace import ArrivalPattern
 from jetfleet.stats.proportions import Proportion
@@ -70,8 +71,13 @@ class Served:
         return np.concatenate([late, np.ones(self.unanswered, dtype=np.bool_)])
 
     @property
+    def closed_ns(self) -> int:
+        """The end of the window: not before the next one would have come, or few arrivals would look like many."""
+        return max(int(self.ends_ns[-1]), int(self.arrivals_ns[-1]) + round(1e9 / self.pace.rate_hz))
+
+    @property
     def busy_share(self) -> float:
-        return float(self.busy_ms.sum()) / max(1e-9, float(_ms(self.ends_ns[-1] - self.arrivals_ns[0])))
+        return float(self.busy_ms.sum()) * 1e6 / (self.closed_ns - int(self.arrivals_ns[0]))
 
 
 def deadline_metrics(served: Served) -> dict[str, Estimate]:
@@ -103,7 +109,7 @@ def deadline_flags(served: Served) -> list[Flag]:
     grows = served.busy_share > BUSY and grew_ms > 1e3 / served.pace.rate_hz
     if not served.unanswered and not grows:
         return []
-    seen = f"it cannot keep up with {served.pace.rate_hz:g} Hz: an inference takes {_p50(served.busy_ms):.3g} ms"
+    seen = f"{CANNOT_KEEP_UP} {served.pace.rate_hz:g} Hz: an inference takes {_p50(served.busy_ms):.3g} ms"
     left = f"{served.unanswered} of {len(served.missed)} inputs were left when the time was up"
     return [Flag(kind=FLAG_KIND_UNSTABLE, evidence=f"{seen}, and {left if served.unanswered else 'the queue grew'}")]
 

@@ -121,7 +121,7 @@ def _add(seen: GroupRecording, lane: int, served: Served, collected: RoundRecord
     began_ns = int(served.arrivals_ns[0])
     for block in blocks:
         part = slice(int(block[0]), int(block[-1]) + 1)
-        ended_ns = int(served.ends_ns[part][-1])
+        ended_ns = int(served.ends_ns[part][-1]) if part.stop < count else served.closed_ns
         recording.add(
             served.busy_ms[part],
             ended_ns - began_ns,

@@ -93,6 +93,12 @@ BAD = [
         "streams is of mode throughput, and the mode is paced",
         "",
     ),
+    (
+        MODEL + "measure: {mode: paced, rate_hz: 0.5}",
+        "4:10",
+        "an input arrives every 2 s, and the window of each run is 2 s",
+        "",
+    ),
     (MODEL + "measure: {rate_hz: 30}", "4:10", "rate_hz is of mode paced, and the mode is latency", ""),
     (MODEL + "measure: {mode: throughput, streams: 65}", "4:38", "65 is not allowed here", ""),
     (MODEL + "measure: {mode: paced, rate_hz: 30, seed: 1}", "4:10", "fixed arrivals take no seed", ""),

@@ -13,6 +13,7 @@ from controller.intake.jobfile.data import DataSection
 from controller.intake.jobfile.goals import ConstraintsText, ObjectiveText
 from controller.intake.jobfile.options import Options
 from controller.intake.jobfile.pipeline import PipelineSection
+from controller.intake.jobfile.rate import check_rate
 from controller.intake.jobfile.strict import Strict, distinct, problem
 from controller.model.labels import LONGEST_VALUE, MOST, NAME
 from jetfleet.placement import PATTERN
@@ -228,6 +229,8 @@ class MeasureSection(Strict):
                 raise problem(f"{given[0]} is of mode {mode}, and the mode is {self.mode}", expected=f"mode: {mode}")
         if self.mode == "paced" and self.rate_hz is None:
             raise problem("mode paced needs a rate", expected="rate_hz: 30, for instance")
+        if self.rate_hz is not None:
+            check_rate(self.rate_hz, self.runs, seconds=self.seconds, max_seconds=self.max_seconds)
         if self.seed is not None and self.arrivals != "poisson":
             raise problem("fixed arrivals take no seed", expected="arrivals: poisson, or no seed")
         return self

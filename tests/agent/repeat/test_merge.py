@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent.repeat.flags import CANNOT_KEEP_UP
 from agent.repeat.merge import merge_runs
 from agent.repeat.repetition import RepeatedRuns, SingleRun, repetition_of
 from jetfleet.v1.task_pb2 import (
@@ -90,6 +91,14 @@ def test_what_a_run_says_of_its_own_median_matters_only_where_it_is_the_only_one
     unsure = (FLAG_KIND_UNSTABLE, FLAG_KIND_TOO_FEW_SAMPLES)
     assert kinds(merged(*[outcome(*unsure)] * 3)) == []
     assert kinds(merged(outcome(*unsure))) == list(unsure)
+
+
+def test_an_engine_that_could_not_keep_up_in_any_run_is_unstable() -> None:
+    late = outcome()
+    evidence = f"{CANNOT_KEEP_UP} 1000 Hz: an inference takes 2 ms, and 374 of 500 inputs were left"
+    late.measured.measurements[0].flags.add(kind=FLAG_KIND_UNSTABLE, evidence=evidence)
+    (flag,) = merged(outcome(), late, outcome()).flags
+    assert (flag.kind, flag.evidence) == (FLAG_KIND_UNSTABLE, f"in 1 of 3 runs: {evidence}")
 
 
 def test_runs_that_all_drift_are_unsteady() -> None:

@@ -96,6 +96,13 @@ def test_an_engine_that_slows_down_when_it_rests_is_slower_than_back_to_back() -
     assert value(found, "back_to_back_p50_ms") == pytest.approx(2.0)
 
 
+def test_few_arrivals_are_no_more_in_a_second_than_arrive() -> None:
+    found = paced(Scripted(lambda now: 2.0), limits=(0.2, 0.04, 0.04))
+    assert found.n == 2
+    assert value(found, "throughput_per_s") == pytest.approx(2 * 50.0)  # items, of a batch of two
+    assert value(found, "paced_busy_share") == pytest.approx(0.1)
+
+
 def test_an_engine_that_cannot_keep_up_is_unstable_and_ends() -> None:
     session = Scripted(lambda now: 30.0)
     found = paced(session, limits=(0.2, 1.0, 5.0))
