@@ -31,6 +31,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
     "CPU, all threads": {"placement": "cpu"},
     "GPU": {"placement": "gpu"},
 }
+_TINY_KINDS = ("CPU, one thread", "GPU")
 _LOAD = "while True: sum(range(100000))"
 _PAIRS = 12  # measurements of each kind: 66 pairs
 
@@ -84,7 +85,8 @@ def calibration(tiny: bool) -> Iterator[Figure]:
     with scratch() as folder, controller(folder) as served, agent(served, folder):
         onnx.save(chain_model(), folder / "chain.onnx")
         with served.client() as client:
-            for kind, arguments in _KINDS.items():
+            for kind in _KINDS if not tiny else _TINY_KINDS:
+                arguments = _KINDS[kind]
                 for beside, load in (("quiet", 0), ("beside a load", 2)):
                     what = f"{kind}, {beside}"
                     with _loaded(load):

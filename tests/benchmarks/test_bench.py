@@ -16,6 +16,7 @@ from benchmarks.gpu import Loop, gpu, part, why_above
 from benchmarks.table import markdown, terminal
 
 _OF_A_GPU = ("gpu", "energy")
+_FOR_INFORMATION = ("peers",)  # others' loops beside ours: on a CPU no limit is set
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ def test_a_program_runs(bar: str) -> None:
     figures = run(bar, tiny=True)
     assert figures
     assert {figure["bar"] for figure in figures} == {bar}
-    assert any(figure["met"] is not None for figure in figures)
+    assert any(figure["met"] is not None for figure in figures) is (bar not in _FOR_INFORMATION)
     assert all(figure["what"] in terminal(figures) for figure in figures)
 
 

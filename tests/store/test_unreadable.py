@@ -22,7 +22,7 @@ from testing.specs import spec
 from tests.store.fleet import StoreFleet
 
 # What measurements say has a digest of its own.
-_DIGESTED = {"measurement", "round", "metric", "flag", "output_check"}
+_DIGESTED = {"measurement", "run", "round", "metric", "flag", "output_check"}
 DAMAGED = ["job.created_at", "job.labels", "engine.recipe", "engine.class_fields", "engine.report", "engine.built_at"]
 DAMAGED += ["job.measure", "variant.content", "facts.content", "device.labels", "attempt.leased_at"]
 
