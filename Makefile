@@ -35,6 +35,7 @@ proto: $(MADE)  ## generate the code of proto/jetfleet/v1/*.proto
 
 docs: $(MADE)  ## write the tables of docs/ that are made from code
 	$(BIN)/python -m tests.report.document
+	$(BIN)/python -m tests.store.datasette
 	$(BIN)/python -m tests.access.document
 	$(BIN)/python -m tests.operations.document
 

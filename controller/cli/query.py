@@ -3,12 +3,13 @@
 import math
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from controller.cli.numbers import LONGEST_S, MOST_ROWS, finite
-from controller.cli.settings import settings_of
+from controller.cli.settings import print_message, settings_of
 
 _DATABASE = "fleet.db"
 
@@ -18,6 +19,9 @@ def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; try: select * from v_results")],
     as_json: Annotated[bool, typer.Option("--json", help='Print {"columns": [...], "rows": [[...]]}.')] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    parquet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a Parquet file; needs pyarrow.", show_default=False)
+    ] = None,
     timeout: Annotated[
         float,
         typer.Option(
@@ -38,12 +42,22 @@ def query(
     The views are v_results, v_rounds, v_engines, v_devices and v_attempts. Reads, never writes. A query has
     --timeout seconds, --max-rows rows, 512 MiB of memory while it runs and 256 MiB for its answer.
     """
-    if as_json and as_csv:
-        raise typer.BadParameter("choose --json or --csv, not both")
+    if as_json + as_csv + (parquet is not None) > 1:
+        raise typer.BadParameter("choose one of --json, --csv and --parquet")
     from controller.cli.database import QueryLimits, run_sql
 
     limits = QueryLimits(timeout_s=timeout, max_rows=max_rows)
     columns, rows = run_sql(settings_of(context).state_dir / _DATABASE, sql, limits=limits)
+    if parquet is not None:
+        from controller.report.inferences.parquet import write_rows
+
+        write_rows(parquet, columns, rows)
+        print_message(f"{parquet}: {len(rows)} rows")
+        return
+    _print(columns, rows, as_json=as_json, as_csv=as_csv)
+
+
+def _print(columns: Sequence[str], rows: Sequence[tuple[Any, ...]], *, as_json: bool, as_csv: bool) -> None:
     if as_json:
         from controller.cli.formats import print_json
 

@@ -9,7 +9,7 @@ from controller.model.result import Estimate, Provenance
 
 @dataclass(frozen=True)
 class Constraint:
-    """A bound on a quantity of analysis.recommendation: at most, or at least where more is better."""
+    """A bound on a quantity of model.quantities: at most, or at least where more is better."""
 
     quantity: str
     limit: float

@@ -51,9 +51,7 @@ def _measured(
     use, words = _held_against(item, twin, quantity)
     evidence.append(words)
     if compatibility is Compatibility.PARTLY:
-        evidence.append(
-            f"fallback to the GPU is in that figure: the engine changes between them {_changes(item, engines)}"
-        )
+        evidence.append(f"fallback to the GPU is in that figure: {_changes(item, engines)}")
     return DlaFinding(item.variant_key, compatibility, False if failed else use, tuple(evidence))
 
 

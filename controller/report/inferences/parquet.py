@@ -1,4 +1,4 @@
-"""Single inferences as a table in a Parquet file. The only importer of pyarrow, which only this needs."""
+"""Single inferences, or the rows of a query, as a Parquet file. The only importer of pyarrow, which only this needs."""
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +16,37 @@ def write_parquet(path: Path, found: Sequence[tuple[Mapping[str, Any], int, Proc
 
     Raises BadInput where pyarrow is not installed.
     """
-    try:
-        arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise BadInput(
-            "pyarrow is not installed", where="--format parquet", hint="pip install 'jetfleet[parquet]'"
-        ) from error
+    arrow, parquet = _pyarrow("--format parquet")
     parquet.write_table(arrow.table(_table(found)), path)
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """The rows of a query, each column of the one type that its values have.
+
+    Raises BadInput where pyarrow is not installed, for values of several types, and for a name that is there twice.
+    """
+    where = "--parquet"
+    arrow, parquet = _pyarrow(where)
+    if again := [name for index, name in enumerate(columns) if name in columns[:index]]:
+        raise BadInput(f"the column {again[0]!r} is there twice", where=where, expected="a name of its own: AS NAME")
+    found = {}
+    for index, name in enumerate(columns):
+        try:
+            found[name] = arrow.array([row[index] for row in rows])
+        except (arrow.ArrowException, OverflowError) as error:
+            expected = "values of one type: cast(... as text)"
+            raise BadInput(f"the column {name!r} is of several types", where=where, expected=expected) from error
+    try:
+        parquet.write_table(arrow.table(found), path)
+    except OSError as error:
+        raise BadInput(f"it cannot be written: {error.strerror or error}", where=str(path)) from error
+
+
+def _pyarrow(where: str) -> tuple[Any, Any]:
+    try:
+        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise BadInput("pyarrow is not installed", where=where, hint="pip install 'jetfleet[parquet]'") from error
 
 
 def _table(found: Sequence[tuple[Mapping[str, Any], int, ProcessRecord]]) -> Columns:
