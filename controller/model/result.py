@@ -83,6 +83,8 @@ VALID = "VALID"
 def verdict(flags: Iterable[FlagKind]) -> str:
     """VALID, or the name of the worst disqualifying flag."""
     present = set(flags)
+    if not present:
+        return VALID  # as most are: asked of every row of a decision
     return next((kind.value for kind in DISQUALIFYING if kind in present), VALID)
 
 

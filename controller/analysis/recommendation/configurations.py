@@ -18,6 +18,7 @@ from controller.model.result import VALID, Estimate, Provenance, Row, Schedule
 from jetfleet.metrics import METRICS, Better
 
 _RELEASES = ("l4t", "jetpack")
+_OF_A_CLASS = (*HARDWARE, *_RELEASES)
 # A latency is that of back-to-back inferences unless nobody measured it so.
 _MODES = (Mode.LATENCY, Mode.THROUGHPUT, Mode.PACED)
 _WHOLE = frozenset(item.name for item in METRICS if item.unit not in ("ms", "share"))
@@ -58,6 +59,18 @@ def class_of(row: Row) -> ClassKey:
     )
 
 
+def by_class(rows: Iterable[Row]) -> dict[ClassKey, list[Row]]:
+    """Rows of equal facts are put together before anything is made of the facts: there may be a million of them."""
+    alike: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        key = (row.measurement.provenance, *map(row.facts.get, _OF_A_CLASS))
+        alike[key].append(row)
+    found: dict[ClassKey, list[Row]] = defaultdict(list)
+    for together in alike.values():
+        found[class_of(together[0])] += together
+    return found
+
+
 def configurations_of(rows: Iterable[Row], engines: Mapping[str, BuiltEngine]) -> list[Configuration]:
     """Of the VALID rows of one class, in the order of their names."""
     found: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
@@ -82,12 +95,15 @@ def _configuration(
     key: tuple[str, str, str, str], rows: Sequence[Row], engines: Mapping[str, BuiltEngine]
 ) -> Configuration:
     spoken = _newest(rows)
-    boards = sorted({row.device for row in spoken})
+    on_boards: dict[str, list[Row]] = defaultdict(list)
+    for row in spoken:
+        on_boards[row.device].append(row)
+    boards = sorted(on_boards)
     keys = tuple(sorted({row.engine_key for row in spoken if row.engine_key}))
     estimates = {}
     for item in METRICS:
         if item.name in QUANTITIES:
-            estimates[item.name] = worst(item.name, [_on_board(item.name, board, spoken) for board in boards])
+            estimates[item.name] = worst(item.name, [_on_board(item.name, on_boards[board]) for board in boards])
     built = [engines[name] for name in keys if name in engines]
     sizes = [item.size_bytes for item in built if item.size_bytes is not None]
     if sizes:
@@ -111,16 +127,18 @@ def _configuration(
 def _newest(rows: Sequence[Row]) -> list[Row]:
     """One row for each board, mode and part."""
     found: dict[tuple[str, Mode, str], Row] = {}
-    for row in sorted(rows, key=lambda row: row.measurement_id):
-        found[row.device, row.mode, row.part] = row
-    return list(found.values())
+    for row in rows:
+        place = (row.device, row.mode, row.part)
+        if place not in found or found[place].measurement_id < row.measurement_id:
+            found[place] = row
+    return sorted(found.values(), key=lambda row: row.measurement_id)
 
 
-def _on_board(name: str, board: str, rows: Sequence[Row]) -> Estimate:
+def _on_board(name: str, rows: Sequence[Row]) -> Estimate:
     """A metric on one board: by the first mode that has it, of the worst part or the whole."""
     unknown = Estimate(None)
     for mode in _order(name):
-        here = [row for row in rows if row.device == board and row.mode is mode]
+        here = [row for row in rows if row.mode is mode]
         wholes = [row for row in here if row.part == "whole task"]
         asked = wholes if wholes and name in _WHOLE else [row for row in here if row.part != "whole task"]
         found = [row.measurement.estimate(name) for row in asked]

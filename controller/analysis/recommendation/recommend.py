@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from controller.analysis.recommendation.bounds import behind, hold, is_worse
-from controller.analysis.recommendation.configurations import BuiltEngine, ClassKey, class_of, configurations_of
+from controller.analysis.recommendation.configurations import BuiltEngine, ClassKey, by_class, configurations_of
 from controller.analysis.recommendation.dla import dla_findings
 from controller.analysis.recommendation.pareto import beats, dominates, front, known_axes
 from controller.model.natural import natural
@@ -39,9 +39,7 @@ def recommend(
     """Per device class. `engines` are what is known of files and builds by engine key, `refusals` the reasons why
     variants were not built or measured, by variant key.
     """
-    classes: dict[ClassKey, list[Row]] = defaultdict(list)
-    for row in rows:
-        classes[class_of(row)].append(row)
+    classes = by_class(rows)
     ordered = sorted(classes, key=lambda key: (natural(key.label), key.provenance.value, key.hardware, key.releases))
     found = tuple(_of_class(key, classes[key], goals, engines or {}, refusals or {}) for key in ordered)
     return RecommendationReport(goals, found)
@@ -54,6 +52,7 @@ def _of_class(
     engines: Mapping[str, BuiltEngine],
     refusals: Mapping[str, str],
 ) -> ClassRecommendation:
+    not_valid = [row for row in rows if row.measurement.verdict != VALID]
     configurations = configurations_of(rows, engines)
     rejected = [found for item in configurations if (found := _rejection(item, goals)) is not None]
     out = {id(item.configuration) for item in rejected}
@@ -80,8 +79,7 @@ def _of_class(
         dla=dla_findings(configurations, goals, engines=engines, refusals=refusals),
         not_valid=tuple(
             NotValid(row.measurement_id, row.label, row.device, row.measurement.verdict)
-            for row in sorted(rows, key=lambda row: row.measurement_id)
-            if row.measurement.verdict != VALID
+            for row in sorted(not_valid, key=lambda row: row.measurement_id)
         ),
         notes=_notes(configurations),
     )
