@@ -21,6 +21,7 @@ PROGRAMS = (
     "tls",
     "start",
     "query",
+    "decide_rows",
     "idle",
     "harness",
     "stages",
