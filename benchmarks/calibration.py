@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
@@ -31,7 +31,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
     "CPU, all threads": {"placement": "cpu"},
     "GPU": {"placement": "gpu"},
 }
-_TINY_KINDS = ("CPU, one thread", "GPU")
+_TRIED = (("CPU, one thread", 0), ("GPU", 2))  # where only the program is tried
 _LOAD = "while True: sum(range(100000))"
 _PAIRS = 12  # measurements of each kind: 66 pairs
 
@@ -85,12 +85,10 @@ def calibration(tiny: bool) -> Iterator[Figure]:
     with scratch() as folder, controller(folder) as served, agent(served, folder):
         onnx.save(chain_model(), folder / "chain.onnx")
         with served.client() as client:
-            for kind in _KINDS if not tiny else _TINY_KINDS:
-                arguments = _KINDS[kind]
-                for beside, load in (("quiet", 0), ("beside a load", 2)):
-                    what = f"{kind}, {beside}"
-                    with _loaded(load):
-                        yield from part(what, partial(_figures, what, client, folder, arguments, tiny=tiny))
+            for kind, load in _TRIED if tiny else product(_KINDS, (0, 2)):
+                what = f"{kind}, {'beside a load' if load else 'quiet'}"
+                with _loaded(load):
+                    yield from part(what, partial(_figures, what, client, folder, _KINDS[kind], tiny=tiny))
 
 
 def _figures(what: str, client: Client, folder: Path, arguments: dict[str, Any], *, tiny: bool) -> Iterator[Figure]:
