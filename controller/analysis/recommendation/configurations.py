@@ -63,7 +63,7 @@ def by_class(rows: Iterable[Row]) -> dict[ClassKey, list[Row]]:
     """Rows of equal facts are put together before anything is made of the facts: there may be a million of them."""
     alike: dict[tuple[object, ...], list[Row]] = defaultdict(list)
     for row in rows:
-        key = (row.measurement.provenance, *map(row.facts.get, _OF_A_CLASS))
+        key = (row.measurement.provenance is Provenance.MEASURED, *map(row.facts.get, _OF_A_CLASS))
         alike[key].append(row)
     found: dict[ClassKey, list[Row]] = defaultdict(list)
     for together in alike.values():
