@@ -78,6 +78,7 @@ def package(
     from controller.api.recommend import parse_constraints
     from controller.bundle.deploy import recipe_for
     from controller.bundle.write import BundleOptions, write_bundle
+    from controller.model.result import Provenance
 
     limits = parse_constraints(budget or (), where="--budget")
     with settings_of(context).connect() as client:
@@ -85,6 +86,8 @@ def package(
         recipe = recipe_for(row, base=base, build_base=build_base, python=python) if image else None
         options = BundleOptions(limits, recipe, wheelhouse=wheelhouse, key=sign, name=name)
         manifest = write_bundle(client, row, output, options, print_message)
+    if row.measurement.provenance is Provenance.SIMULATED:
+        print_message("SIMULATED: its numbers are made up, and the network does not run in it")
     print_message(f"{manifest.name}: measurement {row.measurement_id} of {row.label} on {row.device}")
     print(output)
 

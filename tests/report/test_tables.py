@@ -68,6 +68,12 @@ def test_an_interval_says_of_how_many_processes_it_is() -> None:
     assert cells(results_table([alone]))["p50 ms"] == "14.72 (1 run)"
 
 
+def test_a_percentile_that_no_run_supports_names_the_samples_of_one() -> None:
+    ran = tuple(Run(index, 99, 1.0, 0.3, 30, 0.5) for index in range(5))
+    sparse = row(n=495, runs=ran, p99_ms=Estimate(None, reason="n=99 < 299"))
+    assert cells(results_table([sparse]))["p99 ms"] == "n/a (n=99)"
+
+
 def test_what_is_missing_says_so_and_why() -> None:
     sparse = row(
         n=120,

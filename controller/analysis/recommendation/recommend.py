@@ -70,7 +70,7 @@ def _of_class(
         boards=tuple(sorted({row.device for row in rows})),
         winners=winners,
         margin=runners_up[0].behind if runners_up else None,
-        reason=_reason(winners, configurations, goals),
+        reason=_reason(winners, configurations, goals) if configurations else _nothing(rows),
         runners_up=tuple(runners_up),
         rejected=tuple(sorted(rejected, key=lambda item: natural(item.configuration.label))),
         pareto=front(keeping, axes),
@@ -119,14 +119,18 @@ def _best(winners: Sequence[Configuration], goals: Goals) -> Estimate:
 
 
 def _reason(winners: Sequence[Configuration], configurations: Sequence[Configuration], goals: Goals) -> str:
-    if not configurations:
-        return "no VALID measurement"
     if not winners:
         return "no variant keeps every constraint" if goals.constraints else f"nobody measured {goals.objective}"
     if len(winners) > 1:
         others = ", ".join(item.label for item in winners[1:])
         return f"a tie: the intervals of {goals.objective} do not tell it from {others}"
     return "the only one that keeps every constraint" if len(configurations) > 1 else "the only one measured"
+
+
+def _nothing(rows: Sequence[Row]) -> str:
+    if any(row.measurement.verdict == VALID for row in rows):
+        return "only measured in turns (--ab), which says which is faster and not how fast: submit the job without --ab"
+    return "no VALID measurement"
 
 
 def _cheapest_mode(keeping: Sequence[Configuration]) -> Configuration | None:

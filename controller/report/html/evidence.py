@@ -6,7 +6,7 @@ from controller.model.facts import shown
 from controller.model.report import ReportData
 from controller.model.result import VALID, Row
 from controller.report.html import page
-from controller.report.text.words import estimate, number
+from controller.report.text.words import estimate, number, sample_size
 from jetfleet.metrics import METRICS
 
 
@@ -31,7 +31,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         page.toned(row.device, ""),
         item.provenance.value,
         estimate(item.p50_ms, n=item.n),
-        estimate(item.estimate("p99_ms"), n=item.n),
+        estimate(item.estimate("p99_ms"), n=sample_size(item)),
         number(item.value("throughput_per_s")),
         page.toned(item.verdict, "good" if item.verdict == VALID else "bad"),
     )

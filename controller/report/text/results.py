@@ -11,7 +11,7 @@ from controller.record.results import result_frame
 from controller.report.text.builds import build_lines
 from controller.report.text.stages import stage_lines
 from controller.report.text.table import Table, data_table
-from controller.report.text.words import UNKNOWN, estimate, number, one_line
+from controller.report.text.words import UNKNOWN, estimate, number, one_line, sample_size
 
 Refused: TypeAlias = tuple[int, TaskView]  # with the number of its job
 
@@ -150,8 +150,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.device,
         item.provenance.value,
         _over_runs(item),
-        _value_of(item.estimate("p90_ms"), n=item.n),
-        _value_of(item.estimate("p99_ms"), n=item.n),
+        _value_of(item.estimate("p90_ms"), n=sample_size(item)),
+        _value_of(item.estimate("p99_ms"), n=sample_size(item)),
         number(item.value("throughput_per_s")),
         _accuracy(item),
         _verdict(item),

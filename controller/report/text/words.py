@@ -9,7 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from controller.model.result import Estimate  # errors are printed with these words, before any result is there
+    from controller.model.result import (
+        Estimate,
+        Measurement,
+    )  # errors are printed with these words, before any result is there
 
 UNKNOWN = "unknown"
 
@@ -52,6 +55,11 @@ def estimate(item: "Estimate", *, n: int) -> str:
         return number(item.value)
     half = number((item.high - item.low) / 2 / item.value * 100, digits=2) if item.value else "0"
     return f"{number(item.value)} ± {half} %"
+
+
+def sample_size(item: "Measurement") -> int:
+    """What its percentiles are of: the samples of a run, not of all together."""
+    return item.counted_runs[0].n if item.counted_runs else item.n
 
 
 def duration(seconds: float | None) -> str:

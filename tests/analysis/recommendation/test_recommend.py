@@ -5,7 +5,7 @@ import pytest
 from controller.analysis.recommendation.recommend import recommend
 from controller.model.quantities import read_goals
 from controller.model.recommendation import Bound, ClassRecommendation, Goals
-from controller.model.result import Estimate, FlagKind, Row
+from controller.model.result import Estimate, FlagKind, Row, Schedule
 from jetfleet.errors import BadInput
 from tests.analysis.recommendation.fleet import ORIN_NANO, around, measured
 
@@ -129,6 +129,12 @@ def test_the_cheapest_mode_that_keeps_the_deadline() -> None:
     found = one(*rows, goals=read_goals("latency", {"p50_ms": 20.0}, where="x"))
     assert found.cheapest_mode is not None
     assert (found.winners[0].power_mode, found.cheapest_mode.power_mode) == ("MAXN", "15W")
+
+
+def test_what_was_only_measured_in_turns_is_not_called_invalid() -> None:
+    found = one(measured(1, FP16, 10.0, schedule=Schedule.INTERLEAVED))
+    assert (names(found), found.reason[:29]) == ([], "only measured in turns (--ab)")
+    assert one(measured(1, FP16, 10.0, FlagKind.PAUSED)).reason == "no VALID measurement"
 
 
 def test_what_does_not_exist_is_refused_with_what_does() -> None:
