@@ -71,13 +71,18 @@ class Served:
         return np.concatenate([late, np.ones(self.unanswered, dtype=np.bool_)])
 
     @property
+    def opened_ns(self) -> int:
+        """The begin of the window: not before the last one of the warm-up was answered, whose work is not counted."""
+        return max(int(self.arrivals_ns[0]), min(self.before_ns, int(self.begins_ns[0])))
+
+    @property
     def closed_ns(self) -> int:
         """The end of the window: not before the next one would have come, or few arrivals would look like many."""
         return max(int(self.ends_ns[-1]), int(self.arrivals_ns[-1]) + round(1e9 / self.pace.rate_hz))
 
     @property
     def busy_share(self) -> float:
-        return float(self.busy_ms.sum()) * 1e6 / (self.closed_ns - int(self.arrivals_ns[0]))
+        return float(self.busy_ms.sum()) * 1e6 / (self.closed_ns - self.opened_ns)
 
 
 def deadline_metrics(served: Served) -> dict[str, Estimate]:

@@ -39,7 +39,7 @@ def measure_paced(lanes: Sequence[Lane], seen: GroupRecording, plan: ArrivalPlan
         opened_ns = gate.opened_ns[lane]
         _add(seen, lane, served, collected, opened_ns)
         if not lane:
-            window = (opened_ns + int(served.arrivals_ns[0]), opened_ns + int(served.ends_ns[-1]))
+            window = (opened_ns + served.opened_ns, opened_ns + int(served.ends_ns[-1]))
             seen.windows_ns.append(window)
     seen.runs = 1
 
@@ -118,7 +118,7 @@ def _add(seen: GroupRecording, lane: int, served: Served, collected: RoundRecord
     recording = seen.recordings[lane]
     count = len(served.ends_ns)
     blocks = np.array_split(np.arange(count), max(1, min(MOST_BLOCKS, count // LEAST_SAMPLES)))
-    began_ns = int(served.arrivals_ns[0])
+    began_ns = served.opened_ns
     for block in blocks:
         part = slice(int(block[0]), int(block[-1]) + 1)
         ended_ns = int(served.ends_ns[part][-1]) if part.stop < count else served.closed_ns
@@ -131,7 +131,7 @@ def _add(seen: GroupRecording, lane: int, served: Served, collected: RoundRecord
         began_ns = ended_ns
     recording.metrics.update(deadline_metrics(served))
     recording.flags += deadline_flags(served)
-    length_s = (began_ns - int(served.arrivals_ns[0])) / 1e9
+    length_s = (began_ns - served.opened_ns) / 1e9
     seen.spent_s = max(seen.spent_s, length_s)
     seen.windows_s = [max(*seen.windows_s, length_s)] if seen.windows_s else [length_s]
     seen.gaps += find_late_starts(served.late_starts_ns)

@@ -109,6 +109,8 @@ def test_an_engine_that_cannot_keep_up_is_unstable_and_ends() -> None:
     assert [flag.kind for flag in found.flags] == [FLAG_KIND_UNSTABLE]
     assert "cannot keep up with 50 Hz: an inference takes 30 ms" in found.flags[0].evidence
     assert value(found, "paced_miss_share") == 1.0
+    assert value(found, "throughput_per_s") == pytest.approx(2 / 0.030, rel=0.01)  # not less for the warm-up's backlog
+    assert value(found, "paced_busy_share") == pytest.approx(1.0, abs=0.01)
     assert session.now_ns / 1e9 < 0.2 + 5.0 * 1.1 + 2.0
     slower_than_all = paced(Scripted(lambda now: 20_000.0), limits=(0.2, 1.0, 5.0))
     assert slower_than_all.n == 1
