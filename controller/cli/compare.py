@@ -122,10 +122,10 @@ def compare(
 
 
 def gate_code(compared: "ComparisonReport", gate: frozenset[str]) -> int:
-    """3 where an answer is one of the gate's, or there is none to hold it against; else 0."""
+    """3 where an answer is one of the gate's, or nothing was compared, which is no pass; else 0."""
     hit = sorted({item.answer.value for item in compared.comparisons if item.answer.value in gate})
-    if not compared.comparisons and "INCOMPARABLE" in gate:
-        hit = ["INCOMPARABLE"]
+    if gate and not compared.comparisons:
+        hit = ["nothing was compared"]
     if not hit:
         return 0
     print_message(f"--fail-on: {', '.join(hit)}")
