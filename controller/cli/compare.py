@@ -123,7 +123,7 @@ def compare(
 
 def gate_code(compared: "ComparisonReport", gate: frozenset[str]) -> int:
     """3 where an answer is one of the gate's, or nothing was compared, which is no pass; else 0."""
-    hit = sorted({item.answer.value for item in compared.comparisons if item.answer.value in gate})
+    hit: list[str] = sorted({item.answer.value for item in compared.comparisons if item.answer.value in gate})
     if gate and not compared.comparisons:
         hit = ["nothing was compared"]
     if not hit:
