@@ -67,7 +67,7 @@ def test_exclude_and_include() -> None:
         ("{}", "{power_mode: 3}", "3 is not allowed here"),
         ("{}", "{soak: {max_s: 0}}", "more than 0"),
         ("{}", "{soak: {celsius_per_minute: -1}}", "-1 is not allowed here"),
-        ("{}", "{soak: {max_s: 700}}", "soak, warm-up and timed window may take 710.5 s"),
+        ("{}", "{soak: {max_s: 700}}", "soak, warm-up and timed windows may take 710.3 s"),
     ],
 )
 def test_what_is_wrong_is_told(variants: str, measure: str, what: str) -> None:
