@@ -30,7 +30,6 @@ def test_each_mode_is_a_variant_that_is_measured_under_it(
     command: Command, tmp_path: Path, board: TrialBoard, helper: HelperProcess
 ) -> None:
     job = write_job(tmp_path, MODES)
-    job.write_text(job.read_text().replace("measure: {", "measure: {runs: 1, "))
     done = command("submit", str(job), "--wait", "--json", JETFLEET_HELPER=str(helper.socket))
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
