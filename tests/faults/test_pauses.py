@@ -44,9 +44,8 @@ def test_no_committed_number_spans_a_short_stop(
         os.kill(pid, signal.SIGCONT)
     assert client.wait(job).state is JobState.SUCCEEDED
     (row,) = client.results(ResultQuery(job_ids=(job,)))
-    stopped_run, *others = row.measurement.runs
-    assert "PAUSED: " in stopped_run.void_reason
-    assert stopped_run.metrics["max_ms"] > 900 * seconds
-    assert [run for run in others if not run.void_reason]
+    # It may lie between two inferences: then no sample of that run spans it, and the run is void all the same.
+    assert [run for run in row.measurement.runs if "PAUSED: " in run.void_reason]
+    assert [run for run in row.measurement.runs if not run.void_reason]
     assert row.measurement.metrics["max_ms"].value < 900 * seconds
     assert_invariants(controller.state_dir)
