@@ -36,6 +36,7 @@ def arguments_of(name: str, path: tuple[str, ...]) -> list[str]:
             "enroll": ["127.0.0.1:1", "--ca", "sha256:0"],
             "install": ["--native"],
             "completion": ["bash"],
+            "bundle": ["verify", "."],
         }.get(path[0], [])
     return ["bash" if path == ("completion",) else "1" for _ in needed(path)]
 
