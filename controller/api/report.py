@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from controller.analysis.quantiles import thinned
 from controller.api.history import history_of
-from controller.api.npy import read_values
 from controller.api.telemetry_file import series_of
 from controller.model.engine import DlaPlacement
 from controller.model.job import Artifact, Role
 from controller.model.report import Distribution, ReportData, ReportJob, Series
 from controller.model.result import Row
 from controller.model.view import JobView, ResultQuery
+from controller.record.arrays import read_npy
 from jetfleet.errors import BadInput, JetfleetError
 from jetfleet.version import VERSION
 
@@ -81,7 +81,7 @@ def _distribution(
         try:
             client.download(artifact.sha256, file)
             content = file.read_bytes()
-            values += read_values(content)
+            values += read_npy(content)
         except JetfleetError:
             return None  # collected as garbage, or damaged: the numbers are there all the same
         finally:

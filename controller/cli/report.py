@@ -122,10 +122,10 @@ def _pack(path: Path, data: "ReportData", samples: dict[str, bytes]) -> None:
 
 
 def _verify(words: list[str]) -> None:
-    from controller.api.npy import read_values
+    from controller.record.arrays import read_npy
     from controller.report.pack import verify_pack
 
     if len(words) != 1:
         raise BadInput("which pack?", expected="controller report verify PACK")
-    for line in verify_pack(Path(words[0]), read_values):
+    for line in verify_pack(Path(words[0]), read_npy):
         print(line)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from controller.report.inferences.arrays import read_npy
+from controller.record.arrays import read_npy
 
 if TYPE_CHECKING:
     from controller.api.client import Client

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from controller.report.inferences.arrays import read_npy, read_npz
+from controller.record.arrays import read_npy, read_npz
 from controller.report.inferences.chrome import chrome_trace
 from controller.report.inferences.process import ProcessRecord, SensorSeries, Span, read_process
 from controller.report.inferences.trtexec import trtexec_times

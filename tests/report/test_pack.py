@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from controller.analysis.quantiles import thinned
-from controller.api.npy import read_values
 from controller.api.telemetry_file import series_of
+from controller.record.arrays import read_npy
 from controller.report.pack import verify_pack, write_pack
 from jetfleet.errors import BadInput, Corrupt
 
@@ -38,7 +38,7 @@ def files(tmp_path: Path) -> dict[str, bytes]:
 
 def test_a_pack_is_verified_with_its_medians(files: dict[str, bytes], tmp_path: Path) -> None:
     write_pack(tmp_path / "pack.zip", files)
-    assert verify_pack(tmp_path / "pack.zip", read_values) == [
+    assert verify_pack(tmp_path / "pack.zip", read_npy) == [
         "4 files are what SHA256SUMS says",
         "1 medians of measurements are those of the samples in here",
     ]
@@ -54,7 +54,7 @@ def test_a_number_that_its_samples_do_not_say_is_found(files: dict[str, bytes], 
     files["results.json"] = files["results.json"].replace(b"2.5", b"2.4")
     write_pack(tmp_path / "pack.zip", files)
     with pytest.raises(Corrupt, match=r"p50 of measurement 1 is 2\.4, its samples say 2\.5"):
-        verify_pack(tmp_path / "pack.zip", read_values)
+        verify_pack(tmp_path / "pack.zip", read_npy)
 
 
 def test_every_file_that_was_touched_is_named(files: dict[str, bytes], tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_every_file_that_was_touched_is_named(files: dict[str, bytes], tmp_path:
         for name, content in kept.items():
             archive.writestr(name, content)
     with pytest.raises(Corrupt) as found:
-        verify_pack(tmp_path / "pack.zip", read_values)
+        verify_pack(tmp_path / "pack.zip", read_npy)
     assert found.value.message == "more.txt is not of this pack; report.html was changed; samples/b.npy is missing"
 
 
@@ -76,13 +76,13 @@ def test_every_file_that_was_touched_is_named(files: dict[str, bytes], tmp_path:
 def test_what_is_not_a_pack_is_told(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "pack.zip").write_bytes(content)
     with pytest.raises(BadInput, match="this is not an evidence pack"):
-        verify_pack(tmp_path / "pack.zip", read_values)
+        verify_pack(tmp_path / "pack.zip", read_npy)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00\xff\xff", b"\x93NUMPY\x01\x00\x04\x00{1:2"])
 def test_samples_that_cannot_be_read_are_damage(content: bytes) -> None:
     with pytest.raises(Corrupt):
-        read_values(content)
+        read_npy(content)
 
 
 def test_a_million_samples_become_a_few_points_and_keep_both_ends() -> None:

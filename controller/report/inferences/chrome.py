@@ -6,7 +6,7 @@ The format: "Trace Event Format", Google, 2016. Each process of a BENCH is one o
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from controller.report.inferences.arrays import Numbers
+from controller.record.arrays import Numbers
 from controller.report.inferences.process import ProcessRecord, Span
 
 Event: TypeAlias = dict[str, Any]

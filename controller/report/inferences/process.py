@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from controller.report.inferences.arrays import Numbers, read_npz
+from controller.record.arrays import Numbers, read_npz
 from jetfleet.errors import Corrupt
 
 ABOUT = "about"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 
-from controller.report.inferences.arrays import Numbers
+from controller.record.arrays import Numbers
 from controller.report.inferences.process import ProcessRecord
 
 

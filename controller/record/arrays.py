@@ -22,6 +22,13 @@ def read_npy(content: bytes) -> Numbers:
     """Raises Corrupt for what is no array of one axis."""
     if not content.startswith(_MAGIC):
         raise Corrupt("not a .npy file")
+    try:
+        return _read_npy(content)
+    except (IndexError, KeyError, SyntaxError, TypeError, ValueError, struct.error) as error:
+        raise Corrupt(f"a .npy file that cannot be read: {error}") from error
+
+
+def _read_npy(content: bytes) -> Numbers:
     size = struct.unpack("<H" if content[6] == 1 else "<I", content[8 : 10 if content[6] == 1 else 12])[0]
     start = (10 if content[6] == 1 else 12) + size
     header = ast.literal_eval(content[start - size : start].decode("latin-1"))
@@ -39,5 +46,5 @@ def read_npz(content: bytes) -> Iterator[tuple[str, Numbers]]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for name in archive.namelist():
                 yield name.removesuffix(".npy"), read_npy(archive.read(name))
-    except (zipfile.BadZipFile, struct.error, SyntaxError, ValueError, KeyError) as error:
+    except zipfile.BadZipFile as error:
         raise Corrupt(f"not an .npz file of arrays: {error}") from error
