@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from controller.analysis.comparability import value_of_fact
-from controller.analysis.recommendation.configurations import class_of
+from controller.analysis.recommendation.classes import class_of
 from controller.model.comparison import Answer, Comparison, ComparisonReport
 from controller.model.engine import DlaPlacement
 from controller.model.result import FlagKind, Row

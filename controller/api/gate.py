@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from controller.analysis.gate import gate_cells
-from controller.analysis.recommendation.configurations import class_of
+from controller.analysis.recommendation.classes import class_of
 from controller.api.history import Fetch, history_of
 from controller.model.baseline import Baseline
 from controller.model.comparison import ComparisonReport

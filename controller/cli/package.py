@@ -94,7 +94,7 @@ def package(
 
 def _row(client: "Client", job: int, device_class: str, variant: str, goals: tuple[str, tuple[str, ...]]) -> "Row":
     """The newest VALID row of the variant that was asked for, or that is recommended. Raises BadInput."""
-    from controller.analysis.recommendation.configurations import class_of
+    from controller.analysis.recommendation.classes import class_of
     from controller.model.result import VALID
     from controller.model.view import ResultQuery
 

@@ -8,17 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from controller.analysis.comparability import HARDWARE
+from controller.analysis.recommendation.classes import ClassRows, Name
 from controller.model.engine import DlaPlacement
-from controller.model.facts import shown
 from controller.model.job import Mode
 from controller.model.quantities import ACCURACY_DROP, ENGINE_BYTES, MEMORY_BYTES, QUANTITIES
 from controller.model.recommendation import Configuration
-from controller.model.result import VALID, Estimate, Provenance, Row, Schedule
+from controller.model.result import Estimate, Row
 from jetfleet.metrics import METRICS, Better
 
-_RELEASES = ("l4t", "jetpack")
-_OF_A_CLASS = (*HARDWARE, *_RELEASES)
 # A latency is that of back-to-back inferences unless nobody measured it so.
 _MODES = (Mode.LATENCY, Mode.THROUGHPUT, Mode.PACED)
 _WHOLE = frozenset(item.name for item in METRICS if item.unit not in ("ms", "share"))
@@ -33,68 +30,12 @@ class BuiltEngine:
     dla: DlaPlacement | None = None
 
 
-@dataclass(frozen=True)
-class ClassKey:
-    """Boards of one kind under one release. Numbers of different provenance never meet."""
-
-    provenance: Provenance
-    hardware: tuple[str, ...]
-    releases: tuple[str, ...]
-
-    @property
-    def label(self) -> str:
-        facts = dict(zip(HARDWARE, self.hardware, strict=True))
-        names = [facts.get(name, "unknown") for name in ("sku", "module", "gpu", "cpu_model", "arch")]
-        name = next((text for text in names if text != "unknown"), "unknown board")
-        releases = [text for text in self.releases if text != "unknown"]
-        return f"{name}, L4T {releases[0]}" if releases else name
+def configurations_of(rows: ClassRows, engines: Mapping[str, BuiltEngine]) -> list[Configuration]:
+    """Of one class, in the order of their names."""
+    return _with_accuracy_drop([_configuration(name, spoken, engines) for name, spoken in rows.by_name().items()])
 
 
-def class_of(row: Row) -> ClassKey:
-    facts = row.facts
-    return ClassKey(
-        row.measurement.provenance,
-        tuple(shown(facts.get(name)) for name in HARDWARE),
-        tuple(shown(facts.get(name)) for name in _RELEASES),
-    )
-
-
-def by_class(rows: Iterable[Row]) -> dict[ClassKey, list[Row]]:
-    """Rows of equal facts are put together before anything is made of the facts: there may be a million of them."""
-    alike: dict[tuple[object, ...], list[Row]] = defaultdict(list)
-    for row in rows:
-        key = (row.measurement.provenance is Provenance.MEASURED, *map(row.facts.get, _OF_A_CLASS))
-        alike[key].append(row)
-    found: dict[ClassKey, list[Row]] = defaultdict(list)
-    for together in alike.values():
-        found[class_of(together[0])] += together
-    return found
-
-
-def configurations_of(rows: Iterable[Row], engines: Mapping[str, BuiltEngine]) -> list[Configuration]:
-    """Of the VALID rows of one class, in the order of their names."""
-    found: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        # Two engines in turns on one board answer which is faster, and not how fast either is alone.
-        if row.measurement.verdict == VALID and row.schedule is not Schedule.INTERLEAVED:
-            found[row.model_name, row.variant_key, _power_mode(row), _clocks(row)].append(row)
-    made = [_configuration(key, found[key], engines) for key in sorted(found)]
-    return _with_accuracy_drop(made)
-
-
-def _power_mode(row: Row) -> str:
-    text = shown(row.facts.get("power_mode"))
-    return "" if text == "unknown" else text
-
-
-def _clocks(row: Row) -> str:
-    return row.measurement.circumstances.get("gpu_clock", "")
-
-
-def _configuration(
-    key: tuple[str, str, str, str], rows: Sequence[Row], engines: Mapping[str, BuiltEngine]
-) -> Configuration:
-    spoken = _newest(rows)
+def _configuration(name: Name, spoken: Sequence[Row], engines: Mapping[str, BuiltEngine]) -> Configuration:
     on_boards: dict[str, list[Row]] = defaultdict(list)
     for row in spoken:
         on_boards[row.device].append(row)
@@ -104,7 +45,7 @@ def _configuration(
     for item in METRICS:
         if item.name in QUANTITIES:
             estimates[item.name] = worst(item.name, [_on_board(item.name, on_boards[board]) for board in boards])
-    built = [engines[name] for name in keys if name in engines]
+    built = [engines[key] for key in keys if key in engines]
     sizes = [item.size_bytes for item in built if item.size_bytes is not None]
     if sizes:
         estimates[ENGINE_BYTES] = Estimate(float(max(sizes)))
@@ -112,11 +53,11 @@ def _configuration(
     if memory:
         estimates[MEMORY_BYTES] = Estimate(float(max(memory)))
     return Configuration(
-        model_name=key[0],
-        variant_key=key[1],
-        placement=rows[0].placement,
-        power_mode=key[2],
-        clocks=key[3],
+        model_name=name[0],
+        variant_key=name[1],
+        placement=_placement(spoken),
+        power_mode=name[2],
+        clocks=name[3],
         boards=tuple(boards),
         measurement_ids=tuple(sorted(row.measurement_id for row in spoken)),
         engine_keys=keys,
@@ -124,14 +65,10 @@ def _configuration(
     )
 
 
-def _newest(rows: Sequence[Row]) -> list[Row]:
-    """One row for each board, mode and part."""
-    found: dict[tuple[str, Mode, str], Row] = {}
-    for row in rows:
-        place = (row.device, row.mode, row.part)
-        if place not in found or found[place].measurement_id < row.measurement_id:
-            found[place] = row
-    return sorted(found.values(), key=lambda row: row.measurement_id)
+def _placement(spoken: Sequence[Row]) -> str:
+    """That of the whole variant where it has subjects with placements of their own."""
+    wholes = (row for row in spoken if row.measurement.subject_index is None)
+    return next(wholes, spoken[-1]).placement
 
 
 def _on_board(name: str, rows: Sequence[Row]) -> Estimate:

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from controller.analysis.recommendation.bounds import behind, hold, is_worse
-from controller.analysis.recommendation.configurations import BuiltEngine, ClassKey, by_class, configurations_of
+from controller.analysis.recommendation.classes import ClassKey, ClassRows, by_class
+from controller.analysis.recommendation.configurations import BuiltEngine, configurations_of
 from controller.analysis.recommendation.dla import dla_findings
 from controller.analysis.recommendation.pareto import beats, dominates, front, known_axes
 from controller.model.natural import natural
@@ -23,7 +24,7 @@ from controller.model.recommendation import (
     Rejected,
     RunnerUp,
 )
-from controller.model.result import VALID, Estimate, Row
+from controller.model.result import Estimate, Row
 from jetfleet.metrics import Better
 
 _POWER = "power_mean_w"
@@ -47,12 +48,11 @@ def recommend(
 
 def _of_class(
     key: ClassKey,
-    rows: Sequence[Row],
+    rows: ClassRows,
     goals: Goals,
     engines: Mapping[str, BuiltEngine],
     refusals: Mapping[str, str],
 ) -> ClassRecommendation:
-    not_valid = [row for row in rows if row.measurement.verdict != VALID]
     configurations = configurations_of(rows, engines)
     rejected = [found for item in configurations if (found := _rejection(item, goals)) is not None]
     out = {id(item.configuration) for item in rejected}
@@ -67,7 +67,7 @@ def _of_class(
     return ClassRecommendation(
         device_class=key.label,
         provenance=key.provenance,
-        boards=tuple(sorted({row.device for row in rows})),
+        boards=tuple(sorted(rows.boards)),
         winners=winners,
         margin=runners_up[0].behind if runners_up else None,
         reason=_reason(winners, configurations, goals) if configurations else _nothing(rows),
@@ -79,7 +79,7 @@ def _of_class(
         dla=dla_findings(configurations, goals, engines=engines, refusals=refusals),
         not_valid=tuple(
             NotValid(row.measurement_id, row.label, row.device, row.measurement.verdict)
-            for row in sorted(not_valid, key=lambda row: row.measurement_id)
+            for row in sorted(rows.not_valid, key=lambda row: row.measurement_id)
         ),
         notes=_notes(configurations),
     )
@@ -127,8 +127,8 @@ def _reason(winners: Sequence[Configuration], configurations: Sequence[Configura
     return "the only one that keeps every constraint" if len(configurations) > 1 else "the only one measured"
 
 
-def _nothing(rows: Sequence[Row]) -> str:
-    if any(row.measurement.verdict == VALID for row in rows):
+def _nothing(rows: ClassRows) -> str:
+    if rows.in_turns:
         return "only measured in turns (--ab), which says which is faster and not how fast: submit the job without --ab"
     return "no VALID measurement"
 

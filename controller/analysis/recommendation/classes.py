@@ -1,0 +1,99 @@
+"""Rows by the class of their board, and which of them speak there: one pass, for there may be a million. Pure.
+
+Of repeats (one thing on one board, in one mode) the newest VALID one speaks; the rest of the VALID ones is put aside.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from controller.analysis.comparability import HARDWARE
+from controller.model.facts import Facts, shown
+from controller.model.job import Mode
+from controller.model.result import VALID, Provenance, Row, Schedule
+
+_RELEASES = ("l4t", "jetpack")
+
+# Model, variant, power mode and clock: what a configuration is called.
+Name: TypeAlias = tuple[str, str, str, str]
+# Where repeats are of: a configuration, a board, a mode, and which part of its task; as plain as the row has them.
+Place: TypeAlias = tuple[str, str, str, str, str, Mode, int | None, bool]
+# Found once, for a million rows: looking a member up takes longer than all else that is done to a row.
+_MEASURED, _ALONE, _INTERLEAVED = Provenance.MEASURED, Schedule.ALONE, Schedule.INTERLEAVED
+
+
+@dataclass(frozen=True)
+class ClassKey:
+    """Boards of one kind under one release. Numbers of different provenance never meet."""
+
+    provenance: Provenance
+    hardware: tuple[str, ...]
+    releases: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        facts = dict(zip(HARDWARE, self.hardware, strict=True))
+        names = [facts.get(name, "unknown") for name in ("sku", "module", "gpu", "cpu_model", "arch")]
+        name = next((text for text in names if text != "unknown"), "unknown board")
+        releases = [text for text in self.releases if text != "unknown"]
+        return f"{name}, L4T {releases[0]}" if releases else name
+
+
+@dataclass
+class ClassRows:
+    """Of one class: the newest VALID row of each place, rows that are not VALID, and the boards of VALID ones that were
+    timed in turns, which says only which of two is faster, and not how fast.
+    """
+
+    newest: dict[Place, Row] = field(default_factory=dict)
+    not_valid: list[Row] = field(default_factory=list)
+    in_turns: set[str] = field(default_factory=set)
+
+    @property
+    def boards(self) -> set[str]:
+        return {row.device for row in (*self.newest.values(), *self.not_valid)} | self.in_turns
+
+    def by_name(self) -> dict[Name, list[Row]]:
+        """The rows that speak, for each configuration in the order of their names, oldest first."""
+        found: dict[Name, list[Row]] = {}
+        for place in sorted(self.newest, key=lambda place: (place[:4], self.newest[place].measurement_id)):
+            found.setdefault(place[:4], []).append(self.newest[place])
+        return found
+
+
+def class_of(row: Row) -> ClassKey:
+    facts = row.facts
+    return ClassKey(
+        row.measurement.provenance,
+        tuple(shown(facts.get(name)) for name in HARDWARE),
+        tuple(shown(facts.get(name)) for name in _RELEASES),
+    )
+
+
+def by_class(rows: Iterable[Row]) -> dict[ClassKey, ClassRows]:
+    """One loop that calls little for a row, since there may be a million."""
+    found: dict[ClassKey, ClassRows] = {}
+    # By the identity of a snapshot, which is kept: that of one that is gone might be another's.
+    snapshots: dict[tuple[int, bool], tuple[Facts, str, ClassRows]] = {}
+    for row in rows:
+        facts, measurement = row.facts, row.measurement
+        alike = (id(facts), measurement.provenance is _MEASURED)
+        if alike not in snapshots:
+            snapshots[alike] = (facts, _power_mode(facts), found.setdefault(class_of(row), ClassRows()))
+        _, power_mode, here = snapshots[alike]
+        if measurement.verdict != VALID:
+            here.not_valid.append(row)
+        elif row.schedule is _INTERLEAVED:
+            here.in_turns.add(row.device)
+        else:
+            clock, subject = measurement.circumstances.get("gpu_clock", ""), measurement.subject_index
+            is_alone = row.schedule is _ALONE
+            place = (row.model_name, row.variant_key, power_mode, clock, row.device, row.mode, subject, is_alone)
+            if here.newest.setdefault(place, row).measurement_id < row.measurement_id:
+                here.newest[place] = row
+    return found
+
+
+def _power_mode(facts: Facts) -> str:
+    text = shown(facts.get("power_mode"))
+    return "" if text == "unknown" else text
