@@ -14,6 +14,7 @@ from agent.device.nvpmodel import read_power_modes
 from agent.device.quota import usable_cpus
 from agent.device.rails import covered, find_rails
 from agent.device.release import read_l4t
+from agent.device.thermal import temperatures
 from jetfleet.releases import jetpack_of
 from jetfleet.v1.task_pb2 import Facts
 
@@ -38,6 +39,7 @@ def read_facts(
         **_accelerator(root, board, gpu),
         **_confinement(root, env, gpu),
         "power_mode": modes.current,
+        "thermal_readable": bool(temperatures(root)),
     }
     facts = Facts(cpu_isa=read_cpu(root).isa, runtimes=runtimes, labels=labels, power_modes=modes.names)
     for name, value in known.items():

@@ -24,6 +24,11 @@ def read_zones(root: Path) -> list[Zone]:
     return [Zone(name, _celsius(number_of(path))) for name, path in _zone_files(root)]
 
 
+def temperatures(root: Path) -> dict[str, float]:
+    """Of the zones that can be read now; none: nobody could tell when the board is warm."""
+    return {zone.name: zone.celsius for zone in read_zones(root) if zone.celsius is not None}
+
+
 def find_zones(root: Path) -> dict[str, Path]:
     """The temperature's file of each zone that is powered on, in millidegrees."""
     found: dict[str, Path] = {}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.device.thermal import read_zones
+from agent.device.thermal import temperatures
 from agent.repeat.role import RunRole
 from agent.runtime.base import Report
 from agent.work.together import Lane, LaneGroup
@@ -55,7 +55,7 @@ def sensors_of(root: Path, *, simulated: bool) -> SoakSensors | None:
     """None where nothing runs for real."""
     if simulated:
         return None
-    return SoakSensors(lambda: {zone.name: zone.celsius for zone in read_zones(root) if zone.celsius is not None})
+    return SoakSensors(lambda: temperatures(root))
 
 
 def soak(

@@ -1,12 +1,13 @@
 """The noise of a device level by level: from round to round inside a process, from process to process, from bench to
-bench. Each is the spread of one value of that level about its own group, pooled over all groups.
+bench, from build to build. Each is the spread of one value of that level about its own group, pooled over all groups.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from controller.analysis.noise_floor import Noise, Pooled, between_benches, floor_of, repeatability_limit
-from controller.analysis.runs import run_values
+from controller.analysis.runs import run_values, single_value
 from controller.model.noise import DeviceNoise, NoiseLevel
 from controller.model.result import OF_THE_MACHINE, VALID, Provenance, Row, verdict
 from jetfleet.stats.welch import Variance, log_mean
@@ -15,6 +16,7 @@ _ROUNDS = "medians of rounds inside one process, which share its memory and its 
 _RUNS = "fresh processes of one bench, one after another"
 _BENCHES = "benches of the same engine at different times"
 _ONE_PROCESS = "benches of one process each"
+_BUILDS = "builds of one variant, each benched by the same job (repeat_builds)"
 
 
 def device_noise(device: str, rows: Sequence[Row], metric: str, *, provenance: Provenance) -> DeviceNoise:
@@ -37,6 +39,7 @@ def device_noise(device: str, rows: Sequence[Row], metric: str, *, provenance: P
             _level("run", _RUNS, runs),
             _level("bench", _BENCHES, several),
             _level("bench of one process", _ONE_PROCESS, single),
+            _level("build", _BUILDS, _pooled(values.values() for values in builds(taken, metric).values())),
         ),
         floor=floor_of(between_benches(learnt, math.sqrt(runs.total)), learnt, device),
         flagged=sum(row.measurement.verdict != VALID for row in taken),
@@ -57,11 +60,25 @@ def _runs(rows: Iterable[Row], metric: str) -> Iterator[list[float]]:
     return (run_values(row, metric) for row in rows)
 
 
-def _pooled(groups: Iterable[list[float]]) -> Pooled:
+BuiltThing: TypeAlias = tuple[int, str, str, str]  # job, variant without its build, subject, device
+
+
+def builds(rows: Iterable[Row], metric: str) -> dict[BuiltThing, dict[str, float]]:
+    """The newest value of each engine of what a job built more than once."""
+    found: dict[BuiltThing, dict[str, float]] = {}
+    for row in sorted(rows, key=lambda row: row.measurement_id):
+        value = single_value(row, metric)
+        if value is not None:
+            thing = (row.job_id, row.built_variant, row.part, row.device)
+            found.setdefault(thing, {})[row.engine_key] = value
+    return {thing: values for thing, values in found.items() if len(values) > 1}
+
+
+def _pooled(groups: Iterable[Collection[float]]) -> Pooled:
     found = Pooled()
     for values in groups:
         if len(values) > 1:
-            group = log_mean(values)
+            group = log_mean(list(values))
             squares = group.variance * (group.n - 1)
             found = Pooled(found.benches + group.n, found.things + 1, found.squares + squares)
     return found

@@ -15,6 +15,7 @@ from controller.model.job import Condition, JobSpec, Op, Quantifier, Target
 from controller.model.result import Row, Schedule
 from controller.model.view import ResultQuery
 from jetfleet.errors import BadInput, JetfleetError
+from jetfleet.stats.interleaved import FEWEST
 
 if TYPE_CHECKING:
     from controller.api.client import Client
@@ -142,9 +143,12 @@ def pair_specs(base: JobSpec, candidate: JobSpec, devices: Sequence[str]) -> Job
 
 
 def _side(spec: JobSpec, keys: set[str], candidate: JobSpec) -> JobSpec:
-    """Measured as the candidate is."""
+    """Measured as the candidate is, but for a number of processes of which nothing can be said: then until it can."""
     variants = tuple(variant for variant in spec.variants if variant.key in keys) if keys else spec.variants
-    return replace(spec, variants=variants, measure=candidate.measure)
+    measure = candidate.measure
+    if measure.runs < FEWEST:
+        measure = replace(measure, runs=0)
+    return replace(spec, variants=variants, measure=measure)
 
 
 def alarms(fetch: Fetch, rows: Sequence[Row], limits: Sequence[RegressionLimit]) -> list[str]:

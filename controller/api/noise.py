@@ -1,6 +1,6 @@
 """A device's noise: the same job again and again on it, and what its repeats show at each level."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,7 @@ from controller.analysis.noise_levels import device_noise
 from controller.model.facts import DEVICE_NAME
 from controller.model.job import Condition, Op
 from controller.model.noise import DeviceNoise
-from controller.model.result import Provenance
+from controller.model.result import Provenance, Row
 from controller.model.view import DeviceView, ResultQuery
 from jetfleet.errors import BadInput
 
@@ -23,13 +23,31 @@ ROWS = 400
 _RUNTIMES = ("tensorrt", "onnxruntime", "tensorrt_rtx", "simulated")
 
 
-def known_noise(client: "ControlClient", device: DeviceView, *, metric: str = "p50_ms") -> DeviceNoise:
-    """Of the newest rows of the device. Raises BadInput for a metric that cannot be compared."""
+def known_noise(
+    client: "ControlClient", device: DeviceView, *, metric: str = "p50_ms", repeats: Sequence[int] = ()
+) -> DeviceNoise:
+    """Of the newest rows of the device, of the provenance of what `repeats`, jobs' numbers, measured there; without
+    any, the device's own. Raises BadInput for a metric that cannot be compared, and jobs that measured nothing there.
+    """
     check_metric(metric)
     condition = Condition(DEVICE_NAME, Op.EQUALS, (device.name,))
     rows = client.results(ResultQuery(conditions=(condition,), limit=ROWS))
     provenance = Provenance.SIMULATED if device.facts.get("simulated") else Provenance.MEASURED
+    if repeats:
+        provenance = _provenance(client.results(ResultQuery(tuple(repeats), (condition,), limit=ROWS)), device, repeats)
     return device_noise(device.name, rows, metric, provenance=provenance)
+
+
+def _provenance(rows: Sequence[Row], device: DeviceView, repeats: Sequence[int]) -> Provenance:
+    """A simulated runtime's numbers are made up wherever it runs."""
+    found = {row.measurement.provenance for row in rows}
+    if not found:
+        raise BadInput(
+            f"job {repeats[-1]} measured nothing on {device.name}",
+            where="--job",
+            expected=f"targets of which {device.name} is one: {{every: {{{DEVICE_NAME}: {device.name}}}}}",
+        )
+    return Provenance.MEASURED if Provenance.MEASURED in found else Provenance.SIMULATED
 
 
 def noise_runtime(device: DeviceView) -> str:

@@ -36,7 +36,7 @@ def noise(
     """Measure a device's noise.
 
     Runs the same job again and again on it, and shows how far equal things differ: rounds of one process, fresh
-    processes, benches. `compare` learns its noise floor from the same rows.
+    processes, benches, builds. `compare` learns its noise floor from the same rows.
     """
     with settings_of(context).connect() as client:
         found = find_device(client.devices(), device)
@@ -44,11 +44,12 @@ def noise(
         from controller.api.noise import known_noise, noise_job
 
         check_metric(metric)
+        repeats: list[int] = []
         if benches:
             with ExitStack() as stack:
                 path = stack.enter_context(nullcontext(job) if job else noise_job(found))
-                _repeat(client, path, benches)
-        measured = known_noise(client, found, metric=metric)
+                repeats = _repeat(client, path, benches)
+        measured = known_noise(client, found, metric=metric, repeats=repeats)
     from controller.record.noise import noise_record
     from controller.report.text.noise import noise_notes, noise_table
 
@@ -57,13 +58,18 @@ def noise(
     )
 
 
-def _repeat(client: "Client", path: Path, benches: int) -> None:
-    """One after another: what drifts between benches is what is looked for. Ends with 1 where one does not succeed."""
+def _repeat(client: "Client", path: Path, benches: int) -> list[int]:
+    """The jobs, one after another: what drifts between benches is what is looked for. Ends with 1 where one does not
+    succeed.
+    """
     from controller.model.task import JobState
 
+    jobs = []
     for number in range(1, benches + 1):
         ended = client.submit_file(path, labels={"noise": "repeat"}).wait()
         print_message(f"bench {number} of {benches}: job {ended.id}, {ended.state.value}")
         if ended.state is not JobState.SUCCEEDED:
             print_message(f"see: controller job show {ended.id}")
             raise typer.Exit(1)
+        jobs.append(ended.id)
+    return jobs

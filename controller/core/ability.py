@@ -3,6 +3,7 @@
 from controller.core import board_settings, tensorrt
 from controller.model.facts import Facts
 from controller.model.job import Lowering, Precision, Variant
+from jetfleet.options import SIMULATED_RUNTIME
 from jetfleet.pipeline.callables import is_allowed
 from jetfleet.placement import CPU, Placement
 
@@ -22,7 +23,7 @@ def inability(runtime: str, placement: str, facts: Facts, variant: Variant | Non
         return known or _missing(runtime, facts)
     if variant is not None and (reason := _surroundings(variant, facts)):
         return reason
-    if runtime == "simulated":
+    if runtime == SIMULATED_RUNTIME:
         return ""
     return next((reason for part in Placement(placement).parts if (reason := _part(runtime, part, facts, variant))), "")
 

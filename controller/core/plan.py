@@ -8,14 +8,13 @@ from collections.abc import Collection, MutableMapping, Sequence
 from itertools import product
 from typing import TypedDict
 
-from controller.core.ability import inability, lowering_for, warning
-from controller.core.board_settings import check_alike, check_names
+from controller.core.ability import lowering_for
+from controller.core.able import able_devices, claim_conditions, pair_name
+from controller.core.board_settings import check_names
 from controller.core.keys import build_artifacts, device_class, engine_key
 from controller.core.notes import PlanNotes
-from controller.core.select import nearest_miss, unmet
-from controller.model.facts import shown
-from controller.model.interleaved import Pair
-from controller.model.job import Condition, JobSpec, Lowering, Mode, Quantifier, Target, TensorSpec, Variant
+from controller.core.pairing import groups, unlike
+from controller.model.job import Condition, JobSpec, Lowering, Quantifier, Target, TensorSpec, Variant
 from controller.model.result import Schedule
 from controller.model.task import Device, DeviceClass, Plan, PlannedBench, PlannedBuild, PlannedSubject, Recipe
 from jetfleet.errors import BadInput, NoDevice
@@ -42,10 +41,12 @@ def plan(spec: JobSpec, devices: Sequence[Device], known_engines: Collection[str
     notes = PlanNotes()
     cache = BuildCache()
     present = devices if spec.targets else _at_work(devices, notes)
-    for target, group in product(spec.targets or (_EVERY_DEVICE,), _groups(spec)):
-        able = [] if _is_refused(group, notes) else _able_devices(group, target, present, notes)
+    for target, group in product(spec.targets or (_EVERY_DEVICE,), groups(spec)):
+        able = [] if _is_refused(group, notes) else able_devices(group, target, present, spec.measure, notes)
+        _warn_unlike(group, able, notes)
         if not able or target.quantifier is Quantifier.ANY:
-            found = [open_bench(*group, conditions=target.conditions)]
+            conditions = claim_conditions(group, target, present, spec.measure)
+            found = [open_bench(*group, conditions=conditions)]
         else:
             found = [bound_bench(*group, device=device, builds=builds, cache=cache) for device in able]
         benches.update({(bench.name or bench.variant_key, bench.device_id, bench.conditions): bench for bench in found})
@@ -72,26 +73,6 @@ def _at_work(devices: Sequence[Device], notes: PlanNotes) -> Sequence[Device]:
     return present
 
 
-def _groups(spec: JobSpec) -> Sequence[tuple[Variant, ...]]:
-    """What a BENCH is made of: each variant by itself, or of a job of pairs the base and the candidate of each."""
-    known = {variant.key: variant for variant in spec.variants}
-    if not spec.pairs:
-        return [(variant,) for variant in spec.variants]
-    if spec.measure.mode is not Mode.LATENCY:
-        raise BadInput(f"mode {spec.measure.mode.value} has no turns", where="measure.mode", expected="mode: latency")
-    for variant in spec.variants:
-        if len(Placement(variant.placement).parts) > 1:
-            raise BadInput(
-                f"{variant.placement} is several parts, which cannot be timed in turns with another variant",
-                where=variant.key,
-                expected="one part for each variant of a pair: gpu, dla0, cpu",
-            )
-    groups = [(known[pair.base], known[pair.candidate]) for pair in spec.pairs]
-    for group in groups:
-        check_alike(group)
-    return groups
-
-
 def _is_refused(group: Sequence[Variant], notes: PlanNotes) -> bool:
     """Whether a variant of the group has no graph: then nothing of it runs."""
     refused = [variant for variant in group if variant.refusal]
@@ -100,9 +81,10 @@ def _is_refused(group: Sequence[Variant], notes: PlanNotes) -> bool:
     return bool(refused)
 
 
-def pair_name(group: Sequence[Variant]) -> str:
-    base, candidate = group
-    return Pair(base.key, candidate.key).name
+def _warn_unlike(group: Sequence[Variant], able: Sequence[Device], notes: PlanNotes) -> None:
+    if len(group) > 1:
+        for device in able:
+            notes.warn(device.name, pair_name(group), unlike(*group))
 
 
 def open_bench(first: Variant, *second: Variant, conditions: tuple[Condition, ...]) -> PlannedBench:
@@ -200,47 +182,3 @@ def _check_variants(variants: Sequence[Variant]) -> None:
             raise BadInput(
                 f"{variant.placement!r} is not a placement", where=variant.key, expected="cpu, gpu, dla0, gpu+dla0, ..."
             )
-
-
-def _able_devices(
-    group: Sequence[Variant], target: Target, devices: Sequence[Device], notes: PlanNotes
-) -> list[Device]:
-    """Those that can run all of the group."""
-    able = [_able_to_run(variant, target, devices, notes) for variant in group]
-    both = [device for device in able[0] if all(device in others for others in able[1:])]
-    if not both:
-        names = [" and ".join(device.name for device in some) for some in able]
-        raise NoDevice(
-            f"no device that matches target '{target}' can run both of {pair_name(group)}",
-            expected="one device for both: they are timed in turns",
-            hint="; ".join(f"{variant.key} runs on {some}" for variant, some in zip(group, names, strict=True)),
-        )
-    return both
-
-
-def _able_to_run(variant: Variant, target: Target, devices: Sequence[Device], notes: PlanNotes) -> list[Device]:
-    matching = [device for device in devices if not unmet(target.conditions, device)]
-    if not matching:
-        raise NoDevice(
-            f"no registered device matches target '{target}'",
-            expected=f"a device with {' and '.join(map(str, target.conditions)) or 'any facts'}",
-            hint=f"{nearest_miss(target.conditions, devices)}; `controller devices list` shows all",
-        )
-    able = []
-    for device in matching:
-        reason = inability(variant.runtime, variant.placement, device.facts, variant)
-        if reason:
-            notes.left_out(device.name, variant.key, reason)
-        else:
-            able.append(device)
-            notes.warn(device.name, variant.key, warning(variant, device.facts))
-    if not able:
-        nearest = matching[0]
-        reason = inability(variant.runtime, variant.placement, nearest.facts, variant)
-        way_out = "" if f"runtime.{variant.runtime}" in nearest.facts else "; `agent doctor` there says why"
-        raise NoDevice(
-            f"no device that matches target '{target}' can run {variant.key}",
-            expected=f"a device with runtime.{variant.runtime}, and {variant.placement} to place it on",
-            hint=f"nearest: {nearest.name} ({shown(nearest.facts.get('arch'))}), but {reason}{way_out}",
-        )
-    return able

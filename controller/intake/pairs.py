@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+from controller.core.pairing import check_measure
 from controller.intake.prepare import PreparedJob
 from controller.model.interleaved import Pair
-from controller.model.job import JobSpec, Limits, Mode, Variant
+from controller.model.job import JobSpec, Limits, Variant
 from jetfleet.errors import BadInput
 
 BASE, CANDIDATE = "base", "candidate"
@@ -19,7 +20,7 @@ def pair_jobs(base: PreparedJob, candidate: PreparedJob) -> PreparedJob:
     same devices, and for variants that only one of them has.
     """
     first, second = base.spec, candidate.spec
-    _refuse_other_modes(first)
+    check_measure(first.measure)
     for name in ("targets", "measure"):
         if getattr(first, name) != getattr(second, name):
             raise BadInput(
@@ -45,7 +46,7 @@ def pair_jobs(base: PreparedJob, candidate: PreparedJob) -> PreparedJob:
 def pair_variants(job: PreparedJob, base: str, candidate: str) -> PreparedJob:
     """The job, of the variants that two keys name, or patterns of keys: each base with each other candidate."""
     spec = job.spec
-    _refuse_other_modes(spec)
+    check_measure(spec.measure)
     pairs: dict[frozenset[str], Pair] = {}
     for one in _named(spec, base):
         for other in _named(spec, candidate):
@@ -57,15 +58,6 @@ def pair_variants(job: PreparedJob, base: str, candidate: str) -> PreparedJob:
     variants = tuple(variant for variant in spec.variants if variant.key in wanted)
     files = {item.sha256: job.files[item.sha256] for variant in variants for item in variant.artifacts}
     return PreparedJob(replace(spec, variants=variants, pairs=tuple(pairs.values())), files)
-
-
-def _refuse_other_modes(spec: JobSpec) -> None:
-    if spec.measure.mode is not Mode.LATENCY:
-        raise BadInput(
-            f"subjects in turns have one inference in flight, and the mode is {spec.measure.mode.value}",
-            where="measure.mode",
-            expected="mode: latency; or two jobs, and `controller compare`",
-        )
 
 
 def _matched(first: Sequence[Variant], second: Sequence[Variant]) -> list[tuple[Variant, Variant]]:

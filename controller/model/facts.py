@@ -52,6 +52,7 @@ FACT_TYPES: Mapping[str, FactType] = {
     "settable_power_modes": FactType.SET,
     "lockable_clocks": FactType.SET,
     "power_rails": FactType.TEXT,
+    "thermal_readable": FactType.FLAG,
     "own_engines_only": FactType.FLAG,
     "pillow": FactType.VERSION,
     "callables": FactType.SET,

@@ -1,5 +1,6 @@
 """Measurements as the controller keeps and shows them, and the verdict that their flags derive."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -199,6 +200,9 @@ class Measurement:
         return self.estimate(name).value
 
 
+_BUILD = re.compile(r"-build_\d+(?=-|$)")  # of `repeat_builds`, as the matrix writes it into a key
+
+
 @dataclass(frozen=True)
 class Row:
     """A measurement with what it was a measurement of, and the facts at the time.
@@ -245,6 +249,11 @@ class Row:
         if self.measurement.subject_index is None:
             return "whole task"
         return "" if self.schedule is Schedule.ALONE else f"subject {self.measurement.subject_index}"
+
+    @property
+    def built_variant(self) -> str:
+        """The variant's key without which of its builds this is."""
+        return _BUILD.sub("", self.variant_key)
 
     @property
     def label(self) -> str:

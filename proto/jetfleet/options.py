@@ -189,7 +189,7 @@ OPTIONS: tuple[Option, ...] = (
         most=2,
     ),
 )
-_FREE = "simulated"
+SIMULATED_RUNTIME = "simulated"
 
 
 def options_of(runtime: str, *audiences: Audience) -> tuple[Option, ...]:
@@ -204,7 +204,7 @@ def names_read_by(*audiences: Audience) -> frozenset[str]:
 
 def build_options(options: Mapping[str, str], *, runtime: str, placement: str) -> dict[str, str]:
     """What decides an engine; `placement` is one part, like gpu or dla."""
-    if runtime == _FREE:
+    if runtime == SIMULATED_RUNTIME:
         return dict(options)
     left_out = {Audience.PLANNER, Audience.GPU_RUN} | (set() if Placement(placement).is_dla else {Audience.DLA_BUILDER})
     return _without(options, left_out)
@@ -212,7 +212,7 @@ def build_options(options: Mapping[str, str], *, runtime: str, placement: str) -
 
 def run_options(options: Mapping[str, str], *, runtime: str, placement: str) -> dict[str, str]:
     """What a subject on `placement` is run with."""
-    if runtime == _FREE:
+    if runtime == SIMULATED_RUNTIME:
         return dict(options)
     return _without(options, {Audience.PLANNER} | ({Audience.GPU_RUN} if Placement(placement).is_cpu else set()))
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 from jetfleet.metrics import METRICS, STAGES, MetricSpec
+from jetfleet.options import SIMULATED_RUNTIME
 from jetfleet.v1.task_pb2 import PROVENANCE_SIMULATED, Estimate, Interleaved, Measurement, Outcome, Run, TensorCheck
 
-SIMULATED_RUNTIME = "simulated"
 _SPECS = {metric.name: metric for metric in METRICS}
 _ASCENDING = ("min", "p50", "p90", "p95", "p99", "max")
 _SLACK = 1e-9  # relative: a mean of equal numbers may lie a rounding beside them

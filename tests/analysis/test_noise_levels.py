@@ -67,3 +67,18 @@ def test_a_noisy_machines_noise_is_shown_and_its_floor_is_not_learnt_from_what_i
     assert deviation is not None
     assert deviation > 0.1
     assert "assumed: nano-1 has repeated nothing" in found.floor.source
+
+
+def test_builds_of_one_variant_are_a_level() -> None:
+    noise = random.Random(2)
+    keys = {1: "", 2: "-build_2", 3: "-build_3"}
+    rows = [
+        row(10 * job + build, 10.0 * math.exp(noise.gauss(0, 0.03)), job_id=job, engine_key=f"{job}{build}", **named)
+        for job in range(1, 31)
+        for build, suffix in keys.items()
+        for named in [{"variant_key": f"tensorrt-fp16-b1-gpu{suffix}"}]
+    ]
+    found = levels(device_noise("nano-1", rows, "p50_ms", provenance=Provenance.MEASURED))["build"]
+    assert (found.values, found.things) == (90, 30)
+    assert found.deviation == pytest.approx(0.03, rel=0.2)
+    assert levels(device_noise("nano-1", rows[:1], "p50_ms", provenance=Provenance.MEASURED))["build"].values == 0

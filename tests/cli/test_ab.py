@@ -94,3 +94,21 @@ def test_a_variant_that_there_is_not(fleet: Command, job: Job) -> None:
     done = fleet("submit", job("both", 4), "--ab", "nothing", "*")
     assert done.returncode == 2
     assert "no variant of both is called 'nothing'" in done.stderr
+
+
+def test_a_simulated_and_a_measured_variant_are_refused_when_planned(fleet: Command, job: Job, tmp_path: Path) -> None:
+    mixed = Path(job("mixed", 4))
+    mixed.write_text(mixed.read_text().replace("runtime: [simulated]", "runtime: [simulated, onnxruntime]"))
+    for more in ((), ("--dry-run",)):
+        done = fleet("submit", str(mixed), "--ab", "simulated-*", "onnxruntime-*", *more)
+        assert done.returncode == 2
+        assert "is simulated and onnxruntime-fp32-b1-cpu is measured" in done.stderr
+        assert "both simulated, or neither" in done.stderr
+
+
+def test_one_process_is_refused(fleet: Command, job: Job) -> None:
+    single = [Path(job(name, 4)) for name in ("old", "new")]
+    for path in single:
+        path.write_text(path.read_text().replace("measure: {", "measure: {runs: 1, "))
+    done = fleet("submit", "--ab", *map(str, single), "--dry-run")
+    assert (done.returncode, "runs: auto, or at least 2" in done.stderr) == (2, True)

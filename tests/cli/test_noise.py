@@ -37,3 +37,21 @@ def test_mistakes(fleet: Command, model: Model) -> None:
     assert "there is no metric 'p98_ms'" in wrong.stderr
     failing = str(model(options="{simulated: {fail: crash}}"))
     assert fleet("noise", "board", "--job", failing, "--benches", "3").returncode == 1
+
+
+def test_the_noise_of_a_simulated_job_is_not_shown_as_the_machines(command: Command, model: Model) -> None:
+    simulated = model(name="made-up", options="{simulated: {latency_ms: 3}}", targets="[{every: {device: local-1}}]")
+    assert command("submit", str(simulated), "--local", "--wait").returncode == 0
+    done = command("noise", "local-1", "--job", str(simulated), "--benches", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    noise = json.loads(done.stdout)["noise"]
+    values = {level["level"]: level["values"] for level in noise["levels"]}
+    assert (noise["provenance"], values["run"] > 0) == ("SIMULATED", True)
+
+
+def test_a_job_that_measures_nothing_there_says_nothing_of_the_device(command: Command, model: Model) -> None:
+    elsewhere = str(model(targets="[{every: {device: local-1}}]"))
+    assert command("submit", elsewhere, "--local=2", "--wait").returncode == 0
+    done = command("noise", "local-2", "--job", elsewhere, "--benches", "1")
+    assert done.returncode == 2
+    assert "measured nothing on local-2" in done.stderr

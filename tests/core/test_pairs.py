@@ -52,8 +52,35 @@ def test_a_variant_of_several_parts_has_no_turns():
 
 def test_only_latency_has_turns():
     spec = replace(pairs(("va", "vb")), measure=Measure(mode=Mode.THROUGHPUT, streams=2))
-    with pytest.raises(BadInput, match="throughput has no turns"):
+    with pytest.raises(BadInput, match="the mode is throughput"):
         plan(spec, [device("x")], ())
+
+
+@pytest.mark.parametrize("runtimes", [("simulated", "onnxruntime"), ("onnxruntime", "simulated")])
+def test_what_is_simulated_is_not_held_against_what_is_measured(runtimes: tuple[str, str]):
+    spec = job(*(variant(f"v{index}", runtime=runtime) for index, runtime in enumerate(runtimes)))
+    with pytest.raises(BadInput, match=r"is simulated and v\d is measured") as caught:
+        plan(pairs(("v0", "v1"), spec=spec), [device("x", runtime__simulated="1")], ())
+    assert (caught.value.where, caught.value.expected) == ("--ab", "both simulated, or neither")
+    both = replace(spec, variants=tuple(replace(item, runtime="simulated") for item in spec.variants))
+    assert plan(pairs(("v0", "v1"), spec=both), [device("x", runtime__simulated="1")], ()).benches
+
+
+@pytest.mark.parametrize(("runs", "refused"), [(0, False), (1, True), (2, False)])
+def test_one_process_has_one_ratio_and_no_answer(runs: int, refused: bool):
+    spec = replace(pairs(("va", "vb")), measure=Measure(runs=runs))
+    if not refused:
+        assert plan(spec, [device("x")], ()).benches
+        return
+    with pytest.raises(BadInput, match="runs: 1 is one ratio") as caught:
+        plan(spec, [device("x")], ())
+    assert (caught.value.where, caught.value.expected) == ("measure.runs", "runs: auto, or at least 2")
+
+
+def test_options_that_compare_must_be_told_of_are_told_at_planning():
+    spec = job(variant("one"), variant("two", options={"inflight": "2"}))
+    (note,) = plan(pairs(("one", "two"), spec=spec), [device("x")], ()).notes
+    assert "they differ in inflight: INCOMPARABLE without `compare --across inflight`" in note
 
 
 def test_a_variant_without_a_graph_fails_its_pair_alone():

@@ -20,5 +20,5 @@ def test_levels_are_lines_and_unknown_is_no_number() -> None:
         "left out: 1 rows with something else against them",
     ]
     record = noise_record(found)
-    assert [level["level"] for level in record["levels"]] == ["round", "run", "bench", "bench of one process"]
+    assert [level["level"] for level in record["levels"]] == ["round", "run", "bench", "bench of one process", "build"]
     assert record["levels"][3]["deviation"] is None

@@ -30,7 +30,7 @@ from controller.store.queries.tasks import OPEN_STATES
 from controller.store.sqlite.prepared import PreparedStatement
 from controller.store.sqlite.savepoint import or_unstorable
 from controller.store.stored import StoredRow
-from jetfleet.plausible import SIMULATED_RUNTIME
+from jetfleet.options import SIMULATED_RUNTIME
 
 
 def commit(connection: Connection, session_id: str, token: str, outcome: Outcome) -> Committed:

@@ -35,7 +35,10 @@ class Finding:
 
 
 def looks_for(asked: int) -> Looks:
-    """One look at as many processes as somebody asked for; 0: those that are planned."""
+    """One look at as many processes as somebody asked for, which are FEWEST or more; 0: those that are planned.
+
+    A job of fewer is refused when it is planned (controller/core/pairing.py); an older one is looked at with FEWEST.
+    """
     return planned(max(asked, FEWEST)) if asked else LOOKS
 
 
