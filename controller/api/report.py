@@ -1,14 +1,17 @@
 """Gathers what a report is made from: rows, decisions, samples, telemetry, placements."""
 
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from controller.analysis.importance import by_importance
 from controller.analysis.quantiles import thinned
 from controller.api.history import history_of
-from controller.api.telemetry_file import series_of
+from controller.api.telemetry_file import latency_of, series_of
+from controller.model.comparison import ComparisonReport
 from controller.model.engine import DlaPlacement
 from controller.model.job import Artifact, Role
 from controller.model.report import Distribution, ReportData, ReportJob, Series
@@ -40,15 +43,16 @@ def gather_report(
     rows = client.results(ResultQuery(tuple(job.id for job in jobs), limit=MOST_ROWS))
     if not rows:
         raise BadInput("these jobs have no results", where=", ".join(f"job {job.id}" for job in jobs))
+    compared = client.compare([job.id for job in jobs])
     return ReportData(
         title=title or f"jetfleet: {', '.join(dict.fromkeys(job.name for job in jobs))}",
         made_at=datetime.now(timezone.utc),
         version=VERSION,
         jobs=tuple(_job(job) for job in jobs),
         rows=tuple(rows),
-        compared=client.compare([job.id for job in jobs]),
+        compared=compared,
         recommended=client.recommend([job.id for job in jobs], objective=objective, constraints=constraints),
-        distributions=_distributions(client, rows, keep),
+        distributions=_distributions(client, _first(rows, compared), keep),
         telemetry=_telemetry(client, rows),
         placements=_placements(client, rows),
         histories=tuple(history_of(client.results, rows)),
@@ -59,10 +63,16 @@ def _job(job: JobView) -> ReportJob:
     return ReportJob(job.id, job.name, job.state.value, job.submitted_by, job.created_at, job.labels)
 
 
+def _first(rows: Sequence[Row], compared: ComparisonReport) -> list[Row]:
+    """Both arms of the comparisons that a report shows first, then the newest."""
+    arms = [row for item in by_importance(compared.comparisons) for row in (item.baseline, item.row) if row is not None]
+    return list({row.measurement_id: row for row in (*arms, *rows)}.values())
+
+
 def _distributions(
     client: "Client", rows: Sequence[Row], keep: Callable[[Artifact, bytes], None]
 ) -> dict[int, Distribution]:
-    """Of the newest rows; one whose files are gone has none."""
+    """Of the first rows; one whose files are gone has none."""
     found = {}
     with tempfile.TemporaryDirectory(prefix="jetfleet-report-") as folder:
         file = Path(folder) / "samples.npy"
@@ -96,21 +106,30 @@ def _distribution(
 def _telemetry(client: "Client", rows: Sequence[Row]) -> dict[int, tuple[Series, ...]]:
     """Of the newest measurement of each engine, whose files an engine lists; none where they are gone."""
     found = {}
-    ids = {row.measurement_id for row in rows}
+    by_id = {row.measurement_id: row for row in rows}
     keys = list(dict.fromkeys(row.engine_key for row in rows if row.engine_key))[:_MOST_TELEMETRY]
     with tempfile.TemporaryDirectory(prefix="jetfleet-report-") as folder:
         for view in map(client.engine, keys):
             files = [item for item in view.files if item.role is Role.TELEMETRY]
-            if files and view.audit is not None and view.audit.measurement_id in ids:
+            row = by_id.get(view.audit.measurement_id) if view.audit is not None else None
+            if files and row is not None:
                 path = Path(folder) / "telemetry.json"
                 try:
                     client.download(files[0].sha256, path)
-                    found[view.audit.measurement_id] = tuple(series_of(path.read_text(encoding="utf-8")))
+                    found[row.measurement_id] = _series(path.read_text(encoding="utf-8"), row, files[0])
                 except JetfleetError:
                     continue
                 finally:
                     path.unlink(missing_ok=True)
     return found
+
+
+def _series(text: str, row: Row, file: Artifact) -> tuple[Series, ...]:
+    """Latency first, of the process that the file is of."""
+    number = re.search(r"\.(\d+)\.", file.name)
+    run = int(number[1]) if number else 0
+    rounds_ms = [item.p50_ms for item in row.measurement.rounds if item.run == run]
+    return (*latency_of(text, rounds_ms), *series_of(text))
 
 
 def _placements(client: "Client", rows: Sequence[Row]) -> dict[str, DlaPlacement]:

@@ -1,7 +1,7 @@
 """What a machine's sensors told while it measured: the file that an agent left, as series for a picture."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from controller.model.report import Series
 from jetfleet.errors import Corrupt
@@ -24,3 +24,14 @@ def series_of(text: str) -> Iterator[Series]:
                 yield Series(str(found["channel"]), str(found["unit"]), seconds, values)
     except (ValueError, KeyError, TypeError) as error:
         raise Corrupt(f"telemetry cannot be read: {error}") from error
+
+
+def latency_of(text: str, rounds_ms: Sequence[float]) -> Iterator[Series]:
+    """The median of each round over the same clock, where the file tells of as many rounds. Raises Corrupt."""
+    try:
+        windows = json.loads(text.partition("\n")[0]).get("rounds", [])
+        middles = tuple((float(begin) + float(end)) / 2 for begin, end in windows)
+    except (ValueError, AttributeError, TypeError) as error:
+        raise Corrupt(f"telemetry cannot be read: {error}") from error
+    if middles and len(middles) == len(rounds_ms):
+        yield Series("p50 of each round", "ms", middles, tuple(rounds_ms))

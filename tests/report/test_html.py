@@ -1,15 +1,19 @@
 """The page of a report: it stands alone, every number leads to its evidence, and no text becomes markup."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from controller.report.html.charts import Curve, Point, distributions, points
+from controller.analysis.importance import by_importance
+from controller.model.report import Distribution
+from controller.report.html.charts import WIDTH, Curve, Point, Stack, distributions, points, stacks
 from controller.report.html.report import report_html
 from controller.report.html.svg import Scale, log_ticks, span, ticks
 from controller.report.markdown import report_markdown
 from tests.report.made_up import report_data
+from tests.report.showcase import showcase
 
 VOID = {"meta"}
 
@@ -96,7 +100,9 @@ def test_no_text_of_a_device_becomes_markup() -> None:
 
 
 def test_five_hundred_measurements_fit_into_two_megabytes() -> None:
-    assert len(report_html(report_data(500)).encode()) <= 2_000_000
+    data = showcase()
+    assert len(data.rows) == 500
+    assert len(report_html(data).encode()) <= 2_000_000
 
 
 def test_what_is_not_valid_is_said_at_the_top(text: str) -> None:
@@ -108,8 +114,63 @@ def test_no_tail_is_cut() -> None:
     picture = distributions([Curve("a", (1.0, 2.0, 900.0), (0.5, 0.99, 1.0), (1.0,))], words="ms", key="k", title="t")
     ends = [float(pair.split(",")[0]) for pair in re.findall(r'points="([^"]+)"', picture)[0].split()]
     assert ends == sorted(ends)
-    assert ends[-1] == 740.0  # the right end of the axis
+    assert ends[-1] == WIDTH - 20  # the right end of the axis
     assert ">500<" in picture
+
+
+def section_of(text: str, key: str) -> str:
+    return text.partition(f'<h2 id="{key}"')[2].partition("<h2")[0]
+
+
+def test_every_section_is_linked_at_the_top(text: str) -> None:
+    header = text.partition("<main>")[0]
+    assert re.findall(r'href="#([\w-]+)"', header) == re.findall(r"<h2 id=\"([\w-]+)\"", text)
+
+
+def test_many_comparisons_are_counted_and_folded_up() -> None:
+    data = report_data(100)
+    text = section_of(report_html(data), "comparison")
+    assert data.compared is not None
+    counts = re.findall(r'<span class="\w+">(\d+) [A-Z_]+</span>', text)
+    assert sum(map(int, counts)) == len(data.compared.comparisons)
+    before, fold, inside = text.partition("<details>")
+    assert fold
+    assert "<table>" not in before
+    assert inside.count("<tr>") == 1 + len(data.compared.comparisons)
+    assert before.count('class="whisker') + before.count('class="dot') <= 2 * 24
+
+
+def test_distributions_are_of_those_whose_samples_are_there() -> None:
+    data = showcase()
+    assert data.compared is not None
+    pair = next(item for item in reversed(by_importance(data.compared.comparisons)) if item.baseline is not None)
+    assert pair.baseline is not None
+    curve = Distribution((1.0, 2.0), (0.5, 1.0), (1.5,))
+    known = {pair.row.measurement_id: curve, pair.baseline.measurement_id: curve}
+    text = section_of(report_html(replace(data, distributions=known)), "distributions")
+    assert text.count("<svg") == 1
+    assert f"{pair.row.label} on {pair.row.device}" in text
+
+
+def test_a_slow_board_is_shaded(text: str) -> None:
+    fleet = section_of(text, "fleet")
+    shades = re.findall(r'class="cell( h\d)?">.*?<small>([^<]*)</small>', fleet)
+    assert {shade for shade, words in shades if words == ""} == {""}
+    assert {shade for shade, words in shades if re.fullmatch(r"\+[3-4]%", words)} <= {" h1"}
+    assert ("", "THROTTLED") in shades
+
+
+def test_bars_are_of_one_length_and_say_their_whole() -> None:
+    picture = stacks(
+        [Stack("a", {"x": 1.0, "y": 3.0}, "4 ms"), Stack("b", {"x": 30.0, "y": 10.0}, "40 ms")],
+        words="%",
+        key="k",
+        title="t",
+    )
+    bars = [float(width) for width in re.findall(r'width="([\d.]+)" height="17.0"', picture)]
+    assert bars[0] + bars[1] == pytest.approx(bars[2] + bars[3])
+    assert bars[1] == pytest.approx(3 * bars[0], rel=0.01)
+    assert ">40 ms<" in picture
 
 
 def test_points_at_one_place_are_drawn() -> None:

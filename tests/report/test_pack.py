@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from controller.analysis.quantiles import thinned
-from controller.api.telemetry_file import series_of
+from controller.api.telemetry_file import latency_of, series_of
 from controller.record.arrays import read_npy
 from controller.report.pack import verify_pack, write_pack
 from jetfleet.errors import BadInput, Corrupt
@@ -109,3 +109,13 @@ def test_telemetry_is_read_as_series_of_what_changed() -> None:
     )
     with pytest.raises(Corrupt):
         list(series_of("{}\n[]"))
+
+
+def test_latency_stands_over_the_clock_of_the_sensors() -> None:
+    text = json.dumps({"rounds": [[0, 1], [1, 2.5]]}) + "\n"
+    (found,) = latency_of(text, [5.0, 6.0])
+    assert (found.unit, found.seconds, found.values) == ("ms", (0.5, 1.75), (5.0, 6.0))
+    assert list(latency_of(text, [5.0])) == []  # of another process
+    assert list(latency_of("{}", [])) == []
+    with pytest.raises(Corrupt):
+        list(latency_of("[]", []))

@@ -70,7 +70,7 @@ def _of_class(
         boards=tuple(sorted(rows.boards)),
         winners=winners,
         margin=runners_up[0].behind if runners_up else None,
-        reason=_reason(winners, configurations, goals) if configurations else _nothing(rows),
+        reason=_reason(winners, len(keeping), goals) if configurations else _nothing(rows),
         runners_up=tuple(runners_up),
         rejected=tuple(sorted(rejected, key=lambda item: natural(item.configuration.label))),
         pareto=front(keeping, axes),
@@ -118,13 +118,16 @@ def _best(winners: Sequence[Configuration], goals: Goals) -> Estimate:
     return winners[0].estimate(goals.objective) if winners else Estimate(None)
 
 
-def _reason(winners: Sequence[Configuration], configurations: Sequence[Configuration], goals: Goals) -> str:
+def _reason(winners: Sequence[Configuration], keeping: int, goals: Goals) -> str:
     if not winners:
         return "no variant keeps every constraint" if goals.constraints else f"nobody measured {goals.objective}"
     if len(winners) > 1:
         others = ", ".join(item.label for item in winners[1:])
         return f"a tie: the intervals of {goals.objective} do not tell it from {others}"
-    return "the only one that keeps every constraint" if len(configurations) > 1 else "the only one measured"
+    kept = "that keep every constraint" if goals.constraints else "measured"
+    if keeping > 1:
+        return f"the best of {keeping} {kept}"
+    return "the only one that keeps every constraint" if goals.constraints else "the only one measured"
 
 
 def _nothing(rows: ClassRows) -> str:

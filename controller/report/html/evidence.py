@@ -25,7 +25,7 @@ def measurements(data: ReportData) -> Iterator[str]:
 def _cells(row: Row) -> tuple[str, ...]:
     item = row.measurement
     return (
-        page.link(f"m{row.measurement_id}", str(row.measurement_id)),
+        page.link(page.anchor(row.measurement_id), str(row.measurement_id)),
         str(row.job_id),
         page.toned(row.label, ""),
         page.toned(row.device, ""),
@@ -66,4 +66,4 @@ def _fold(row: Row) -> str:
         + page.definitions([*circumstances, *facts])
     )
     summary = f"{row.measurement_id}: {row.label} on {row.device}, job {row.job_id}: {item.verdict}"
-    return page.details(summary, inside, key=f"m{row.measurement_id}")
+    return page.details(summary, inside, key=page.anchor(row.measurement_id))

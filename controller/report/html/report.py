@@ -1,35 +1,44 @@
 """`report.html`: the whole page from what a report is made from."""
 
+from datetime import datetime, timezone
+
 from controller.model.report import ReportData, ReportJob
 from controller.model.result import VALID, Provenance
-from controller.report.html import evidence, page, sections
+from controller.report.html import evidence, measured, page, sections
 from controller.report.html.history import history
 
 
 def report_html(data: ReportData) -> str:
     """Offline, without a script; the sections that have nothing to show are left out."""
-    body = "".join(
-        page.section(title, parts, key=key)
-        for title, key, parts in (
-            ("Comparison", "comparison", sections.comparison(data)),
-            ("Distributions", "distributions", sections.distributions(data)),
-            ("Recommendation", "recommendation", sections.recommendation(data)),
-            ("Fleet", "fleet", sections.fleet(data)),
-            ("History with change points", "history", history(data)),
-            ("Stages", "stages", sections.stages(data)),
-            ("DLA placement", "dla-placement", sections.placements(data)),
-            ("Telemetry", "telemetry", sections.telemetry(data)),
-            ("Measurements", "measurements", evidence.measurements(data)),
+    made = {
+        (key, title): page.section(title, parts, key=key)
+        for key, title, parts in (
+            ("comparison", "Comparison", sections.comparison(data)),
+            ("distributions", "Distributions", sections.distributions(data)),
+            ("recommendation", "Recommendation", sections.recommendation(data)),
+            ("fleet", "Fleet", measured.fleet(data)),
+            ("history", "History with change points", history(data)),
+            ("stages", "Stages", measured.stages(data)),
+            ("dla-placement", "DLA placement", measured.placements(data)),
+            ("telemetry", "Telemetry", measured.telemetry(data)),
+            ("measurements", "Measurements", evidence.measurements(data)),
         )
-    )
-    made = f"Made by jetfleet {data.version}, {data.made_at.isoformat(timespec='seconds')}."
-    return page.page(data.title, header=_header(data), body=body, footer=page.paragraph(made))
+    }
+    links = page.navigation(place for place, section in made.items() if section)
+    footer = page.paragraph(f"Made by jetfleet {data.version}, {_minute(data.made_at)}.")
+    return page.page(data.title, header=_header(data) + links, body="".join(made.values()), footer=footer)
 
 
 def _header(data: ReportData) -> str:
     simulated = sum(row.measurement.provenance is Provenance.SIMULATED for row in data.rows)
     invalid = sum(row.measurement.verdict != VALID for row in data.rows)
     parts = [f"<h1>{page.toned(data.title, '')}</h1>", page.bullets(_job_line(job) for job in data.jobs)]
+    counts = (
+        _count(len(data.rows), "measurement"),
+        _count(len({row.label for row in data.rows}), "variant"),
+        _count(len({row.device for row in data.rows}), "board"),
+    )
+    parts.append(page.paragraph(", ".join(counts)))
     if simulated:
         words = f"{simulated} of {len(data.rows)} rows are SIMULATED: made-up numbers, not measurements."
         parts.append(page.paragraph(words, "notice"))
@@ -43,4 +52,13 @@ def _job_line(job: ReportJob) -> str:
     labels = ", ".join(f"{name}={value}" for name, value in sorted(job.labels.items()))
     by = f", submitted by {job.submitted_by}" if job.submitted_by else ""
     told = f" ({labels})" if labels else ""
-    return f"job {job.id} {job.name}, {job.state}, {job.created_at.isoformat(timespec='minutes')}{by}{told}"
+    return f"job {job.id} {job.name}, {job.state}, {_minute(job.created_at)}{by}{told}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _minute(when: datetime) -> str:
+    """In one time zone for every reader: the page is passed on."""
+    return f"{when.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"

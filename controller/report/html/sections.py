@@ -1,28 +1,34 @@
-"""The sections of a report, from rows and decisions to tables and pictures; comparison first.
+"""The sections of a report that decide: what was compared, both distributions, what to ship.
 
 Every number leads to its evidence: a measurement's verdict, flags, facts and digests, at the end of the page.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from controller.analysis.importance import by_importance, most_important
 from controller.model.comparison import Answer, Comparison
 from controller.model.recommendation import ClassRecommendation, Configuration, Goals
 from controller.model.report import ReportData
-from controller.model.result import VALID, Estimate, Row
+from controller.model.result import Estimate, Row
 from controller.report.html import charts, page
+from controller.report.html.order import arms
 from controller.report.text import recommend as recommend_text
+from controller.report.text.table import Table
 from controller.report.text.words import number
 
 _TONE = {
     Answer.FASTER: "good",
     Answer.BETTER: "good",
-    Answer.SAME: "good",
+    Answer.SAME: "same",
     Answer.SLOWER: "bad",
     Answer.WORSE: "bad",
 }
+_UNSURE = "unsure"
 _MOST_PICTURES = 12
-_MOST_LINES = 60
-_STAGES = ("pre", "h2d", "compute", "d2h", "post", "residual")
+_MOST_LINES = 24
+_MOST_ROWS = 40  # of a table that is not folded up
+_REJECTED = "rejected"
 
 
 def comparison(data: ReportData) -> Iterator[str]:
@@ -31,21 +37,32 @@ def comparison(data: ReportData) -> Iterator[str]:
     if compared is None or not compared.comparisons:
         return
     yield page.paragraph(f"Ratio of p50 over that of {compared.by.value} {compared.baseline}: below 1 is faster.")
-    found = [item for item in compared.comparisons if item.ratio is not None and item.ratio.value is not None]
-    if found:
-        rows = [_interval_row(item) for item in found[:_MOST_LINES]]
-        title = "Differences with their 95 % intervals"
-        yield page.figure(
-            charts.intervals(rows, words="p50 over the baseline's", zero=1.0, key="differences", title=title),
-            "A whisker is the 95 % interval of the ratio; on the dashed line both are equal."
-            + (f" The first {_MOST_LINES} of {len(found)}: the table has all." if len(found) > _MOST_LINES else ""),
-        )
-    yield page.table(
+    ordered = by_importance(compared.comparisons)
+    yield page.tally(
+        (f"{count} {answer.value}", _TONE.get(answer, _UNSURE))
+        for answer, count in Counter(item.answer for item in ordered).items()
+    )
+    yield from _differences([item for item in ordered if item.ratio is not None and item.ratio.value is not None])
+    made = page.table(
         ("what", "device", "p50 ms", "baseline ms", "ratio", "95 % interval", "answer", "why"),
-        [_comparison_cells(item) for item in compared.comparisons],
+        [_comparison_cells(item) for item in ordered],
         caption="Each against its baseline",
         right=frozenset({"p50 ms", "baseline ms", "ratio", "95 % interval"}),
     )
+    yield made if len(ordered) <= _MOST_ROWS else page.details(f"All {len(ordered)} comparisons", made, key="compared")
+
+
+def _differences(found: Sequence[Comparison]) -> Iterator[str]:
+    if not found:
+        return
+    shown = most_important(found, _MOST_LINES)
+    title = "Differences with their 95 % intervals"
+    rows = [_interval_row(item) for item in shown]
+    caption = "A whisker is the 95 % interval of the ratio; on the dashed line both are equal."
+    if len(found) > len(shown):
+        caption += f" {len(shown)} of {len(found)}, the largest changes of each kind: the table has all."
+    picture = charts.intervals(rows, words="p50 over the baseline's", zero=1.0, key="differences", title=title)
+    yield page.figure(picture, caption)
 
 
 def _interval_row(item: Comparison) -> charts.IntervalRow:
@@ -56,7 +73,7 @@ def _interval_row(item: Comparison) -> charts.IntervalRow:
         value=ratio.value or 1.0,
         low=ratio.low,
         high=ratio.high,
-        tone=_TONE.get(item.answer, "unsure"),
+        tone=_TONE.get(item.answer, _UNSURE),
         note=f"{ratio.value or 1.0:.3f}{interval}, {item.answer.value}",
     )
 
@@ -71,29 +88,25 @@ def _comparison_cells(item: Comparison) -> tuple[str, ...]:
         "n/a" if item.baseline is None else _evidence(item.baseline),
         "n/a" if ratio.value is None else f"{ratio.value:.3f}",
         interval,
-        page.toned(item.answer.value, _TONE.get(item.answer, "unsure")),
+        page.toned(item.answer.value, _TONE.get(item.answer, _UNSURE)),
         page.toned("; ".join(filter(None, (item.reason, item.advice, *item.notes))), "quiet"),
     )
 
 
 def _evidence(row: Row) -> str:
     """A p50 that leads to where it comes from."""
-    return page.link(_anchor(row), number(row.measurement.p50_ms.value))
-
-
-def _anchor(row: Row) -> str:
-    return f"m{row.measurement_id}"
+    return page.link(page.anchor(row.measurement_id), number(row.measurement.p50_ms.value))
 
 
 def distributions(data: ReportData) -> Iterator[str]:
     """Both arms of each comparison; else all rows of a device."""
-    for index, rows in enumerate(_arms(data)[:_MOST_PICTURES]):
+    for index, rows in enumerate(arms(data, _MOST_PICTURES)):
         curves = [
             charts.Curve(
                 f"{row.label} on {row.device}, job {row.job_id}", found.values_ms, found.shares, found.run_medians_ms
             )
             for row in rows
-            if (found := data.distributions.get(row.measurement_id)) is not None and found.values_ms
+            if (found := data.distributions[row.measurement_id]).values_ms
         ]
         if curves:
             title = "Distribution of latency: " + " and ".join(curve.name for curve in curves)
@@ -101,33 +114,48 @@ def distributions(data: ReportData) -> Iterator[str]:
             yield page.figure(picture, "All samples of all runs; a mark below is the median of one fresh process.")
 
 
-def _arms(data: ReportData) -> list[Sequence[Row]]:
-    pairs = [
-        (item.baseline, item.row)
-        for item in (data.compared.comparisons if data.compared else ())
-        if item.baseline is not None
-    ]
-    if pairs:
-        return list(pairs)
-    devices = sorted({row.device for row in data.rows})
-    return [[row for row in data.rows if row.device == device][:4] for device in devices]
-
-
 def recommendation(data: ReportData) -> Iterator[str]:
     """What to ship, per device class, and the Pareto front."""
     if data.recommended is None:
         return
     goals = data.recommended.goals
-    yield page.paragraph(recommend_text.goals_line(goals))
+    yield page.paragraph(f"Asked for: {recommend_text.goals_line(goals)}.")
     for index, found in enumerate(data.recommended.classes):
         yield f"<h3>{page.toned(recommend_text.heading(found), '')}</h3>"
-        made = recommend_text.recommend_table(found, goals)
-        if made.rows:
-            columns = tuple(name or "place" for name in made.columns)
-            rows = [[page.toned(cell, "") for cell in row] for row in made.rows]
-            yield page.table(columns, rows, caption=f"Variants on {found.device_class}", right=made.right)
-        yield page.bullets(recommend_text.why(found))
+        yield page.paragraph(recommend_text.decision(found), "notice chosen" if found.winners else "notice")
         yield _front(found, goals, key=f"p{index}")
+        yield from _ranking(found, goals, key=f"rejected{index}")
+
+
+def _ranking(found: ClassRecommendation, goals: Goals, *, key: str) -> Iterator[str]:
+    made = recommend_text.recommend_table(found, goals)
+    ranked = [row for row in made.rows if row[0] != _REJECTED]
+    rejected = [row for row in made.rows if row[0] == _REJECTED]
+    if ranked:
+        yield _variants(made, ranked, caption=f"Variants on {found.device_class}")
+    yield page.bullets(recommend_text.remarks(found))
+    if rejected:
+        inside = _variants(made, rejected, caption=f"Rejected on {found.device_class}")
+        inside += page.bullets(recommend_text.rejections(found))
+        yield page.details(f"{len(rejected)} rejected variants, and why", inside, key=key)
+
+
+def _variants(made: Table, rows: Sequence[Sequence[str]], *, caption: str) -> str:
+    columns = tuple(name or "place" for name in made.columns)
+    cells = [
+        [
+            _two_lines(cell) if name in made.right else page.toned(cell, "")
+            for name, cell in zip(columns, row, strict=True)
+        ]
+        for row in rows
+    ]
+    return page.table(columns, cells, caption=caption, right=made.right)
+
+
+def _two_lines(cell: str) -> str:
+    """A value, and smaller below it its interval."""
+    value, bracket, interval = cell.partition(" (")
+    return page.toned(value, "") + (page.toned(interval.rstrip(")"), "quiet below") if bracket else "")
 
 
 def _front(found: ClassRecommendation, goals: Goals, *, key: str) -> str:
@@ -143,80 +171,11 @@ def _front(found: ClassRecommendation, goals: Goals, *, key: str) -> str:
     ]
     title = f"{axes[1]} over {axes[0]} on {found.device_class}"
     picture = charts.points(points, x_words=axes[0], y_words=axes[1], key=key, title=title)
-    return page.figure(picture, "Filled: nobody beats it in everything that was measured.")
+    named = ", ".join(found.pareto_axes)
+    return page.figure(
+        picture, f"What keeps the constraints. Filled: the Pareto front of {named}, which nobody beats in all."
+    )
 
 
 def _value(item: Configuration, name: str) -> float | None:
     return item.estimate(name).value
-
-
-def stages(data: ReportData) -> Iterator[str]:
-    """Where the time of one inference goes."""
-    rows = [
-        charts.Stack(f"{row.label} on {row.device}", parts)
-        for row in data.rows
-        if row.measurement.verdict == VALID and len(parts := _stage_means(row)) > 1
-    ]
-    for begin in range(0, min(len(rows), 40), 20):
-        picture = charts.stacks(
-            rows[begin : begin + 20], words="mean ms of one inference", key=f"s{begin}", title="Stages"
-        )
-        yield page.figure(picture, "Means add up, medians do not. The residual is what no stage accounts for.")
-
-
-def _stage_means(row: Row) -> dict[str, float]:
-    found = ((stage, row.measurement.value(f"{stage}_mean_ms")) for stage in _STAGES)
-    return {stage: value for stage, value in found if value is not None and value > 0}
-
-
-def fleet(data: ReportData) -> Iterator[str]:
-    """Variants by boards; shades are within a line, so that it says which board is slow."""
-    devices = sorted({row.device for row in data.rows})
-    variants = sorted({row.label for row in data.rows})
-    if len(devices) < 2:
-        return
-    newest = {(row.label, row.device): row for row in sorted(data.rows, key=lambda row: row.measurement_id)}
-    lines = []
-    for variant in variants:
-        here = {device: newest.get((variant, device)) for device in devices}
-        known = [row.measurement.p50_ms.value for row in here.values() if row and row.measurement.p50_ms.value]
-        best = min(known, default=None)
-        lines.append((page.toned(variant, ""), *(_heat(here[device], best) for device in devices)))
-    yield page.table(
-        ("variant", *devices), lines, caption="p50 ms, and how far behind the fastest board", right=frozenset(devices)
-    )
-
-
-def _heat(row: Row | None, best: float | None) -> str:
-    if row is None:
-        return "n/a"
-    value = row.measurement.p50_ms.value
-    words = _evidence(row)
-    if row.measurement.verdict != VALID:
-        return f"{words} {page.toned(row.measurement.verdict, 'unsure')}"
-    if value is None or not best or value <= best:
-        return words
-    return f"{words} {page.toned(f'+{value / best - 1:.0%}', 'bad' if value > 1.1 * best else 'quiet')}"
-
-
-def placements(data: ReportData) -> Iterator[str]:
-    """Where the layers of engines run that asked for a DLA."""
-    rows = [
-        charts.Stack(label, {"on the DLA": float(found.layers_on_dla), "on the GPU": float(found.layers_on_gpu)})
-        for key, found in sorted(data.placements.items())
-        for label in sorted({row.label for row in data.rows if row.engine_key == key})[:1]
-    ]
-    if rows:
-        picture = charts.stacks(rows, words="layers", key="dla", title="Layers on the DLA and on the GPU")
-        yield page.figure(picture, "A layer that the DLA does not take falls back to the GPU.")
-
-
-def telemetry(data: ReportData) -> Iterator[str]:
-    """What the sensors said while a number was taken."""
-    by_id = {row.measurement_id: row for row in data.rows}
-    for index, (number_, found) in enumerate(sorted(data.telemetry.items())[:_MOST_PICTURES]):
-        tracks = [charts.Track(item.channel, item.unit, item.seconds, item.values) for item in found if item.seconds]
-        if tracks and number_ in by_id:
-            row = by_id[number_]
-            title = f"Telemetry of {row.label} on {row.device}, job {row.job_id}"
-            yield page.figure(charts.tracks(tracks[:8], key=f"t{index}", title=title), title)

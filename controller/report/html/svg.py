@@ -102,8 +102,20 @@ def bottom_axis(scale: Scale, y: float, words: str) -> str:
     return "".join(parts)
 
 
+def top_axis(scale: Scale, y: float) -> str:
+    """The same numbers above a picture that is taller than a screen."""
+    parts = [line(scale.begin, y, scale.end, y, "axis")]
+    for value in ticks(scale.low, scale.high):
+        parts += [
+            line(scale(value), y - 4, scale(value), y, "axis"),
+            text(scale(value), y - 8, label(value), anchor="middle"),
+        ]
+    return "".join(parts)
+
+
 def left_axis(scale: Scale, x: float, words: str) -> str:
-    parts = [line(x, scale.begin, x, scale.end, "axis"), text(x - 40, scale.end - 8, words, style="quiet")]
+    """What the numbers are stands above: leave 24 pixels."""
+    parts = [line(x, scale.begin, x, scale.end, "axis"), text(4, scale.end - 11, words, style="quiet")]
     for value in ticks(scale.low, scale.high, most=4):
         parts += [
             line(x - 4, scale(value), x, scale(value), "axis"),
@@ -125,7 +137,12 @@ def text_width(words: str) -> float:
     return _CHAR * len(words)
 
 
-def short(words: str, most: int = 44) -> str:
+def names_width(names: Iterable[str]) -> float:
+    """What the longest takes, with room beside it."""
+    return min(320.0, max((text_width(short(name)) for name in names), default=0) + 12)
+
+
+def short(words: str, most: int = 48) -> str:
     """Cut in the middle, where names differ least."""
     if len(words) <= most:
         return words

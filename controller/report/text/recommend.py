@@ -41,10 +41,24 @@ def goals_line(goals: Goals) -> str:
 
 def why(found: ClassRecommendation) -> Iterator[str]:
     """Below the table: the reason, the margin, what each failed on, the Pareto front, the modes, the DLA."""
-    yield one_line(found.reason) + _margin(found.margin)
+    yield decision(found)
+    yield from rejections(found)
+    yield from remarks(found)
+
+
+def decision(found: ClassRecommendation) -> str:
+    """The winner with its margin, or why there is none."""
+    winner = f"{one_line(found.winners[0].label)}: " if found.winners else ""
+    return winner + one_line(found.reason) + _margin(found.margin)
+
+
+def rejections(found: ClassRecommendation) -> Iterator[str]:
     for item in found.rejected:
         reasons = "; ".join(held.reason for held in item.failed) or "the objective was not measured"
         yield one_line(f"{item.configuration.label}: {reasons}")
+
+
+def remarks(found: ClassRecommendation) -> Iterator[str]:
     if len(found.pareto_axes) > 1:
         labels = ", ".join(one_line(item.label) for item in found.pareto)
         yield f"Pareto front of {', '.join(found.pareto_axes)}: {labels}"

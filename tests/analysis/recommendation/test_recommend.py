@@ -28,6 +28,7 @@ def test_the_fastest_wins_by_a_margin_that_its_interval_supports() -> None:
     assert [item.configuration.variant_key for item in found.runners_up] == [FP16, FP32]
     assert found.margin is not None
     assert (found.margin.value, found.margin.low) == (pytest.approx(1.25), pytest.approx(9.9 / 8.08))
+    assert found.reason == "the best of 3 measured"
 
 
 def test_what_intervals_do_not_tell_apart_is_a_tie() -> None:
@@ -47,6 +48,7 @@ def test_a_constraint_is_kept_with_the_whole_interval_or_not_at_all() -> None:
         goals=goals,
     )
     assert names(found) == ["tensorrt-fp16-b2-gpu"]
+    assert found.reason == "the only one that keeps every constraint"
     why = {item.configuration.variant_key: item.failed[0] for item in found.rejected}
     assert (why[FP32].bound, why[FP32].reason) == (Bound.NOT_MET, "p99_ms 22 is above 10 by 120.0%")
     assert why[FP16].bound is Bound.NOT_SHOWN
