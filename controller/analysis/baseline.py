@@ -16,10 +16,9 @@ _PRECISIONS = (Precision.FP32, Precision.TF32, Precision.FP16, Precision.INT8)
 def default_axis(rows: Iterable[Row]) -> Axis:
     """Jobs where there are several, else variants, else devices."""
     found = list(rows)
-    for axis in (Axis.JOB, Axis.VARIANT):
-        if len({value_of(row, axis) for row in found}) > 1:
-            return axis
-    return Axis.DEVICE
+    if len({row.job_id for row in found}) > 1:
+        return Axis.JOB
+    return Axis.VARIANT if len({row.variant_key for row in found}) > 1 else Axis.DEVICE
 
 
 def baseline_value(rows: Sequence[Row], by: Axis, wanted: str) -> str:

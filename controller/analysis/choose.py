@@ -28,16 +28,19 @@ class Position:
 
 
 def value_of(row: Row, by: Axis) -> str:
-    return {Axis.DEVICE: row.device, Axis.VARIANT: row.variant_key, Axis.JOB: str(row.job_id)}[by]
+    if by is Axis.JOB:
+        return str(row.job_id)
+    return row.device if by is Axis.DEVICE else row.variant_key
 
 
 def position_of(row: Row, by: Axis) -> Position:
-    shared = {
-        Axis.DEVICE: (row.model_name, row.variant_key),
-        Axis.VARIANT: (row.model_name, row.device),
-        Axis.JOB: (row.variant_key, row.device),
-    }[by]
-    return Position(value_of(row, by), shared, row.measurement.provenance, row.part)
+    return Position(value_of(row, by), _shared(row, by), row.measurement.provenance, row.part)
+
+
+def _shared(row: Row, by: Axis) -> tuple[str, str]:
+    if by is Axis.JOB:
+        return row.variant_key, row.device
+    return row.model_name, row.variant_key if by is Axis.DEVICE else row.device
 
 
 def choose(rows: Iterable[Row], by: Axis) -> dict[Position, ChosenRow]:

@@ -3,7 +3,7 @@
 A fact that neither has does not apply to them; one that only one of them has is a difference.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from controller.model.comparison import Axis
 from controller.model.facts import fact_type, shown
@@ -18,8 +18,23 @@ CIRCUMSTANCES = ("power_mode", *(item.name for item in CLOCKS), "l4t", "jetpack"
 SETTINGS = CIRCUMSTANCES[: CIRCUMSTANCES.index("l4t")]  # what a variant's settings move
 # What ran at the same time, and how it was timed: these decide what a latency means.
 _CHOSEN = tuple(item.name for item in MANNER)
-_MANNER = ("schedule", "subject", "mode", *_CHOSEN)
-_FIELDS = ("provenance", "model", "runtime", "runtime_version", "precision", "batch", "placement", *_MANNER)
+# What a row has beside its facts and circumstances.
+_OF_A_ROW: Mapping[str, Callable[[Row], str]] = {
+    "provenance": lambda row: row.measurement.provenance.value,
+    "model": lambda row: row.model_name,
+    "runtime": lambda row: row.runtime,
+    "runtime_version": lambda row: row.runtime_version,
+    "precision": lambda row: row.precision.value,
+    "batch": lambda row: str(row.batch),
+    "placement": lambda row: row.placement,
+    "schedule": lambda row: row.schedule.value,
+    "subject": lambda row: row.part or "the only one",
+    "mode": lambda row: row.mode.value,
+}
+_FIELDS = (*_OF_A_ROW, *_CHOSEN)
+_SAID = tuple((name, OTHERWISE[name]) for name in (*_CHOSEN, *(item.name for item in CLOCKS)))
+_FACTS = (*HARDWARE, *(name for name in CIRCUMSTANCES if name not in OTHERWISE))
+_ALL = ("power_mode", *_OF_A_ROW, *(name for name, _ in _SAID), *_FACTS)
 # Whether a graph could be captured is the runtime's and the placement's: between variants it is told, and no obstacle.
 _OWN_OF_A_VARIANT = frozenset({"runtime", "precision", "batch", "placement", CUDA_GRAPH})
 
@@ -39,16 +54,26 @@ def check_names(across: frozenset[str]) -> None:
 
 def differences(row: Row, baseline: Row, *, by: Axis, across: frozenset[str] = frozenset()) -> list[str]:
     """What keeps a row from being held against its baseline, each as `name is A, B in the baseline`."""
+    here, there = circumstances(row), circumstances(baseline)
+    if here == there:
+        return []
+    values = dict(zip(_ALL, zip(here, there, strict=True), strict=True))
     return [
-        f"{name} is {value_of_fact(row, name)}, {value_of_fact(baseline, name)} in the baseline"
+        f"{name} is {values[name][0]}, {values[name][1]} in the baseline"
         for name in _must_agree(row, baseline, by)
-        if name not in across and value_of_fact(row, name) != value_of_fact(baseline, name)
+        if name not in across and values[name][0] != values[name][1]
     ]
 
 
 def circumstances(row: Row) -> tuple[str, ...]:
     """Rows of one engine with the same of these, on one device, are repeats of each other."""
-    return tuple(value_of_fact(row, name) for name in (*_FIELDS, *HARDWARE, *CIRCUMSTANCES))
+    said, facts = row.measurement.circumstances, row.facts
+    return (
+        row.power_mode or UNKNOWN,
+        *[read(row) for read in _OF_A_ROW.values()],
+        *[said.get(name, otherwise) for name, otherwise in _SAID],
+        *[shown(facts.get(name)) for name in _FACTS],
+    )
 
 
 def _must_agree(row: Row, baseline: Row, by: Axis) -> Iterator[str]:
@@ -79,24 +104,10 @@ def _circumstances(row: Row, baseline: Row, by: Axis) -> Sequence[str]:
 
 def value_of_fact(row: Row, name: str) -> str:
     """As people read it, and as it is compared."""
-    match name:
-        case "power_mode":
-            return row.power_mode or UNKNOWN
-        case "provenance":
-            return row.measurement.provenance.value
-        case "model":
-            return row.model_name
-        case "precision":
-            return row.precision.value
-        case "schedule":
-            return row.schedule.value
-        case "mode":
-            return row.mode.value
-        case "subject":
-            return row.part or "the only one"
-        case "runtime" | "runtime_version" | "placement" | "batch":
-            return str(getattr(row, name))
-        case _ if name in OTHERWISE:
-            return row.measurement.circumstances.get(name, OTHERWISE[name])
-        case _:
-            return shown(row.facts.get(name))
+    if name == "power_mode":
+        return row.power_mode or UNKNOWN
+    if name in _OF_A_ROW:
+        return _OF_A_ROW[name](row)
+    if name in OTHERWISE:
+        return row.measurement.circumstances.get(name, OTHERWISE[name])
+    return shown(row.facts.get(name))

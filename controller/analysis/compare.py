@@ -11,6 +11,7 @@ from controller.analysis.effects import BESIDE, check_metric, effect_of
 from controller.analysis.evidence import in_turns
 from controller.analysis.noise_floor import NoiseFloors
 from controller.analysis.remarks import remarks
+from controller.analysis.repeats import newest_repeats
 from controller.analysis.spread import spreads
 from controller.analysis.turns import TurnPair, answered_in_turns, beside_turns, turn_pairs
 from controller.model.comparison import Answer, Axis, Comparison, ComparisonReport, Effect
@@ -49,9 +50,10 @@ def compare(
     check_names(across)
     check_metric(metric)
     axis = by or default_axis(rows)
+    rows = newest_repeats(rows, axis)
     base = baseline_value(rows, axis, baseline)
     together = turn_pairs(rows) if axis is Axis.VARIANT else []
-    known = {row.measurement_id: row for row in (*history, *rows)}
+    known = {row.measurement_id: row for row in (*newest_repeats(list(history)), *rows)}
     turned = [found for pair in together if (found := pair.against(baseline)) is not None]
     pairs = list(_pairs(choose(beside_turns(rows, together), axis), base, together))
     held = [*turned, *((found.row, other.row) for _, found, other in pairs if other)]
