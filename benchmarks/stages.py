@@ -13,7 +13,7 @@ from PIL import Image
 
 from agent.pipeline.callables import UserFunctions
 from agent.pipeline.functions import before, behind
-from agent.pipeline.session import PipelineSession
+from agent.pipeline.session import FrameFile, PipelineSession
 from agent.runtime.onnxruntime.cpu import OnnxSession
 from agent.runtime.onnxruntime.graph import open_engine
 from agent.runtime.onnxruntime.options import session_options
@@ -85,7 +85,7 @@ def _around(session: OnnxSession) -> PipelineSession:
     nobody = UserFunctions([], _no_file, env={})
     found = PipelineSession(
         session,
-        [_jpeg(seed) for seed in range(8)],
+        [FrameFile(f"{seed}.jpg", _jpeg(seed)) for seed in range(8)],
         before(pipeline, nobody),
         behind(pipeline, nobody),
         inputs={"image": np.zeros((1, 3, _SIDE, _SIDE), np.float32)},

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from agent.pipeline.callables import UserFunctions
-from agent.pipeline.session import PipelineSession
+from agent.pipeline.session import FrameFile, PipelineSession
 from agent.runtime.arrays import Tensor
 from agent.runtime.base import Locate, Session
 from jetfleet.circumstances import INFLIGHT
@@ -40,7 +40,8 @@ def open_pipeline(
         raise BadInput(
             f"the engine has no input {pipeline.tensor!r}", where="pipeline.tensor", expected=", ".join(inputs)
         )
-    frames = [locate(item).read_bytes() for item in subject.artifacts if item.role == ARTIFACT_ROLE_FRAME]
+    files = [item for item in subject.artifacts if item.role == ARTIFACT_ROLE_FRAME]
+    frames = [FrameFile(name_of(item.name), locate(item).read_bytes()) for item in files]
     if not frames:
         raise BadInput("the task brings no frames", where="pipeline.input")
     found = PipelineSession(
@@ -57,6 +58,12 @@ def open_pipeline(
     if answer is not None:
         _log.info("the answer to the first frames: %s", json.dumps(_plain(answer)))
     return found
+
+
+def name_of(artifact: str) -> str:
+    """The file's own: the workstation sets its place before it, `003-cat.jpg`."""
+    place, _, name = artifact.partition("-")
+    return name if name and place.isdigit() else artifact
 
 
 def steps_of(subject: Subject) -> str:

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from agent.runtime.arrays import Tensor
 from jetfleet.errors import BadInput
-from jetfleet.pipeline.shapes import resized
+from jetfleet.pipeline.shapes import MOST_PIXELS, resized
 from jetfleet.pipeline.steps import PipelineStep, numbers_of, size_of, text_of
 
 FrameStep: TypeAlias = Callable[[Tensor], Tensor]
@@ -26,8 +26,7 @@ _FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601, as Pillow's own conversion has it
-# A file of a few kilobytes may promise pixels without end: what is larger is refused by Pillow itself.
-Image.MAX_IMAGE_PIXELS = 128_000_000
+Image.MAX_IMAGE_PIXELS = None  # the bound is this module's own, and refuses where Pillow would warn
 
 
 def decoder(step: PipelineStep) -> Callable[[bytes], Tensor]:
@@ -37,9 +36,15 @@ def decoder(step: PipelineStep) -> Callable[[bytes], Tensor]:
     def decode(content: bytes) -> Tensor:
         try:
             with Image.open(BytesIO(content), formats=("JPEG", "PNG")) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise BadInput(
+                        f"{image.height} x {image.width} pixels are too many", expected=f"at most {MOST_PIXELS} of them"
+                    )
                 pixels = np.asarray(_in_bytes(image).convert(mode))
-        except (UnidentifiedImageError, OSError, Image.DecompressionBombError, SyntaxError) as error:
-            raise BadInput(f"a frame is not a readable image: {error}", expected="JPEG or PNG") from error
+        except UnidentifiedImageError:  # whose words are of a buffer in memory
+            raise BadInput("not a JPEG or PNG file", expected="whole JPEG or PNG files") from None
+        except (OSError, SyntaxError, ValueError) as error:
+            raise BadInput(f"cannot be decoded: {error}", expected="whole JPEG or PNG files") from error
         return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
     return decode

@@ -5,6 +5,7 @@ It is a base.Session itself, so that the timed loop and everything behind it sta
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,14 @@ from jetfleet.circumstances import PIPELINE
 from jetfleet.errors import BadInput
 
 
+@dataclass(frozen=True)
+class FrameFile:
+    """A file of the job as it came, by the name that its owner knows."""
+
+    name: str
+    content: bytes
+
+
 class PipelineSession:
     """`inputs` are the engine's other inputs, as they stay; `tensor` is the one that frames become, `buffer` its room.
 
@@ -25,7 +34,7 @@ class PipelineSession:
     def __init__(
         self,
         session: Session,
-        frames: Sequence[bytes],
+        frames: Sequence[FrameFile],
         before: Callable[[bytes], Tensor],
         behind: Callable[[Mapping[str, Tensor]], Any] | None,
         *,
@@ -35,6 +44,7 @@ class PipelineSession:
         steps: str,
     ) -> None:
         self._session, self._frames, self._before, self._behind = session, frames, before, behind
+        self._contents = [frame.content for frame in frames]
         self._inputs = {**inputs, tensor: np.array(inputs[tensor])}
         self._slots = self._inputs[tensor]  # one for each frame of a batch
         self._batch, self._steps = batch, steps
@@ -52,21 +62,28 @@ class PipelineSession:
 
         Raises BadInput for a frame that does not become the engine's input.
         """
-        if np.shape(self._before(self._frames[0])) == self._slots.shape:
+        if np.shape(self._made_of(self._frames[0])) == self._slots.shape:
             self._slots = self._slots[None]  # an input without a batch dimension is one frame
         wanted = self._slots.shape[1:], self._slots.dtype
-        for index, content in enumerate(self._frames):
-            made = self._before(content)
+        for frame in self._frames:
+            made = self._made_of(frame)
             found = getattr(made, "shape", None), getattr(made, "dtype", None)
             if found != wanted:
                 shown = f"{found[1]}{list(found[0])}" if found[0] is not None else type(made).__name__
                 raise BadInput(
-                    f"frame {index} becomes {shown}", where="pipeline.pre", expected=f"{wanted[1]}{list(wanted[0])}"
+                    f"{frame.name} becomes {shown}", where="pipeline.pre", expected=f"{wanted[1]}{list(wanted[0])}"
                 )
         self._place = 0
         self.infer()
         self._place = 0
         return self._behind(self._session.outputs()) if self._behind is not None else None
+
+    def _made_of(self, frame: FrameFile) -> Tensor:
+        """Raises BadInput that names the file."""
+        try:
+            return self._before(frame.content)
+        except BadInput as error:
+            raise BadInput(f"{frame.name}: {error.message}", where=error.where, expected=error.expected) from error
 
     def bind(self, inputs: Mapping[str, Tensor]) -> None:
         self._session.bind(inputs)
@@ -75,7 +92,7 @@ class PipelineSession:
         clock = self.clock
         begin = clock()
         for slot in range(self._batch):
-            self._slots[slot] = self._before(self._frames[self._place])
+            self._slots[slot] = self._before(self._contents[self._place])
             self._place = (self._place + 1) % len(self._frames)
         self._session.bind(self._inputs)
         ready = clock()

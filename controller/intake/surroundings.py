@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+from controller.intake.answer_steps import answer_faults
 from controller.intake.exchange import ModelAnswer
 from controller.intake.jobfile.frames import TracedFrame, frame_files, trace_frames
 from controller.intake.jobfile.matrix import VariantPoint
@@ -16,7 +17,7 @@ from controller.intake.jobfile.yaml import Steps
 from controller.model.job import Role, TensorSpec
 from jetfleet.pipeline.callables import file_of
 from jetfleet.pipeline.shapes import fits
-from jetfleet.pipeline.steps import CALLABLE, Pipeline, PipelineStep, text_of
+from jetfleet.pipeline.steps import Pipeline
 
 _INFLIGHT = "inflight"
 
@@ -46,12 +47,10 @@ def fitted_pipeline(
             _refuse_unfit(loaded, frames, point, [item for item in inputs if item.name == tensor])
         with mistakes:
             _refuse_ahead(loaded, point)
-    outputs = {item.name: item for item in answer.outputs}
-    for index, step in enumerate(pipeline.post):
-        if any(item.step == CALLABLE for item in pipeline.post[:index]):
-            break
-        with mistakes:
-            _refuse_unknown_outputs(loaded, step, ("pipeline", "post", index), outputs)
+    for fault in answer_faults(pipeline.post, {item.name: item.shape for item in answer.outputs}):
+        place: Steps = ("pipeline", "post", fault.index)
+        hint = nearest(fault.unknown, fault.known)
+        mistakes.add(loaded.document.error(place, fault.message, expected=fault.expected, hint=hint))
     mistakes.refuse()
     return replace(pipeline, tensor=tensor)
 
@@ -90,36 +89,3 @@ def _refuse_ahead(loaded: LoadedJob, point: VariantPoint) -> None:
     if options.get(_INFLIGHT, "1") != "1":
         place: Steps = ("options", point.runtime, _INFLIGHT)
         raise loaded.document.error(place, f"inflight: {options[_INFLIGHT]} beside a pipeline", expected="inflight: 1")
-
-
-def _refuse_unknown_outputs(
-    loaded: LoadedJob, step: PipelineStep, place: Steps, outputs: Mapping[str, TensorSpec]
-) -> None:
-    if step.step == CALLABLE:
-        return
-    names = [text_of(step, key) for key in (("boxes", "scores") if step.step == "nms" else ("output",))]
-    for name in names:
-        _refuse_unknown_output(loaded, step, place, outputs, name)
-    if step.step == "nms":
-        _refuse_unlike_boxes(loaded, place, outputs[names[0]], outputs[names[1]])
-
-
-def _refuse_unknown_output(
-    loaded: LoadedJob, step: PipelineStep, place: Steps, outputs: Mapping[str, TensorSpec], name: str
-) -> None:
-    if not name and len(outputs) > 1:
-        message = f"{step.step}: the model has {len(outputs)} outputs, and which one is meant is not said"
-        raise loaded.document.error(place, message, expected=f"output: one of {', '.join(outputs)}")
-    if name and name not in outputs:
-        message = f"{step.step}: the model has no output {name!r}"
-        raise loaded.document.error(place, message, expected=", ".join(outputs), hint=nearest(name, outputs))
-
-
-def _refuse_unlike_boxes(loaded: LoadedJob, place: Steps, boxes: TensorSpec, scores: TensorSpec) -> None:
-    if len(boxes.shape) == 3 and boxes.shape[2] == 4 and scores.shape[:2] == boxes.shape[:2]:
-        return
-    raise loaded.document.error(
-        place,
-        f"nms cannot take boxes {list(boxes.shape)} and scores {list(scores.shape)}",
-        expected="[samples, rows, 4], and [samples, rows] or [samples, rows, classes]; a callable for other forms",
-    )

@@ -99,7 +99,7 @@ def test_yaml_is_parsed_and_planned(place: Workplace, block: Block) -> None:
 
 
 def pooled(channels: int, *, is_open: bool = False) -> onnx.ModelProto:
-    """Images of any size to three scores."""
+    """Images of any size to ten scores."""
     nodes = [
         NODE("Conv", ["image", "w1"], ["c"]),
         NODE("GlobalAveragePool", ["c"], ["p"]),
@@ -108,7 +108,7 @@ def pooled(channels: int, *, is_open: bool = False) -> onnx.ModelProto:
     ]
     sides = ("H", "W") if is_open else (8, 8) if channels == 1 else (224, 224)
     image = value("image", ["N", channels, *sides])
-    return model_of(nodes, [image], [value("y", ["N", 3])], w1=floats(4, channels, 3, 3), w2=floats(3, 4))
+    return model_of(nodes, [image], [value("y", ["N", 10])], w1=floats(4, channels, 3, 3), w2=floats(10, 4))
 
 
 def test_every_block_says_what_it_is() -> None:

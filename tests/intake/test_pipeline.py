@@ -1,10 +1,13 @@
 """Pipelines of job files: read, traced through real image files, held against the model, and told all at once."""
 
 import hashlib
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from controller.intake.jobfile.image_sizes import image_size
 from controller.model.job import Role
@@ -52,7 +55,12 @@ def test_a_pipeline_and_its_files_become_part_of_every_variant(job: Workplace) -
         ("    - decode\n", "", "resize cannot take the bytes of a file: it was not decoded", "first step"),
         ("input: frames", "input: nowhere", "nowhere does not exist", "paths start at"),
         ("{top_k: 3}", "{top_k: 0}", "top_k: k 0 is out of range", "from 1"),
-        ("softmax", "{softmax: logits}", "softmax: the model has no output 'logits'", "scores"),
+        ("softmax", "{softmax: logits}", "softmax: there is no output 'logits'", "scores"),
+        ("{top_k: 3}", "{top_k: 6}", "top_k: 6 of scores [1, 5], which has 5 in each row", "at most 5"),
+        ("{top_k: 3}", "{top_k: 3}, {top_k: {k: 4, output: scores}}", "top_k: 4 of scores [1, 3]", "at most 3"),
+        ("softmax", "{softmax: {axis: 2}}", "softmax: scores [1, 5] has no axis 2", "from -2 to 1"),
+        ("softmax", "argmax", "top_k: 3 of scores [1], which has 1", "at most 1"),
+        ("softmax", "{top_k: 2}", "there are 2 outputs, and which one is meant", "scores, scores.classes"),
         ("softmax", "{nms: {boxes: scores, scores: scores}}", "nms cannot take boxes", "[samples, rows, 4]"),
         ("softmax", "nms", "nms needs boxes", "the output that holds the boxes"),
         ("input: frames", "input: frames\n  tensor: images", "the model has no input 'images'", "image"),
@@ -85,6 +93,55 @@ def test_every_frame_is_looked_at(job: Workplace) -> None:
     assert "(0.jpg, 12 x 16)" in error.message or "(1.png, 20 x 10)" in error.message
 
 
+def one_byte_wrong(content: bytes) -> bytes:
+    return content[:60] + bytes([content[60] ^ 1]) + content[61:]
+
+
+def bomb(content: bytes) -> bytes:
+    """A PNG whose header promises 20,000 x 20,000 pixels."""
+    header = b"IHDR" + struct.pack(">II", 20_000, 20_000) + content[24:29]
+    return content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "fault"),
+    [
+        ("0.jpg", lambda content: content[:-40], "0.jpg ends before its image does"),
+        ("1.png", lambda content: content[:-40], "1.png ends before its image does"),
+        (
+            "1.png",
+            lambda content: content[:60] + b"?" + content[61:],
+            "1.png is damaged (the checksum of IDAT is wrong)",
+        ),
+        ("1.png", bomb, "1.png has 20000 x 20000 pixels, more than 128000000"),
+        ("0.jpg", lambda content: b"", "0.jpg is not a JPEG or PNG file"),
+        ("0.jpg", lambda content: b"<html>", "0.jpg is not a JPEG or PNG file"),
+    ],
+)
+def test_a_file_that_no_board_could_decode_is_named(
+    job: Workplace, name: str, change: Callable[[bytes], bytes], fault: str
+) -> None:
+    path = job.folder / "frames" / name
+    path.write_bytes(change(path.read_bytes()))
+    error = job.refused(f"{MODEL}{PIPELINE}")
+    assert (error.message, error.expected) == (fault, "whole JPEG or PNG files")
+
+
+def test_every_damaged_file_is_told_and_a_whole_one_is_not(job: Workplace) -> None:
+    """A JPEG whose thumbnail is whole and whose image is not, a PNG in passes, palettes, bytes behind the end."""
+    folder = job.folder / "frames"
+    whole = (folder / "0.jpg").read_bytes()
+    thumbnail = b"\xff\xe1" + struct.pack(">H", 2 + len(whole)) + whole
+    (folder / "0.jpg").write_bytes(b"\xff\xd8" + thumbnail + whole[2:-100])
+    (folder / "2.jpg").write_bytes(whole + bytes(100))
+    (folder / "3.jpg").write_bytes(b"\xff\xd8" + thumbnail + whole[2:])
+    Image.new("P", (16, 12)).save(folder / "4.png", bits=2)
+    (folder / "1.png").write_bytes(b"")
+    (folder / "5.png").mkdir()
+    error = job.refused(f"{MODEL}{PIPELINE}")
+    assert [item.message.split()[0] for item in (error, *error.others)] == ["0.jpg", "1.png"]
+
+
 def test_a_file_that_is_not_an_image_is_named(job: Workplace) -> None:
     (job.folder / "frames/2.png").write_bytes(b"not one")
     assert "2.png is not a JPEG or PNG file" in job.refused(f"{MODEL}{PIPELINE}").message
@@ -92,7 +149,7 @@ def test_a_file_that_is_not_an_image_is_named(job: Workplace) -> None:
 
 def test_which_of_several_outputs_must_be_said(job: Workplace) -> None:
     job.model(image_network(outputs=2))
-    assert "the model has 2 outputs" in job.refused(f"{MODEL}{PIPELINE}").message
+    assert "there are 2 outputs" in job.refused(f"{MODEL}{PIPELINE}").message
     named = PIPELINE.replace("[softmax, {top_k: 3}]", "[{softmax: scores1}, {top_k: {k: 3, output: scores1}}]")
     assert job.prepare(f"{MODEL}{named}").spec.variants
 
@@ -105,7 +162,7 @@ def test_two_in_flight_and_a_pipeline_are_refused(job: Workplace) -> None:
 
 
 def test_a_users_function_travels_as_a_file(job: Workplace) -> None:
-    source = job.write("code/own.py", "def pre(content):\n    ...\n")
+    source = job.write("code/own.py", "def pre(content):\n    ...\n\n\ndef post(outputs):\n    ...\n")
     own = "pipeline: {input: frames, pre: [{callable: code/own.py:pre}], post: [{callable: code/own.py:post}]}\n"
     (variant,) = job.prepare(f"{MODEL}{own}").spec.variants
     (file,) = variant.callables
@@ -124,6 +181,36 @@ def test_a_function_that_is_not_there_is_told(job: Workplace, reference: str, me
     job.write("own.py", "")
     error = job.refused(f"{MODEL}pipeline: {{input: frames, pre: [{{callable: '{reference}'}}]}}\n")
     assert message in error.message
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "expected"),
+    [
+        ("def post(outputs): ...", "own.py has no function 'pre'", "post"),
+        ("def pree(content): ...", "own.py has no function 'pre'", "pree"),
+        ("def outer():\n    def pre(content): ...", "own.py has no function 'pre'", "outer"),
+        ("", "own.py has no function 'pre'", "a function in that file"),
+        ("def pre(content:\n", "own.py, line 1 is not valid Python", "a Python file"),
+        ("x = '\0'", "own.py", "a Python file"),
+        ("def pre(content): ...", "", ""),
+        ("from numpy import frombuffer as pre", "", ""),
+        ("try:\n    import numpy\nexcept ImportError:\n    pass\nelse:\n    pre = later = numpy.array", "", ""),
+        ("if True:\n    class pre: ...", "", ""),
+        ("from os.path import *", "", ""),
+        ("globals()['pre'] = len", "", ""),
+    ],
+)
+def test_a_function_that_the_file_does_not_have_is_told(
+    job: Workplace, source: str, message: str, expected: str
+) -> None:
+    job.write("own.py", source)
+    text = f"{MODEL}pipeline: {{input: frames, pre: [{{callable: own.py:pre}}]}}\n"
+    if not message:
+        assert job.prepare(text).spec.variants
+        return
+    error = job.refused(text)
+    assert message in error.message
+    assert error.expected == expected
 
 
 Change = Callable[[bytes], bytes]

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller.intake.jobfile.image_content import content_fault
 from controller.intake.jobfile.image_sizes import image_size
+from controller.intake.jobfile.mistakes import Mistakes
 from controller.intake.jobfile.spec import LoadedJob
 from controller.intake.jobfile.yaml import Steps
 from jetfleet.errors import BadInput
@@ -46,23 +48,38 @@ def _files_at(loaded: LoadedJob, name: str, place: Steps) -> list[Path]:
         raise loaded.document.error(place, f"{name} does not exist", expected=expected)
     if not path.is_dir():
         return [path]
-    inside = sorted(item for item in path.iterdir() if item.suffix.lower() in _KINDS)
+    inside = sorted(item for item in path.iterdir() if item.suffix.lower() in _KINDS and item.is_file())
     if not inside:
         raise loaded.document.error(place, f"{name} holds no images", expected=f"files ending in {', '.join(_KINDS)}")
     return inside
 
 
+def refuse_damaged(loaded: LoadedJob, files: Sequence[Path]) -> None:
+    """Raises BadInput with every file that no board could decode, by its name."""
+    mistakes = Mistakes()
+    for path in files if _decodes(loaded) else ():
+        try:
+            size = image_size(path)
+            fault = content_fault(path, size) if size else "is not a JPEG or PNG file"
+        except OSError as error:
+            fault = f"cannot be read: {error.strerror}"
+        if fault:
+            mistakes.add(loaded.document.error(_AT, f"{path.name} {fault}", expected="whole JPEG or PNG files"))
+    mistakes.refuse()
+
+
+def _decodes(loaded: LoadedJob) -> bool:
+    return loaded.pipeline is not None and bool(loaded.pipeline.pre) and loaded.pipeline.pre[0].step == "decode"
+
+
 def trace_frames(loaded: LoadedJob, files: Sequence[Path]) -> list[TracedFrame]:
-    """Raises BadInput at the first file or step that cannot be."""
+    """Of files that are images. Raises BadInput at the first step that cannot be."""
     pipeline = loaded.pipeline
     if pipeline is None or not pipeline.pre:
         return []
-    decoded = pipeline.pre[0].step == "decode"
     found = []
     for path in files:
-        size = image_size(path) if decoded else (0, 0)
-        if size is None:
-            raise loaded.document.error(_AT, f"{path.name} is not a JPEG or PNG file", expected="JPEG or PNG")
+        size = (image_size(path) if _decodes(loaded) else None) or (0, 0)
         frame = Frame(FILE, height=size[0], width=size[1])
         try:
             *_, last = trace(pipeline.pre, frame)

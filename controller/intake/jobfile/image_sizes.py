@@ -1,25 +1,25 @@
-"""Height and width of a JPEG or PNG file, from its header alone: no image is decoded on the workstation."""
+"""Height and width of a JPEG or PNG file, from its header alone."""
 
 import struct
 from pathlib import Path
 from typing import BinaryIO
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8"
+PNG = b"\x89PNG\r\n\x1a\n"
+JPEG = b"\xff\xd8"
 _SIZES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # start of a frame, by every way of coding it
-_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
+ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 _LONGEST = 1000  # markers before the size
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
     """None for a file that is neither, or that ends too early."""
     with path.open("rb") as file:
-        begin = file.read(len(_PNG))
+        begin = file.read(len(PNG))
         try:
-            if begin == _PNG:
+            if begin == PNG:
                 return _size_of_png(file)
-            if begin.startswith(_JPEG):
-                file.seek(len(_JPEG))
+            if begin.startswith(JPEG):
+                file.seek(len(JPEG))
                 return _size_of_jpeg(file)
         except struct.error:
             return None
@@ -34,7 +34,7 @@ def _size_of_png(file: BinaryIO) -> tuple[int, int] | None:
 def _size_of_jpeg(file: BinaryIO) -> tuple[int, int] | None:
     for _ in range(_LONGEST):
         marker = _next_marker(file)
-        if marker in _ALONE:
+        if marker in ALONE:
             continue
         (length,) = struct.unpack(">H", file.read(2))
         if marker in _SIZES:

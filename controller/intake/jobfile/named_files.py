@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 from controller.intake.jobfile.data import OwnMetric
-from controller.intake.jobfile.frames import frame_files, trace_frames
+from controller.intake.jobfile.frames import frame_files, refuse_damaged, trace_frames
+from controller.intake.jobfile.function_names import functions_in
 from controller.intake.jobfile.mistakes import Mistakes
 from controller.intake.jobfile.spec import LoadedJob
+from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import Steps
-from jetfleet.pipeline.callables import file_of
+from jetfleet.errors import BadInput
+from jetfleet.pipeline.callables import file_of, function_of
 from jetfleet.pipeline.steps import CALLABLE, text_of
 
 
@@ -20,8 +23,14 @@ def refuse_missing_files(loaded: LoadedJob) -> None:
                 steps, f"{name} does not exist", expected=f"a file; paths start at {loaded.folder.absolute()}"
             )
             mistakes.add(error)
+    for steps, reference in callable_places(loaded):
+        if (loaded.folder / file_of(reference)).exists():
+            with mistakes:
+                _refuse_unknown_function(loaded, steps, reference)
     with mistakes:
-        trace_frames(loaded, frame_files(loaded))
+        frames = frame_files(loaded)
+        refuse_damaged(loaded, frames)
+        trace_frames(loaded, frames)
     mistakes.refuse()
 
 
@@ -37,6 +46,22 @@ def callable_places(loaded: LoadedJob) -> list[tuple[Steps, str]]:
             name, reference = metric.said[0]
             found.append((("model", "data", "metrics", index, name), reference))
     return found
+
+
+def _refuse_unknown_function(loaded: LoadedJob, steps: Steps, reference: str) -> None:
+    """Raises BadInput where the file gives no such name, or is not Python."""
+    name = function_of(reference)
+    try:
+        names = functions_in(loaded.folder / file_of(reference))
+    except BadInput as error:
+        raise loaded.document.error(steps, error.message, expected=error.expected) from error
+    if names is not None and name not in names:
+        raise loaded.document.error(
+            steps,
+            f"{file_of(reference)} has no function {name!r}",
+            expected=", ".join(sorted(names)) or "a function in that file",
+            hint=nearest(name, names),
+        )
 
 
 def _named(loaded: LoadedJob) -> Iterator[tuple[Steps, str]]:

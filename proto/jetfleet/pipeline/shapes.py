@@ -13,6 +13,8 @@ FILE, HWC, CHW, UNKNOWN = "file", "hwc", "chw", "unknown"
 # What is wrong, and what would not be; both empty: nothing is.
 Told: TypeAlias = tuple[str, str]
 _NOTHING: Told = ("", "")
+# A file of a few kilobytes may promise pixels without end.
+MOST_PIXELS = 128_000_000
 _OF_PIXELS = ("resize", "crop", "pad", "color")
 
 

@@ -1,5 +1,7 @@
 """Image files and pipelines for tests, small and made."""
 
+import struct
+import zlib
 from io import BytesIO
 from typing import Any
 
@@ -14,6 +16,16 @@ def image(height: int = 12, width: int = 16, *, seed: int = 0, kind: str = "PNG"
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(file, kind)
     return file.getvalue()
+
+
+def png_header(height: int, width: int) -> bytes:
+    """Of a file that ends where its pixels begin."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def step(name: str, **given: Any) -> PipelineStep:

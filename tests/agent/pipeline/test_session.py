@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agent.pipeline.session import PipelineSession
+from agent.pipeline.session import FrameFile, PipelineSession
 from agent.runtime.gpu.options import GpuOptions
 from agent.runtime.gpu.session import GpuSession
 from agent.work.measure import MeasureLimits, measure_alone
@@ -13,6 +13,10 @@ from tests.agent.gpu.fakes import DoublingEngine, FakeCuda
 from tests.agent.scripted import Scripted, WithEvents, silent
 
 LIMITS = MeasureLimits(0.0, 0.1, 0.5)
+
+
+def files(*contents):
+    return [FrameFile(f"{index}.jpg", content) for index, content in enumerate(contents)]
 
 
 class Slow:
@@ -27,12 +31,15 @@ class Slow:
         return np.full((3, 2, 2), len(value), np.float32)
 
 
-def around(session, *, frames=(b"a", b"bb", b"ccc"), batch=2, behind=True):
+FRAMES = files(b"a", b"bb", b"ccc")
+
+
+def around(session, *, batch=2, behind=True):
     before, after = Slow(session, 0.25), Slow(session, 0.125)
     inputs = {"image": np.zeros((batch, 3, 2, 2), np.float32)}
     found = PipelineSession(
         session,
-        frames,
+        FRAMES,
         before,
         after if behind else None,
         inputs=inputs,
@@ -74,7 +81,7 @@ def test_a_frame_that_does_not_become_the_input_is_named():
     session = Scripted(lambda now: 1.0)
     found = PipelineSession(
         session,
-        [b"a", b"bb"],
+        files(b"a", b"bb"),
         lambda content: np.zeros((3, 2, len(content)), np.float32),
         None,
         inputs={"image": np.zeros((1, 3, 2, 1), np.float32)},
@@ -82,16 +89,31 @@ def test_a_frame_that_does_not_become_the_input_is_named():
         batch=1,
         steps="decode",
     )
-    with pytest.raises(BadInput, match=r"frame 1 becomes float32\[3, 2, 2\]") as refused:
+    with pytest.raises(BadInput, match=r"1\.jpg becomes float32\[3, 2, 2\]") as refused:
         found.check()
     assert refused.value.expected == "float32[3, 2, 1]"
+
+
+def test_a_frame_that_cannot_be_decoded_is_named():
+    def decode(content):
+        if content == b"bb":
+            raise BadInput("cannot be decoded: image file is truncated", expected="whole JPEG or PNG files")
+        return np.zeros((3, 2, 2), np.float32)
+
+    session = Scripted(lambda now: 1.0)
+    inputs = {"image": np.zeros((1, 3, 2, 2), np.float32)}
+    found = PipelineSession(
+        session, files(b"a", b"bb"), decode, None, inputs=inputs, tensor="image", batch=1, steps="decode"
+    )
+    with pytest.raises(BadInput, match=r"^1\.jpg: cannot be decoded"):
+        found.check()
 
 
 def test_an_input_without_a_batch_dimension_is_one_frame():
     session = Scripted(lambda now: 1.0)
     found = PipelineSession(
         session,
-        [b"abc"],
+        files(b"abc"),
         lambda content: np.full((1, 8, 8), len(content), np.float32),
         lambda outputs: {"seen": 1},
         inputs={"image": np.zeros((1, 8, 8), np.float32)},
@@ -111,7 +133,7 @@ def test_around_a_gpu_the_device_keeps_its_own_clock_and_the_sum_is_the_wall_clo
     answers = []
     found = PipelineSession(
         session,
-        [b"a", b"bb"],
+        files(b"a", b"bb"),
         lambda content: np.full(3, len(content), np.float32),
         lambda outputs: answers.append(outputs["y"].tolist()),
         inputs={"x": np.zeros((2, 3), np.float32)},

@@ -11,7 +11,7 @@ from agent.pipeline.functions import before, behind
 from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import Pipeline
 from tests.agent.builders import nowhere
-from tests.agent.pipeline.frames import image, pipeline, step
+from tests.agent.pipeline.frames import image, pipeline, png_header, step
 
 NOBODY = UserFunctions([], nowhere, env={})
 DECODE = step("decode")
@@ -35,7 +35,7 @@ def test_an_image_file_becomes_its_pixels(kind):
 def test_a_file_of_another_kind_is_not_opened():
     file = BytesIO()
     Image.new("RGB", (4, 4)).save(file, "GIF")
-    with pytest.raises(BadInput, match="not a readable image"):
+    with pytest.raises(BadInput, match="not a JPEG or PNG file"):
         frame(file.getvalue())
 
 
@@ -53,8 +53,14 @@ def test_gray_in_16_bits_is_not_clipped():
     assert np.array_equal(frame(file.getvalue())[:, :, 1], deep >> 8)
 
 
+def test_an_image_that_promises_pixels_without_end_is_refused():
+    """Two thirds of what Pillow refuses by itself, where it only warns."""
+    with pytest.raises(BadInput, match="12000 x 12000 pixels are too many"):
+        frame(png_header(12000, 12000))
+
+
 def test_an_image_that_ends_early_is_not_readable():
-    with pytest.raises(BadInput, match="not a readable image"):
+    with pytest.raises(BadInput, match="cannot be decoded"):
         frame(image(200, 300, kind="JPEG")[:2000])
 
 
