@@ -29,12 +29,15 @@ class Verdict:
     reason: str
 
 
-def measure_again(engine: UsableEngine, manifest: Manifest) -> Measurement:
-    """By `agent once`'s way: fresh processes, outputs first. Raises TaskFailed where it does not get to a number."""
+def measure_again(engine: UsableEngine, manifest: Manifest, *, callables: Sequence[str] = ()) -> Measurement:
+    """By `agent once`'s way: fresh processes, outputs first. Raises TaskFailed where it does not get to a number.
+
+    `callables` are digests of users' Python files around the engine that may run, or ANY.
+    """
     with tempfile.TemporaryDirectory(prefix="jetfleet-acceptance-") as folder:
         task = Path(folder) / "bench.json"
         task.write_text(json_format.MessageToJson(engine.bench))
-        outcome = run_once(task, blobs=engine.blobs, out=Path(folder) / "out")
+        outcome = run_once(task, blobs=engine.blobs, out=Path(folder) / "out", callables=callables)
     if not outcome.HasField("measured"):
         raise TaskFailed(f"it could not be measured: {outcome.failure.message}", where=manifest.name)
     found: Measurement = outcome.measured.measurements[0]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.callable_options import add_callables, allowed_callables
 from jetfleet.errors import BadInput
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, exit_codes: str) -> None:
     parser.add_argument("--stdin", action="store_true", help="serve lines of JSON instead of HTTP")
     parser.add_argument("--input", action="append", default=[], metavar="NAME=FILE.npy", help="infer: an input")
     parser.add_argument("--output", type=Path, metavar="FILE.npz", help="infer: where the outputs go")
+    add_callables(parser.add_argument_group("accept, of a job with functions of its own"))
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -48,14 +50,16 @@ def run(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     from agent.bundle.model import check_bundle
+    from jetfleet.bundle import left_behind
 
     manifest = check_bundle(options.bundle, key=options.key)
-    signed = "signed by that key" if options.key else "signature not looked at: no --key"
-    _say(
-        options,
-        {"bundle": manifest.name, "files": len(manifest.files), "signed": bool(options.key)},
-        f"{manifest.name}: {len(manifest.files)} files are what the manifest says; {signed}",
-    )
+    absent = len(left_behind(options.bundle, manifest))
+    present = len(manifest.files) - absent
+    words = [f"{manifest.name}: {present} files are what the manifest says"]
+    words += [f"{absent} that only deploy it are not here"] if absent else []
+    words.append("signed by that key" if options.key else "signature not looked at: no --key")
+    record = {"bundle": manifest.name, "files": present, "left_behind": absent, "signed": bool(options.key)}
+    _say(options, record, "; ".join(words))
     return 0
 
 
@@ -122,23 +126,13 @@ def _leave(number: int, frame: object) -> None:
 
 def _accept(options: argparse.Namespace) -> int:
     from agent.bundle.acceptance import held, measure_again
-    from agent.bundle.engine import OnMismatch, usable_engine
-    from agent.bundle.model import check_bundle
-    from agent.device.probe import ProbeOptions, probe_in_child
-    from jetfleet.address import default_state_dir
 
-    manifest = check_bundle(options.bundle, key=options.key)
+    with _open(options) as model:  # as it is served: the engine that loads here, with the right outputs
+        manifest, engine = model.manifest, model.engine
     if not manifest.budget:
         raise BadInput("the bundle has no budget", where=str(options.bundle), expected="controller package --budget")
-    state = (options.state or default_state_dir()) / "bundles"
-    engine = usable_engine(
-        options.bundle,
-        manifest,
-        probe_in_child(ProbeOptions()),
-        state=state,
-        on_mismatch=OnMismatch(options.on_mismatch),
-    )
-    verdicts = held(measure_again(engine, manifest), manifest.budget)
+    found = measure_again(engine, manifest, callables=allowed_callables(options))
+    verdicts = held(found, manifest.budget)
     passed = all(item.kept for item in verdicts)
     words = {True: "kept", False: "MISSED", None: "CANNOT TELL"}
     lines = [

@@ -3,10 +3,12 @@
 A bundle that is damaged is refused, always. One whose engine is not for this machine is rebuilt or refused, by policy.
 """
 
+import contextlib
+import fcntl
 import json
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -73,7 +75,8 @@ def rebuilt_engine(
     if not here:
         raise Infrastructure(f"{manifest.runtime} is not installed here", where=manifest.name)
     kept = state / manifest.engine[:16]
-    engine = _kept_engine(kept, manifest, facts) or _build(folder, manifest, facts, kept)
+    with _alone(kept):
+        engine = _kept_engine(kept, manifest, facts) or _build(folder, manifest, facts, kept)
     bench = read_task(folder / BENCH)
     (subject,) = bench.bench.subjects
     subject.engine.CopyFrom(engine)
@@ -83,6 +86,15 @@ def rebuilt_engine(
     for item in subject.artifacts:
         _link(folder / FILES / item.sha256, blobs / item.sha256)
     return UsableEngine(bench, blobs, tuple(reasons))
+
+
+@contextlib.contextmanager
+def _alone(kept: Path) -> Iterator[None]:
+    """Of several that start at once, one builds, and the others take what it built."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with kept.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _kept_engine(kept: Path, manifest: Manifest, facts: Message) -> Artifact | None:
@@ -103,7 +115,7 @@ def _build(folder: Path, manifest: Manifest, facts: Message, kept: Path) -> Arti
     """In a child process, as an agent builds."""
     _log.warning("building the engine of %s for this machine from its ONNX", manifest.name)
     shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
+    kept.mkdir()
     task = read_task(folder / BUILD)
     task.build.runtime_version = runtime_version(facts, manifest.runtime)
     del task.build.timing_caches[:]  # of another machine's builder

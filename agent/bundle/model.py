@@ -25,11 +25,10 @@ from agent.work.subject import LoadedSubject, bound_inputs, load_and_check
 from jetfleet.address import default_state_dir
 from jetfleet.bundle import Manifest, read_manifest, verify_files
 from jetfleet.bundle_signature import verify_signature
-from jetfleet.errors import BadInput, JetfleetError, TaskFailed
+from jetfleet.errors import BadInput, TaskFailed
 from jetfleet.v1.task_pb2 import (
-    ARTIFACT_ROLE_EVALUATION_INPUT,
-    ARTIFACT_ROLE_EVALUATION_LABELS,
-    Facts,
+    ARTIFACT_ROLE_REFERENCE_INPUT,
+    ARTIFACT_ROLE_REFERENCE_OUTPUT,
     Subject,
     TensorSpec,
 )
@@ -39,7 +38,7 @@ _log = logging.getLogger(__name__)
 Self = TypeVar("Self", bound="BundleModel")
 
 WARM_UP_INFERENCES = 10
-_EVALUATION = (ARTIFACT_ROLE_EVALUATION_INPUT, ARTIFACT_ROLE_EVALUATION_LABELS)
+_REFERENCE = (ARTIFACT_ROLE_REFERENCE_INPUT, ARTIFACT_ROLE_REFERENCE_OUTPUT)
 
 
 def open_bundle(
@@ -63,19 +62,13 @@ def open_bundle(
     engine = usable_engine(path, manifest, facts, state=store, on_mismatch=policy)
     try:
         return BundleModel(manifest, engine)
-    except (BadInput, DeviceFault) as error:
+    except (BadInput, DeviceFault, TaskFailed) as error:
         if engine.rebuilt:
             raise
-        # The facts agree, and the runtime does not take it: its word counts.
-        engine = _rebuilt(path, manifest, facts, error, store, policy)
+        # The facts agree, and the runtime does not take it, or computes something else with it: its word counts.
+        reason = error.message if isinstance(error, TaskFailed) else f"it does not load: {error.message}"
+    engine = rebuilt_engine(path, manifest, facts, [reason], state=store, on_mismatch=policy)
     return BundleModel(manifest, engine)
-
-
-def _rebuilt(
-    folder: Path, manifest: Manifest, facts: Facts, error: JetfleetError, state: Path, policy: OnMismatch
-) -> UsableEngine:
-    reason = f"it does not load: {error.message}"
-    return rebuilt_engine(folder, manifest, facts, [reason], state=state, on_mismatch=policy)
 
 
 def check_bundle(folder: Path, *, key: Path | None = None) -> Manifest:
@@ -92,12 +85,9 @@ class BundleModel:
 
     def __init__(self, manifest: Manifest, engine: UsableEngine) -> None:
         self.manifest = manifest
+        self.engine = engine
         self.rebuilt = engine.rebuilt
-        (subject,) = engine.bench.bench.subjects
-        kept = [item for item in subject.artifacts if item.role not in _EVALUATION]
-        del subject.artifacts[:]
-        subject.artifacts.extend(kept)
-        self._subject: Subject = subject
+        self._subject = _engine_alone(engine.bench.bench.subjects[0])
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         try:
             self._loaded = self._thread.submit(self._load, engine).result()
@@ -164,6 +154,18 @@ class BundleModel:
             takes = ", ".join(f"{spec.name} {spec.dtype}{list(spec.shape)}" for spec in wanted.values())
             raise BadInput("; ".join(sorted(wrong)), where="inputs", expected=takes)
         return found
+
+
+def _engine_alone(measured: Subject) -> Subject:
+    """What is served: tensors in, tensors out. Steps around the engine, and a user's functions, are the benchmark's."""
+    subject = Subject()
+    subject.CopyFrom(measured)
+    subject.ClearField("pipeline")
+    subject.ClearField("accuracy_metrics")
+    kept = [item for item in measured.artifacts if item.role in _REFERENCE]
+    del subject.artifacts[:]
+    subject.artifacts.extend(kept)
+    return subject
 
 
 def _report(phase: str, share: float | None, detail: str) -> None:

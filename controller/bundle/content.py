@@ -16,15 +16,24 @@ from jetfleet.version import VERSION
 # Of p50 and its like: what a target may be slower by than the board that won, where nobody said more.
 TOLERANCE = 0.10
 DEFAULT_BUDGET = ("p50_ms", "p99_ms")
-_NOT_IN_A_NAME = re.compile(r"[^a-z0-9.-]+")
+_NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
+_NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
+_LONGEST_NAME = 100
 _CLASS_ONLY = frozenset({"device"})  # a board that shares with nobody is named by its id, which no other one has
 _TOLD = ("module", "sku", "l4t", "jetpack", "cuda", "gpu", "cpu_model", "power_mode", "arch", "os")
 _BETTER = {item.name: item.better for item in METRICS}
 
 
-def bundle_name(row: Row) -> str:
-    """`mlp-tensorrt-fp16-b1-gpu`, fit for an image, a unit and a folder."""
-    return _NOT_IN_A_NAME.sub("-", f"{row.model_name}-{row.variant_key}".lower()).strip("-.")
+def bundle_name(row: Row, asked: str = "") -> str:
+    """`mlp-tensorrt-fp16-b1-gpu`, fit for an image, a unit, a folder and compose. Raises BadInput for what is not."""
+    if asked and (_NAME.fullmatch(asked) is None or len(asked) > _LONGEST_NAME):
+        raise BadInput(
+            f"{asked!r} is not a valid name for an image and a service",
+            where="--name",
+            expected=f"small letters and digits, with - or _ between them, {_LONGEST_NAME} at most",
+        )
+    made = _NOT_IN_A_NAME.sub("-", f"{row.model_name}-{row.variant_key}".lower())
+    return asked or made[:_LONGEST_NAME].strip("-")
 
 
 def check_row(row: Row) -> None:

@@ -40,11 +40,11 @@ class BundleOptions:
 def write_bundle(client: ControlClient, row: Row, folder: Path, options: BundleOptions, say: Say) -> Manifest:
     """Raises BadInput for a row that is not VALID, a folder with something else in it, a budget that is none."""
     check_row(row)
+    name = bundle_name(row, options.name)
     budget = budget_of(row, options.budget)
     _empty(folder)
     engine = client.engine(row.engine_key)
     _write_tasks(client, row, folder, say)
-    name = options.name or bundle_name(row)
     provisional = manifest_of(row, engine, name=name, budget=budget, files={}, now=datetime.now(timezone.utc))
     dockerfile = docker_file(options.recipe.dockerfile).read_text(encoding="utf-8") if options.recipe else ""
     for item in deploy_files(provisional, options.recipe, dockerfile):

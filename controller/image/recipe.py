@@ -1,6 +1,6 @@
 """Which image a board needs: its Dockerfile, its bases by the board's own L4T, and what follows from them. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jetfleet.errors import BadInput
 from jetfleet.modules import MODULES
@@ -17,7 +17,9 @@ _UBUNTU_GLIBC = {"3.10": 35, "3.12": 39}
 
 @dataclass(frozen=True)
 class ImageRecipe:
-    """`build_base` is empty where nothing is compiled. `python` is the base's, `glibc` the minor of 2.x."""
+    """`build_base` is empty where nothing is compiled. `python` is the base's, `glibc` the minor of 2.x. `more` are
+    extras beside the image's own: with one of them it is another image.
+    """
 
     dockerfile: str
     base: str
@@ -27,10 +29,14 @@ class ImageRecipe:
     arch: str
     glibc: int
     notes: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
     @property
     def extras(self) -> tuple[str, ...]:
-        return _EXTRAS[self.dockerfile]
+        return (*_EXTRAS[self.dockerfile], *self.more)
+
+    def having(self, *extras: str) -> "ImageRecipe":
+        return replace(self, more=extras, tag="-".join((self.tag, *extras)))
 
     @property
     def compiles_pycuda(self) -> bool:

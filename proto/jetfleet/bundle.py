@@ -8,6 +8,7 @@ files/<sha256>  engine, graphs, calibration, reference and evaluation data, timi
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,8 @@ from jetfleet.errors import BadInput, Corrupt
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 BUILD, BENCH, FILES = "build.json", "bench.json", "files"
 SCHEMA_VERSION = 1
+# What only deploys it. A copy that serves may be without; what is there must be right all the same.
+_DEPLOYMENT = frozenset({"README.md", "deploy", "image"})
 _MOST_BYTES = 4 << 20
 _MAPPINGS = frozenset({"device", "facts", "measurement", "budget", "files"})
 _NUMBERS = frozenset({"batch", "schema_version"})
@@ -102,8 +105,20 @@ def _is_inside(name: str) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
 
+def left_behind(folder: Path, manifest: Manifest) -> list[str]:
+    """Files that only deploy the bundle, and that are not in this copy of it."""
+    return [name for name in sorted(manifest.files) if _only_deploys(name) and not os.path.lexists(folder / name)]
+
+
+def _only_deploys(name: str) -> bool:
+    return PurePosixPath(name).parts[0] in _DEPLOYMENT
+
+
 def verify_files(folder: Path, manifest: Manifest) -> None:
-    """Raises Corrupt for files that are missing or not what the manifest says; all of them are named."""
+    """Raises Corrupt for files that are missing or not what the manifest says; all of them are named.
+
+    Those that only deploy it may be missing.
+    """
     wrong = list(_wrong(folder, manifest))
     if wrong:
         raise Corrupt(
@@ -114,8 +129,11 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
 
 
 def _wrong(folder: Path, manifest: Manifest) -> Iterator[str]:
+    absent = frozenset(left_behind(folder, manifest))
     for name, sha256 in sorted(manifest.files.items()):
         path = folder / name
+        if name in absent:
+            continue
         if path.is_symlink() or not path.is_file():
             yield f"{name} is missing"
         elif PurePosixPath(name).parts[0] == FILES and PurePosixPath(name).name != sha256:

@@ -4,13 +4,17 @@ import hashlib
 import http.client
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from PIL import Image
 
 from agent.bundle.model import open_bundle
 from jetfleet.blobs import sha256_file
@@ -18,9 +22,19 @@ from jetfleet.bundle import read_manifest
 from jetfleet.errors import BadInput, Corrupt
 
 IMAGE = np.zeros((1, 3, 32, 32), dtype=np.float32)
+NCHW = {"name": "to", "text": "nchw"}
 
 
-def agent(*words: str | Path, code: int = 0, lines: str = "") -> str:
+def png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32), (10, 200, 30)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+FRAME = png()
+
+
+def agent(*words: object, code: int = 0, lines: str = "") -> str:
     done = subprocess.run(
         [sys.executable, "-m", "agent.cli", "bundle", *map(str, words)],
         input=lines,
@@ -80,18 +94,111 @@ def test_an_engine_of_another_machine_is_refused_where_that_is_the_policy(bundle
         open_bundle(bundle, on_mismatch="refuse")
 
 
-def test_an_engine_that_does_not_load_is_built_again(bundle: Path, engine_file: Path, tmp_path: Path) -> None:
-    content = b"of a machine that nobody knows"
+def change_bench(bundle: Path, **fields: object) -> None:
+    """Of its one subject; the manifest agrees."""
+    path = bundle / "bench.json"
+    bench = json.loads(path.read_text())
+    bench["bench"]["subjects"][0] |= fields
+    path.write_text(json.dumps(bench))
+    change(bundle, files={**read_manifest(bundle).files, "bench.json": sha256_file(path)})
+
+
+def put_in(bundle: Path, content: bytes) -> dict[str, object]:
+    """A file of the bundle, as an artifact names it."""
     sha256 = hashlib.sha256(content).hexdigest()
     (bundle / "files" / sha256).write_bytes(content)
-    bench = json.loads((bundle / "bench.json").read_text())
-    bench["bench"]["subjects"][0]["engine"] |= {"sha256": sha256, "size_bytes": len(content)}
-    (bundle / "bench.json").write_text(json.dumps(bench))
-    files = read_manifest(bundle).files
-    change(bundle, engine=sha256, files={**files, "bench.json": sha256_file(bundle / "bench.json")})
+    change(bundle, files={**read_manifest(bundle).files, f"files/{sha256}": sha256})
+    return {"name": "engine", "sha256": sha256, "size_bytes": len(content)}
+
+
+def put_engine(bundle: Path, content: bytes) -> None:
+    artifact = put_in(bundle, content)
+    change_bench(bundle, engine={**artifact, "role": "ARTIFACT_ROLE_ENGINE"})
+    change(bundle, engine=artifact["sha256"])
+
+
+def test_an_engine_that_does_not_load_is_built_again(bundle: Path, tmp_path: Path) -> None:
+    put_engine(bundle, b"of a machine that nobody knows")
     with open_bundle(bundle, state=tmp_path / "state") as model:
         assert "does not load" in model.rebuilt[0]
         assert model.infer({"image": IMAGE})
+
+
+@pytest.fixture
+def other_network(engine_file: Path) -> bytes:
+    """An engine with the same inputs and outputs that computes something else."""
+    model = onnx.load(engine_file)
+    for weights in model.graph.initializer:
+        if weights.data_type == onnx.TensorProto.FLOAT:
+            weights.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(weights), weights.name))
+    return bytes(model.SerializeToString())
+
+
+def test_an_engine_that_computes_something_else_is_built_again(
+    bundle: Path, other_network: bytes, tmp_path: Path
+) -> None:
+    with open_bundle(bundle) as model:
+        right = model.infer({"image": IMAGE})
+    put_engine(bundle, other_network)
+    with open_bundle(bundle, state=tmp_path / "state") as model:
+        assert "computes something else here" in model.rebuilt[0]
+        again = model.infer({"image": IMAGE})
+    assert all(np.allclose(right[name], again[name]) for name in right)
+    with pytest.raises(BadInput, match="computes something else here"):
+        open_bundle(bundle, state=tmp_path / "state", on_mismatch="refuse")
+
+
+def test_what_is_accepted_is_the_engine_that_is_served(bundle: Path, tmp_path: Path) -> None:
+    put_engine(bundle, b"of a machine that nobody knows")
+    change(bundle, budget={"p50_ms": 1e-9})
+    assert "its engine was built again here: it does not load" in agent(
+        "accept", bundle, "--state", tmp_path / "state", code=3
+    )
+
+
+def test_of_several_that_start_at_once_one_builds(bundle: Path, tmp_path: Path) -> None:
+    change(bundle, device={"cpu_model": "another one"})
+    words = [sys.executable, "-m", "agent.cli", "bundle", "check", str(bundle), "--state", str(tmp_path / "state")]
+    started = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=100) for process in started]
+    assert ["its engine was built again" in out for out, _ in said] == [True, True], said
+    assert sum("building the engine" in log for _, log in said) == 1
+
+
+def test_a_job_with_steps_and_functions_of_its_own_is_served_without_them(bundle: Path) -> None:
+    own = b"def post(outputs):\n    return 1\n"
+    frame, code = put_in(bundle, FRAME), put_in(bundle, own)
+    bench = json.loads((bundle / "bench.json").read_text())["bench"]["subjects"][0]
+    change_bench(
+        bundle,
+        artifacts=[
+            *bench["artifacts"],
+            {**frame, "name": "000-frame.png", "role": "ARTIFACT_ROLE_FRAME"},
+            {**code, "name": "own.py", "role": "ARTIFACT_ROLE_CALLABLE"},
+        ],
+        pipeline={
+            "tensor": "image",
+            "pre": [{"step": "decode"}, {"step": "normalise"}, {"step": "layout", "arguments": [NCHW]}],
+            "post": [{"step": "callable", "arguments": [{"name": "function", "text": "own.py:post"}]}],
+        },
+        accuracy_metrics=[{"name": "score", "function": "own.py:score"}],
+    )
+    with open_bundle(bundle, on_mismatch="refuse") as model:
+        assert sorted(model.infer({"image": IMAGE})) == ["scores"]
+    change(bundle, budget={"p50_ms": 1e-9})
+    assert "this agent does not run own.py" in agent("accept", bundle, code=1)
+    assert "MISSED" in agent("accept", bundle, "--allow-callable", code["sha256"], code=3)
+
+
+def test_a_copy_that_serves_needs_nothing_that_only_deploys(bundle: Path) -> None:
+    shutil.rmtree(bundle / "image")
+    shutil.rmtree(bundle / "deploy")
+    said = agent("verify", bundle)
+    assert re.search(r": 7 files are what the manifest says; \d+ that only deploy it are not here", said)
+    flip(bundle / "README.md")
+    assert "README.md is damaged" in agent("verify", bundle, code=4)
+    (bundle / "build.json").unlink()
+    assert "build.json is missing" in agent("verify", bundle, code=4)
 
 
 def test_inputs_that_do_not_fit_are_all_told_at_once(bundle: Path) -> None:
