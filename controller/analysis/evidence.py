@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controller.analysis.noise_floor import MIN_REPEATS, Noise, between_benches, floor_of, widest
-from controller.analysis.runs import has_runs, run_values, single_value
 from controller.model.comparison import NoiseFloor, Source
 from controller.model.interleaved import Interleaved
 from controller.model.result import Row
 from jetfleet.stats.interleaved import FEWEST, looks_at
 from jetfleet.stats.looks import Looks
 from jetfleet.stats.power import POWER
-from jetfleet.stats.welch import LogMean, LogRatio, Variance, log_mean, paired_ratio, ratio
+from jetfleet.stats.welch import LogMean, LogRatio, Variance, paired_ratio, ratio
 
 _ONE_PROCESS = "measured in one process, whose interval knows nothing of the next process"
 
@@ -78,27 +77,28 @@ def _of_turns(turns: Interleaved, ratios: Sequence[float]) -> Evidence:
 
 def _of_benches(row: Row, baseline: Row, noise: Noise) -> Evidence:
     pair = (row, baseline)
-    metric = noise.metric
-    source = Source.RUNS if all(has_runs(item, metric) for item in pair) else Source.ONE_RUN
-    means = [_mean(item, metric) for item in pair]
-    deviation = pooled_deviation(means)
+    source = Source.RUNS if all(noise.has_runs(item) for item in pair) else Source.ONE_RUN
+    mean, base_mean = noise.mean(row), noise.mean(baseline)
+    if mean is None or base_mean is None:
+        return Evidence(source, reason=f"no {noise.metric} to compare")
+    deviation = pooled_deviation((mean, base_mean))
     variances, floors = [], []
-    for alike in _of_one_kind(pair, metric):
-        first, several = alike[0], has_runs(alike[0], metric)
+    for alike in _of_one_kind(pair, noise):
+        first, several = alike[0], noise.has_runs(alike[0])
         pooled = noise.pooled(first, pair)
         if not several and pooled.freedom < MIN_REPEATS:
             return Evidence(source, reason=f"{_which(alike, baseline)} {_ONE_PROCESS}")
         one = between_benches(pooled, deviation) if several else Variance(pooled.total, pooled.freedom)
         variances.append(Variance(len(alike) * one.variance, one.freedom))
         floors.append(floor_of(one, pooled, first.device))
-    return Evidence(source, ratio(means[0], means[1], more=variances), floor=widest(floors))
+    return Evidence(source, ratio(mean, base_mean, more=variances), floor=widest(floors))
 
 
-def _of_one_kind(pair: Sequence[Row], metric: str) -> list[list[Row]]:
+def _of_one_kind(pair: Sequence[Row], noise: Noise) -> list[list[Row]]:
     """By device, and whether they have runs: what varies alike is known alike, and counts for both at once."""
     found: dict[tuple[str, bool], list[Row]] = {}
     for row in pair:
-        found.setdefault((row.device, has_runs(row, metric)), []).append(row)
+        found.setdefault((row.device, noise.has_runs(row)), []).append(row)
     return list(found.values())
 
 
@@ -106,12 +106,6 @@ def pooled_deviation(means: Sequence[LogMean]) -> float:
     """From run to run, of all of them."""
     freedom = sum(mean.n - 1 for mean in means)
     return math.sqrt(sum(mean.variance * (mean.n - 1) for mean in means) / freedom) if freedom else 0.0
-
-
-def _mean(row: Row, metric: str) -> LogMean:
-    if has_runs(row, metric):
-        return log_mean(run_values(row, metric))
-    return log_mean([single_value(row, metric) or 0.0])
 
 
 def _which(rows: Sequence[Row], baseline: Row) -> str:

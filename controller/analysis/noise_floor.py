@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from controller.analysis.comparability import circumstances
-from controller.analysis.runs import has_runs, run_values, single_value
+from controller.analysis.runs import bench_mean
 from controller.model.comparison import NoiseFloor
 from controller.model.result import VALID, FlagKind, Provenance, Row, verdict
 from jetfleet.stats.student import point
-from jetfleet.stats.welch import Variance, log_mean
+from jetfleet.stats.welch import LogMean, Variance
 
 FALSE_ALARMS = 0.01
 # Before a device has repeated anything: as a standard deviation, and how many repeats it weighs as much as.
@@ -108,9 +108,10 @@ class Noise:
         self.metric = metric
         self._things = {} if things is None else things
         self._repeats: dict[Thing, Repeats] = defaultdict(Repeats)
+        self._means: dict[int, LogMean | None] = {}
         self._values: dict[int, tuple[Thing, float, float]] = {}
         for row in rows:
-            flags = {flag.kind for flag in row.measurement.flags} - despite
+            flags = {flag.kind for flag in row.measurement.flags} - despite if row.measurement.flags else ()
             if verdict(flags) == VALID and row.measurement_id not in self._values:
                 self._add(row)
         self._pooled: dict[Device | Workload, Pooled] = defaultdict(Pooled)
@@ -118,10 +119,22 @@ class Noise:
             for place in self._places(key):
                 self._pooled[place] = self._pooled[place].changed(repeats, +1)
 
+    def mean(self, row: Row) -> LogMean | None:
+        """What a bench says of the metric, found once."""
+        if row.measurement_id not in self._means:
+            self._means[row.measurement_id] = bench_mean(row, self.metric)
+        return self._means[row.measurement_id]
+
+    def has_runs(self, row: Row) -> bool:
+        """Whether it was measured in more than one process, so that their difference is known."""
+        mean = self.mean(row)
+        return mean is not None and mean.n > 1
+
     def _add(self, row: Row) -> None:
-        found = _log_value(row, self.metric)
-        if found is None:
+        mean = self.mean(row)
+        if mean is None:
             return
+        found = (mean.mean, mean.variance_of_mean.variance)
         if row.measurement_id not in self._things:
             self._things[row.measurement_id] = (row.engine_key, circumstances(row))
         key = (self._workload(row), self._things[row.measurement_id])
@@ -171,7 +184,7 @@ class Noise:
         return self._device(row), row.model_name, row.variant_key
 
     def _device(self, row: Row) -> Device:
-        return row.device, row.measurement.provenance, has_runs(row, self.metric)
+        return row.device, row.measurement.provenance, self.has_runs(row)
 
 
 class NoiseFloors:
@@ -217,12 +230,3 @@ def floor_of(variance: Variance, pooled: Pooled, device: str) -> NoiseFloor:
 
 def widest(floors: Iterable[NoiseFloor]) -> NoiseFloor:
     return max(floors, key=lambda floor: floor.share)
-
-
-def _log_value(row: Row, metric: str) -> tuple[float, float] | None:
-    """The log of what a bench says, and the variance that its runs state of it."""
-    if has_runs(row, metric):
-        found = log_mean(run_values(row, metric))
-        return found.mean, found.variance_of_mean.variance
-    value = single_value(row, metric)
-    return None if value is None else (math.log(value), 0.0)

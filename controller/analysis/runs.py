@@ -1,6 +1,7 @@
 """What a row says of a metric at the level of its runs, its fresh processes; the only level that a comparison uses."""
 
 from controller.model.result import Row
+from jetfleet.stats.welch import LogMean, log_mean
 
 
 def run_values(row: Row, metric: str) -> list[float]:
@@ -17,6 +18,15 @@ def has_runs(row: Row, metric: str) -> bool:
 def single_value(row: Row, metric: str) -> float | None:
     value = row.measurement.value(metric)
     return value if value is not None and value > 0 else None
+
+
+def bench_mean(row: Row, metric: str) -> LogMean | None:
+    """Of its runs where there are several, else of the one value that it has; None: it has none."""
+    values = run_values(row, metric)
+    if len(values) > 1:
+        return log_mean(values)
+    value = single_value(row, metric)
+    return None if value is None else log_mean([value])
 
 
 def seconds_of_a_run(row: Row) -> float | None:
