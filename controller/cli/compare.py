@@ -158,8 +158,11 @@ def print_compared(compared: "ComparisonReport", chosen: Format) -> None:
 
         print_csv(csv_table(compared), out=sys.stdout)
     else:
+        from controller.report.text.telling import most_telling
+
         markdown = chosen is Format.MARKDOWN
-        print_with_notes(compare_table(compared), why(compared), markdown=markdown)
-        if compared.spreads:
+        shown, left_out = most_telling(compared)
+        print_with_notes(compare_table(shown), (*why(shown), *left_out), markdown=markdown)
+        if shown.spreads:
             print()
-            print_with_notes(spread_table(compared), (), markdown=markdown)
+            print_with_notes(spread_table(shown), (), markdown=markdown)
