@@ -5,12 +5,14 @@ A model's file is not trusted, and an engine is native code: what its process do
 
 from collections.abc import Mapping
 
+# The folder that outlives attempts, where children keep what is true of the device beyond one of them; set by agents.
+CACHE_VARIABLE = "JETFLEET_CACHE_DIR"
 # Where programs, libraries and files are; what decides speed; what describes this board. docs/devices.md has the list.
 PASSED = frozenset(
     (
         *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV"),
         *("JETFLEET_THREADS", "JETFLEET_MEMORY_LIMIT_BYTES", "JETFLEET_MODULE", "JETFLEET_DLA_COMPILER"),
-        "JETFLEET_CALLABLES",
+        *("JETFLEET_CALLABLES", CACHE_VARIABLE),
         "container",  # podman says so, and with a read-only root nothing else does
         *("NVIDIA_TF32_OVERRIDE", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
     )

@@ -24,6 +24,7 @@ PROGRAMS = (
     "decide_rows",
     "idle",
     "harness",
+    "ceilings",
     "stages",
     "peers",
     "disturbance",

@@ -266,7 +266,7 @@ class Agent:
                 if has_turn and not attempt.stop.is_set():
                     attempt.running = True
                     run = partial(run_attempt, attempt.task, folder, self._blobs.path, on_progress=on_progress)
-                    run = partial(run, stop=attempt.stop, env=self._options.env)
+                    run = partial(run, stop=attempt.stop, env=self._options.child_env)
                     return await self._board.under(attempt.task, run)
         except (JetfleetError, OSError) as error:
             if is_of_the_disk(error):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.child_env import CACHE_VARIABLE
 from agent.daemon.bench_lock import PLACES
 from agent.helper.client import SOCKET
 from jetfleet.service_manager import ServiceManager
@@ -33,3 +34,8 @@ class AgentOptions:
     helper: Path = SOCKET  # who sets power modes and clocks, where one is there
     pulse: Path | None = None  # touched at each answer of the controller
     service_manager: ServiceManager = field(default_factory=ServiceManager)
+
+    @property
+    def child_env(self) -> dict[str, str]:
+        """What attempts are given, the folder that outlives them included."""
+        return {**self.env, CACHE_VARIABLE: str(self.state_dir / "cache")}

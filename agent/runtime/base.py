@@ -81,10 +81,10 @@ class BuildResult:
 
 @dataclass(frozen=True)
 class Ceilings:
-    """The best rates of a device: of products of matrices in float32, and of bytes read and written."""
+    """The best rates of a device, measured on it, by their names in jetfleet.metrics; `how` is for the record."""
 
-    matmul_gflop_per_s: float
-    copy_gb_per_s: float
+    rates: Mapping[str, float]
+    how: str
 
 
 @dataclass(frozen=True)

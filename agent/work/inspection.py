@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from agent.attempt import AttemptDir
-from agent.runtime.base import Inspection, LayerTime, Report
+from agent.runtime.base import Ceilings, Inspection, LayerTime, Report
 from agent.runtime.registry import open_runtime
 from agent.work.aggregate import name_subjects
 from agent.work.audit import describe_types, disclaim_checks, precision_flags
+from agent.work.kept_ceilings import gpu_ceilings
 from agent.work.subject import bound_inputs
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_LAYER_PROFILE,
     FLAG_KIND_LAYERS_OVERLAP,
+    FLAG_KIND_THROTTLED,
     BenchTask,
     Flag,
     Measurement,
@@ -51,6 +53,8 @@ def inspect_bench(
         except Exception as error:
             log.exception("%s was timed, but could not be inspected", subject.variant_key)
             notes[f"{prefix}inspection"] = f"failed: {type(error).__name__}: {error}"
+        else:
+            _add_ceilings(found, subject, measurement, attempt, notes, prefix)
         added.append((index, subject, measurement.flags[known:]))
     for item in aggregates:
         item.flags.extend(name_subjects(added))
@@ -86,11 +90,36 @@ def _record_findings(
     measurement.flags.extend(not_honoured)
     if not_honoured:
         disclaim_checks(measurement, subject.precision, found.kernels)
-    for name, rate in vars(found.ceilings).items() if found.ceilings is not None else ():
-        measurement.metrics[name].value = rate
     if found.dla_time_share is not None:
         measurement.metrics["dla_time_share"].value = found.dla_time_share
         measurement.flags.extend(overlap_flags(found.aux_streams))
+
+
+def _add_ceilings(
+    found: Inspection,
+    subject: Subject,
+    measurement: Measurement,
+    attempt: AttemptDir,
+    notes: dict[str, str],
+    prefix: str,
+) -> None:
+    """What the device reaches at best: from the inspection, or of a GPU measured now or kept. Costs no inspection."""
+    slowed = any(flag.kind == FLAG_KIND_THROTTLED for flag in measurement.flags)
+    try:
+        ceilings = found.ceilings or _gpu_ceilings(subject, attempt, may_keep=not slowed)
+    except Exception as error:
+        log.exception("the device's ceilings were not measured")
+        notes[f"{prefix}ceilings"] = f"not measured: {type(error).__name__}: {error}"
+        return
+    if ceilings is not None:
+        notes[f"{prefix}ceilings"] = ceilings.how
+        for name, rate in ceilings.rates.items():
+            measurement.metrics[name].value = rate
+
+
+def _gpu_ceilings(subject: Subject, attempt: AttemptDir, *, may_keep: bool) -> Ceilings | None:
+    scratch = Path(tempfile.mkdtemp(prefix="ceilings-", dir=attempt.root))
+    return gpu_ceilings(open_runtime(subject.runtime), subject, scratch, may_keep=may_keep)
 
 
 def overlap_flags(aux_streams: int) -> list[Flag]:

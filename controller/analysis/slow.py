@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from controller.model.job import Precision
-from controller.model.result import FlagKind, Measurement
+from controller.model.result import FlagKind, Measurement, Row
 from controller.model.slow import Cause, CauseKind, SlowEvidence
 
 COPY_SHARE = 0.2  # of the latency: from there on copies are worth a look
@@ -12,7 +12,19 @@ LAYER_SHARE = 0.4  # of the layers' time, of one of several
 BOUND_SHARE = 0.5  # of the latency, that the device's own ceiling explains
 IDLE_SHARE = 0.1  # of a ceiling: below, the device waits for something else
 _LEAST_LAYERS = 4
-_WIDTH = {Precision.FP16: 2, Precision.INT8: 4}  # how many times the float32 rate a device may reach, at most expected
+_FLOAT32 = ("matmul_gflop_per_s", "fp32", 1)
+_TF32 = ("matmul_tf32_gflop_per_s", "tf32", 1)
+_HALF = ("matmul_fp16_gflop_per_s", "fp16", 2)
+_INT8 = ("matmul_int8_gop_per_s", "int8", 4)
+# The ceilings that a precision is held against, narrowest first: the metric, its type, and how often a tensor of that
+# type fits into float32's bytes. A device that does not multiply in a type has none of it.
+_CEILINGS = {
+    Precision.FP32: (_FLOAT32,),
+    Precision.TF32: (_TF32, _FLOAT32),
+    Precision.FP16: (_HALF, _FLOAT32),
+    Precision.INT8: (_INT8, _HALF, _FLOAT32),
+}
+_LOW = (Precision.FP16, Precision.INT8)
 
 _OF_FLAGS = {
     FlagKind.PRECISION_NOT_HONOURED: (
@@ -77,35 +89,52 @@ def _one_layer(evidence: SlowEvidence) -> Iterator[Cause]:
 def _roofline(evidence: SlowEvidence) -> Iterator[Cause]:
     """Operations and bytes against what this device reached when it was measured."""
     item, work = evidence.row.measurement, evidence.workload
-    rate, bandwidth = item.value("matmul_gflop_per_s"), item.value("copy_gb_per_s")
+    ceiling, bandwidth = arithmetic_ceiling(evidence.row), item.value("copy_gb_per_s")
     latency = item.value("p50_ms")
-    if work is None or not rate or not bandwidth or not latency:
+    if work is None or ceiling is None or not bandwidth or not latency:
         return
+    rate, name, narrower = ceiling
     arithmetic = work.flop / rate / 1e6
-    weights = work.weight_bytes / bandwidth / 1e6
-    memory = (work.weight_bytes + work.tensor_bytes) / bandwidth / 1e6
+    weights = work.weight_bytes / narrower / bandwidth / 1e6
+    moved = (work.weight_bytes + work.tensor_bytes) / narrower
+    memory = moved / bandwidth / 1e6
     told = f"{work.flop / 1e9:.3g} GFLOP at {rate:.4g} GFLOP/s are {arithmetic:.3g} ms"
-    moved = f"{(work.weight_bytes + work.tensor_bytes) / 1e6:.3g} MB at {bandwidth:.3g} GB/s {memory:.3g} ms"
-    seen = f"{told}, {moved} (float32), of {latency:.3g} ms"
+    seen = (
+        f"{told}, {moved / 1e6:.3g} MB at {bandwidth:.3g} GB/s {memory:.3g} ms, of {latency:.3g} ms "
+        f"(in {name}; both rates measured on this device)"
+    )
     if max(arithmetic, weights) >= BOUND_SHARE * latency:
         kind = CauseKind.ARITHMETIC if arithmetic >= weights else CauseKind.MEMORY
         share = max(arithmetic, weights) / latency
     elif memory >= BOUND_SHARE * latency and memory > arithmetic:
         kind, share = CauseKind.MEMORY, memory / latency
     elif max(arithmetic, memory) < IDLE_SHARE * latency:
-        kind, share = CauseKind.OVERHEAD, 1 - max(arithmetic, memory) / latency
+        kind = CauseKind.BATCH if evidence.row.batch == 1 else CauseKind.OVERHEAD
+        share = 1 - max(arithmetic, memory) / latency
     else:
         return
     yield Cause(kind, seen, _step_of(kind, evidence), share=min(share, 1.0))
 
 
+def arithmetic_ceiling(row: Row) -> tuple[float, str, int] | None:
+    """Of the type that the row's precision runs in on that device: the rate, the type's name, and how often it fits
+    into float32; None where none was measured."""
+    for metric, name, narrower in _CEILINGS[row.precision]:
+        if rate := row.measurement.value(metric):
+            return rate, name, narrower
+    return None
+
+
 def _step_of(kind: CauseKind, evidence: SlowEvidence) -> str:
+    if kind is CauseKind.BATCH:
+        return "a larger batch: the work of one is too small for the device"
     if kind is CauseKind.OVERHEAD:
-        small = evidence.row.batch == 1
-        return "a larger batch: the work is too small for the device" if small else "fewer, larger layers; look at them"
-    if evidence.row.precision in _WIDTH:
+        return "fewer, larger layers; look at the layers' times"
+    if evidence.row.precision in _LOW:
         what = "fewer operations" if kind is CauseKind.ARITHMETIC else "fewer or smaller tensors"
         return f"{what}: a smaller input or network; the precision is low already"
+    if kind is CauseKind.MEMORY:
+        return "a narrower type (fp16, int8), which moves half or a quarter of the bytes; else smaller tensors"
     return "a lower precision (fp16, int8) where the device computes in it; else a smaller input or network"
 
 

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from controller.analysis.slow import explain_slowness
+from controller.analysis.slow import arithmetic_ceiling, explain_slowness
 from controller.api.control_client import ControlClient
 from controller.model.engine import EngineView
 from controller.model.job import Role, Variant
@@ -13,8 +13,11 @@ from controller.model.result import Row
 from controller.model.slow import Explained, SlowEvidence
 from controller.model.view import ResultQuery
 from jetfleet.errors import NotFound
+from jetfleet.placement import CPU, GPU
 
 _LARGEST_PROFILE = 16 << 20
+_NO_CEILINGS = "the ceilings of this place: they are measured on CPUs and GPUs only"
+_CEILINGS_ELSEWHERE = "the ceilings of this device: the environment record of the attempt says why"
 
 
 def explain_job(client: ControlClient, job_id: int, variant: str = "") -> list[Explained]:
@@ -59,10 +62,9 @@ def _fallbacks(engine: EngineView) -> tuple[str, ...]:
 
 
 def _unknown(evidence: SlowEvidence) -> Iterator[str]:
-    item = evidence.row.measurement
     if evidence.workload is None:
         yield "how much work the network is: its shapes are not all known"
-    if item.value("matmul_gflop_per_s") is None:
-        yield "the ceilings of this device: measured by ONNX Runtime on a CPU only"
+    if arithmetic_ceiling(evidence.row) is None:
+        yield _CEILINGS_ELSEWHERE if evidence.row.placement in (CPU, GPU) else _NO_CEILINGS
     if not evidence.layers:
         yield "the time of each layer"

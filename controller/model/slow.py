@@ -18,6 +18,7 @@ class CauseKind(Enum):
     FALLBACK = "DLA fallback"
     ARITHMETIC = "arithmetic"
     MEMORY = "memory"
+    BATCH = "batch too small"
     OVERHEAD = "overhead"
     LAYER = "one layer"
 

@@ -170,8 +170,21 @@ METRICS = (
     *_latencies(),
     MetricSpec("throughput_per_s", "1/s", Better.HIGHER, "items (inferences x batch) per second of the timed window"),
     *_ACCURACIES,
-    MetricSpec("matmul_gflop_per_s", "GFLOP/s", Better.NEITHER, "the device's best product of float32 matrices then"),
-    MetricSpec("copy_gb_per_s", "GB/s", Better.NEITHER, "the device's best rate of bytes read and written then"),
+    *(
+        MetricSpec(name, unit, Better.NEITHER, f"the device's best products of {of} by that runtime, measured")
+        for name, unit, of in (
+            ("matmul_gflop_per_s", "GFLOP/s", "float32 matrices"),
+            ("matmul_tf32_gflop_per_s", "GFLOP/s", "float32 matrices with TF32 on"),
+            ("matmul_fp16_gflop_per_s", "GFLOP/s", "float16 matrices"),
+            ("matmul_int8_gop_per_s", "GOP/s", "int8 matrices"),
+        )
+    ),
+    MetricSpec(
+        "copy_gb_per_s",
+        "GB/s",
+        Better.NEITHER,
+        "the device's best rate of bytes read and written in its memory, measured",
+    ),
     MetricSpec("dla_time_share", "share", Better.NEITHER, "a DLA's share of the layers' time, 0 to 1; none: no DLA"),
     *_PACED,
     *TELEMETRY,

@@ -16,7 +16,7 @@ from benchmarks.gpu import Loop, gpu, part, why_above
 from benchmarks.table import markdown, terminal
 
 _OF_A_GPU = ("gpu", "energy")
-_FOR_INFORMATION = ("peers",)  # others' loops beside ours: on a CPU no limit is set
+_FOR_INFORMATION = ("peers", "ceilings")  # on a CPU no limit is set
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,10 @@ class Cuda:
     def copy_out(self, array: NDArray[Any], buffer: DeviceBuffer, stream: Stream) -> None:
         self._driver.memcpy_dtoh_async(array, buffer.raw, stream.raw)
 
+    def copy_across(self, to: DeviceBuffer, source: DeviceBuffer, stream: Stream) -> None:
+        """All of `source`, from device memory to device memory."""
+        self._driver.memcpy_dtod_async(to.raw, source.raw, source.nbytes, stream.raw)
+
     def capture(self, stream: Stream, enqueue: Callable[[], None]) -> graphs.Graph:
         """What `enqueue` puts on the stream, as a graph; nothing of it runs yet.
 

@@ -102,7 +102,7 @@ class OnnxRuntime:
         if on_gpu:
             return Inspection(tuple(kernels))
         layers, runs = read_layers(profile)
-        ceilings = measure_ceilings(session_options(subject.options))
+        ceilings = measure_ceilings(session_options(subject.options), int8=subject.precision == PRECISION_INT8)
         return Inspection(tuple(kernels), tuple(layers), runs=runs, ceilings=ceilings)
 
 

@@ -107,7 +107,7 @@ class FakeCuda:
         self.coherent, self.log = coherent, list[str]()
         self._capture_fails, self._allocations = capture_fails, allocations
         self._memory: dict[int, NDArray[Any]] = {}
-        self.copy_in_ms, self.copy_out_ms = 0.25, 0.125
+        self.copy_in_ms, self.copy_out_ms, self.copy_across_ms = 0.25, 0.125, 0.5
         self.events, self.capturing = 0, False
 
     def stream(self) -> FakeStream:
@@ -147,6 +147,10 @@ class FakeCuda:
     def copy_out(self, array: NDArray[Any], buffer: FakeBuffer, stream: FakeStream) -> None:
         self.log.append("copy out")
         stream.put(self.copy_out_ms, lambda: _copy(array.reshape(-1).view(np.uint8), buffer.memory))
+
+    def copy_across(self, to: FakeBuffer, source: FakeBuffer, stream: FakeStream) -> None:
+        self.log.append("copy across")
+        stream.put(self.copy_across_ms, lambda: _copy(to.memory, source.memory))
 
     def capture(self, stream: FakeStream, enqueue: Callable[[], None]) -> FakeGraph:
         self.log.append("capture")

@@ -18,6 +18,7 @@ from agent.runtime.gpu.engine import Slot
 from agent.runtime.gpu.session import GpuSession
 from agent.runtime.onnxruntime.runtime import OnnxRuntime
 from agent.runtime.registry import versions
+from agent.work.ceilings import measure_gpu
 from agent.work.measure import MeasureLimits, measure_alone
 from agent.work.pace import ArrivalPattern
 from agent.work.summary import summarise
@@ -26,6 +27,7 @@ from jetfleet.errors import BadInput
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_MODEL_FP32,
     ARTIFACT_ROLE_MODEL_QDQ,
+    PRECISION_FP16,
     PRECISION_FP32,
     PRECISION_INT8,
     PRECISION_TF32,
@@ -297,3 +299,15 @@ def test_device_memory_comes_back_while_the_process_lives() -> None:
     assert held is not None
     assert held >= BUFFER_MIB
     assert left == 0
+
+
+def test_ceilings_are_measured_on_the_device_and_in_the_type_that_runs(tmp_path: Path) -> None:
+    runtime = OnnxRuntime()
+    single = measure_gpu(runtime, PRECISION_FP32, tmp_path).rates["matmul_gflop_per_s"]
+    tf32 = measure_gpu(runtime, PRECISION_TF32, tmp_path).rates["matmul_tf32_gflop_per_s"]
+    half = measure_gpu(runtime, PRECISION_FP16, tmp_path)
+    assert 100 < single < tf32 < half.rates["matmul_fp16_gflop_per_s"] < 10_000_000
+    assert 10 < half.rates["copy_gb_per_s"] < 20_000
+    int8 = measure_gpu(runtime, PRECISION_INT8, tmp_path)  # this provider has no kernels for it, and says so
+    assert "matmul_int8_gop_per_s" not in int8.rates
+    assert "matmul_fp16_gflop_per_s" in int8.rates
