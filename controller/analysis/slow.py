@@ -1,6 +1,7 @@
 """Why a result takes its time, from evidence alone: each cause with what shows it and one next step. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from controller.model.job import Precision
 from controller.model.result import FlagKind, Measurement, Row
@@ -94,26 +95,42 @@ def _roofline(evidence: SlowEvidence) -> Iterator[Cause]:
     if work is None or ceiling is None or not bandwidth or not latency:
         return
     rate, name, narrower = ceiling
-    arithmetic = work.flop / rate / 1e6
-    weights = work.weight_bytes / narrower / bandwidth / 1e6
     moved = (work.weight_bytes + work.tensor_bytes) / narrower
-    memory = moved / bandwidth / 1e6
-    told = f"{work.flop / 1e9:.3g} GFLOP at {rate:.4g} GFLOP/s are {arithmetic:.3g} ms"
+    least = _Least(
+        arithmetic_ms=work.flop / rate / 1e6,
+        weights_ms=work.weight_bytes / narrower / bandwidth / 1e6,
+        memory_ms=moved / bandwidth / 1e6,
+    )
+    told = f"{work.flop / 1e9:.3g} GFLOP at {rate:.4g} GFLOP/s are {least.arithmetic_ms:.3g} ms"
     seen = (
-        f"{told}, {moved / 1e6:.3g} MB at {bandwidth:.3g} GB/s {memory:.3g} ms, of {latency:.3g} ms "
+        f"{told}, {moved / 1e6:.3g} MB at {bandwidth:.3g} GB/s {least.memory_ms:.3g} ms, of {latency:.3g} ms "
         f"(in {name}; both rates measured on this device)"
     )
-    if max(arithmetic, weights) >= BOUND_SHARE * latency:
-        kind = CauseKind.ARITHMETIC if arithmetic >= weights else CauseKind.MEMORY
-        share = max(arithmetic, weights) / latency
-    elif memory >= BOUND_SHARE * latency and memory > arithmetic:
-        kind, share = CauseKind.MEMORY, memory / latency
-    elif max(arithmetic, memory) < IDLE_SHARE * latency:
-        kind = CauseKind.BATCH if evidence.row.batch == 1 else CauseKind.OVERHEAD
-        share = 1 - max(arithmetic, memory) / latency
-    else:
-        return
-    yield Cause(kind, seen, _step_of(kind, evidence), share=min(share, 1.0))
+    if (bound := least.bound_of(latency, batch=evidence.row.batch)) is not None:
+        kind, share = bound
+        yield Cause(kind, seen, _step_of(kind, evidence), share=min(share, 1.0))
+
+
+@dataclass(frozen=True)
+class _Least:
+    """How long the work takes at the least: the operations, the weights alone, and all that is moved."""
+
+    arithmetic_ms: float
+    weights_ms: float
+    memory_ms: float
+
+    def bound_of(self, latency_ms: float, *, batch: int) -> tuple[CauseKind, float] | None:
+        """What explains the latency, and which share of it; None where it is something in between."""
+        certain_ms = max(self.arithmetic_ms, self.weights_ms)
+        if certain_ms >= BOUND_SHARE * latency_ms:
+            kind = CauseKind.ARITHMETIC if self.arithmetic_ms >= self.weights_ms else CauseKind.MEMORY
+            return kind, certain_ms / latency_ms
+        most_ms = max(self.arithmetic_ms, self.memory_ms)
+        if most_ms >= BOUND_SHARE * latency_ms:
+            return CauseKind.MEMORY, most_ms / latency_ms
+        if most_ms < IDLE_SHARE * latency_ms:
+            return (CauseKind.BATCH if batch == 1 else CauseKind.OVERHEAD), 1 - most_ms / latency_ms
+        return None
 
 
 def arithmetic_ceiling(row: Row) -> tuple[float, str, int] | None:

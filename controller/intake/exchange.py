@@ -9,7 +9,7 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.model_report import ModelReport
 from controller.model import codec
-from controller.model.divergence import Divergence
+from controller.model.divergence import Divergence, Suspect
 from controller.model.job import FoundSet, OutputCheck, Precision, Role, TensorSpec, Workload
 
 ANSWER_NAME = "answer.json"
@@ -40,6 +40,29 @@ class BisectRequest:
 
 
 @dataclass(frozen=True)
+class MarkRequest:
+    """Graphs to which a tensor is to be added as an output, and FP32's, which says what it is to be.
+
+    Without `tensor`: only which tensors lead to `outputs`, in FP32's order.
+    """
+
+    fp32: str
+    graphs: tuple[str, ...]
+    inputs: tuple[tuple[str, str], ...]
+    outputs: tuple[str, ...]
+    tensor: str = ""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """The graphs' files in the order of the request, and what the output `label` is to be."""
+
+    label: str
+    graphs: tuple[str, ...]
+    reference: str
+
+
+@dataclass(frozen=True)
 class ModelRequest:
     """One model to look at. Paths are absolute but those of data, `onnx` and values: they start at `folder`."""
 
@@ -65,6 +88,7 @@ class ModelRequest:
     dims: tuple[DimValues, ...] = ((),)  # every combination of the dimensions that are axes
     check: bool = False  # only hold the model against its reference
     bisect: BisectRequest | None = None  # only say where a lowered graph leaves FP32
+    mark: MarkRequest | None = None  # only add an output to graphs
     accuracy_metrics: tuple[str, ...] = ()  # the built-in ones, by the names of jetfleet.metrics
 
 
@@ -114,6 +138,8 @@ class ModelAnswer:
     report: ModelReport | None = None
     accuracy_output: str = ""  # which output holds the scores of the evaluation data
     divergence: Divergence | None = None
+    suspects: tuple[Suspect, ...] = ()
+    marked: Marked | None = None
     workloads: tuple[tuple[RunSize, Workload], ...] = ()  # of those sizes whose shapes are known
     outputs: tuple[TensorSpec, ...] = ()  # as they were to the largest batch
     weak_calibration: str = ""

@@ -55,6 +55,8 @@ def _say(write: Callable[[str], object], line: str) -> None:
 def answer(request: ModelRequest, progress: Callable[[str], None]) -> ModelAnswer | ModelError:
     if request.bisect is not None:
         from controller.intake.bisect_model import bisect as make
+    elif request.mark is not None:
+        from controller.intake.mark_model import mark as make
     elif request.check:
         from controller.intake.check_model import check as make
     else:

@@ -18,12 +18,29 @@ class LayerJudgement:
 
 
 @dataclass(frozen=True)
+class Suspect:
+    """A tensor that leads to an output, with the layer that makes it; `reads` are the nearest such ones before it."""
+
+    tensor: str
+    layer: str
+    op: str
+    reads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Bisection:
-    """A variant of a job, and where its graph leaves FP32; without `found`, `reason` says why it was not looked at."""
+    """A variant of a job, and where its graph leaves FP32; without `found`, `reason` says why it was not looked at.
+
+    `device` is where the engines ran, empty: the graphs ran on the workstation. `jobs` are the probes there, and
+    `vanished` those tensors with which as one more output an output that had failed agreed.
+    """
 
     variant: str
     found: "Divergence | None" = None
     reason: str = ""
+    device: str = ""
+    jobs: tuple[int, ...] = ()
+    vanished: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

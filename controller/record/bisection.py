@@ -14,12 +14,15 @@ def _record(item: Bisection) -> dict[str, Any]:
     found = item.found
     return {
         "variant": item.variant,
+        "device": item.device or None,
         "reason": item.reason or None,
         "first": _layer(found.first) if found and found.first else None,
         "before": [_layer(layer) for layer in found.before] if found else [],
         "outputs": [_layer(layer) for layer in found.outputs] if found else [],
         "compared": found.compared if found else 0,
         "tensors": found.tensors if found else 0,
+        "jobs": list(item.jobs),
+        "vanished": list(item.vanished),
     }
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from controller.intake.find_divergence import bisect
+from controller.intake.find_divergence import bisect, find_suspects, mark
 from controller.intake.graph.tensors import write_npy
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering.divergence import first_divergence, with_first_layer
@@ -130,3 +131,29 @@ def test_a_refusal_says_where_it_begins(overflowing: tuple[Path, Path]):
     error = with_first_layer(ModelError("too far", hint="compare"), *overflowing, {"x": X}, CHECK)
     assert error.message.startswith("too far; it begins at Mul 'grows': 17 of 32 values are not finite")
     assert error.hint == "compare"
+
+
+def test_a_marked_graph_tells_the_tensor_in_float32_beside_its_outputs(overflowing, tmp_path):
+    """What a device builds to be asked. This CPU carries half in float32, and an output more does not change that."""
+    fp32, lowered = overflowing
+    suspects = find_suspects(fp32, [fp32, lowered], ["y"])
+    assert [(item.tensor, item.layer, item.op, item.reads) for item in suspects] == [
+        ("a", "first", "MatMul", ()),
+        ("b", "grows", "Mul", ("a",)),
+        ("c", "shrinks", "Mul", ("b",)),
+        ("y", "last", "MatMul", ("c",)),
+    ]
+    write_npy(tmp_path / "x.npy", X)
+    (out := tmp_path / "out").mkdir()
+    made = mark(fp32, [fp32, lowered], {"x": tmp_path / "x.npy"}, "b", out)
+    assert made.label == "bisect_b"
+    wanted = np.load(made.reference)
+    assert np.allclose(wanted, X @ WEIGHTS * 1e5, rtol=1e-4)
+    found = []
+    for graph in made.graphs:
+        session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        assert [item.name for item in session.get_outputs()] == ["y", "bisect_b"]
+        found.append(session.run(["bisect_b"], {"x": X})[0])
+    assert {str(array.dtype) for array in found} == {"float32"}
+    assert np.array_equal(found[0], wanted)
+    assert np.allclose(found[1], X @ WEIGHTS * 6e4, rtol=0.01, atol=100)  # the lowered graph's own factor

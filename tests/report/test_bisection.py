@@ -23,6 +23,22 @@ def test_the_first_layer_is_named_with_why_and_what_came_before() -> None:
     assert [layer["tensor"] for layer in record["outputs"]] == ["y"]
 
 
+def test_a_device_is_named_with_what_its_probes_were() -> None:
+    found = Divergence((OUTPUT,), FIRST, (BEFORE,), compared=3, tensors=4)
+    item = Bisection("v", found, device="orin-1", jobs=(5, 6, 7), vanished=("a",))
+    first, *_, probes, vanished = bisection_lines([item])
+    assert first == "v on orin-1: output y leaves FP32 first at Mul 'grows'"
+    assert "seen in 3 jobs, 5 to 7" in probes
+    assert "with a as an output" in vanished
+    (record,) = bisection_records([item])
+    assert (record["device"], record["jobs"], record["vanished"]) == ("orin-1", [5, 6, 7], ["a"])
+    itself = LayerJudgement("y", "", "", False, 0.1, 3.0, "cosine 0.1")
+    (line, *_) = bisection_lines([Bisection("v", Divergence((OUTPUT,), itself), device="orin-1", jobs=(5,))])
+    assert line.endswith("leaves FP32 first at the output 'y' itself")
+    (line,) = bisection_lines([Bisection("v", Divergence((BEFORE,)), device="orin-1", jobs=(5,))])
+    assert line == "v on orin-1: every output agrees with FP32 there"
+
+
 def test_what_was_not_looked_at_says_why() -> None:
     assert list(bisection_lines([Bisection("v", reason="it was refused")])) == ["v: it was refused"]
     (record,) = bisection_records([Bisection("v", reason="it was refused")])

@@ -20,6 +20,7 @@ ENDS = {
     "s": "_s",
     "1/s": "_per_s",
     "GFLOP/s": "_gflop_per_s",
+    "GOP/s": "_gop_per_s",
     "GB/s": "_gb_per_s",
     "mJ": "_mj",
     "W": "_w",

@@ -38,8 +38,8 @@ class _Both:
         """Each tensor by its name, as the lowered graph has it and as FP32 has it."""
         for begin in range(0, len(names), _AT_ONCE):
             some = names[begin : begin + _AT_ONCE]
-            want = _asked(self.reference, self.fp32, some, self.inputs)
-            got = _asked(self.model, self.lowered, some, self.inputs)
+            want = asked(self.reference, self.fp32, some, self.inputs)
+            got = asked(self.model, self.lowered, some, self.inputs)
             yield from ((name, got[name].astype(want[name].dtype), want[name]) for name in some)
 
 
@@ -61,7 +61,7 @@ def first_divergence(
     told = tuple(_layer(reference, name, item) for name, item in judged.items())
     # A CPU carries half through a graph in float32: a value that half cannot hold shows where it is asked for.
     suspects = [item.tensor for item in told if not item.passed] or (outputs if _in_half(model) else [])
-    tensors = list(_leading_to(suspects, reference, model))
+    tensors = list(leading_to(suspects, reference, model))
     progress(f"comparing {len(tensors)} tensors that lead to {', '.join(suspects) or 'nothing'}")
     before: list[LayerJudgement] = []
     for name, got, want in both.answers(tensors):
@@ -94,7 +94,7 @@ def _bounds(check: OutputCheck) -> Bounds:
     return replace(bounds, rule=Rule.COSINE)
 
 
-def _leading_to(outputs: Collection[str], reference: onnx.ModelProto, model: onnx.ModelProto) -> Iterator[str]:
+def leading_to(outputs: Collection[str], reference: onnx.ModelProto, model: onnx.ModelProto) -> Iterator[str]:
     """Float tensors that both graphs make, in the order of FP32's nodes."""
     made = {name for node in model.graph.node for name in node.output}
     floats = _float_tensors(reference)
@@ -114,9 +114,7 @@ def _float_tensors(model: onnx.ModelProto) -> set[str]:
     return {item.name for item in items if item.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
 
 
-def _asked(
-    model: onnx.ModelProto, path: Path, names: Sequence[str], inputs: Mapping[str, Array]
-) -> Mapping[str, Array]:
+def asked(model: onnx.ModelProto, path: Path, names: Sequence[str], inputs: Mapping[str, Array]) -> Mapping[str, Array]:
     probe = Probe(model)
     for name in names:
         probe.ask(name, name)
@@ -163,7 +161,7 @@ def _coarse(name: str, both: _Both) -> Iterator[str]:
     weights = {item.name: onnx.numpy_helper.to_array(item) for item in stored}
     read = [item for item in maker.input if item in scales]
     made = [item for item in read if item not in weights and item not in both.inputs]
-    values = {**weights, **both.inputs, **_asked(both.reference, both.fp32, made, both.inputs)}
+    values = {**weights, **both.inputs, **asked(both.reference, both.fp32, made, both.inputs)}
     for item in read:
         median = float(np.median(np.abs(values[item]))) if item in values and values[item].size else 0.0
         step = scales[item]

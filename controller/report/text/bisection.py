@@ -17,20 +17,36 @@ def bisection_lines(found: Sequence[Bisection]) -> Iterator[str]:
 
 
 def _lines(item: Bisection) -> Iterator[str]:
+    where = f"{item.variant} on {item.device}" if item.device else item.variant
     if item.found is None:
-        yield f"{item.variant}: {item.reason}"
+        yield f"{where}: {item.reason}"
     elif item.found.first is None:
-        yield f"{item.variant}: {_AGREES}"
+        yield f"{where}: {'every output agrees with FP32 there' if item.device else _AGREES}"
     else:
-        yield from _first(item.variant, item.found, item.found.first)
+        yield from _first(where, item.found, item.found.first)
+    if item.device and item.found is not None and item.found.first is not None:
+        yield from _probes(item)
 
 
-def _first(variant: str, found: Divergence, first: LayerJudgement) -> Iterator[str]:
+def _probes(item: Bisection) -> Iterator[str]:
+    """What the engines were that this was seen in: not the one that is asked about."""
+    yield (
+        f"  seen in {len(item.jobs)} jobs, {item.jobs[0]} to {item.jobs[-1]}: all but the first built an engine with "
+        "one more output, around which a builder fuses less"
+    )
+    for tensor in item.vanished:
+        yield (
+            f"  with {tensor} as an output, what had failed agreed: that output made another engine of it, so look at "
+            "how the layers around it are fused"
+        )
+
+
+def _first(where: str, found: Divergence, first: LayerJudgement) -> Iterator[str]:
     failing = ", ".join(layer.tensor for layer in found.outputs if not layer.passed)
     if failing:
-        yield f"{variant}: output {failing} leaves FP32 first at {_name(first)}"
+        yield f"{where}: output {failing} leaves FP32 first at {_name(first)}"
     else:
-        yield f"{variant}: the outputs agree here, where half is computed in float32; {_name(first)} does not"
+        yield f"{where}: the outputs agree here, where half is computed in float32; {_name(first)} does not"
     yield f"  it makes {first.tensor}: {first.detail}"
     if first.reason:
         yield f"  why: {first.reason}"
@@ -41,4 +57,6 @@ def _first(variant: str, found: Divergence, first: LayerJudgement) -> Iterator[s
 
 
 def _name(layer: LayerJudgement) -> str:
+    if not layer.op:
+        return f"the output {layer.tensor!r} itself"
     return f"{layer.op} {layer.layer!r}" if layer.layer else f"the {layer.op} that makes {layer.tensor!r}"
