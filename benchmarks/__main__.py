@@ -31,6 +31,7 @@ PROGRAMS = (
     "interference",
     "coverage",
     "answers",
+    "gates",
     "calibration",
     "fleetbuild",
     "restore",

@@ -78,6 +78,12 @@ def in_turns(chance: random.Random, *, ratio: float, deviation: float, bias: flo
 
 
 def turns(ratios: Sequence[float], looks: Sequence[int]) -> Comparison:
+    (found,) = compare(paired_rows(ratios, looks)).comparisons
+    return found
+
+
+def paired_rows(ratios: Sequence[float], looks: Sequence[int]) -> list[Row]:
+    """The two rows of an INTERLEAVED task whose processes found these ratios of p50."""
     runs = tuple(PairedRun(index, False, {"p50_ms": value}) for index, value in enumerate(ratios))
     pair = Interleaved(runs, tuple(looks), margin=0.01, confidence=0.99)
     rows = []
@@ -88,8 +94,7 @@ def turns(ratios: Sequence[float], looks: Sequence[int]) -> Comparison:
             single, measurement=subject, schedule=Schedule.INTERLEAVED, variant_key=key, task_id=1, job_id=1
         )
         rows.append(replace(placed, interleaved=pair if index else None))
-    (found,) = compare(rows).comparisons
-    return found
+    return rows
 
 
 def tails(chance: random.Random, number: int, *, engine: str = "a", scale: float = 1.0) -> Row:

@@ -7,17 +7,25 @@ PASSED: the whole interval is within the limit. Otherwise it cannot be told, whi
 from collections.abc import Mapping, Sequence
 
 from controller.model.comparison import Answer, Comparison, ComparisonReport
-from controller.model.gate import CellVerdict, GateCell, RegressionLimit
+from controller.model.gate import CellVerdict, GateCell
+from controller.model.interleaved import RegressionLimit
 from jetfleet.errors import BadInput
 from jetfleet.metrics import METRICS, Better
 from jetfleet.stats import holm
+from jetfleet.stats.interleaved import FEWEST
+from jetfleet.stats.regression import FALSE_ALARMS, Regression, processes_needed, regression
 
-FALSE_ALARMS = 0.01
 _SPECS = {metric.name: metric for metric in METRICS}
 _WORDS = {"p50": "p50_ms", "p90": "p90_ms", "p95": "p95_ms", "p99": "p99_ms", "energy": "energy_mj"} | {
     "throughput": "throughput_per_s",
     "power": "power_mean_w",
 }
+_VERDICTS = {
+    Regression.WITHIN: CellVerdict.PASSED,
+    Regression.BEYOND: CellVerdict.FAILED,
+    Regression.UNDECIDED: CellVerdict.CANNOT_TELL,
+}
+_MANY = 200  # processes: more than anybody would wait for
 
 
 def read_limits(text: str) -> tuple[RegressionLimit, ...]:
@@ -86,19 +94,24 @@ def _cell(limit: RegressionLimit, item: Comparison, adjusted: float | None, fals
         reason = item.reason or (item.effect.change.reason if item.effect else "unknown")
         return GateCell(limit, item, CellVerdict.CANNOT_TELL, reason)
     told = f"worse by {_amount(limit, worse[0])} to {_amount(limit, worse[1])}, {_amount(limit, limit.limit)} allowed"
-    verdict = _verdict(worse, limit.limit, chance=adjusted > false_alarms)
+    verdict = _VERDICTS[regression(*worse, limit.limit, by_chance=adjusted > false_alarms)]
     if verdict is not CellVerdict.CANNOT_TELL:
         return GateCell(limit, item, verdict, told)
     doubt = "" if worse[0] <= limit.limit else f"; by chance alone in {adjusted:.1%} of cases"
-    advice = f"; {item.advice}" if item.advice else ""
-    return GateCell(limit, item, verdict, f"{told}{doubt}{advice}")
+    advice = _advice(limit, item)
+    return GateCell(limit, item, verdict, f"{told}{doubt}{f'; {advice}' if advice else ''}")
 
 
-def _verdict(worse: tuple[float, float], limit: float, *, chance: bool) -> CellVerdict:
-    least, most = worse
-    if most <= limit:
-        return CellVerdict.PASSED
-    return CellVerdict.FAILED if least > limit and not chance else CellVerdict.CANNOT_TELL
+def _advice(limit: RegressionLimit, item: Comparison) -> str:
+    """What it would take to tell on which side of the limit it is."""
+    turns = item.row.interleaved
+    ratios = [run.ratios.get(limit.metric, 0.0) for run in turns.runs if not run.left_out] if turns else []
+    if len(ratios) < FEWEST or min(ratios) <= 0:
+        return item.advice
+    needed = processes_needed(ratios, limit.limit)
+    if needed is None or needed > _MANY:
+        return f"it lies so near the limit that more than {_MANY} processes would be needed, or a quieter device"
+    return f"about {max(needed, len(ratios) + 1)} processes would tell: measure.runs"
 
 
 def _worse(limit: RegressionLimit, item: Comparison) -> tuple[float, float] | None:

@@ -1,26 +1,21 @@
 """A job held against a baseline: in turns on the same boards where both can be run there, else by stored numbers."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from controller.analysis.gate import gate_cells
 from controller.analysis.recommendation.classes import class_of
 from controller.api.history import Fetch, history_of
+from controller.api.in_turns import GateRun, Say, run_in_turns
 from controller.model.baseline import Baseline
-from controller.model.comparison import ComparisonReport
-from controller.model.facts import DEVICE_NAME
-from controller.model.gate import GateReport, OnDoubt, RegressionLimit, Stage
-from controller.model.job import Condition, JobSpec, Op, Quantifier, Target
+from controller.model.gate import GateReport, OnDoubt, Stage
+from controller.model.interleaved import RegressionLimit
 from controller.model.result import Row, Schedule
 from controller.model.view import ResultQuery
 from jetfleet.errors import BadInput, JetfleetError
-from jetfleet.stats.interleaved import FEWEST
 
 if TYPE_CHECKING:
     from controller.api.client import Client
-
-Say = Callable[[str], None]
 
 _ROWS = 1000
 
@@ -47,26 +42,27 @@ def gate_job(
         raise BadInput(f"job {job_id} is its own baseline", where="--baseline", expected="an earlier job")
     base_rows = client.results(ResultQuery((base_id,), limit=_ROWS))
     notes: list[str] = []
-    reports = None
+    done = None
     if interleaved:
-        reports = _in_turns(client, job_id, base_id, _shared_devices(rows, base_rows), limits, notes=notes, say=say)
-    in_turns = reports is not None
-    if reports is None:
-        reports = {
-            limit: client.compare(
-                [base_id, job_id], by="job", baseline=str(base_id), metric=limit.metric, margin=limit.limit
-            )
+        try:
+            done = run_in_turns(client, job_id, base_id, _shared_devices(rows, base_rows), limits, say=say)
+        except JetfleetError as error:
+            notes.append(f"not in turns: {error.message}; held by the stored numbers of both jobs")
+    run = done or GateRun(
+        {
+            limit: client.compare([base_id, job_id], by="job", baseline=str(base_id), metric=limit.metric)
             for limit in limits
         }
+    )
     return GateReport(
         job_id=job_id,
         baseline_id=base_id,
         baseline_name=name,
-        cells=gate_cells(reports),
+        cells=gate_cells(run.reports),
         stage=stage,
         on_doubt=on_doubt,
-        interleaved=in_turns,
-        missing=tuple(_missing(rows, base_rows)),
+        interleaved=done is not None,
+        missing=(*_missing(rows, base_rows), *run.missing),
         notes=(*notes, *alarms(client.results, rows, limits)),
     )
 
@@ -101,54 +97,6 @@ def _newest(found: Sequence[Baseline], label: str) -> int | None:
 
 def _shared_devices(rows: Sequence[Row], base_rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(sorted({row.device for row in rows} & {row.device for row in base_rows}))
-
-
-def _in_turns(
-    client: "Client",
-    job_id: int,
-    base_id: int,
-    devices: Sequence[str],
-    limits: Sequence[RegressionLimit],
-    *,
-    notes: list[str],
-    say: Say,
-) -> Mapping[RegressionLimit, ComparisonReport] | None:
-    """None, and a note, where the two cannot be run in turns: files that are gone, boards that are off."""
-    try:
-        if not devices:
-            raise BadInput("no board measured both")
-        spec = pair_specs(client.job_spec(base_id), client.job_spec(job_id), devices)
-        job = client.submit_spec(spec, {})
-        say(f"job {job.job_id}: both in turns on {', '.join(devices)}")
-        client.wait(job.job_id)
-        return {limit: client.compare([job.job_id], metric=limit.metric, margin=limit.limit) for limit in limits}
-    except JetfleetError as error:
-        notes.append(f"not in turns: {error.message}; held by the stored numbers of both jobs")
-        return None
-
-
-def pair_specs(base: JobSpec, candidate: JobSpec, devices: Sequence[str]) -> JobSpec:
-    """Both jobs as one whose variants are timed in turns on these devices; those of one key, where there are several.
-
-    Raises BadInput where no variant is in both.
-    """
-    from controller.intake.pairs import pair_jobs
-    from controller.intake.prepare import PreparedJob
-
-    on = (Target(Quantifier.EVERY, (Condition(DEVICE_NAME, Op.IN, tuple(devices)),)),)
-    keys = {variant.key for variant in base.variants} & {variant.key for variant in candidate.variants}
-    sides = [_side(spec, keys, candidate) for spec in (base, candidate)]
-    paired = pair_jobs(*(PreparedJob(replace(side, targets=on), {}) for side in sides))
-    return replace(paired.spec, name=f"gate-{candidate.name}"[:100])
-
-
-def _side(spec: JobSpec, keys: set[str], candidate: JobSpec) -> JobSpec:
-    """Measured as the candidate is, but for a number of processes of which nothing can be said: then until it can."""
-    variants = tuple(variant for variant in spec.variants if variant.key in keys) if keys else spec.variants
-    measure = candidate.measure
-    if measure.runs < FEWEST:
-        measure = replace(measure, runs=0)
-    return replace(spec, variants=variants, measure=measure)
 
 
 def alarms(fetch: Fetch, rows: Sequence[Row], limits: Sequence[RegressionLimit]) -> list[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from controller.model.comparison import Comparison
+from controller.model.interleaved import RegressionLimit
 
 
 class CellVerdict(Enum):
@@ -26,18 +27,6 @@ class OnDoubt(Enum):
     FAIL = "fail"
     WARN = "warn"
     LET_THROUGH = "pass"
-
-
-@dataclass(frozen=True)
-class RegressionLimit:
-    """The most that a metric may get worse: a share of it, or of a share's own points (`in_points`)."""
-
-    metric: str
-    limit: float
-    in_points: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.metric} {self.limit * 100:g}{'pt' if self.in_points else '%'}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,18 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class RegressionLimit:
+    """The most that a metric may get worse: a share of it, or of a share's own points (`in_points`)."""
+
+    metric: str
+    limit: float
+    in_points: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.limit * 100:g}{'pt' if self.in_points else '%'}"
+
+
+@dataclass(frozen=True)
 class PairedRun:
     """One fresh process. `ratios` are the second subject's over the first's, by the names of jetfleet.metrics."""
 

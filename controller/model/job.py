@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from controller.model.interleaved import Pair
+from controller.model.interleaved import Pair, RegressionLimit
 from jetfleet.pipeline.steps import Pipeline
 
 
@@ -257,6 +257,7 @@ class Measure:
     deadline_s: float | None = None  # from an arrival to its answer; None: the period
     arrivals_seed: int = 0
     runs: int = 0  # fresh processes; 0: as many as cost and spread call for
+    max_regression: tuple[RegressionLimit, ...] = ()  # of A/B: processes are run until each is known to be kept or not
 
     @property
     def shortest_bench_s(self) -> float:

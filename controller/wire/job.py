@@ -1,6 +1,6 @@
 """What a user asks for, proto <-> model."""
 
-from controller.model.interleaved import Pair
+from controller.model.interleaved import Pair, RegressionLimit
 from controller.model.job import (
     AccuracyMetric,
     Artifact,
@@ -60,8 +60,12 @@ TENSOR_SPEC = message_codec(TensorSpec, task_pb2.TensorSpec, nested=(SHAPE_RANGE
 OUTPUT_SET = message_codec(OutputSet, task_pb2.OutputSet)
 OUTPUT_CHECK = message_codec(OutputCheck, task_pb2.OutputCheck, nested=(OUTPUT_SET,))
 SOAK = message_codec(Soak, task_pb2.Soak)
+REGRESSION_LIMIT = message_codec(RegressionLimit, task_pb2.RegressionLimit)
 MEASURE = message_codec(
-    Measure, task_pb2.MeasureOptions, nested=(SOAK,), names={"min_s": "min_duration", "max_s": "max_duration"}
+    Measure,
+    task_pb2.MeasureOptions,
+    nested=(SOAK, REGRESSION_LIMIT),
+    names={"min_s": "min_duration", "max_s": "max_duration"},
 )
 CONDITION = message_codec(Condition, control_pb2.Condition, check=_check_condition)
 TARGET = message_codec(Target, control_pb2.Target, nested=(CONDITION,))

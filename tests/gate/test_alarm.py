@@ -3,7 +3,7 @@
 import pytest
 
 from controller.api.gate import alarms
-from controller.model.gate import RegressionLimit
+from controller.model.interleaved import RegressionLimit
 from controller.model.result import Row
 from controller.model.view import ResultQuery
 from tests.analysis.runs import row

@@ -1,6 +1,8 @@
 """The command on a real controller with a simulated board, as CI runs it."""
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +10,8 @@ import pytest
 
 from tests.cli.conftest import Command, stop_all
 
-MODEL = Path(__file__).parents[2] / "examples" / "onnx" / "model.onnx"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MODEL, CI = EXAMPLES / "onnx" / "model.onnx", EXAMPLES / "ci"
 JOB = """
 apiVersion: jetfleet/v1
 name: gated
@@ -42,6 +45,22 @@ def test_what_got_slower_is_red_with_its_evidence(jobs: Command, tmp_path: Path)
     assert 'failures="1"' in (tmp_path / "gate.xml").read_text()
 
 
+@pytest.mark.parametrize(("name", "variable"), [("github.yml", "job"), ("gitlab.yml", "JOB")])
+def test_the_examples_find_the_job_in_what_submit_prints(
+    jobs: Command, tmp_path: Path, name: str, variable: str
+) -> None:
+    """The line of the file itself, as a shell runs it."""
+    path = tmp_path / "job.yaml"
+    path.write_text(JOB.format(model=MODEL, latency_ms=2.0))
+    done = jobs("submit", str(path), "--wait", "--json")
+    (tmp_path / "submitted.json").write_text(done.stdout)
+    lines = (CI / name).read_text().splitlines()
+    (line,) = (line.strip().removeprefix("- ") for line in lines if "submitted.json" in line and "echo" in line)
+    env = {"GITHUB_OUTPUT": "job.env", "PATH": os.environ["PATH"]}
+    subprocess.run(["bash", "-euc", line], cwd=tmp_path, env=env, check=True)
+    assert (tmp_path / "job.env").read_text() == f"{variable}={json.loads(done.stdout)['job']['id']}\n"
+
+
 def test_the_same_engine_passes_and_the_summary_says_so(jobs: Command, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     done = jobs("gate", "2", "--baseline", "main", GITHUB_STEP_SUMMARY=str(summary), GITHUB_ACTIONS="true")
@@ -49,6 +68,17 @@ def test_the_same_engine_passes_and_the_summary_says_so(jobs: Command, tmp_path:
     assert done.stdout.startswith("PASSED: job 2 against main (job 1)")
     assert "::notice title=jetfleet gate::PASSED" in done.stdout
     assert summary.read_text().startswith("### PASSED")
+
+
+def test_a_board_that_takes_no_work_is_no_pass_and_nothing_waits_for_it(jobs: Command) -> None:
+    (board,) = [item["name"] for item in json.loads(jobs("devices", "--json").stdout)["devices"]]
+    assert jobs("devices", "cordon", board, "--reason", "its fan").returncode == 0
+    try:
+        done = jobs("gate", "2", "--baseline", "main")
+    finally:
+        assert jobs("devices", "uncordon", board).returncode == 0
+    assert done.returncode == 3
+    assert f"not in turns: {board} is cordoned" in done.stdout
 
 
 def test_stored_numbers_of_a_board_that_repeated_nothing_cannot_tell_and_that_is_red(jobs: Command) -> None:

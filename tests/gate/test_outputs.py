@@ -37,6 +37,15 @@ def test_junit_skips_what_cannot_be_told_where_that_is_let_through() -> None:
     assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
 
 
+def test_junit_follows_the_policy_in_what_is_gone_and_is_never_green_for_want_of_cases() -> None:
+    gone = report(PASSED, missing=("x on nano-1 has no result any more",), on_doubt=OnDoubt.WARN)
+    assert not gone.is_red
+    assert ElementTree.fromstring(gate_junit(gone)).get("failures") == "0"
+    empty = report([])
+    assert empty.is_red
+    assert ElementTree.fromstring(gate_junit(empty)).get("failures") == "1"
+
+
 def test_markdown_is_bounded_whatever_failed() -> None:
     text = gate_markdown(report(FAILED * 500))
     assert len(text.encode()) < 65_536

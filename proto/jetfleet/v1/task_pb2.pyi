@@ -826,6 +826,7 @@ class MeasureOptions(_message.Message):
     STREAMS_FIELD_NUMBER: _builtins.int
     ARRIVALS_SEED_FIELD_NUMBER: _builtins.int
     RUNS_FIELD_NUMBER: _builtins.int
+    MAX_REGRESSION_FIELD_NUMBER: _builtins.int
     mode: Global___MeasureOptions.Mode.ValueType
     power_mode: _builtins.str
     """nvpmodel's name, in force while it is measured; empty: as the board has it"""
@@ -864,6 +865,10 @@ class MeasureOptions(_message.Message):
     def deadline(self) -> _duration_pb2.Duration:
         """MODE_PACED: from an arrival to its answer; absent: the period"""
 
+    @_builtins.property
+    def max_regression(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegressionLimit]:
+        """of A/B: processes are run until each is known to be kept or not"""
+
     def __init__(
         self,
         *,
@@ -882,14 +887,45 @@ class MeasureOptions(_message.Message):
         streams: _builtins.int = ...,
         arrivals_seed: _builtins.int = ...,
         runs: _builtins.int = ...,
+        max_regression: _abc.Iterable[Global___RegressionLimit] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "max_duration", b"max_duration", "min_duration", b"min_duration", "soak", b"soak", "warmup", b"warmup"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals", b"arrivals", "arrivals_seed", b"arrivals_seed", "clocks", b"clocks", "confidence", b"confidence", "deadline", b"deadline", "margin", b"margin", "max_duration", b"max_duration", "min_duration", b"min_duration", "mode", b"mode", "power_mode", b"power_mode", "rate_hz", b"rate_hz", "runs", b"runs", "soak", b"soak", "streams", b"streams", "warmup", b"warmup"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrivals", b"arrivals", "arrivals_seed", b"arrivals_seed", "clocks", b"clocks", "confidence", b"confidence", "deadline", b"deadline", "margin", b"margin", "max_duration", b"max_duration", "max_regression", b"max_regression", "min_duration", b"min_duration", "mode", b"mode", "power_mode", b"power_mode", "rate_hz", b"rate_hz", "runs", b"runs", "soak", b"soak", "streams", b"streams", "warmup", b"warmup"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MeasureOptions: _TypeAlias = MeasureOptions  # noqa: Y015
+
+@_typing.final
+class RegressionLimit(_message.Message):
+    """The most that a metric of the second of two in turns may be worse than the first's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRIC_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    IN_POINTS_FIELD_NUMBER: _builtins.int
+    metric: _builtins.str
+    """a name of jetfleet/metrics.py"""
+    limit: _builtins.float
+    """0.03 is 3 %"""
+    in_points: _builtins.bool
+    """of a share: 0.03 is three points of it"""
+    def __init__(
+        self,
+        *,
+        metric: _builtins.str = ...,
+        limit: _builtins.float = ...,
+        in_points: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_points", b"in_points", "limit", b"limit", "metric", b"metric"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegressionLimit: _TypeAlias = RegressionLimit  # noqa: Y015
 
 @_typing.final
 class OutputCheck(_message.Message):

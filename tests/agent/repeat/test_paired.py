@@ -14,6 +14,7 @@ from jetfleet.v1.task_pb2 import (
     MeasureOptions,
     Outcome,
     PairedRun,
+    RegressionLimit,
     Run,
     TaskSpec,
 )
@@ -69,6 +70,32 @@ def test_as_many_as_somebody_asked_for_and_no_look_before():
     outcomes = run_all([1.5] * 20, measure)
     assert len(outcomes) == 7
     assert list(PairedRuns(measure).merge(outcomes).measured.interleaved.looks) == [7]
+
+
+def limits(**most: float) -> MeasureOptions:
+    return MeasureOptions(max_regression=[RegressionLimit(metric=name, limit=limit) for name, limit in most.items()])
+
+
+def test_a_gate_goes_on_until_it_is_known_whether_its_limit_is_kept():
+    ratios = [1.052, 1.04, 1.058, 1.05] * 6
+    assert stopped(run_all(ratios)) == "the second one is slower, at the look at 4 processes"
+    outcomes = run_all(ratios, limits(p50_ms=0.03))
+    assert len(outcomes) > 4
+    assert stopped(outcomes, limits(p50_ms=0.03)).startswith("p50_ms is beyond the limit, at the look at ")
+
+
+def test_a_gate_ends_as_soon_as_its_limit_is_known_to_be_kept():
+    ratios = [1.006, 0.997, 1.004, 0.995] * 6
+    assert len(run_all(ratios)) > 4
+    assert stopped(run_all(ratios, limits(p50_ms=0.03)), limits(p50_ms=0.03)) == (
+        "p50_ms is within the limit, at the look at 4 processes"
+    )
+
+
+def test_a_limit_of_what_has_no_ratios_leaves_the_question_as_it_was():
+    ratios = [1.05, 1.051, 1.049, 1.05] * 6
+    assert len(run_all(ratios, limits(energy_mj=0.03))) == 4
+    assert "slower" in stopped(run_all(ratios, limits(energy_mj=0.03)), limits(energy_mj=0.03))
 
 
 def test_a_process_that_stood_still_is_replaced_and_kept_with_its_reason():
