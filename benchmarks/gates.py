@@ -129,17 +129,22 @@ def gates(tiny: bool) -> Iterator[Figure]:
     times, layers, added = (1, 4, 4) if tiny else (_GATES, _LAYERS, _ADDED)
     with scratch() as folder, controller(folder) as served, agent(served, folder):
         ci = ScriptedCi(folder, served.address, layers=layers)
-        ci.run("baseline", "set", "main", str(ci.submit("baseline", 0)))
-        found: dict[int, list[Gate]] = {added: [], 0: []}
-        began = time.monotonic()
-        while len(found[0]) < times and time.monotonic() - began < _REAL_WITHIN_S:
-            for kind, done in found.items():  # by turns: what the machine does meanwhile is for both
-                done.append(ci.gate(ci.submit("slower" if kind else "equal", kind)))
-                sys.stderr.write(f"{kind} more layers: {done[-1]}\n")
-        yield from _real(found[added], found[0], ci.spread)
-        spreads = (ci.spread, *_SPREADS)
-    for spread in spreads:
+        slower, equal = _by_turns(ci, added, times)
+    yield from _real(slower, equal, ci.spread)
+    for spread in (ci.spread, *_SPREADS):
         yield from _simulated(spread, 5 if tiny else _SIMULATED)
+
+
+def _by_turns(ci: ScriptedCi, added: int, times: int) -> tuple[list[Gate], list[Gate]]:
+    """A slower network, the same one, and so on: what the machine does meanwhile is for both."""
+    ci.run("baseline", "set", "main", str(ci.submit("baseline", 0)))
+    slower, equal = list[Gate](), list[Gate]()
+    began = time.monotonic()
+    while len(equal) < times and time.monotonic() - began < _REAL_WITHIN_S:
+        slower.append(ci.gate(ci.submit("slower", added)))
+        equal.append(ci.gate(ci.submit("equal", 0)))
+        sys.stderr.write(f"slower: {slower[-1]}\nequal: {equal[-1]}\n")
+    return slower, equal
 
 
 def _real(slower: Sequence[Gate], equal: Sequence[Gate], spread: float) -> Iterator[Figure]:
