@@ -2,13 +2,12 @@
 
 import math
 from dataclasses import replace
-from difflib import get_close_matches
 
 from controller.analysis.evidence import Evidence, evidence
 from controller.analysis.noise_floor import Noise
 from controller.model.comparison import Effect, Source
+from controller.model.quantities import unknown_metric
 from controller.model.result import Estimate, Row
-from jetfleet.errors import BadInput
 from jetfleet.metrics import ACCURACIES, METRICS, Better, MetricSpec
 from jetfleet.stats import proportions
 from jetfleet.stats.power import detectable
@@ -34,11 +33,9 @@ BESIDE = tuple(
 
 def check_metric(name: str) -> None:
     """Raises BadInput for one that does not exist, or of which neither more nor less is better."""
-    if name not in _SPECS:
-        close = ", ".join(get_close_matches(name, _SPECS, n=3)) or ", ".join(BESIDE)
-        raise BadInput(f"there is no metric {name!r}", where="--metric", expected=close)
-    if not _is_comparable(_SPECS[name]):
-        raise BadInput(f"{name} has no ratio that would mean anything", where="--metric", expected=", ".join(BESIDE))
+    if name not in _SPECS or not _is_comparable(_SPECS[name]):
+        comparable = [metric.name for metric in METRICS if _is_comparable(metric)]
+        raise unknown_metric(name, comparable, where="--metric", purpose="compare by")
 
 
 def spec_of(metric: str) -> MetricSpec:

@@ -9,17 +9,14 @@ from collections.abc import Mapping, Sequence
 from controller.model.comparison import Answer, Comparison, ComparisonReport
 from controller.model.gate import CellVerdict, GateCell
 from controller.model.interleaved import RegressionLimit
+from controller.model.quantities import WORDS, unknown_metric
 from jetfleet.errors import BadInput
 from jetfleet.metrics import METRICS, Better
 from jetfleet.stats import holm
 from jetfleet.stats.interleaved import FEWEST
 from jetfleet.stats.regression import FALSE_ALARMS, Regression, processes_needed, regression
 
-_SPECS = {metric.name: metric for metric in METRICS}
-_WORDS = {"p50": "p50_ms", "p90": "p90_ms", "p95": "p95_ms", "p99": "p99_ms", "energy": "energy_mj"} | {
-    "throughput": "throughput_per_s",
-    "power": "power_mean_w",
-}
+_LIMITED = {metric.name: metric for metric in METRICS if metric.better is not Better.NEITHER}
 _VERDICTS = {
     Regression.WITHIN: CellVerdict.PASSED,
     Regression.BEYOND: CellVerdict.FAILED,
@@ -40,16 +37,16 @@ def read_limits(text: str) -> tuple[RegressionLimit, ...]:
         wrong.append(BadInput("no limit is given", where="--max-regression", expected="p50=3%,accuracy=0.5pt"))
     if wrong:
         first, *others = wrong
-        raise BadInput(first.message, where=first.where, expected=first.expected, others=others)
+        raise BadInput(first.message, where=first.where, expected=first.expected, hint=first.hint, others=others)
     return tuple(found)
 
 
 def _limit(part: str) -> RegressionLimit:
     name, _, amount = (word.strip() for word in part.partition("="))
-    metric = _WORDS.get(name, name)
-    spec = _SPECS.get(metric)
-    if spec is None or spec.better is Better.NEITHER:
-        raise BadInput(f"{name!r} is not something that gets worse", where="--max-regression", expected=_EXPECTED)
+    metric = WORDS.get(name, name)
+    spec = _LIMITED.get(metric)
+    if spec is None:
+        raise unknown_metric(name, _LIMITED, where="--max-regression", purpose="limit")
     in_points = amount.endswith("pt")
     if in_points != (spec.unit == "share"):
         unit = "points (0.5pt)" if spec.unit == "share" else "per cent (3%)"
@@ -119,7 +116,7 @@ def _worse(limit: RegressionLimit, item: Comparison) -> tuple[float, float] | No
     change = item.effect.change if item.effect else None
     if change is None or change.low is None or change.high is None:
         return None
-    higher_is_better = _SPECS[limit.metric].better is Better.HIGHER
+    higher_is_better = _LIMITED[limit.metric].better is Better.HIGHER
     if limit.in_points:
         return (-change.high, -change.low) if higher_is_better else (change.low, change.high)
     if higher_is_better:

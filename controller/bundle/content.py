@@ -6,6 +6,7 @@ from datetime import datetime
 
 from controller.model.engine import EngineView
 from controller.model.facts import shown
+from controller.model.quantities import WORDS, unknown_metric
 from controller.model.result import VALID, Row
 from controller.record.results import result_record
 from jetfleet.bundle import Manifest
@@ -21,7 +22,7 @@ _NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 _LONGEST_NAME = 100
 _CLASS_ONLY = frozenset({"device"})  # a board that shares with nobody is named by its id, which no other one has
 _TOLD = ("module", "sku", "l4t", "jetpack", "cuda", "gpu", "cpu_model", "power_mode", "arch", "os")
-_BETTER = {item.name: item.better for item in METRICS}
+_KEPT = frozenset(item.name for item in METRICS if item.better is not Better.NEITHER)
 
 
 def bundle_name(row: Row, asked: str = "") -> str:
@@ -55,13 +56,12 @@ def check_row(row: Row) -> None:
 
 def budget_of(row: Row, asked: Mapping[str, float]) -> dict[str, float]:
     """What was asked for; else the winner's own figures with room for another board. Raises BadInput."""
+    asked = {WORDS.get(name, name): limit for name, limit in asked.items()}
     for name in asked:
-        if _BETTER.get(name, Better.NEITHER) is Better.NEITHER:
-            raise BadInput(
-                f"{name!r} is not something to keep", where="--budget", expected="a metric: docs/metrics.md lists them"
-            )
+        if name not in _KEPT:
+            raise unknown_metric(name, sorted(_KEPT), where="--budget", purpose="keep")
     if asked:
-        return dict(asked)
+        return asked
     found = {name: row.measurement.estimate(name) for name in DEFAULT_BUDGET}
     edges = {name: item.high if item.high is not None else item.value for name, item in found.items()}
     return {name: _rounded(edge * (1 + TOLERANCE)) for name, edge in edges.items() if edge is not None}

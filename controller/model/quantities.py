@@ -1,11 +1,12 @@
 """What a constraint or an objective may be about: every metric, and what follows from a row and its engine. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from controller.model.recommendation import Constraint, Goals
 from jetfleet.errors import BadInput
-from jetfleet.metrics import METRICS, Better
+from jetfleet.metrics import METRICS, NAMES, Better
 
 ACCURACY_DROP = "accuracy_drop"
 ENGINE_BYTES = "engine_bytes"
@@ -14,11 +15,16 @@ MEMORY_BYTES = "memory_bytes"
 # How people call them; what each means is the metric's own text.
 WORDS: Mapping[str, str] = {
     "latency": "p50_ms",
+    "p50": "p50_ms",
+    "p90": "p90_ms",
+    "p95": "p95_ms",
+    "p99": "p99_ms",
     "throughput": "throughput_per_s",
     "energy": "energy_mj",
     "power": "power_mean_w",
     "memory": MEMORY_BYTES,
 }
+_STAGED = frozenset(metric.name for metric in METRICS if metric.stage)
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,26 @@ def quantity(text: str, *, where: str) -> Quantity:
     """By its name, or by a word of WORDS. Raises BadInput."""
     name = WORDS.get(text, text)
     if name not in QUANTITIES:
-        near = [item for item in QUANTITIES if text.split("_")[0] in item][:8] or list(QUANTITIES)[:8]
-        raise BadInput(
-            f"{text!r} is not something to decide by",
-            where=where,
-            expected=f"one of {', '.join([*WORDS, *near])}, ... (docs/metrics.md)",
-        )
+        raise unknown_metric(text, QUANTITIES, where=where, purpose="decide by")
     return QUANTITIES[name]
+
+
+def unknown_metric(text: str, known: Iterable[str], *, where: str, purpose: str) -> BadInput:
+    """What to say of a name that is not of these: what they are, and which of them may be meant.
+
+    Stages are many: they are told as a kind, where they are known at all.
+    """
+    names = list(known)
+    words = [word for word, meant in WORDS.items() if meant in names]
+    near = get_close_matches(text, [*words, *names], n=3)
+    listed = ", ".join([*words, *(name for name in names if name not in _STAGED)])
+    staged = ", or of a stage (docs/metrics.md)" if _STAGED.intersection(names) else ""
+    return BadInput(
+        f"there is no metric {text!r}" if text not in NAMES else f"{text} is not something to {purpose}",
+        where=where,
+        expected=f"one of {listed}{staged}",
+        hint=f"did you mean {' or '.join(map(repr, near))}?" if near else "",
+    )
 
 
 def read_goals(objective: str, constraints: Mapping[str, float], *, where: str) -> Goals:

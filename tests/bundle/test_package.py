@@ -192,7 +192,7 @@ def test_the_budget_is_the_winners_with_a_tenth_or_what_was_asked() -> None:
     row = measurements.row(p50_ms=Estimate(10.0, 9.9, 10.1), p99_ms=Estimate(12.0))
     assert budget_of(row, {}) == {"p50_ms": 11.11, "p99_ms": 13.2}
     assert budget_of(row, {"p99_ms": 33.0}) == {"p99_ms": 33.0}
-    with pytest.raises(BadInput, match="'speed' is not something to keep"):
+    with pytest.raises(BadInput, match="there is no metric 'speed'"):
         budget_of(row, {"speed": 1.0})
 
 

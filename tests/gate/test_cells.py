@@ -148,6 +148,16 @@ def test_what_is_not_a_limit_is_refused(text: str) -> None:
         read_limits(text)
 
 
+def test_a_metric_that_does_not_exist_is_told_with_those_that_do_and_the_nearest() -> None:
+    with pytest.raises(BadInput) as found:
+        read_limits("enrgy=3%,foo=3%")
+    (other,) = found.value.others
+    assert (found.value.message, found.value.hint[:25]) == ("there is no metric 'enrgy'", "did you mean 'energy' or ")
+    assert (other.message, other.hint) == ("there is no metric 'foo'", "")
+    for word in ("p50", "p99_ms", "energy_mj", "throughput", "accuracy_top5"):
+        assert word in other.expected
+
+
 def test_all_that_is_wrong_with_limits_is_told_at_once() -> None:
     with pytest.raises(BadInput) as found:
         read_limits("p50=3,speed=1%")

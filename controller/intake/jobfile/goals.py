@@ -6,9 +6,8 @@ from typing import Annotated, TypeAlias
 from pydantic import AfterValidator, Field
 
 from controller.intake.jobfile.strict import problem
-from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import parse
-from controller.model.quantities import QUANTITIES, WORDS, quantity
+from controller.model.quantities import WORDS, quantity
 from jetfleet.errors import BadInput
 
 
@@ -24,7 +23,7 @@ def _known(name: str) -> str:
     try:
         quantity(name, where="")
     except BadInput as error:
-        raise problem(error.message, expected=error.expected, hint=nearest(name, [*WORDS, *QUANTITIES])) from None
+        raise problem(error.message, expected=error.expected, hint=error.hint) from None
     return name
 
 

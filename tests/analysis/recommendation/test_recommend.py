@@ -140,5 +140,5 @@ def test_what_was_only_measured_in_turns_is_not_called_invalid() -> None:
 
 
 def test_what_does_not_exist_is_refused_with_what_does() -> None:
-    with pytest.raises(BadInput, match="'p42_ms' is not something to decide by"):
+    with pytest.raises(BadInput, match="there is no metric 'p42_ms'"):
         read_goals("p42_ms", {}, where="--objective")
