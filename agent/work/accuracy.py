@@ -12,6 +12,7 @@ from agent.runtime.arrays import Tensor
 from jetfleet.errors import BadInput
 from jetfleet.metrics import UNITS
 from jetfleet.outputs.bounds import INTEGERS
+from jetfleet.plural import counted
 from jetfleet.v1.task_pb2 import TensorSpec
 
 TOP1, TOP5, MEAN_ABS_ERROR = "accuracy", "accuracy_top5", "mean_abs_error"
@@ -139,7 +140,7 @@ def _batches(
             given = "absent" if array is None else f"{array.dtype}{list(array.shape)}"
             raise BadInput(
                 f"evaluation input {spec.name!r} is {given}",
-                expected=f"{count} samples for an engine that takes {spec.dtype}{list(spec.shape)}",
+                expected=f"{counted(count, 'sample')} for an engine that takes {spec.dtype}{list(spec.shape)}",
             )
     for begin in range(0, count, batch):
         taken = np.minimum(np.arange(begin, begin + batch), count - 1)
@@ -169,7 +170,7 @@ def _classes(name: str, scores: Tensor, *, batch: int, most: int) -> Tensor:
     if scores.size < 2 * batch or scores.size % batch or scores.dtype.kind != "f":
         raise BadInput(
             f"accuracy needs a classifier, output {name!r} is {scores.dtype}{list(scores.shape)}",
-            expected=f"scores or a label for each of {batch} samples",
+            expected=f"scores or a label for each of {counted(batch, 'sample')}",
         )
     rows = scores.reshape(batch, -1)
     if most == 1:

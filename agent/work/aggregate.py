@@ -11,6 +11,7 @@ from agent.telemetry.contention import LIMIT
 from agent.work.subject import LoadedSubject
 from agent.work.summary import Recording, untimed
 from agent.work.together import GroupRecording
+from jetfleet.plural import counted
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_BOUND_BY_LAUNCHES,
     FLAG_KIND_INTERFERED,
@@ -75,7 +76,7 @@ def lost_window_flags(seen: GroupRecording, index: int) -> list[Flag]:
     lost = seen.lost[index]
     if not lost:
         return []
-    evidence = f"in {lost} of {seen.runs} windows no inference fitted, and they were left out"
+    evidence = f"in {lost} of {counted(seen.runs, 'window')} no inference fitted, and they were left out"
     return [Flag(kind=FLAG_KIND_UNSTABLE, evidence=evidence)]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from agent.repeat.flags import CANNOT_KEEP_UP
 from agent.work import stats
 from agent.work.pace import ArrivalPattern
+from jetfleet.plural import counted
 from jetfleet.stats.proportions import Proportion
 from jetfleet.v1.task_pb2 import FLAG_KIND_UNSTABLE, Estimate, Flag
 
@@ -115,7 +116,7 @@ def deadline_flags(served: Served) -> list[Flag]:
     if not served.unanswered and not grows:
         return []
     seen = f"{CANNOT_KEEP_UP} {served.pace.rate_hz:g} Hz: an inference takes {_p50(served.busy_ms):.3g} ms"
-    left = f"{served.unanswered} of {len(served.missed)} inputs were left when the time was up"
+    left = f"{served.unanswered} of {counted(len(served.missed), 'input')} were left when the time was up"
     return [Flag(kind=FLAG_KIND_UNSTABLE, evidence=f"{seen}, and {left if served.unanswered else 'the queue grew'}")]
 
 

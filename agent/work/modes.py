@@ -4,6 +4,7 @@ import math
 
 from agent.work.pace import ArrivalPattern
 from jetfleet.errors import BadInput
+from jetfleet.plural import counted
 from jetfleet.v1.task_pb2 import BenchTask, MeasureOptions
 
 _MODES = (MeasureOptions.MODE_LATENCY, MeasureOptions.MODE_THROUGHPUT, MeasureOptions.MODE_PACED)
@@ -19,7 +20,7 @@ def check_mode(task: BenchTask) -> ArrivalPattern | None:
         raise BadInput("subjects in turns have one inference in flight", where="measure.mode", expected="MODE_LATENCY")
     most = max((subject.streams for subject in task.subjects), default=1)
     if most > 1 and mode != MeasureOptions.MODE_THROUGHPUT:
-        raise BadInput(f"{most} streams", where="subject.streams", expected="1, or MODE_THROUGHPUT")
+        raise BadInput(f"{counted(most, 'stream')}", where="subject.streams", expected="1, or MODE_THROUGHPUT")
     return _arrivals(task) if mode == MeasureOptions.MODE_PACED else None
 
 

@@ -15,6 +15,7 @@ from agent.work.accuracy import TOP1, evaluate, meter_of
 from agent.work.checks import check_flags, check_outputs, rule_for
 from jetfleet.circumstances import MANNER, STREAMS
 from jetfleet.placement import CPU, Placement
+from jetfleet.plural import counted
 from jetfleet.stand_ins import draw, words_for
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_EVALUATION_INPUT,
@@ -141,7 +142,7 @@ def _evaluate(
     labels = list(_tensors(subject, ARTIFACT_ROLE_EVALUATION_LABELS, attempt).values())
     if not labels:
         return {}, 0
-    report("evaluate", None, f"{len(labels[0])} samples")
+    report("evaluate", None, f"{counted(len(labels[0]), 'sample')}")
     wanted = {item.name: item.function for item in subject.accuracy_metrics} or {TOP1: ""}
     meters = {
         name: meter_of(name, users.find(function) if function else None, output=subject.accuracy_output)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from agent.runtime.base import RoundRecord
 from agent.work import stats
 from jetfleet.metrics import METRICS, MetricSpec, percentile
+from jetfleet.plural import counted
 from jetfleet.stats.percentiles import samples_for_bound, samples_needed
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_BOUND_BY_LAUNCHES,
@@ -112,7 +113,7 @@ def untimed(reason: str) -> Measurement:
 
 def find_flags(rounds: Sequence[Floats]) -> list[Flag]:
     if len(rounds) < stats.MIN_ROUNDS:
-        few = f"{len(rounds)} rounds, n={sum(map(len, rounds))}: p50's interval needs {stats.MIN_ROUNDS} rounds"
+        few = f"{counted(len(rounds), 'round')}, n={sum(map(len, rounds))}: p50's interval needs {stats.MIN_ROUNDS}"
         return [Flag(kind=FLAG_KIND_TOO_FEW_SAMPLES, evidence=few)]
     reasons = []
     width = half_width(rounds)
@@ -166,7 +167,7 @@ def _median(times: _Times) -> Estimate:
     estimate = Estimate(value=stats.nearest_rank(times.ordered, 0.5))
     interval = stats.median_interval(times.rounds)
     if interval is None:
-        estimate.reason = f"no interval: {len(times.rounds)} rounds < {stats.MIN_ROUNDS}"
+        estimate.reason = f"no interval: {counted(len(times.rounds), 'round')} < {stats.MIN_ROUNDS}"
     else:
         estimate.low, estimate.high = interval
     return estimate

@@ -11,6 +11,7 @@ from controller.model.comparison import Answer, Comparison, Effect, Source
 from controller.model.result import Row
 from jetfleet.errors import BadInput
 from jetfleet.metrics import Better
+from jetfleet.plural import counted
 from jetfleet.stats import holm
 from jetfleet.stats.decision import MARGIN, Relation, relation
 from jetfleet.stats.interleaved import processes_needed
@@ -121,7 +122,7 @@ def _margin(effect: Effect, rule: DecisionRule) -> str:
 
 
 def _among(m: int) -> str:
-    return f" among {m} comparisons" if m > 1 else ""
+    return f" among {counted(m, 'comparison')}" if m > 1 else ""
 
 
 def _share(value: float) -> str:
@@ -143,4 +144,4 @@ def _advice(cell: Cell, rule: DecisionRule, *, m: int) -> str:
         return f"more than {_MANY} processes, or a quieter device"
     wanted = max(needed, len(found.ratios) + 1)
     seconds = seconds_of_a_run(held.row)
-    return f"about {wanted} processes" + (f", {wanted * seconds:.0f} s" if seconds else "")
+    return f"about {counted(wanted, 'process')}" + (f", {wanted * seconds:.0f} s" if seconds else "")

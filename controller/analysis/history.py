@@ -20,6 +20,7 @@ from controller.analysis.runs import has_runs, run_values, single_value
 from controller.model.history import ChangePoint, History, HistoryPoint
 from controller.model.result import VALID, Estimate, Provenance, Row
 from jetfleet.metrics import Better
+from jetfleet.plural import counted
 from jetfleet.stats import holm
 from jetfleet.stats.welch import LogMean, LogRatio, Variance, combined, log_mean
 
@@ -152,6 +153,6 @@ def _alarm(benches: Sequence[_Bench], metric: str, provenance: Provenance) -> st
         return ""
     first = benches[-never - 1].point.row
     return (
-        f"none of the last {never} comparisons of {first.label} on {first.device} shows any improvement of {metric}, "
-        f"not even by noise (since job {first.job_id}): is it measured anew, and the right thing?"
+        f"none of the last {counted(never, 'comparison')} of {first.label} on {first.device} shows any improvement "
+        f"of {metric}, not even by noise (since job {first.job_id}): is it measured anew, and the right thing?"
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from controller.model.job import Precision
 from controller.model.result import FlagKind, Measurement, Row
 from controller.model.slow import Cause, CauseKind, SlowEvidence
+from jetfleet.plural import counted
 
 COPY_SHARE = 0.2  # of the latency: from there on copies are worth a look
 AROUND_SHARE = 0.3  # of e2e: what a pipeline does around the engine
@@ -73,7 +74,7 @@ def _copies(evidence: SlowEvidence) -> Iterator[Cause]:
 def _fallback(evidence: SlowEvidence) -> Iterator[Cause]:
     if evidence.fallbacks:
         first = evidence.fallbacks[0]
-        shown = f"{len(evidence.fallbacks)} layers of a DLA's engine run on the GPU: {first}"
+        shown = f"{counted(len(evidence.fallbacks), 'layer')} of a DLA's engine run on the GPU: {first}"
         step = "replace these layers by ones that the DLA takes, or place the whole network on the GPU"
         yield Cause(CauseKind.FALLBACK, shown, step)
 
@@ -83,7 +84,7 @@ def _one_layer(evidence: SlowEvidence) -> Iterator[Cause]:
         return
     name, share = max(evidence.layers, key=lambda layer: layer[1])
     if share >= LAYER_SHARE:
-        shown = f"{name} takes {share:.0%} of the time of {len(evidence.layers)} layers"
+        shown = f"{name} takes {share:.0%} of the time of {counted(len(evidence.layers), 'layer')}"
         yield Cause(CauseKind.LAYER, shown, "look at that layer first: its shape, and its type", share=share)
 
 

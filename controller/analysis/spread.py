@@ -6,6 +6,7 @@ from statistics import median
 from controller.analysis.comparability import circumstances
 from controller.model.comparison import Spread
 from controller.model.result import VALID, Row
+from jetfleet.plural import counted
 
 MINIMUM = 0.02  # boards within this of the median one are never odd
 _MIN_BOARDS = 3  # of two that differ, nobody can say which is the odd one
@@ -30,7 +31,7 @@ def _spread(rows: list[Row]) -> Spread:
     middle = median(p50_ms.values())
     away = {device: abs(value / middle - 1.0) for device, value in p50_ms.items()}
     if len(rows) < _MIN_BOARDS:
-        outliers, reason = [], f"{len(rows)} boards: which one is odd takes {_MIN_BOARDS}"
+        outliers, reason = [], f"{counted(len(rows), 'board')}: which one is odd takes {_MIN_BOARDS}"
     else:
         bound = max(MINIMUM, _DEVIATIONS * median(away.values()))
         outliers = [device for device, distance in away.items() if distance > bound]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from jetfleet.errors import BadInput
+from jetfleet.plural import counted
 
 MOST_AGENTS = 64
 
@@ -13,10 +14,14 @@ def check_local(count: int, threads: Sequence[int] = ()) -> None:
 
     wrong = []
     if not 0 <= count <= MOST_AGENTS:
-        wrong.append(BadInput(f"{count} local agents", where="--local", expected=f"1 to {MOST_AGENTS}"))
+        wrong.append(BadInput(f"{counted(count, 'local agent')}", where="--local", expected=f"1 to {MOST_AGENTS}"))
     if len(threads) > MOST_AGENTS:
         wrong.append(
-            BadInput(f"threads of {len(threads)} local agents", where="--local-threads", expected=f"of {MOST_AGENTS}")
+            BadInput(
+                f"threads of {counted(len(threads), 'local agent')}",
+                where="--local-threads",
+                expected=f"of {MOST_AGENTS}",
+            )
         )
     wrong += [
         BadInput(f"{item} is not a valid number of threads", where="--local-threads", expected=f"1 to {MOST_THREADS}")

@@ -14,6 +14,7 @@ from controller.client.transfer import OnProgress
 from controller.model.job import JobSpec
 from controller.model.view import Submitted
 from jetfleet.errors import JetfleetError
+from jetfleet.plural import are, counted
 
 if TYPE_CHECKING:
     from controller.intake.prepare import PreparedJob
@@ -26,7 +27,7 @@ class JobsRefused(Exception):
     """Of several jobs at least one is wrong, so none was submitted. `errors` are the jobs' names and errors."""
 
     def __init__(self, errors: Sequence[tuple[str, JetfleetError]], *, total: int) -> None:
-        super().__init__(f"{len(errors)} of {total} jobs are wrong: none was submitted")
+        super().__init__(f"{len(errors)} of {counted(total, 'job')} {are(len(errors))} wrong: none was submitted")
         self.errors = errors
 
 

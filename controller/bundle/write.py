@@ -19,6 +19,7 @@ from jetfleet.blobs import sha256_file
 from jetfleet.bundle import BENCH, BUILD, FILES, MANIFEST, SIGNATURE, Manifest, manifest_text
 from jetfleet.bundle_signature import sign
 from jetfleet.errors import BadInput
+from jetfleet.plural import counted
 
 Say = Callable[[str], None]
 
@@ -74,7 +75,7 @@ def _write_tasks(client: ControlClient, row: Row, folder: Path, say: Say) -> Non
     (folder / BUILD).write_text(build.text, encoding="utf-8")
     wanted: dict[str, Artifact] = {item.sha256: item for item in (*bench.files, *build.files)}
     kept = [item for item in wanted.values() if item.role not in _LEFT_OUT]
-    say(f"{len(kept)} files, {sum(item.size_bytes for item in kept) / 1e6:.1f} MB")
+    say(f"{counted(len(kept), 'file')}, {sum(item.size_bytes for item in kept) / 1e6:.1f} MB")
     for item in kept:
         client.download(item.sha256, folder / FILES / item.sha256)
 

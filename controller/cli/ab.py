@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from controller.cli.compare import answers
+from jetfleet.plural import counted
 
 FailOn = Annotated[
     str | None,
@@ -25,5 +26,7 @@ def check_pair(ab: tuple[str, str] | None, jobs: list[Path] | None, fail_on: str
         return None
     if len(jobs or ()) > 1:
         message = "two job files, or two variants of one JOB.yaml"
-        raise typer.BadParameter(f"{len(jobs or ())} job files beside the pair: it is {message}", param_hint="--ab")
+        raise typer.BadParameter(
+            f"{counted(len(jobs or ()), 'job file')} beside the pair: it is {message}", param_hint="--ab"
+        )
     return frozenset() if fail_on is None else answers(fail_on)

@@ -7,6 +7,7 @@ import typer
 
 from controller.cli.formats import print_json_or_tables
 from controller.cli.settings import print_message, settings_of
+from jetfleet.plural import counted
 
 app = typer.Typer(no_args_is_help=True, help="Show who did what, and verify that nothing of it was changed.")
 
@@ -52,7 +53,7 @@ def verify(
         print_json_or_tables({"audit_log": document}, as_json=True)
     elif report.is_intact:
         print(report.head)
-        print_message(f"{report.number} entries, {report.seals} seals: whole")
+        print_message(f"{counted(report.number, 'entry')}, {counted(report.seals, 'seal')}: whole")
     else:
         print_message(report.fault)
     raise typer.Exit(0 if report.is_intact else 1)

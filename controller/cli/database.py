@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jetfleet.errors import BadInput, Infrastructure, NotFound, TimeLimit
+from jetfleet.plural import counted
 
 _READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _DESCRIBING_PRAGMAS = frozenset({"table_info", "table_xinfo", "table_list", "index_list", "foreign_key_list"})
@@ -66,10 +67,12 @@ def _rows(cursor: sqlite3.Cursor, most: int) -> list[tuple[Any, ...]]:
     for row in cursor:
         size += sum(map(sys.getsizeof, row))
         if len(rows) == most:
-            raise BadInput(f"more than {most} rows", where="SQL", hint="add LIMIT, aggregate, or raise --max-rows")
+            raise BadInput(
+                f"more than {counted(most, 'row')}", where="SQL", hint="add LIMIT, aggregate, or raise --max-rows"
+            )
         if size > _ROWS_BYTES:
             raise BadInput(
-                f"more than {_ROWS_BYTES >> 20} MiB in {len(rows)} rows",
+                f"more than {_ROWS_BYTES >> 20} MiB in {counted(len(rows), 'row')}",
                 where="SQL",
                 hint="name fewer columns, or add LIMIT",
             )

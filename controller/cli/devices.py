@@ -8,6 +8,7 @@ import typer
 from controller.cli.formats import print_json_or_tables
 from controller.cli.labels import parse_labels
 from controller.cli.settings import print_message, settings_of
+from jetfleet.plural import are, counted
 
 if TYPE_CHECKING:
     from controller.model.view import DeviceView
@@ -178,6 +179,10 @@ def find_device(devices: list["DeviceView"], name: str) -> "DeviceView":
     from jetfleet.errors import BadInput, NotFound
 
     if found:
-        raise BadInput(f"{len(found)} devices are called {name}", expected="an id", hint=", ".join(d.id for d in found))
+        raise BadInput(
+            f"{counted(len(found), 'device')} {are(len(found))} called {name}",
+            expected="an id",
+            hint=", ".join(d.id for d in found),
+        )
     known = ", ".join(sorted(device.name for device in devices)) or "none yet"
     raise NotFound(f"no device is called {name}", expected=f"one of: {known}")

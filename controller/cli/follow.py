@@ -21,6 +21,7 @@ from controller.report.text.progress import JobDisplay, job_display
 from controller.report.text.results import Refused, evidence, refused_of, results_table, wrong_outputs
 from controller.report.text.table import print_lines, print_table
 from jetfleet.errors import JetfleetError, TimeLimit
+from jetfleet.plural import are, counted
 
 _NOT_THE_JOBS_FAULT = frozenset({FailureKind.DEVICE_FAULT, FailureKind.INFRASTRUCTURE})
 
@@ -73,7 +74,7 @@ def finish(
             print_compared(compared, Format.TABLE)
         for line in failures(job.tasks):
             print_message(line)
-        print_message(f"job {job.id}: {state_word(job.state)}, {job.done} of {job.total} tasks ended")
+        print_message(f"job {job.id}: {state_word(job.state)}, {job.done} of {counted(job.total, 'task')} ended")
     return exit_code(job, rows) or _gates(rows, compared, gate or frozenset(), require_valid=require_valid)
 
 
@@ -84,7 +85,7 @@ def _gates(rows: Sequence[Row], compared: ComparisonReport | None, gate: frozens
     bad = sum(row.measurement.verdict != VALID for row in rows)
     if not require_valid or (rows and not bad):
         return 0
-    print_message(f"--require-valid: {bad} of {len(rows)} measurements are not VALID")
+    print_message(f"--require-valid: {bad} of {counted(len(rows), 'measurement')} {are(bad)} not VALID")
     return GATE
 
 

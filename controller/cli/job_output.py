@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from controller.cli.failures import worst_exit_code
 from controller.cli.settings import Settings, print_message
+from jetfleet.plural import counted
 
 if TYPE_CHECKING:
     from controller.api.client import Client
@@ -38,15 +39,11 @@ def print_submitted(
 def _said(client: "Client", submitted: "Submitted") -> str:
     """The answer to a key that was submitted before names no tasks: the job does."""
     if not submitted.repeated_request:
-        return f"submitted job {submitted.job_id} ({_tasks(len(submitted.tasks))})"
+        return f"submitted job {submitted.job_id} ({counted(len(submitted.tasks), 'task')})"
     from controller.model.state_words import state_word
 
     job = client.job(submitted.job_id)
-    return f"job {job.id} exists already ({_tasks(job.total)}, {state_word(job.state)})"
-
-
-def _tasks(count: int) -> str:
-    return f"{count} task{'' if count == 1 else 's'}"
+    return f"job {job.id} exists already ({counted(job.total, 'task')}, {state_word(job.state)})"
 
 
 def follow_all(

@@ -10,6 +10,7 @@ from controller.cli.formats import print_json_or_tables
 from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
 from controller.cli.waiting import RequireValid, Timeout, Wait, time_limit, waiting_for
+from jetfleet.plural import counted
 
 app = typer.Typer(no_args_is_help=True, help="Show, follow, stop or retry one job.")
 app.command("logs")(logs.logs)
@@ -84,7 +85,7 @@ def cancel(context: typer.Context, job_id: JobId, as_json: AsJson = False) -> No
     else:
         from controller.model.state_words import state_word
 
-        print_message(f"job {job.id}: {state_word(job.state)}, {job.done} of {job.total} tasks ended")
+        print_message(f"job {job.id}: {state_word(job.state)}, {job.done} of {counted(job.total, 'task')} ended")
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from controller.cli.settings import print_message, settings_of
+from jetfleet.plural import counted
 
 if TYPE_CHECKING:
     from controller.maintenance.backup import BackupReport
@@ -65,7 +66,10 @@ def fsck(
     else:
         for fault in report.faults:
             print_message(f"{fault.kind}: {fault.subject}: {fault.detail}{' (repaired)' if fault.repaired else ''}")
-        print_message(f"{report.blobs} files, {report.blob_bytes} bytes: {len(report.faults)} faults")
+        print_message(
+            f"{counted(report.blobs, 'file')}, {counted(report.blob_bytes, 'byte')}: "
+            f"{counted(len(report.faults), 'fault')}"
+        )
     raise typer.Exit(0 if report.is_clean else 1)
 
 
@@ -75,6 +79,8 @@ def _print_report(report: "BackupReport", *, as_json: bool, key: str) -> None:
 
         print_json({key: dataclasses.asdict(report)}, out=sys.stdout)
         return
-    print_message(f"{report.file}: {report.size_bytes} bytes, with {report.blobs} files")
+    print_message(f"{report.file}: {counted(report.size_bytes, 'byte')}, with {counted(report.blobs, 'file')}")
     if report.missing:
-        print_message(f"{len(report.missing)} files that the database counts on are not in it; see `controller fsck`")
+        print_message(
+            f"{counted(len(report.missing), 'file')} that the database counts on are not in it; see `controller fsck`"
+        )

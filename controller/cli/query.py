@@ -10,6 +10,7 @@ import typer
 
 from controller.cli.numbers import LONGEST_S, MOST_ROWS, finite
 from controller.cli.settings import print_message, settings_of
+from jetfleet.plural import counted
 
 _DATABASE = "fleet.db"
 
@@ -52,7 +53,7 @@ def query(
         from controller.report.inferences.parquet import write_rows
 
         write_rows(parquet, columns, rows)
-        print_message(f"{parquet}: {len(rows)} rows")
+        print_message(f"{parquet}: {counted(len(rows), 'row')}")
         return
     _print(columns, rows, as_json=as_json, as_csv=as_csv)
 

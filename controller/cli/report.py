@@ -9,6 +9,7 @@ import typer
 from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
 from jetfleet.errors import BadInput
+from jetfleet.plural import counted
 
 if TYPE_CHECKING:
     from controller.model.job import Artifact
@@ -118,7 +119,7 @@ def _pack(path: Path, data: "ReportData", samples: dict[str, bytes]) -> None:
         **{f"{SAMPLES}/{sha256}.npy": content for sha256, content in samples.items()},
     }
     write_pack(path, files)
-    print_message(f"{path}: {len(files)} files; verify it: controller report verify {path}")
+    print_message(f"{path}: {counted(len(files), 'file')}; verify it: controller report verify {path}")
 
 
 def _verify(words: list[str]) -> None:

@@ -15,6 +15,7 @@ from controller.core.select import nearest_miss, unmet
 from controller.model.facts import shown
 from controller.model.state_words import state_word
 from controller.model.task import AttemptEnd, Candidate, Device, TaskKind, TaskState
+from jetfleet.plural import counted
 
 _NAMED = 3  # devices named in one sentence; the rest is counted
 
@@ -154,7 +155,7 @@ def _ready(task: Unfinished, candidate: Candidate, fleet: Fleet) -> str:
         return "waits for {}, which {}".format(*obstacles[0])
     told = [f"{name} {obstacle}" for name, obstacle in obstacles[:_NAMED]]
     more = [f"{len(obstacles) - _NAMED} more"] if len(obstacles) > _NAMED else []
-    return f"waits for one of {len(obstacles)} devices: {', '.join(told + more)}"
+    return f"waits for one of {counted(len(obstacles), 'device')}: {', '.join(told + more)}"
 
 
 def _obstacle(device: Device, task: Candidate, fleet: Fleet) -> str:

@@ -20,6 +20,7 @@ from controller.model.task import Device, DeviceClass, Plan, PlannedBench, Plann
 from jetfleet.errors import BadInput, NoDevice
 from jetfleet.options import build_options
 from jetfleet.placement import Placement
+from jetfleet.plural import counted
 
 _EVERY_DEVICE = Target(Quantifier.EVERY)
 
@@ -175,7 +176,9 @@ def _check_variants(variants: Sequence[Variant]) -> None:
         raise BadInput("the job has no variants", expected="at least one point of the matrix")
     for key, count in Counter(variant.key for variant in variants).items():
         if count > 1:
-            raise BadInput(f"{count} variants have the key {key!r}", expected="a key of its own for each variant")
+            raise BadInput(
+                f"{counted(count, 'variant')} have the key {key!r}", expected="a key of its own for each variant"
+            )
     for variant in variants:
         check_names(variant)
         if not Placement(variant.placement).is_valid:

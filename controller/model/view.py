@@ -7,6 +7,7 @@ from datetime import datetime
 from controller.model.facts import Facts
 from controller.model.job import Artifact, Condition
 from controller.model.task import Failure, JobState, Progress, TaskKind, TaskState
+from jetfleet.plural import counted
 
 
 @dataclass(frozen=True)
@@ -148,4 +149,4 @@ class ResultQuery:
 
 def unreadable_lines(count: int) -> list[str]:
     """What is said below a listing of the rows that it had to leave out."""
-    return [f"{count} row{'' if count == 1 else 's'} cannot be read: controller fsck"] if count else []
+    return [f"{counted(count, 'row')} cannot be read: controller fsck"] if count else []

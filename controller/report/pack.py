@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jetfleet.errors import BadInput, Corrupt
+from jetfleet.plural import are, counted
 
 DIGESTS, RESULTS, SAMPLES = "SHA256SUMS", "results.json", "samples"
 _MOST_BYTES = 4 << 30
@@ -39,8 +40,8 @@ def verify_pack(path: Path, read_values: Callable[[bytes], Sequence[float]]) -> 
     if wrong or faults:
         raise Corrupt("; ".join([*wrong, *faults][:6]), where=str(path), hint="ask for the pack again")
     return [
-        f"{len(files) - 1} files are what {DIGESTS} says",
-        f"{checked} medians of measurements are those of the samples in here",
+        f"{counted(len(files) - 1, 'file')} {are(len(files) - 1)} what {DIGESTS} says",
+        f"{counted(checked, 'median')} of measurements {are(checked)} of the samples in here",
     ]
 
 

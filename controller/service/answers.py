@@ -8,6 +8,7 @@ from controller.model.result import Row
 from controller.model.view import Submitted
 from controller.wire.result import ROW
 from controller.wire.view import SUBMITTED
+from jetfleet.plural import are, counted
 from jetfleet.v1 import control_pb2
 
 # Tasks of a plan that a submit is answered with.
@@ -27,7 +28,7 @@ def told_of(submitted: Submitted) -> Submitted:
     more = len(submitted.tasks) - _TOLD_TASKS
     if more <= 0:
         return submitted
-    notes = (*submitted.notes, f"{more} more tasks are planned and not listed here")
+    notes = (*submitted.notes, f"{counted(more, 'more task')} {are(more)} planned and not listed here")
     return replace(submitted, tasks=submitted.tasks[:_TOLD_TASKS], notes=notes)
 
 

@@ -136,7 +136,7 @@ def test_what_was_done_to_the_log_is_named(served: ControllerProcess, owner: Cli
         owner.access().create_token(name, scope="reader")
     served.stop()
     whole = run(served, "verify")
-    assert (whole.returncode, whole.stderr.strip()) == (0, "4 entries, 1 seals: whole")
+    assert (whole.returncode, whole.stderr.strip()) == (0, "4 entries, 1 seal: whole")
     for number, (statement, told) in enumerate(BREAKS.items()):
         copy = shutil.copytree(served.state_dir, tmp_path / str(number))
         tamper(copy, statement)

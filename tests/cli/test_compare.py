@@ -52,7 +52,7 @@ def test_two_jobs(fleet: Command, jobs: list[str]) -> None:
     assert row.split()[:4] == [jobs[1], "simulated-fp32-b1-cpu", "board", "SIMULATED"]
     assert row.split()[-1] == "SLOWER"
     assert notes[0].startswith(f"  ratio: p50_ms over that of job {jobs[0]}; below 1 is faster.")
-    assert notes[-1] == "  1 of 1 rows are SIMULATED: made-up numbers, not measurements"
+    assert notes[-1] == "  1 of 1 row is SIMULATED: made-up numbers, not measurements"
 
 
 def test_the_other_formats(fleet: Command, jobs: list[str]) -> None:
@@ -157,5 +157,5 @@ def test_results_in_markdown(fleet: Command, jobs: list[str]) -> None:
     lines = fleet("results", jobs[0], "--markdown").stdout.splitlines()
     assert lines[0].startswith("| job | variant | device | provenance |")
     assert lines[2].startswith(f"| {jobs[0]} | simulated-fp32-b1-cpu | board | SIMULATED |")
-    assert lines[-1] == "- 1 of 1 rows are SIMULATED: made-up numbers, not measurements"
+    assert lines[-1] == "- 1 of 1 row is SIMULATED: made-up numbers, not measurements"
     assert fleet("results", jobs[0], "--markdown", "--csv").returncode == 2

@@ -112,7 +112,7 @@ def test_a_measurement_that_is_not_valid_stops_at_the_gate(fleet: Command, model
     assert steady.returncode == 0, steady.stderr
     noisy = fleet("submit", str(model(options="{simulated: {jitter: 0.9}}", check="off")), "--require-valid")
     assert noisy.returncode == 3, noisy.stderr
-    assert "--require-valid: 1 of 1 measurements are not VALID" in noisy.stderr
+    assert "--require-valid: 1 of 1 measurement is not VALID" in noisy.stderr
 
 
 def test_a_failed_job_is_retried_and_its_logs_are_shown(fleet: Command, model: Model) -> None:

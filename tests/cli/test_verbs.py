@@ -26,7 +26,7 @@ def test_a_job_from_its_file_to_its_numbers(fleet: Command, model: Model) -> Non
     job_id, heading, row, *notes = done.stdout.splitlines()
     assert heading.split()[:4] == ["job", "variant", "device", "provenance"]
     assert row.split()[:4] == [job_id, "simulated-fp32-b1-cpu", "board", "SIMULATED"]
-    assert notes[-1].strip() == "1 of 1 rows are SIMULATED: made-up numbers, not measurements"
+    assert notes[-1].strip() == "1 of 1 row is SIMULATED: made-up numbers, not measurements"
     assert "BENCH simulated-fp32-b1-cpu: done on board" in done.stderr
     assert f"job {job_id}: done, 2 of 2 tasks ended" in done.stderr
 

@@ -48,10 +48,10 @@ def test_without_a_word_it_is_top_1(place: Workplace) -> None:
 @pytest.mark.parametrize(
     ("metrics", "labels", "outputs", "message"),
     [
-        ("[mae]", np.zeros((6, 4)), 1, "has no 4 numbers for each of 1 rows"),
+        ("[mae]", np.zeros((6, 4)), 1, "has no 4 numbers for each of 1 row"),
         ("[mae]", np.zeros((6, 5)), 2, "the labels fit 2 outputs"),
         ("[top5]", np.zeros((6, 5)), 1, "labels is float64 [6, 5]"),
-        ("[top1, mae]", np.zeros(6, int), 1, "has no 1 numbers for each of 1 rows"),
+        ("[top1, mae]", np.zeros(6, int), 1, "has no 1 number for each of 1 row"),
         ("[{iou: own.py:iou, score: own.py:iou}]", np.zeros(6), 1, "2 measures in one mapping"),
         ("[{iou: other.py:iou}]", np.zeros(6), 1, "other.py does not exist"),
         ("[{iou: own.py}]", np.zeros(6), 1, "is not allowed here"),

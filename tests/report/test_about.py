@@ -36,7 +36,7 @@ def test_the_live_table_counts_down() -> None:
     with LiveDisplay(out, now=lambda: clock[0]) as shown:
         shown.show(replace(job(task()), eta_s=130.0))
         clock[0] = 110.0
-    assert "0 of 1 tasks ended, ETA 2 min 00 s" in out.getvalue()
+    assert "0 of 1 task ended, ETA 2 min 00 s" in out.getvalue()
 
 
 def test_a_task_that_never_began_says_why_it_timed_out() -> None:

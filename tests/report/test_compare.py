@@ -55,7 +55,7 @@ def test_the_table_types_every_row_and_explains_what_is_not_plain() -> None:
     assert "job 6, tensorrt-fp16-b1-gpu on nano-6: INCOMPARABLE: power_mode is MAXN, 15W in the baseline" in said
     assert "job 5, tensorrt-fp16-b1-gpu on nano-5: NOT_VALID: THROTTLED: seen" in said
     assert "job 9, other on nano-9: INCOMPARABLE: other has no result on nano-1" in said
-    assert said.endswith("1 of 7 rows are SIMULATED: made-up numbers, not measurements")
+    assert said.endswith("1 of 7 rows is SIMULATED: made-up numbers, not measurements")
 
 
 def test_no_floor_is_named_where_none_was_used() -> None:

@@ -58,7 +58,7 @@ def test_caches_and_placement_are_counted() -> None:
     full = engine(BuildReport(timing_cache=TimingCacheUse(("aa" * 32, "bb" * 32), 7, None), dla=DlaPlacement(9, 0, 1)))
     shown = lines(full)
     assert shown["timing cache"] == "from 2 earlier ones, hits 7, misses unknown"
-    assert shown["DLA"] == "9 layers on DLA, 0 on GPU, 1 subgraphs"
+    assert shown["DLA"] == "9 layers on DLA, 0 on GPU, 1 subgraph"
     assert full.built is not None
     assert full.built.report.dla is not None
     assert fallback_table(full.built.report.dla).empty == "no layer fell back to the GPU"

@@ -107,7 +107,7 @@ def test_five_hundred_measurements_fit_into_two_megabytes() -> None:
 
 def test_what_is_not_valid_is_said_at_the_top(text: str) -> None:
     header = text.partition("<main>")[0]
-    assert "2 of 40 measurements are not VALID; they are shown, and decide nothing." in header
+    assert "2 of 40 measurements are not VALID; such a one is shown, and decides nothing." in header
 
 
 def test_no_tail_is_cut() -> None:

@@ -17,7 +17,7 @@ def test_levels_are_lines_and_unknown_is_no_number() -> None:
     assert list(noise_notes(found)) == [
         "p50_ms on nano-1, MEASURED; of repeats of the same thing",
         "compare reckons with a noise floor of 0.2%, learnt from 12 A/A benches on nano-1",
-        "left out: 1 rows with something else against them",
+        "left out: 1 row with something else against them",
     ]
     record = noise_record(found)
     assert [level["level"] for level in record["levels"]] == ["round", "run", "bench", "bench of one process", "build"]

@@ -40,7 +40,7 @@ def test_a_pack_is_verified_with_its_medians(files: dict[str, bytes], tmp_path: 
     write_pack(tmp_path / "pack.zip", files)
     assert verify_pack(tmp_path / "pack.zip", read_npy) == [
         "4 files are what SHA256SUMS says",
-        "1 medians of measurements are those of the samples in here",
+        "1 median of measurements is of the samples in here",
     ]
 
 

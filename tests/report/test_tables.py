@@ -100,7 +100,7 @@ def test_flags_name_the_worst_first_and_bring_their_evidence() -> None:
 def test_simulated_rows_are_marked_and_counted() -> None:
     rows = [row(), row(provenance=Provenance.SIMULATED)]
     assert [cells[3] for cells in results_table(rows).rows] == ["MEASURED", "SIMULATED"]
-    assert list(evidence(rows)) == ["1 of 2 rows are SIMULATED: made-up numbers, not measurements"]
+    assert list(evidence(rows)) == ["1 of 2 rows is SIMULATED: made-up numbers, not measurements"]
 
 
 def test_a_whole_task_and_its_subjects_are_told_apart() -> None:

@@ -11,6 +11,7 @@ from controller.model.recommendation import Bound, Compatibility, Configuration,
 from controller.model.result import Estimate
 from jetfleet.metrics import Better
 from jetfleet.placement import DLA, GPU, Placement
+from jetfleet.plural import counted
 
 _TOLD_LAYERS = 3
 _BESIDE = "throughput_per_s"
@@ -65,13 +66,13 @@ def _compatible(placements: Sequence[DlaPlacement | None]) -> tuple[Compatibilit
     worst = max(known, key=lambda item: item.layers_on_gpu)
     total = worst.layers_on_dla + worst.layers_on_gpu
     if not worst.layers_on_gpu:
-        return Compatibility.FULL, f"all {total} layers run on the DLA"
+        return Compatibility.FULL, f"all {counted(total, 'layer')} run on the DLA"
     if not worst.layers_on_dla:
-        return Compatibility.IMPOSSIBLE, f"none of {total} layers runs on the DLA"
+        return Compatibility.IMPOSSIBLE, f"none of {counted(total, 'layer')} runs on the DLA"
     names = [f"{item.layer} ({item.type}: {item.reason})" for item in worst.fallbacks[:_TOLD_LAYERS]]
     more = len(worst.fallbacks) - len(names)
     told = ", ".join(names) + (f" and {more} more" if more > 0 else "")
-    return Compatibility.PARTLY, f"{worst.layers_on_gpu} of {total} layers fall back to the GPU: {told}"
+    return Compatibility.PARTLY, f"{worst.layers_on_gpu} of {counted(total, 'layer')} fall back to the GPU: {told}"
 
 
 def _twin(item: Configuration, gpu: Sequence[Configuration], goals: Goals) -> Configuration | None:
@@ -122,4 +123,4 @@ def _told(item: Estimate) -> str:
 def _changes(item: Configuration, engines: Mapping[str, BuiltEngine]) -> str:
     subgraphs = [placed.subgraphs for key in item.engine_keys if key in engines and (placed := engines[key].dla)]
     count = max(subgraphs, default=0)
-    return f"the engine enters the DLA {count} time{'' if count == 1 else 's'} in one inference"
+    return f"the engine enters the DLA {counted(count, 'time')} in one inference"

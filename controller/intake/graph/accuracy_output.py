@@ -8,6 +8,7 @@ from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import Steps
+from jetfleet.plural import counted
 
 _AT: Steps = ("model", "data", "output")
 _EVALUATION: Steps = ("model", "data", "evaluation")
@@ -57,7 +58,7 @@ def _of_the_labels(outputs: Mapping[str, Array], labels: Array, *, batch: int, n
     fitting = [name for name, array in outputs.items() if not _unlike(name, array, labels, batch=batch)]
     if len(fitting) == 1 or len(outputs) == 1:
         return next(iter(fitting or outputs))
-    message = f"the labels fit {len(fitting)} outputs" if fitting else "the labels fit no output"
+    message = f"the labels fit {counted(len(fitting), 'output')}" if fitting else "the labels fit no output"
     shown = ", ".join(_shown(name, array) for name, array in outputs.items())
     raise ModelError(message, steps=_EVALUATION, expected=f"data: {{output: NAME}}, one of {shown}")
 
@@ -67,7 +68,8 @@ def _unlike(name: str, array: Array, labels: Array, *, batch: int) -> str:
     wanted = int(np.prod(labels.shape[1:]))
     if array.dtype.kind in "iuf" and array.size == batch * wanted:
         return ""
-    return f"output {_shown(name, array)} has no {wanted} numbers for each of {batch} rows, and labels have"
+    numbers = f"{counted(wanted, 'number')} for each of {counted(batch, 'row')}"
+    return f"output {_shown(name, array)} has no {numbers}, and labels have"
 
 
 def find_accuracy_output(outputs: Mapping[str, Array], labels: Array, *, batch: int, named: str) -> str:
@@ -91,7 +93,7 @@ def find_accuracy_output(outputs: Mapping[str, Array], labels: Array, *, batch: 
             hint="leave evaluation out, or add such an output to the model",
         )
     raise ModelError(
-        f"accuracy could be taken from any of {len(fitting)} outputs: {', '.join(fitting)}",
+        f"accuracy could be taken from any of {counted(len(fitting), 'output')}: {', '.join(fitting)}",
         steps=_EVALUATION,
         expected=f"data: {{output: NAME}}, one of {shown}",
         hint=_HINT.format(fitting[-1]),
@@ -103,7 +105,9 @@ def _accept(name: str, outputs: Mapping[str, Array], labels: Array, *, batch: in
     _existing(name, outputs)
     fault = _fault(name, outputs[name], labels, batch=batch)
     if fault:
-        raise ModelError(fault, steps=steps, expected=f"scores or a label for each of {batch} rows, of every class")
+        raise ModelError(
+            fault, steps=steps, expected=f"scores or a label for each of {counted(batch, 'row')}, of every class"
+        )
     return name
 
 
@@ -113,7 +117,7 @@ def _fault(name: str, array: Array, labels: Array, *, batch: int) -> str:
         return ""
     classes = _classes(array, batch)
     if classes < 2:
-        return f"output {_shown(name, array)} holds no scores of {batch} rows"
+        return f"output {_shown(name, array)} holds no scores of {counted(batch, 'row')}"
     if labels.max(initial=0) >= classes:
         return f"labels reach {labels.max()}, and output {_shown(name, array)} has the classes 0 to {classes - 1}"
     return ""

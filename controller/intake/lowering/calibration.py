@@ -18,6 +18,7 @@ from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import Steps
 from controller.intake.lowering import calibration_faults as faults
+from jetfleet.plural import counted
 
 _AT: Steps = ("model", "data", "calibration")
 _ROWS_AT_ONCE = 8
@@ -156,9 +157,9 @@ def _arrays(
 
 def _refuse_too_few(file: str, rows: int, *, wanted: int) -> None:
     if rows < wanted:
-        message = f"{file} has {rows} rows, and the model takes {wanted} at once"
+        message = f"{file} has {counted(rows, 'row')}, and the model takes {wanted} at once"
         hint = "add rows, or export the model with an open batch dimension"
-        raise ModelError(message, steps=_AT, expected=f"at least {wanted} rows", hint=hint)
+        raise ModelError(message, steps=_AT, expected=f"at least {counted(wanted, 'row')}", hint=hint)
 
 
 def _inspect(made: Calibration, file: str, others: Mapping[str, Array]) -> list[str]:

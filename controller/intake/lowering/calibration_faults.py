@@ -11,6 +11,7 @@ import numpy as np
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.jobfile.yaml import Steps
+from jetfleet.plural import are, counted
 
 _AT: Steps = ("model", "data", "calibration")
 USUAL_ROWS = 32  # fewer different rows are a remark on every row of the results
@@ -47,7 +48,7 @@ def _not_finite(file: str, name: str, array: Array, strange: Array) -> ModelErro
     count = int(strange.reshape(len(strange), -1).any(axis=1).sum())
     word = "NaN" if np.isnan(array[tuple(index)]) else "infinity"
     return ModelError(
-        f"{file}: {name} holds {word} or the like in {count} of {len(array)} rows, {where}",
+        f"{file}: {name} holds {word} or the like in {count} of {counted(len(array), 'row')}, {where}",
         steps=_AT,
         expected="finite numbers",
         hint=f"numpy.isfinite({name}).all(): leave such rows out, or mend what made them",
@@ -60,7 +61,9 @@ def weaknesses(rows: Mapping[str, Array]) -> list[str]:
     different = _different_rows(rows)
     count = len(next(iter(rows.values()), ()))
     if different < USUAL_ROWS:
-        shown = f"{count} rows" if different == count else f"{different} different rows of {count}"
+        shown = (
+            f"{counted(count, 'row')}" if different == count else f"{counted(different, 'different row')} of {count}"
+        )
         found.append(f"ranges were learnt from {shown}, {USUAL_ROWS} or more are usual")
     floats = {name: array for name, array in rows.items() if array.dtype.kind == "f" and array[0].size > 1}
     return [*found, *filter(None, (_sameness(name, array) for name, array in floats.items()))]
@@ -73,7 +76,7 @@ def _sameness(name: str, array: Array) -> str:
     same = flat.min(axis=1) == flat.max(axis=1)
     if not same.any():
         return ""
-    return f"{int(same.sum())} of {len(array)} rows of {name} are constant, first row {int(same.argmax())}"
+    return f"{int(same.sum())} of {counted(len(array), 'row')} of {name} are constant, first row {int(same.argmax())}"
 
 
 def unlike(rows: Mapping[str, Array], others: Mapping[str, Array]) -> list[str]:
@@ -131,4 +134,5 @@ def seen_before(rows: Mapping[str, Array], judged: Mapping[str, Array]) -> str:
     count = sum(row in learnt for row in against)
     if not count:
         return ""
-    return f"{count} of {len(against)} rows of evaluation data are among the calibration rows, which flatters int8"
+    shown = f"{count} of {counted(len(against), 'row')}"
+    return f"{shown} of evaluation data {are(count)} among the calibration rows, which flatters int8"

@@ -13,6 +13,7 @@ from controller.intake.lowering.float32_patterns import is_square
 from controller.intake.lowering.graph_view import SHAPING, GraphView
 from controller.intake.lowering.rounded_positions import PRODUCTS
 from controller.intake.lowering.seen_values import BITS_LOST, Difference
+from jetfleet.plural import counted
 
 DIFFERENCES = frozenset({"Add", "Sub", "Sum"})
 _FEW = 4  # layers that may keep float32 although they are most of the network
@@ -51,7 +52,7 @@ def too_many(graph: GraphView, kept: Iterable[str]) -> str:
     if count <= max(_FEW, len(layers) // 2):
         return ""
     return (
-        f"{count} of {len(layers)} layers lead to differences of near numbers, which half precision rounds: "
+        f"{count} of {counted(len(layers), 'layer')} lead to differences of near numbers, which half precision rounds: "
         "its answers may be wrong on a device"
     )
 

@@ -20,6 +20,7 @@ from controller.model.divergence import Divergence, LayerJudgement
 from controller.model.job import CheckRule, OutputCheck
 from jetfleet.outputs.bounds import Bounds, Judgement, Rule
 from jetfleet.outputs.judge import judge
+from jetfleet.plural import are, counted
 
 _AT_ONCE = 64  # tensors that are read whole in one run: each is held in memory
 
@@ -56,13 +57,13 @@ def first_divergence(
     both = _Both(fp32, lowered, reference, model, inputs)
     bounds = _bounds(check)
     outputs = [item.name for item in reference.graph.output]
-    progress(f"comparing {len(outputs)} outputs with FP32")
+    progress(f"comparing {counted(len(outputs), 'output')} with FP32")
     judged = {name: judge(got, want, bounds) for name, got, want in both.answers(outputs)}
     told = tuple(_layer(reference, name, item) for name, item in judged.items())
     # A CPU carries half through a graph in float32: a value that half cannot hold shows where it is asked for.
     suspects = [item.tensor for item in told if not item.passed] or (outputs if _in_half(model) else [])
     tensors = list(leading_to(suspects, reference, model))
-    progress(f"comparing {len(tensors)} tensors that lead to {', '.join(suspects) or 'nothing'}")
+    progress(f"comparing {counted(len(tensors), 'tensor')} that lead to {', '.join(suspects) or 'nothing'}")
     before: list[LayerJudgement] = []
     for name, got, want in both.answers(tensors):
         found = _layer(reference, name, judge(got, want, bounds))
@@ -141,7 +142,7 @@ def _reason(name: str, got: Array, want: Array, both: _Both) -> str:
     lost = int(np.sum(np.isfinite(want) & ~np.isfinite(got)))
     if lost:
         reached = f"FP32 reaches {largest:.4g}, half precision ends at {LARGEST:g}"
-        return f"{lost} of {want.size} values are not finite: {reached}"
+        return f"{lost} of {counted(want.size, 'value')} {are(lost)} not finite: {reached}"
     if 0 < largest < SMALLEST and _in_half(both.model):
         return f"FP32 stays below {largest:.2g}, where half precision has few bits left"
     return "; ".join(_coarse(name, both))

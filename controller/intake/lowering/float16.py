@@ -18,6 +18,7 @@ from controller.intake.lowering.graph_view import bodies, inner_nodes, inspect
 from controller.intake.lowering.masks import find_masks
 from controller.intake.lowering.rounded_positions import PRODUCTS
 from controller.intake.lowering.seen_values import LARGEST, SeenValues
+from jetfleet.plural import counted
 
 _FLOAT, _HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 _MASKED = 3e4  # what a larger mask is cut to: two of them still add up to a finite half
@@ -40,7 +41,7 @@ class Float16Graph:
         """Raises ValueError where no layer computes in half: what it measures would be float32 by another name."""
         if self.layers and not self.half_layers:
             why = "; ".join(self.remarks())
-            raise ValueError(f"none of its {self.layers} layers would compute in half: {why}")
+            raise ValueError(f"none of its {counted(self.layers, 'layer')} would compute in half: {why}")
 
     def remarks(self) -> list[str]:
         """For people: how many nodes keep float32 for each reason, those of values by name; each constant cut."""
@@ -179,7 +180,7 @@ class _Conversion:
 
 
 def _rest(count: int) -> list[str]:
-    return [f"and {count - _MOST_REMARKS} more nodes for such reasons"] if count > _MOST_REMARKS else []
+    return [f"and {counted(count - _MOST_REMARKS, 'more node')} for such reasons"] if count > _MOST_REMARKS else []
 
 
 def _refuse_untyped(graph: onnx.GraphProto, types: Mapping[str, int]) -> None:

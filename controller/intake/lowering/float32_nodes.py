@@ -16,6 +16,7 @@ from controller.intake.lowering.graph_view import ELEMENTWISE, GraphView, bodies
 from controller.intake.lowering.masks import SOFTMAX, Masks, find_masks, is_too_large
 from controller.intake.lowering.rounded_positions import PRODUCTS, rounded_positions
 from controller.intake.lowering.seen_values import LARGEST, NEAR, SMALLEST, SeenValues
+from jetfleet.plural import counted
 
 _FLOAT, _DOUBLE = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
 BODIES = "so do the bodies of "  # how the reason of a node with bodies begins
@@ -94,7 +95,7 @@ def _without_half(node: onnx.NodeProto, graph: GraphView, opsets: Mapping[str, i
 def _bodies_reason(node: onnx.NodeProto) -> str:
     inner = list(inner_nodes(node))
     layers = sum(item.op_type in PRODUCTS for item in inner)
-    held = f"{len(inner)} nodes, {layers} of them layers" if layers else f"{len(inner)} nodes"
+    held = f"{counted(len(inner), 'node')}, {layers} of them layers" if layers else f"{counted(len(inner), 'node')}"
     return f"{BODIES}{node.op_type} {node.name!r} ({held})"
 
 

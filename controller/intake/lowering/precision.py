@@ -34,6 +34,7 @@ from controller.intake.lowering.seen_values import SeenValues
 from controller.model.job import GRAPH_DATA, CheckRule, OutputSet, Precision, Role
 from jetfleet.blobs import sha256_file
 from jetfleet.outputs.bounds import Judgement
+from jetfleet.plural import counted
 
 # Bound to the key of every cached graph: raise it when this module, float16, qdq or what judges INT8 decides otherwise.
 _RECIPE = 11
@@ -176,7 +177,7 @@ def _content(
 
 
 def _announcement(request: LoweringRequest, calibration: Calibration | None) -> str:
-    rows = f", calibrating with {calibration.rows} rows" if calibration else ""
+    rows = f", calibrating with {counted(calibration.rows, 'row')}" if calibration else ""
     return f"lowering to {_label(request)}{rows}"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import onnx
 
 from controller.intake.lowering.graph_view import ELEMENTWISE, GraphView, inner_nodes
+from jetfleet.plural import counted
 
 PRODUCTS = frozenset(
     (
@@ -55,8 +56,9 @@ def rounded_positions(graph: GraphView) -> set[str]:
 def _refuse_most(node: onnx.NodeProto, read: list[onnx.NodeProto], layers: int) -> None:
     if read and 2 * len(read) > layers:
         raise ValueError(
-            f"operator {node.op_type} ({node.name!r}) makes an index of what {len(read)} of {layers} layers compute, "
-            f"{read[0].op_type} ({read[0].name!r}) the last of them: half precision would choose other elements"
+            f"operator {node.op_type} ({node.name!r}) makes an index of what {len(read)} of "
+            f"{counted(layers, 'layer')} compute, {read[0].op_type} ({read[0].name!r}) the last of them: "
+            f"half precision would choose other elements"
         )
 
 

@@ -11,6 +11,7 @@ import onnx
 from onnx import numpy_helper
 
 from controller.intake.graph.tensors import Array
+from jetfleet.plural import counted
 
 PAIR = ("QuantizeLinear", "DequantizeLinear")
 # What quantises beside the pairs: forms of ONNX Runtime's own kernels, which TensorRT's importer does not know.
@@ -130,7 +131,7 @@ def _check_zero(node: onnx.NodeProto, scale: Array, known: _Known) -> None:
             node, f"has a zero point that is not a signed 0 (it is {kind})", expected="INT8, all 0", hint=_SYMMETRIC
         )
     if int(np.prod(zero.dims)) != scale.size:
-        message = f"has {scale.size} scales and {int(np.prod(zero.dims))} zero points"
+        message = f"has {counted(scale.size, 'scale')} and {int(np.prod(zero.dims))} zero points"
         raise QdqError(node, message, expected="as many zero points as scales", hint=_SYMMETRIC)
 
 
@@ -164,7 +165,7 @@ def _check_axis(node: onnx.NodeProto, scale: Array, known: _Known) -> None:
     if not -len(shape) <= axis < len(shape) or shape[axis] != scale.size:
         raise QdqError(
             node,
-            f"has {scale.size} scales for axis {axis} of {list(shape)}",
+            f"has {counted(scale.size, 'scale')} for axis {axis} of {list(shape)}",
             expected="one for each index along the axis",
             hint="the axis of the output channels: 0 for Conv, 1 for ConvTranspose",
         )

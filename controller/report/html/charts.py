@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from controller.report.html import svg
 from controller.report.html.svg import Scale
+from jetfleet.plural import counted
 
 WIDTH = 920.0
 _ROW = 24.0
@@ -69,7 +70,9 @@ def distributions(curves: Sequence[Curve], *, words: str, key: str, title: str) 
     below = 236.0 + 9 * len(curves)
     body.append(svg.bottom_axis(scale, below, f"{words}; marks: the median of each run"))
     body.append(_legend([curve.name for curve in curves], below + 44, "s"))
-    told = "; ".join(f"{item.name}: median {_middle(item):.4g} ms, {len(item.marks)} runs" for item in curves)
+    told = "; ".join(
+        f"{item.name}: median {_middle(item):.4g} ms, {counted(len(item.marks), 'run')}" for item in curves
+    )
     height = below + 50 + 18 * len(curves)
     return svg.picture(WIDTH, height, "".join(body), title=title, description=told, key=key)
 

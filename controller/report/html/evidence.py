@@ -8,6 +8,7 @@ from controller.model.result import VALID, Row
 from controller.report.html import page
 from controller.report.text.words import estimate, number, sample_size
 from jetfleet.metrics import METRICS
+from jetfleet.plural import counted
 
 
 def measurements(data: ReportData) -> Iterator[str]:
@@ -53,7 +54,7 @@ def _fold(row: Row) -> str:
         ("samples", ", ".join(file.sha256 for file in item.sample_files)),
         ("runtime", f"{row.runtime} {row.runtime_version}"),
         ("measured", row.measured_at.isoformat(timespec="seconds")),
-        ("n", f"{item.n} inferences in {item.window_s:.3g} s, {item.processes} processes"),
+        ("n", f"{counted(item.n, 'inference')} in {item.window_s:.3g} s, {counted(item.processes, 'process')}"),
     ]
     facts = [(name, shown(value)) for name, value in sorted(row.facts.items())]
     circumstances = sorted(item.circumstances.items())

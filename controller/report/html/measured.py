@@ -9,6 +9,7 @@ from controller.model.result import VALID, Row
 from controller.report.html import charts, page
 from controller.report.html.order import newest
 from controller.report.text.words import number
+from jetfleet.plural import counted
 
 _MOST_PICTURES = 12
 _MOST_BARS = 20
@@ -68,7 +69,7 @@ def stages(data: ReportData) -> Iterator[str]:
     ]
     if pictures:
         inside = "".join(page.figure(picture, caption) for picture in pictures)
-        yield page.details(f"{len(more)} more variants and boards", inside, key="more-stages")
+        yield page.details(f"{counted(len(more), 'more variant')} and boards", inside, key="more-stages")
 
 
 def _stage_means(row: Row) -> dict[str, float]:

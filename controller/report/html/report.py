@@ -6,6 +6,8 @@ from controller.model.report import ReportData, ReportJob
 from controller.model.result import VALID, Provenance
 from controller.report.html import evidence, measured, page, sections
 from controller.report.html.history import history
+from controller.report.text.words import made_up
+from jetfleet.plural import are, counted
 
 
 def report_html(data: ReportData) -> str:
@@ -34,16 +36,17 @@ def _header(data: ReportData) -> str:
     invalid = sum(row.measurement.verdict != VALID for row in data.rows)
     parts = [f"<h1>{page.toned(data.title, '')}</h1>", page.bullets(_job_line(job) for job in data.jobs)]
     counts = (
-        _count(len(data.rows), "measurement"),
-        _count(len({row.label for row in data.rows}), "variant"),
-        _count(len({row.device for row in data.rows}), "board"),
+        counted(len(data.rows), "measurement"),
+        counted(len({row.label for row in data.rows}), "variant"),
+        counted(len({row.device for row in data.rows}), "board"),
     )
     parts.append(page.paragraph(", ".join(counts)))
     if simulated:
-        words = f"{simulated} of {len(data.rows)} rows are SIMULATED: made-up numbers, not measurements."
+        words = f"{made_up(simulated, len(data.rows))}."
         parts.append(page.paragraph(words, "notice"))
     if invalid:
-        words = f"{invalid} of {len(data.rows)} measurements are not VALID; they are shown, and decide nothing."
+        of = counted(len(data.rows), "measurement")
+        words = f"{invalid} of {of} {are(invalid)} not VALID; such a one is shown, and decides nothing."
         parts.append(page.paragraph(words, "notice"))
     return "".join(parts)
 
@@ -53,10 +56,6 @@ def _job_line(job: ReportJob) -> str:
     by = f", submitted by {job.submitted_by}" if job.submitted_by else ""
     told = f" ({labels})" if labels else ""
     return f"job {job.id} {job.name}, {job.state}, {_minute(job.created_at)}{by}{told}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _minute(when: datetime) -> str:

@@ -16,6 +16,7 @@ from controller.report.html.order import arms
 from controller.report.text import recommend as recommend_text
 from controller.report.text.table import Table
 from controller.report.text.words import number
+from jetfleet.plural import counted
 
 _TONE = {
     Answer.FASTER: "good",
@@ -49,7 +50,11 @@ def comparison(data: ReportData) -> Iterator[str]:
         caption="Each against its baseline",
         right=frozenset({"p50 ms", "baseline ms", "ratio", "95 % interval"}),
     )
-    yield made if len(ordered) <= _MOST_ROWS else page.details(f"All {len(ordered)} comparisons", made, key="compared")
+    yield (
+        made
+        if len(ordered) <= _MOST_ROWS
+        else page.details(f"All {counted(len(ordered), 'comparison')}", made, key="compared")
+    )
 
 
 def _differences(found: Sequence[Comparison]) -> Iterator[str]:
@@ -137,7 +142,7 @@ def _ranking(found: ClassRecommendation, goals: Goals, *, key: str) -> Iterator[
     if rejected:
         inside = _variants(made, rejected, caption=f"Rejected on {found.device_class}")
         inside += page.bullets(recommend_text.rejections(found))
-        yield page.details(f"{len(rejected)} rejected variants, and why", inside, key=key)
+        yield page.details(f"{counted(len(rejected), 'rejected variant')}, and why", inside, key=key)
 
 
 def _variants(made: Table, rows: Sequence[Sequence[str]], *, caption: str) -> str:

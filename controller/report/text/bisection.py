@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from controller.model.divergence import Bisection, Divergence, LayerJudgement
 from controller.report.text.words import one_line
+from jetfleet.plural import counted
 
 _AGREES = (
     "every output agrees with FP32 on this workstation, which computes half precision in float32 and keeps it in half: "
@@ -53,7 +54,7 @@ def _first(where: str, found: Divergence, first: LayerJudgement) -> Iterator[str
     for layer in found.before:
         cosine = "" if layer.cosine is None else f", cosine {layer.cosine:.6f}"
         yield f"  before it, {_name(layer)} still agreed{cosine}"
-    yield f"  {found.compared} of {found.tensors} tensors that lead there were compared"
+    yield f"  {found.compared} of {counted(found.tensors, 'tensor')} that lead there were compared"
 
 
 def _name(layer: LayerJudgement) -> str:

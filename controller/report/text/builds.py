@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from controller.analysis.noise_levels import builds
 from controller.model.result import Row
 from controller.report.text.words import number, one_line
+from jetfleet.plural import counted
 
 
 def build_lines(rows: Sequence[Row]) -> Iterator[str]:
@@ -13,4 +14,4 @@ def build_lines(rows: Sequence[Row]) -> Iterator[str]:
         low, high = min(found.values()), max(found.values())
         apart = 100 * (high - low) / (sum(found.values()) / len(found))
         where = one_line(f"job {job_id}, {variant}{f' ({part})' if part else ''} on {device}")
-        yield f"{where}: {len(found)} builds, p50 {number(low)} to {number(high)} ms, {apart:.1f} % apart"
+        yield f"{where}: {counted(len(found), 'build')}, p50 {number(low)} to {number(high)} ms, {apart:.1f} % apart"

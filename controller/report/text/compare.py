@@ -6,7 +6,7 @@ from controller.model.comparison import Answer, Comparison, ComparisonReport, Ef
 from controller.model.result import VALID, Provenance, Row
 from controller.record.comparison import compared_frame
 from controller.report.text.table import Table, data_table
-from controller.report.text.words import number, one_line
+from controller.report.text.words import made_up, number, one_line
 from jetfleet.metrics import METRICS, Better
 
 _NONE = "n/a"
@@ -51,7 +51,7 @@ def why(compared: ComparisonReport) -> Iterator[str]:
             yield f"{where}: {one_line(note)}"
     simulated = sum(_provenance(item.row) == Provenance.SIMULATED.value for item in compared.comparisons)
     if simulated:
-        yield f"{simulated} of {len(compared.comparisons)} rows are SIMULATED: made-up numbers, not measurements"
+        yield made_up(simulated, len(compared.comparisons))
 
 
 def _legend(compared: ComparisonReport) -> Iterator[str]:

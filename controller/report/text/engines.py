@@ -7,6 +7,7 @@ from controller.model.engine import Built, DlaPlacement, EngineView
 from controller.model.job import TensorSpec
 from controller.report.text.table import Table
 from controller.report.text.words import UNKNOWN, duration, moment, number, one_line
+from jetfleet.plural import counted
 
 _KEY_DIGITS = 12
 _NOT_BUILT = "not built"
@@ -98,7 +99,11 @@ def _of_the_build(view: EngineView, built: Built) -> Pairs:
         handed = f"from {len(use.handed)} earlier {'one' if len(use.handed) == 1 else 'ones'}" if use.handed else "cold"
         yield "timing cache", f"{handed}, hits {_count(use.hits)}, misses {_count(use.misses)}"
     if dla := report.dla:
-        yield "DLA", f"{dla.layers_on_dla} layers on DLA, {dla.layers_on_gpu} on GPU, {dla.subgraphs} subgraphs"
+        yield (
+            "DLA",
+            f"{counted(dla.layers_on_dla, 'layer')} on DLA, {dla.layers_on_gpu} on GPU, "
+            f"{counted(dla.subgraphs, 'subgraph')}",
+        )
 
 
 def _audit(view: EngineView) -> str:
@@ -111,9 +116,9 @@ def _audit(view: EngineView) -> str:
 
 def _remarks(built: Built) -> str:
     report = built.report
-    said = [f"{report.tactics_skipped} tactics skipped"] if report.tactics_skipped else []
+    said = [f"{counted(report.tactics_skipped, 'tactic')} skipped"] if report.tactics_skipped else []
     if dla := report.dla:
-        said.append(f"{dla.layers_on_dla} of {dla.layers_on_dla + dla.layers_on_gpu} layers on DLA")
+        said.append(f"{dla.layers_on_dla} of {counted(dla.layers_on_dla + dla.layers_on_gpu, 'layer')} on DLA")
     return ", ".join(said)
 
 

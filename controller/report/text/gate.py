@@ -6,6 +6,7 @@ from controller.model.baseline import Baseline
 from controller.model.gate import CellVerdict, GateCell, GateReport, OnDoubt, Stage
 from controller.report.text.table import Table, markdown_text
 from controller.report.text.words import moment, one_line
+from jetfleet.plural import counted
 
 _ORDER = (CellVerdict.FAILED, CellVerdict.CANNOT_TELL, CellVerdict.PASSED)
 MARKDOWN_LINES = 60  # a comment on a pull request has 65,536 characters, and a reader has less patience
@@ -29,7 +30,7 @@ def headline(report: GateReport) -> str:
     """`FAILED: job 12 against main (job 9): 1 of 8 cells regressed, 0 cannot be told; in turns`."""
     base = f"{report.baseline_name} (job {report.baseline_id})" if report.baseline_name else f"job {report.baseline_id}"
     how = "in turns on the same boards" if report.interleaved else "by stored numbers"
-    counts = f"{report.count(CellVerdict.FAILED)} of {len(report.cells)} cells regressed"
+    counts = f"{report.count(CellVerdict.FAILED)} of {counted(len(report.cells), 'cell')} regressed"
     doubt = f"{report.count(CellVerdict.CANNOT_TELL)} cannot be told"
     return f"{report.verdict.value}: job {report.job_id} against {base}: {counts}, {doubt}; {how}"
 
@@ -55,7 +56,7 @@ def gate_markdown(report: GateReport) -> str:
     if len(told) > MARKDOWN_LINES:
         lines.append(f"\n{len(told) - MARKDOWN_LINES} more: `controller gate ... --json` has all.")
     passed = report.count(CellVerdict.PASSED)
-    lines += ["", f"{passed} cell{'' if passed == 1 else 's'} passed.", ""]
+    lines += ["", f"{counted(passed, 'cell')} passed.", ""]
     lines += [f"- {markdown_text(line)}" for line in list(outcome(report))[:MARKDOWN_LINES]]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from controller.model.history import ChangePoint, History
 from controller.report.text.table import Table
 from controller.report.text.words import moment, number, one_line
+from jetfleet.plural import counted
 
 
 def history_heading(found: History) -> str:
     """`resnet tensorrt-fp16-b1-gpu on nano-1: p50_ms of 12 measurements`."""
     made_up = ", SIMULATED: made-up numbers" if found.provenance.value == "SIMULATED" else ""
-    count = f"{len(found.points)} measurement{'' if len(found.points) == 1 else 's'}"
+    count = counted(len(found.points), "measurement")
     return one_line(f"{found.model_name} {found.label} on {found.device}: {found.metric} of {count}{made_up}")
 
 

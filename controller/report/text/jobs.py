@@ -8,6 +8,7 @@ from controller.model.task import TaskKind, TaskState
 from controller.model.view import DeviceView, JobView, PlannedTask, Reason, TaskView
 from controller.report.text.table import Table
 from controller.report.text.words import clean, duration, moment, one_line
+from jetfleet.plural import counted
 
 _NOT_BEGUN = frozenset({TaskState.WAITING, TaskState.READY})
 _UNFINISHED = _NOT_BEGUN | {TaskState.LEASED}
@@ -109,7 +110,7 @@ def whom(job: JobView, devices: Sequence[DeviceView]) -> str:
     names = [name + ("" if online.get(name, True) else " (offline)") for name in sorted({task.device for task in left})]
     who = [one_line(name) for name in names if name] + ["any device that matches"] * ("" in names)
     if not who:
-        return f"job {job.id}: {job.done} of {job.total} tasks ended"
+        return f"job {job.id}: {job.done} of {counted(job.total, 'task')} ended"
     away = f"; `controller job why {job.id}` says more" if any(name.endswith("(offline)") for name in who) else ""
     return f"job {job.id} waits for {', '.join(who)}{away}"
 

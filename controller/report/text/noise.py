@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from controller.model.noise import DeviceNoise
 from controller.report.text.table import Table
 from controller.report.text.words import one_line
+from jetfleet.plural import counted
 
 
 def noise_table(noise: DeviceNoise) -> Table:
@@ -31,7 +32,7 @@ def noise_notes(noise: DeviceNoise) -> Iterator[str]:
     if noise.flagged:
         yield f"{noise.flagged} of the rows are not VALID, for noise (INTERFERED, UNSTABLE): the floor is of the others"
     if noise.left_out:
-        yield f"left out: {noise.left_out} rows with something else against them"
+        yield f"left out: {counted(noise.left_out, 'row')} with something else against them"
 
 
 def _percent(share: float | None) -> str:

@@ -13,6 +13,7 @@ from controller.model.view import JobView, TaskView
 from controller.report.text.jobs import doing, eta, label, place, tasks_table
 from controller.report.text.table import on_terminal, rich_table, shown_on
 from controller.report.text.words import duration, one_line
+from jetfleet.plural import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -107,7 +108,9 @@ class LiveDisplay:
         table = rich_table(shown_on(tasks, self._console.file))
         details = [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in self._details()]
         left = None if self._job.eta_s is None else max(0.0, self._job.eta_s - since)
-        return Group(table, *details, Text(f"{self._job.done} of {self._job.total} tasks ended, {eta(left)}"))
+        return Group(
+            table, *details, Text(f"{self._job.done} of {counted(self._job.total, 'task')} ended, {eta(left)}")
+        )
 
     def _details(self) -> list[str]:
         """A line for each of the first open attempts, as it last said; the terminal's width cuts it."""

@@ -11,7 +11,8 @@ from controller.record.results import result_frame
 from controller.report.text.builds import build_lines
 from controller.report.text.stages import stage_lines
 from controller.report.text.table import Table, data_table
-from controller.report.text.words import UNKNOWN, estimate, number, one_line, sample_size
+from controller.report.text.words import UNKNOWN, estimate, made_up, number, one_line, sample_size
+from jetfleet.plural import counted
 
 Refused: TypeAlias = tuple[int, TaskView]  # with the number of its job
 
@@ -77,7 +78,7 @@ def evidence(rows: Sequence[Row], refused: Sequence[Refused] = ()) -> Iterator[s
     yield from (_refusal(job_id, task) for job_id, task in refused)
     simulated = sum(row.measurement.provenance is Provenance.SIMULATED for row in rows)
     if simulated:
-        yield f"{simulated} of {len(rows)} rows are SIMULATED: made-up numbers, not measurements"
+        yield made_up(simulated, len(rows))
 
 
 def _grouped(lines: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -164,7 +165,7 @@ def _over_runs(item: Measurement) -> str:
     shown = estimate(item.p50_ms, n=item.n)
     if not runs or item.p50_ms.value is None:
         return shown
-    return f"{shown} ({runs} runs)" if runs > 1 else f"{shown} (1 run)"
+    return f"{shown} ({counted(runs, 'run')})"
 
 
 def _value_of(item: Estimate, *, n: int) -> str:

@@ -8,6 +8,8 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from jetfleet.plural import are, counted
+
 if TYPE_CHECKING:
     from controller.model.result import (
         Estimate,
@@ -77,3 +79,8 @@ def duration(seconds: float | None) -> str:
 def moment(when: datetime) -> str:
     """In the reader's own time zone."""
     return when.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def made_up(count: int, total: int) -> str:
+    """What is said below every table that holds rows of a simulated runtime."""
+    return f"{count} of {counted(total, 'row')} {are(count)} SIMULATED: made-up numbers, not measurements"
