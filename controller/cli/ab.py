@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from controller.cli.compare import answers
+from controller.cli.compare import ANSWERS, answers
 from jetfleet.plural import counted
 
 FailOn = Annotated[
     str | None,
     typer.Option(
         metavar="ANSWERS",
-        help="With --ab: wait, and exit 3 on any of these: slower,cannot-tell,incomparable,not-valid.",
+        help=f"With --ab: wait, and exit 3 on any of these: {ANSWERS}.",
         show_default=False,
     ),
 ]

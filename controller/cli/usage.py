@@ -19,6 +19,7 @@ def run_command(app: typer.Typer, arguments: Sequence[str], settings: Settings) 
     """
     refuse_blank(arguments, command=_NAME)
     command = typer.main.get_command(app)
+    _refuse_swallowed(command, arguments)
     try:
         with command.make_context(_NAME, list(arguments), obj=settings) as context:
             command.invoke(context)
@@ -30,6 +31,40 @@ def run_command(app: typer.Typer, arguments: Sequence[str], settings: Settings) 
     except click.UsageError as error:
         raise _explained(error) from None
     return 0
+
+
+def _refuse_swallowed(command: click.Command, arguments: Sequence[str]) -> None:
+    """Raises BadInput where an option lacks its value, and the next option would be taken for it."""
+    path = _NAME
+    for index, word in enumerate(arguments):
+        if word == "--":
+            return
+        if isinstance(command, click.Group) and word in command.commands:
+            command, path = command.commands[word], f"{path} {word}"
+            continue
+        option = _valued(command, word)
+        if option is None:
+            continue
+        values = arguments[index + 1 : index + 1 + option.nargs]
+        taken = next((value for value in values if _is_option(command, value)), "")
+        if taken or len(values) < option.nargs:
+            metavar = option.make_metavar(click.Context(command))
+            said = f"it takes {metavar}" + (f", and {taken} is an option" if taken else "")
+            raise wrong_usage(said, where=word, expected=f"{word} {metavar}", command=path)
+
+
+def _valued(command: click.Command, word: str) -> click.Option | None:
+    """The option of that name, if what it takes stands behind it in words of their own."""
+    for item in command.params:
+        if isinstance(item, click.Option) and word in item.opts:
+            needs_value = not (item.is_flag or item.count or item._flag_needs_value)
+            return item if needs_value else None
+    return None
+
+
+def _is_option(command: click.Command, word: str) -> bool:
+    known = (name for item in command.params for name in (*item.opts, *item.secondary_opts))
+    return word.startswith("--") and word.partition("=")[0] in {*known, "--help"}
 
 
 def _explained(error: click.UsageError) -> JetfleetError:

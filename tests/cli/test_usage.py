@@ -146,3 +146,28 @@ def test_a_value_of_nothing(run, words: str, value: str, capsys: pytest.CaptureF
     lines = refused(run, [word.replace("@", value) for word in words.split()], capsys)
     option = next((word.rstrip("=@") for word in words.split() if word[0] == "-"), "")
     assert lines[0] == f"error: {option + ': ' if option else ''}an empty value"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "verb"),
+    [
+        (("submit", "--ab", "--dry-run"), "--ab: it takes BASE CANDIDATE, and --dry-run is an option", "submit"),
+        (("submit", "--ab", "a.yaml", "--wait"), "--ab: it takes BASE CANDIDATE, and --wait is an option", "submit"),
+        (("submit", "--ab"), "--ab: it takes BASE CANDIDATE", "submit"),
+        (("gate", "1", "--baseline", "--stored"), "--baseline: it takes JOB|NAME, and --stored is an option", "gate"),
+        (("baseline", "set", "main", "1", "--for"), "--for: it takes CLASS", "baseline set"),
+    ],
+)
+def test_an_option_without_its_value_does_not_take_the_next_one(
+    arguments: tuple[str, ...], said: str, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = refused(main, list(arguments), capsys)
+    assert said in told[0]
+    assert told[-1].strip() == f"fix: controller {verb} --help"
+
+
+def test_all_answers_that_a_gate_may_be_about_are_in_the_help() -> None:
+    from controller.cli.compare import ANSWERS
+    from controller.model.comparison import Answer
+
+    assert sorted(ANSWERS.split(",")) == sorted(item.value.lower().replace("_", "-") for item in Answer)

@@ -24,7 +24,7 @@ def recommend_table(found: ClassRecommendation, goals: Goals) -> Table:
         ],
         right=frozenset({"boards", *quantities}),
         folding=frozenset({"variant"}),
-        empty=found.reason,
+        empty="nothing to choose from",
     )
 
 
