@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.callable_options import add_callables, allowed_callables
 from jetfleet.errors import BadInput
+from jetfleet.plural import are, counted
 
 if TYPE_CHECKING:
     from agent.bundle.model import BundleModel
@@ -55,7 +56,7 @@ def _verify(options: argparse.Namespace) -> int:
     manifest = check_bundle(options.bundle, key=options.key)
     absent = len(left_behind(options.bundle, manifest))
     present = len(manifest.files) - absent
-    words = [f"{manifest.name}: {present} files are what the manifest says"]
+    words = [f"{manifest.name}: {counted(present, 'file')} {are(present)} what the manifest says"]
     words += [f"{absent} that only deploy it are not here"] if absent else []
     words.append("signed by that key" if options.key else "signature not looked at: no --key")
     record = {"bundle": manifest.name, "files": present, "left_behind": absent, "signed": bool(options.key)}
