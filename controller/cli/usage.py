@@ -1,6 +1,7 @@
 """Runs the tree of verbs, and turns what click says of a command line into the project's own errors."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import click
 import typer
@@ -36,21 +37,19 @@ def run_command(app: typer.Typer, arguments: Sequence[str], settings: Settings) 
 def _refuse_swallowed(command: click.Command, arguments: Sequence[str]) -> None:
     """Raises BadInput where an option lacks its value, and the next option would be taken for it."""
     path = _NAME
-    for index, word in enumerate(arguments):
-        if word == "--":
-            return
+    for index, word in enumerate(takewhile(lambda word: word != "--", arguments)):
         if isinstance(command, click.Group) and word in command.commands:
             command, path = command.commands[word], f"{path} {word}"
-            continue
-        option = _valued(command, word)
-        if option is None:
-            continue
-        values = arguments[index + 1 : index + 1 + option.nargs]
-        taken = next((value for value in values if _is_option(command, value)), "")
-        if taken or len(values) < option.nargs:
-            metavar = option.make_metavar(click.Context(command))
-            said = f"it takes {metavar}" + (f", and {taken} is an option" if taken else "")
-            raise wrong_usage(said, where=word, expected=f"{word} {metavar}", command=path)
+        elif (option := _valued(command, word)) is not None:
+            _check_values(command, option, word, arguments[index + 1 : index + 1 + option.nargs], path=path)
+
+
+def _check_values(command: click.Command, option: click.Option, word: str, values: Sequence[str], *, path: str) -> None:
+    taken = next((value for value in values if _is_option(command, value)), "")
+    if taken or len(values) < option.nargs:
+        metavar = option.make_metavar(click.Context(command))
+        said = f"it takes {metavar}" + (f", and {taken} is an option" if taken else "")
+        raise wrong_usage(said, where=word, expected=f"{word} {metavar}", command=path)
 
 
 def _valued(command: click.Command, word: str) -> click.Option | None:
