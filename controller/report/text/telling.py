@@ -6,6 +6,7 @@ from dataclasses import replace
 from heapq import nsmallest
 
 from controller.model.comparison import Answer, Comparison, ComparisonReport
+from jetfleet.plural import are, counted
 
 MOST = 200
 
@@ -24,7 +25,10 @@ def most_telling(compared: ComparisonReport, most: int = MOST) -> tuple[Comparis
         chosen = nsmallest(most, range(len(answers)), key=lambda index: _rank(answers[index]))
         counts = Counter(item.answer for item in answers)
         told = ", ".join(f"{counts[answer]} {answer.value}" for answer in _ORDER if counts[answer])
-        lines.append(f"{most} of {len(answers)} comparisons are shown, the most telling ones; --json and --csv: all")
+        lines.append(
+            f"{most} of {counted(len(answers), 'comparison')} {are(most)} shown, the most telling ones; "
+            "--json and --csv: all"
+        )
         lines.append(f"all {len(answers)}: {told}")
         answers = tuple(answers[index] for index in sorted(chosen))
     if len(spreads) > most:
