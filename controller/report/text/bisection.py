@@ -32,8 +32,8 @@ def _lines(item: Bisection) -> Iterator[str]:
 def _probes(item: Bisection) -> Iterator[str]:
     """What the engines were that this was seen in: not the one that is asked about."""
     yield (
-        f"  seen in {len(item.jobs)} jobs, {item.jobs[0]} to {item.jobs[-1]}: all but the first built an engine with "
-        "one more output, around which a builder fuses less"
+        f"  seen in {counted(len(item.jobs), 'job')}, {item.jobs[0]} to {item.jobs[-1]}: all but the first built "
+        "an engine with one more output, around which a builder fuses less"
     )
     for tensor in item.vanished:
         yield (
