@@ -5,19 +5,14 @@ A fact that neither has does not apply to them; one that only one of them has is
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from controller.model.circumstances import CHOSEN, CIRCUMSTANCES, HARDWARE, SETTINGS
 from controller.model.comparison import Axis
 from controller.model.facts import fact_type, shown
 from controller.model.result import Row, Schedule
-from jetfleet.circumstances import CLOCKS, CUDA_GRAPH, MANNER, OTHERWISE, UNKNOWN
+from jetfleet.circumstances import CLOCKS, CUDA_GRAPH, OTHERWISE, UNKNOWN
 from jetfleet.errors import BadInput
 
-# What a board is.
-HARDWARE = ("arch", "module", "sku", "cpu_model", "cpu_count", "gpu", "compute_capability", "sm_count", "dla_cores")
-# How it is set and what it runs: the names of facts that move a latency on unchanged hardware.
-CIRCUMSTANCES = ("power_mode", *(item.name for item in CLOCKS), "l4t", "jetpack", "cuda", "dla_compiler")
-SETTINGS = CIRCUMSTANCES[: CIRCUMSTANCES.index("l4t")]  # what a variant's settings move
 # What ran at the same time, and how it was timed: these decide what a latency means.
-_CHOSEN = tuple(item.name for item in MANNER)
 # What a row has beside its facts and circumstances.
 _OF_A_ROW: Mapping[str, Callable[[Row], str]] = {
     "provenance": lambda row: row.measurement.provenance.value,
@@ -31,8 +26,8 @@ _OF_A_ROW: Mapping[str, Callable[[Row], str]] = {
     "subject": lambda row: row.part or "the only one",
     "mode": lambda row: row.mode.value,
 }
-_FIELDS = (*_OF_A_ROW, *_CHOSEN)
-_SAID = tuple((name, OTHERWISE[name]) for name in (*_CHOSEN, *(item.name for item in CLOCKS)))
+_FIELDS = (*_OF_A_ROW, *CHOSEN)
+_SAID = tuple((name, OTHERWISE[name]) for name in (*CHOSEN, *(item.name for item in CLOCKS)))
 _FACTS = (*HARDWARE, *(name for name in CIRCUMSTANCES if name not in OTHERWISE))
 _ALL = ("power_mode", *_OF_A_ROW, *(name for name, _ in _SAID), *_FACTS)
 # Whether a graph could be captured is the runtime's and the placement's: between variants it is told, and no obstacle.
@@ -41,7 +36,7 @@ _OWN_OF_A_VARIANT = frozenset({"runtime", "precision", "batch", "placement", CUD
 
 def check_names(across: frozenset[str]) -> None:
     """Raises BadInput for what may not differ, or does not exist."""
-    allowed = ("model", "runtime_version", *_CHOSEN, *HARDWARE, *CIRCUMSTANCES)
+    allowed = ("model", "runtime_version", *CHOSEN, *HARDWARE, *CIRCUMSTANCES)
     for name in sorted(across):
         if name not in allowed:
             why = "is never compared across" if name in _FIELDS else "does not keep rows from being compared"

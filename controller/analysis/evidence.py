@@ -8,13 +8,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from controller.analysis.noise_floor import MIN_REPEATS, Noise, between_benches, floor_of, widest
+from controller.analysis.noise_floor import MIN_REPEATS, Noise, floor_of, widest
 from controller.model.comparison import NoiseFloor, Source
 from controller.model.interleaved import Interleaved
 from controller.model.result import Row
 from jetfleet.stats.interleaved import FEWEST, looks_at
 from jetfleet.stats.looks import Looks
 from jetfleet.stats.power import POWER
+from jetfleet.stats.repeats import between_benches
 from jetfleet.stats.welch import LogMean, LogRatio, Variance, paired_ratio, ratio
 
 _ONE_PROCESS = "measured in one process, whose interval knows nothing of the next process"

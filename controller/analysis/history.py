@@ -13,15 +13,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from controller.analysis.comparability import SETTINGS, value_of_fact
+from controller.analysis.comparability import value_of_fact
 from controller.analysis.effects import check_metric, spec_of
-from controller.analysis.noise_floor import Noise, between_benches
+from controller.analysis.noise_floor import Noise
 from controller.analysis.runs import has_runs, run_values, single_value
+from controller.model.circumstances import SETTINGS
 from controller.model.history import ChangePoint, History, HistoryPoint
 from controller.model.result import VALID, Estimate, Provenance, Row
 from jetfleet.metrics import Better
 from jetfleet.plural import counted
 from jetfleet.stats import holm
+from jetfleet.stats.repeats import between_benches
 from jetfleet.stats.welch import LogMean, LogRatio, Variance, combined, log_mean
 
 FALSE_CHANGES = 0.01  # the chance of any, in a stretch without one

@@ -7,88 +7,22 @@ circumstances are repeats of each other.
 import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from controller.analysis.comparability import circumstances
 from controller.analysis.runs import bench_mean
 from controller.model.comparison import NoiseFloor
 from controller.model.result import VALID, FlagKind, Provenance, Row, verdict
+from jetfleet.stats.repeats import ENOUGH_REPEATS, Pooled, Repeats
 from jetfleet.stats.student import point
 from jetfleet.stats.welch import LogMean, Variance
 
 FALSE_ALARMS = 0.01
-# Before a device has repeated anything: as a standard deviation, and how many repeats it weighs as much as.
-ASSUMED = 0.02
-_ASSUMED_WEIGHT = 6
-_ASSUMED_WEIGHT_BELOW = 4  # where repeats already show more noise than was assumed
-# Noise that shows from one process to the next within a minute shows more within a day.
-_DRIFT_OVER_RUNS = 2.0
-ENOUGH_REPEATS = 6  # degrees of freedom from which on a thing's own repeats are all that counts for it
 MIN_REPEATS = 3  # degrees of freedom below which nothing is said of a bench that was one process
 
 Device: TypeAlias = tuple[str, Provenance, bool]  # its name, and whether benches of several runs are meant
 Workload: TypeAlias = tuple[Device, str, str]  # a model's variant there, whatever engine it had
 Thing: TypeAlias = tuple[Workload, Hashable]  # what was repeated: the very same engine under the same circumstances
-
-
-@dataclass(frozen=True)
-class Repeats:
-    """Benches of one thing: how many, the mean of their log values, the sum of squares about it, and the sum of the
-    variances that the runs of each state of its own value. Adding and leaving out cost the same however many there are.
-    """
-
-    n: int = 0
-    mean: float = 0.0
-    squares: float = 0.0
-    own: float = 0.0
-
-    def added(self, value: float, own: float) -> "Repeats":
-        """Welford, Technometrics 4 (1962)."""
-        mean = self.mean + (value - self.mean) / (self.n + 1)
-        squares = self.squares + (value - self.mean) * (value - mean)
-        return Repeats(self.n + 1, mean, squares, self.own + own)
-
-    def without(self, value: float, own: float) -> "Repeats":
-        if self.n <= 1:
-            return Repeats()
-        mean = self.mean - (value - self.mean) / (self.n - 1)
-        squares = self.squares - (value - self.mean) * (value - mean)
-        return Repeats(self.n - 1, mean, max(0.0, squares), self.own - own)
-
-
-@dataclass(frozen=True)
-class Pooled:
-    """All repeats of a device. `freedom` is their number less one for each thing that was repeated."""
-
-    benches: int = 0
-    things: int = 0
-    squares: float = 0.0
-    own: float = 0.0
-
-    @property
-    def freedom(self) -> int:
-        return self.benches - self.things
-
-    def changed(self, repeats: Repeats, sign: int) -> "Pooled":
-        if repeats.n < 2:
-            return self
-        return Pooled(
-            self.benches + sign * repeats.n,
-            self.things + sign,
-            max(0.0, self.squares + sign * repeats.squares),
-            self.own + sign * repeats.own,
-        )
-
-    @property
-    def total(self) -> float:
-        """Variance of a bench's log value."""
-        return self.squares / self.freedom if self.freedom else 0.0
-
-    @property
-    def beyond_runs(self) -> float:
-        """Less what the runs of each bench know already, by the method of moments."""
-        return max(0.0, self.total - self.own / self.benches) if self.benches else 0.0
 
 
 class Noise:
@@ -199,19 +133,6 @@ class NoiseFloors:
         if metric not in self._found:
             self._found[metric] = Noise(self._rows, metric, things=self._things)
         return self._found[metric]
-
-
-def between_benches(pooled: Pooled, run_deviation: float) -> Variance:
-    """Variance of a bench's log value beyond that of its runs: what was seen, and while little was, what is assumed.
-
-    As a scaled inverse chi-squared prior (Gelman, Bayesian Data Analysis, section 2.6) that fades as repeats come in.
-    What was seen holds the runs' own part too: taken out, simulated false alarms were 1.8 % where 1 % was asked for.
-    """
-    assumed = max(ASSUMED, _DRIFT_OVER_RUNS * run_deviation) ** 2
-    seen = pooled.total
-    weight = max(0, (_ASSUMED_WEIGHT if seen <= assumed else _ASSUMED_WEIGHT_BELOW) - pooled.freedom)
-    freedom = weight + pooled.freedom
-    return Variance((weight * assumed + pooled.freedom * seen) / freedom, freedom)
 
 
 def repeatability_limit(variance: Variance) -> float:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from controller.analysis.noise_floor import Noise, Pooled, between_benches, floor_of, repeatability_limit
+from controller.analysis.noise_floor import Noise, floor_of, repeatability_limit
 from controller.analysis.runs import run_values, single_value
 from controller.model.noise import DeviceNoise, NoiseLevel
 from controller.model.result import OF_THE_MACHINE, VALID, Provenance, Row, verdict
+from jetfleet.stats.repeats import Pooled, between_benches
 from jetfleet.stats.welch import Variance, log_mean
 
 _ROUNDS = "medians of rounds inside one process, which share its memory and its clocks"

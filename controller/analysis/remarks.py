@@ -1,6 +1,7 @@
 """What a reader of a difference must know: all in which two rows differ and that did not keep them apart."""
 
-from controller.analysis.comparability import SETTINGS, differences, value_of_fact
+from controller.analysis.comparability import differences, value_of_fact
+from controller.model.circumstances import SETTINGS
 from controller.model.comparison import Axis
 from controller.model.facts import shown
 from controller.model.result import Row

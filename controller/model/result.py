@@ -171,6 +171,7 @@ class Measurement:
     metrics: Mapping[str, Estimate] = field(default_factory=dict)  # by the names of jetfleet.metrics
     circumstances: Mapping[str, str] = field(default_factory=dict)  # by the names of jetfleet.circumstances
     runs: tuple[Run, ...] = ()  # none: it was not timed, or by a version that knew no runs
+    repeats: int | None = None  # benches that its intervals rest on; 0: noise is assumed; None: they are of its runs
 
     @property
     def counted_runs(self) -> tuple[Run, ...]:

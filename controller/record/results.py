@@ -138,6 +138,7 @@ _MORE: Mapping[str, Callable[[Row], Any]] = {
     "warmup_n": lambda row: row.measurement.warmup_n,
     "window_s": lambda row: row.measurement.window_s,
     "processes": lambda row: row.measurement.processes,
+    "repeats": lambda row: row.measurement.repeats,
     "flags": lambda row: _flags_text(row.measurement.flags),
     "outputs_ok": _outputs_ok,
     "measured_at": lambda row: row.measured_at.isoformat(timespec="milliseconds"),

@@ -40,6 +40,7 @@ def row_digest(origin: Origin, item: Measurement) -> str:
         sorted(repr(vars(part)) for part in item.checks),
         *sorted(item.circumstances.items()),  # none: the digest is as before there were any
         *(dump(part) for part in item.runs),
+        *([] if item.repeats is None else [item.repeats]),
     )
     return hashlib.sha256(repr(said).encode(errors="backslashreplace")).hexdigest()
 

@@ -263,8 +263,12 @@ measurement = Table(
     Column("digest", Text, nullable=False, server_default=""),  # of all that this row says; empty: written by 0.1
     Column("damage", Text, nullable=False, server_default=""),  # why it is not what was written; empty: none was found
     Column("circumstances", Text, nullable=False, server_default="{}"),  # JSON, by the names of jetfleet.circumstances
+    Column("repeats_of", Text, nullable=False, server_default=""),  # what equal benches share; empty: it had no runs
+    Column("repeats", Integer),  # benches of the device that its intervals rest on; null: none did
     sqlite_autoincrement=True,
 )
 Index("one_measurement_per_subject", measurement.c.task_id, text("coalesce(subject_idx, -1)"), unique=True)
 Index("measurement_by_job", measurement.c.job_id, measurement.c.verdict)
+Index("measurement_by_repeats", measurement.c.repeats_of)
+Index("measurement_by_device", measurement.c.device_id)
 Index("measurement_by_variant", measurement.c.variant_id, measurement.c.device_id)

@@ -8,9 +8,10 @@ from statistics import variance
 import pytest
 
 from controller.analysis.compare import compare
-from controller.analysis.noise_floor import Noise, Pooled, between_benches
+from controller.analysis.noise_floor import Noise
 from controller.model.comparison import Answer
 from controller.model.result import FlagKind, Provenance, Row, Schedule
+from jetfleet.stats.repeats import Pooled, between_benches
 from tests.analysis.runs import BOARD, repeats, row, run_medians
 
 DIFFERENT = {Answer.FASTER, Answer.SLOWER}

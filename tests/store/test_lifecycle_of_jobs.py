@@ -1,5 +1,7 @@
 """Submit, claim, commit: the path of a job through the database."""
 
+from dataclasses import replace
+
 import pytest
 
 from controller.model.lease import BenchWork, BuildWork, Measured, Outcome, Returned
@@ -266,7 +268,11 @@ def test_results_come_back_as_they_were_committed(fleet: StoreFleet) -> None:
     ]
     sent = measured().end
     assert isinstance(sent, Measured)
-    assert rows[1].measurement == sent.measurements[0]
+    found, wanted = rows[1].measurement, sent.measurements[0]
+    assert replace(found, metrics={}, repeats=None) == replace(wanted, metrics={})
+    assert {name: item.value for name, item in found.metrics.items()} == {
+        name: item.value for name, item in wanted.metrics.items()
+    }
     assert rows[1].facts == CPU
     one = fleet.reader.read(
         lambda c: results.query_rows(c, ResultQuery(variant_keys=("onnxruntime-fp32-b1-cpu",), limit=1))

@@ -1,5 +1,6 @@
 """Results for people and for spreadsheets: every number with its interval, its provenance and its verdict."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ from controller.report.text.stages import stage_lines
 from controller.report.text.table import Table, data_table
 from controller.report.text.words import UNKNOWN, estimate, made_up, number, one_line, sample_size
 from jetfleet.plural import counted
+from jetfleet.stats.repeats import ASSUMED
 
 Refused: TypeAlias = tuple[int, TaskView]  # with the number of its job
 
@@ -74,11 +76,21 @@ def evidence(rows: Sequence[Row], refused: Sequence[Refused] = ()) -> Iterator[s
     missing, and why there is no row.
     """
     yield from _grouped(_evidence(sorted(rows, key=_order)))
+    yield from _assumed(rows)
     yield from build_lines(rows)
     yield from (_refusal(job_id, task) for job_id, task in refused)
     simulated = sum(row.measurement.provenance is Provenance.SIMULATED for row in rows)
     if simulated:
         yield made_up(simulated, len(rows))
+
+
+def _assumed(rows: Sequence[Row]) -> Iterator[str]:
+    """Which intervals rest on no repeat of anything."""
+    for device in sorted({row.device for row in rows if row.measurement.repeats == 0}):
+        yield (
+            f"{one_line(device)}: ± takes equal benches to differ by {ASSUMED:.0%}, since nothing was repeated there; "
+            f"what they do differ by: controller noise {shlex.quote(device)}"
+        )
 
 
 def _grouped(lines: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -3,14 +3,17 @@ left out: an agent that is newer than the controller may send some.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
-from controller.model.codec import dump
+from controller.core.repeats import as_repeated, repeated_metrics, repeats_of
+from controller.model.codec import dump, load_facts
 from controller.model.result import Measurement
 from controller.store import part_tables as parts_of
 from controller.store import tables as t
 from controller.store.clock import now_text
+from controller.store.queries.repeats import past_values
 from controller.store.row_digest import Origin, as_stored, row_digest
 from controller.store.sqlite.prepared import PreparedStatement
 from controller.store.stored import StoredRow
@@ -19,14 +22,16 @@ from controller.store.stored import StoredRow
 def insert_measurement(connection: Connection, attempt: StoredRow, item: Measurement) -> None:
     """Part of the commit of an attempt; the verdict is derived here, from the flags."""
     variant_id, engine_key = _measured(connection, attempt.task_id, item.subject_index)
-    measured_at, item = now_text(), as_stored(item)
+    measured_at, facts = now_text(), _FACTS.scalar(connection, facts_id_=attempt.facts_id)
+    key = _key(connection, attempt, item, facts=facts)
+    item = _as_repeated(connection, as_stored(item), key, device_id=attempt.device_id)
     origin = Origin(
         task_id=attempt.task_id,
         job_id=attempt.job_id,
         attempt_token=attempt.token,
         engine_key=engine_key,
         device_id=attempt.device_id,
-        facts=_FACTS.scalar(connection, facts_id_=attempt.facts_id),
+        facts=facts,
         variant=_VARIANT.scalar(connection, variant_id_=variant_id) or "",
         measured_at=measured_at,
     )
@@ -54,8 +59,29 @@ def insert_measurement(connection: Connection, attempt: StoredRow, item: Measure
         digest=row_digest(origin, item),
         damage="",
         circumstances=dump(dict(item.circumstances)),
+        repeats_of=key,
+        repeats=item.repeats,
     )
     _insert_parts(connection, measurement_id, item)
+
+
+def _key(connection: Connection, attempt: StoredRow, item: Measurement, *, facts: str) -> str:
+    """Empty for what says nothing of repeats: its intervals, if any, are of one process, or of a simulation."""
+    if not repeated_metrics(item):
+        return ""
+    mode = _MODE.scalar(connection, job_id_=attempt.job_id) or ""
+    engines = [row.engine_key or "" for row in _SUBJECTS.all(connection, task_id_=attempt.task_id)]
+    task = (attempt.schedule, mode, *engines)
+    return repeats_of(item, device_id=attempt.device_id, facts=load_facts(facts), task=task)
+
+
+def _as_repeated(connection: Connection, item: Measurement, key: str, *, device_id: str) -> Measurement:
+    """With intervals of what a repeat would print; how many repeats they rest on is not the agent's to say."""
+    if not key:
+        return replace(item, repeats=None)
+    names = repeated_metrics(item)
+    past = past_values(connection, key, device_id=device_id, provenance=item.provenance.value, metrics=names)
+    return as_repeated(item, key, past)
 
 
 def _measured(connection: Connection, task_id: int, index: int | None) -> tuple[int | None, str | None]:
@@ -92,5 +118,8 @@ _SUBJECTS = PreparedStatement(
     )
 )
 _FACTS = PreparedStatement(select(t.facts.c.content).where(t.facts.c.id == bindparam("facts_id_")))
+_MODE = PreparedStatement(
+    select(func.json_extract(t.job.c.measure, "$.mode")).where(t.job.c.id == bindparam("job_id_"))
+)
 _VARIANT = PreparedStatement(select(t.variant.c.content).where(t.variant.c.id == bindparam("variant_id_")))
 _INSERT = PreparedStatement(insert(t.measurement))

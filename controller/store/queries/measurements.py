@@ -14,7 +14,7 @@ from controller.store.stored import StoredRow
 
 # What reading raises of text that is no longer what was written.
 UNREADABLE = (ValueError, TypeError, LookupError, AttributeError)
-_PLAIN = ("window_s", "warmup_s", "warmup_n", "processes", "accuracy_n")
+_PLAIN = ("window_s", "warmup_s", "warmup_n", "processes", "accuracy_n", "repeats")
 
 
 class Parts:

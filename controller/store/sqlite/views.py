@@ -35,7 +35,7 @@ SELECT m.id AS measurement_id, m.task_id, m.job_id, j.name AS job, j.model_name 
        v.precision, v.batch, coalesce(s.placement, v.placement) AS placement, m.provenance, {verdict}, m.n,
        {metrics},
        {circumstances},
-       m.accuracy_n, m.warmup_s, m.warmup_n, m.window_s, m.processes,
+       m.accuracy_n, m.warmup_s, m.warmup_n, m.window_s, m.processes, m.repeats,
        (SELECT group_concat(f.kind || ': ' || f.evidence, '; ') FROM (
          SELECT 'DAMAGED' AS kind, m.damage AS evidence WHERE m.damage != ''
          UNION ALL SELECT kind, evidence FROM flag WHERE measurement_id = m.id

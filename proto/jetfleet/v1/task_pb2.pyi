@@ -2113,6 +2113,7 @@ class Measurement(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     CIRCUMSTANCES_FIELD_NUMBER: _builtins.int
     RUNS_FIELD_NUMBER: _builtins.int
+    REPEATS_FIELD_NUMBER: _builtins.int
     subject_index: _builtins.int
     provenance: Global___Provenance.ValueType
     n: _builtins.int
@@ -2122,6 +2123,10 @@ class Measurement(_message.Message):
     """evaluated samples"""
     processes: _builtins.int
     """fresh processes it took, with those that count for nothing"""
+    repeats: _builtins.int
+    """The controller's, which knows what the device repeated: benches that the intervals rest on; 0: the noise between
+    benches is assumed; absent: they are of the runs alone.
+    """
     @_builtins.property
     def window(self) -> _duration_pb2.Duration:
         """wall clock of the steady window"""
@@ -2170,13 +2175,19 @@ class Measurement(_message.Message):
         metrics: _abc.Mapping[_builtins.str, Global___Estimate] | None = ...,
         circumstances: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         runs: _abc.Iterable[Global___Run] | None = ...,
+        repeats: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index", "samples", b"samples", "subject_index", b"subject_index", "warmup", b"warmup", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_repeats", b"_repeats", "_subject_index", b"_subject_index", "repeats", b"repeats", "samples", b"samples", "subject_index", b"subject_index", "warmup", b"warmup", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index", "accuracy_n", b"accuracy_n", "checks", b"checks", "circumstances", b"circumstances", "flags", b"flags", "metrics", b"metrics", "n", b"n", "processes", b"processes", "provenance", b"provenance", "rounds", b"rounds", "runs", b"runs", "samples", b"samples", "subject_index", b"subject_index", "warmup", b"warmup", "warmup_n", b"warmup_n", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_repeats", b"_repeats", "_subject_index", b"_subject_index", "accuracy_n", b"accuracy_n", "checks", b"checks", "circumstances", b"circumstances", "flags", b"flags", "metrics", b"metrics", "n", b"n", "processes", b"processes", "provenance", b"provenance", "repeats", b"repeats", "rounds", b"rounds", "runs", b"runs", "samples", b"samples", "subject_index", b"subject_index", "warmup", b"warmup", "warmup_n", b"warmup_n", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__repeats: _TypeAlias = _typing.Literal["repeats"]  # noqa: Y015
+    _WhichOneofArgType__repeats: _TypeAlias = _typing.Literal["_repeats", b"_repeats"]  # noqa: Y015
     _WhichOneofReturnType__subject_index: _TypeAlias = _typing.Literal["subject_index"]  # noqa: Y015
     _WhichOneofArgType__subject_index: _TypeAlias = _typing.Literal["_subject_index", b"_subject_index"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__repeats) -> _WhichOneofReturnType__repeats | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__subject_index) -> _WhichOneofReturnType__subject_index | None: ...
 
 Global___Measurement: _TypeAlias = Measurement  # noqa: Y015
