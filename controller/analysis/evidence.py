@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from controller.analysis.noise_floor import MIN_REPEATS, Noise, floor_of, widest
+from controller.analysis.noise_floor import DRIFT_OVER_RUNS, MIN_REPEATS, Noise, floor_of, widest
 from controller.model.comparison import NoiseFloor, Source
 from controller.model.interleaved import Interleaved
 from controller.model.result import Row
@@ -89,7 +89,9 @@ def _of_benches(row: Row, baseline: Row, noise: Noise) -> Evidence:
         pooled = noise.pooled(first, pair)
         if not several and pooled.freedom < MIN_REPEATS:
             return Evidence(source, reason=f"{_which(alike, baseline)} {_ONE_PROCESS}")
-        one = between_benches(pooled, deviation) if several else Variance(pooled.total, pooled.freedom)
+        one = Variance(pooled.total, pooled.freedom)
+        if several:
+            one = between_benches(pooled, assumed=DRIFT_OVER_RUNS * deviation)
         variances.append(Variance(len(alike) * one.variance, one.freedom))
         floors.append(floor_of(one, pooled, first.device))
     return Evidence(source, ratio(mean, base_mean, more=variances), floor=widest(floors))

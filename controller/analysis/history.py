@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from controller.analysis.comparability import value_of_fact
 from controller.analysis.effects import check_metric, spec_of
-from controller.analysis.noise_floor import Noise
+from controller.analysis.noise_floor import DRIFT_OVER_RUNS, Noise
 from controller.analysis.runs import has_runs, run_values, single_value
 from controller.model.circumstances import SETTINGS
 from controller.model.history import ChangePoint, History, HistoryPoint
@@ -108,7 +108,7 @@ def _floor(benches: Sequence[_Bench], noise: Noise) -> Variance:
         log_mean(values).variance for bench in benches if (values := run_values(bench.point.row, noise.metric))
     ]
     run_deviation = math.sqrt(math.fsum(deviations) / len(deviations)) if deviations else 0.0
-    return between_benches(pooled, run_deviation)
+    return between_benches(pooled, assumed=DRIFT_OVER_RUNS * run_deviation)
 
 
 def _cuts(values: Sequence[float], begin: int, floor: Variance) -> list[tuple[int, float]]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from controller.analysis.noise_floor import Noise, floor_of, repeatability_limit
+from controller.analysis.noise_floor import DRIFT_OVER_RUNS, Noise, floor_of, repeatability_limit
 from controller.analysis.runs import run_values, single_value
 from controller.model.noise import DeviceNoise, NoiseLevel
 from controller.model.result import OF_THE_MACHINE, VALID, Provenance, Row, verdict
@@ -42,7 +42,7 @@ def device_noise(device: str, rows: Sequence[Row], metric: str, *, provenance: P
             _level("bench of one process", _ONE_PROCESS, single),
             _level("build", _BUILDS, _pooled(values.values() for values in builds(taken, metric).values())),
         ),
-        floor=floor_of(between_benches(learnt, math.sqrt(runs.total)), learnt, device),
+        floor=floor_of(between_benches(learnt, assumed=DRIFT_OVER_RUNS * math.sqrt(runs.total)), learnt, device),
         flagged=sum(row.measurement.verdict != VALID for row in taken),
         left_out=len(own) - len(taken),
     )

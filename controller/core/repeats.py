@@ -7,7 +7,7 @@ equal benches differ only the device's history tells, and until it does, a devia
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from controller.model.circumstances import CHOSEN, CIRCUMSTANCES, HARDWARE
@@ -19,6 +19,7 @@ from jetfleet.stats.repeats import ENOUGH_REPEATS, Pooled, Repeats, between_benc
 from jetfleet.stats.student import point
 from jetfleet.stats.welch import CONFIDENCE, log_mean
 
+_TRUSTED = 2  # times as far as repeats differ, and what the runs say of themselves stands
 _SHARES = frozenset(metric.name for metric in METRICS if metric.unit == "share")
 
 
@@ -54,17 +55,32 @@ def as_repeated(item: Measurement, own: str, past: Mapping[str, Iterable[PastVal
     """With intervals that cover what a repeat would print at another time. `past` is by the names of metrics."""
     metrics, benches = dict(item.metrics), None
     for name in repeated_metrics(item):
-        found = item.metrics[name]
-        known = _known([*past.get(name, ()), PastValue(own, found.value or 0.0)], own)
-        metrics[name] = _widened(found, _reach(known, run_deviation(item, name)))
+        deviation = _run_deviation([run.metrics.get(name, 0.0) for run in item.counted_runs])
+        metrics[name], found = repeated(item.metrics[name], past.get(name, ()), own=own, run_deviation=deviation)
         if name == "p50_ms":
-            benches = known.benches
+            benches = found
     return replace(item, metrics=metrics, repeats=benches)
 
 
-def run_deviation(item: Measurement, metric: str) -> float:
+def repeated(found: Estimate, past: Iterable[PastValue], *, own: str, run_deviation: float) -> tuple[Estimate, int]:
+    """With the interval of a repeat at another time, and how many benches that rests on, this one among them.
+
+    Where the thing's own repeats are enough, their interval takes the place of that of the runs, unless those reach
+    more than twice as far, which chance does once in 300 times. Before that it is the wider one.
+    """
+    repeats = _by_thing([*past, PastValue(own, found.value or 0.0)])
+    known = Pooled().changed(repeats[own], +1)
+    if known.freedom >= ENOUGH_REPEATS:
+        reached = _reaching(found, _reach(known, run_deviation))
+        return (found if _width(found) > _TRUSTED * _width(reached) else reached), known.benches
+    for thing, item in repeats.items():
+        known = known if thing == own else known.changed(item, +1)
+    reached = _reaching(found, _reach(known, run_deviation))
+    return max((found, reached), key=_width), known.benches
+
+
+def _run_deviation(values: Sequence[float]) -> float:
     """From run to run, relatively."""
-    values = [run.metrics.get(metric, 0.0) for run in item.counted_runs]
     return math.sqrt(log_mean(values).variance) if min(values) > 0 else 0.0
 
 
@@ -72,30 +88,25 @@ def _has_interval(found: Estimate) -> bool:
     return found.low is not None and found.high is not None and bool(found.value) and found.low > 0
 
 
-def _known(past: Iterable[PastValue], own: str) -> Pooled:
-    """Of its own repeats, or where they are few, of all that the device repeated."""
+def _by_thing(past: Iterable[PastValue]) -> dict[str, Repeats]:
     repeats: dict[str, Repeats] = {}
     for item in past:
         if item.value > 0:
             repeats[item.repeats_of] = repeats.get(item.repeats_of, Repeats()).added(math.log(item.value))
-    own_repeats = Pooled().changed(repeats[own], +1)
-    if own_repeats.freedom >= ENOUGH_REPEATS:
-        return own_repeats
-    pooled = Pooled()
-    for found in repeats.values():
-        pooled = pooled.changed(found, +1)
-    return pooled
+    return repeats
 
 
-def _reach(known: Pooled, deviation: float) -> float:
+def _reach(known: Pooled, run_deviation: float) -> float:
     """Of the difference of two benches, as a logarithm: the repeatability limit of ISO 5725-6 (4.1.4) at 95 %."""
-    variance = between_benches(known, deviation)
+    variance = between_benches(known, assumed=run_deviation)
     return point(1 - CONFIDENCE, variance.freedom) * math.sqrt(2 * variance.variance)
 
 
-def _widened(found: Estimate, reach: float) -> Estimate:
-    """Never narrowed: that its own runs differ more than repeats do is a reason to trust it less."""
-    if found.value is None or found.low is None or found.high is None:
-        return found
-    factor = math.exp(min(reach, math.log(1e6)))
-    return replace(found, low=min(found.low, found.value / factor), high=max(found.high, found.value * factor))
+def _reaching(found: Estimate, reach: float) -> Estimate:
+    factor, value = math.exp(min(reach, math.log(1e6))), found.value or 0.0
+    return replace(found, low=value / factor, high=value * factor)
+
+
+def _width(found: Estimate) -> float:
+    """As a logarithm."""
+    return math.log((found.high or math.inf) / found.low) if found.low else math.inf

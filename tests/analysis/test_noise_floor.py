@@ -86,13 +86,13 @@ def test_what_is_assumed_fades_as_repeats_come_in_and_gives_way_to_noise_at_once
     def deviation(benches: int, seen: float) -> float:
         things = 1 if benches else 0
         known = Pooled(benches, things, (benches - things) * seen**2)
-        return math.sqrt(between_benches(known, run_deviation=0.001).variance)
+        return math.sqrt(between_benches(known, assumed=0.001).variance)
 
     assert deviation(0, 0.0) == pytest.approx(0.02)
     assert [deviation(n, 0.001) for n in (2, 4, 7)] == sorted([deviation(n, 0.001) for n in (2, 4, 7)], reverse=True)
     assert deviation(7, 0.001) == pytest.approx(0.001)
     assert deviation(5, 0.10) == pytest.approx(0.10)
-    assert math.sqrt(between_benches(Pooled(), run_deviation=0.03).variance) == pytest.approx(0.06)
+    assert math.sqrt(between_benches(Pooled(), assumed=0.06).variance) == pytest.approx(0.06)
 
 
 def trial(noise: random.Random, *, slowdown: float, session: float, between: float, known: int) -> Answer:

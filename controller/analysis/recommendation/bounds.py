@@ -1,5 +1,7 @@
 """An estimate against a constraint, and one estimate against another: what their intervals support. Pure."""
 
+import math
+
 from controller.model.quantities import QUANTITIES, at_most
 from controller.model.recommendation import Bound, Configuration, Constraint, Held
 from controller.model.result import Estimate
@@ -39,22 +41,40 @@ def _excess(value: float, limit: float, *, upper: bool) -> float:
 
 
 def behind(name: str, other: Estimate, best: Estimate) -> Estimate:
-    """How much worse `other` is than `best`, as a ratio: above 1 is worse. The bounds are those of the intervals."""
+    """How much worse `other` is than `best`, as a ratio: above 1 is worse; with the interval that theirs support."""
     upper, lower = (other, best) if QUANTITIES[name].better is Better.LOWER else (best, other)
     if not upper.value or not lower.value:
         return Estimate(None, reason="no ratio: a value is 0 or unknown")
-    low = _ratio(_low(name, upper), _high(name, lower))
-    high = _ratio(_high(name, upper), _low(name, lower))
-    if low is None or high is None:
-        return Estimate(upper.value / lower.value, reason="no interval")
-    return Estimate(upper.value / lower.value, low, high)
+    value = upper.value / lower.value
+    down = _both(_reach(_low(name, upper), upper.value), _reach(_high(name, lower), lower.value))
+    up = _both(_reach(_high(name, upper), upper.value), _reach(_low(name, lower), lower.value))
+    if down is None or up is None:
+        return Estimate(value, reason="no interval")
+    return Estimate(value, value / down, value * up)
 
 
 def is_worse(name: str, other: Estimate, best: Estimate) -> bool:
     """Whether the intervals say so; by values where the quantity has none by its nature."""
+    found = behind(name, other, best)
+    if found.value is not None:
+        return found.low is not None and found.low > 1
     upper, lower = (other, best) if QUANTITIES[name].better is Better.LOWER else (best, other)
-    low, high = _low(name, upper), _high(name, lower)
+    low, high = _low(name, upper), _high(name, lower)  # one is 0, and has no ratio
     return low is not None and high is not None and low > high
+
+
+def _both(one: float | None, other: float | None) -> float | None:
+    """The reach of a ratio whose parts reach as far as that, as factors from 1 up, independently of each other: the
+    square root of the sum of squares of their logarithms (MOVER: Zou and Donner, Statistics in Medicine 27 (2008)).
+    """
+    return None if one is None or other is None else math.exp(math.hypot(math.log(one), math.log(other)))
+
+
+def _reach(end: float | None, value: float) -> float | None:
+    """How far the interval's end is from the value, as a factor from 1 up."""
+    if end is None or end <= 0 or value <= 0:
+        return None
+    return max(end / value, value / end)
 
 
 def _low(name: str, item: Estimate) -> float | None:
@@ -63,7 +83,3 @@ def _low(name: str, item: Estimate) -> float | None:
 
 def _high(name: str, item: Estimate) -> float | None:
     return item.high if QUANTITIES[name].has_interval or item.high is not None else item.value
-
-
-def _ratio(above: float | None, below: float | None) -> float | None:
-    return above / below if above is not None and below else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from controller.analysis.comparability import HARDWARE
+from controller.model.circumstances import HARDWARE
 from controller.model.facts import Facts, shown
 from controller.model.job import Mode
 from controller.model.result import VALID, Provenance, Row, Schedule

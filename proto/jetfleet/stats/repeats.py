@@ -11,8 +11,6 @@ from jetfleet.stats.welch import Variance
 ASSUMED = 0.02
 _ASSUMED_WEIGHT = 6
 _ASSUMED_WEIGHT_BELOW = 4  # where repeats already show more noise than was assumed
-# Noise that shows from one process to the next within a minute shows more within a day.
-_DRIFT_OVER_RUNS = 2.0
 ENOUGH_REPEATS = 6  # degrees of freedom from which on a thing's own repeats are all that counts for it
 
 
@@ -76,14 +74,13 @@ class Pooled:
         return max(0.0, self.total - self.own / self.benches) if self.benches else 0.0
 
 
-def between_benches(pooled: Pooled, run_deviation: float) -> Variance:
-    """Variance of a bench's log value beyond that of its runs: what was seen, and while little was, what is assumed.
+def between_benches(pooled: Pooled, *, assumed: float) -> Variance:
+    """Variance of a bench's log value: what was seen, and while little was, a deviation is `assumed`, ASSUMED at least.
 
     As a scaled inverse chi-squared prior (Gelman, Bayesian Data Analysis, section 2.6) that fades as repeats come in.
-    What was seen holds the runs' own part too: taken out, simulated false alarms were 1.8 % where 1 % was asked for.
     """
-    assumed = max(ASSUMED, _DRIFT_OVER_RUNS * run_deviation) ** 2
+    prior = max(ASSUMED, assumed) ** 2
     seen = pooled.total
-    weight = max(0, (_ASSUMED_WEIGHT if seen <= assumed else _ASSUMED_WEIGHT_BELOW) - pooled.freedom)
+    weight = max(0, (_ASSUMED_WEIGHT if seen <= prior else _ASSUMED_WEIGHT_BELOW) - pooled.freedom)
     freedom = weight + pooled.freedom
-    return Variance((weight * assumed + pooled.freedom * seen) / freedom, freedom)
+    return Variance((weight * prior + pooled.freedom * seen) / freedom, freedom)

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from agent.repeat.interval import reach, repeat_interval, runs_for, typical
-from benchmarks.coverage import Machine, coverage
+from benchmarks.coverage import RUNS_ALONE, Machine, coverage
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -66,7 +66,7 @@ def test_more_runs_narrow_it_by_the_variance_of_the_first_ones() -> None:
 )
 def test_it_holds_what_the_same_measurement_prints_again(machine: Machine) -> None:
     """With the rule that decides how many runs there are; benchmarks/coverage.py has more machines and more of each."""
-    found = coverage(machine, pairs=1500, seed=1)
+    found = coverage(machine, RUNS_ALONE, pairs=1500, seed=1)
     assert 0.93 <= found.covered <= 0.97
     assert found.disjoint <= 0.01
 
@@ -74,4 +74,4 @@ def test_it_holds_what_the_same_measurement_prints_again(machine: Machine) -> No
 def test_an_interval_of_pooled_samples_would_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test above can fail: a reach of a standard error that knows nothing of a repeat covers far less."""
     monkeypatch.setattr("agent.repeat.interval._median_excess", lambda runs: -0.9)
-    assert coverage(Machine(within=0.02, between=0.01, correlation=0.0), pairs=500, seed=1).covered < 0.8
+    assert coverage(Machine(within=0.02, between=0.01, correlation=0.0), RUNS_ALONE, pairs=500, seed=1).covered < 0.8
