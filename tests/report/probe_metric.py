@@ -9,7 +9,7 @@ from pathlib import Path
 
 from controller.api.job import Results
 from controller.model.lease import Measured
-from controller.model.result import Estimate
+from controller.model.result import Estimate, Provenance
 from controller.model.view import ResultQuery
 from controller.record.results import result_record
 from controller.report.text.metrics import metrics_table
@@ -28,7 +28,7 @@ def places(name: str, folder: Path) -> Iterator[str]:
     fleet.submit(spec())
     fleet.finish("a/1", fleet.must_claim("a/1"))
     bench = fleet.must_claim("a/1")
-    numbers = replace(measurement(), metrics={name: VALUE})
+    numbers = replace(measurement(), provenance=Provenance.SIMULATED, metrics={name: VALUE})  # stored as it is
     fleet.commit("a/1", bench.token, replace(measured(), end=Measured((numbers,))))
 
     wanted = {name: VALUE.value, f"{name}_low": VALUE.low, f"{name}_high": VALUE.high, f"{name}_reason": None}
