@@ -148,23 +148,27 @@ def drifting_machines() -> Iterator[Machine]:
 
 
 def figures(tiny: bool) -> Iterator[Figure]:
-    """With a history the bar has two sides, but for a repeat at once of what drifts, which shares the drift. Without
-    one a deviation is assumed: where less is true, more is covered, and of a drift that is more nothing is promised.
-    """
     pairs = 100 if tiny else 4_000
     for machine in (*steady_machines(), *drifting_machines()):
         for setting in _settings(machine):
-            found = coverage(machine, setting, pairs=pairs)
-            is_promised = bool(setting.known) or not machine.drift
-            has_two_sides = setting.known != 0 and not (machine.drift and setting.at_once)
-            yield Figure(
-                f"coverage, {machine}; {setting}",
-                100 * found.covered,
-                "%",
-                at_least=93 if is_promised else None,
-                at_most=97 if is_promised and has_two_sides else None,
-                note=str(found),
-            )
+            yield _figure(machine, setting, pairs=pairs)
+
+
+def _figure(machine: Machine, setting: Setting, *, pairs: int) -> Figure:
+    """With a history the bar has two sides, but for a repeat at once of what drifts, which shares the drift. Without
+    one a deviation is assumed: where less is true, more is covered, and of a drift that is more nothing is promised.
+    """
+    found = coverage(machine, setting, pairs=pairs)
+    is_promised = bool(setting.known) or not machine.drift
+    is_exact = is_promised and setting.known != 0 and not (machine.drift and setting.at_once)
+    return Figure(
+        f"coverage, {machine}; {setting}",
+        100 * found.covered,
+        "%",
+        at_least=93 if is_promised else None,
+        at_most=97 if is_exact else None,
+        note=str(found),
+    )
 
 
 def _settings(machine: Machine) -> Iterator[Setting]:
