@@ -9,7 +9,9 @@ import pytest
 from hypothesis import settings
 
 from controller.api.client import Client
+from testing.helper_process import HelperProcess
 from testing.processes import AgentProcess, ControllerProcess, Process
+from testing.restore_trials import TrialBoard, trial_board
 
 # A shell that runs the tests in the background has them ignore SIGINT, and every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -65,3 +67,17 @@ def start_agent(
         return process
 
     return start
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> TrialBoard:
+    """A constructed board whose power modes and clocks a helper can set."""
+    return trial_board(tmp_path / "board")
+
+
+@pytest.fixture
+def helper(board: TrialBoard) -> Iterator[HelperProcess]:
+    """That board's helper, a real process."""
+    process = HelperProcess(board.root, board.state)
+    yield process
+    process.end()

@@ -1,29 +1,14 @@
 """Power modes and clocks as axes, from the job file to the comparison: a real helper on a constructed board."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from testing.helper_process import HelperProcess
-from testing.restore_trials import TrialBoard, trial_board
+from testing.restore_trials import TrialBoard
 from tests.cli.conftest import Command
 from tests.cli.test_sweep import write_job
 
 MODES = "{power_mode: [15W, 25W], clocks: [as-is, locked], exclude: [{power_mode: 25W, clocks: as-is}]}"
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> TrialBoard:
-    return trial_board(tmp_path / "board")
-
-
-@pytest.fixture
-def helper(board: TrialBoard) -> Iterator[HelperProcess]:
-    process = HelperProcess(board.root, board.state)
-    yield process
-    process.end()
 
 
 def test_each_mode_is_a_variant_that_is_measured_under_it(

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -27,22 +27,10 @@ from jetfleet.v1.task_pb2 import (
 )
 from testing.boards.settable import contents
 from testing.helper_process import HelperProcess
-from testing.restore_trials import TrialBoard, trial_board
+from testing.restore_trials import TrialBoard
 
 GPU_RANGE = "sys/class/devfreq/17000000.gpu"
 Run = Callable[[], Awaitable[Outcome]]
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> TrialBoard:
-    return trial_board(tmp_path / "board")
-
-
-@pytest.fixture
-def helper(board: TrialBoard) -> Iterator[HelperProcess]:
-    process = HelperProcess(board.root, board.state)
-    yield process
-    process.end()
 
 
 def bench(**measure: str) -> TaskSpec:

@@ -1,28 +1,13 @@
 """The doctor's line on what the helper can set: a real helper, none, and one that does not answer."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from agent.doctor.check import CheckContext, read_context
 from agent.doctor.helper import settings
 from testing.boards.jetson import jetson
 from testing.helper_process import HelperProcess
-from testing.restore_trials import TrialBoard, trial_board
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> TrialBoard:
-    return trial_board(tmp_path / "board")
-
-
-@pytest.fixture
-def helper(board: TrialBoard) -> Iterator[HelperProcess]:
-    process = HelperProcess(board.root, board.state)
-    yield process
-    process.end()
+from testing.restore_trials import TrialBoard
 
 
 def context(socket: Path, tmp_path: Path, **changes: object) -> CheckContext:
