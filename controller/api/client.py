@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from controller.api.baselines import baseline_class
 from controller.api.control_client import ControlClient
 from controller.api.job import Job
 from controller.api.submission import SubmitOptions, prepare_files, prepare_model, prepare_pair, submit_prepared
 from controller.client.transfer import OnProgress
+from controller.model.baseline import Baseline
 from controller.model.job import JobSpec, Precision
-from controller.model.view import Submitted
+from controller.model.view import ResultQuery, Submitted
 from jetfleet.address import default_state_dir
 from jetfleet.transport import Credentials
 
@@ -205,6 +207,15 @@ class Client(ControlClient):
     def retry(self, job_id: int, *, idempotency_key: str = "") -> Job:
         """A new job of what did not succeed in one that is over; see ControlClient.retry."""
         return self._job(super().retry(job_id, idempotency_key=idempotency_key))
+
+    def set_baseline(self, name: str, job_id: int, *, device_class: str = "") -> Baseline:
+        """From now on the job is what others are held against under that name; of one device class, by its label, or by
+        the name or SKU of a board. Raises BadInput for a class that the job was not measured on, NotFound.
+        """
+        if device_class:
+            rows = self.results(ResultQuery((job_id,)))
+            device_class = baseline_class(device_class, self.job(job_id), rows, self.devices())
+        return super().set_baseline(name, job_id, device_class=device_class)
 
     def recommend(
         self,

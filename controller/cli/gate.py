@@ -127,7 +127,12 @@ def _print(report: "GateReport", *, as_json: bool) -> None:
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="main, release/2.1, ...", show_default=False)]
 For = Annotated[
-    str, typer.Option("--for", metavar="CLASS", help="A device class as `recommend` calls it. [default: every class]")
+    str,
+    typer.Option(
+        "--for",
+        metavar="CLASS",
+        help="A device class as `recommend` calls it, or a board of it. [default: every class]",
+    ),
 ]
 
 

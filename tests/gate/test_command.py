@@ -105,6 +105,8 @@ def test_a_gate_in_its_shadow_is_never_red(jobs: Command) -> None:
         (("gate", "3", "--baseline", "main", "--max-regression", "p50"), "not a valid limit"),
         (("baseline", "set", "9lives", "1"), "is not a valid name"),
         (("baseline", "set", "main", "99"), "there is no job 99"),
+        (("baseline", "set", "main", "1", "--for", "nope"), "job 1 has no result of device class 'nope'"),
+        (("gate", "3", "--baseline", "1", "--max-regression", "foo=3%"), "there is no metric 'foo'"),
     ],
 )
 def test_mistakes_are_told(jobs: Command, words: tuple[str, ...], message: str) -> None:
@@ -113,10 +115,20 @@ def test_mistakes_are_told(jobs: Command, words: tuple[str, ...], message: str) 
     assert message in done.stderr
 
 
+def test_a_baseline_of_a_class_is_of_one_that_its_job_was_measured_on(jobs: Command) -> None:
+    (row,) = json.loads(jobs("results", "1", "--json").stdout)["results"]
+    assert jobs("baseline", "set", "mine", "1", "--for", row["device"]).returncode == 0
+    (found,) = json.loads(jobs("baseline", "show", "mine", "--json").stdout)["baselines"]
+    (recommended,) = json.loads(jobs("recommend", "1", "--json").stdout)["recommended"]["classes"]
+    assert found["device_class"] == recommended["device_class"]
+    refused = jobs("baseline", "set", "mine", "1", "--for", "orin-nx, L4T 36.4.3")
+    assert (refused.returncode, found["device_class"] in refused.stderr) == (2, True)
+
+
 def test_a_baseline_moves_and_remembers(jobs: Command) -> None:
     assert jobs("baseline", "set", "release", "1").returncode == 0
     assert jobs("baseline", "set", "release", "2").returncode == 0
     now = json.loads(jobs("baseline", "list", "--json").stdout)["baselines"]
-    assert [(item["name"], item["job_id"]) for item in now] == [("main", 1), ("release", 2)]
+    assert [(item["name"], item["job_id"]) for item in now] == [("main", 1), ("mine", 1), ("release", 2)]
     was = json.loads(jobs("baseline", "show", "release", "--json").stdout)["baselines"]
     assert [item["job_id"] for item in was] == [2, 1]

@@ -3,7 +3,7 @@
 Of repeats (one thing on one board, in one mode) the newest VALID one speaks; the rest of the VALID ones is put aside.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -32,11 +32,20 @@ class ClassKey:
 
     @property
     def label(self) -> str:
-        facts = dict(zip(HARDWARE, self.hardware, strict=True))
-        names = [facts.get(name, "unknown") for name in ("sku", "module", "gpu", "cpu_model", "arch")]
-        name = next((text for text in names if text != "unknown"), "unknown board")
-        releases = [text for text in self.releases if text != "unknown"]
-        return f"{name}, L4T {releases[0]}" if releases else name
+        return _label(dict(zip(HARDWARE, self.hardware, strict=True)), self.releases)
+
+
+def class_label(facts: Facts) -> str:
+    """What the class of a board with these facts is called."""
+    hardware = {name: shown(facts.get(name)) for name in HARDWARE}
+    return _label(hardware, tuple(shown(facts.get(name)) for name in _RELEASES))
+
+
+def _label(facts: Mapping[str, str], releases: tuple[str, ...]) -> str:
+    names = [facts.get(name, "unknown") for name in ("sku", "module", "gpu", "cpu_model", "arch")]
+    name = next((text for text in names if text != "unknown"), "unknown board")
+    known = [text for text in releases if text != "unknown"]
+    return f"{name}, L4T {known[0]}" if known else name
 
 
 @dataclass
