@@ -119,7 +119,7 @@ bench: $(MADE)  ## measure the bars and store them in docs/measured; make bench 
 	$(BIN)/python -m benchmarks $(BARS)
 
 lab-systemd: $(MADE)  ## boot machines with the agent as their service, as root; record into docs/measured
-	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_systemd.py tests/lab/test_controller_service.py
+	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_systemd.py tests/lab/test_controller_service.py tests/lab/test_gpu_helper.py
 
 lab-aarch64: $(MADE)  ## the agent on an emulated aarch64, enrolled at a controller here, as root; record into docs/measured
 	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_aarch64.py

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from agent.helper.board import Board
-from agent.helper.gpus import ApplicationClocks
+from agent.helper.gpus import NvmlClocks
 from agent.helper.holder import Holder
 from agent.helper.note import NoteFile
 from agent.helper.server import serve_until_told
@@ -70,7 +70,7 @@ def main(root: Path, state: Path, listener: int, kill_at: int) -> None:
     steps = Steps(state / "steps", kill_at)
     holder = Holder()
     board = Board(root, nvpmodel=root / NVPMODEL, step=steps)
-    settings = HeldSettings(board, NoteFile(state / "notes", step=steps), ApplicationClocks(root))
+    settings = HeldSettings(board, NoteFile(state / "notes", step=steps), NvmlClocks(root))
     serve_until_told(socket.socket(fileno=listener), Verbs(settings, holder), holder, allowed={os.getuid()})
 
 

@@ -6,7 +6,7 @@ import pwd
 import sys
 
 from agent.helper.board import Board
-from agent.helper.gpus import ApplicationClocks
+from agent.helper.gpus import NvmlClocks
 from agent.helper.holder import Holder
 from agent.helper.note import NoteFile
 from agent.helper.server import serve_until_told, socket_from_systemd
@@ -25,7 +25,7 @@ def main() -> int:
         sys.stderr.write("error: started by jetfleet-helper.socket only\n")
         return 2
     holder = Holder()
-    verbs = Verbs(HeldSettings(Board(), NoteFile(), ApplicationClocks()), holder)
+    verbs = Verbs(HeldSettings(Board(), NoteFile(), NvmlClocks()), holder)
     ServiceManager().ready("waits for the agent to ask")
     serve_until_told(listener, verbs, holder, allowed=frozenset({0, pwd.getpwnam(options.user).pw_uid}))
     return 0

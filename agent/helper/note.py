@@ -17,7 +17,7 @@ Value = tuple[str, str]
 class RestoreNote:
     """`values` are files and their contents, in the order in which they are written back; they are of the boot
     `boot_id` alone. `mode` is a power mode by name where one was set, None where none was. `gpus` are a discrete GPU's
-    application clocks in MHz by PCI address: memory's and graphics'.
+    application clocks in MHz by PCI address: memory's and graphics'; 0 and 0 where it has none, and nothing was set.
     """
 
     boot_id: str

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from agent.helper.board import Board
 from agent.helper.clock_files import EMC_LOCK, EMC_RATE, KINDS, clock_ranges, emc_lock_hz, files_to_save
-from agent.helper.gpus import ApplicationClocks, GpuClocksRefused
+from agent.helper.gpus import GpuClocksRefused, NvmlClocks
 from agent.helper.note import NoteFile, RestoreNote
 from jetfleet.board_settings import CPU, EMC, GPU
 
@@ -24,7 +24,7 @@ class SettingRefused(Exception):
 class HeldSettings:
     """One board and its note."""
 
-    def __init__(self, board: Board, notes: NoteFile, gpus: ApplicationClocks) -> None:
+    def __init__(self, board: Board, notes: NoteFile, gpus: NvmlClocks) -> None:
         self._board, self._notes, self._gpus = board, notes, gpus
 
     @property
@@ -35,6 +35,8 @@ class HeldSettings:
     def read(self) -> dict[str, object]:
         """What is in force, and what could be set."""
         modes, locked = self._board.modes(), self._locked_kinds()
+        if (by_driver := self._gpus.state()) is not None:
+            locked[GPU] = by_driver
         settable = [name for number, name in modes.modes.items() if not modes.needs_reboot(number)]
         return {
             "modes": list(modes.modes.items()),

@@ -1,5 +1,6 @@
 """What an installation must know of the board: read once, from files and from two commands that only tell."""
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ USER = "jetfleet"
 _LEAST_SYSTEM_ID, _MOST_SYSTEM_ID = 100, 999
 # Groups that give a board's devices to services, by the names that L4T and Ubuntu give them.
 _GROUP_NAMES = ("video", "render", "i2c")
+_CONTROL_NODE = "/dev/nvidiactl"
+_DRIVER_NODE = re.compile(r"/dev/nvidia(ctl|\d+)")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class BoardHost:
     engine: str = ""  # docker or podman, where a container was asked for
     has_nvidia_runtime: bool = False
     present: frozenset[str] = frozenset()  # of the files that a container is given
+
+    @property
+    def driver_nodes(self) -> tuple[str, ...]:
+        """By which NVIDIA's management library sets the clocks of a discrete GPU; a Jetson's are files."""
+        found = tuple(node for node in self.nodes if _DRIVER_NODE.fullmatch(node))
+        return () if self.is_jetson or _CONTROL_NODE not in found else found
 
 
 # What a container is given of its host, where it is there (docs/devices.md has why).

@@ -46,7 +46,7 @@ def install_steps(host: BoardHost, wanted: Wanted) -> list[Step]:
         WriteFile(_BOARD_ENV, board_file(host)),
         WriteFile(_AGENT_ENV, _AGENT_ENV_TEXT, mode=0o600, keep=True),
         WriteFile(f"{UNIT_DIR}/{AGENT_UNIT}", agent_unit(host, wanted)),
-        WriteFile(f"{UNIT_DIR}/{HELPER_UNIT}", render(_TEMPLATES / HELPER_UNIT, python=host.python)),
+        WriteFile(f"{UNIT_DIR}/{HELPER_UNIT}", helper_unit(host)),
         WriteFile(f"{UNIT_DIR}/{HELPER_SOCKET}", render(_TEMPLATES / HELPER_SOCKET)),
         RunCommand(("systemctl", "daemon-reload")),
         RunCommand(("systemctl", "enable", AGENT_UNIT, HELPER_SOCKET)),
@@ -91,6 +91,19 @@ def agent_unit(host: BoardHost, wanted: Wanted) -> str:
         groups=f"SupplementaryGroups={numbers}" if numbers else "",
         devices="\n".join(f"DeviceAllow={node} rw" for node in host.nodes),
         restart=restart_steps(host.systemd),
+    )
+
+
+def helper_unit(host: BoardHost) -> str:
+    """A discrete GPU's clocks are set through its driver, which wants its nodes open and an administrator: whoever has
+    CAP_SYS_ADMIN. What else that would allow, the unit's other lines forbid."""
+    nodes = host.driver_nodes
+    opened = "\n".join(["PrivateDevices=no", *(f"DeviceAllow={node} rw" for node in nodes)])
+    return render(
+        _TEMPLATES / HELPER_UNIT,
+        python=host.python,
+        capabilities="CAP_SYS_ADMIN" if nodes else "",
+        devices=opened if nodes else "PrivateDevices=yes",
     )
 
 

@@ -99,7 +99,7 @@ def base(tools: None) -> Path:
 
 @pytest.fixture(scope="session")
 def network(tools: None) -> Iterator[LabNetwork]:
-    with LabNetwork(["ctl", "board", "second"]) as made:
+    with LabNetwork(["ctl", "board", "second", "gpu"]) as made:
         yield made
 
 

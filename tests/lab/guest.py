@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from testing.processes import wait_for
@@ -66,16 +67,19 @@ def _install_wheels(base: Path) -> None:
 
 class Guest:
     """One machine: a layer over the base, which survives a power cut as a disk would. With `podman` it can run
-    containers, without control groups of their own.
+    containers, without control groups of their own. `binds` are files of this machine, by where they are in there.
     """
 
-    def __init__(self, name: str, base: Path, *, network: str, podman: bool = False) -> None:
+    def __init__(
+        self, name: str, base: Path, *, network: str, podman: bool = False, binds: Mapping[str, str] | None = None
+    ) -> None:
         self._podman = podman
+        self._binds = [f"--bind={source}:{there}" for there, source in (binds or {}).items()]
         self.name, self._base, self._network = name, base, network
         self._home = LAB / "guests" / name
         self.root = self._home / "root"
         self._nspawn: subprocess.Popen[bytes] | None = None
-        self._leader = 0
+        self.leader = 0
 
     def __enter__(self) -> "Guest":
         self.remove()
@@ -97,6 +101,7 @@ class Guest:
         """Seconds until its systemd says that it runs."""
         began = time.monotonic()
         options = ["-q", "-D", str(self.root), "-M", self.name, "--register=no", "--keep-unit", "--console=pipe"]
+        options += self._binds
         environment = dict(os.environ)
         if self._podman:
             options += self._container_options()
@@ -104,7 +109,7 @@ class Guest:
         command = ["systemd-nspawn", *options, f"--network-namespace-path={self._network}", "-b"]
         with (self._home / "console.log").open("ab") as log:
             self._nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-        self._leader = wait_for(self._find_leader, what="systemd-nspawn's first process")
+        self.leader = wait_for(self._find_leader, what="systemd-nspawn's first process")
         states = ("running", "degraded")
         wait_for(
             lambda: self.run("systemctl", "is-system-running", check=False).strip() in states,
@@ -125,14 +130,14 @@ class Guest:
         """Everything in it is gone at once, and nothing of it was asked."""
         if self._nspawn is None:
             return
-        if self._leader:
-            os.kill(self._leader, signal.SIGKILL)
+        if self.leader:
+            os.kill(self.leader, signal.SIGKILL)
         self._nspawn.wait(60)
-        self._nspawn, self._leader = None, 0
+        self._nspawn, self.leader = None, 0
 
     def run(self, *words: str, check: bool = True, env: dict[str, str] | None = None) -> str:
         """As root in there."""
-        enter = ["nsenter", "-t", str(self._leader), "-m", "-p", "-u", "-i", "-n", "-C", "--"]
+        enter = ["nsenter", "-t", str(self.leader), "-m", "-p", "-u", "-i", "-n", "-C", "--"]
         more = [f"{name}={value}" for name, value in (env or {}).items()]
         path = "PATH=/opt/jetfleet/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         return run(*enter, "env", "-i", path, "HOME=/root", *more, *words, check=check)

@@ -12,7 +12,7 @@ import pytest
 
 from agent.helper.board import Board
 from agent.helper.client import ask
-from agent.helper.gpus import ApplicationClocks
+from agent.helper.gpus import NvmlClocks
 from agent.helper.holder import Holder
 from agent.helper.note import NoteFile
 from agent.helper.protocol import MOST_BYTES, BadFrame, content_bytes, frame, parse_answer, parse_request
@@ -99,7 +99,7 @@ def test_what_is_not_a_request_is_refused_and_the_next_one_answered(helper, raw)
 @pytest.fixture
 def verbs(tmp_path):
     holder = Holder()
-    yield Verbs(HeldSettings(Board(tmp_path), NoteFile(tmp_path / "notes"), ApplicationClocks(tmp_path)), holder)
+    yield Verbs(HeldSettings(Board(tmp_path), NoteFile(tmp_path / "notes"), NvmlClocks(tmp_path)), holder)
     holder.leave()
 
 

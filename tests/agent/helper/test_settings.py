@@ -9,7 +9,7 @@ import pytest
 
 from agent.device.nvpmodel import read_power_modes
 from agent.helper.board import Board
-from agent.helper.gpus import ApplicationClocks
+from agent.helper.gpus import NvmlClocks
 from agent.helper.holder import Holder
 from agent.helper.note import NoteFile
 from agent.helper.protocol import HelperRequest
@@ -31,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 
 def settings_of(root: Path, **how: Callable[[str], None]) -> HeldSettings:
     board = Board(root, nvpmodel=root / NVPMODEL, **how)
-    return HeldSettings(board, NoteFile(root.parent / "notes"), ApplicationClocks(root))
+    return HeldSettings(board, NoteFile(root.parent / "notes"), NvmlClocks(root))
 
 
 def number(root: Path, name: str) -> int:

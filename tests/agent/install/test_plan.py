@@ -208,3 +208,22 @@ def test_one_of_both_ways_must_be_chosen():
     assert agent("install", "--dry-run").returncode == 2
     assert agent("install", "--native", "--container", "--dry-run").returncode == 2
     assert "--container --image" in agent("install", "--native", "--image", "x", "--dry-run").stderr
+
+
+def helper_unit(host):
+    return files(install_steps(host, Wanted()))["/etc/systemd/system/jetfleet-helper.service"].content.splitlines()
+
+
+def test_the_helper_has_a_discrete_gpus_driver_and_else_no_device():
+    """On a Jetson clocks are files: there, and without a GPU, no capability and no device at all."""
+    nodes = ("/dev/dri/renderD128", "/dev/nvidia-uvm", "/dev/nvidia0", "/dev/nvidiactl")
+    server = helper_unit(replace(HOST, nodes=nodes))
+    assert [line for line in server if line.startswith("DeviceAllow=")] == [
+        "DeviceAllow=/dev/nvidia0 rw",
+        "DeviceAllow=/dev/nvidiactl rw",
+    ]
+    assert {"CapabilityBoundingSet=CAP_SYS_ADMIN", "PrivateDevices=no", "DevicePolicy=closed"} <= set(server)
+    for host in (replace(HOST, nodes=nodes, is_jetson=True), replace(HOST, nodes=("/dev/nvidia0",)), HOST):
+        unit = helper_unit(host)
+        assert {"CapabilityBoundingSet=", "PrivateDevices=yes", "DevicePolicy=closed"} <= set(unit)
+        assert not any(line.startswith("DeviceAllow") for line in unit)
