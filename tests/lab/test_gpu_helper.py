@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,13 +45,17 @@ def clocks(machine: Guest) -> str:
     return machine.run("sh", "-c", f"cat {STATE} 2>/dev/null || true").strip()
 
 
-def hold(machine: Guest) -> "subprocess.Popen[str]":
-    """A process of the agent's user that has locked the clocks, and lives."""
+@contextmanager
+def holding(machine: Guest) -> Iterator[None]:
+    """While this lasts, a process of the agent's user that has locked the clocks lives."""
     enter = ["nsenter", "-t", str(machine.leader), "-m", "-p", "-u", "-i", "-n", "-C", "--"]
-    held = subprocess.Popen([*enter, *AS_AGENT, PYTHON, "-u", "-c", HOLD], stdout=subprocess.PIPE, text=True)
-    assert held.stdout is not None
-    assert "['gpu']" in held.stdout.readline()
-    return held
+    with subprocess.Popen([*enter, *AS_AGENT, PYTHON, "-u", "-c", HOLD], stdout=subprocess.PIPE, text=True) as held:
+        try:
+            assert held.stdout is not None
+            assert "['gpu']" in held.stdout.readline()
+            yield
+        finally:
+            held.kill()
 
 
 def test_the_unit_lets_the_helper_through_to_the_driver_and_to_nothing_else(machine: Guest, record: Record) -> None:
@@ -71,16 +76,12 @@ def test_the_unit_lets_the_helper_through_to_the_driver_and_to_nothing_else(mach
 def test_clocks_are_locked_and_put_back_whoever_ends(machine: Guest, record: Record) -> None:
     assert machine.run(*AS_AGENT, PYTHON, "-c", LOCK).strip().endswith("['gpu']")
     wait_for(lambda: clocks(machine) == "2619 1200", what="the end of who asked to be noticed")
-    held = hold(machine)
-    try:
+    with holding(machine):
         assert clocks(machine) == "3201 1980"
         before = machine.main_pid(HELPER)
         machine.signal(HELPER, signal.SIGKILL)
         wait_for(lambda: clocks(machine) == "2619 1200", what="the next helper to restore", timeout_s=60)
         assert machine.main_pid(HELPER) != before
-    finally:
-        held.kill()
-        held.wait()
     record.note("a discrete GPU's clocks, its driver a stand-in", "locked by the helper; back after its kill -9, too")
 
 
