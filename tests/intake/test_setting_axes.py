@@ -57,7 +57,7 @@ def test_exclude_and_include() -> None:
 @pytest.mark.parametrize(
     ("variants", "measure", "what"),
     [
-        ("{power_mode: []}", "{}", "at least 1 of them"),
+        ("{power_mode: []}", "{}", "a list of 1 to 64"),
         ("{power_mode: [15W, 15W]}", "{}", "'15W' is listed twice"),
         ("{power_mode: ['15W; reboot']}", "{}", "'15W; reboot' is not allowed here"),
         ("{power_mode: [../x]}", "{}", "'../x' is not allowed here"),
@@ -65,7 +65,7 @@ def test_exclude_and_include() -> None:
         ("{exclude: [{power_mode: 15W}]}", "{}", "power_mode is not an axis"),
         ("{}", "{clocks: true}", "'as-is' or 'locked'"),
         ("{}", "{power_mode: 3}", "3 is not allowed here"),
-        ("{}", "{soak: {max_s: 0}}", "more than 0"),
+        ("{}", "{soak: {max_s: 0}}", "a number above 0 and of at most 7200"),
         ("{}", "{soak: {celsius_per_minute: -1}}", "-1 is not allowed here"),
         ("{}", "{soak: {max_s: 700}}", "soak, warm-up and timed windows may take 710.3 s"),
     ],

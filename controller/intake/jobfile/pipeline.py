@@ -29,7 +29,7 @@ _FRACTION = re.compile(r" *([-+]?[0-9.]+) */ *([0-9.]+) *")
 _FORM = "a name, or one name with what it takes: {crop: [224, 224]}"
 
 
-def _schema(specs: Mapping[str, StepSpec]) -> dict[str, Any]:
+def _schema(specs: Mapping[str, StepSpec], *, least: int = 0) -> dict[str, Any]:
     """JSON Schema of a list of steps, for editors."""
     alone = {"enum": [name for name, spec in specs.items() if _takes_nothing(spec)]}
     mapping = {
@@ -39,7 +39,7 @@ def _schema(specs: Mapping[str, StepSpec]) -> dict[str, Any]:
         "maxProperties": 1,
         "properties": {name: {"description": spec.meaning} for name, spec in specs.items()},
     }
-    return {"type": "array", "maxItems": _MOST, "items": {"anyOf": [alone, mapping]}}
+    return {"type": "array", "minItems": least, "maxItems": _MOST, "items": {"anyOf": [alone, mapping]}}
 
 
 def _takes_nothing(spec: StepSpec) -> bool:
@@ -48,7 +48,9 @@ def _takes_nothing(spec: StepSpec) -> bool:
 
 _MOST = 32
 _Written: TypeAlias = str | dict[str, Any]
-_PreSteps: TypeAlias = Annotated[list[_Written], Field(min_length=1, max_length=_MOST), WithJsonSchema(_schema(PRE))]
+_PreSteps: TypeAlias = Annotated[
+    list[_Written], Field(min_length=1, max_length=_MOST), WithJsonSchema(_schema(PRE, least=1))
+]
 _PostSteps: TypeAlias = Annotated[list[_Written], Field(max_length=_MOST), WithJsonSchema(_schema(POST))]
 
 

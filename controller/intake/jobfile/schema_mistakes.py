@@ -1,43 +1,21 @@
 """What the schema finds wrong in a job file, as errors with their places: all of it, and each cause once."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
 from controller.intake.jobfile.mistakes import Mistakes
 from controller.intake.jobfile.schema import JobFile
+from controller.intake.jobfile.schema_words import expected_at, expected_key
 from controller.intake.jobfile.suggest import nearest
 from controller.intake.jobfile.yaml import Document, Steps
 from jetfleet.errors import BadInput
 
-# Pydantic's word for a mistake, as "expected" of ours.
-_EXPECTED = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "string_type": "text",
-    "bool_type": "true or false",
-    "list_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "greater_than": "more than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "less than {lt}",
-    "less_than_equal": "at most {le}",
-    "too_short": "at least {min_length} of them",
-    "too_long": "at most {max_length} of them",
-    "string_too_short": "some text",
-    "string_too_long": "at most {max_length} characters",
-}
-_PATTERNS = {
-    "name": "letters, digits, '.', '_' and '-', beginning with a letter or digit",
-    "torch": "MODULE:CALLABLE, for example models:resnet50",
-    **dict.fromkeys(("iou", "mean_ap", "score"), "FILE.py:FUNCTION"),
-    "shape": "NAME=SIZE, like seq=128, of at least 2",
-    "placement": "cpu, gpu, dla0, dla1, or several joined by +",
+# Of a value that is of another kind than the place takes: what a mapping or a list holds is looked into beside it.
+_OTHER_KIND = frozenset(f"{kind}_type" for kind in ("int", "float", "string", "bool", "list", "dict", "model")) | {
+    "literal_error"
 }
 # A misspelt key also makes a missing one: report the cause.
 _FIRST = ("unknown_key", "job", "missing")
@@ -105,10 +83,22 @@ def _tell(document: Document, found: Sequence[Found], mistakes: Mistakes) -> Non
     for steps, item in sorted(found, key=lambda pair: rank.get(pair[1]["type"], len(rank))):
         name = str(item["loc"][-1]) if item["loc"] and item["type"] in ("missing", "unknown_key") else ""
         key = (steps, name or str(item.get("ctx", {}).get("key", "")))
-        if key in told or (item["type"] == "missing" and steps in misspelt):
+        if key in told or _is_beside_the_cause(steps, item, found, misspelt):
             continue
         told[key] = None
         mistakes.add(_explain(document, steps, item, [other for place, other in found if place == steps]))
+
+
+def _is_beside_the_cause(
+    steps: Steps, item: Mapping[str, Any], found: Sequence[Found], misspelt: Collection[Steps]
+) -> bool:
+    """What one misspelt key, or a value inside, makes the schema say too: of the other kinds that may stand there."""
+    if item["type"] == "missing":
+        return steps in misspelt
+    if item["type"] in {*_OTHER_KIND, "job"} and steps in misspelt:
+        return True
+    inside = (other for other, _ in found if len(other) > len(steps))
+    return item["type"] in _OTHER_KIND and any(other[: len(steps)] == steps for other in inside)
 
 
 def _explain(document: Document, steps: Steps, item: Mapping[str, Any], here: Sequence[Any]) -> BadInput:
@@ -122,7 +112,7 @@ def _explain(document: Document, steps: Steps, item: Mapping[str, Any], here: Se
     if item["type"] == "missing":
         return document.error(steps, f"{name!r} is missing", expected=f"{name}: ...")
     if name == "[key]":
-        word, expected = str(item["input"]), context.get("expected", "")
+        word, expected = str(item["input"]), context.get("expected", "") or expected_key(steps[:-1])
         hint = nearest(word, re.findall("'([^']*)'", expected))
         return document.error(steps, f"unknown key {word!r}", expected=expected, hint=hint, key=True)
     return _wrong_value(document, steps, here)
@@ -137,22 +127,14 @@ def _unknown_key(document: Document, steps: Steps, context: Mapping[str, Any]) -
 
 
 def _wrong_value(document: Document, steps: Steps, errors: Sequence[Any]) -> BadInput:
-    expected = " or ".join(dict.fromkeys(_expected(item, steps) for item in errors))
-    value = errors[0]["input"]
+    value, kinds = errors[0]["input"], {item["type"] for item in errors}
+    expected = expected_at(steps) or " or ".join(dict.fromkeys(str(item["msg"]) for item in errors))
+    if "finite_number" in kinds:
+        expected = "a finite number"
     hint = nearest(value, re.findall("'([^']*)'", expected)) if isinstance(value, str) else ""
-    if expected == "a list" and not isinstance(value, dict | None):
+    if kinds == {"list_type"} and not isinstance(value, dict | None):
         hint = f"write [{_shown(value)}]"
     return document.error(steps, f"{_shown(value)} is not allowed here", expected=expected, hint=hint)
-
-
-def _expected(item: Mapping[str, Any], steps: Steps) -> str:
-    kind, context = item["type"], item.get("ctx", {})
-    if kind == "literal_error":
-        return str(context["expected"])
-    if kind == "string_pattern_mismatch":
-        named = next((_PATTERNS[str(step)] for step in reversed(steps) if step in _PATTERNS), None)
-        return named or f"text like {context['pattern']}"
-    return _EXPECTED[kind].format(**context) if kind in _EXPECTED else str(item["msg"])
 
 
 def _steps(document: Document, loc: Sequence[str | int]) -> Steps:
