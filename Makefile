@@ -16,7 +16,7 @@ AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "testing[.
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
 .PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
-  test-py310 print-python310 attack demo bench lab-systemd lab-aarch64 lab-containers lab-container-unit lab-enrolment clean
+  test-py310 print-python310 attack demo bench lab-systemd lab-aarch64 lab-containers lab-container-unit lab-enrolment lab-report clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -132,6 +132,13 @@ lab-container-unit: $(MADE)  ## boot a machine whose service is the agent in a c
 
 lab-enrolment: $(MADE)  ## enrol hosts in network namespaces by the printed line, as root; record into docs/measured
 	JETFLEET_RECORD=1 $(BIN)/pytest -s -m lab tests/lab/test_enrolment.py
+
+lab-report: $(VENV)/.browser  ## open a report in Chromium, look for what is wrong with it, and keep pictures in docs/images
+	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_report.py
+
+$(VENV)/.browser: $(MADE)
+	$(BIN)/pip install --constraint constraints.txt --editable '.[browser]'
+	@touch $@
 
 clean:  ## remove environments, caches and the demo
 	rm -rf $(VENV) $(VENV310) $(VENV_AGENT) $(DEMO_STATE) .lab .models .bindings examples/digits/trained .mypy_cache .ruff_cache .pytest_cache .hypothesis \
