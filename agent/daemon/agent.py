@@ -169,13 +169,10 @@ class Agent:
 
     async def _claim(self) -> fleet_pb2.Lease | None:
         """Long-polls once; a lost answer is asked for again under the same request id."""
-        request_id = uuid.uuid4().hex
-        wait_s = _CLAIM_WAIT_S
-        if self._options.idle_exit_s is not None:
-            wait_s = min(wait_s, max(0.5, self._options.idle_exit_s / 4))
-        pause_s = FIRST_PAUSE_S
+        request_id, limit_s, pause_s = uuid.uuid4().hex, self._options.idle_exit_s, FIRST_PAUSE_S
+        wait_s = _CLAIM_WAIT_S if limit_s is None else min(_CLAIM_WAIT_S, max(0.5, limit_s / 4))
         while not self._draining.is_set() and not self._idle_for_too_long():
-            call = asyncio.create_task(self._link.claim(self._session_id, request_id, wait_s=wait_s))
+            call = asyncio.create_task(self._link.claim(self._session_id, request_id, wait_s, limit_s))
             drained = asyncio.create_task(self._draining.wait())
             await asyncio.wait({call, drained}, return_when=asyncio.FIRST_COMPLETED)
             drained.cancel()
@@ -183,9 +180,13 @@ class Agent:
                 call.cancel()  # a lease granted just now is returned by Leave
                 return None
             try:
-                return call.result()
+                answer = call.result()
             except JetfleetError as error:
                 pause_s = await self._after_refusal(error, pause_s)
+                continue
+            if answer.work_ahead:  # such as a BENCH whose engine another board builds
+                self._worked_at = time.monotonic()
+            return answer.lease if answer.HasField("lease") else None
         return None
 
     async def _after_refusal(self, error: JetfleetError, pause_s: float) -> float:

@@ -98,12 +98,15 @@ class Link:
         )
         return answer
 
-    async def claim(self, session_id: str, request_id: str, *, wait_s: float) -> fleet_pb2.Lease | None:
-        """Waits up to `wait_s` for work. The same request_id gets the same lease."""
-        request = fleet_pb2.ClaimRequest(session_id=session_id, request_id=request_id)
+    async def claim(
+        self, session_id: str, request_id: str, wait_s: float, idle_exit_s: float | None
+    ) -> fleet_pb2.ClaimResponse:
+        """Waits up to `wait_s` for work. The same request_id gets the same lease. `idle_exit_s`: it ends when idle."""
+        may_leave = idle_exit_s is not None
+        request = fleet_pb2.ClaimRequest(session_id=session_id, request_id=request_id, may_leave=may_leave)
         request.wait.FromMilliseconds(round(wait_s * 1000))
         answer: fleet_pb2.ClaimResponse = await self._call(self._fleet.Claim, request, timeout_s=wait_s + _CALL_S)
-        return answer.lease if answer.HasField("lease") else None
+        return answer
 
     async def renew(self, request: fleet_pb2.RenewRequest, *, timeout_s: float) -> fleet_pb2.RenewResponse:
         answer: fleet_pb2.RenewResponse = await self._call(self._renewals.Renew, request, timeout_s=timeout_s)

@@ -31,6 +31,7 @@ from controller.store.commands.register import register
 from controller.store.commands.renew import start_attempts
 from controller.store.queries.devices import OpenBoard
 from controller.store.queries.leases import renewal
+from controller.store.queries.tasks import has_work_ahead
 from controller.wire.enums import DIRECTIVE
 from controller.wire.lease import REGISTERED, REGISTRATION, lease_to_pb, outcome_from_pb, unusable
 from controller.wire.time import to_duration
@@ -111,7 +112,10 @@ class FleetService(fleet_pb2_grpc.FleetServicer):
             if loop.time() >= deadline:
                 break
             await service.work.wait(seen, timeout_s=deadline - loop.time(), topic=domain)
-        return fleet_pb2.ClaimResponse()
+        if not request.may_leave or board is None:
+            return fleet_pb2.ClaimResponse()
+        is_ahead = await service.read(partial(has_work_ahead, device_id=board.device_id))
+        return fleet_pb2.ClaimResponse(work_ahead=is_ahead)
 
     async def Renew(self, request: fleet_pb2.RenewRequest, context: Context) -> fleet_pb2.RenewResponse:
         service = self._service

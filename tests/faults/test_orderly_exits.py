@@ -62,3 +62,21 @@ def test_a_second_board_finishes_what_the_first_left_in_mid_build(
     assert attempts(controller.state_dir, job, "BUILD").count("COMMITTED") == 1
     assert query(controller.state_dir, "SELECT device FROM v_results") == [("second",)]
     assert_invariants(controller.state_dir)
+
+
+def test_an_idle_agent_stays_while_work_is_ahead_of_it(
+    client: Client, start_agent: Callable[..., AgentProcess], tmp_path: Path
+) -> None:
+    """The engine that it waits for takes others longer than the time after which it would leave."""
+    start_agent("builder", facts=simulated_board())
+    first = start_agent("idle", facts=simulated_board())
+    wait_online(client, "builder", "idle")
+    client.change_device("idle", cordon="the other one shall build")
+    every = (Target(Quantifier.EVERY),)
+    job = submit(client, simulated_job(tmp_path / "job", options={"build_s": "6"}, targets=every))
+    wait_for(lambda: client.job(job).tasks[0].elapsed_s is not None, what="the build to run")
+    client.change_device("idle", uncordon=True)
+    first.stop()
+    idle = start_agent("idle", facts=simulated_board(), extra=("--idle-exit", "1"))
+    assert client.wait(job).state is JobState.SUCCEEDED
+    assert idle.wait(20) == 0  # and then it leaves

@@ -52,7 +52,8 @@ dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere}
 --good:#116329;--bad:#b3261e;--unsure:#7a5200;--c0:#0969da;--c1:#bc4c00;--c2:#1a7f37;--c3:#8250df;--c4:#bf3989;
 --c5:#4d6b00;--c6:#6e7781;--c7:#0a7a84;
 --h1:#fff8e1;--h2:#ffedc2;--h3:#ffdb9c;--h4:#ffc38a}body{font-size:11px}nav{display:none}figure,tr{break-inside:avoid}svg{min-width:0}
-.quiet,figcaption,footer,.tally span,dl{font-size:10px}table{font-size:9px}th,td{padding:.15rem .3rem}tbody th,td.n,th.n,.cell{white-space:normal}
+.quiet,figcaption,footer,.tally span,dl{font-size:10px}
+table{font-size:9px}th,td{padding:.15rem .3rem}tbody th,td.n,th.n,.cell{white-space:normal}
 *{print-color-adjust:exact}h2{break-after:avoid}
 .scroll{overflow:visible}}
 """

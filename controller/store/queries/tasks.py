@@ -44,6 +44,11 @@ def missing_engines(connection: Connection, task_id: int) -> list[str]:
     return [row.key for row in _MISSING.all(connection, task_id_=task_id)]
 
 
+def has_work_ahead(connection: Connection, device_id: str) -> bool:
+    """Are tasks bound to this device that have not ended, whatever they wait for?"""
+    return _AHEAD.first(connection, device_id_=device_id) is not None
+
+
 def is_wanted(connection: Connection, engine_key: str) -> bool:
     """Does a BENCH of a job that nobody cancelled still need this engine?"""
     return bool(connection.execute(select(wanting(engine_key))).scalar())
@@ -81,4 +86,7 @@ _MISSING = PreparedStatement(
     select(t.engine.c.key)
     .join(t.subject, t.subject.c.engine_key == t.engine.c.key)
     .where(t.subject.c.task_id == bindparam("task_id_"), t.engine.c.sha256.is_(None))
+)
+_AHEAD = PreparedStatement(
+    select(t.task.c.id).where(t.task.c.device_id == bindparam("device_id_"), t.task.c.state.in_(_LIVE))
 )

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from jetfleet.v1 import task_pb2 as jetfleet_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17jetfleet/v1/fleet.proto\x12\x0bjetfleet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16jetfleet/v1/task.proto\"\xeb\x01\n\x0fRegisterRequest\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x17\n\x0fhardware_serial\x18\x04 \x01(\t\x12\x14\n\x0c\x62\x65nch_domain\x18\x05 \x01(\t\x12\x15\n\ragent_version\x18\x06 \x01(\t\x12!\n\x05\x66\x61\x63ts\x18\x07 \x01(\x0b\x32\x12.jetfleet.v1.Facts\x12\x15\n\rheld_attempts\x18\x08 \x03(\t\x12\x0c\n\x04name\x18\t \x01(\t\x12\x12\n\nname_asked\x18\n \x01(\x08\"\x86\x02\n\x10RegisterResponse\x12\x13\n\x0b\x64\x65vice_name\x18\x01 \x01(\t\x12(\n\x05lease\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0brenew_every\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rlost_attempts\x18\x04 \x03(\t\x12\x33\n\x10\x63\x65rtificate_left\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14\x63\x65rtificate_lifetime\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"_\n\x0c\x43laimRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"2\n\rClaimResponse\x12!\n\x05lease\x18\x01 \x01(\x0b\x32\x12.jetfleet.v1.Lease\"p\n\x05Lease\x12\x15\n\rattempt_token\x18\x01 \x01(\t\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12#\n\x04task\x18\x03 \x01(\x0b\x32\x15.jetfleet.v1.TaskSpec\"\xfc\x01\n\x0cRenewRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12,\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x1a.jetfleet.v1.AttemptReport\x12\x15\n\rpaused_reason\x18\x03 \x01(\t\x12\r\n\x05holds\x18\x04 \x03(\t\x12\r\n\x05lacks\x18\x05 \x03(\t\x12\x1c\n\x0f\x64isk_free_bytes\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\rclock_ahead_s\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rclock_bound_s\x18\x08 \x01(\x01\x42\x12\n\x10_disk_free_bytesB\x10\n\x0e_clock_ahead_s\"`\n\rAttemptReport\x12\x15\n\rattempt_token\x18\x01 \x01(\t\x12\x0f\n\x07running\x18\x02 \x01(\x08\x12\'\n\x08progress\x18\x03 \x01(\x0b\x32\x15.jetfleet.v1.Progress\"\xf9\x02\n\rRenewResponse\x12\x32\n\x07\x61nswers\x18\x01 \x03(\x0b\x32!.jetfleet.v1.RenewResponse.Answer\x12\r\n\x05\x64rain\x18\x02 \x01(\x08\x12(\n\x05lease\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06wanted\x18\x04 \x03(\t\x12\'\n\x03now\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1aX\n\x06\x41nswer\x12\x15\n\rattempt_token\x18\x01 \x01(\t\x12\x37\n\tdirective\x18\x02 \x01(\x0e\x32$.jetfleet.v1.RenewResponse.Directive\"h\n\tDirective\x12\x19\n\x15\x44IRECTIVE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44IRECTIVE_CONTINUE\x10\x01\x12\x14\n\x10\x44IRECTIVE_CANCEL\x10\x02\x12\x12\n\x0e\x44IRECTIVE_LOST\x10\x03\"a\n\rCommitRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rattempt_token\x18\x02 \x01(\t\x12%\n\x07outcome\x18\x03 \x01(\x0b\x32\x14.jetfleet.v1.Outcome\"$\n\x0e\x43ommitResponse\x12\x12\n\ntask_state\x18\x01 \x01(\t\"2\n\x0cLeaveRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x0f\n\rLeaveResponse2\xd3\x02\n\x05\x46leet\x12G\n\x08Register\x12\x1c.jetfleet.v1.RegisterRequest\x1a\x1d.jetfleet.v1.RegisterResponse\x12>\n\x05\x43laim\x12\x19.jetfleet.v1.ClaimRequest\x1a\x1a.jetfleet.v1.ClaimResponse\x12>\n\x05Renew\x12\x19.jetfleet.v1.RenewRequest\x1a\x1a.jetfleet.v1.RenewResponse\x12\x41\n\x06\x43ommit\x12\x1a.jetfleet.v1.CommitRequest\x1a\x1b.jetfleet.v1.CommitResponse\x12>\n\x05Leave\x12\x19.jetfleet.v1.LeaveRequest\x1a\x1a.jetfleet.v1.LeaveResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17jetfleet/v1/fleet.proto\x12\x0bjetfleet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16jetfleet/v1/task.proto\"\xeb\x01\n\x0fRegisterRequest\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x03 \x01(\t\x12\x17\n\x0fhardware_serial\x18\x04 \x01(\t\x12\x14\n\x0c\x62\x65nch_domain\x18\x05 \x01(\t\x12\x15\n\ragent_version\x18\x06 \x01(\t\x12!\n\x05\x66\x61\x63ts\x18\x07 \x01(\x0b\x32\x12.jetfleet.v1.Facts\x12\x15\n\rheld_attempts\x18\x08 \x03(\t\x12\x0c\n\x04name\x18\t \x01(\t\x12\x12\n\nname_asked\x18\n \x01(\x08\"\x86\x02\n\x10RegisterResponse\x12\x13\n\x0b\x64\x65vice_name\x18\x01 \x01(\t\x12(\n\x05lease\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0brenew_every\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rlost_attempts\x18\x04 \x03(\t\x12\x33\n\x10\x63\x65rtificate_left\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14\x63\x65rtificate_lifetime\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"r\n\x0c\x43laimRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tmay_leave\x18\x04 \x01(\x08\"F\n\rClaimResponse\x12!\n\x05lease\x18\x01 \x01(\x0b\x32\x12.jetfleet.v1.Lease\x12\x12\n\nwork_ahead\x18\x02 \x01(\x08\"p\n\x05Lease\x12\x15\n\rattempt_token\x18\x01 \x01(\t\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12#\n\x04task\x18\x03 \x01(\x0b\x32\x15.jetfleet.v1.TaskSpec\"\xfc\x01\n\x0cRenewRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12,\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x1a.jetfleet.v1.AttemptReport\x12\x15\n\rpaused_reason\x18\x03 \x01(\t\x12\r\n\x05holds\x18\x04 \x03(\t\x12\r\n\x05lacks\x18\x05 \x03(\t\x12\x1c\n\x0f\x64isk_free_bytes\x18\x06 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\rclock_ahead_s\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rclock_bound_s\x18\x08 \x01(\x01\x42\x12\n\x10_disk_free_bytesB\x10\n\x0e_clock_ahead_s\"`\n\rAttemptReport\x12\x15\n\rattempt_token\x18\x01 \x01(\t\x12\x0f\n\x07running\x18\x02 \x01(\x08\x12\'\n\x08progress\x18\x03 \x01(\x0b\x32\x15.jetfleet.v1.Progress\"\xf9\x02\n\rRenewResponse\x12\x32\n\x07\x61nswers\x18\x01 \x03(\x0b\x32!.jetfleet.v1.RenewResponse.Answer\x12\r\n\x05\x64rain\x18\x02 \x01(\x08\x12(\n\x05lease\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06wanted\x18\x04 \x03(\t\x12\'\n\x03now\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1aX\n\x06\x41nswer\x12\x15\n\rattempt_token\x18\x01 \x01(\t\x12\x37\n\tdirective\x18\x02 \x01(\x0e\x32$.jetfleet.v1.RenewResponse.Directive\"h\n\tDirective\x12\x19\n\x15\x44IRECTIVE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44IRECTIVE_CONTINUE\x10\x01\x12\x14\n\x10\x44IRECTIVE_CANCEL\x10\x02\x12\x12\n\x0e\x44IRECTIVE_LOST\x10\x03\"a\n\rCommitRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x15\n\rattempt_token\x18\x02 \x01(\t\x12%\n\x07outcome\x18\x03 \x01(\x0b\x32\x14.jetfleet.v1.Outcome\"$\n\x0e\x43ommitResponse\x12\x12\n\ntask_state\x18\x01 \x01(\t\"2\n\x0cLeaveRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x0f\n\rLeaveResponse2\xd3\x02\n\x05\x46leet\x12G\n\x08Register\x12\x1c.jetfleet.v1.RegisterRequest\x1a\x1d.jetfleet.v1.RegisterResponse\x12>\n\x05\x43laim\x12\x19.jetfleet.v1.ClaimRequest\x1a\x1a.jetfleet.v1.ClaimResponse\x12>\n\x05Renew\x12\x19.jetfleet.v1.RenewRequest\x1a\x1a.jetfleet.v1.RenewResponse\x12\x41\n\x06\x43ommit\x12\x1a.jetfleet.v1.CommitRequest\x1a\x1b.jetfleet.v1.CommitResponse\x12>\n\x05Leave\x12\x19.jetfleet.v1.LeaveRequest\x1a\x1a.jetfleet.v1.LeaveResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,29 +39,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTERRESPONSE']._serialized_start=368
   _globals['_REGISTERRESPONSE']._serialized_end=630
   _globals['_CLAIMREQUEST']._serialized_start=632
-  _globals['_CLAIMREQUEST']._serialized_end=727
-  _globals['_CLAIMRESPONSE']._serialized_start=729
-  _globals['_CLAIMRESPONSE']._serialized_end=779
-  _globals['_LEASE']._serialized_start=781
-  _globals['_LEASE']._serialized_end=893
-  _globals['_RENEWREQUEST']._serialized_start=896
-  _globals['_RENEWREQUEST']._serialized_end=1148
-  _globals['_ATTEMPTREPORT']._serialized_start=1150
-  _globals['_ATTEMPTREPORT']._serialized_end=1246
-  _globals['_RENEWRESPONSE']._serialized_start=1249
-  _globals['_RENEWRESPONSE']._serialized_end=1626
-  _globals['_RENEWRESPONSE_ANSWER']._serialized_start=1432
-  _globals['_RENEWRESPONSE_ANSWER']._serialized_end=1520
-  _globals['_RENEWRESPONSE_DIRECTIVE']._serialized_start=1522
-  _globals['_RENEWRESPONSE_DIRECTIVE']._serialized_end=1626
-  _globals['_COMMITREQUEST']._serialized_start=1628
-  _globals['_COMMITREQUEST']._serialized_end=1725
-  _globals['_COMMITRESPONSE']._serialized_start=1727
-  _globals['_COMMITRESPONSE']._serialized_end=1763
-  _globals['_LEAVEREQUEST']._serialized_start=1765
-  _globals['_LEAVEREQUEST']._serialized_end=1815
-  _globals['_LEAVERESPONSE']._serialized_start=1817
-  _globals['_LEAVERESPONSE']._serialized_end=1832
-  _globals['_FLEET']._serialized_start=1835
-  _globals['_FLEET']._serialized_end=2174
+  _globals['_CLAIMREQUEST']._serialized_end=746
+  _globals['_CLAIMRESPONSE']._serialized_start=748
+  _globals['_CLAIMRESPONSE']._serialized_end=818
+  _globals['_LEASE']._serialized_start=820
+  _globals['_LEASE']._serialized_end=932
+  _globals['_RENEWREQUEST']._serialized_start=935
+  _globals['_RENEWREQUEST']._serialized_end=1187
+  _globals['_ATTEMPTREPORT']._serialized_start=1189
+  _globals['_ATTEMPTREPORT']._serialized_end=1285
+  _globals['_RENEWRESPONSE']._serialized_start=1288
+  _globals['_RENEWRESPONSE']._serialized_end=1665
+  _globals['_RENEWRESPONSE_ANSWER']._serialized_start=1471
+  _globals['_RENEWRESPONSE_ANSWER']._serialized_end=1559
+  _globals['_RENEWRESPONSE_DIRECTIVE']._serialized_start=1561
+  _globals['_RENEWRESPONSE_DIRECTIVE']._serialized_end=1665
+  _globals['_COMMITREQUEST']._serialized_start=1667
+  _globals['_COMMITREQUEST']._serialized_end=1764
+  _globals['_COMMITRESPONSE']._serialized_start=1766
+  _globals['_COMMITRESPONSE']._serialized_end=1802
+  _globals['_LEAVEREQUEST']._serialized_start=1804
+  _globals['_LEAVEREQUEST']._serialized_end=1854
+  _globals['_LEAVERESPONSE']._serialized_start=1856
+  _globals['_LEAVERESPONSE']._serialized_end=1871
+  _globals['_FLEET']._serialized_start=1874
+  _globals['_FLEET']._serialized_end=2213
 # @@protoc_insertion_point(module_scope)

@@ -134,9 +134,12 @@ class ClaimRequest(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
+    MAY_LEAVE_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     request_id: _builtins.str
     """made by the agent, new for every new claim"""
+    may_leave: _builtins.bool
+    """it ends after a time without work, and asks for work_ahead"""
     @_builtins.property
     def wait(self) -> _duration_pb2.Duration:
         """long poll; capped by the controller"""
@@ -147,10 +150,11 @@ class ClaimRequest(_message.Message):
         session_id: _builtins.str = ...,
         request_id: _builtins.str = ...,
         wait: _duration_pb2.Duration | None = ...,
+        may_leave: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "session_id", b"session_id", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["may_leave", b"may_leave", "request_id", b"request_id", "session_id", b"session_id", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -161,6 +165,9 @@ class ClaimResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LEASE_FIELD_NUMBER: _builtins.int
+    WORK_AHEAD_FIELD_NUMBER: _builtins.int
+    work_ahead: _builtins.bool
+    """no lease yet, but tasks are bound to this device that have not ended"""
     @_builtins.property
     def lease(self) -> Global___Lease:
         """absent: nothing to do, ask again"""
@@ -169,10 +176,11 @@ class ClaimResponse(_message.Message):
         self,
         *,
         lease: Global___Lease | None = ...,
+        work_ahead: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "work_ahead", b"work_ahead"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
