@@ -110,10 +110,11 @@ class Agent:
             if await self._is_paused():
                 continue
             await self._retry.until_done(self._delivery.flush)
-            lease = await self._claim()
-            if lease is not None:
+            answer = await self._claim()
+            if is_work := answer.HasField("lease"):
                 self._worked_at = time.monotonic()
-                await self._run_lease(lease)
+                await self._run_lease(answer.lease)
+            if is_work or answer.work_ahead:  # ahead: such as a BENCH whose engine another board builds
                 self._worked_at = time.monotonic()
         await self._retry.until_done(self._delivery.flush, tries=3)
 
@@ -167,7 +168,7 @@ class Agent:
                 await asyncio.wait_for(self._draining.wait(), _PAUSED_POLL_S)
         return bool(fault)
 
-    async def _claim(self) -> fleet_pb2.Lease | None:
+    async def _claim(self) -> fleet_pb2.ClaimResponse:
         """Long-polls once; a lost answer is asked for again under the same request id."""
         request_id, limit_s, pause_s = uuid.uuid4().hex, self._options.idle_exit_s, FIRST_PAUSE_S
         wait_s = _CLAIM_WAIT_S if limit_s is None else min(_CLAIM_WAIT_S, max(0.5, limit_s / 4))
@@ -178,16 +179,12 @@ class Agent:
             drained.cancel()
             if not call.done():
                 call.cancel()  # a lease granted just now is returned by Leave
-                return None
+                break
             try:
-                answer = call.result()
+                return call.result()
             except JetfleetError as error:
                 pause_s = await self._after_refusal(error, pause_s)
-                continue
-            if answer.work_ahead:  # such as a BENCH whose engine another board builds
-                self._worked_at = time.monotonic()
-            return answer.lease if answer.HasField("lease") else None
-        return None
+        return fleet_pb2.ClaimResponse()
 
     async def _after_refusal(self, error: JetfleetError, pause_s: float) -> float:
         """Raises what no repetition mends; the next pause."""
