@@ -107,7 +107,10 @@ def _search(client: ControlClient, probes: _Probes, reference: Sequence[Artifact
     told = tuple(_judgement(Suspect(name, "", ""), check) for name, check in plain.items())
     wrong = next((name for name, check in plain.items() if not check.passed), None)
     if wrong is None:
-        return Bisection(variant.key, Divergence(told), device=device, jobs=tuple(probes.jobs))
+        weak = "; ".join(f"{name}: {check.weakness}" for name, check in plain.items())
+        why = f"its outputs could not show a fault: {weak}" if all(check.weakness for check in plain.values()) else ""
+        agreed = None if why else Divergence(told)
+        return Bisection(variant.key, agreed, reason=why, device=device, jobs=tuple(probes.jobs))
     graphs = [item for item in variant.artifacts if item.role in _GRAPHS]
     data = [item for item in variant.artifacts if item.role is Role.MODEL_DATA]
     paths = fetch_files(client, [*graphs, *data], root / "graphs")[: len(graphs)]

@@ -8,6 +8,7 @@ import typer
 from controller.cli.devices import find_device
 from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
+from jetfleet.errors import BadInput
 
 
 def bisect(
@@ -30,6 +31,8 @@ def bisect(
             from controller.api.device_bisection import bisect_on_device
 
             device = find_device(client.devices(), on)
+            if not device.online:  # its probes would wait for it, and whoever asked with them
+                raise BadInput(f"{device.name} is offline", expected="a device that is online", hint="devices list")
             found = bisect_on_device(client, job_id, device.name, variant, progress=print_message)
         else:
             from controller.api.bisection import bisect_job

@@ -42,9 +42,9 @@ SHAPE = (2, 4)
 Verdict = Callable[[str], bool]
 
 
-def check(tensor: str, passed: bool) -> TensorCheck:
+def check(tensor: str, passed: bool, weakness: str = "") -> TensorCheck:
     values = dict.fromkeys(("max_abs", "max_rel", "cosine", "snr_db", "top1_agreement", "equal_share"))
-    return TensorCheck(tensor=tensor, passed=passed, detail="as scripted", **values)
+    return TensorCheck(tensor=tensor, passed=passed, detail="as scripted", weakness=weakness, **values)
 
 
 class Fleet:
@@ -57,6 +57,7 @@ class Fleet:
         self.sent: list[JobSpec] = []
         self.cancelled: list[int] = []
         self.interrupted = False
+        self.weakness = ""
 
     def job_spec(self, job_id: int) -> JobSpec:
         return self._spec
@@ -84,7 +85,7 @@ class Fleet:
         sent = self.sent[number - 101].variants[0]
         asked = [item.name for item in sent.artifacts if item.role is Role.REFERENCE_OUTPUT]
         inside = [name.removeprefix("bisect_") for name in asked if name.startswith("bisect_")]
-        checks = [check("y", self._right("y") or bool(self._mended & set(inside)))]
+        checks = [check("y", self._right("y") or bool(self._mended & set(inside)), self.weakness)]
         checks += [check(f"bisect_{name}", self._right(name)) for name in inside]
         return [row(checks=tuple(checks))]
 
@@ -176,6 +177,14 @@ def test_engines_that_agree_are_asked_once(fleet: Callable[..., Fleet]) -> None:
     found = bisect(there)
     assert found.found is not None
     assert (found.found.first, len(there.sent)) == (None, 1)
+
+
+def test_outputs_that_can_show_no_fault_vouch_for_nothing(fleet: Callable[..., Fleet]) -> None:
+    there = fleet(lambda tensor: True)
+    there.weakness = "every element of it is 0.001"
+    found = bisect(there)
+    assert found.found is None
+    assert "could not show a fault: y: every element" in found.reason
 
 
 def test_what_was_refused_or_has_nothing_to_be_held_against_is_a_reason(fleet: Callable[..., Fleet]) -> None:
