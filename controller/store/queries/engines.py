@@ -167,11 +167,7 @@ def _newest_bench(connection: Connection, key: str) -> StoredRow | None:
     return connection.execute(
         select(t.measurement, t.device.c.name.label("device_name"))
         .join(t.device, t.device.c.id == t.measurement.c.device_id)
-        .join(
-            t.subject,
-            (t.subject.c.task_id == t.measurement.c.task_id) & (t.subject.c.idx == t.measurement.c.subject_idx),
-        )
-        .where(t.subject.c.engine_key == key)
+        .where(t.measurement.c.engine_key == key, t.measurement.c.subject_idx.is_not(None))
         .order_by(t.measurement.c.id.desc())
         .limit(1)
     ).first()
