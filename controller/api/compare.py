@@ -1,6 +1,7 @@
 """Fetches what a comparison needs, and decides in this process: the daemon only hands out rows."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from controller.analysis.compare import HEADLINE, compare
@@ -14,7 +15,7 @@ from jetfleet.errors import BadInput
 Fetch: TypeAlias = Callable[[ResultQuery], Sequence[Row]]
 
 _ROWS = 1000
-# Repeats, whatever job they were of: the newest tell the board's noise as it is now.
+# Repeats, whatever other job they were of: the newest tell the board's noise as it is now.
 _HISTORY = 200
 
 
@@ -57,12 +58,10 @@ def compare_jobs(
 
 
 def _history(fetch: Fetch, rows: Sequence[Row]) -> list[Row]:
-    """The newest of the same variants, and the newest of the same devices, where other things were repeated."""
+    """Of other jobs, on the same devices: the newest of the same variants, and of whatever else was repeated there."""
     if not rows:
         return []
     keys = tuple(sorted({row.variant_key for row in rows}))
-    devices = Condition(DEVICE_NAME, Op.IN, tuple(sorted({row.device for row in rows})))
-    return [
-        *fetch(ResultQuery(variant_keys=keys, limit=_HISTORY)),
-        *fetch(ResultQuery(conditions=(devices,), limit=_HISTORY)),
-    ]
+    here = Condition(DEVICE_NAME, Op.IN, tuple(sorted({row.device for row in rows})))
+    others = ResultQuery(conditions=(here,), except_job_ids=tuple(sorted({row.job_id for row in rows})), limit=_HISTORY)
+    return [*fetch(replace(others, variant_keys=keys)), *fetch(others)]

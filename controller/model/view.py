@@ -145,6 +145,7 @@ class ResultQuery:
     limit: int = 1000
     before_id: int | None = None  # only measurements older than this one
     labels: Mapping[str, str] = field(default_factory=dict)  # only of jobs that have all of these
+    except_job_ids: tuple[int, ...] = ()
 
 
 def unreadable_lines(count: int) -> list[str]:

@@ -7,17 +7,20 @@ the throughput of the whole.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from controller.analysis.recommendation.classes import ClassRows, Name
 from controller.model.engine import DlaPlacement
 from controller.model.job import Mode
 from controller.model.quantities import ACCURACY_DROP, ENGINE_BYTES, MEMORY_BYTES, QUANTITIES
 from controller.model.recommendation import Configuration
-from controller.model.result import Estimate, Row
+from controller.model.result import Estimate, Measurement, Row
 from jetfleet.metrics import METRICS, Better
 
 # A latency is that of back-to-back inferences unless nobody measured it so.
 _MODES = (Mode.LATENCY, Mode.THROUGHPUT, Mode.PACED)
+# Of one board, by mode: the parts of its tasks, and the whole ones.
+_Timed: TypeAlias = "dict[Mode, tuple[list[Measurement], list[Measurement]]]"
 _WHOLE = frozenset(item.name for item in METRICS if item.unit not in ("ms", "share"))
 
 
@@ -40,11 +43,14 @@ def _configuration(name: Name, spoken: Sequence[Row], engines: Mapping[str, Buil
     for row in spoken:
         on_boards[row.device].append(row)
     boards = sorted(on_boards)
+    timed = [_by_mode(on_boards[board]) for board in boards]
+    measured = {metric for row in spoken for metric in row.measurement.metrics}
     keys = tuple(sorted({row.engine_key for row in spoken if row.engine_key}))
     estimates = {}
     for item in METRICS:
         if item.name in QUANTITIES:
-            estimates[item.name] = worst(item.name, [_on_board(item.name, on_boards[board]) for board in boards])
+            found = [_on_board(item.name, board) for board in timed] if item.name in measured else [Estimate(None)]
+            estimates[item.name] = worst(item.name, found)
     built = [engines[key] for key in keys if key in engines]
     sizes = [item.size_bytes for item in built if item.size_bytes is not None]
     if sizes:
@@ -71,14 +77,21 @@ def _placement(spoken: Sequence[Row]) -> str:
     return next(wholes, spoken[-1]).placement
 
 
-def _on_board(name: str, rows: Sequence[Row]) -> Estimate:
+def _by_mode(rows: Sequence[Row]) -> _Timed:
+    found: _Timed = {}
+    for row in rows:
+        parts, wholes = found.setdefault(row.mode, ([], []))
+        (wholes if row.measurement.subject_index is None else parts).append(row.measurement)
+    return found
+
+
+def _on_board(name: str, timed: _Timed) -> Estimate:
     """A metric on one board: by the first mode that has it, of the worst part or the whole."""
     unknown = Estimate(None)
     for mode in _order(name):
-        here = [row for row in rows if row.mode is mode]
-        wholes = [row for row in here if row.part == "whole task"]
-        asked = wholes if wholes and name in _WHOLE else [row for row in here if row.part != "whole task"]
-        found = [row.measurement.estimate(name) for row in asked]
+        parts, wholes = timed.get(mode, ((), ()))
+        asked = wholes if wholes and name in _WHOLE else parts
+        found = [measurement.estimate(name) for measurement in asked]
         if found and all(item.value is not None for item in found):
             return worst(name, found)
         unknown = next((item for item in (*found, unknown) if item.reason), unknown)

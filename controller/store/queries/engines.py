@@ -152,14 +152,9 @@ def _summary(row: StoredRow) -> EngineView:
 
 
 def _variants(connection: Connection, key: str) -> tuple[str, ...]:
-    rows = connection.execute(
-        select(t.variant.c.key)
-        .join(t.subject, t.subject.c.variant_id == t.variant.c.id)
-        .where(t.subject.c.engine_key == key)
-        .distinct()
-        .order_by(t.variant.c.key)
-    )
-    return tuple(rows.scalars())
+    using = select(t.subject.c.variant_id).where(t.subject.c.engine_key == key)
+    keys = select(t.variant.c.key).where(t.variant.c.id.in_(using)).distinct().order_by(t.variant.c.key)
+    return tuple(connection.execute(keys).scalars())
 
 
 def _newest_bench(connection: Connection, key: str) -> StoredRow | None:

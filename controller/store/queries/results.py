@@ -1,26 +1,23 @@
 """Measurements, read back with the facts they were taken under."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
-from controller.core.select import matches
 from controller.model.codec import load, load_facts, load_labels
-from controller.model.facts import DEVICE_NAME
 from controller.model.interleaved import Interleaved
-from controller.model.job import Condition, Lowering, Measure, Precision, Role, Variant
-from controller.model.labels import check_labels
+from controller.model.job import Lowering, Measure, Precision, Role, Variant
 from controller.model.result import Flag, FlagKind, Measurement, Schedule
 from controller.model.result import Row as ResultRow
-from controller.model.task import Device
 from controller.model.view import ResultQuery
 from controller.store import tables as t
 from controller.store.clock import parse
 from controller.store.queries.interleaved import interleaved_of
 from controller.store.queries.measurements import UNREADABLE, Parts, verified_measurement
+from controller.store.queries.newest import newest_ids
 from controller.store.stored import StoredRow
 
 T = TypeVar("T")
@@ -30,22 +27,10 @@ _NO_TIME = datetime.fromtimestamp(0, timezone.utc)
 
 def query_rows(connection: Connection, query: ResultQuery) -> list[ResultRow]:
     """Measurements of variants that pass every filter, newest first. Raises BadInput for what cannot be a label."""
-    check_labels(query.labels)
-    wanted = _select_rows()
-    if query.job_ids:
-        wanted = wanted.where(t.measurement.c.job_id.in_(query.job_ids))
-    if query.variant_keys:
-        wanted = wanted.where(t.variant.c.key.in_(query.variant_keys))
-    for condition in query.conditions:
-        if condition.fact == DEVICE_NAME:
-            wanted = wanted.where(t.device.c.name.in_(condition.values))
-    if facts := [condition for condition in query.conditions if condition.fact != DEVICE_NAME]:
-        wanted = wanted.where(t.measurement.c.facts_id.in_(_matching_facts(connection, facts)))
-    for name, value in query.labels.items():
-        wanted = wanted.where(_label(name) == value)
-    if query.before_id is not None:
-        wanted = wanted.where(t.measurement.c.id < query.before_id)
-    found = connection.execute(wanted.order_by(t.measurement.c.id.desc()).limit(query.limit)).all()
+    ids, wanted = newest_ids(connection, query), _select_rows().order_by(t.measurement.c.id.desc())
+    found: list[StoredRow] = []
+    for start in range(0, len(ids), 500):  # SQLite bounds the number of parameters
+        found += connection.execute(wanted.where(t.measurement.c.id.in_(ids[start : start + 500])))
     parts = Parts(connection, [row.id for row in found])
     in_turns = [row.task_id for row in found if row.schedule == Schedule.INTERLEAVED.value]
     ratios = interleaved_of(connection, list(dict.fromkeys(in_turns)))
@@ -60,21 +45,6 @@ def _with_ratios(row: ResultRow, ratios: Mapping[int, Interleaved | None]) -> Re
         return replace(row, interleaved=found)
     damage = Flag(FlagKind.DAMAGED, f"the ratios of task {row.task_id} are not what was committed: measure again")
     return replace(row, measurement=replace(row.measurement, flags=(damage, *row.measurement.flags)))
-
-
-def _matching_facts(connection: Connection, conditions: Sequence[Condition]) -> list[int]:
-    """Snapshots of facts are few, however many measurements were taken under them."""
-    return [
-        row.id
-        for row in connection.execute(select(t.facts))
-        if matches(conditions, Device("", "", load_facts(row.content)))
-    ]
-
-
-def _label(name: str) -> ColumnElement[str]:
-    """The value of one label of the job. A name may hold dots, so its path is quoted."""
-    labels = t.job.c.labels
-    return case((func.json_valid(labels), func.json_extract(labels, f'$."{name}"')))
 
 
 def _select_rows() -> Select[Any]:

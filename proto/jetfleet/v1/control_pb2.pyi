@@ -1404,6 +1404,7 @@ class ResultsRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     BEFORE_ID_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    EXCEPT_JOB_IDS_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     """newest first; 0 = 1,000"""
     before_id: _builtins.int
@@ -1422,6 +1423,10 @@ class ResultsRequest(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """only of jobs that have all of these"""
 
+    @_builtins.property
+    def except_job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """none of these jobs'"""
+
     def __init__(
         self,
         *,
@@ -1431,10 +1436,11 @@ class ResultsRequest(_message.Message):
         limit: _builtins.int = ...,
         before_id: _builtins.int = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        except_job_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_id", b"before_id", "conditions", b"conditions", "job_ids", b"job_ids", "labels", b"labels", "limit", b"limit", "variant_keys", b"variant_keys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_id", b"before_id", "conditions", b"conditions", "except_job_ids", b"except_job_ids", "job_ids", b"job_ids", "labels", b"labels", "limit", b"limit", "variant_keys", b"variant_keys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
