@@ -202,7 +202,7 @@ subject = Table(
     Column("placement", Text, nullable=False),
     *_columns(Integer, "streams", "batch"),
 )
-Index("subject_by_engine", subject.c.engine_key)
+Index("subject_by_engine", subject.c.engine_key, subject.c.variant_id)
 
 OPEN = text(_among(state for state in AttemptState if state in OPEN_ATTEMPT))
 attempt = Table(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from heapq import nlargest
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, func, select
 
@@ -52,7 +51,7 @@ def _newest_on(connection: Connection, device_ids: Sequence[str], query: ResultQ
     return nlargest(query.limit, found)
 
 
-def _newest(wanted: Select[Any], query: ResultQuery) -> Select[Any]:
+def _newest(wanted: Select[int], query: ResultQuery) -> Select[int]:
     """A whole task of several variants is of none of them."""
     wanted = wanted.where(_measured.variant_id.is_not(None))
     if query.except_job_ids:
@@ -78,7 +77,7 @@ def _matching_facts(connection: Connection, conditions: Sequence[Condition]) -> 
     ]
 
 
-def _labelled(query: ResultQuery) -> Select[Any]:
+def _labelled(query: ResultQuery) -> Select[int]:
     wanted = select(t.job.c.id)
     for name, value in query.labels.items():
         wanted = wanted.where(_label(name) == value)

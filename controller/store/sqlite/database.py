@@ -22,7 +22,7 @@ from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import BadInput, Corrupt, DatabaseTooNew, DiskFull, Infrastructure
 
 FILE_NAME = "fleet.db"
-HEAD = "0017"
+HEAD = "0018"
 _VIEWS = {name: statement.strip() for name, statement in VIEWS.items()}
 # Every module that declares tables: a new database is made of what they have put into tables.metadata.
 _DECLARING = (tables, access_tables, audit_tables, incidents, interleaved_tables, part_tables)
