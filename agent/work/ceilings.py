@@ -65,6 +65,9 @@ _PRODUCTS = {
 }
 
 
+RATES = frozenset({_COPIES, *(product.metric for product in _PRODUCTS.values())})
+
+
 class NotInThatType(Exception):
     """The runtime multiplied in another type than the one asked for; the text says in which."""
 

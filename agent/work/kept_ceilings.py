@@ -5,6 +5,7 @@ mode, clocks and boot, and for a day: heat, and limits that nobody tells of, cha
 import contextlib
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from agent.device.nvpmodel import read_power_modes
 from agent.runtime.base import Ceilings, Runtime
 from agent.runtime.gpu.cuda import is_usable
 from agent.telemetry.clocks import ClockSensors, clock_circumstances
-from agent.work.ceilings import measure_gpu
+from agent.work.ceilings import RATES, measure_gpu
 from jetfleet.circumstances import EMC_CLOCKS, GPU_CLOCKS, UNKNOWN
 from jetfleet.placement import Placement
 from jetfleet.v1.task_pb2 import PROVENANCE_MEASURED, Precision, Subject
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 _FILE = "ceilings.json"
 _KEPT_S = 86_400.0
 _MOST_KEPT = 64
+_MOST_BYTES = 1 << 20
+_MOST_HOW = 2000
 
 
 def gpu_ceilings(
@@ -77,21 +80,25 @@ def conditions(runtime: Runtime, precision: "Precision.ValueType", root: Path) -
 
 
 def _known(entry: Any) -> Ceilings | None:
+    """None for one that is old, or that no measurement can have left: children of any engine can write there."""
     try:
         rates = {str(name): float(rate) for name, rate in entry["rates"].items()}
         how, age_s = str(entry["how"]), _now_s() - float(entry["at_s"])
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    if not 0 <= age_s < _KEPT_S:
+    possible = rates and set(rates) <= RATES and all(0 < rate < math.inf for rate in rates.values())
+    if not possible or not 0 <= age_s < _KEPT_S:
         return None
-    return Ceilings(rates, f"{how}; kept for {age_s:.0f} s, under the same power mode and clocks")
+    return Ceilings(rates, f"{how[:_MOST_HOW]}; kept for {age_s:.0f} s, under the same power mode and clocks")
 
 
 def _read(path: Path) -> dict[str, Any]:
     """What cannot be read is measured again."""
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            return {}
         found = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -158,6 +158,7 @@ def _probing(spec: JobSpec, variant: Variant, device: str, job_id: int) -> JobSp
     return replace(
         spec,
         name=f"bisect {job_id}",
+        model_name=f"{spec.model_name}, bisected",  # by which histories, noise and comparisons leave probes aside
         variants=(bare,),
         targets=(target,),
         measure=_BRIEFLY,

@@ -160,6 +160,7 @@ def test_a_probe_is_the_variant_with_one_more_output_for_that_device_alone(fleet
     for sent in there.sent:
         assert [str(target) for target in sent.targets] == ["every device with device = orin-1"]
         assert sent.labels == {"branch": "main", "bisect": "12"}
+        assert sent.model_name == "net, bisected", "no probe stands in the model's own history"
 
 
 def test_an_output_more_that_mends_the_engine_is_told(fleet: Callable[..., Fleet]) -> None:

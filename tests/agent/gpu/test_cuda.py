@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agent.runtime.base import DeviceFault
-from agent.runtime.gpu.cuda import Cuda, is_usable
+from agent.runtime.gpu.cuda import Cuda, DeviceBuffer, is_usable
 from agent.runtime.gpu.graphs import CaptureFailed
 from tests.agent.gpu.fakepycuda import Error, FakeDriver, FakeGraphs, OutOfMemory, install
 
@@ -188,3 +188,15 @@ def test_at_exit_only_the_main_threads_context_is_popped(monkeypatch: pytest.Mon
     assert registered == []
     opened.append(Cuda.open())
     assert registered == [opened[1].close]
+
+
+def test_a_copy_within_the_device_is_put_on_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = FakeDriver()
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(driver, "memcpy_dtod_async", lambda *arguments: asked.append(arguments), raising=False)
+    install(monkeypatch, driver)
+    cuda = Cuda.open()
+    stream = cuda.stream()
+    cuda.copy_across(DeviceBuffer(1, 16), DeviceBuffer(2, 16), stream)
+    assert asked == [(1, 2, 16, stream.raw)], "to, from, how many bytes: pycuda's order"
+    cuda.close()

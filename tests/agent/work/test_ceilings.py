@@ -164,15 +164,24 @@ def test_what_a_throttled_device_reached_is_not_kept(measured: Callable[..., Any
 
 def test_a_damaged_or_old_file_is_measured_again(measured: Callable[..., Any], tmp_path: Path) -> None:
     path = tmp_path / "cache/ceilings.json"
-    assert measured() == (101.0, 1)
-    for damage in ("{", "[]", path.read_text().replace('"rates"', '"rats"')):
+    before = measured()
+    assert before == (101.0, 1)
+    kept = path.read_text()
+    damages = (
+        *("{", "[]", "[" * 100_000, " " * (1 << 20) + kept),
+        *(kept.replace("101.0", rate) for rate in ("NaN", "Infinity", "-1", "0", '"x"', "[]")),
+        *(kept.replace(name, "x") for name in ('"rates"', "copy_gb_per_s", '"at_s"')),
+    )
+    for damage in damages:
         path.write_text(damage)
+        times = before[1]
         before = measured()
+        assert before[1] == times + 1, damage[:80]
         assert measured() == before
-    kept = json.loads(path.read_text())
-    for entry in kept.values():
+    entries = json.loads(path.read_text())
+    for entry in entries.values():
         entry["at_s"] = time.clock_gettime(time.CLOCK_BOOTTIME) - 86_401
-    path.write_text(json.dumps(kept))
+    path.write_text(json.dumps(entries))
     assert measured()[1] == before[1] + 1
 
 
