@@ -16,7 +16,11 @@ AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "testing[.
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
 .PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
+<<<<<<< HEAD
   test-py310 print-python310 attack demo bench lab-systemd lab-aarch64 lab-containers lab-container-unit lab-enrolment lab-report clean
+=======
+  test-py310 print-python310 attack demo bench lab-systemd lab-aarch64 lab-containers lab-container-unit lab-bundle lab-enrolment clean
+>>>>>>> 2bade47 (tests/lab: a bundle in containers and in a booted machine, make lab-bundle)
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -129,6 +133,9 @@ lab-containers: $(MADE)  ## build the images and run a fleet of containers, as r
 
 lab-container-unit: $(MADE)  ## boot a machine whose service is the agent in a container, as root; record into docs/measured
 	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_container_unit.py
+
+lab-bundle: $(MADE)  ## build, start, break and accept a bundle, in containers and in a booted machine, as root; record into docs/measured
+	JETFLEET_RECORD=1 $(BIN)/pytest -m lab tests/lab/test_bundle.py tests/lab/test_bundle_native.py
 
 lab-enrolment: $(MADE)  ## enrol hosts in network namespaces by the printed line, as root; record into docs/measured
 	JETFLEET_RECORD=1 $(BIN)/pytest -s -m lab tests/lab/test_enrolment.py

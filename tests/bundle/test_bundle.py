@@ -1,6 +1,5 @@
 """A bundle where it is deployed: verified, checked, rebuilt, refused, asked, accepted; real engines, real processes."""
 
-import hashlib
 import http.client
 import io
 import json
@@ -12,14 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from PIL import Image
 
 from agent.bundle.model import open_bundle
-from jetfleet.blobs import sha256_file
 from jetfleet.bundle import read_manifest
 from jetfleet.errors import BadInput, Corrupt
+from tests.bundle.altered import change, change_bench, flip, other_network, put_engine, put_in
 
 IMAGE = np.zeros((1, 3, 32, 32), dtype=np.float32)
 NCHW = {"name": "to", "text": "nchw"}
@@ -45,17 +43,6 @@ def agent(*words: object, code: int = 0, lines: str = "") -> str:
     )
     assert done.returncode == code, done.stderr
     return done.stdout if code in (0, 3) else done.stderr
-
-
-def change(bundle: Path, **fields: object) -> None:
-    path = bundle / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 def test_a_bundle_is_whole_and_signed(bundle: Path, shipped: Path) -> None:
@@ -94,29 +81,6 @@ def test_an_engine_of_another_machine_is_refused_where_that_is_the_policy(bundle
         open_bundle(bundle, on_mismatch="refuse")
 
 
-def change_bench(bundle: Path, **fields: object) -> None:
-    """Of its one subject; the manifest agrees."""
-    path = bundle / "bench.json"
-    bench = json.loads(path.read_text())
-    bench["bench"]["subjects"][0] |= fields
-    path.write_text(json.dumps(bench))
-    change(bundle, files={**read_manifest(bundle).files, "bench.json": sha256_file(path)})
-
-
-def put_in(bundle: Path, content: bytes) -> dict[str, object]:
-    """A file of the bundle, as an artifact names it."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    (bundle / "files" / sha256).write_bytes(content)
-    change(bundle, files={**read_manifest(bundle).files, f"files/{sha256}": sha256})
-    return {"name": "engine", "sha256": sha256, "size_bytes": len(content)}
-
-
-def put_engine(bundle: Path, content: bytes) -> None:
-    artifact = put_in(bundle, content)
-    change_bench(bundle, engine={**artifact, "role": "ARTIFACT_ROLE_ENGINE"})
-    change(bundle, engine=artifact["sha256"])
-
-
 def test_an_engine_that_does_not_load_is_built_again(bundle: Path, tmp_path: Path) -> None:
     put_engine(bundle, b"of a machine that nobody knows")
     with open_bundle(bundle, state=tmp_path / "state") as model:
@@ -124,22 +88,10 @@ def test_an_engine_that_does_not_load_is_built_again(bundle: Path, tmp_path: Pat
         assert model.infer({"image": IMAGE})
 
 
-@pytest.fixture
-def other_network(engine_file: Path) -> bytes:
-    """An engine with the same inputs and outputs that computes something else."""
-    model = onnx.load(engine_file)
-    for weights in model.graph.initializer:
-        if weights.data_type == onnx.TensorProto.FLOAT:
-            weights.CopyFrom(onnx.numpy_helper.from_array(-onnx.numpy_helper.to_array(weights), weights.name))
-    return bytes(model.SerializeToString())
-
-
-def test_an_engine_that_computes_something_else_is_built_again(
-    bundle: Path, other_network: bytes, tmp_path: Path
-) -> None:
+def test_an_engine_that_computes_something_else_is_built_again(bundle: Path, engine_file: Path, tmp_path: Path) -> None:
     with open_bundle(bundle) as model:
         right = model.infer({"image": IMAGE})
-    put_engine(bundle, other_network)
+    put_engine(bundle, other_network(engine_file))
     with open_bundle(bundle, state=tmp_path / "state") as model:
         assert "computes something else here" in model.rebuilt[0]
         again = model.infer({"image": IMAGE})

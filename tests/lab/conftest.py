@@ -16,6 +16,7 @@ from testing.processes import Process, wait_for
 from tests.house.source import ROOT
 from tests.lab.guest import Guest, install_tools, make_base
 from tests.lab.network import LabNetwork, run
+from tests.lab.shipping import Shipment
 
 
 class Record:
@@ -118,3 +119,10 @@ def board(base: Path, network: LabNetwork) -> Iterator[Guest]:
     with Guest(f"{network.prefix}-board", base, network=network.path("board")) as guest:
         guest.boot()
         yield guest
+
+
+@pytest.fixture(scope="session")
+def shipment(tools: None) -> Shipment:
+    made = Shipment()
+    made.make()
+    return made

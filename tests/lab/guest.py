@@ -137,10 +137,13 @@ class Guest:
 
     def run(self, *words: str, check: bool = True, env: dict[str, str] | None = None) -> str:
         """As root in there."""
-        enter = ["nsenter", "-t", str(self.leader), "-m", "-p", "-u", "-i", "-n", "-C", "--"]
         more = [f"{name}={value}" for name, value in (env or {}).items()]
-        path = "PATH=/opt/jetfleet/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        return run(*enter, "env", "-i", path, "HOME=/root", *more, *words, check=check)
+        return run(*self.entry(), *more, *words, check=check)
+
+    def entry(self) -> tuple[str, ...]:
+        """What a command begins with that runs as root in there; variables may follow."""
+        enter = ("nsenter", "-t", str(self.leader), "-m", "-p", "-u", "-i", "-n", "-C", "--")
+        return (*enter, "env", "-i", "PATH=/opt/jetfleet/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root")
 
     def show(self, unit: str, *names: str) -> dict[str, str]:
         said = self.run("systemctl", "show", unit, f"--property={','.join(names)}")
