@@ -144,6 +144,9 @@ def test_another_bundle_takes_its_place_only_when_it_is_right(machine: Guest, sh
         "exit code 4; the earlier bundle stays and is served",
     )
     signed(brought(machine, shipment), shipment, device={"cpu_model": "another one"})
+    done = install(machine, ON_MISMATCH="refuse")
+    assert (done.code, "the engine is not for this machine" in done.err) == (1, True), done
+    note("an engine of another machine, signed, with ON_MISMATCH=refuse", "not started, exit code 1, with the reason")
     done = install(machine, LISTEN="127.0.0.1:8081")
     assert done.code == 0, done
     assert machine.main_pid(UNIT) != pid
@@ -151,7 +154,7 @@ def test_another_bundle_takes_its_place_only_when_it_is_right(machine: Guest, sh
     assert machine.show(UNIT, "StatusText")["StatusText"].endswith("at http://127.0.0.1:8081")
     kept = entered(machine, "sh", "-c", f"ls /var/lib/private/{UNIT}/bundles/*/rebuilt.json")
     assert kept.code == 0, kept.err
-    note("an engine of another machine, signed, with LISTEN", "replaced, built again in its state folder, served there")
+    note("the same with LISTEN alone", "replaced, built again in its state folder, served there")
 
 
 def test_its_acceptance_passes_and_fails_natively(machine: Guest, shipment: Shipment) -> None:
