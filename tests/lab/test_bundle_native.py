@@ -60,10 +60,10 @@ def machine(base: Path, network: LabNetwork, shipment: Shipment) -> Iterator[Gue
 
 def brought(machine: Guest, shipment: Shipment) -> Path:
     """The bundle, carried there anew."""
-    place = machine.root / "root/bundle"
+    place = machine.root / "srv/bundle"
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(shipment.bundle, place)
-    shutil.copy(shipment.key, machine.root / "root")
+    shutil.copy(shipment.key, machine.root / "srv")
     return place
 
 
@@ -78,7 +78,7 @@ def entered(machine: Guest, *words: str) -> Answer:
 
 def install(machine: Guest, *, key: str = "ship.key.pub", **env: str) -> Answer:
     given = [f"{name}={value}" for name, value in {"KEY": key, **env}.items()]
-    return entered(machine, "sh", "-c", f"umask 077; cd /root; env {' '.join(given)} bundle/deploy/install.sh")
+    return entered(machine, "sh", "-c", f"umask 077; cd /srv; env {' '.join(given)} bundle/deploy/install.sh")
 
 
 def at(network: LabNetwork) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def test_another_bundle_takes_its_place_only_when_it_is_right(machine: Guest, sh
     done = install(machine)
     assert (done.code, "not of this manifest and this key" in done.err) == (4, True), done
     assert machine.main_pid(UNIT) == pid
-    assert entered(machine, AGENT, "bundle", "verify", SERVED, "--key", "/root/ship.key.pub").code == 0
+    assert entered(machine, AGENT, "bundle", "verify", SERVED, "--key", "/srv/ship.key.pub").code == 0
     note(
         "`install.sh` with a flipped bit, and with a changed manifest",
         "exit code 4; the earlier bundle stays and is served",
@@ -159,13 +159,13 @@ def test_another_bundle_takes_its_place_only_when_it_is_right(machine: Guest, sh
 
 def test_its_acceptance_passes_and_fails_natively(machine: Guest, shipment: Shipment) -> None:
     brought(machine, shipment)
-    accept = (*UNDISTURBED, AGENT, "bundle", "accept", "/root/bundle", "--state", "/tmp/state")
+    accept = (*UNDISTURBED, AGENT, "bundle", "accept", "/srv/bundle", "--state", "/tmp/state")
     tried = []
     while len(tried) < 10 and (not tried or tried[-1].code):
         tried.append(entered(machine, *accept))
     assert (tried[-1].code, "kept" in tried[-1].out) == (0, True), tried
     note("`accept` within the budget, natively", f"{tried[-1].out.strip()}; exit code 0, try {len(tried)}")
-    change(machine.root / "root/bundle", budget={"p50_ms": 1e-6})
+    change(machine.root / "srv/bundle", budget={"p50_ms": 1e-6})
     done = entered(machine, *accept)
     assert (done.code, "MISSED" in done.out) == (3, True), done
     note("`accept` beyond it, natively", f"{done.out.strip()}; exit code 3")
@@ -173,9 +173,9 @@ def test_its_acceptance_passes_and_fails_natively(machine: Guest, shipment: Ship
 
 def test_the_script_takes_all_of_it_away(machine: Guest, shipment: Shipment) -> None:
     brought(machine, shipment)
-    done = entered(machine, "/root/bundle/deploy/install.sh", "--uninstall")
+    done = entered(machine, "/srv/bundle/deploy/install.sh", "--uninstall")
     assert done.code == 0, done.err
-    left = {path for path in machine.files() if path not in BEFORE and UNIT in path and "/root/" not in path}
+    left = {path for path in machine.files() if path not in BEFORE and UNIT in path and "/srv/" not in path}
     assert left == set()
     note("left by `install.sh --uninstall`", "nothing (find before and after)")
     BEFORE["end"] = "yes"
