@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from benchmarks.million import PER_JOB, fill
 from controller.model.job import Condition, Op
@@ -82,6 +82,18 @@ def test_what_passes_every_filter_is_found_newest_first(
     wanted = [row.measurement_id for row in everything if passes(row, query)][: query.limit]
     assert newest_ids(connection, query) == wanted
     assert bool(wanted) is (name != "nothing" and not (name == "two jobs" and bounds.get("except_job_ids") == (1, 3)))
+
+
+@pytest.mark.parametrize("name", [name for name, query in QUERIES.items() if not (query.job_ids or query.labels)])
+def test_nothing_sorts_all_that_passes(connection: Connection, name: str) -> None:
+    """Of a million measurements there may be a million, of which few are wanted."""
+    asked: list[tuple[str, object]] = []
+    event.listen(connection, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+    newest_ids(connection, replace(QUERIES[name], except_job_ids=(3,)))
+    plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all() for sql, values in asked[:]]
+    steps = [step[3] for plan in plans for step in plan]
+    assert steps
+    assert not [step for step in steps if "TEMP B-TREE" in step]
 
 
 @pytest.fixture(scope="module")
