@@ -90,6 +90,15 @@ def test_no_file_names_a_machine_or_a_registry():
     assert found == []
 
 
+MERGE_MARK = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
+
+
+def test_no_file_holds_two_sides_of_a_merge():
+    texts = {name(path): path.read_bytes() for path in tracked()}
+    assert [file for file, data in texts.items() if MERGE_MARK.search(data.decode(errors="replace"))] == []
+    assert MERGE_MARK.search("a\n<<<<<<< HEAD\nb\n")
+
+
 @pytest.mark.parametrize("line", ["cd /home/ann/x", 'open("/root/a")', "pip install --index-url x", "see pypi.org/a"])
 def test_a_machine_or_a_registry_would_be_found(line):
     assert MACHINE_PATH.search(line) or REGISTRY.search(line)
