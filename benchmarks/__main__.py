@@ -37,6 +37,7 @@ PROGRAMS = (
     "restore",
     "energy",
     "planted",
+    "newcomer",
     "gpu",
 )
 _STORED = Path("docs/measured")
