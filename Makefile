@@ -16,8 +16,9 @@ AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "testing[.
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
 .PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
-  test-py310 print-python310 attack demo bench lab-systemd lab-aarch64 lab-containers lab-container-unit lab-bundle lab-enrolment \
-  lab-report clean
+.PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
+  test-mlflow test-py310 print-python310 attack demo bench lab-systemd lab-aarch64 lab-containers lab-container-unit lab-bundle \
+  lab-enrolment lab-report clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -99,6 +100,10 @@ bindings: .bindings/.made  ## fetch TensorRT's released Python bindings and stub
 test-bindings: .bindings/.made  ## hold the names that the runtime uses against every TensorRT's bindings
 	$(BIN)/mypy
 	$(BIN)/pytest -s -m bindings tests/bindings
+
+test-mlflow: $(MADE)  ## put the export for MLflow through the real library, which it installs
+	$(BIN)/pip install --constraint constraints.txt --editable '.[mlflow]'
+	$(BIN)/pytest tests/report/test_mlflow.py
 
 $(VENV310)/.made: pyproject.toml constraints.txt
 	@test -n "$(PYTHON310)" || { echo 'no Python 3.10 found: make test-py310 PYTHON310=/path/to/python3.10'; exit 1; }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from controller.cli.inferences import FORMATS
+from controller.cli.inferences import FORMATS, MLFLOW
 from controller.cli.numbers import MOST_ID
 from controller.cli.outputs import check_outputs
 from controller.cli.settings import print_message, settings_of
@@ -27,8 +27,11 @@ def export(
     ] = None,
     format_: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help=f"Of a job's inferences: {', '.join(FORMATS)}."),
+        typer.Option("--format", metavar="FORMAT", help=f"Of a job: {', '.join(FORMATS)}."),
     ] = None,
+    tracking_uri: Annotated[
+        str, typer.Option(metavar="URI", help="Of an MLflow server or database, in the place of --output.")
+    ] = "",
     measurement: Annotated[
         int | None, typer.Option(metavar="ID", min=1, max=MOST_ID, help="Only this one.", show_default=False)
     ] = None,
@@ -42,32 +45,46 @@ def export(
 
     `export ID --format FORMAT --output FILE` writes each inference of a job: trtexec-times as `trtexec --exportTimes`,
     chrome-trace for ui.perfetto.dev with phases, stages and sensors, npz and parquet as tables.
+
+    `export ID --format mlflow` makes a run of MLflow of each measurement, in folder `--output` or at `--tracking-uri`.
     """
+    if tracking_uri and format_ != MLFLOW:
+        raise BadInput("it is for MLflow alone", where="--tracking-uri", expected=f"--format {MLFLOW}")
     if format_ is None:
         _export_model(context, Path(what), check=check, output=output, as_json=as_json)
     else:
-        _export_inferences(context, what, format_, output=output, measurement=measurement)
+        _export_job(context, what, format_, output=output, tracking_uri=tracking_uri, measurement=measurement)
 
 
-def _export_inferences(
-    context: typer.Context, what: str, format_: str, *, output: Path | None, measurement: int | None
+def _export_job(
+    context: typer.Context,
+    what: str,
+    format_: str,
+    *,
+    output: Path | None,
+    tracking_uri: str,
+    measurement: int | None,
 ) -> None:
-    from controller.cli.inferences import export_inferences
+    from controller.cli.inferences import export_inferences, export_runs
     from controller.model.view import ResultQuery
 
     if format_ not in FORMATS:
         raise BadInput(f"{format_!r} is not a format", where="--format", expected=", ".join(FORMATS))
     if not what.isdecimal() or not 0 < int(what) <= MOST_ID:
         raise BadInput(f"{what!r} is not the number of a job", where="ID", expected="as `controller jobs` prints it")
-    if output is None:
+    if output is None and not tracking_uri:
         raise BadInput("no file is named", where="--output", expected="--output FILE")
-    check_outputs(**{"--output": output})
+    if output is not None and format_ != MLFLOW:
+        check_outputs(**{"--output": output})
     with settings_of(context).connect() as client:
         client.job(int(what))  # one that does not exist is a mistake, not nothing to export
         rows = client.results(ResultQuery(job_ids=(int(what),)))
         chosen = [row for row in rows if measurement in (None, row.measurement_id)]
-        written = export_inferences(client, chosen, output, format_=format_)
-    print_message(f"{format_} of {written} measurement{'s' if written > 1 else ''}: {output}")
+        if format_ == MLFLOW:
+            written = export_runs(chosen, output, tracking_uri)
+        elif output is not None:
+            written = export_inferences(client, chosen, output, format_=format_)
+    print_message(f"{format_} of {written} measurement{'' if written == 1 else 's'}: {output or tracking_uri}")
 
 
 def _export_model(context: typer.Context, job: Path, *, check: bool, output: Path | None, as_json: bool) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from controller.model.view import TaskView
     from controller.report.inferences.process import ProcessRecord
 
-FORMATS = ("trtexec-times", "chrome-trace", "npz", "parquet")
+MLFLOW = "mlflow"
+FORMATS = ("trtexec-times", "chrome-trace", "npz", "parquet", MLFLOW)
 _NUMBER = re.compile(r"\.(\d+)\.")  # of the process that a file is of
 
 
@@ -39,6 +40,15 @@ def export_inferences(client: "Client", rows: Sequence["Row"], path: Path, *, fo
         )
     _write(path, subjects, records, format_)
     return len(subjects)
+
+
+def export_runs(rows: Sequence["Row"], folder: Path | None, tracking_uri: str) -> int:
+    """MLflow's runs of measurements, in a folder or at its server; returns how many were new there."""
+    from controller.report.mlflow_runs import folder_uri, log_runs
+
+    if not rows:
+        raise NotFound("there is no measurement to export", hint="`controller results` lists what there is")
+    return log_runs(rows, tracking_uri or folder_uri(folder or Path("mlruns")))
 
 
 def _write(path: Path, rows: Sequence["Row"], records: dict[int, list["ProcessRecord"]], format_: str) -> None:

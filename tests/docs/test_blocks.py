@@ -27,6 +27,7 @@ REASONS = {
     "needs root and systemd, make lab-bundle runs it": "make lab-bundle",
     "needs docker, make lab-containers runs it": "make lab-containers",
     "needs the network and a Jetson": "tests/image",
+    "needs mlflow": "make test-mlflow",
     "needs a Prometheus": "tests/operations",
     "needs a head that was noted": "tests/access/test_audit.py",
     "needs jobs that have ended": "docs/tutorial.md and docs/howto.md run the same verbs",

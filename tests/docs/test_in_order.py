@@ -106,7 +106,7 @@ def test_the_answers_by_task_run_to_their_end(
         "PASSED: job 2 against main",
         "FASTER",
         "what the manifest says",
-        '"device": "nano-1"',
-        "nothing is wrong",
+        '"table": "v_devices"',
+        ": 0 faults",
     ):
         assert said in printed
