@@ -68,14 +68,7 @@ def _export_job(
     from controller.cli.inferences import export_inferences, export_runs
     from controller.model.view import ResultQuery
 
-    if format_ not in FORMATS:
-        raise BadInput(f"{format_!r} is not a format", where="--format", expected=", ".join(FORMATS))
-    if not what.isdecimal() or not 0 < int(what) <= MOST_ID:
-        raise BadInput(f"{what!r} is not the number of a job", where="ID", expected="as `controller jobs` prints it")
-    if output is None and not tracking_uri:
-        raise BadInput("no file is named", where="--output", expected="--output FILE")
-    if output is not None and format_ != MLFLOW:
-        check_outputs(**{"--output": output})
+    _check_job(what, format_, output=output, tracking_uri=tracking_uri)
     with settings_of(context).connect() as client:
         client.job(int(what))  # one that does not exist is a mistake, not nothing to export
         rows = client.results(ResultQuery(job_ids=(int(what),)))
@@ -85,6 +78,17 @@ def _export_job(
         elif output is not None:
             written = export_inferences(client, chosen, output, format_=format_)
     print_message(f"{format_} of {written} measurement{'' if written == 1 else 's'}: {output or tracking_uri}")
+
+
+def _check_job(what: str, format_: str, *, output: Path | None, tracking_uri: str) -> None:
+    if format_ not in FORMATS:
+        raise BadInput(f"{format_!r} is not a format", where="--format", expected=", ".join(FORMATS))
+    if not what.isdecimal() or not 0 < int(what) <= MOST_ID:
+        raise BadInput(f"{what!r} is not the number of a job", where="ID", expected="as `controller jobs` prints it")
+    if output is None and not tracking_uri:
+        raise BadInput("no file is named", where="--output", expected="--output FILE")
+    if output is not None and format_ != MLFLOW:
+        check_outputs(**{"--output": output})
 
 
 def _export_model(context: typer.Context, job: Path, *, check: bool, output: Path | None, as_json: bool) -> None:
