@@ -16,7 +16,6 @@ AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "testing[.
 CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
 
 .PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
-.PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
   test-mlflow test-py310 print-python310 attack demo bench lab-systemd lab-aarch64 lab-containers lab-container-unit lab-bundle \
   lab-enrolment lab-report clean
 .DEFAULT_GOAL := help

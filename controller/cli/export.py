@@ -11,6 +11,7 @@ from controller.cli.numbers import MOST_ID
 from controller.cli.outputs import check_outputs
 from controller.cli.settings import print_message, settings_of
 from jetfleet.errors import BadInput
+from jetfleet.plural import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ def _export_job(
             written = export_runs(chosen, output, tracking_uri)
         elif output is not None:
             written = export_inferences(client, chosen, output, format_=format_)
-    print_message(f"{format_} of {written} measurement{'' if written == 1 else 's'}: {output or tracking_uri}")
+    print_message(f"{format_} of {counted(written, 'measurement')}: {output or tracking_uri}")
 
 
 def _check_job(what: str, format_: str, *, output: Path | None, tracking_uri: str) -> None:
