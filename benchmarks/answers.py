@@ -18,7 +18,9 @@ from controller.model.comparison import Answer, Comparison
 from controller.model.interleaved import Interleaved, PairedRun
 from controller.model.result import Estimate, Row, Run, Schedule
 from jetfleet.stats import interleaved
+from jetfleet.stats.decision import MARGIN
 from jetfleet.stats.percentiles import nearest_rank
+from jetfleet.stats.proportions import Proportion
 from testing.measurements import row
 
 RUNS, SAMPLES = 5, 600
@@ -67,14 +69,11 @@ def answer(device: NoisyDevice, chance: random.Random, slowdown: float) -> Answe
 def in_turns(chance: random.Random, *, ratio: float, deviation: float, bias: float, looks: Sequence[int]) -> Answer:
     """`submit --ab`: processes are added until a planned look decides, as the agent does it."""
     ratios: list[float] = []
-    found = Answer.CANNOT_TELL
-    for look in looks:
-        while len(ratios) < look:
-            ratios.append(ratio * (1 + bias) * math.exp(chance.gauss(0, deviation)))
-        found = turns(ratios, looks).answer
-        if found is not Answer.CANNOT_TELL:
-            break
-    return found
+    planned = interleaved.looks_at(looks)
+    decided = partial(interleaved.is_decided, looks=planned, margin=MARGIN, confidence=interleaved.CONFIDENCE)
+    while len(ratios) < looks[-1] and not decided(ratios):
+        ratios.append(ratio * (1 + bias) * math.exp(chance.gauss(0, deviation)))
+    return turns(ratios, looks).answer
 
 
 def turns(ratios: Sequence[float], looks: Sequence[int]) -> Comparison:
@@ -85,7 +84,7 @@ def turns(ratios: Sequence[float], looks: Sequence[int]) -> Comparison:
 def paired_rows(ratios: Sequence[float], looks: Sequence[int]) -> list[Row]:
     """The two rows of an INTERLEAVED task whose processes found these ratios of p50."""
     runs = tuple(PairedRun(index, False, {"p50_ms": value}) for index, value in enumerate(ratios))
-    pair = Interleaved(runs, tuple(looks), margin=0.01, confidence=0.99)
+    pair = Interleaved(runs, tuple(looks), margin=MARGIN, confidence=interleaved.CONFIDENCE)
     rows = []
     for index, key in enumerate(("base", "candidate")):
         single = made(index + 1, key, [{"p50_ms": 10.0}])
@@ -129,20 +128,29 @@ LOOKS = interleaved.LOOKS.at
 def figures(tiny: bool) -> Iterator[Figure]:
     trials = 100 if tiny else 4_000
     for device in DEVICES:
-        wrong = rate(partial(answer, device, slowdown=0.0), DIFFERENT, trials)
-        right = rate(partial(answer, device, slowdown=0.05), {Answer.SLOWER}, trials)
-        bar = 100 * at_most(0.01, trials)
-        yield Figure(f"A/A told apart, {device}", 100 * wrong, "%", at_most=bar, note=f"5 % told in {right:.0%}")
-    for deviation in (0.003, 0.006, 0.023):
+        right = rate(partial(answer, device, slowdown=0.05), {Answer.SLOWER}, trials // 4)
+        yield apart(
+            f"A/A told apart, {device}", partial(answer, device, slowdown=0.0), trials, f"5 % told in {right:.0%}"
+        )
+    for deviation in (0.003, 0.006, 0.01, 0.015, 0.023):
         ask = partial(in_turns, deviation=deviation, looks=LOOKS)
         name = f"in turns, ratios move by {deviation:.1%}"
-        wrong = rate(partial(ask, ratio=1.0, bias=0.002), DIFFERENT, trials)
-        yield Figure(f"A/A told apart {name}, bias 0.2 %", 100 * wrong, "%", at_most=100 * at_most(0.01, trials))
+        for bias in (0.0, interleaved.BIAS):
+            yield apart(f"A/A told apart {name}, bias {bias:.1%}", partial(ask, ratio=1.0, bias=bias), trials)
         for ratio in (1.02, 1.05):
             right = rate(partial(ask, ratio=ratio, bias=0.0), {Answer.SLOWER}, trials)
             yield Figure(f"{ratio - 1:.0%} told {name}", 100 * right, "%")
     yield from tail_figures(60 if tiny else 600)
     yield cost(200 if tiny else 20_000)
+
+
+def apart(what: str, ask: partial[Answer], trials: int, note: str = "") -> Figure:
+    """How often equal ones are called different; the note has the simulation's own error."""
+    wrong = rate(ask, DIFFERENT, trials)
+    low, high = Proportion(wrong, trials).interval()
+    told = f"{round(wrong * trials)} of {trials}: {low:.2%} to {high:.2%} (95 %)"
+    bar = 100 * at_most(0.01, trials)
+    return Figure(what, 100 * wrong, "%", at_most=bar, note=f"{told}; {note}" if note else told)
 
 
 def rate(ask: partial[Answer], wanted: set[Answer], trials: int) -> float:

@@ -1,13 +1,17 @@
 """A planted difference, timed in turns by the agent's own processes: how often it is found, how soon, and by what else.
 
 `python -m benchmarks.planted --pairs 60 --share 0.05 --threads 1`; `--share 0` holds a network against itself. `--tail`
-plants the share in one of 33 inferences, so that p99 has it and p50 has not. A line a pair goes to stderr.
+plants the share in one of 33 inferences, so that p99 has it and p50 has not. A line a pair goes to stderr; none begins
+after `--within` seconds.
+
+Processes of a tail are of a fixed number: those that p50 asks for end when p50 is the same, and to wait for that took
+two minutes a pair. A few pairs say little of a rate, so series are also drawn from the processes of all of them.
 """
 
 import argparse
-import asyncio
 import hashlib
 import json
+import random
 import sys
 import tempfile
 import time
@@ -19,24 +23,31 @@ from statistics import fmean, median
 
 import numpy as np
 
-from agent.daemon.runner import run_attempt
+from benchmarks.attempts import LocalAttempts
 from benchmarks.chains import chain
 from benchmarks.figure import Figure, emit
 from benchmarks.rivals import RIVALS, Samples, apart
-from jetfleet.stats.decision import Relation
-from jetfleet.stats.interleaved import Finding, find, looks_at
-from jetfleet.stats.power import power
+from jetfleet.stats.decision import MARGIN, Relation
+from jetfleet.stats.interleaved import (
+    CONFIDENCE,
+    Finding,
+    deviation_of,
+    find,
+    looks_at,
+    looks_for,
+    power_at_one_look,
+    procedure_of,
+)
+from jetfleet.stats.looks import Looks
+from jetfleet.stats.welch import paired_ratio
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_ENGINE,
     ARTIFACT_ROLE_MODEL_FP32,
     LOWERING_TYPED_GRAPH,
     PRECISION_FP32,
-    Artifact,
-    ArtifactRole,
     BenchTask,
     BuildTask,
     MeasureOptions,
-    Outcome,
     OutputCheck,
     Run,
     Subject,
@@ -47,6 +58,8 @@ from testing.processes import BrokenRun
 
 _WORD = {Relation.ABOVE: 1, Relation.BELOW: -1}
 _TAIL_SHARE = 0.03
+_TAIL_PROCESSES = 12
+_DRAWN = 2000  # series
 
 
 @dataclass(frozen=True)
@@ -63,7 +76,13 @@ class Experiment:
     width: int = 256
     seconds: float = 1.0
     runs: int = 0
+    within: float = 1500.0
     is_tail: bool = False
+
+    @property
+    def processes(self) -> int:
+        """Of a pair; 0: until a planned look decides."""
+        return self.runs or (_TAIL_PROCESSES if self.is_tail else 0)
 
     @property
     def metric(self) -> str:
@@ -100,48 +119,15 @@ class Answered:
 
     wall_s: float
     found: Finding
-    level: float  # at which a difference was believed
     p50_ms: float
+    ratios: list[float]  # of each process
+    claimed: float  # the power that the product has of what was planted, by the spread that it saw
     rivals: dict[str, int] = field(default_factory=dict)
 
     @property
     def sign(self) -> int:
         """1 slower, -1 faster, 0 the same or not known."""
         return _WORD.get(self.found.relation, 0)
-
-
-class LocalAttempts:
-    """Runs tasks as the agent does, in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        (folder / "store").mkdir()
-
-    def put(self, content: bytes, role: "ArtifactRole.ValueType", name: str) -> Artifact:
-        sha256 = hashlib.sha256(content).hexdigest()
-        (self._folder / "store" / sha256).write_bytes(content)
-        return Artifact(role=role, name=name, sha256=sha256, size_bytes=len(content))
-
-    def output(self, sha256: str) -> Path:
-        return self._folder / "attempt" / "out" / sha256
-
-    def run(self, spec: TaskSpec) -> Outcome:
-        """Raises BrokenRun for a failure."""
-        spec.time_limit.FromSeconds(1200)
-        store = self._folder / "store"
-        outcome = asyncio.run(
-            run_attempt(
-                spec,
-                self._folder / "attempt",
-                store.joinpath,
-                on_progress=lambda progress: None,
-                stop=asyncio.Event(),
-                env={},
-            )
-        )
-        if outcome.HasField("failure"):
-            raise BrokenRun(outcome.failure.message)
-        return outcome
 
 
 def build(attempts: LocalAttempts, experiment: Experiment, model: bytes) -> Subject:
@@ -174,7 +160,7 @@ def build(attempts: LocalAttempts, experiment: Experiment, model: bytes) -> Subj
 
 
 def one_pair(attempts: LocalAttempts, experiment: Experiment, subjects: Sequence[Subject]) -> Answered:
-    options = MeasureOptions(mode=MeasureOptions.MODE_LATENCY, runs=experiment.runs)
+    options = MeasureOptions(mode=MeasureOptions.MODE_LATENCY, runs=experiment.processes)
     options.warmup.FromMilliseconds(500)
     options.min_duration.FromMilliseconds(round(experiment.seconds * 1000))
     options.max_duration.FromMilliseconds(round(experiment.seconds * 10_000))
@@ -192,8 +178,17 @@ def one_pair(attempts: LocalAttempts, experiment: Experiment, subjects: Sequence
         raise BrokenRun(f"{len(ratios)} processes have a {experiment.metric}")
     first, second = (samples(attempts, part.runs) for part in measured.measurements)
     rivals = {name: rival(*apart(first, second)) for name, rival in RIVALS.items()} if len(first) > 1 else {}
-    level = (1 - turns.confidence) * looks.share(found.n)
-    return Answered(wall_s, found, level, float(np.median(np.concatenate(first))), rivals)
+    p50_ms = float(np.median(np.concatenate(first)))
+    return Answered(wall_s, found, p50_ms, ratios, claimed_power(experiment, ratios, looks), rivals)
+
+
+def claimed_power(experiment: Experiment, ratios: Sequence[float], looks: Looks) -> float:
+    """Of p50 by all looks, for they are asked about it; of a tail by the one that there is."""
+    found = paired_ratio(ratios)
+    if not experiment.is_tail:
+        rule = procedure_of(ratios, looks, margin=MARGIN, confidence=CONFIDENCE)
+        return rule.power(experiment.planted, deviation_of(found, len(ratios)), len(ratios))
+    return power_at_one_look(found, looks, len(ratios), outside=1 - CONFIDENCE, difference=experiment.planted)
 
 
 def samples(attempts: LocalAttempts, runs: Iterable[Run]) -> Samples:
@@ -202,13 +197,14 @@ def samples(attempts: LocalAttempts, runs: Iterable[Run]) -> Samples:
 
 
 def planted(experiment: Experiment) -> Iterator[Figure]:
-    pairs = []
+    pairs: list[Answered] = []
     with tempfile.TemporaryDirectory() as folder:
         attempts = LocalAttempts(Path(folder))
         subjects = [build(attempts, experiment, model) for model in experiment.networks()]
-        for number in range(experiment.pairs):
+        began = time.monotonic()
+        while len(pairs) < experiment.pairs and time.monotonic() - began < experiment.within:
             pairs.append(one_pair(attempts, experiment, subjects))
-            _tell(number, pairs[-1])
+            _tell(len(pairs), pairs[-1])
     yield from figures(experiment, pairs)
 
 
@@ -222,7 +218,10 @@ def figures(experiment: Experiment, pairs: Sequence[Answered]) -> Iterator[Figur
     if wanted:
         least = None if experiment.is_tail else 0.95 if experiment.planted >= 0.05 else 0.9
         yield Figure(f"{experiment.name}: found", right, "share", at_least=least, note=f"{count}: {told}")
-        yield Figure(f"{experiment.name}: power that was claimed", _claimed(experiment, pairs), "share", note="mean")
+        claimed = fmean(pair.claimed for pair in pairs)
+        yield Figure(f"{experiment.name}: power that was claimed", claimed, "share", note="mean")
+        if experiment.is_tail:
+            yield from _drawn(experiment, pairs)
     yield Figure(f"{experiment.name}: told what is not so", wrong, "share", at_most=0.01, note=f"{count}: {told}")
     off = abs(median(pair.found.ratio.ratio for pair in pairs) / (1 + experiment.planted) - 1)
     yield Figure(f"{experiment.name}: median ratio off by", 100 * off, "%", at_most=None if wanted else 0.2)
@@ -235,14 +234,22 @@ def figures(experiment: Experiment, pairs: Sequence[Answered]) -> Iterator[Figur
     yield from _beside(experiment, pairs, wanted)
 
 
-def _claimed(experiment: Experiment, pairs: Sequence[Answered]) -> float:
-    """What the product says of this difference beside its answers: the mean power, by the spread that each saw."""
-    claims = []
-    for pair in pairs:
-        error = pair.found.ratio.standard_error
-        shift = float(np.log1p(experiment.planted)) / error if error else 40.0
-        claims.append(power(min(shift, 40.0), pair.found.n - 1, outside=pair.level))
-    return fmean(claims)
+def _drawn(experiment: Experiment, pairs: Sequence[Answered]) -> Iterator[Figure]:
+    """How often it is found, and with which power that is claimed, in series of the processes that there were."""
+    ratios = [ratio for pair in pairs for ratio in pair.ratios]
+    chance, size = random.Random(0), experiment.processes
+    looks, told, claims = looks_for(size), 0, []
+    for number in range(_DRAWN):
+        series = chance.choices(ratios, k=size)
+        found = find(series, looks, margin=MARGIN, confidence=CONFIDENCE)
+        told += found is not None and found.relation is Relation.ABOVE
+        if number % 10 == 0:
+            claims.append(claimed_power(experiment, series, looks))
+    note = f"{_DRAWN} series of {size} drawn from {len(ratios)} processes"
+    yield Figure(f"{experiment.name}: found in drawn series", told / _DRAWN, "share", note=note)
+    apart = 100 * abs(told / _DRAWN - fmean(claims))
+    name = f"{experiment.name}: claimed power of drawn series off by"
+    yield Figure(name, apart, "points", at_most=10, note=f"{fmean(claims):.1%} claimed")
 
 
 def _beside(experiment: Experiment, pairs: Sequence[Answered], wanted: int) -> Iterator[Figure]:
@@ -276,7 +283,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--tiny", action="store_true", help="tiny sizes: is the program alive? The values mean nothing")
     for name in ("pairs", "layers", "rows", "width", "runs"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Experiment, name))
-    for name in ("share", "seconds"):
+    for name in ("share", "seconds", "within"):
         parser.add_argument(f"--{name}", type=float, default=getattr(Experiment, name))
     for name in ("threads", "runtime", "placement"):
         parser.add_argument(f"--{name}", default=getattr(Experiment, name))

@@ -11,11 +11,10 @@ from agent.repeat.merge import merge_runs
 from agent.repeat.plan import SPARE
 from agent.repeat.role import RunRole
 from jetfleet.stats.decision import MARGIN, Relation
-from jetfleet.stats.interleaved import CONFIDENCE, is_decided, looks_for, related
+from jetfleet.stats.interleaved import CONFIDENCE, METRIC, is_decided, looks_for, related
 from jetfleet.stats.regression import LimitRule
 from jetfleet.v1.task_pb2 import MeasureOptions, Outcome, PairedRun
 
-_P50 = "p50_ms"
 _SAID = {
     Relation.ABOVE: "the second one is slower",
     Relation.BELOW: "the second one is faster",
@@ -89,7 +88,7 @@ def _counted(outcomes: Sequence[Outcome]) -> list[PairedRun]:
 
 
 def _p50s(counted: Sequence[PairedRun]) -> list[float]:
-    return [run.ratios[_P50] for run in counted]
+    return [run.ratios[METRIC] for run in counted]
 
 
 def _limits_of(counted: Sequence[PairedRun], limits: Mapping[str, float]) -> dict[str, float]:

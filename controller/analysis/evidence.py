@@ -12,7 +12,7 @@ from controller.analysis.noise_floor import DRIFT_OVER_RUNS, MIN_REPEATS, Noise,
 from controller.model.comparison import NoiseFloor, Source
 from controller.model.interleaved import Interleaved
 from controller.model.result import Row
-from jetfleet.stats.interleaved import FEWEST, looks_at
+from jetfleet.stats.interleaved import BIAS, FEWEST, METRIC, deviation_of, looks_at, procedure_of, smallest_at_one_look
 from jetfleet.stats.looks import Looks
 from jetfleet.stats.power import POWER
 from jetfleet.stats.repeats import between_benches
@@ -31,6 +31,8 @@ class Evidence:
     floor: NoiseFloor | None = None
     looks: Looks | None = None
     ratios: tuple[float, ...] = ()  # of an INTERLEAVED one, of each process that counts
+    turns: Interleaved | None = None  # whose looks asked about this metric: its processes were ended by it
+    caution: float = 1.0  # how many times the standard error that is to be expected it has
 
     def interval(self, outside: float) -> tuple[float, float] | None:
         if self.found is None:
@@ -40,11 +42,25 @@ class Evidence:
     def p_value(self) -> float | None:
         if self.found is None:
             return None
-        return self.looks.p_value(self.found, n=len(self.ratios)) if self.looks else self.found.p_value()
+        return self.looks.p_value(self.found, n=len(self.ratios), bias=BIAS) if self.looks else self.found.p_value()
 
     def smallest(self, outside: float) -> float | None:
-        """Relative; see LogRatio."""
-        return self.found.smallest(outside=self._share(outside), wanted=POWER) if self.found else None
+        """Relative: what is told in four of five cases, by all looks that there were or would have been."""
+        if self.found is None:
+            return None
+        if self.turns and self.looks:
+            rule = procedure_of(
+                self.ratios,
+                self.looks,
+                margin=self.turns.margin,
+                confidence=self.turns.confidence,
+                outside=outside,
+            )
+            n = len(self.ratios)
+            return rule.smallest(deviation_of(self.found, n), n, wanted=POWER)
+        if self.looks:
+            return smallest_at_one_look(self.found, self.looks, len(self.ratios), outside=outside, wanted=POWER)
+        return self.found.smallest(outside=outside, wanted=POWER, caution=self.caution)
 
     def _share(self, outside: float) -> float:
         return outside * self.looks.share(len(self.ratios)) if self.looks else outside
@@ -56,7 +72,8 @@ def evidence(row: Row, baseline: Row, noise: Noise) -> Evidence:
     if turns is not None:
         ratios = [run.ratios.get(noise.metric, 0.0) for run in turns.runs if not run.left_out]
         if any(ratio > 0 for ratio in ratios):
-            return _of_turns(turns, [1 / ratio if turned else ratio for ratio in ratios if ratio > 0])
+            counted = [1 / ratio if turned else ratio for ratio in ratios if ratio > 0]
+            return _of_turns(turns, counted, noise.metric)
     return _of_benches(row, baseline, noise)
 
 
@@ -70,10 +87,17 @@ def in_turns(row: Row, baseline: Row) -> tuple[Interleaved | None, bool]:
     return None, False
 
 
-def _of_turns(turns: Interleaved, ratios: Sequence[float]) -> Evidence:
+def _of_turns(turns: Interleaved, ratios: Sequence[float], metric: str) -> Evidence:
+    """Of what its processes were not ended by, the one look that there was is all that is known."""
     if len(ratios) < FEWEST:
         return Evidence(Source.INTERLEAVED, reason="one process only counts", ratios=tuple(ratios))
-    return Evidence(Source.INTERLEAVED, paired_ratio(ratios), looks=looks_at(turns.looks), ratios=tuple(ratios))
+    return Evidence(
+        Source.INTERLEAVED,
+        paired_ratio(ratios),
+        looks=looks_at(turns.looks),
+        ratios=tuple(ratios),
+        turns=turns if metric == METRIC else None,
+    )
 
 
 def _of_benches(row: Row, baseline: Row, noise: Noise) -> Evidence:
@@ -83,7 +107,7 @@ def _of_benches(row: Row, baseline: Row, noise: Noise) -> Evidence:
     if mean is None or base_mean is None:
         return Evidence(source, reason=f"no {noise.metric} to compare")
     deviation = pooled_deviation((mean, base_mean))
-    variances, floors = [], []
+    variances, floors, twice = [], [], 0.0
     for alike in _of_one_kind(pair, noise):
         first, several = alike[0], noise.has_runs(alike[0])
         pooled = noise.pooled(first, pair)
@@ -93,8 +117,22 @@ def _of_benches(row: Row, baseline: Row, noise: Noise) -> Evidence:
         if several:
             one = between_benches(pooled, assumed=DRIFT_OVER_RUNS * deviation)
         variances.append(Variance(len(alike) * one.variance, one.freedom))
+        own = math.fsum(_own_variance(item, noise) for item in alike)
+        twice += own * pooled.freedom / max(1.0, one.freedom)
         floors.append(floor_of(one, pooled, first.device))
-    return Evidence(source, ratio(mean, base_mean, more=variances), floor=widest(floors))
+    found = ratio(mean, base_mean, more=variances)
+    return Evidence(source, found, floor=widest(floors), caution=_caution(found, twice))
+
+
+def _own_variance(row: Row, noise: Noise) -> float:
+    mean = noise.mean(row)
+    return mean.variance_of_mean.variance if mean else 0.0
+
+
+def _caution(found: LogRatio, twice: float) -> float:
+    """`twice`: the variance that runs and repeats both show. It is reckoned with on purpose, and is not there."""
+    variance = found.standard_error**2
+    return math.sqrt(variance / (variance - twice)) if 0 < twice < variance else 1.0
 
 
 def _of_one_kind(pair: Sequence[Row], noise: Noise) -> list[list[Row]]:

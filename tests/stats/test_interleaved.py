@@ -8,8 +8,8 @@ import pytest
 
 from jetfleet.stats.decision import Relation
 from jetfleet.stats.interleaved import (
+    BIAS,
     LOOKS,
-    POWER,
     find,
     is_decided,
     looks_at,
@@ -17,7 +17,6 @@ from jetfleet.stats.interleaved import (
     processes_needed,
     related,
 )
-from jetfleet.stats.welch import paired_ratio
 
 MARGIN, CONFIDENCE = 0.01, 0.99
 
@@ -52,7 +51,7 @@ def test_a_rule_that_looks_at_every_process_would_be_wrong_far_more_often() -> N
         looked = (ratios[:n] for n in range(4, 25))
         found = [related(part, looks_for(len(part)), margin=MARGIN, confidence=CONFIDENCE) for part in looked]
         wrong += any(which in (Relation.ABOVE, Relation.BELOW) for which in found)
-    assert wrong > 30
+    assert wrong > 20
 
 
 @pytest.mark.parametrize(
@@ -70,21 +69,12 @@ def test_equal_ones_are_called_the_same_where_processes_agree() -> None:
     assert sum(which is Relation.WITHIN for which, _ in outcomes(0.0, 0.004, times=300)) >= 290
 
 
-def test_a_difference_as_small_as_it_claims_is_seen_as_often_as_it_claims() -> None:
-    """At one look: stating the power of a difference means to see that difference so often."""
-    generator, looks = random.Random(3), looks_for(12)
-    deviation = 0.01
-    ratios = [math.exp(generator.gauss(0, deviation)) for _ in range(12)]
-    claimed = find(ratios, looks, margin=MARGIN, confidence=CONFIDENCE)
-    assert claimed is not None
-    scale = deviation * math.sqrt(12) / (claimed.ratio.standard_error * 12)  # the true deviation, not the seen one
-    effect = math.log1p(claimed.smallest) * scale
-    seen = 0
-    for _ in range(1000):
-        drawn = [math.exp(generator.gauss(effect, deviation)) for _ in range(12)]
-        found = paired_ratio(drawn).interval(CONFIDENCE)
-        seen += found[0] > 1
-    assert POWER - 0.025 <= seen / 1000 <= POWER + 0.025
+@pytest.mark.parametrize("deviation", [0.006, 0.01, 0.015, 0.023])
+def test_what_bias_explains_is_no_difference(deviation: float) -> None:
+    """Whoever stands first may be off by 0.2 %: with no allowance 2.4 % of such pairs are called different at 1 %."""
+    found = outcomes(BIAS, deviation, times=2000, seed=4)
+    wrong = sum(which in (Relation.ABOVE, Relation.BELOW) for which, _ in found)
+    assert wrong <= 32  # see above
 
 
 def test_what_it_would_take_is_told_where_nothing_is_decided() -> None:

@@ -6,6 +6,7 @@ it, and whatever the values have to do with each other (repeated confidence inte
 Sequential Methods, chapter 9).
 """
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass
 
@@ -29,15 +30,23 @@ class Looks:
     def is_planned(self, n: int) -> bool:
         return n in self.at
 
+    def until(self, n: int) -> "Looks":
+        """Those that there were, where no more than n values came; the last one is at n, with what it may spend."""
+        before = [(at, share) for at, share in zip(self.at, self.shares, strict=True) if at < n]
+        return Looks((*(at for at, _ in before), n), (*(share for _, share in before), self.share(n)))
+
     def interval(self, found: LogRatio, *, n: int, outside: float) -> tuple[float, float]:
         """Holds the ratio with probability 1 - outside at whichever look it is taken."""
         return found.interval(1 - outside * self.share(n))
 
-    def p_value(self, found: LogRatio, *, n: int) -> float:
-        """As of one test: below alpha exactly where the interval of this look at level alpha leaves 1 out."""
+    def p_value(self, found: LogRatio, *, n: int, bias: float = 0.0) -> float:
+        """As of one test: below alpha exactly where the interval of this look at level alpha leaves 1 out, and all that
+        `bias` explains.
+        """
+        away = max(0.0, abs(found.value) - math.log1p(bias))
         if found.standard_error == 0:
-            return found.p_value()
-        return min(1.0, two_sided(found.value / found.standard_error, found.freedom) / self.share(n))
+            return 0.0 if away else 1.0
+        return min(1.0, two_sided(away / found.standard_error, found.freedom) / self.share(n))
 
 
 def planned(*at: int) -> Looks:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from statistics import stdev
 
+from jetfleet.stats.interleaved import BIAS
 from jetfleet.stats.looks import Looks
 from jetfleet.stats.power import values_needed
 from jetfleet.stats.welch import paired_ratio
@@ -36,7 +37,7 @@ class LimitRule:
         """Of ratios of processes, of which more is worse, at least two."""
         found, n = paired_ratio(ratios), len(ratios)
         low, high = self.looks.interval(found, n=n, outside=OUTSIDE)
-        by_chance = self.looks.p_value(found, n=n) > self.false_alarms
+        by_chance = self.looks.p_value(found, n=n, bias=BIAS) > self.false_alarms
         return regression(low - 1, high - 1, limit, by_chance=by_chance)
 
     def is_over(self, ratios: Mapping[str, Sequence[float]], limits: Mapping[str, float]) -> bool:

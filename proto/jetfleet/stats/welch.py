@@ -61,9 +61,13 @@ class LogRatio:
             return 1.0 if away == 0 else 0.0
         return two_sided(away / self.standard_error, self.freedom)
 
-    def smallest(self, *, outside: float, wanted: float = POWER) -> float:
-        """The smallest relative difference that a test at level `outside` would have seen: 0.02 is 2 %."""
-        return _exp(smallest_difference(self.standard_error, self.freedom, outside=outside, wanted=wanted)) - 1
+    def smallest(self, *, outside: float, wanted: float = POWER, caution: float = 1.0) -> float:
+        """The smallest relative difference that a test at level `outside` would have seen: 0.02 is 2 %.
+
+        `caution`: how many times the true standard error this one is, where more was reckoned with than is there.
+        """
+        found = smallest_difference(self.standard_error, self.freedom, outside=outside, wanted=wanted, caution=caution)
+        return _exp(found) - 1
 
 
 def log_mean(values: Sequence[float]) -> LogMean:
