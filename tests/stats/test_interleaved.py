@@ -69,12 +69,12 @@ def test_equal_ones_are_called_the_same_where_processes_agree() -> None:
     assert sum(which is Relation.WITHIN for which, _ in outcomes(0.0, 0.004, times=300)) >= 290
 
 
-@pytest.mark.parametrize("deviation", [0.006, 0.01, 0.015, 0.023])
+@pytest.mark.parametrize("deviation", [0.01, 0.023])
 def test_what_bias_explains_is_no_difference(deviation: float) -> None:
     """Whoever stands first may be off by 0.2 %: with no allowance 2.4 % of such pairs are called different at 1 %."""
-    found = outcomes(BIAS, deviation, times=2000, seed=4)
+    found = outcomes(BIAS, deviation, times=1500, seed=4)
     wrong = sum(which in (Relation.ABOVE, Relation.BELOW) for which, _ in found)
-    assert wrong <= 32  # see above
+    assert wrong <= 25  # 15 expected at most: 25 and fewer in 99.5 % of such series
 
 
 def test_what_it_would_take_is_told_where_nothing_is_decided() -> None:

@@ -39,44 +39,44 @@ def is_told(ratios: list[float], looks: Looks = LOOKS) -> bool:
 
 
 @pytest.mark.parametrize("effect", [0.02, 0.05])
-@pytest.mark.parametrize("deviation", [0.003, 0.01, 0.023, 0.03, 0.05, 0.08])
+@pytest.mark.parametrize("deviation", [0.005, 0.023, 0.04, 0.08])
 def test_the_claimed_power_of_p50_is_what_is_found(effect: float, deviation: float) -> None:
     chance = random.Random(1)
-    done = [series(effect, deviation, chance) for _ in range(600)]
+    done = [series(effect, deviation, chance) for _ in range(250)]
     told = fmean(is_told(ratios) for ratios in done)
     claims = [
         procedure_of(ratios, LOOKS, margin=MARGIN, confidence=CONFIDENCE).power(
             effect, deviation_of(paired_ratio(ratios), len(ratios)), len(ratios)
         )
-        for ratios in done[:40]
+        for ratios in done[:16]
     ]
     assert fmean(claims) == pytest.approx(told, abs=POINTS)
 
 
-@pytest.mark.parametrize("count", [6, 8, 12, 24])
-@pytest.mark.parametrize("deviation", [0.015, 0.025, 0.05, 0.1])
+@pytest.mark.parametrize("count", [6, 12, 24])
+@pytest.mark.parametrize("deviation", [0.015, 0.04, 0.1])
 def test_the_claimed_power_of_a_tail_is_what_is_found(count: int, deviation: float) -> None:
     """Whose processes are a fixed number, or ended by p50: one look. Fewer than six know their spread too little."""
     chance, looks, effect = random.Random(2), planned(count), 0.05
-    done = [[math.exp(chance.gauss(math.log1p(effect), deviation)) for _ in range(count)] for _ in range(600)]
+    done = [[math.exp(chance.gauss(math.log1p(effect), deviation)) for _ in range(count)] for _ in range(300)]
     claims = [
         power_at_one_look(paired_ratio(ratios), looks, count, outside=OUTSIDE, difference=effect)
-        for ratios in done[:200]
+        for ratios in done[:60]
     ]
     assert fmean(claims) == pytest.approx(fmean(is_told(ratios, looks) for ratios in done), abs=POINTS)
 
 
-@pytest.mark.parametrize("deviation", [0.008, 0.015, 0.03, 0.06])
+@pytest.mark.parametrize("deviation", [0.01, 0.04])
 def test_a_repeat_tells_the_smallest_difference_as_often_as_is_claimed(deviation: float) -> None:
     """Each series claims its own, by the spread that it saw. Where that is small, the margin decides."""
     chance = random.Random(3)
     told = 0
-    for _ in range(400):
+    for _ in range(200):
         ratios = series(0.0, deviation, chance)
         rule = procedure_of(ratios, LOOKS, margin=MARGIN, confidence=CONFIDENCE)
         claimed = rule.smallest(deviation_of(paired_ratio(ratios), len(ratios)), len(ratios))
         told += is_told(series(claimed, deviation, chance))
-    assert told / 400 == pytest.approx(0.8, abs=POINTS)
+    assert told / 200 == pytest.approx(0.8, abs=POINTS)
 
 
 def test_looks_that_were_never_to_come_are_not_claimed() -> None:
