@@ -1,5 +1,6 @@
 """A bundle as a library: checked, loaded, warm, and asked.
 
+from agent.bundle.bodies import as_type
 from agent.bundle.model import open_bundle
 
 with open_bundle("bundle/") as model:
@@ -16,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from agent.attempt import AttemptDir
+from agent.bundle.bodies import as_type
 from agent.bundle.engine import OnMismatch, UsableEngine, rebuilt_engine, usable_engine
 from agent.device.probe import ProbeOptions, probe_in_child
 from agent.runtime.arrays import Tensor
@@ -25,7 +27,7 @@ from agent.work.subject import LoadedSubject, bound_inputs, load_and_check
 from jetfleet.address import default_state_dir
 from jetfleet.bundle import Manifest, read_manifest, verify_files
 from jetfleet.bundle_signature import verify_signature
-from jetfleet.errors import BadInput, TaskFailed
+from jetfleet.errors import BadInput, JetfleetError, TaskFailed
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_REFERENCE_INPUT,
     ARTIFACT_ROLE_REFERENCE_OUTPUT,
@@ -101,9 +103,18 @@ class BundleModel:
         return {spec.name: spec for spec in self._subject.inputs}
 
     def infer(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Outputs by name. Raises BadInput for inputs that are missing, too many, or of another type or shape."""
+        """Outputs by name. Raises BadInput for inputs that are missing, too many, or of another type or shape, and
+        TaskFailed where the runtime fails.
+        """
         arrays = self._checked(inputs)
-        return self._thread.submit(self._infer, arrays).result()
+        try:
+            return self._thread.submit(self._infer, arrays).result()
+        except JetfleetError:
+            raise
+        except Exception as error:  # a runtime's own kinds; it may do the next one all the same
+            raise TaskFailed(
+                f"the inference failed: {type(error).__name__}: {error}", where=self.manifest.name
+            ) from error
 
     def close(self) -> None:
         self._thread.submit(self._loaded.session.close).result()
@@ -149,7 +160,10 @@ class BundleModel:
             elif not np.can_cast(array.dtype, np.dtype(spec.dtype), casting="same_kind"):
                 wrong.append(f"{name}: {array.dtype} is not {spec.dtype}")
             else:
-                found[name] = np.ascontiguousarray(array, dtype=np.dtype(spec.dtype))
+                try:
+                    found[name] = as_type(name, array, np.dtype(spec.dtype))
+                except BadInput as error:
+                    wrong.append(f"{name}: {error.message}")
         if wrong:
             takes = ", ".join(f"{spec.name} {spec.dtype}{list(spec.shape)}" for spec in wanted.values())
             raise BadInput("; ".join(sorted(wrong)), where="inputs", expected=takes)
