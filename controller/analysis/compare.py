@@ -68,7 +68,7 @@ def compare(
         by=axis,
         baseline=base,
         comparisons=decided(cells, asked.rule),
-        spreads=spreads(rows),
+        spreads=spreads(newest_repeats(rows, most=1)),
         metric=metric,
         margin=rule.margin,
         false_alarms=rule.false_alarms,
