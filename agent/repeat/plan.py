@@ -18,7 +18,7 @@ FEWEST_RUNS = 3  # that make an interval
 FIVE_WITHIN_S = 60.0  # all five of them, else three...
 THREE_WITHIN_S = 180.0  # ...and if those take longer, one
 WANTED_HALF_WIDTH = 0.01  # of p50's interval: good enough, stop
-EXTRA_WITHIN_S = 14.0  # from the start of the first run to the end of the last one that is there to narrow the interval
+EXTRA_WITHIN_S = 12.5  # from the start of the first run to the end of the last one that is there to narrow the interval
 SPARE = 1.5  # a run that is to end before the time limit may take so many times as long as the ones before
 
 
