@@ -14,6 +14,7 @@ from controller.report.inferences.parquet import write_rows
 from controller.store.sqlite.database import FILE_NAME, open_database
 from controller.store.sqlite.views import VIEWS
 from jetfleet.errors import BadInput
+from jetfleet.metrics import METRICS
 from tests.cli.conftest import Command
 from tests.store.datasette import WRITTEN, metadata, written
 from tests.store.test_views import columns_of
@@ -41,6 +42,17 @@ def test_every_column_of_every_view_has_its_words_and_unit(tmp_path: Path) -> No
     results = tables["v_results"]
     assert results["units"]["p50_ms_low"] == "ms"
     assert results["columns"]["p50_ms_low"].startswith("lower end of the 95 % interval of")
+
+
+def test_the_schema_says_the_unit_of_each_metric(tmp_path: Path) -> None:
+    open_database(tmp_path).dispose()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
+        (schema,) = database.execute("select sql from sqlite_master where name = 'v_results'").fetchone()
+        (version,) = database.execute("select version_num from alembic_version").fetchone()
+    for metric in METRICS:
+        assert f"AS {metric.name} /* {metric.unit} */" in schema
+        assert ("low" in metric.parts) is (f"AS {metric.name}_low /* {metric.unit} */" in schema)
+    assert version
 
 
 def test_a_query_as_parquet_and_the_script_that_reads_it(tmp_path: Path) -> None:

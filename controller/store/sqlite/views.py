@@ -8,12 +8,21 @@ from jetfleet.board_settings import POWER_MODE
 from jetfleet.circumstances import NAMES as CIRCUMSTANCES
 from jetfleet.metrics import METRICS
 
-_METRIC = "(SELECT {part} FROM metric WHERE measurement_id = m.id AND name = '{name}') AS {column}"
+_METRIC = "(SELECT {part} FROM metric WHERE measurement_id = m.id AND name = '{name}') AS {column}{unit}"
 _PARTS = {"value": "value", "low": "low", "high": "high", "reason": "nullif(reason, '')"}
+
+
+def _comment(unit: str, part: str) -> str:
+    """What `.schema` shows beside a column."""
+    return "" if part == "reason" else f" /* {unit} */"
+
 
 # Looked up one by one: a query pays for those that it names, however many there are.
 _METRIC_COLUMNS = ",\n       ".join(
-    _METRIC.replace("{part}", _PARTS[part]).replace("{name}", metric.name).replace("{column}", column)
+    _METRIC.replace("{part}", _PARTS[part])
+    .replace("{name}", metric.name)
+    .replace("{column}", column)
+    .replace("{unit}", _comment(metric.unit, part))
     for metric in METRICS
     for part, column in zip(metric.parts, metric.columns, strict=True)
 )
