@@ -46,20 +46,20 @@ def newcomer(tiny: bool) -> Iterator[Figure]:
     yield Figure("installing before that", installing_s, "s", note="clone, venv, pip from a near index; no torch")
 
 
-def _follow(document: Path, place: Path, env: dict[str, str], *, tiny: bool) -> tuple[float | None, float | None, str]:
+def _follow(document: Path, place: Path, env: dict[str, str], *, tiny: bool) -> tuple[float, float | None, str]:
     """Seconds until the report is there, and until the end, or why that was not reached."""
-    begin, reported_s = time.monotonic(), None
-    for block in _commands(document, tiny=tiny):
-        try:
+    begin, commands = time.monotonic(), list(_commands(document, tiny=tiny))
+    until = next(index for index, block in enumerate(commands, 1) if "controller report" in block)
+    for block in commands[:until]:
+        _run(block, place, env)
+    reported_s = time.monotonic() - begin
+    if tiny:
+        return reported_s, None, "not with --tiny"
+    try:
+        for block in commands[until:]:
             _run(block, place, env)
-        except BlockFailed as error:
-            if reported_s is None:
-                raise
-            return reported_s, None, str(error)  # nothing is VALID where neighbours take the CPU: nothing is shipped
-        if reported_s is None and (place / "report.html").exists():
-            reported_s = time.monotonic() - begin
-            if tiny:
-                return reported_s, None, "not with --tiny"
+    except BlockFailed as error:
+        return reported_s, None, str(error)  # nothing is VALID where neighbours take the CPU: nothing is shipped
     return reported_s, time.monotonic() - begin, ""
 
 
