@@ -24,7 +24,9 @@ from jetfleet.address import default_state_dir
 from jetfleet.transport import Credentials
 
 if TYPE_CHECKING:
+    from controller.model.divergence import Bisection
     from controller.model.recommendation import RecommendationReport
+    from controller.model.slow import Explained
 
 T = TypeVar("T")
 OneOrMore: TypeAlias = T | Sequence[T]
@@ -242,6 +244,29 @@ class Client(ControlClient):
             objective=objective,
             constraints=constraints,
         )
+
+    def slow(self, job: int | Submitted, variant: str = "") -> "list[Explained]":
+        """Why each result of a job, or of one of its variants, takes its time: causes with their evidence and a next
+        step each, and what is not known of it. What `controller job slow` tells. Raises NotFound.
+        """
+        from controller.api.slowness import explain_job
+
+        return explain_job(self, job if isinstance(job, int) else job.job_id, variant)
+
+    def bisect(self, job: int | Submitted, variant: str = "", *, on: str = "") -> "list[Bisection]":
+        """The first layer whose output leaves FP32's, of each fp16 and int8 variant or of the named one.
+
+        The graphs run on this machine; `on` a device its own engines are built and run, each with one more output, as
+        jobs. What `controller job bisect` does. Raises NotFound, BadInput.
+        """
+        job_id = job if isinstance(job, int) else job.job_id
+        if on:
+            from controller.api.device_bisection import bisect_on_device
+
+            return bisect_on_device(self, job_id, on, variant, progress=self.on_message)
+        from controller.api.bisection import bisect_job
+
+        return bisect_job(self, job_id, variant, progress=self.on_message)
 
     def _job(self, submitted: Submitted) -> Job:
         if isinstance(submitted, Job):

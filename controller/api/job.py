@@ -12,6 +12,8 @@ from jetfleet.errors import BadInput
 
 if TYPE_CHECKING:
     from controller.model.comparison import Axis, ComparisonReport
+    from controller.model.divergence import Bisection
+    from controller.model.slow import Explained
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +50,21 @@ class Job(Submitted):
     ) -> "ComparisonReport":
         """This job, with others if given: see Client.compare."""
         return self.client.compare([self, *others], by=by, baseline=baseline, across=across)
+
+    def slow(self, variant: str = "") -> "list[Explained]":
+        """Why its results take their time: see Client.slow."""
+        from controller.api.slowness import explain_job
+
+        return explain_job(self.client, self._stored_id(), variant)
+
+    def bisect(self, variant: str = "", *, on: str = "") -> "list[Bisection]":
+        """Where its lowered variants leave FP32: see Client.bisect."""
+        from controller.api.bisection import bisect_job
+        from controller.api.device_bisection import bisect_on_device
+
+        if on:
+            return bisect_on_device(self.client, self._stored_id(), on, variant, progress=lambda _: None)
+        return bisect_job(self.client, self._stored_id(), variant, progress=lambda _: None)
 
     def cancel(self) -> JobView:
         return self.client.cancel(self._stored_id())

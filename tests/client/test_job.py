@@ -112,3 +112,18 @@ def test_without_pandas_the_error_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(Infrastructure, match="pip install pandas"):
         Results().to_pandas()
+
+
+def test_a_job_says_why_it_is_slow_and_where_it_leaves_fp32(client: Client, board: AgentProcess) -> None:
+    quick = {"runs": 1, "warmup_s": 0, "seconds": 0.05}
+    job = client.submit("examples/onnx/model.onnx", runtime="simulated", measure=quick)
+    job.wait()
+    (explained,) = job.slow()
+    assert (explained.row.job_id, client.slow(job)) == (job.id, [explained])
+    with pytest.raises(NotFound, match="no results of nobody"):
+        job.slow("nobody")
+    for ask in (job.bisect, lambda **options: client.bisect(job.id, **options)):
+        with pytest.raises(BadInput, match="no variant in fp16 or int8"):
+            ask()
+        with pytest.raises(BadInput, match="no variant in fp16 or int8"):
+            ask(on="board")
