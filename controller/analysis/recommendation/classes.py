@@ -11,6 +11,8 @@ from controller.model.circumstances import HARDWARE
 from controller.model.facts import Facts, shown
 from controller.model.job import Mode
 from controller.model.result import VALID, Provenance, Row, Schedule
+from jetfleet.board_settings import POWER_MODE
+from jetfleet.circumstances import UNKNOWN
 
 _RELEASES = ("l4t", "jetpack")
 
@@ -95,14 +97,22 @@ def by_class(rows: Iterable[Row]) -> dict[ClassKey, ClassRows]:
         elif row.schedule is _INTERLEAVED:
             here.in_turns.add(row.device)
         else:
-            clock, subject = measurement.circumstances.get("gpu_clock", ""), measurement.subject_index
-            is_alone = row.schedule is _ALONE
-            place = (row.model_name, row.variant_key, power_mode, clock, row.device, row.mode, subject, is_alone)
+            mode, clock = _set_as(measurement.circumstances, power_mode)
+            subject, is_alone = measurement.subject_index, row.schedule is _ALONE
+            place = (row.model_name, row.variant_key, mode, clock, row.device, row.mode, subject, is_alone)
             if here.newest.setdefault(place, row).measurement_id < row.measurement_id:
                 here.newest[place] = row
     return found
 
 
+def _set_as(said: Mapping[str, str], power_mode: str) -> tuple[str, str]:
+    """The power mode that was in force, or else the snapshot's; and the clock."""
+    if not said:
+        return power_mode, ""
+    mode = said.get(POWER_MODE, power_mode)
+    return "" if mode == UNKNOWN else mode, said.get("gpu_clock", "")
+
+
 def _power_mode(facts: Facts) -> str:
     text = shown(facts.get("power_mode"))
-    return "" if text == "unknown" else text
+    return "" if text == UNKNOWN else text

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from controller.analysis.recommendation.classes import by_class, class_of
 from controller.analysis.recommendation.configurations import configurations_of
+from controller.analysis.recommendation.recommend import recommend
 from controller.model.job import Mode
+from controller.model.recommendation import Goals
 from controller.model.result import VALID, FlagKind, Provenance, Row, Schedule
 from tests.analysis.recommendation.fleet import ORIN_NANO, measured
 
@@ -31,16 +33,16 @@ def _repeat(draw: st.DrawFn, number: int) -> Row:
         schedule=schedule,
         subject_index=0 if schedule is Schedule.ALONE else draw(st.sampled_from([None, 0, 1])),
     )
-    clocks = draw(st.sampled_from([{}, {"gpu_clock": "locked at 918 MHz"}]))
+    said = draw(st.sampled_from([{}, {"gpu_clock": "locked at 918 MHz"}, {"power_mode": "25W"}]))
     provenance = draw(st.sampled_from(Provenance))
-    measurement = replace(row.measurement, provenance=provenance, circumstances=clocks)
+    measurement = replace(row.measurement, provenance=provenance, circumstances=said)
     return replace(row, measurement=measurement, mode=draw(st.sampled_from([Mode.LATENCY, Mode.PACED])))
 
 
 def plainly(rows: list[Row]) -> list[Row]:
     def place(row: Row) -> str:
         clock = row.measurement.circumstances.get("gpu_clock")
-        what = (row.model_name, row.variant_key, row.facts["power_mode"], clock, row.device, row.mode, row.part)
+        what = (row.model_name, row.variant_key, row.power_mode, clock, row.device, row.mode, row.part)
         return str((class_of(row), what))
 
     counted = [row for row in rows if row.measurement.verdict == VALID and row.schedule is not Schedule.INTERLEAVED]
@@ -80,3 +82,17 @@ def test_a_variant_of_several_subjects_has_the_placement_of_the_whole_whatever_t
     for rows in (parts, parts[::-1]):
         (found,) = by_class(rows).values()
         assert [item.placement for item in configurations_of(found, {})] == ["gpu+dla0"]
+
+
+def test_a_power_mode_is_the_one_that_was_in_force_and_not_that_of_the_snapshot() -> None:
+    rows = [measured(number, "tensorrt-fp16-b1-gpu", 10.0 * number, power_mean_w=5.0 / number) for number in (1, 2)]
+    rows = [
+        replace(row, measurement=replace(row.measurement, circumstances={"power_mode": mode}))
+        for row, mode in zip(rows, ("25W", "7W"), strict=True)
+    ]
+    (found,) = recommend(rows, Goals("p50_ms")).classes
+    assert [item.label for item in found.winners] == ["tensorrt-fp16-b1-gpu in 25W"]
+    assert found.cheapest_mode is not None
+    assert found.cheapest_mode.power_mode == "7W"
+    unknown = replace(rows[0], measurement=replace(rows[0].measurement, circumstances={"power_mode": "unknown"}))
+    assert [item.power_mode for item in recommend([unknown], Goals("p50_ms")).classes[0].winners] == [""]
