@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 5000
 _MOST_DISTRIBUTIONS = 60  # files are downloaded for each
+_LARGEST_TELEMETRY = 64 << 20  # of a file: hours of every channel are a tenth of it
 _MOST_TELEMETRY = 12
 
 
@@ -112,11 +113,13 @@ def _telemetry(client: "Client", rows: Sequence[Row]) -> dict[int, tuple[Series,
         for view in map(client.engine, keys):
             files = [item for item in view.files if item.role is Role.TELEMETRY]
             row = by_id.get(view.audit.measurement_id) if view.audit is not None else None
-            if files and row is not None:
+            if files and row is not None and files[0].size_bytes <= _LARGEST_TELEMETRY:
                 path = Path(folder) / "telemetry.json"
                 try:
                     client.download(files[0].sha256, path)
-                    found[row.measurement_id] = _series(path.read_text(encoding="utf-8"), row, files[0])
+                    found[row.measurement_id] = _series(
+                        path.read_text(encoding="utf-8", errors="replace"), row, files[0]
+                    )
                 except JetfleetError:
                     continue
                 finally:

@@ -52,8 +52,15 @@ def _layers(client: ControlClient, engine: EngineView) -> Iterator[tuple[str, fl
             client.download(profiles[-1].sha256, path)
         except NotFound:  # collected: then the layers are unknown
             return
-        for layer in json.loads(path.read_text())["layers"]:
-            yield str(layer["name"]), float(layer["share"])
+        yield from _shares(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def _shares(text: str) -> list[tuple[str, float]]:
+    """None of a file that is not what an agent writes: then the layers are unknown."""
+    try:
+        return [(str(layer["name"]), float(layer["share"])) for layer in json.loads(text)["layers"]]
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return []
 
 
 def _fallbacks(engine: EngineView) -> tuple[str, ...]:
