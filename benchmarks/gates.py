@@ -44,7 +44,9 @@ name: {name}
 model: {{onnx: {model}}}
 variants: {{runtime: [onnxruntime], precision: [fp32]}}
 options: {{onnxruntime: {{threads: 1}}}}
+{measure}
 """
+_TINY = "measure: {runs: 2, warmup_s: 0.05, seconds: 0.05}"
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,15 @@ class Gate:
 class ScriptedCi:
     """A controller, an agent, and a baseline called main."""
 
-    def __init__(self, folder: Path, socket: str, *, layers: int) -> None:
-        self._folder, self._socket, self._layers = folder, socket, layers
+    def __init__(self, folder: Path, socket: str, *, layers: int, measure: str = "") -> None:
+        self._folder, self._socket, self._layers, self._measure = folder, socket, layers, measure
         self._spreads: list[float] = []
 
     def submit(self, name: str, added: int) -> int:
         """A job that ran."""
         model, job = self._folder / f"{name}.onnx", self._folder / f"{name}.yaml"
         model.write_bytes(chain(self._layers + added, rows=_ROWS, width=_WIDTH))
-        job.write_text(_JOB.format(name=name, model=model))
+        job.write_text(_JOB.format(name=name, model=model, measure=self._measure))
         done = self.run("submit", str(job), "--wait", "--json")
         if done.returncode:
             raise BrokenRun(done.stderr)
@@ -95,14 +97,15 @@ class ScriptedCi:
             f"### {report['verdict']}"
         )
         ratios = self._ratios()
-        self._spreads.append(variance(map(math.log, ratios)))
+        if len(ratios) > 1:
+            self._spreads.append(variance(map(math.log, ratios)))
         reason = "; ".join([*(cell["reason"] for cell in report["cells"]), *report["missing"], *report["notes"]])
         return Gate(done.returncode, report["verdict"], reason, took_s, len(ratios), alike)
 
     @property
     def spread(self) -> float:
         """Of the ratio of a process, as a standard deviation: typical of the gates so far."""
-        return math.sqrt(median(self._spreads))
+        return math.sqrt(median(self._spreads or [0.0]))
 
     def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -128,7 +131,7 @@ def _junit_is_red(path: Path) -> bool:
 def gates(tiny: bool) -> Iterator[Figure]:
     times, layers, added = (1, 4, 4) if tiny else (_GATES, _LAYERS, _ADDED)
     with scratch() as folder, controller(folder) as served, agent(served, folder):
-        ci = ScriptedCi(folder, served.address, layers=layers)
+        ci = ScriptedCi(folder, served.address, layers=layers, measure=_TINY if tiny else "")
         slower, equal = _by_turns(ci, added, times)
     yield from _real(slower, equal, ci.spread)
     for spread in (ci.spread, *_SPREADS):
