@@ -181,3 +181,9 @@ def test_what_has_no_wheels_is_compiled_from_the_wheelhouse(machine: Machine) ->
     assert code == 0, said
     assert list((machine.place / "venv").glob("lib/python*/site-packages/pycuda/__init__.py"))
     assert not list((machine.place / "venv").glob("lib/python*/site-packages/tools*"))
+
+
+def test_a_wheel_of_the_agent_serves_in_place_of_the_wheelhouse(machine: Machine, tmp_path: Path) -> None:
+    (machine.house / "jetfleet-1.0-py3-none-any.whl").rename(tmp_path / "jetfleet-1.0-py3-none-any.whl")
+    code, said = machine.install(JETFLEET="jetfleet-1.0-py3-none-any.whl")
+    assert (code, machine.served) == (0, "first"), said

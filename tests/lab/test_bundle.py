@@ -141,6 +141,8 @@ def test_compose_starts_it_ready_confined_and_right(
     assert difference < 1e-4
     note("an inference over HTTP, against the model's own by ONNX Runtime", f"largest difference {difference:.1g}")
     container = compose("ps", "-q", NAME).strip()
+    # Apart from other bundles, whose compose files lie in folders of the same name.
+    assert docker.inspect(container, 'index .Config.Labels "com.docker.compose.project"').startswith(NAME)
     status = docker.execute(container, "cat", "/proc/1/status")
     assert "CapBnd:\t0000000000000000" in status
     assert "Uid:\t10001\t10001" in status
