@@ -28,7 +28,7 @@ _LOCKED_S = 1.0
 
 
 def connect(
-    state_dir: Path | None = None,
+    state_dir: Path | str | None = None,
     *,
     address: str | None = None,
     on_message: Callable[[str], None] = lambda _: None,
@@ -40,7 +40,7 @@ def connect(
     Raises Unreachable if an explicit address (or JETFLEET_ADDRESS) does not answer: then nothing is started. Raises
     what the started controller died of: DatabaseTooNew, StateLocked, DiskFull.
     """
-    folder = (state_dir or default_state_dir()).resolve()
+    folder = Path(state_dir or default_state_dir()).resolve()
     check_state_dir(folder)
     chosen = explicit_address(address, state_chosen=state_dir is not None)
     found = _open_client(chosen, state_dir=folder) if chosen else find_running(folder)

@@ -38,6 +38,12 @@ def test_its_address_is_as_good_as_its_folder(controller: ControllerProcess, tmp
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_a_folder_is_a_path_or_a_text(controller: ControllerProcess, tmp_path: Path) -> None:
+    for folder in (tmp_path / "state", str(tmp_path / "state")):
+        with connect(folder) as found:
+            assert found.devices() == []
+
+
 def test_an_address_in_the_environment_is_explicit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JETFLEET_ADDRESS", f"unix:{tmp_path}/nobody.sock")
     with pytest.raises(Unreachable):
