@@ -80,7 +80,7 @@ def test_a_plan_names_both(fleet: Command, job: Job) -> None:
     [
         (("a.yaml", "b.yaml", "--ab", "x", "y"), "2 job files beside the pair"),
         (("a.yaml", "--fail-on", "slower"), "it takes a comparison"),
-        (("--ab", "x"), "requires 2 arguments"),
+        (("--ab", "x"), "it takes BASE CANDIDATE"),
         ((), "JOB.yaml... is missing"),
     ],
 )
