@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.device.clocks import Clock, emc_cap_hz, gpu_folder, read_cpu_policies, read_emc_clock, read_gpu_clock
 from agent.device.nvml_gpu import GpuState, NvmlGpu
-from jetfleet.circumstances import CPU_CLOCKS, EMC_CLOCKS, GPU_CLOCKS, UNKNOWN
+from jetfleet.circumstances import CPU_CLOCKS, EMC_CLOCKS, GPU_CLOCKS, LOCKED, UNKNOWN
 from jetfleet.v1.task_pb2 import FLAG_KIND_CLOCK_DRIFT, Flag
 
 
@@ -116,7 +116,7 @@ def _emc_in_words(clock: Clock | None, cap_hz: int | None) -> str:
 def _words(clock: Clock) -> str:
     if clock.locked:
         at = clock.current_hz if clock.held else clock.min_hz
-        return f"locked at {_mhz(at)} MHz" if at else "locked"
+        return f"{LOCKED} at {_mhz(at)} MHz" if at else LOCKED
     if clock.max_hz is None or (clock.held is None and clock.min_hz is None):
         return UNKNOWN
     return f"free, {_mhz(clock.min_hz or 0)} to {_mhz(clock.max_hz)} MHz" if clock.min_hz else _up_to(clock.max_hz)

@@ -34,7 +34,7 @@ class Configuration:
     variant_key: str
     placement: str
     power_mode: str  # empty: no such thing there, or unknown
-    clocks: str
+    clocks: str  # of the GPU: `locked at 918 MHz`; empty: free, unknown, or no such clock
     boards: tuple[str, ...]
     measurement_ids: tuple[int, ...]
     engine_keys: tuple[str, ...]
@@ -42,8 +42,13 @@ class Configuration:
 
     @property
     def label(self) -> str:
-        """`tensorrt-fp16-b1-gpu in 15W`."""
-        return f"{self.variant_key} in {self.power_mode}" if self.power_mode else self.variant_key
+        """`tensorrt-fp16-b1-gpu in 15W, locked at 918 MHz`."""
+        return f"{self.variant_key} in {self.setting}" if self.setting else self.variant_key
+
+    @property
+    def setting(self) -> str:
+        """How the board was set; empty: as it was found."""
+        return ", ".join(part for part in (self.power_mode, self.clocks) if part)
 
     def estimate(self, quantity: str) -> Estimate:
         return self.estimates.get(quantity) or Estimate(None, reason="not measured")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from jetfleet.board_settings import POWER_MODE
 
 UNKNOWN = "unknown"
+LOCKED = "locked"  # how a clock that was locked begins; "locked at 918 MHz" where it is told at what
 GPU_CLOCKS, CPU_CLOCKS, EMC_CLOCKS = "gpu_clocks", "cpu_clocks", "emc_clocks"
 ZERO_COPY, INFLIGHT, PIPELINE, SOAK = "zero_copy", "inflight", "pipeline", "soak"
 CUDA_GRAPH = "cuda_graph"

@@ -12,7 +12,7 @@ from controller.model.facts import Facts, shown
 from controller.model.job import Mode
 from controller.model.result import VALID, Provenance, Row, Schedule
 from jetfleet.board_settings import POWER_MODE
-from jetfleet.circumstances import UNKNOWN
+from jetfleet.circumstances import GPU_CLOCKS, LOCKED, UNKNOWN
 
 _RELEASES = ("l4t", "jetpack")
 
@@ -106,11 +106,11 @@ def by_class(rows: Iterable[Row]) -> dict[ClassKey, ClassRows]:
 
 
 def _set_as(said: Mapping[str, str], power_mode: str) -> tuple[str, str]:
-    """The power mode that was in force, or else the snapshot's; and the clock."""
+    """The power mode that was in force, or else the snapshot's; and the GPU's clock, where it was locked."""
     if not said:
         return power_mode, ""
-    mode = said.get(POWER_MODE, power_mode)
-    return "" if mode == UNKNOWN else mode, said.get("gpu_clock", "")
+    mode, clock = said.get(POWER_MODE, power_mode), said.get(GPU_CLOCKS, "")
+    return "" if mode == UNKNOWN else mode, clock if clock.startswith(LOCKED) else ""
 
 
 def _power_mode(facts: Facts) -> str:

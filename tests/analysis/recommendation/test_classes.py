@@ -33,7 +33,8 @@ def _repeat(draw: st.DrawFn, number: int) -> Row:
         schedule=schedule,
         subject_index=0 if schedule is Schedule.ALONE else draw(st.sampled_from([None, 0, 1])),
     )
-    said = draw(st.sampled_from([{}, {"gpu_clock": "locked at 918 MHz"}, {"power_mode": "25W"}]))
+    clocks = [{"gpu_clocks": "locked at 918 MHz"}, {"gpu_clocks": "free, 306 to 918 MHz"}]
+    said = draw(st.sampled_from([{}, *clocks, {"power_mode": "25W"}]))
     provenance = draw(st.sampled_from(Provenance))
     measurement = replace(row.measurement, provenance=provenance, circumstances=said)
     return replace(row, measurement=measurement, mode=draw(st.sampled_from([Mode.LATENCY, Mode.PACED])))
@@ -41,7 +42,8 @@ def _repeat(draw: st.DrawFn, number: int) -> Row:
 
 def plainly(rows: list[Row]) -> list[Row]:
     def place(row: Row) -> str:
-        clock = row.measurement.circumstances.get("gpu_clock")
+        said = row.measurement.circumstances.get("gpu_clocks", "")
+        clock = said if said.startswith("locked") else ""
         what = (row.model_name, row.variant_key, row.power_mode, clock, row.device, row.mode, row.part)
         return str((class_of(row), what))
 
@@ -96,3 +98,15 @@ def test_a_power_mode_is_the_one_that_was_in_force_and_not_that_of_the_snapshot(
     assert found.cheapest_mode.power_mode == "7W"
     unknown = replace(rows[0], measurement=replace(rows[0].measurement, circumstances={"power_mode": "unknown"}))
     assert [item.power_mode for item in recommend([unknown], Goals("p50_ms")).classes[0].winners] == [""]
+
+
+def test_locked_clocks_are_a_configuration_of_their_own() -> None:
+    rows = [measured(1, "tensorrt-fp16-b1-gpu", 10.0), measured(2, "tensorrt-fp16-b1-gpu", 8.0)]
+    said = ({"gpu_clocks": "free, 306 to 918 MHz"}, {"gpu_clocks": "locked at 918 MHz"})
+    rows = [
+        replace(row, measurement=replace(row.measurement, circumstances=one))
+        for row, one in zip(rows, said, strict=True)
+    ]
+    found = recommend(rows, Goals("p50_ms")).classes[0]
+    assert [item.label for item in found.winners] == ["tensorrt-fp16-b1-gpu in 15W, locked at 918 MHz"]
+    assert [item.configuration.label for item in found.runners_up] == ["tensorrt-fp16-b1-gpu in 15W"]
