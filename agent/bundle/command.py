@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from agent.callable_options import add_callables, allowed_callables
 from jetfleet.errors import BadInput
 from jetfleet.plural import are, counted
+from jetfleet.usage import check_outputs, named_value
 
 if TYPE_CHECKING:
     from agent.bundle.model import BundleModel
@@ -85,11 +86,10 @@ def _check(options: argparse.Namespace) -> int:
 def _infer(options: argparse.Namespace) -> int:
     from agent.runtime.arrays import read_npy, write_npz
 
+    check_outputs(**{"--output": options.output})
     inputs = {}
     for text in options.input:
-        name, sign, path = text.partition("=")
-        if not sign:
-            raise BadInput(f"{text!r} is not a valid input", where="--input", expected="NAME=FILE.npy")
+        name, path = named_value(text, what="input", where="--input", expected="NAME=FILE.npy")
         inputs[name] = read_npy(Path(path), name=name)
     with _open(options) as model:
         outputs = model.infer(inputs)

@@ -19,6 +19,7 @@ from agent.child_env import child_env
 from agent.device.quota import usable_cpus
 from jetfleet.errors import BadInput, Infrastructure
 from jetfleet.pipeline.callables import ANY, with_callables
+from jetfleet.usage import named_value
 from jetfleet.v1 import task_pb2
 
 _PROBE_S = 120.0  # importing TensorRT on a small board that has just booted
@@ -49,9 +50,7 @@ def parse_labels(pairs: Sequence[str]) -> dict[str, str]:
     """Labels from KEY=VALUE. Raises BadInput for anything else."""
     labels = {}
     for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not name or not equals:
-            raise BadInput(f"{pair!r} is not a valid label", where="--label", expected="KEY=VALUE")
+        name, value = named_value(pair, what="label", where="--label", expected="KEY=VALUE")
         labels[name] = value
     return labels
 

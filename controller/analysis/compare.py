@@ -7,7 +7,7 @@ from controller.analysis.answers import Cell, DecisionRule, decided, rule_for
 from controller.analysis.baseline import baseline_value, default_axis
 from controller.analysis.choose import ChosenRow, Position, at_position, choose
 from controller.analysis.comparability import check_names, differences
-from controller.analysis.effects import BESIDE, check_metric, effect_of
+from controller.analysis.effects import BESIDE, comparable_metric, effect_of
 from controller.analysis.evidence import in_turns
 from controller.analysis.noise_floor import NoiseFloors
 from controller.analysis.remarks import remarks
@@ -48,7 +48,7 @@ def compare(
     of the report are said to differ; left out, 1 % each, or what the job asked for whose pairs these are.
     """
     check_names(across)
-    check_metric(metric)
+    metric = comparable_metric(metric)
     axis = by or default_axis(rows)
     rows = newest_repeats(rows, axis)
     base = baseline_value(rows, axis, baseline)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from controller.analysis.evidence import Evidence, evidence
 from controller.analysis.noise_floor import Noise
 from controller.model.comparison import Effect, Source
-from controller.model.quantities import unknown_metric
+from controller.model.quantities import WORDS, unknown_metric
 from controller.model.result import Estimate, Row
 from jetfleet.metrics import ACCURACIES, METRICS, Better, MetricSpec
 from jetfleet.stats import proportions
@@ -31,11 +31,15 @@ BESIDE = tuple(
 )
 
 
-def check_metric(name: str) -> None:
-    """Raises BadInput for one that does not exist, or of which neither more nor less is better."""
+def comparable_metric(text: str) -> str:
+    """The metric's name, by itself or by a word of WORDS. Raises BadInput for one that does not exist, or of which
+    neither more nor less is better.
+    """
+    name = WORDS.get(text, text)
     if name not in _SPECS or not _is_comparable(_SPECS[name]):
         comparable = [metric.name for metric in METRICS if _is_comparable(metric)]
-        raise unknown_metric(name, comparable, where="--metric", purpose="compare by")
+        raise unknown_metric(text, comparable, where="--metric", purpose="compare by")
+    return name
 
 
 def spec_of(metric: str) -> MetricSpec:

@@ -27,12 +27,18 @@ _MANY = 200  # processes: more than anybody would wait for
 
 def read_limits(text: str) -> tuple[RegressionLimit, ...]:
     """`p50=3%,p99=5%,accuracy=0.5pt`. Raises BadInput with all that is wrong."""
-    found, wrong = [], []
+    found: list[RegressionLimit] = []
+    wrong: list[BadInput] = []
     for part in filter(None, (item.strip() for item in text.split(","))):
         try:
-            found.append(_limit(part))
+            limit = _limit(part)
         except BadInput as error:
             wrong.append(error)
+            continue
+        if any(limit.metric == other.metric for other in found):
+            expected = "one limit for each metric"
+            wrong.append(BadInput(f"{limit.metric} is limited twice", where="--max-regression", expected=expected))
+        found.append(limit)
     if not found and not wrong:
         wrong.append(BadInput("no limit is given", where="--max-regression", expected="p50=3%,accuracy=0.5pt"))
     if wrong:
@@ -90,7 +96,7 @@ def _cell(limit: RegressionLimit, item: Comparison, adjusted: float | None, fals
     if worse is None or adjusted is None:
         reason = item.reason or (item.effect.change.reason if item.effect else "unknown")
         return GateCell(limit, item, CellVerdict.CANNOT_TELL, reason)
-    told = f"worse by {_amount(limit, worse[0])} to {_amount(limit, worse[1])}, {_amount(limit, limit.limit)} allowed"
+    told = f"{_told(limit, *worse)}, {_amount(limit, limit.limit)} allowed"
     verdict = _VERDICTS[regression(*worse, limit.limit, by_chance=adjusted > false_alarms)]
     if verdict is not CellVerdict.CANNOT_TELL:
         return GateCell(limit, item, verdict, told)
@@ -122,6 +128,15 @@ def _worse(limit: RegressionLimit, item: Comparison) -> tuple[float, float] | No
     if higher_is_better:
         return 1 / change.high - 1, 1 / change.low - 1
     return change.low - 1, change.high - 1
+
+
+def _told(limit: RegressionLimit, least: float, most: float) -> str:
+    """`worse by 2% to 4%`, `better by 29% to 37%`, `between 1% better and 2% worse`."""
+    if least < 0 < most:
+        return f"between {_amount(limit, -least)} better and {_amount(limit, most)} worse"
+    if least < 0:
+        return f"better by {_amount(limit, abs(most))} to {_amount(limit, -least)}"
+    return f"worse by {_amount(limit, least)} to {_amount(limit, most)}"
 
 
 def _amount(limit: RegressionLimit, value: float) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from controller.analysis.comparability import value_of_fact
-from controller.analysis.effects import check_metric, spec_of
+from controller.analysis.effects import comparable_metric, spec_of
 from controller.analysis.noise_floor import DRIFT_OVER_RUNS, Noise
 from controller.analysis.runs import has_runs, run_values, single_value
 from controller.model.circumstances import SETTINGS
@@ -43,7 +43,7 @@ def histories(rows: Iterable[Row], metric: str, *, beside: Iterable[Row] = ()) -
 
     Raises BadInput for a metric that does not exist, or of which no ratio means anything.
     """
-    check_metric(metric)
+    metric = comparable_metric(metric)
     series: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     known = {row.measurement_id: row for row in rows}
     for _, row in sorted(known.items()):

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from controller.analysis.effects import check_metric
+from controller.analysis.effects import comparable_metric
 from controller.analysis.noise_levels import device_noise
 from controller.model.facts import DEVICE_NAME
 from controller.model.job import Condition, Op
@@ -29,7 +29,7 @@ def known_noise(
     """Of the newest rows of the device, of the provenance of what `repeats`, jobs' numbers, measured there; without
     any, the device's own. Raises BadInput for a metric that cannot be compared, and jobs that measured nothing there.
     """
-    check_metric(metric)
+    metric = comparable_metric(metric)
     condition = Condition(DEVICE_NAME, Op.EQUALS, (device.name,))
     rows = client.results(ResultQuery(conditions=(condition,), limit=ROWS))
     provenance = Provenance.SIMULATED if device.facts.get("simulated") else Provenance.MEASURED

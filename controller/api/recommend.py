@@ -8,12 +8,13 @@ from controller.analysis.recommendation.recommend import recommend
 from controller.intake.jobfile.goals import goals_in
 from controller.model.engine import EngineView
 from controller.model.job import JobSpec
-from controller.model.quantities import DEFAULT_OBJECTIVE, read_goals
+from controller.model.quantities import DEFAULT_OBJECTIVE, WORDS, read_goals
 from controller.model.recommendation import RecommendationReport
 from controller.model.result import Row
 from controller.model.task import TaskKind, TaskState
 from controller.model.view import JobView, ResultQuery
 from jetfleet.errors import BadInput
+from jetfleet.usage import finite_number, named_value
 
 T = TypeVar("T")
 Fetch: TypeAlias = Callable[[ResultQuery], Sequence[Row]]
@@ -84,19 +85,23 @@ def _refusals(jobs: Iterable[JobView]) -> dict[str, str]:
     return found
 
 
+_EXPECTED = "QUANTITY=LIMIT, such as p99_ms=33"
+
+
 def parse_constraints(texts: Sequence[str], *, where: str = "--require") -> dict[str, float]:
     """`p99_ms=33` as a name and a limit. Raises BadInput."""
     found: dict[str, float] = {}
     for text in texts:
-        name, sign, limit = text.replace("<=", "=").replace(">=", "=").partition("=")
+        plain = text.replace("<=", "=").replace(">=", "=")
+        name, limit = named_value(plain, what="constraint", where=where, expected=_EXPECTED)
+        quantity = WORDS.get(name.strip(), name.strip())
+        if quantity in found:
+            raise BadInput(f"{quantity} is limited twice", where=where, expected="one limit for each quantity")
         try:
-            if not sign:
-                raise ValueError
-            found[name.strip()] = float(limit)
+            found[quantity] = finite_number(limit)
         except ValueError:
-            raise BadInput(
-                f"{text!r} is not a valid constraint", where=where, expected="QUANTITY=LIMIT, such as p99_ms=33"
-            ) from None
+            expected = f"{_EXPECTED}, with a finite number"
+            raise BadInput(f"{text!r} is not a valid constraint", where=where, expected=expected) from None
     return found
 
 

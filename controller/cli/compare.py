@@ -8,7 +8,7 @@ import typer
 
 from controller.cli.failures import GATE
 from controller.cli.formats import Format, one_format, print_with_notes
-from controller.cli.numbers import MOST_ID, finite
+from controller.cli.numbers import MOST_ID, FiniteRange
 from controller.cli.results import conditions
 from controller.cli.settings import print_message, settings_of
 
@@ -51,9 +51,7 @@ Metric = Annotated[
 Margin = Annotated[
     float | None,
     typer.Option(
-        min=0.0,
-        max=1.0,
-        callback=finite,
+        click_type=FiniteRange(min=0.0, max=1.0),
         metavar="SHARE",
         help="SAME is within this: 0.01 is 1 %, or a point. [default: 0.01, or what --ab's job asked for]",
         show_default=False,
@@ -62,9 +60,7 @@ Margin = Annotated[
 FalseAlarms = Annotated[
     float | None,
     typer.Option(
-        min=1e-6,
-        max=0.5,
-        callback=finite,
+        click_type=FiniteRange(min=1e-6, max=0.5),
         metavar="SHARE",
         help="How likely any of all answers may tell a difference that is none. [default: 0.01, likewise]",
         show_default=False,

@@ -9,8 +9,8 @@ import typer
 
 from controller.cli.formats import print_json_or_tables
 from controller.cli.numbers import MOST_ID
-from controller.cli.outputs import check_outputs
 from controller.cli.settings import print_message, settings_of
+from jetfleet.usage import check_outputs
 
 if TYPE_CHECKING:
     from controller.api.client import Client

@@ -8,10 +8,10 @@ import typer
 
 from controller.cli.inferences import FORMATS, MLFLOW
 from controller.cli.numbers import MOST_ID
-from controller.cli.outputs import check_outputs
 from controller.cli.settings import print_message, settings_of
 from jetfleet.errors import BadInput
 from jetfleet.plural import counted
+from jetfleet.usage import check_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,6 +12,7 @@ from controller.cli.failures import GATE
 from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
 from jetfleet.errors import BadInput
+from jetfleet.usage import check_outputs
 
 if TYPE_CHECKING:
     from controller.model.baseline import Baseline
@@ -79,6 +80,7 @@ def gate(
     from controller.model.gate import OnDoubt, Stage
 
     limits = read_limits(max_regression)
+    check_outputs(**{"--junit": junit, "--markdown": markdown})
     with settings_of(context).connect() as client:
         report = gate_job(
             client,

@@ -9,6 +9,7 @@ import typer
 
 from controller.cli.settings import print_message, settings_of
 from jetfleet.plural import counted
+from jetfleet.usage import check_outputs
 
 if TYPE_CHECKING:
     from controller.maintenance.backup import BackupReport
@@ -25,6 +26,7 @@ def backup(
     as_json: _AsJson = False,
 ) -> None:
     """Back the state folder up, consistently, while the controller runs."""
+    check_outputs(FILE=file)
     from controller.maintenance.backup import back_up
 
     _print_report(back_up(settings_of(context).state_dir, file, with_blobs=not no_blobs), as_json=as_json, key="backup")

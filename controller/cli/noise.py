@@ -40,10 +40,10 @@ def noise(
     """
     with settings_of(context).connect() as client:
         found = find_device(client.devices(), device)
-        from controller.analysis.effects import check_metric
+        from controller.analysis.effects import comparable_metric
         from controller.api.noise import known_noise, noise_job
 
-        check_metric(metric)
+        metric = comparable_metric(metric)
         repeats: list[int] = []
         if benches:
             with ExitStack() as stack:

@@ -1,17 +1,20 @@
 """`controller package`: the winner of a job as a bundle that is deployed without any daemon of jetfleet."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
 from jetfleet.errors import BadInput
+from jetfleet.usage import check_outputs
 
 if TYPE_CHECKING:
     from controller.api.client import Client
     from controller.model.result import Row
+
+_Goals: TypeAlias = tuple[str, dict[str, float] | None]  # objective and constraints, where they are said
 
 Job = Annotated[int | None, typer.Argument(min=1, max=MOST_ID, help="Whose winner, or variant.", show_default=False)]
 For = Annotated[
@@ -71,18 +74,21 @@ def package(
     if new_key is not None:
         from jetfleet.bundle_signature import make_key
 
+        check_outputs(**{"--new-key": new_key})
+
         print(make_key(new_key), end="")
         return
     if job is None or output is None:
         raise BadInput("what is packaged, and where?", expected="controller package JOB -o DIR")
-    from controller.api.recommend import parse_constraints
+    from controller.api.recommend import parse_constraints, required
     from controller.bundle.deploy import recipe_for
     from controller.bundle.write import BundleOptions, write_bundle
     from controller.model.result import Provenance
 
     limits = parse_constraints(budget or (), where="--budget")
+    goals = (objective, required(require))
     with settings_of(context).connect() as client:
-        row = _row(client, job, device_class, variant, (objective, tuple(require or ())))
+        row = _row(client, job, device_class, variant, goals)
         recipe = recipe_for(row, base=base, build_base=build_base, python=python) if image else None
         options = BundleOptions(limits, recipe, wheelhouse=wheelhouse, key=sign, name=name)
         manifest = write_bundle(client, row, output, options, print_message)
@@ -92,7 +98,7 @@ def package(
     print(output)
 
 
-def _row(client: "Client", job: int, device_class: str, variant: str, goals: tuple[str, tuple[str, ...]]) -> "Row":
+def _row(client: "Client", job: int, device_class: str, variant: str, goals: _Goals) -> "Row":
     """The newest VALID row of the variant that was asked for, or that is recommended. Raises BadInput."""
     from controller.analysis.recommendation.classes import class_of
     from controller.model.result import VALID
@@ -121,11 +127,9 @@ def _sku(row: "Row") -> str:
     return str(row.facts.get("sku", ""))
 
 
-def _winner(client: "Client", job: int, label: str, goals: tuple[str, tuple[str, ...]]) -> frozenset[int]:
+def _winner(client: "Client", job: int, label: str, goals: _Goals) -> frozenset[int]:
     """The measurements of the winner."""
-    from controller.api.recommend import required
-
-    report = client.recommend([job], objective=goals[0], constraints=required(goals[1]))
+    report = client.recommend([job], objective=goals[0], constraints=goals[1])
     found = next(item for item in report.classes if item.device_class == label)
     if not found.winners:
         raise BadInput(f"nothing to package for {label}: {found.reason}", hint=f"controller recommend {job} says more")

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from controller.cli.numbers import LONGEST_S, MOST_ROWS, finite
+from controller.cli.numbers import LONGEST_S, MOST_ROWS, FiniteRange
 from controller.cli.settings import print_message, settings_of
 from jetfleet.plural import counted
+from jetfleet.usage import check_outputs
 
 _DATABASE = "fleet.db"
 
@@ -28,9 +29,7 @@ def query(
         typer.Option(
             "--timeout",
             metavar="SECONDS",
-            min=0.1,
-            max=LONGEST_S,
-            callback=finite,
+            click_type=FiniteRange(min=0.1, max=LONGEST_S),
             help="Break a longer query off (exit 7).",
         ),
     ] = 60.0,
@@ -40,11 +39,12 @@ def query(
 ) -> None:
     """Ask the results database in SQL.
 
-    The views are v_results, v_rounds, v_engines, v_devices and v_attempts. Reads, never writes. A query has
-    --timeout seconds, --max-rows rows, 512 MiB of memory while it runs and 256 MiB for its answer.
+    The views are v_results, v_rounds, v_ratios, v_runs, v_builds, v_engines, v_devices and v_attempts. Reads, never
+    writes. A query has --timeout seconds, --max-rows rows, 512 MiB of memory while it runs and 256 MiB for its answer.
     """
     if as_json + as_csv + (parquet is not None) > 1:
         raise typer.BadParameter("choose one of --json, --csv and --parquet")
+    check_outputs(**{"--parquet": parquet})
     from controller.cli.database import QueryLimits, run_sql
 
     limits = QueryLimits(timeout_s=timeout, max_rows=max_rows)

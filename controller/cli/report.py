@@ -10,6 +10,7 @@ from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
 from jetfleet.errors import BadInput
 from jetfleet.plural import counted
+from jetfleet.usage import check_outputs
 
 if TYPE_CHECKING:
     from controller.model.job import Artifact
@@ -52,16 +53,18 @@ def report(
         return
     if output is None and markdown is None and pack is None:
         raise BadInput("where does it go?", expected="-o report.html, --markdown report.md, --pack evidence.zip")
+    check_outputs(**{"--output": output, "--markdown": markdown, "--pack": pack})
     from controller.api.recommend import required
     from controller.api.report import gather_report
 
+    constraints = required(require)
     samples = _Samples(wanted=pack is not None)
     with settings_of(context).connect() as client:
         data = gather_report(
             client,
             [_number(text) for text in job],
             objective=objective,
-            constraints=required(require),
+            constraints=constraints,
             title=title,
             keep=samples.keep,
         )

@@ -11,8 +11,8 @@ import typer
 from controller.cli.formats import Format, one_format, print_with_notes
 from controller.cli.labels import parse_labels
 from controller.cli.numbers import MOST_ID
-from controller.cli.outputs import check_outputs
 from controller.cli.settings import print_message, settings_of
+from jetfleet.usage import check_outputs
 
 if TYPE_CHECKING:
     from controller.api.client import Client

@@ -11,7 +11,7 @@ import typer
 
 from controller.api.local_limits import MOST_AGENTS
 from controller.cli.gc import parse_age, parse_size
-from controller.cli.numbers import LONGEST_S, finite
+from controller.cli.numbers import LONGEST_S, FiniteRange
 from controller.cli.settings import Settings, print_message, settings_of
 from jetfleet.plain_log import log_plainly
 
@@ -40,16 +40,16 @@ Local = Annotated[
 
 IdleExit = Annotated[
     float,
-    typer.Option(metavar="SECONDS", min=0, max=LONGEST_S, callback=finite, help="Idleness that ends --embedded."),
+    typer.Option(
+        metavar="SECONDS", click_type=FiniteRange(min=0, max=LONGEST_S), help="Idleness that ends --embedded."
+    ),
 ]
 
 MinFree = Annotated[
     float,
     typer.Option(
         metavar="PERCENT",
-        min=0,
-        max=99,
-        callback=finite,
+        click_type=FiniteRange(min=0, max=99),
         help="Take no upload that would leave less of the disk free.",
     ),
 ]

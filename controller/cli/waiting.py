@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from controller.cli.numbers import LONGEST_S, finite
+from controller.cli.numbers import LONGEST_S, FiniteRange
 
 WaitAll = Annotated[bool, typer.Option("--wait", help="Stay until all have ended; exit by the worst end.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until it has ended; exit by how it ended.")]
@@ -17,9 +17,7 @@ Timeout = Annotated[
     float | None,
     typer.Option(
         metavar="SECONDS",
-        min=0.1,
-        max=LONGEST_S,
-        callback=finite,
+        click_type=FiniteRange(min=0.1, max=LONGEST_S),
         help="Wait so long at most; then 7, and the job goes on.",
         show_default=False,
     ),

@@ -1,5 +1,6 @@
 """What a constraint or an objective may be about: every metric, and what follows from a row and its engine. Pure."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -81,7 +82,10 @@ def unknown_metric(text: str, known: Iterable[str], *, where: str, purpose: str)
 
 
 def read_goals(objective: str, constraints: Mapping[str, float], *, where: str) -> Goals:
-    """Raises BadInput for a quantity that does not exist."""
+    """Raises BadInput for a quantity that does not exist, and a limit that nothing could be held against."""
+    for name, limit in constraints.items():
+        if not math.isfinite(limit):
+            raise BadInput(f"{name}={limit} is not a valid constraint", where=where, expected="a finite number")
     held = tuple(Constraint(quantity(name, where=where).name, limit) for name, limit in constraints.items())
     return Goals(quantity(objective, where=where).name, held)
 

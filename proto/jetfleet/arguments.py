@@ -1,14 +1,13 @@
 """What argparse finds wrong in a command line, raised as the project's own errors."""
 
 import argparse
-import math
 import re
 from collections.abc import Sequence
 from typing import NoReturn
 
 from jetfleet.errors import BadInput
 from jetfleet.options import MOST_THREADS
-from jetfleet.usage import missing, unknown_option, unknown_verb, wrong_usage
+from jetfleet.usage import finite_number, missing, unknown_option, unknown_verb, wrong_usage
 
 # How argparse, of any version, begins to say what is wrong.
 _CHOICE = re.compile(r"invalid choice: '(.*?)' \(")
@@ -56,9 +55,9 @@ def threads(text: str) -> int:
 
 def seconds(text: str) -> float:
     try:
-        number = float(text)
+        number = finite_number(text)
     except ValueError:
-        number = math.nan
+        number = -1.0
     if not 0 <= number <= _LONGEST_S:
         raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of seconds: 0 to {_LONGEST_S:.0f}")
     return number

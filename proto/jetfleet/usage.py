@@ -1,7 +1,9 @@
 """Mistakes in a command line, told in one form by both commands, whatever parses it."""
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 from jetfleet.errors import BadInput
 
@@ -9,13 +11,14 @@ _MOST_VERBS = 30
 
 
 def unknown_option(name: str, known: Iterable[str], *, command: str) -> BadInput:
-    near = _near(name, known)
+    words = {word.lstrip("-"): word for word in known}  # the dashes are alike in all of them
+    near = " or ".join(words[word] for word in _near(name.lstrip("-"), words))
     return BadInput(f"{name!r} is not a valid option of `{command}`", expected=near, hint=_help(command))
 
 
 def unknown_verb(name: str, known: Iterable[str], *, command: str) -> BadInput:
     verbs = list(known)
-    near = _near(name, verbs) or f"one of: {', '.join(verbs[:_MOST_VERBS])}"
+    near = " or ".join(_near(name, verbs)) or f"one of: {', '.join(verbs[:_MOST_VERBS])}"
     return BadInput(f"{name!r} is not a valid verb of `{command}`", expected=near, hint=_help(command))
 
 
@@ -30,6 +33,35 @@ def wrong_usage(message: str, *, where: str = "", expected: str = "", command: s
     return BadInput(said[:1].lower() + said[1:], where=where, expected=expected, hint=_help(command))
 
 
+def named_value(text: str, *, what: str, where: str, expected: str = "NAME=VALUE") -> tuple[str, str]:
+    """`NAME=VALUE` as both. Raises BadInput for what has no name, or no `=`."""
+    name, equals, value = text.partition("=")
+    if not name.strip() or not equals:
+        raise BadInput(f"{text!r} is not a valid {what}", where=where, expected=expected)
+    return name, value
+
+
+def finite_number(text: str | float) -> float:
+    """What is written as a number, and is one: neither NaN nor infinite. Raises ValueError."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
+
+
+def check_outputs(**paths: Path | None) -> None:
+    """Files that are to be written, by option: looked at before the work, not after. Raises BadInput for what cannot be
+    a file, with every mistake.
+    """
+    wrong = [
+        BadInput(f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}", where=option)
+        for option, path in paths.items()
+        if path is not None and (path.is_dir() or not path.parent.is_dir())
+    ]
+    if wrong:
+        raise BadInput(wrong[0].message, where=wrong[0].where, expected="a file in a folder", others=wrong[1:])
+
+
 def refuse_blank(words: Sequence[str], *, command: str) -> None:
     """Raises BadInput for a value of nothing: mostly a variable of a script that is not set. `Path("")` would be the
     working directory.
@@ -41,10 +73,10 @@ def refuse_blank(words: Sequence[str], *, command: str) -> None:
             raise wrong_usage("an empty value", where=where, expected="some text", command=command)
 
 
-def _near(name: str, known: Iterable[str]) -> str:
+def _near(name: str, known: Iterable[str]) -> list[str]:
     from difflib import get_close_matches
 
-    return " or ".join(get_close_matches(name, list(known)))
+    return get_close_matches(name, list(known))
 
 
 def _help(command: str) -> str:

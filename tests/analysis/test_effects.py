@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from controller.analysis.compare import compare
+from controller.analysis.effects import comparable_metric
+from controller.analysis.history import histories
 from controller.model.comparison import Answer, Axis, Comparison, Source
 from controller.model.interleaved import Interleaved, PairedRun
 from controller.model.result import Estimate, Flag, FlagKind, Row, Schedule
@@ -294,3 +296,16 @@ def test_energy_is_of_an_inference_and_compared_per_item_and_by_runs() -> None:
     assert found.ratio is not None
     assert found.ratio.value == pytest.approx(0.5)
     assert found.ratio.low is not None
+
+
+@pytest.mark.parametrize(("word", "name"), [("p99", "p99_ms"), ("latency", "p50_ms"), ("energy", "energy_mj")])
+def test_a_metric_is_called_as_gate_and_recommend_call_it(word: str, name: str) -> None:
+    rows = [row(job, [10.0, 10.1, 10.2], job_id=job) for job in (1, 2)]
+    assert compare(rows, metric=word).metric == name
+    assert all(item.metric == name for item in histories(rows, word))
+
+
+def test_a_word_is_not_told_as_unknown_and_meant_at_once() -> None:
+    with pytest.raises(BadInput) as found:
+        comparable_metric("memory")
+    assert "memory" not in found.value.expected.split(", ")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from agent import cli as agent
 from controller.cli.main import main
+from controller.cli.numbers import FiniteRange
 from jetfleet.arguments import long_options
 from tests.cli.tree import command_of, verbs_of_agent, verbs_of_controller
 
@@ -124,6 +126,78 @@ def test_numbers_have_a_range(path: tuple[str, ...], number: str, capsys: pytest
         refused(main, [*path, *arguments_of("controller", path), f"{name}={number}"], capsys)
 
 
+@pytest.mark.parametrize("path", [path for path in CONTROLLER if numbers_of(path)])
+def test_numbers_with_a_point_are_finite_by_their_type(path: tuple[str, ...]) -> None:
+    points = [item for item in command_of(path).params if isinstance(item.type, click.types.FloatParamType)]
+    assert all(isinstance(item.type, FiniteRange) for item in points)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e999", "NaN", "few"])
+@pytest.mark.parametrize(
+    "words",
+    ["recommend 1 --require p99_ms=@", "report 1 -o r.html --require power=@", "package 1 -o d --require p99_ms<=@",
+     "package 1 -o d --budget p50_ms=@", "compare 1 --margin @", "compare 1 --false-alarms @", "query x --timeout @",
+     "serve --min-free @", "serve --idle-exit @", "submit job.yaml --timeout @",
+     "gate 1 --baseline 2 --max-regression p50=@%"],
+)  # fmt: skip
+def test_a_number_that_is_not_finite(words: str, number: str, monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main([word.replace("@", number) for word in words.split()])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert "a finite number" in said or "is not a valid limit" in said
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e999"])
+@pytest.mark.parametrize("option", ["--idle-exit", "--drain-seconds"])
+def test_seconds_of_an_agent_are_finite(option: str, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(agent.main, ["run", option, number], capsys)
+
+
+@pytest.mark.parametrize(("run", "words", "option"), [
+    (main, "gate 1 --baseline 2 --junit @", "--junit"), (main, "gate 1 --baseline 2 --markdown @", "--markdown"),
+    (main, "report 1 -o @", "--output"), (main, "report 1 --markdown @", "--markdown"),
+    (main, "report 1 --pack @", "--pack"), (main, "query x --parquet @", "--parquet"),
+    (main, "results --samples @", "--samples"), (main, "results --times @", "--times"),
+    (main, "engines show 1 --layers @", "--layers"), (main, "engines show 1 --profile @", "--profile"),
+    (main, "engines download 1 -o @", "--output"), (main, "export 1 --format parquet --output @", "--output"),
+    (main, "image --cpu --archive @", "--archive"), (main, "backup @", "FILE"),
+    (main, "package --new-key @", "--new-key"), (agent.main, "bundle infer . --output @", "--output"),
+])  # fmt: skip
+@pytest.mark.parametrize("place", [".", "absent/file"])
+def test_a_place_where_no_file_can_be_written(run, words: str, option: str, place: str, tmp_path, capsys) -> None:
+    """Before any work, and no failure of the disk."""
+    with pytest.raises(SystemExit) as caught:
+        run([word.replace("@", str(tmp_path / place)) for word in words.split()])
+    out, err = capsys.readouterr()
+    assert (caught.value.code, out) == (2, ""), err
+    assert err.startswith(f"error: {option}: ")
+    assert "  expected: a file in a folder" in err
+
+
+@pytest.mark.parametrize(("option", "told"), [("--where", ""), ("--timeot", "--timeout"), ("--labels", "--label")])
+def test_an_option_that_nothing_is_like_is_not_told_others(option: str, told: str, capsys) -> None:
+    lines = refused(main, ["submit", option, "x"], capsys)
+    expected = [f"  expected: {told}"] if told else []
+    assert lines[1:] == [*expected, "  fix: controller submit --help"]
+
+
+def test_a_word_without_its_name_is_refused_alike(capsys: pytest.CaptureFixture[str]) -> None:
+    for run, words in ((main, "submit job.yaml --label =x"), (main, "recommend 1 --require =3"),
+                       (agent.main, "bundle infer . --input =x.npy"), (agent.main, "probe --label =x")):  # fmt: skip
+        with pytest.raises(SystemExit) as caught:
+            run(words.split())
+        assert caught.value.code == 2
+        assert "=" in capsys.readouterr().err
+
+
+def test_a_quantity_is_limited_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["recommend", "1", "--require", "p99=3", "--require", "p99_ms=5"])
+    assert (caught.value.code, "p99_ms is limited twice" in capsys.readouterr().err) == (2, True)
+
+
 def test_colour_only_where_it_is_wanted() -> None:
     words = [sys.executable, "-m", "agent.cli", "nonsense"]
     for module in ("agent.cli", "controller.cli.main"):
@@ -171,3 +245,9 @@ def test_all_answers_that_a_gate_may_be_about_are_in_the_help() -> None:
     from controller.model.comparison import Answer
 
     assert sorted(ANSWERS.split(",")) == sorted(item.value.lower().replace("_", "-") for item in Answer)
+
+
+def test_all_views_are_in_the_help() -> None:
+    from controller.store.sqlite.views import VIEWS
+
+    assert re.findall(r"v_[a-z]+", command_of(("query",)).help or "") == list(VIEWS)

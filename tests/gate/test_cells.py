@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -141,7 +142,21 @@ def test_limits_are_read(text: str, found: list[tuple[str, float, bool]]) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "p50", "p50=3", "p50=-1%", "speed=3%", "accuracy=3%", "p50=3pt", "p50=nan%", "dla_time_share=1pt"]
+    "text",
+    [
+        "",
+        "p50",
+        "p50=3",
+        "p50=-1%",
+        "speed=3%",
+        "accuracy=3%",
+        "p50=3pt",
+        "p50=nan%",
+        "p50=3%,p50=90%",
+        "p50=3%,latency=4%",
+        "p50=inf%",
+        "dla_time_share=1pt",
+    ],
 )
 def test_what_is_not_a_limit_is_refused(text: str) -> None:
     with pytest.raises(BadInput):
@@ -162,6 +177,24 @@ def test_all_that_is_wrong_with_limits_is_told_at_once() -> None:
     with pytest.raises(BadInput) as found:
         read_limits("p50=3,speed=1%")
     assert len(found.value.others) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "told"),
+    [
+        (-0.33, CellVerdict.PASSED, "better by "),
+        (0.0, CellVerdict.PASSED, "between "),
+        (0.1, CellVerdict.FAILED, "worse by "),
+    ],
+)
+def test_a_change_is_told_by_its_direction(change: float, verdict: CellVerdict, told: str) -> None:
+    (found,) = cells(in_turns(ratios(change, random.Random(3), deviation=0.002)))
+    assert found.verdict is verdict
+    assert found.reason.startswith(told)
+    assert "-" not in found.reason
+    if change < 0:
+        least, most = re.findall(r"(\d+)%", found.reason)[:2]
+        assert int(least) <= 33 <= int(most)
 
 
 def test_looks_of_the_made_up_pairs_are_planned_ones() -> None:
