@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     from agent.bundle.model import check_bundle
-    from jetfleet.bundle import left_behind
+    from jetfleet.bundle_files import left_behind
 
     manifest = check_bundle(options.bundle, key=options.key)
     absent = len(left_behind(options.bundle, manifest))

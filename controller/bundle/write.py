@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from controller.image.wheelhouse import make_wheelhouse
 from controller.model.job import Artifact, Role
 from controller.model.result import Row
 from jetfleet.blobs import sha256_file
-from jetfleet.bundle import BENCH, BUILD, FILES, MANIFEST, SIGNATURE, Manifest, manifest_text
+from jetfleet.bundle import BENCH, BUILD, FILES, MANIFEST, SIGNATURE, SUMS, Manifest, manifest_text
 from jetfleet.bundle_signature import sign
 from jetfleet.errors import BadInput
 from jetfleet.plural import counted
@@ -52,11 +52,7 @@ def write_bundle(client: ControlClient, row: Row, folder: Path, options: BundleO
         _write(folder, item)
     if options.recipe is not None and options.wheelhouse:
         make_wheelhouse(options.recipe, folder / "image" / "wheelhouse", say)
-    manifest = Manifest(**{**vars(provisional), "files": dict(_digests(folder))})
-    (folder / MANIFEST).write_text(manifest_text(manifest), encoding="utf-8")
-    if options.key is not None:
-        sign(folder, options.key)
-    return manifest
+    return seal(folder, provisional, options.key)
 
 
 def _empty(folder: Path) -> None:
@@ -93,6 +89,17 @@ def _write(folder: Path, item: DeployFile) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(item.text, encoding="utf-8")
     path.chmod(0o755 if item.executable else 0o644)
+
+
+def seal(folder: Path, provisional: Manifest, key: Path | None) -> Manifest:
+    """The manifest of all that is in the folder, signed. The list is for sha256sum, where there is no agent yet."""
+    sums = "".join(f"{sha256}  {name}\n" for name, sha256 in _digests(folder))
+    (folder / SUMS).write_text(sums, encoding="utf-8")
+    manifest = replace(provisional, files=dict(_digests(folder)))
+    (folder / MANIFEST).write_text(manifest_text(manifest), encoding="utf-8")
+    if key is not None:
+        sign(folder, key)
+    return manifest
 
 
 def _digests(folder: Path) -> Iterator[tuple[str, str]]:

@@ -5,23 +5,21 @@ manifest.sig    its Ed25519 signature, hexadecimal, over the file's bytes; optio
 build.json      the BUILD that makes the engine again, a TaskSpec as `agent once` takes it
 bench.json      the BENCH that was won with, likewise
 files/<sha256>  engine, graphs, calibration, reference and evaluation data, timing caches
+SHA256SUMS      every file but the first two and itself, as sha256sum reads it: for a machine without an agent
 """
 
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from jetfleet.blobs import check_digest, sha256_file
-from jetfleet.errors import BadInput, Corrupt
+from jetfleet.blobs import check_digest
+from jetfleet.errors import BadInput
 
-MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+MANIFEST, SIGNATURE, SUMS = "manifest.json", "manifest.sig", "SHA256SUMS"
 BUILD, BENCH, FILES = "build.json", "bench.json", "files"
 SCHEMA_VERSION = 1
-# What only deploys it. A copy that serves may be without; what is there must be right all the same.
-_DEPLOYMENT = frozenset({"README.md", "deploy", "image"})
 _MOST_BYTES = 4 << 20
 _MAPPINGS = frozenset({"device", "facts", "measurement", "budget", "files"})
 _NUMBERS = frozenset({"batch", "schema_version"})
@@ -103,40 +101,3 @@ def _is_right(name: str, value: Any) -> bool:
 def _is_inside(name: str) -> bool:
     path = PurePosixPath(name)
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\\" not in name
-
-
-def left_behind(folder: Path, manifest: Manifest) -> list[str]:
-    """Files that only deploy the bundle, and that are not in this copy of it."""
-    return [name for name in sorted(manifest.files) if _only_deploys(name) and not os.path.lexists(folder / name)]
-
-
-def _only_deploys(name: str) -> bool:
-    return PurePosixPath(name).parts[0] in _DEPLOYMENT
-
-
-def verify_files(folder: Path, manifest: Manifest) -> None:
-    """Raises Corrupt for files that are missing or not what the manifest says; all of them are named.
-
-    Those that only deploy it may be missing.
-    """
-    wrong = list(_wrong(folder, manifest))
-    if wrong:
-        raise Corrupt(
-            "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""),
-            where=str(folder),
-            hint="copy the bundle anew, and compare: agent bundle verify",
-        )
-
-
-def _wrong(folder: Path, manifest: Manifest) -> Iterator[str]:
-    absent = frozenset(left_behind(folder, manifest))
-    for name, sha256 in sorted(manifest.files.items()):
-        path = folder / name
-        if name in absent:
-            continue
-        if path.is_symlink() or not path.is_file():
-            yield f"{name} is missing"
-        elif PurePosixPath(name).parts[0] == FILES and PurePosixPath(name).name != sha256:
-            yield f"{name} is not named by its digest"
-        elif sha256_file(path) != sha256:
-            yield f"{name} is damaged: not {sha256[:12]}"

@@ -12,7 +12,7 @@ from jetfleet.bundle import read_manifest
 
 def change(bundle: Path, **fields: object) -> None:
     path = bundle / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}, indent=2, sort_keys=True) + "\n")
 
 
 def flip(path: Path) -> None:

@@ -146,7 +146,7 @@ def test_a_copy_that_serves_needs_nothing_that_only_deploys(bundle: Path) -> Non
     shutil.rmtree(bundle / "image")
     shutil.rmtree(bundle / "deploy")
     said = agent("verify", bundle)
-    assert re.search(r": 7 files are what the manifest says; \d+ that only deploy it are not here", said)
+    assert re.search(r": 8 files are what the manifest says; \d+ that only deploy it are not here", said)
     flip(bundle / "README.md")
     assert "README.md is damaged" in agent("verify", bundle, code=4)
     (bundle / "build.json").unlink()
@@ -235,3 +235,29 @@ def test_a_link_is_no_file_of_a_bundle(bundle: Path, engine_file: Path, tmp_path
     engine_file.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Corrupt, match="is missing"):
         open_bundle(bundle)
+
+
+WHEEL = "image/wheelhouse/pip-0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("action", "path"),
+    [
+        ("verify", WHEEL),
+        ("verify", "files/more"),
+        ("verify", "a\x1b[2J"),
+        ("check", WHEEL),
+        ("serve", "sitecustomize.py"),
+    ],
+)
+def test_a_file_that_nobody_signed_is_refused_and_named(bundle: Path, shipped: Path, action: str, path: str) -> None:
+    (bundle / path).parent.mkdir(parents=True, exist_ok=True)
+    (bundle / path).write_text("planted")
+    said = agent(action, bundle, "--key", shipped / "key.pub", code=4)
+    assert f"{path!r} is not in the manifest" in said
+
+
+def test_a_folder_that_is_a_link_is_refused(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "files").rename(tmp_path / "files")
+    (bundle / "files").symlink_to(tmp_path / "files")
+    assert "'files' is not in the manifest" in agent("verify", bundle, code=4)

@@ -30,6 +30,7 @@ REASONS = {
     "needs mlflow": "make test-mlflow",
     "needs a Prometheus": "tests/operations",
     "needs a head that was noted": "tests/access/test_audit.py",
+    "needs a signed bundle": "tests/bundle/test_install.py runs it",
     "needs jobs that have ended": "docs/tutorial.md and docs/howto.md run the same verbs",
     "needs datasette, and stays in the foreground; the tests read the views with all three": "docs/howto.md",
     "needs the trained network; a test submits the block above": "tests/intake/test_docs.py plans it; make demo",
