@@ -119,9 +119,14 @@ def _of_benches(row: Row, baseline: Row, noise: Noise) -> Evidence:
         variances.append(Variance(len(alike) * one.variance, one.freedom))
         own = math.fsum(_own_variance(item, noise) for item in alike)
         twice += own * pooled.freedom / max(1.0, one.freedom)
-        floors.append(floor_of(one, pooled, first.device))
+        floors.append(floor_of(one, pooled, first.device, untaught=_untaught(first, pair, noise)))
     found = ratio(mean, base_mean, more=variances)
     return Evidence(source, found, floor=widest(floors), caution=_caution(found, twice))
+
+
+def _untaught(row: Row, pair: Sequence[Row], noise: Noise) -> str:
+    hint = f" (`controller noise {row.device}`)"
+    return noise.untaught(row.device, row.measurement.provenance, without=pair, hint=hint)
 
 
 def _own_variance(row: Row, noise: Noise) -> float:

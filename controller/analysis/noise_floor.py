@@ -47,7 +47,8 @@ class Noise:
         self._repeats: dict[Thing, Repeats] = defaultdict(Repeats)
         self._means: dict[int, LogMean | None] = {}
         self._values: dict[int, tuple[Thing, float, float]] = {}
-        for row in rows:
+        self._rows = {row.measurement_id: row for row in rows}
+        for row in self._rows.values():
             flags = {flag.kind for flag in row.measurement.flags} - despite if row.measurement.flags else ()
             if verdict(flags) == VALID and row.measurement_id not in self._values:
                 self._add(row)
@@ -117,6 +118,19 @@ class Noise:
             max(0.0, device.own - own.own),
         )
 
+    def untaught(self, device: str, provenance: Provenance, *, without: Iterable[Row] = (), hint: str = "") -> str:
+        """Why nothing is learnt of a device: nothing was repeated there, or what was repeated is not VALID."""
+        left_out = {row.measurement_id for row in without}
+        kinds: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for row in self._rows.values():
+            if (row.device, row.measurement.provenance) == (device, provenance) and row.measurement_id not in left_out:
+                kinds[row.model_name, row.variant_key, row.engine_key, row.part].append(row.measurement.verdict)
+        repeated = [found for verdicts in kinds.values() if len(verdicts) > 1 for found in verdicts]
+        spoilt = sorted(set(repeated) - {VALID})
+        if not spoilt:
+            return f"{device} has no VALID repeats{hint}"
+        return f"of {len(repeated)} benches no two of a kind are VALID ({', '.join(spoilt)}): quiet the device"
+
     def _workload(self, row: Row) -> Workload:
         return self._device(row), row.model_name, row.variant_key
 
@@ -144,11 +158,12 @@ def repeatability_limit(variance: Variance) -> float:
     return math.expm1(min(log_limit, math.log(1e6)))
 
 
-def floor_of(variance: Variance, pooled: Pooled, device: str) -> NoiseFloor:
+def floor_of(variance: Variance, pooled: Pooled, device: str, *, untaught: str) -> NoiseFloor:
+    """`untaught`: why it is assumed, where it is."""
     share = repeatability_limit(variance)
     told = f"{share:.1%}" if share < 1 else "more than 100 %"
     if not pooled.freedom:
-        return NoiseFloor(share, f"{told}, assumed: {device} has repeated nothing (`controller noise {device}`)")
+        return NoiseFloor(share, f"{told}, assumed: {untaught}")
     return NoiseFloor(share, f"{told}, learnt from {pooled.benches} A/A benches on {device}")
 
 

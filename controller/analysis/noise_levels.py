@@ -27,10 +27,12 @@ def device_noise(device: str, rows: Sequence[Row], metric: str, *, provenance: P
     own = [row for row in rows if row.device == device and row.measurement.provenance is provenance]
     taken = [row for row in own if verdict({flag.kind for flag in row.measurement.flags} - OF_THE_MACHINE) == VALID]
     noise = Noise(taken, metric, despite=OF_THE_MACHINE)
-    learnt = Noise(taken, metric).of_device(device, provenance, several_runs=True)
+    valid = Noise(taken, metric)
+    learnt = valid.of_device(device, provenance, several_runs=True)
     several = noise.of_device(device, provenance, several_runs=True)
     single = noise.of_device(device, provenance, several_runs=False)
     rounds, runs = _pooled(_rounds(taken) if metric == "p50_ms" else ()), _pooled(_runs(taken, metric))
+    between = between_benches(learnt, assumed=DRIFT_OVER_RUNS * math.sqrt(runs.total))
     return DeviceNoise(
         device=device,
         provenance=provenance,
@@ -42,7 +44,7 @@ def device_noise(device: str, rows: Sequence[Row], metric: str, *, provenance: P
             _level("bench of one process", _ONE_PROCESS, single),
             _level("build", _BUILDS, _pooled(values.values() for values in builds(taken, metric).values())),
         ),
-        floor=floor_of(between_benches(learnt, assumed=DRIFT_OVER_RUNS * math.sqrt(runs.total)), learnt, device),
+        floor=floor_of(between, learnt, device, untaught=valid.untaught(device, provenance)),
         flagged=sum(row.measurement.verdict != VALID for row in taken),
         left_out=len(own) - len(taken),
     )

@@ -10,7 +10,7 @@ import typer
 
 from controller.cli.settings import print_message, settings_of
 from jetfleet.errors import BadInput
-from jetfleet.usage import check_outputs
+from jetfleet.usage import check_folders, check_outputs
 
 if TYPE_CHECKING:
     from controller.image.recipe import ImageRecipe
@@ -71,6 +71,7 @@ def image(
     if [bool(device), bool(l4t), cpu, of_controller].count(True) != 1:
         raise BadInput("which image is meant?", expected="one of --for DEVICE, --l4t RELEASE, --cpu, --controller")
     check_outputs(**{"--archive": archive})
+    check_folders(**{"--wheelhouse": wheelhouse})
     bases = (base, build_base, python, arch)
     recipe = _recipe(context, device=device, l4t=l4t, of_controller=of_controller, bases=bases)
     recipe = replace(recipe, tag=tag) if tag else recipe

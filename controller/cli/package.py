@@ -8,7 +8,7 @@ import typer
 from controller.cli.numbers import MOST_ID
 from controller.cli.settings import print_message, settings_of
 from jetfleet.errors import BadInput
-from jetfleet.usage import check_outputs
+from jetfleet.usage import check_folders, check_outputs
 
 if TYPE_CHECKING:
     from controller.api.client import Client
@@ -80,6 +80,7 @@ def package(
         return
     if job is None or output is None:
         raise BadInput("what is packaged, and where?", expected="controller package JOB -o DIR")
+    check_folders(**{"--output": output})
     from controller.api.recommend import parse_constraints, required
     from controller.bundle.deploy import recipe_for
     from controller.bundle.write import BundleOptions, write_bundle

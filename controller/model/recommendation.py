@@ -25,7 +25,8 @@ class Goals:
 
 @dataclass(frozen=True)
 class Configuration:
-    """A variant under one power mode and one setting of the clocks, on all boards of a class that measured it.
+    """A variant with its options under one power mode and one setting of the clocks, on all boards of a class that
+    measured it.
 
     An estimate is that of the worst board: a fleet is as fast as its slowest one. What nobody measured is absent.
     """
@@ -35,6 +36,7 @@ class Configuration:
     placement: str
     power_mode: str  # empty: no such thing there, or unknown
     clocks: str  # of the GPU: `locked at 918 MHz`; empty: free, unknown, or no such clock
+    options: str  # `latency_ms 2`: in which it differs from others that are called the same; empty: in none
     boards: tuple[str, ...]
     measurement_ids: tuple[int, ...]
     engine_keys: tuple[str, ...]
@@ -42,8 +44,13 @@ class Configuration:
 
     @property
     def label(self) -> str:
-        """`tensorrt-fp16-b1-gpu in 15W, locked at 918 MHz`."""
-        return f"{self.variant_key} in {self.setting}" if self.setting else self.variant_key
+        """`tensorrt-fp16-b1-gpu (tf32 on) in 15W, locked at 918 MHz`."""
+        return f"{self.variant} in {self.setting}" if self.setting else self.variant
+
+    @property
+    def variant(self) -> str:
+        """Its key, and the options that set it apart from another of that key."""
+        return f"{self.variant_key} ({self.options})" if self.options else self.variant_key
 
     @property
     def setting(self) -> str:

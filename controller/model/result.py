@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
@@ -196,6 +196,11 @@ class Measurement:
     def estimate(self, name: str) -> Estimate:
         """A metric by its name in jetfleet.metrics; without a value where it was not measured."""
         return self.metrics.get(name, _UNKNOWN)
+
+    def promised(self, name: str) -> Estimate:
+        """As people are shown it: an interval holds what a repeat would print, and only a VALID row promises that."""
+        found = self.estimate(name)
+        return found if self.verdict == VALID else replace(found, low=None, high=None)
 
     def value(self, name: str) -> float | None:
         return self.estimate(name).value

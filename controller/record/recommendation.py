@@ -69,6 +69,7 @@ def _configuration_record(item: Configuration, shown: tuple[str, ...]) -> Record
         "model": item.model_name,
         "power_mode": item.power_mode or None,
         "clocks": item.clocks or None,
+        "options": item.options or None,
         "boards": list(item.boards),
         "measurement_ids": list(item.measurement_ids),
         "engine_keys": list(item.engine_keys),

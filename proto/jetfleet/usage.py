@@ -62,6 +62,16 @@ def check_outputs(**paths: Path | None) -> None:
         raise BadInput(wrong[0].message, where=wrong[0].where, expected="a file in a folder", others=wrong[1:])
 
 
+def check_folders(**paths: Path | None) -> None:
+    """Folders that are written to, and made where they are not there, by option. Raises BadInput for what cannot be
+    one.
+    """
+    for option, path in paths.items():
+        there = next((item for item in (path, *path.parents) if item.exists()), path) if path is not None else None
+        if there is not None and not there.is_dir():
+            raise BadInput(f"{there} is not a folder", where=option, expected="a folder, new or empty")
+
+
 def refuse_blank(words: Sequence[str], *, command: str) -> None:
     """Raises BadInput for a value of nothing: mostly a variable of a script that is not set. `Path("")` would be the
     working directory.

@@ -50,7 +50,7 @@ def test_a_device_that_has_repeated_nothing_never_makes_two_benches_the_same(p50
     (found,) = compare([row(1), row(2, p50_ms)]).comparisons
     assert found.answer is Answer.CANNOT_TELL
     assert found.reason == "the interval holds no difference, and more than the margin of 1 %"
-    assert found.floor.source == "11.1%, assumed: nano-1 has repeated nothing (`controller noise nano-1`)"
+    assert found.floor.source == "11.1%, assumed: nano-1 has no VALID repeats (`controller noise nano-1`)"
     assert "`submit --ab`" in found.advice
     assert found.effect.smallest > 0.05
     (found,) = compare([row(1), row(2, 20.0)]).comparisons

@@ -45,7 +45,7 @@ def test_what_was_never_repeated_is_unknown_and_what_is_assumed_is_said() -> Non
     of = levels(found)
     assert of["run"].deviation is not None
     assert (of["bench"].deviation, of["bench"].limit) == (None, None)
-    assert "assumed: nano-1 has repeated nothing" in found.floor.source
+    assert "assumed: nano-1 has no VALID repeats" in found.floor.source
 
 
 def test_rows_that_are_wrong_or_not_measured_are_left_out() -> None:
@@ -66,7 +66,9 @@ def test_a_noisy_machines_noise_is_shown_and_its_floor_is_not_learnt_from_what_i
     deviation = levels(found)["bench"].deviation
     assert deviation is not None
     assert deviation > 0.1
-    assert "assumed: nano-1 has repeated nothing" in found.floor.source
+    said = "assumed: of 5 benches no two of a kind are VALID (INTERFERED): quiet the device"
+    assert said in found.floor.source
+    assert "controller noise" not in found.floor.source
 
 
 def test_builds_of_one_variant_are_a_level() -> None:

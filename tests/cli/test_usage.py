@@ -176,6 +176,18 @@ def test_a_place_where_no_file_can_be_written(run, words: str, option: str, plac
     assert "  expected: a file in a folder" in err
 
 
+@pytest.mark.parametrize("place", ["there", "there/in/it"])
+@pytest.mark.parametrize(
+    ("words", "option"), [("package 1 -o @", "--output"), ("image --cpu --wheelhouse @", "--wheelhouse")]
+)
+def test_a_place_where_no_folder_can_be(words: str, option: str, place: str, tmp_path, capsys) -> None:
+    (tmp_path / "there").touch()
+    with pytest.raises(SystemExit) as caught:
+        main([word.replace("@", str(tmp_path / place)) for word in words.split()])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith(f"error: {option}: {tmp_path / 'there'} is not a folder")
+
+
 @pytest.mark.parametrize(("option", "told"), [("--where", ""), ("--timeot", "--timeout"), ("--labels", "--label")])
 def test_an_option_that_nothing_is_like_is_not_told_others(option: str, told: str, capsys) -> None:
     lines = refused(main, ["submit", option, "x"], capsys)

@@ -50,7 +50,7 @@ def test_the_table_types_every_row_and_explains_what_is_not_plain() -> None:
         "ratio: p50_ms over that of device nano-1; below 1 is faster. "
         "Noise floor: 0.2%, learnt from 12 A/A benches on nano-1"
     )
-    assert "nano-8 has repeated nothing (`controller noise nano-8`)" in said
+    assert "nano-8 has no VALID repeats (`controller noise nano-8`)" in said
     assert "SAME: the whole interval is within 1 %." in said
     assert "job 6, tensorrt-fp16-b1-gpu on nano-6: INCOMPARABLE: power_mode is MAXN, 15W in the baseline" in said
     assert "job 5, tensorrt-fp16-b1-gpu on nano-5: NOT_VALID: THROTTLED: seen" in said

@@ -14,7 +14,7 @@ from controller.report.text.devices import device_table, devices_table
 from controller.report.text.jobs import failures, jobs_table, tasks_table
 from controller.report.text.results import csv_table, evidence, refused_of, results_table, wrong_outputs
 from controller.report.text.table import LAYOUT, Layout, Table, plain_lines, print_csv, print_table
-from controller.report.text.words import clean
+from controller.report.text.words import clean, estimate
 from jetfleet.errors import BadInput
 from jetfleet.version import VERSION
 from testing.measurements import row
@@ -58,6 +58,27 @@ def test_a_result_reads_with_interval_accuracy_and_verdict() -> None:
         "accuracy": "0.7612 (n=1000)",
         "verdict": "VALID",
     }
+
+
+@pytest.mark.parametrize("kind", [FlagKind.INTERFERED, FlagKind.UNSTABLE, FlagKind.WRONG_OUTPUT])
+def test_only_valid_rows_promise_an_interval(kind: FlagKind) -> None:
+    """Machines read it all the same."""
+    ran = tuple(Run(index, 100, 1.0, 0.3, 30, 0.5) for index in range(5))
+    doubted = row(runs=ran, flags=(Flag(kind, "seen"),), p50_ms=Estimate(14.72, 0.01, 50.0))
+    assert cells(results_table([doubted]))["p50 ms"] == "14.72 (5 runs)"
+    assert doubted.measurement.p50_ms.high == 50.0
+    assert "±" not in "".join(evidence([replace(doubted, measurement=replace(doubted.measurement, repeats=0))]))
+
+
+def test_what_is_assumed_is_said_of_valid_rows_and_as_the_least() -> None:
+    (line,) = (line for line in evidence([row(repeats=0)]) if "±" in line)
+    assert "differ by at least 2%" in line
+    assert "controller noise bench-1" in line
+
+
+@pytest.mark.parametrize(("high", "shown"), [(20.0, "10.00 ± 95 %"), (31.0, "10.00 ± >100 %"), (3e5, "10.00 ± >100 %")])
+def test_an_interval_of_more_than_everything_is_told_so(high: float, shown: str) -> None:
+    assert estimate(Estimate(10.0, 1.0, high), n=5) == shown
 
 
 def test_an_interval_says_of_how_many_processes_it_is() -> None:

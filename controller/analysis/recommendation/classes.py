@@ -16,10 +16,11 @@ from jetfleet.circumstances import GPU_CLOCKS, LOCKED, UNKNOWN
 
 _RELEASES = ("l4t", "jetpack")
 
-# Model, variant, power mode and clock: what a configuration is called.
-Name: TypeAlias = tuple[str, str, str, str]
+Options: TypeAlias = tuple[tuple[str, str], ...]
+# Model, variant, power mode, clock and options, which a key names only where they are axes: what is one configuration.
+Name: TypeAlias = tuple[str, str, str, str, Options]
 # Where repeats are of: a configuration, a board, a mode, and which part of its task; as plain as the row has them.
-Place: TypeAlias = tuple[str, str, str, str, str, Mode, int | None, bool]
+Place: TypeAlias = tuple[str, str, str, str, Options, str, Mode, int | None, bool]
 # Found once, for a million rows: looking a member up takes longer than all else that is done to a row.
 _MEASURED, _ALONE, _INTERLEAVED = Provenance.MEASURED, Schedule.ALONE, Schedule.INTERLEAVED
 
@@ -67,8 +68,8 @@ class ClassRows:
     def by_name(self) -> dict[Name, list[Row]]:
         """The rows that speak, for each configuration in the order of their names, oldest first."""
         found: dict[Name, list[Row]] = {}
-        for place in sorted(self.newest, key=lambda place: (place[:4], self.newest[place].measurement_id)):
-            found.setdefault(place[:4], []).append(self.newest[place])
+        for place in sorted(self.newest, key=lambda place: (place[:5], self.newest[place].measurement_id)):
+            found.setdefault(place[:5], []).append(self.newest[place])
         return found
 
 
@@ -86,6 +87,7 @@ def by_class(rows: Iterable[Row]) -> dict[ClassKey, ClassRows]:
     found: dict[ClassKey, ClassRows] = {}
     # By the identity of a snapshot, which is kept: that of one that is gone might be another's.
     snapshots: dict[tuple[int, bool], tuple[Facts, str, ClassRows]] = {}
+    options: dict[int, tuple[Mapping[str, str], Options]] = {}  # rows of one variant share them
     for row in rows:
         facts, measurement = row.facts, row.measurement
         alike = (id(facts), measurement.provenance is _MEASURED)
@@ -98,11 +100,20 @@ def by_class(rows: Iterable[Row]) -> dict[ClassKey, ClassRows]:
             here.in_turns.add(row.device)
         else:
             mode, clock = _set_as(measurement.circumstances, power_mode)
+            chosen = _options_of(row, options)
             subject, is_alone = measurement.subject_index, row.schedule is _ALONE
-            place = (row.model_name, row.variant_key, mode, clock, row.device, row.mode, subject, is_alone)
+            place = (row.model_name, row.variant_key, mode, clock, chosen, row.device, row.mode, subject, is_alone)
             if here.newest.setdefault(place, row).measurement_id < row.measurement_id:
                 here.newest[place] = row
     return found
+
+
+def _options_of(row: Row, known: dict[int, tuple[Mapping[str, str], Options]]) -> Options:
+    """By the identity of the mapping, which is kept, as snapshots are."""
+    found = known.get(id(row.options))
+    if found is None:
+        found = known[id(row.options)] = (row.options, tuple(sorted(row.options.items())))
+    return found[1]
 
 
 def _set_as(said: Mapping[str, str], power_mode: str) -> tuple[str, str]:

@@ -35,10 +35,28 @@ class BuiltEngine:
 
 def configurations_of(rows: ClassRows, engines: Mapping[str, BuiltEngine]) -> list[Configuration]:
     """Of one class, in the order of their names."""
-    return _with_accuracy_drop([_configuration(name, spoken, engines) for name, spoken in rows.by_name().items()])
+    by_name = rows.by_name()
+    alike: dict[tuple[str, ...], list[dict[str, str]]] = defaultdict(list)
+    for name in by_name:
+        alike[name[:4]].append(dict(name[4]))
+    return _with_accuracy_drop(
+        [
+            _configuration(name, spoken, engines, options=_unlike(dict(name[4]), alike[name[:4]]))
+            for name, spoken in by_name.items()
+        ]
+    )
 
 
-def _configuration(name: Name, spoken: Sequence[Row], engines: Mapping[str, BuiltEngine]) -> Configuration:
+def _unlike(own: Mapping[str, str], alike: Sequence[Mapping[str, str]]) -> str:
+    """The options in which those that are called the same differ, as this one has them: `latency_ms 2`."""
+    names = sorted({name for options in alike for name in options})
+    differing = [name for name in names if len({options.get(name) for options in alike}) > 1]
+    return ", ".join(f"{name} {own.get(name, 'as by default')}" for name in differing)
+
+
+def _configuration(
+    name: Name, spoken: Sequence[Row], engines: Mapping[str, BuiltEngine], *, options: str
+) -> Configuration:
     on_boards: dict[str, list[Row]] = defaultdict(list)
     for row in spoken:
         on_boards[row.device].append(row)
@@ -64,6 +82,7 @@ def _configuration(name: Name, spoken: Sequence[Row], engines: Mapping[str, Buil
         placement=_placement(spoken),
         power_mode=name[2],
         clocks=name[3],
+        options=options,
         boards=tuple(boards),
         measurement_ids=tuple(sorted(row.measurement_id for row in spoken)),
         engine_keys=keys,

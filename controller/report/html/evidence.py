@@ -31,8 +31,8 @@ def _cells(row: Row) -> tuple[str, ...]:
         page.toned(row.label, ""),
         page.toned(row.device, ""),
         item.provenance.value,
-        estimate(item.p50_ms, n=item.n),
-        estimate(item.estimate("p99_ms"), n=sample_size(item)),
+        estimate(item.promised("p50_ms"), n=item.n),
+        estimate(item.promised("p99_ms"), n=sample_size(item)),
         number(item.value("throughput_per_s")),
         page.toned(item.verdict, "good" if item.verdict == VALID else "bad"),
     )

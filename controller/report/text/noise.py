@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from controller.model.noise import DeviceNoise
 from controller.report.text.table import Table
 from controller.report.text.words import one_line
-from jetfleet.plural import counted
+from jetfleet.plural import are, counted
 
 
 def noise_table(noise: DeviceNoise) -> Table:
@@ -30,7 +30,8 @@ def noise_notes(noise: DeviceNoise) -> Iterator[str]:
     yield f"{noise.metric} on {one_line(noise.device)}, {noise.provenance.value}; of repeats of the same thing"
     yield f"compare reckons with a noise floor of {one_line(noise.floor.source)}"
     if noise.flagged:
-        yield f"{noise.flagged} of the rows are not VALID, for noise (INTERFERED, UNSTABLE): the floor is of the others"
+        flagged = f"{counted(noise.flagged, 'row')} {are(noise.flagged)} not VALID, for noise"
+        yield f"{flagged}: the floor is learnt from VALID ones alone"
     if noise.left_out:
         yield f"left out: {counted(noise.left_out, 'row')} with something else against them"
 

@@ -19,7 +19,7 @@ def recommend_table(found: ClassRecommendation, goals: Goals) -> Table:
     return Table(
         columns=("", "variant", "power mode", "boards", *quantities),
         rows=[
-            (place, item.variant_key, item.setting or "as found", str(len(item.boards)), *_cells(item, quantities))
+            (place, item.variant, item.setting or "as found", str(len(item.boards)), *_cells(item, quantities))
             for place, item in rows
         ],
         right=frozenset({"boards", *quantities}),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from controller.model.natural import natural
-from controller.model.result import Estimate, Flag, FlagKind, Measurement, Provenance, Row
+from controller.model.result import VALID, Estimate, Flag, FlagKind, Measurement, Provenance, Row
 from controller.model.task import Failure, FailureKind, TaskKind, TaskState
 from controller.model.view import JobView, TaskView
 from controller.record.results import result_frame
@@ -85,11 +85,12 @@ def evidence(rows: Sequence[Row], refused: Sequence[Refused] = ()) -> Iterator[s
 
 
 def _assumed(rows: Sequence[Row]) -> Iterator[str]:
-    """Which intervals rest on no repeat of anything."""
-    for device in sorted({row.device for row in rows if row.measurement.repeats == 0}):
+    """Which of the intervals that are shown rest on no repeat of anything."""
+    items = ((row.device, row.measurement) for row in rows)
+    for device in sorted({device for device, item in items if item.repeats == 0 and item.verdict == VALID}):
         yield (
-            f"{one_line(device)}: ± takes equal benches to differ by {ASSUMED:.0%}, since nothing was repeated there; "
-            f"what they do differ by: controller noise {shlex.quote(device)}"
+            f"{one_line(device)}: ± takes equal benches to differ by at least {ASSUMED:.0%}, since none were VALID "
+            f"there before; what they do differ by: controller noise {shlex.quote(device)}"
         )
 
 
@@ -172,9 +173,9 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _over_runs(item: Measurement) -> str:
-    """`5.01 ± 0.6 % (5 runs)`: an interval is of fresh processes, and one alone has none."""
+    """`5.01 ± 0.6 % (5 runs)`: an interval is of fresh processes, and of VALID rows alone."""
     runs = len(item.counted_runs)
-    shown = estimate(item.p50_ms, n=item.n)
+    shown = estimate(item.promised("p50_ms"), n=item.n)
     if not runs or item.p50_ms.value is None:
         return shown
     return f"{shown} ({counted(runs, 'run')})"

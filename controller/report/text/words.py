@@ -50,12 +50,13 @@ def number(value: float | None, *, digits: int = 4) -> str:
 
 
 def estimate(item: "Estimate", *, n: int) -> str:
-    """A value, with half its 95 % interval where it has one: `14.72 ± 0.34 %`."""
+    """A value, with half its 95 % interval where it has one: `14.72 ± 0.34 %`; beyond 100 % it says nothing more."""
     if item.value is None:
         return f"n/a (n={n})"
     if item.low is None or item.high is None:
         return number(item.value)
-    half = number((item.high - item.low) / 2 / item.value * 100, digits=2) if item.value else "0"
+    share = (item.high - item.low) / 2 / abs(item.value) if item.value else 0.0
+    half = number(share * 100, digits=2) if share <= 1 else ">100"
     return f"{number(item.value)} ± {half} %"
 
 

@@ -110,3 +110,25 @@ def test_locked_clocks_are_a_configuration_of_their_own() -> None:
     found = recommend(rows, Goals("p50_ms")).classes[0]
     assert [item.label for item in found.winners] == ["tensorrt-fp16-b1-gpu in 15W, locked at 918 MHz"]
     assert [item.configuration.label for item in found.runners_up] == ["tensorrt-fp16-b1-gpu in 15W"]
+
+
+def test_rows_of_one_key_with_unlike_options_are_configurations_of_their_own() -> None:
+    """Of two jobs: options that are no axes are in no key, and the newest row would stand for both."""
+    rows = [
+        replace(measured(number, "simulated-fp32-b1-cpu", p50_ms), options=options)
+        for number, p50_ms, options in (
+            (1, 2.0, {"latency_ms": "2", "tf32": "on"}),
+            (2, 3.0, {"latency_ms": "3", "tf32": "on"}),
+            (3, 4.0, {"tf32": "on"}),
+        )
+    ]
+    found = recommend(rows, Goals("p50_ms")).classes[0]
+    assert [item.variant for item in found.winners] == ["simulated-fp32-b1-cpu (latency_ms 2)"]
+    assert [item.configuration.variant for item in found.runners_up] == [
+        "simulated-fp32-b1-cpu (latency_ms 3)",
+        "simulated-fp32-b1-cpu (latency_ms as by default)",
+    ]
+    assert found.winners[0].label == "simulated-fp32-b1-cpu (latency_ms 2) in 15W"
+    alike = recommend([replace(row, options={"tf32": "on"}) for row in rows], Goals("p50_ms")).classes[0]
+    assert [item.variant for item in alike.winners] == ["simulated-fp32-b1-cpu"]
+    assert not alike.runners_up
