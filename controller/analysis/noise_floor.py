@@ -7,6 +7,7 @@ circumstances are repeats of each other.
 import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
+from functools import cached_property
 from typing import TypeAlias
 
 from controller.analysis.comparability import circumstances
@@ -118,14 +119,27 @@ class Noise:
             max(0.0, device.own - own.own),
         )
 
+    @cached_property
+    def _tried(self) -> dict[tuple[str, Provenance], list[list[Row]]]:
+        """What was benched more than once on a device, VALID or not."""
+        kinds: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        for row in self._rows.values():
+            provenance = row.measurement.provenance.value
+            kinds[row.device, provenance, row.model_name, row.variant_key, row.engine_key, row.part].append(row)
+        found: dict[tuple[str, Provenance], list[list[Row]]] = defaultdict(list)
+        for rows in kinds.values():
+            if len(rows) > 1:
+                found[rows[0].device, rows[0].measurement.provenance].append(rows)
+        return found
+
     def untaught(self, device: str, provenance: Provenance, *, without: Iterable[Row] = (), hint: str = "") -> str:
         """Why nothing is learnt of a device: nothing was repeated there, or what was repeated is not VALID."""
         left_out = {row.measurement_id for row in without}
-        kinds: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for row in self._rows.values():
-            if (row.device, row.measurement.provenance) == (device, provenance) and row.measurement_id not in left_out:
-                kinds[row.model_name, row.variant_key, row.engine_key, row.part].append(row.measurement.verdict)
-        repeated = [found for verdicts in kinds.values() if len(verdicts) > 1 for found in verdicts]
+        tried = [
+            [row.measurement.verdict for row in rows if row.measurement_id not in left_out]
+            for rows in self._tried.get((device, provenance), ())
+        ]
+        repeated = [found for verdicts in tried if len(verdicts) > 1 for found in verdicts]
         spoilt = sorted(set(repeated) - {VALID})
         if not spoilt:
             return f"{device} has no VALID repeats{hint}"

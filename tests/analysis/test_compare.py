@@ -389,3 +389,14 @@ def test_an_unknown_baseline_names_the_known_ones_and_the_axis_it_is_on() -> Non
     with pytest.raises(BadInput) as caught:
         compare(rows, by=Axis.DEVICE, baseline="2")
     assert caught.value.hint == "it is a job: use --by job"
+
+
+def test_repeats_of_which_no_two_are_valid_are_no_lack_of_repeats() -> None:
+    """The compared pair is left out: an A/A pair of its own is nothing that the device has shown before."""
+    spoilt = [row(number, 10.0, FlagKind.INTERFERED, variant_key="other", engine_key="other") for number in (3, 4, 5)]
+    (found,) = compare([row(1), row(2, 10.3)], history=spoilt).comparisons
+    assert found.floor.source.endswith(
+        "assumed: of 3 benches no two of a kind are VALID (INTERFERED): quiet the device"
+    )
+    (found,) = compare([row(1), row(2, 10.3)], history=spoilt[:1]).comparisons
+    assert "nano-1 has no VALID repeats (`controller noise nano-1`)" in found.floor.source
