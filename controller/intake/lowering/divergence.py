@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from controller.intake.graph.probe import Probe
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering.comparison import rules_of
-from controller.intake.lowering.probe import Probe
 from controller.intake.lowering.seen_values import LARGEST, SMALLEST
 from controller.model.divergence import Divergence, LayerJudgement
 from controller.model.job import CheckRule, OutputCheck

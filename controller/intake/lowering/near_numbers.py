@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import onnx
 
+from controller.intake.graph.probe import Probe
 from controller.intake.lowering.cancellations import DIFFERENCES, difference
 from controller.intake.lowering.masks import SOFTMAX
-from controller.intake.lowering.probe import Probe
 from controller.intake.lowering.seen_values import BITS_LOST, Difference
 
 _SHARE, _LOST, _SPREAD = "/share", "/lost", "/spread"

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from controller.intake.graph.probe import Probe
 from controller.intake.graph.tensors import Array
 from controller.intake.jobfile.model_error import ModelError
 from controller.intake.lowering.accumulations import accumulates, largest_sum
 from controller.intake.lowering.near_numbers import NearNumbers, normalised_axes
-from controller.intake.lowering.probe import Probe
 from controller.intake.lowering.seen_values import Difference, SeenValues
 
 _FLOAT = onnx.TensorProto.FLOAT
