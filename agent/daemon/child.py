@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.child_env import child_env
+from jetfleet.interpreter import PYTHON
 from jetfleet.v1.task_pb2 import Progress
 
 _log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class ChildProcess:
             fcntl.fcntl(log_read, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "agent.work", str(attempt)],
+                [PYTHON, "-m", "agent.work", str(attempt)],
                 stdin=subprocess.DEVNULL,
                 stdout=log_write,
                 stderr=log_write,

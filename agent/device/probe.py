@@ -7,7 +7,6 @@ The agent itself asks a child process for the facts, so that no runtime is ever 
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +17,7 @@ from google.protobuf import json_format
 from agent.child_env import child_env
 from agent.device.quota import usable_cpus
 from jetfleet.errors import BadInput, Infrastructure
+from jetfleet.interpreter import PYTHON
 from jetfleet.pipeline.callables import ANY, with_callables
 from jetfleet.usage import named_value
 from jetfleet.v1 import task_pb2
@@ -80,7 +80,7 @@ def _read(options: ProbeOptions) -> task_pb2.Facts:
 def probe_in_child(options: ProbeOptions) -> task_pb2.Facts:
     """The same by a child process: a driver that crashes on import takes the child, not the agent, and the libraries
     that it loads do not stay in the agent's memory. Raises BadInput as the child did, Infrastructure if it failed."""
-    command = [sys.executable, "-m", "agent.cli", "probe", *options.arguments()]
+    command = [PYTHON, "-m", "agent.cli", "probe", *options.arguments()]
     try:
         child = subprocess.run(command, capture_output=True, timeout=_PROBE_S, check=False, env=child_env(os.environ))
     except subprocess.TimeoutExpired:

@@ -5,11 +5,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from jetfleet.interpreter import PYTHON
 
 _LAST_LINES = 3
 
@@ -35,7 +36,7 @@ def run_trial(*what: str, limit_s: float, env: Mapping[str, str]) -> TrialResult
         steps.touch()
         with log.open("wb") as output:
             child = subprocess.Popen(
-                [sys.executable, "-m", "agent.doctor.trial", str(steps), *what],
+                [PYTHON, "-m", "agent.doctor.trial", str(steps), *what],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

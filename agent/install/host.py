@@ -1,7 +1,6 @@
 """What an installation must know of the board: read once, from files and from two commands that only tell."""
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from agent.device.files import text_of
 from agent.device.nodes import groups_of, read_owner
 from agent.device.release import major, read_l4t
 from agent.install.nodes import allowed_nodes
+from jetfleet.interpreter import PYTHON
 from jetfleet.service_unit import OLDEST_SYSTEMD, python_problem, said, systemd_version
 
 USER = "jetfleet"
@@ -59,8 +59,8 @@ def read_host(root: Path, *, engine: str = "") -> BoardHost:
     nodes = allowed_nodes(root, chip=chip, release=major(l4t))
     uid, gid = _service_ids(root)
     return BoardHost(
-        python=sys.executable,
-        python_problem=python_problem(Path(sys.executable)),
+        python=PYTHON,
+        python_problem=python_problem(Path(PYTHON)),
         module=board.module,
         l4t=l4t,
         is_jetson=chip is not None or l4t is not None,

@@ -8,11 +8,11 @@ import logging
 import select
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 from agent.telemetry.series import Telemetry, parse
+from jetfleet.interpreter import PYTHON
 
 _log = logging.getLogger(__name__)
 _READY_S = 10.0  # NVML's first call on a machine with many GPUs
@@ -23,7 +23,7 @@ class SamplerProcess:
     """From `start` on the machine is sampled; `stop` gives what was seen."""
 
     def __init__(self, root: Path = Path("/"), *, pci_address: str = "") -> None:
-        self._command = [sys.executable, "-m", "agent.telemetry.sampler", "--root", str(root)]
+        self._command = [PYTHON, "-m", "agent.telemetry.sampler", "--root", str(root)]
         self._command += ["--pci-address", pci_address]
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False

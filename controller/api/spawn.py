@@ -6,12 +6,12 @@ Their output goes to a log in the state folder; what one said before it died is 
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from controller.client.credentials import BEARER_VARIABLE
 from jetfleet.errors import Infrastructure, JetfleetError, kinds
+from jetfleet.interpreter import PYTHON
 
 _TAIL_BYTES = 64 << 10
 # A Popen that is dropped while its process lives warns that nobody waits for it. Nobody has to: these are detached.
@@ -27,7 +27,7 @@ class DetachedProcess:
         with log.open("ab") as sink:
             self._from = sink.tell()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [PYTHON, "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,

@@ -1,7 +1,6 @@
 """`controller install` and `controller uninstall`: the controller as a systemd service of this machine."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 
 from controller.cli.settings import print_message
 from jetfleet.errors import BadInput, Infrastructure
+from jetfleet.interpreter import PYTHON
 
 Root = Annotated[
     Path, typer.Option(metavar="DIR", help="Write below another folder than /, and run no command.", show_default=False)
@@ -43,8 +43,8 @@ def install(
         check_address(address, where=option)
     live = root == Path("/")
     systemd = systemd_version() if live else OLDEST_SYSTEMD
-    problem = python_problem(Path(sys.executable))
-    steps = install_steps(ControllerHost(sys.executable, listen, agents, tuple(host or ()), systemd))
+    problem = python_problem(Path(PYTHON))
+    steps = install_steps(ControllerHost(PYTHON, listen, agents, tuple(host or ()), systemd))
     if dry_run:
         show(steps, print)
         if problem:
@@ -88,4 +88,4 @@ def _need(root: Path) -> None:
 
 def _command() -> Path:
     """The script beside the Python that runs it."""
-    return Path(sys.executable).with_name("controller")
+    return Path(PYTHON).with_name("controller")

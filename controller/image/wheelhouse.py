@@ -8,7 +8,6 @@ import email.parser
 import hashlib
 import re
 import subprocess
-import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from packaging.utils import canonicalize_name
 from controller.image.recipe import ImageRecipe
 from controller.image.source import clone, constraints_text
 from jetfleet.errors import BadInput, Infrastructure
+from jetfleet.interpreter import PYTHON
 from jetfleet.version import VERSION
 
 Say = Callable[[str], None]
@@ -172,7 +172,7 @@ def _fetch(recipe: ImageRecipe, folder: Path, wanted: Sequence[str], say: Say) -
 
 
 def _pip(*words: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "pip", "--quiet", *words], capture_output=True, text=True, check=False)
+    done = subprocess.run([PYTHON, "-m", "pip", "--quiet", *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise Infrastructure(
             f"pip ended with {done.returncode}: {_last_error(done.stderr)}", where=f"pip {' '.join(words)}"

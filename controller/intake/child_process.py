@@ -5,7 +5,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from controller.intake.exchange import (
 )
 from controller.intake.jobfile.model_error import ModelError
 from jetfleet.errors import BadInput, DiskFull, Infrastructure, TimeLimit
+from jetfleet.interpreter import PYTHON
 from jetfleet.os_errors import explained
 
 _LAUNCH = Path(__file__).with_name("launch.py")
@@ -39,7 +39,7 @@ def run(request: ModelRequest, *, timeout_s: float, progress: Callable[[str], No
     reader, writer = os.pipe()
     with open(reader, "rb", buffering=0) as pipe, log_path.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, str(_LAUNCH), str(request_path), str(writer), str(os.getpid())],
+            [PYTHON, str(_LAUNCH), str(request_path), str(writer), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

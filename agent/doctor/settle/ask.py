@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -18,6 +17,7 @@ from agent.doctor.host import NOT_LIVE
 from agent.doctor.nodes import NO_GPU
 from agent.doctor.settle.question import Question, SettledAnswer
 from agent.doctor.settle.questions import QUESTIONS
+from jetfleet.interpreter import PYTHON
 
 TOTAL_S = 110.0
 _CHUNK = 1 << 16
@@ -70,7 +70,7 @@ def _child(context: CheckContext, left: Sequence[Question], module: str, deadlin
     reading, writing = os.pipe()
     names = [question.name for question in left]
     child = subprocess.Popen(
-        [sys.executable, "-m", module, str(writing), str(context.root), *names],
+        [PYTHON, "-m", module, str(writing), str(context.root), *names],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
