@@ -88,8 +88,7 @@ def _outputs(references: Mapping[RunSize, Reference]) -> tuple[TensorSpec, ...]:
 
 
 def _workloads(source: ModelSource, references: Mapping[RunSize, Reference]) -> tuple[tuple[RunSize, Workload], ...]:
-    shapes = {size: {name: array.shape for name, array in inputs.items()} for size, (inputs, _) in references.items()}
-    counted = ((size, count_workload(source.graph.path, found)) for size, found in shapes.items())
+    counted = ((size, count_workload(source.graph.path, inputs)) for size, (inputs, _) in references.items())
     return tuple((size, found) for size, found in counted if found is not None)
 
 

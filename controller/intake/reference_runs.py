@@ -8,6 +8,7 @@ from pathlib import Path
 from controller.intake.exchange import ModelRequest
 from controller.intake.graph import stand_in_inputs
 from controller.intake.graph.datasets import Evaluation
+from controller.intake.graph.dim_names import refuse_two_sizes
 from controller.intake.graph.nodes import inputs_behind
 from controller.intake.graph.reference_check import refuse_unstable, refuse_useless
 from controller.intake.graph.shapes import Signature
@@ -51,6 +52,7 @@ def run_references(
         progress(f"computing the reference outputs for {size}{_stand_ins(special)}")
         inputs = _inputs(request, source.signature, real, size)
         try:
+            refuse_two_sizes(source.graph.inputs, inputs)
             outputs = _run(request, source, inputs, size, ran=list(found), real=real)
         except ModelError as error:
             progress(f"refused: {error.message}")

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import onnx
 from onnx import helper
 
-from controller.intake.graph.nodes import bodies, walk
+from controller.intake.graph.dim_names import is_unknown
+from controller.intake.graph.nodes import bodies, messages, walk
 from controller.intake.jobfile.model_error import ModelError
 
 # Initialisers need not be inputs any more from 4 on; ONNX Runtime 1.23, the last one for JetPack 6, reads up to 11.
@@ -29,6 +30,7 @@ def normalise(model: onnx.ModelProto) -> list[str]:
         _drop_inputs_that_are_initialisers,
         _compute_initialisers_that_are_outputs,
         _open_sizes_of_nothing,
+        _drop_names_of_the_unknown,
         _bound_ir_version,
         _infer_outputs,
     )
@@ -160,6 +162,16 @@ def _open_sizes_of_nothing(model: onnx.ModelProto) -> str:
                 dim.ClearField("dim_value")
                 found += 1
     return f"{found} sizes of 0 or -1, which are open" if found else ""
+
+
+def _drop_names_of_the_unknown(model: onnx.ModelProto) -> str:
+    """Dimensions of one name have one size: some exporters call all those `?` of which they know nothing."""
+    dims = list(messages(model, onnx.TensorShapeProto.Dimension))
+    found = [dim for dim in dims if dim.HasField("dim_param") and is_unknown(dim.dim_param)]
+    said = ", ".join(sorted({dim.dim_param for dim in found if dim.dim_param.strip()}))
+    for dim in found:
+        dim.ClearField("dim_param")
+    return f"dimensions named {said}, which are open and need not be equal" if said else ""
 
 
 def _bound_ir_version(model: onnx.ModelProto) -> str:

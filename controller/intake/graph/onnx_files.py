@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from controller.intake.graph.dim_names import is_unknown
 from controller.intake.graph.nodes import messages
 from controller.intake.graph.normalise import has_shape, has_type, held_names, normalise
 from controller.intake.graph.output_types import type_outputs
@@ -234,8 +235,7 @@ def _graph_input(item: onnx.ValueInfoProto) -> GraphInput:
 
 
 def dim_of(dim: onnx.TensorShapeProto.Dimension) -> GraphDim:
-    """A size, a name, or None; some exporters write an open dimension as the name "-1", or as the size -1 or 0."""
+    """A size, a name, or None; some exporters write an open dimension as the size -1 or 0, or name it `?`."""
     if dim.HasField("dim_value"):
         return dim.dim_value if dim.dim_value > 0 else None
-    name = dim.dim_param.strip()
-    return None if not name or name == "?" or name.lstrip("-").isdigit() else name
+    return None if is_unknown(dim.dim_param) else dim.dim_param.strip()

@@ -180,6 +180,9 @@ def _bind(item: GraphInput, wanted: InputRequest, bound: dict[str, Dim]) -> None
                 f"dimension {index} of input {item.name!r} is {known}, not {size}",
                 steps=(*steps, "shape", index),
                 expected=str(known),
+                hint=f"the graph names it {dim!r}, as it does another one that is {known}"
+                if isinstance(dim, str)
+                else "",
             )
 
 

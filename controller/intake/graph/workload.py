@@ -1,7 +1,8 @@
 """What one inference of a graph does: floating-point operations and bytes, counted from its shapes.
 
-Products count (convolutions, matrices): of everything else a network's arithmetic is a rounding error. A graph whose
-shapes are not all known, or that branches and loops, is not counted.
+Products count (convolutions, matrices): of everything else a network's arithmetic is a rounding error. A shape that
+cannot be inferred is taken from a run. A graph whose shapes depend on values, or that branches and loops, is not
+counted.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,28 +12,36 @@ from typing import TypeAlias
 
 import onnx
 
+from controller.intake.graph.probe import Probe
+from controller.intake.graph.tensors import Array
+from controller.intake.jobfile.model_error import ModelError
 from controller.model.job import Workload
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
 
 _BODIES = frozenset({"If", "Loop", "Scan"})
+_SIZED_BY_VALUES = frozenset({"NonZero", "NonMaxSuppression", "Unique", "Compress"})  # another image, another size
 _LARGEST = 1 << 31  # bytes of a message: beyond, shapes are not inferred
 _FLOAT_BYTES = 4
 
 
-def count_workload(path: Path, inputs: Shapes) -> Workload | None:
-    """`inputs` are the sizes that one inference has. None where it cannot be counted."""
+def count_workload(path: Path, inputs: Mapping[str, Array]) -> Workload | None:
+    """`inputs` are of the sizes that one inference has. None where it cannot be counted."""
     model = onnx.load_model(str(path), load_external_data=False)
     if model.ByteSize() >= _LARGEST or any(node.op_type in _BODIES for node in model.graph.node):
         return None
     weights = {item.name: tuple(item.dims) for item in model.graph.initializer}
-    shapes = {**_inferred(model, inputs), **weights}
+    sizes = {name: array.shape for name, array in inputs.items()}
+    shapes = {**_inferred(model, sizes), **weights}
+    shapes |= _seen(model, path, inputs, shapes)
     try:
         flop = sum(_PRODUCTS[node.op_type](node, shapes) for node in model.graph.node if node.op_type in _PRODUCTS)
     except (KeyError, IndexError):
         return None
-    made = [shapes[name] for node in model.graph.node for name in node.output if name in shapes]
-    read = sum(prod(inputs[name]) for name in inputs)
+    constants = {name for node in model.graph.node if node.op_type == "Constant" for name in node.output}
+    weights |= {name: shapes[name] for name in constants if name in shapes}  # some exporters hold all of them so
+    made = [shapes[name] for node in model.graph.node for name in node.output if name in shapes and name not in weights]
+    read = sum(map(prod, sizes.values()))
     return Workload(
         flop=flop,
         weight_bytes=_FLOAT_BYTES * sum(map(prod, weights.values())),
@@ -42,15 +51,34 @@ def count_workload(path: Path, inputs: Shapes) -> Workload | None:
 
 def _inferred(model: onnx.ModelProto, inputs: Shapes) -> dict[str, tuple[int, ...]]:
     """Every tensor whose size is known once the inputs' are."""
-    for item in model.graph.input:
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    for item in sized.graph.input:
         if item.name in inputs:
             _set_sizes(item, inputs[item.name])
-    for item in model.graph.output:  # said with open sizes, it would stay open
+    for item in sized.graph.output:  # said with open sizes, it would stay open
         item.type.tensor_type.ClearField("shape")
-    del model.graph.value_info[:]
-    typed = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    del sized.graph.value_info[:]
+    typed = onnx.shape_inference.infer_shapes(sized, data_prop=True).graph
     known = {item.name: _sizes(item) for item in (*typed.input, *typed.value_info, *typed.output)}
     return {name: sizes for name, sizes in known.items() if sizes is not None}
+
+
+def _seen(model: onnx.ModelProto, path: Path, inputs: Mapping[str, Array], known: Shapes) -> dict[str, tuple[int, ...]]:
+    """What shape inference lost, say behind a Reshape to a shape that the graph computes, as it was in one run."""
+    probe = Probe(model)
+    by_values: set[str] = set()
+    for node in model.graph.node:
+        if node.op_type in _SIZED_BY_VALUES or by_values.intersection(node.input):
+            by_values.update(node.output)
+            continue
+        for name in node.output:
+            if name and name not in known:
+                probe.add("Shape", name, "/shape")
+    try:
+        return {name: tuple(map(int, array)) for name, array in probe.run(path, inputs).items()}
+    except ModelError:  # no tensor, but a sequence, for one
+        return {}
 
 
 def _set_sizes(item: onnx.ValueInfoProto, sizes: Sequence[int]) -> None:

@@ -2,13 +2,22 @@
 
 import ast
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from jetfleet.errors import BadInput
 
 
-def functions_in(path: Path) -> set[str] | None:
-    """The names at the top of the file that may be functions; None where only running it would tell.
+@dataclass(frozen=True)
+class FileNames:
+    """Names at the top of a file that may be functions, and those of them that it defines as such."""
+
+    possible: frozenset[str]
+    functions: frozenset[str]
+
+
+def names_in(path: Path) -> FileNames | None:
+    """None where only running the file would tell.
 
     Raises BadInput for a file that Python cannot read.
     """
@@ -20,8 +29,10 @@ def functions_in(path: Path) -> set[str] | None:
         at = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         words = error.msg if isinstance(error, SyntaxError) else str(error)
         raise BadInput(f"{path.name}{at} is not valid Python: {words}", expected="a Python file") from error
-    names = set(_names(tree.body))
-    return None if names & {"*", "__getattr__"} or _is_dynamic(tree) else names
+    names = frozenset(_names(tree.body))
+    if names & {"*", "__getattr__"} or _is_dynamic(tree):
+        return None
+    return FileNames(names, frozenset(_functions(tree.body)))
 
 
 def _is_dynamic(tree: ast.AST) -> bool:
@@ -35,11 +46,24 @@ def _names(body: Iterable[ast.stmt]) -> Iterator[str]:
         match statement:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 yield statement.name
-            case ast.Import() | ast.ImportFrom():
-                yield from (item.asname or item.name.partition(".")[0] for item in statement.names)
+            case ast.Import():
+                continue  # modules
+            case ast.ImportFrom():
+                yield from (item.asname or item.name for item in statement.names)
             case _:
                 yield from _assigned(statement)
                 yield from _names(_inner(statement))
+
+
+def _functions(body: Iterable[ast.stmt]) -> Iterator[str]:
+    for statement in body:
+        match statement:
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                yield statement.name
+            case ast.ClassDef():
+                continue
+            case _:
+                yield from _functions(_inner(statement))
 
 
 def _inner(statement: ast.stmt) -> Iterator[ast.stmt]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from controller.intake.jobfile.data import OwnMetric
 from controller.intake.jobfile.frames import frame_files, refuse_damaged, trace_frames
-from controller.intake.jobfile.function_names import functions_in
+from controller.intake.jobfile.function_names import names_in
 from controller.intake.jobfile.mistakes import Mistakes
 from controller.intake.jobfile.spec import LoadedJob
 from controller.intake.jobfile.suggest import nearest
@@ -52,15 +52,15 @@ def _refuse_unknown_function(loaded: LoadedJob, steps: Steps, reference: str) ->
     """Raises BadInput where the file gives no such name, or is not Python."""
     name = function_of(reference)
     try:
-        names = functions_in(loaded.folder / file_of(reference))
+        names = names_in(loaded.folder / file_of(reference))
     except BadInput as error:
         raise loaded.document.error(steps, error.message, expected=error.expected) from error
-    if names is not None and name not in names:
+    if names is not None and name not in names.possible:
         raise loaded.document.error(
             steps,
             f"{file_of(reference)} has no function {name!r}",
-            expected=", ".join(sorted(names)) or "a function in that file",
-            hint=nearest(name, names),
+            expected=", ".join(sorted(names.functions)) or "a function in that file",
+            hint=nearest(name, names.possible),
         )
 
 
