@@ -180,10 +180,12 @@ def _bind(item: GraphInput, wanted: InputRequest, bound: dict[str, Dim]) -> None
                 f"dimension {index} of input {item.name!r} is {known}, not {size}",
                 steps=(*steps, "shape", index),
                 expected=str(known),
-                hint=f"the graph names it {dim!r}, as it does another one that is {known}"
-                if isinstance(dim, str)
-                else "",
+                hint=_shared(dim, known),
             )
+
+
+def _shared(dim: GraphDim, size: Dim) -> str:
+    return f"the graph names it {dim!r}, as it does another one that is {size}" if isinstance(dim, str) else ""
 
 
 def _leading_names(

@@ -5,7 +5,7 @@ cannot be inferred is taken from a run. A graph whose shapes depend on values, o
 counted.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import TypeAlias
@@ -38,15 +38,19 @@ def count_workload(path: Path, inputs: Mapping[str, Array]) -> Workload | None:
         flop = sum(_PRODUCTS[node.op_type](node, shapes) for node in model.graph.node if node.op_type in _PRODUCTS)
     except (KeyError, IndexError):
         return None
-    constants = {name for node in model.graph.node if node.op_type == "Constant" for name in node.output}
-    weights |= {name: shapes[name] for name in constants if name in shapes}  # some exporters hold all of them so
-    made = [shapes[name] for node in model.graph.node for name in node.output if name in shapes and name not in weights]
+    weights |= _made_by(shapes, (node for node in model.graph.node if node.op_type == "Constant"))
+    made = _made_by(shapes, (node for node in model.graph.node if node.op_type != "Constant"))
     read = sum(map(prod, sizes.values()))
     return Workload(
         flop=flop,
         weight_bytes=_FLOAT_BYTES * sum(map(prod, weights.values())),
-        tensor_bytes=_FLOAT_BYTES * (read + 2 * sum(map(prod, made))),
+        tensor_bytes=_FLOAT_BYTES * (read + 2 * sum(map(prod, made.values()))),
     )
+
+
+def _made_by(shapes: Shapes, nodes: Iterable[onnx.NodeProto]) -> dict[str, tuple[int, ...]]:
+    """Those of known shape. Some exporters hold every weight as a constant of a node."""
+    return {name: shapes[name] for node in nodes for name in node.output if name in shapes}
 
 
 def _inferred(model: onnx.ModelProto, inputs: Shapes) -> dict[str, tuple[int, ...]]:
@@ -67,18 +71,23 @@ def _inferred(model: onnx.ModelProto, inputs: Shapes) -> dict[str, tuple[int, ..
 def _seen(model: onnx.ModelProto, path: Path, inputs: Mapping[str, Array], known: Shapes) -> dict[str, tuple[int, ...]]:
     """What shape inference lost, say behind a Reshape to a shape that the graph computes, as it was in one run."""
     probe = Probe(model)
-    by_values: set[str] = set()
-    for node in model.graph.node:
-        if node.op_type in _SIZED_BY_VALUES or by_values.intersection(node.input):
-            by_values.update(node.output)
-            continue
-        for name in node.output:
-            if name and name not in known:
-                probe.add("Shape", name, "/shape")
+    for name in _sized_by_shapes(model.graph):
+        if name not in known:
+            probe.add("Shape", name, "/shape")
     try:
         return {name: tuple(map(int, array)) for name, array in probe.run(path, inputs).items()}
     except ModelError:  # no tensor, but a sequence, for one
         return {}
+
+
+def _sized_by_shapes(graph: onnx.GraphProto) -> Iterator[str]:
+    """Tensors whose sizes are those of the inputs alone, whatever these hold."""
+    by_values: set[str] = set()
+    for node in graph.node:
+        if node.op_type in _SIZED_BY_VALUES or by_values.intersection(node.input):
+            by_values.update(node.output)
+        else:
+            yield from filter(None, node.output)
 
 
 def _set_sizes(item: onnx.ValueInfoProto, sizes: Sequence[int]) -> None:
