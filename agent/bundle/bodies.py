@@ -37,10 +37,15 @@ def read_inputs(body: bytes, kind: str, inputs: Mapping[str, TensorSpec]) -> dic
     if kind != JSON:
         raise BadInput(f"{kind!r} is not understood", where="Content-Type", expected=f"{JSON} or {NPZ}")
     try:
-        found = json.loads(body)["inputs"].items()
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"the body cannot be read: {_said(error)}", expected=_FORM) from error
-    return {name: _array(name, value, inputs.get(name)) for name, value in found}
+    if not isinstance(document, dict):
+        raise BadInput("the body is not an object", expected=_FORM)
+    found = document.get("inputs")
+    if not isinstance(found, dict):
+        raise BadInput("its inputs are not an object" if "inputs" in document else "it has no inputs", expected=_FORM)
+    return {name: _array(name, value, inputs.get(name)) for name, value in found.items()}
 
 
 def _said(error: Exception) -> str:

@@ -4,11 +4,13 @@ import argparse
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.callable_options import add_callables, allowed_callables
 from jetfleet.errors import BadInput
+from jetfleet.plain_log import printable_line
 from jetfleet.plural import are, counted
 from jetfleet.usage import check_outputs, named_value
 
@@ -61,7 +63,7 @@ def _verify(options: argparse.Namespace) -> int:
     words += [f"{absent} that only deploy it are not here"] if absent else []
     words.append("signed by that key" if options.key else "signature not looked at: no --key")
     record = {"bundle": manifest.name, "files": present, "left_behind": absent, "signed": bool(options.key)}
-    _say(options, record, "; ".join(words))
+    _say(options, record, ["; ".join(words)])
     return 0
 
 
@@ -77,8 +79,10 @@ def _check(options: argparse.Namespace) -> int:
         _say(
             options,
             {"bundle": model.manifest.name, "ready": True, "rebuilt": list(model.rebuilt)},
-            f"{model.manifest.name}: runs here and computes the right thing"
-            + (f"; its engine was built again: {rebuilt}" if rebuilt else ""),
+            [
+                f"{model.manifest.name}: runs here and computes the right thing"
+                + (f"; its engine was built again: {rebuilt}" if rebuilt else "")
+            ],
         )
     return 0
 
@@ -90,13 +94,17 @@ def _infer(options: argparse.Namespace) -> int:
     inputs = {}
     for text in options.input:
         name, path = named_value(text, what="input", where="--input", expected="NAME=FILE.npy")
-        inputs[name] = read_npy(Path(path), name=name)
+        try:
+            inputs[name] = read_npy(Path(path), name=name)
+        except OSError as error:
+            why = f"{path} cannot be read: {error.strerror}"
+            raise BadInput(why, where=f"--input {name}", expected="a file that numpy.save wrote") from error
     with _open(options) as model:
         outputs = model.infer(inputs)
     if options.output:
         write_npz(options.output, outputs)
     shapes = {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in outputs.items()}
-    told = "\n".join(f"{name} {found['dtype']}{found['shape']}" for name, found in shapes.items())
+    told = [f"{name} {found['dtype']}{found['shape']}" for name, found in shapes.items()]
     _say(options, {"outputs": shapes}, told)
     return 0
 
@@ -143,9 +151,10 @@ def _accept(options: argparse.Namespace) -> int:
     ]
     lines += [f"its engine was built again here: {'; '.join(engine.rebuilt)}"] if engine.rebuilt else []
     record = {"bundle": manifest.name, "accepted": passed, "rebuilt": list(engine.rebuilt)}
-    _say(options, {**record, "budget": [vars(item) for item in verdicts]}, "\n".join(lines))
+    _say(options, {**record, "budget": [vars(item) for item in verdicts]}, lines)
     return 0 if passed else GATE
 
 
-def _say(options: argparse.Namespace, record: object, words: str) -> None:
-    print(json.dumps(record, indent=2) if options.json else words)
+def _say(options: argparse.Namespace, record: object, lines: Sequence[str]) -> None:
+    """Much of it is from the bundle, which may be anybody's: nothing of it steers the terminal."""
+    print(json.dumps(record, indent=2) if options.json else "\n".join(map(printable_line, lines)))

@@ -48,7 +48,7 @@ def usable_engine(
     folder: Path, manifest: Manifest, facts: Message, *, state: Path, on_mismatch: OnMismatch
 ) -> UsableEngine:
     """Raises BadInput where it may not be run here and may not be rebuilt, TaskFailed where the build fails."""
-    bench = read_task(folder / BENCH)
+    bench = _bench_of(folder, manifest)
     differing = mismatches(manifest, facts)
     if not differing:
         return UsableEngine(bench, folder / FILES)
@@ -77,7 +77,7 @@ def rebuilt_engine(
     kept = state / manifest.engine[:16]
     with _alone(kept):
         engine = _kept_engine(kept, manifest, facts) or _build(folder, manifest, facts, kept)
-    bench = read_task(folder / BENCH)
+    bench = _bench_of(folder, manifest)
     (subject,) = bench.bench.subjects
     subject.engine.CopyFrom(engine)
     subject.runtime_version = here
@@ -86,6 +86,25 @@ def rebuilt_engine(
     for item in subject.artifacts:
         _link(folder / FILES / item.sha256, blobs / item.sha256)
     return UsableEngine(bench, blobs, tuple(reasons))
+
+
+def _bench_of(folder: Path, manifest: Manifest) -> TaskSpec:
+    """Of one subject, with the engine of the manifest and files of the bundle alone. Raises BadInput."""
+    bench = read_task(folder / BENCH)
+    subjects = list(bench.bench.subjects)
+    if len(subjects) != 1 or subjects[0].engine.sha256 != manifest.engine:
+        raise BadInput("it is not the bench of the bundle's engine", where=str(folder / BENCH))
+    for item in subjects[0].artifacts:
+        if f"{FILES}/{item.sha256}" not in manifest.files:
+            raise BadInput(f"{item.sha256[:80]!r} is not a file of the bundle", where=str(folder / BENCH))
+    return bench
+
+
+def _build_of(folder: Path) -> TaskSpec:
+    task = read_task(folder / BUILD)
+    if task.WhichOneof("work") != "build":
+        raise BadInput("it is not a build", where=str(folder / BUILD))
+    return task
 
 
 @contextlib.contextmanager
@@ -116,7 +135,7 @@ def _build(folder: Path, manifest: Manifest, facts: Message, kept: Path) -> Arti
     _log.warning("building the engine of %s for this machine from its ONNX", manifest.name)
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir()
-    task = read_task(folder / BUILD)
+    task = _build_of(folder)
     task.build.runtime_version = runtime_version(facts, manifest.runtime)
     del task.build.timing_caches[:]  # of another machine's builder
     task_file = kept / BUILD

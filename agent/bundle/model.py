@@ -25,8 +25,9 @@ from agent.runtime.base import DeviceFault
 from agent.runtime.registry import open_runtime
 from agent.work.subject import LoadedSubject, bound_inputs, load_and_check
 from jetfleet.address import default_state_dir
-from jetfleet.bundle import Manifest, read_manifest
+from jetfleet.bundle import Manifest
 from jetfleet.bundle_files import verify_files
+from jetfleet.bundle_manifest import read_manifest
 from jetfleet.bundle_signature import verify_signature
 from jetfleet.errors import BadInput, JetfleetError, TaskFailed
 from jetfleet.v1.task_pb2 import (

@@ -9,7 +9,8 @@ from controller.model.facts import shown
 from controller.model.quantities import WORDS, unknown_metric
 from controller.model.result import VALID, Row
 from controller.record.results import result_record
-from jetfleet.bundle import Manifest
+from jetfleet.bundle import LONGEST_NAME, Manifest, is_name
+from jetfleet.bundle_manifest import is_limit
 from jetfleet.errors import BadInput
 from jetfleet.metrics import METRICS, Better
 from jetfleet.version import VERSION
@@ -18,8 +19,6 @@ from jetfleet.version import VERSION
 TOLERANCE = 0.10
 DEFAULT_BUDGET = ("p50_ms", "p99_ms")
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
-_NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
-_LONGEST_NAME = 100
 _CLASS_ONLY = frozenset({"device"})  # a board that shares with nobody is named by its id, which no other one has
 _TOLD = ("module", "sku", "l4t", "jetpack", "cuda", "gpu", "cpu_model", "power_mode", "arch", "os")
 _KEPT = frozenset(item.name for item in METRICS if item.better is not Better.NEITHER)
@@ -27,14 +26,14 @@ _KEPT = frozenset(item.name for item in METRICS if item.better is not Better.NEI
 
 def bundle_name(row: Row, asked: str = "") -> str:
     """`mlp-tensorrt-fp16-b1-gpu`, fit for an image, a unit, a folder and compose. Raises BadInput for what is not."""
-    if asked and (_NAME.fullmatch(asked) is None or len(asked) > _LONGEST_NAME):
+    if asked and not is_name(asked):
         raise BadInput(
             f"{asked!r} is not a valid name for an image and a service",
             where="--name",
-            expected=f"small letters and digits, with - or _ between them, {_LONGEST_NAME} at most",
+            expected=f"small letters and digits, with - or _ between them, {LONGEST_NAME} at most",
         )
     made = _NOT_IN_A_NAME.sub("-", f"{row.model_name}-{row.variant_key}".lower())
-    return asked or made[:_LONGEST_NAME].strip("-")
+    return asked or made[:LONGEST_NAME].strip("-")
 
 
 def check_row(row: Row) -> None:
@@ -57,14 +56,18 @@ def check_row(row: Row) -> None:
 def budget_of(row: Row, asked: Mapping[str, float]) -> dict[str, float]:
     """What was asked for; else the winner's own figures with room for another board. Raises BadInput."""
     asked = {WORDS.get(name, name): limit for name, limit in asked.items()}
-    for name in asked:
+    for name, limit in asked.items():
         if name not in _KEPT:
             raise unknown_metric(name, sorted(_KEPT), where="--budget", purpose="keep")
+        if not is_limit(limit):
+            said = f"{name}={limit:g} is not a valid limit"
+            raise BadInput(said, where="--budget", expected="a finite number above 0")
     if asked:
         return asked
     found = {name: row.measurement.estimate(name) for name in DEFAULT_BUDGET}
     edges = {name: item.high if item.high is not None else item.value for name, item in found.items()}
-    return {name: _rounded(edge * (1 + TOLERANCE)) for name, edge in edges.items() if edge is not None}
+    limits = {name: _rounded(edge * (1 + TOLERANCE)) for name, edge in edges.items() if edge is not None}
+    return {name: limit for name, limit in limits.items() if is_limit(limit)}
 
 
 def _rounded(value: float) -> float:

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
-from controller.image.recipe import CPU, JETSON, ImageRecipe, jetson_recipe, plain_recipe
+from controller.image.recipe import CPU, JETSON, ImageRecipe, check_python, jetson_recipe, plain_recipe
 from controller.model.result import Row
 from jetfleet.bundle import Manifest
 from jetfleet.circumstances import PIPELINE
 from jetfleet.errors import BadInput
 from jetfleet.placement import CPU as CPU_PLACEMENT
+from jetfleet.plain_log import printable_line
 from jetfleet.releases import NVIDIA_REGISTRY, RELEASES, SoftwareRelease
 
 TENSORRT, ONNXRUNTIME = "tensorrt", "onnxruntime"
@@ -25,7 +26,7 @@ _OF_AN_IMAGE = {
 }
 _UNIT = "unit.service.txt"
 _EXTRAS = {ONNXRUNTIME: ("onnxruntime",), TENSORRT: ("cuda",), "tensorrt_rtx": ("tensorrt-rtx", "cuda")}
-_NO_BASE = "IMAGE_WITH_PYTHON"
+_NO_BASE = "image-with-python"
 # Docker hides the first, and the second is the image's own: by both the engine is known to be for this board.
 _BOARD_FILES = ("/sys/firmware:/host/sys/firmware:ro", "/var/lib/dpkg/status:/host/var/lib/dpkg/status:ro")
 _COMPOSE_HEAD = """\
@@ -59,6 +60,8 @@ class DeployFile:
 
 def recipe_for(row: Row, *, base: str = "", build_base: str = "", python: str = "") -> ImageRecipe:
     """The agent's image on the board's own L4T, never a guess. Raises BadInput for a release without an image."""
+    if python:
+        check_python(python)
     recipe = _recipe(row, base=base, build_base=build_base, python=python)
     return recipe.having("pipeline") if PIPELINE in row.measurement.circumstances else recipe
 
@@ -112,7 +115,7 @@ def extras_of(manifest: Manifest) -> tuple[str, ...]:
 
 def _values(manifest: Manifest) -> dict[str, str]:
     p50 = manifest.measurement.get("p50_ms")
-    return {
+    values = {
         "name": manifest.name,
         "unit": f"jetfleet-bundle-{manifest.name}",  # apart from services of others, and from jetfleet's own
         "variant": manifest.variant,
@@ -124,6 +127,7 @@ def _values(manifest: Manifest) -> dict[str, str]:
         "budget": ", ".join(f"{key} {value:g}" for key, value in sorted(manifest.budget.items())) or "none",
         "made_by": manifest.made_by,
     }
+    return {key: printable_line(value) for key, value in values.items()}  # models and boards are called what they like
 
 
 def _image_values(manifest: Manifest, recipe: ImageRecipe) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from uuid import uuid4
 
 from controller.api.control_client import ControlClient
 from controller.bundle.content import budget_of, bundle_name, check_row, manifest_of
@@ -39,28 +40,50 @@ class BundleOptions:
 
 
 def write_bundle(client: ControlClient, row: Row, folder: Path, options: BundleOptions, say: Say) -> Manifest:
-    """Raises BadInput for a row that is not VALID, a folder with something else in it, a budget that is none."""
+    """All of it or nothing. Raises BadInput for a row that is not VALID, a folder with something else in it, a budget
+    that is none.
+    """
     check_row(row)
     name = bundle_name(row, options.name)
     budget = budget_of(row, options.budget)
-    _empty(folder)
+    place = folder.resolve()
+    _check_replaceable(place)
     engine = client.engine(row.engine_key)
-    _write_tasks(client, row, folder, say)
     provisional = manifest_of(row, engine, name=name, budget=budget, files={}, now=datetime.now(timezone.utc))
+    beside = place.with_name(f".{place.name}.{uuid4().hex[:8]}")
+    try:
+        (beside / FILES).mkdir(parents=True)
+        _write_tasks(client, row, beside, say)
+        _write_deployment(provisional, beside, options, say)
+        manifest = seal(beside, provisional, options.key)
+        _put_in_place(beside, place)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return manifest
+
+
+def _check_replaceable(folder: Path) -> None:
+    """An earlier bundle is replaced; anything else is somebody's."""
+    is_other = folder.exists() and not folder.is_dir()
+    if is_other or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
+        raise BadInput("the folder holds other files", where=str(folder), expected="a new or an empty one, or a bundle")
+
+
+def _put_in_place(made: Path, place: Path) -> None:
+    """By renames. The earlier bundle goes last."""
+    earlier = made.with_name(f"{made.name}.earlier")
+    if place.exists():
+        place.rename(earlier)
+    made.rename(place)
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+def _write_deployment(provisional: Manifest, folder: Path, options: BundleOptions, say: Say) -> None:
     dockerfile = docker_file(options.recipe.dockerfile).read_text(encoding="utf-8") if options.recipe else ""
     for item in deploy_files(provisional, options.recipe, dockerfile):
         _write(folder, item)
     if options.recipe is not None and options.wheelhouse:
         make_wheelhouse(options.recipe, folder / "image" / "wheelhouse", say)
-    return seal(folder, provisional, options.key)
-
-
-def _empty(folder: Path) -> None:
-    """An earlier bundle is replaced; anything else is somebody's."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
-        raise BadInput("the folder holds other files", where=str(folder), expected="a new or an empty one, or a bundle")
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / FILES).mkdir(parents=True)
 
 
 def _write_tasks(client: ControlClient, row: Row, folder: Path, say: Say) -> None:

@@ -66,6 +66,7 @@ def image(
     from dataclasses import replace
 
     from controller.image.commands import check_choices
+    from controller.image.recipe import check_image
 
     check_choices(engine=engine, arch=arch, apt=apt or [])
     if [bool(device), bool(l4t), cpu, of_controller].count(True) != 1:
@@ -74,7 +75,9 @@ def image(
     check_folders(**{"--wheelhouse": wheelhouse})
     bases = (base, build_base, python, arch)
     recipe = _recipe(context, device=device, l4t=l4t, of_controller=of_controller, bases=bases)
-    recipe = replace(recipe, tag=tag) if tag else recipe
+    if tag:
+        check_image(tag, "--tag")
+        recipe = replace(recipe, tag=tag)
     for note in recipe.notes:
         print_message(f"note: {note}")
     if build or archive:

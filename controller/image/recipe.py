@@ -1,5 +1,6 @@
 """Which image a board needs: its Dockerfile, its bases by the board's own L4T, and what follows from them. Pure."""
 
+import re
 from dataclasses import dataclass, replace
 
 from jetfleet.errors import BadInput
@@ -12,6 +13,14 @@ JETSON, CPU, CONTROLLER = "agent-jetson.Dockerfile", "agent-cpu.Dockerfile", "co
 _EXTRAS = {JETSON: ("agent", "cuda"), CPU: ("agent", "onnxruntime"), CONTROLLER: ("controller",)}
 # The lowest glibc of the bases that are meant: Debian 10 and what is younger; Ubuntu 22.04 and 24.04 for a Jetson.
 _ANY_GLIBC = 28
+# A reference as the distribution project has it: host, path, tag, digest (reference.go).
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
+_TAG = r":[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_IMAGE = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?:{_TAG})?(?:@sha256:[0-9a-f]{{64}})?")
+_LONGEST_IMAGE = 500
+_PYTHON = re.compile(r"3\.([0-9]{1,3})")
+_LOWEST_PYTHON = 10
 _UBUNTU_GLIBC = {"3.10": 35, "3.12": 39}
 
 
@@ -43,6 +52,31 @@ class ImageRecipe:
         return "cuda" in self.extras
 
 
+def check_image(image: str, where: str) -> None:
+    """Raises BadInput for what is not a reference of an image: it stands in scripts, which a shell reads."""
+    if _IMAGE.fullmatch(image) is None or len(image) > _LONGEST_IMAGE:
+        raise BadInput(f"{image[:80]!r} is not a valid image", where=where, expected="NAME:TAG or NAME@sha256:...")
+
+
+def check_python(version: str) -> None:
+    """Raises BadInput for what is not a Python, or one that is older than an agent's."""
+    found = _PYTHON.fullmatch(version)
+    if found is None or int(found[1]) < _LOWEST_PYTHON:
+        raise BadInput(
+            f"{version[:80]!r} is not a Python that this runs on",
+            where="--python",
+            expected=f"3.{_LOWEST_PYTHON} or newer, as 3.N",
+        )
+
+
+def _checked(recipe: ImageRecipe) -> ImageRecipe:
+    check_image(recipe.base, "--base")
+    if recipe.build_base:
+        check_image(recipe.build_base, "--build-base")
+    check_python(recipe.python)
+    return recipe
+
+
 def jetson_recipe(l4t: str, *, module: str = "", base: str = "", build_base: str = "") -> ImageRecipe:
     """`module` may be empty: of any board. Raises BadInput for a release that no image is known for."""
     release = _release(l4t)
@@ -59,7 +93,7 @@ def jetson_recipe(l4t: str, *, module: str = "", base: str = "", build_base: str
             expected=f"--base IMAGE with TensorRT {release.tensorrt or 'of that JetPack'}, and --build-base with nvcc",
         )
     chosen = base or f"{NVIDIA_REGISTRY}/{release.base_image}"
-    return ImageRecipe(
+    recipe = ImageRecipe(
         dockerfile=JETSON,
         base=chosen,
         build_base=build_base or (base if base else f"{NVIDIA_REGISTRY}/{release.build_image}"),
@@ -69,6 +103,7 @@ def jetson_recipe(l4t: str, *, module: str = "", base: str = "", build_base: str
         glibc=_UBUNTU_GLIBC[release.python],
         notes=tuple(_notes(release, module)),
     )
+    return _checked(recipe)
 
 
 def plain_recipe(dockerfile: str, *, base: str, python: str, arch: str) -> ImageRecipe:
@@ -80,7 +115,7 @@ def plain_recipe(dockerfile: str, *, base: str, python: str, arch: str) -> Image
             expected="a base with glibc 2.28 or newer: --base debian-with-python3:12 --python 3.11",
         )
     tag = f"{LOCAL}/jetfleet-controller:{VERSION}" if dockerfile == CONTROLLER else agent_image(VERSION, None)
-    return ImageRecipe(dockerfile, base, "", tag, python, arch, _ANY_GLIBC)
+    return _checked(ImageRecipe(dockerfile, base, "", tag, python, arch, _ANY_GLIBC))
 
 
 def _release(l4t: str) -> SoftwareRelease:

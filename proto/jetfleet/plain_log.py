@@ -20,6 +20,11 @@ def printable(text: str, *, indent: str = "    ") -> str:
     return text.translate(_HIDDEN).replace("\n", f"\n{indent}")
 
 
+def printable_line(text: str) -> str:
+    """Likewise, on one line whatever it holds."""
+    return text.translate(_HIDDEN).replace("\n", "\\n")
+
+
 class PlainFormatter(logging.Formatter):
     """A formatter whose every record is one that a terminal can show."""
 

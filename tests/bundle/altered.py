@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 
 from jetfleet.blobs import sha256_file
-from jetfleet.bundle import read_manifest
+from jetfleet.bundle_manifest import read_manifest
 
 
 def change(bundle: Path, **fields: object) -> None:

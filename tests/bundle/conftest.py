@@ -11,7 +11,7 @@ from controller.bundle.deploy import recipe_for
 from controller.bundle.write import BundleOptions, write_bundle
 from controller.model.result import Row
 from controller.model.view import ResultQuery
-from jetfleet.bundle import read_manifest
+from jetfleet.bundle_manifest import read_manifest
 from jetfleet.bundle_signature import make_key
 
 MODEL = Path(__file__).parents[2] / "examples" / "onnx" / "model.onnx"

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from agent.bundle.model import open_bundle
-from jetfleet.bundle import read_manifest
+from jetfleet.bundle_manifest import read_manifest
 from jetfleet.errors import BadInput, Corrupt
 from tests.bundle.altered import change, change_bench, flip, other_network, put_engine, put_in
 

@@ -196,6 +196,35 @@ def test_the_budget_is_the_winners_with_a_tenth_or_what_was_asked() -> None:
         budget_of(row, {"speed": 1.0})
 
 
+@pytest.mark.parametrize("limit", [float("nan"), float("inf"), -3.0, 0.0])
+def test_a_limit_that_nothing_can_be_held_against_is_refused(limit: float) -> None:
+    with pytest.raises(BadInput, match="not a valid limit"):
+        budget_of(measurements.row(), {"p50_ms": limit})
+
+
+NO_IMAGES = ("$(touch x)", "x; rm", "x y", "a`id`", 'a"b', "a\nb", "A/B", "a:", "a@sha256:12", "-v", "a" * 600, "ä")
+
+
+@pytest.mark.parametrize("image", NO_IMAGES)
+def test_what_is_not_an_image_reaches_no_script(image: str) -> None:
+    with pytest.raises(BadInput, match="not a valid image"):
+        recipe_for(cpu(), base=image)
+    with pytest.raises(BadInput, match="not a valid image"):
+        recipe_for(jetson("36.4.3"), build_base=image)
+
+
+@pytest.mark.parametrize("image", ["a", "debian:12", "localhost:5000/a/b-c__d:1.2_x", f"nvcr.io/n/v@sha256:{'0' * 64}"])
+def test_references_of_images_are_taken(image: str) -> None:
+    assert recipe_for(cpu(), base=image).base == image
+
+
+@pytest.mark.parametrize("python", ["2.7", "3.9", "3", "3.11.2", "3.x", "$(id)", "3.11\n"])
+def test_what_is_not_a_python_of_an_agent_is_refused(python: str) -> None:
+    for row in (cpu(), jetson("36.4.3")):
+        with pytest.raises(BadInput, match="not a Python"):
+            recipe_for(row, base="debian:12", python=python)
+
+
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     for item in deploy_files(manifest(cpu()), recipe_for(cpu()), "FROM stages\n"):

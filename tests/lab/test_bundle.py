@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from controller.image.recipe import CPU, plain_recipe
-from jetfleet.bundle import read_manifest
+from jetfleet.bundle_manifest import read_manifest
 from testing.processes import wait_for
 from tests.bundle.altered import flip, other_network, put_engine
 from tests.lab.engines import BASE, DockerDaemon, Podman, install_tools

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jetfleet.bundle import read_manifest
+from jetfleet.bundle_manifest import read_manifest
 from jetfleet.bundle_signature import sign
 from testing.processes import wait_for
 from tests.bundle.altered import change, flip
