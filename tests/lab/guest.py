@@ -18,7 +18,7 @@ from tests.house.source import ROOT
 from tests.lab.network import install_missing, run
 
 LAB = Path(os.environ.get("JETFLEET_LAB", ROOT / ".lab"))
-_PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,iproute2,procps,util-linux"
+_PACKAGES = "systemd,systemd-sysv,dbus,openssl,python3,python3-venv,iproute2,procps,util-linux"
 _TOOLS = {"systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap", "ip": "iproute2", "nsenter": "util-linux"}
 _CONTAINERS_CONF = """\
 [containers]
