@@ -69,10 +69,10 @@ drift: $(MADE)
 	diff -r -x '*.proto' -x __init__.py -x __pycache__ "$$out/jetfleet/v1" proto/jetfleet/v1 || \
 	{ echo 'generated code differs from the protos: run make proto'; exit 1; }
 
-# Tests wait more than they compute: two processes, a file in one of them. Both must see sets in the same order.
+# Tests wait more than they compute: three processes, a file in one of them. All must see sets in the same order.
 test: $(MADE)  ## all tests, and branch coverage of the pure rooms
 	@start=$$(date +%s); \
-	PYTHONHASHSEED=0 $(BIN)/pytest --numprocesses=2 --dist=loadfile \
+	PYTHONHASHSEED=0 $(BIN)/pytest --numprocesses=3 --dist=loadfile \
 	  --cov=controller.core --cov=controller.model --cov=controller.analysis --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=95; status=$$?; \
 	echo "make test: $$(($$(date +%s) - start)) s"; exit $$status
