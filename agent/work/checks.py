@@ -10,7 +10,8 @@ from agent.runtime.arrays import Tensor
 from jetfleet.errors import BadInput
 from jetfleet.outputs import defaults
 from jetfleet.outputs.bounds import Bounds, Judgement, Rule, Rules
-from jetfleet.outputs.judge import judge_all, names_in, reference_weakness
+from jetfleet.outputs.judge import judge_all, reference_weakness
+from jetfleet.outputs.labels import names_in
 from jetfleet.v1.task_pb2 import (
     FLAG_KIND_UNCHECKED,
     FLAG_KIND_WRONG_OUTPUT,

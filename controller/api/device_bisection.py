@@ -30,6 +30,7 @@ from controller.model.result import TensorCheck
 from controller.model.view import ResultQuery
 from jetfleet.blobs import sha256_file
 from jetfleet.errors import BadInput, JetfleetError
+from jetfleet.outputs.labels import names_in
 
 _GRAPHS = frozenset({Role.MODEL_FP32, *GRAPH_DATA})
 _KEPT = _GRAPHS | {Role.MODEL_DATA, Role.CALIBRATION, Role.REFERENCE_INPUT, Role.REFERENCE_OUTPUT}
@@ -170,7 +171,7 @@ def _probing(spec: JobSpec, variant: Variant, device: str, job_id: int) -> JobSp
 def _names(label: str, variant: Variant) -> list[str]:
     """The outputs that a judgement is of: one by its name, or a set of them."""
     outputs = [item.name for item in variant.artifacts if item.role is Role.REFERENCE_OUTPUT]
-    return [label] if label in outputs else [name for name in label.split("+") if name in outputs]
+    return [label] if label in outputs else [name for name in names_in(label) if name in outputs]
 
 
 def _marked(

@@ -63,7 +63,7 @@ def test_one_wrong_job_keeps_all_from_being_submitted(fleet: Command, model: Mod
     assert "2 of 3 jobs are wrong: none was submitted" in done.stderr
     nowhere = fleet("submit", *two(model, targets="[{every: {sku: agx-orin-64gb}}]"), "--json")
     assert nowhere.returncode == 4
-    assert "1 of 2 jobs are wrong: none was submitted" in nowhere.stderr
+    assert "1 of 2 jobs is wrong: none was submitted" in nowhere.stderr
     assert [job["id"] for job in data(fleet("jobs", "--json"))["jobs"]] == jobs
 
 

@@ -15,7 +15,7 @@ from controller.intake.lowering.qdq import Quantiser
 from controller.intake.lowering.qdq_placement import COMPUTE
 from controller.intake.lowering.seen_values import SeenValues
 from jetfleet.outputs.bounds import Judgement
-from jetfleet.outputs.judge import names_in
+from jetfleet.outputs.labels import names_in
 
 _MOST_TRIES = 16
 _LARGE_BYTES, _MOST_TRIES_OF_LARGE = 64 << 20, 4

@@ -13,6 +13,7 @@ import numpy as np
 from jetfleet.outputs.bounds import INTEGERS, Array, Bounds, Judgement, Rule, Rules, difference_of_shapes
 from jetfleet.outputs.classes import compare_classes
 from jetfleet.outputs.integers import judge_integers
+from jetfleet.outputs.labels import set_label
 from jetfleet.outputs.sets import judge_set
 from jetfleet.outputs.slices import worst_slice
 from jetfleet.outputs.varying import lost_behind_offset
@@ -35,15 +36,6 @@ def judge_all(got: Mapping[str, Array], want: Mapping[str, Array], rules: Rules)
         if name not in in_sets and bounds.rule is not Rule.OFF:
             found[name] = judge(got.get(name), array, bounds)
     return found
-
-
-def set_label(names: Sequence[str]) -> str:
-    """What the outputs of a set are called together."""
-    return "+".join(names)
-
-
-def names_in(label: str) -> list[str]:
-    return label.split("+")
 
 
 def _judge_group(

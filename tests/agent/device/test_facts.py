@@ -68,7 +68,8 @@ def test_a_jetson(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_unknown(tmp_path: Path) -> None:
     found = facts(tmp_path)
     known = {field.name for field, _ in found.ListFields()}
-    assert known == {"arch", "cpu_count", "python", "runtimes", "labels"}
+    assert known == {"arch", "cpu_count", "python", "runtimes", "labels", "thermal_readable"}
+    assert not found.thermal_readable
 
 
 @pytest.mark.parametrize(
