@@ -11,9 +11,10 @@ VENV310 ?= .venv310
 VENV_AGENT ?= .venv-agent
 # No process, no network, no file that matters: what a contributor waits for.
 PURE_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report golden house))
-# The agent's tests that start no controller, and the controller's that need no torch.
+# The agent's tests that start no controller, and the controller's that need no torch; what only computes is imported by
+# these, and tested on one Python.
 AGENT_TESTS = $(shell grep -rL --include='test_*.py' -e controller -e "testing[.]\(processes\|jobs\)" tests/agent)
-CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model analysis wire report store service client))
+CONTROLLER_TESTS = $(wildcard $(addprefix tests/,core model wire store service client))
 
 .PHONY: help venv venv-agent proto docs check format lint imports types drift test models test-models bindings test-bindings \
   test-mlflow test-py310 print-python310 attack demo bench lab-systemd lab-aarch64 lab-containers lab-container-unit lab-bundle \

@@ -16,11 +16,17 @@ from benchmarks.gpu import Loop, gpu, part, why_above
 from benchmarks.table import markdown, terminal
 
 _OF_A_GPU = ("gpu", "energy")
+_RUN_ELSEWHERE = ("newcomer",)  # its commands are the tutorial's: tests/docs/test_in_order.py
 _FOR_INFORMATION = ("peers", "ceilings")  # on a CPU no limit is set
 
 
 @pytest.mark.parametrize(
-    "bar", [pytest.param(bar, marks=pytest.mark.gpu) if bar in _OF_A_GPU else bar for bar in PROGRAMS]
+    "bar",
+    [
+        pytest.param(bar, marks=pytest.mark.gpu) if bar in _OF_A_GPU else bar
+        for bar in PROGRAMS
+        if bar not in _RUN_ELSEWHERE
+    ],
 )
 def test_a_program_runs(bar: str) -> None:
     figures = run(bar, tiny=True)
