@@ -24,7 +24,6 @@ from jetfleet.plausible import impossible_number
 from jetfleet.v1.task_pb2 import (
     ARTIFACT_ROLE_TIMELINE,
     FLAG_KIND_INTERFERED,
-    FLAG_KIND_PAUSED,
     FLAG_KIND_UNSTABLE,
     FLAG_KIND_WRONG_OUTPUT,
     Measurement,
@@ -295,7 +294,6 @@ def test_a_real_graph_is_paced_by_a_real_clock(blobs: Blobs, tmp_path: Path) -> 
     assert value(found, "response_p50_ms") >= value(found, "e2e_p50_ms")
     assert value(found, "wake_error_p50_ms") >= 0
     assert found.circumstances["arrivals"] == "200 Hz, poisson (seed 3)"
-    assert FLAG_KIND_PAUSED not in [flag.kind for flag in found.flags]
 
 
 @pytest.mark.usefixtures("fake")
