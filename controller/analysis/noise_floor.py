@@ -14,8 +14,7 @@ from controller.analysis.comparability import circumstances
 from controller.analysis.runs import bench_mean
 from controller.model.comparison import NoiseFloor
 from controller.model.result import VALID, FlagKind, Provenance, Row, verdict
-from jetfleet.stats.repeats import ENOUGH_REPEATS, Pooled, Repeats
-from jetfleet.stats.student import point
+from jetfleet.stats.repeats import ENOUGH_REPEATS, Pooled, Repeats, log_limit
 from jetfleet.stats.welch import LogMean, Variance
 
 FALSE_ALARMS = 0.01
@@ -167,9 +166,8 @@ class NoiseFloors:
 
 
 def repeatability_limit(variance: Variance) -> float:
-    """Two values differ by more in 1 % of cases, relatively: ISO 5725-6 (4.1.4) at 99 %. At most a million times."""
-    log_limit = point(FALSE_ALARMS, variance.freedom) * math.sqrt(2 * variance.variance)
-    return math.expm1(min(log_limit, math.log(1e6)))
+    """Two values differ by more in 1 % of cases, relatively."""
+    return math.expm1(log_limit(variance, outside=FALSE_ALARMS))
 
 
 def floor_of(variance: Variance, pooled: Pooled, device: str, *, untaught: str) -> NoiseFloor:

@@ -15,8 +15,7 @@ from controller.model.facts import Facts, shown
 from controller.model.result import Estimate, Measurement, Provenance
 from jetfleet.circumstances import OTHERWISE
 from jetfleet.metrics import METRICS
-from jetfleet.stats.repeats import ENOUGH_REPEATS, Pooled, Repeats, between_benches
-from jetfleet.stats.student import point
+from jetfleet.stats.repeats import ENOUGH_REPEATS, Pooled, Repeats, between_benches, log_limit
 from jetfleet.stats.welch import CONFIDENCE, log_mean
 
 _TRUSTED = 2  # times as far as repeats differ, and what the runs say of themselves stands
@@ -97,13 +96,12 @@ def _by_thing(past: Iterable[PastValue]) -> dict[str, Repeats]:
 
 
 def _reach(known: Pooled, run_deviation: float) -> float:
-    """Of the difference of two benches, as a logarithm: the repeatability limit of ISO 5725-6 (4.1.4) at 95 %."""
-    variance = between_benches(known, assumed=run_deviation)
-    return point(1 - CONFIDENCE, variance.freedom) * math.sqrt(2 * variance.variance)
+    """Of the difference of two benches, as a logarithm."""
+    return log_limit(between_benches(known, assumed=run_deviation), outside=1 - CONFIDENCE)
 
 
 def _reaching(found: Estimate, reach: float) -> Estimate:
-    factor, value = math.exp(min(reach, math.log(1e6))), found.value or 0.0
+    factor, value = math.exp(reach), found.value or 0.0
     return replace(found, low=value / factor, high=value * factor)
 
 

@@ -3,8 +3,10 @@
 A thing is one engine on one device under the same circumstances; what is learnt of several is pooled.
 """
 
+import math
 from dataclasses import dataclass
 
+from jetfleet.stats.student import point
 from jetfleet.stats.welch import Variance
 
 # Before a device has repeated anything: as a standard deviation, and how many repeats it weighs as much as.
@@ -68,11 +70,6 @@ class Pooled:
         """Variance of a bench's log value."""
         return self.squares / self.freedom if self.freedom else 0.0
 
-    @property
-    def beyond_runs(self) -> float:
-        """Less what the runs of each bench know already, by the method of moments."""
-        return max(0.0, self.total - self.own / self.benches) if self.benches else 0.0
-
 
 def between_benches(pooled: Pooled, *, assumed: float) -> Variance:
     """Variance of a bench's log value: what was seen, and while little was, a deviation is `assumed`, ASSUMED at least.
@@ -84,3 +81,10 @@ def between_benches(pooled: Pooled, *, assumed: float) -> Variance:
     weight = max(0, (_ASSUMED_WEIGHT if seen <= prior else _ASSUMED_WEIGHT_BELOW) - pooled.freedom)
     freedom = weight + pooled.freedom
     return Variance((weight * prior + pooled.freedom * seen) / freedom, freedom)
+
+
+def log_limit(variance: Variance, *, outside: float) -> float:
+    """The logarithms of two benches differ by more with the chance `outside`: the repeatability limit of ISO 5725-6
+    (4.1.4). At most that of a million.
+    """
+    return min(point(outside, variance.freedom) * math.sqrt(2 * variance.variance), math.log(1e6))
